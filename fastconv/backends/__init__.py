@@ -1,0 +1,176 @@
+"""Which backend runs: the registry, and the current choice.
+
+Backends are imported when they are first used, so that the naive one never pays for Numba.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from importlib import import_module
+from typing import NoReturn
+
+from fastconv.backends.base import Backend
+from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError
+
+__all__ = ["available_backends", "get_backend", "resolve_backend", "set_backend", "use_backend"]
+
+_NAMES = ("fast", "numpy", "naive")
+
+_current: str | None = None
+_override: ContextVar[str | None] = ContextVar("fastconv_backend", default=None)
+
+
+def _check_name(source: str, name: object) -> str:
+    if isinstance(name, str) and name in _NAMES:
+        return name
+    kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
+    raise kind(f"{source}: backend must be one of {', '.join(map(repr, _NAMES))}, but got {name!r}.")
+
+
+@lru_cache(maxsize=len(_NAMES))
+def _load(name: str) -> Backend:
+    module = import_module(f"fastconv.backends.{name}")
+    backend: Backend = module.BACKEND
+    return backend
+
+
+def _unavailable(source: str, error: ImportError) -> NoReturn:
+    raise BackendUnavailableError(
+        f"{source}: the fast backend must be able to import Numba, but got {error}. "
+        "Install it (pip install numba), or choose the backend 'numpy'."
+    ) from error
+
+
+def _require(source: str, name: object) -> str:
+    checked = _check_name(source, name)
+    try:
+        _load(checked)
+    except ImportError as error:
+        _unavailable(source, error)
+    return checked
+
+
+def _default_name() -> str:
+    setting = os.environ.get("FASTCONV_BACKEND", "").strip()
+    if setting:
+        return _require("FASTCONV_BACKEND", setting)
+    try:
+        _load("fast")
+    except ImportError as error:
+        warnings.warn(
+            f"fastconv: Numba cannot be imported ({error}), so the slower 'numpy' backend runs instead. "
+            "Install Numba (pip install numba) for the fast one.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return "numpy"
+    return "fast"
+
+
+def get_backend() -> str:
+    """Return the name of the current backend.
+
+    Returns
+    -------
+    str
+        The innermost `use_backend` of this context, else `set_backend`, else the environment variable
+        ``FASTCONV_BACKEND``, else "fast" ("numpy", with one warning, where Numba cannot be imported).
+
+    Raises
+    ------
+    ValueError
+        If ``FASTCONV_BACKEND`` names no backend.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> with fc.use_backend("naive"):
+    ...     fc.get_backend()
+    'naive'
+    """
+    override = _override.get()
+    if override is not None:
+        return override
+    global _current
+    if _current is None:
+        _current = _default_name()
+    return _current
+
+
+def set_backend(name: str) -> None:
+    """Choose the backend for the whole process.
+
+    Parameters
+    ----------
+    name : {"fast", "numpy", "naive"}
+        An enclosing `use_backend` block still wins in its context.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    ImportError
+        If the backend needs something that cannot be imported.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> fc.set_backend(fc.get_backend())
+    """
+    global _current
+    _current = _require("set_backend", name)
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[str]:
+    """Choose the backend inside a ``with`` block, for this context only (see `contextvars`).
+
+    Parameters
+    ----------
+    name : {"fast", "numpy", "naive"}
+        As for `set_backend`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> with fc.use_backend("naive"):
+    ...     fc.conv2d(np.ones((1, 1, 2, 3)), np.ones((1, 1, 2, 2)))[0, 0]
+    array([[4., 4.]])
+    """
+    token = _override.set(_require("use_backend", name))
+    try:
+        yield name
+    finally:
+        _override.reset(token)
+
+
+def available_backends() -> tuple[str, ...]:
+    """Return the names of the backends that can run here, fastest first.
+
+    Returns
+    -------
+    tuple of str
+        "fast" is missing where Numba cannot be imported.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> fc.available_backends()
+    ('fast', 'numpy', 'naive')
+    """
+    try:
+        _load("fast")
+    except ImportError:
+        return _NAMES[1:]
+    return _NAMES
+
+
+def resolve_backend(name: str | None) -> Backend:
+    """Return the backend called `name`, or the current one."""
+    return _load(get_backend() if name is None else _require("backend", name))

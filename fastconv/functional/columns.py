@@ -1,0 +1,203 @@
+"""im2col and col2im: the public functions, for planes of any rank from 1 to 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+from fastconv.backends import resolve_backend
+from fastconv.errors import InvalidValueError
+from fastconv.functional.views import as_computed, channels_first, finish
+from fastconv.validation.arrays import (
+    LAYOUTS,
+    Array,
+    check_array,
+    check_layout,
+    check_rank,
+    check_shape,
+    common_dtype,
+    logical_shape,
+)
+from fastconv.validation.memory import check_fits
+from fastconv.validation.operations import columns_geometry
+from fastconv.validation.sizes import check_padding, check_sizes
+
+__all__ = ["col2im", "im2col"]
+
+
+def im2col(
+    x: Any,
+    kernel_size: Any,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    layout: str = "NCHW",
+    backend: str | None = None,
+) -> Array:
+    """Lay the windows of a batch of planes out as the columns of a matrix.
+
+    ``(N, C, H, W) -> (N, C*KH*KW, OH*OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
+        Input, of any strides; with one or three spatial axes as well.
+    kernel_size : int or sequence of ints
+        Taps of a window, per axis (height first).
+    stride, padding, dilation : int, sequence of ints, …
+        As for `conv2d`.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of `x`; for other ranks "NCW", "NWC", "NCDHW" and "NDHWC", and the default means channels
+        first.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray, shape (N, C*KH*KW, OH*OW)
+        Rows are ordered (C, KH, KW) in either layout, columns (OH, OW).
+
+    Raises
+    ------
+    ValueError
+        If sizes or shapes do not fit together.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+    MemoryError
+        If the columns would be larger than the memory of the machine.
+
+    See Also
+    --------
+    col2im : The adjoint.
+
+    Notes
+    -----
+    The columns are KH*KW times as large as the input; `conv2d` of the fast backend never makes them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.arange(6.0).reshape(1, 1, 2, 3)
+    >>> fc.im2col(x, (2, 2))[0]
+    array([[0., 1.],
+           [1., 2.],
+           [3., 4.],
+           [4., 5.]])
+    """
+    x = check_array("im2col", "x", x)
+    rank = _rank_of_sizes("im2col", x.ndim - 2, kernel_size=kernel_size)
+    if rank not in LAYOUTS:
+        raise InvalidValueError(f"im2col: x must have 3, 4 or 5 axes (N, C, *spatial), but got shape {x.shape}.")
+    channels_last = check_layout("im2col", _default_layout(layout, rank), rank)
+    check_rank("im2col", "x", x.shape, rank, channels_last=channels_last)
+    dtype = common_dtype("im2col", x)
+    geometry = columns_geometry(
+        "im2col",
+        logical_shape(x.shape, channels_last=channels_last),
+        check_sizes("im2col", "kernel_size", kernel_size, rank, 1),
+        check_sizes("im2col", "stride", stride, rank, 1),
+        check_padding("im2col", padding, rank),
+        check_sizes("im2col", "dilation", dilation, rank, 1),
+        dtype.itemsize,
+    )
+    cols = resolve_backend(backend).im2col(channels_first(as_computed(x, dtype), channels_last=channels_last), geometry)
+    return finish(cols, dtype, channels_last=False)
+
+
+def col2im(
+    cols: Any,
+    output_size: Any,
+    kernel_size: Any,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    layout: str = "NCHW",
+    backend: str | None = None,
+) -> Array:
+    """Add columns back into planes: the adjoint of `im2col`.
+
+    ``(N, C*KH*KW, OH*OW) -> (N, C, H, W)``
+
+    Parameters
+    ----------
+    cols : array_like, shape (N, C*KH*KW, OH*OW)
+        Columns, rows ordered (C, KH, KW).
+    output_size : int or sequence of ints
+        Spatial size (H, W) of the result; its length gives the rank (two where it and `kernel_size` are single ints).
+    kernel_size, stride, padding, dilation
+        As in `im2col`.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of the result; see `im2col` for other ranks.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
+        Where windows overlap their elements add up; those on padding are dropped.
+
+    Raises
+    ------
+    ValueError
+        If sizes or shapes do not fit together.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    See Also
+    --------
+    im2col : The columns of a batch of planes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.col2im(np.ones((1, 4, 2)), (2, 3), (2, 2))[0, 0]
+    array([[1., 2., 1.],
+           [1., 2., 1.]])
+    """
+    cols = check_array("col2im", "cols", cols)
+    rank = _rank_of_sizes("col2im", 2, output_size=output_size, kernel_size=kernel_size)
+    channels_last = check_layout("col2im", _default_layout(layout, rank), rank)
+    if cols.ndim != 3:
+        raise InvalidValueError(f"col2im: cols must have 3 axes (N, C*taps, windows), but got shape {cols.shape}.")
+    kernel = check_sizes("col2im", "kernel_size", kernel_size, rank, 1)
+    size = check_sizes("col2im", "output_size", output_size, rank, 1)
+    taps = 1
+    for taps_of_axis in kernel:
+        taps *= taps_of_axis
+    if cols.shape[1] % taps or not cols.shape[1]:
+        raise InvalidValueError(
+            f"col2im: the rows of cols must be a positive multiple of the {taps} taps of kernel_size {kernel}, "
+            f"but got {cols.shape[1]} (shape {cols.shape})."
+        )
+    dtype = common_dtype("col2im", cols)
+    geometry = columns_geometry(
+        "col2im",
+        (cols.shape[0], cols.shape[1] // taps, *size),
+        kernel,
+        check_sizes("col2im", "stride", stride, rank, 1),
+        check_padding("col2im", padding, rank),
+        check_sizes("col2im", "dilation", dilation, rank, 1),
+        dtype.itemsize,
+    )
+    check_shape("col2im", "cols", cols.shape, geometry.columns_shape, f"{geometry.out} windows over {size}")
+    check_fits("col2im", "the result", geometry.input_shape, dtype.itemsize)
+    x = resolve_backend(backend).col2im(as_computed(cols, dtype), geometry)
+    return finish(x, dtype, channels_last=channels_last)
+
+
+def _default_layout(layout: object, rank: int) -> object:
+    return LAYOUTS[rank][0] if layout == LAYOUTS[2][0] else layout
+
+
+def _rank_of_sizes(operation: str, otherwise: int, **sizes: object) -> int:
+    """Spatial axes of the first of `sizes` that is a sequence."""
+    for name, value in sizes.items():
+        if isinstance(value, Sized) and not isinstance(value, (str, bytes)) and getattr(value, "ndim", 1) == 1:
+            if len(value) not in LAYOUTS:
+                raise InvalidValueError(f"{operation}: {name} must have 1, 2 or 3 entries, but got {value!r}.")
+            return len(value)
+    return otherwise

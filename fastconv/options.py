@@ -1,0 +1,246 @@
+"""Settings of the running program: number of threads, exactness, workspace limit.
+
+A setting is a process-wide value, which a context manager can override for its own context (`contextvars`): an
+override is seen neither by other threads nor by other asyncio tasks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
+from operator import index
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+
+__all__ = [
+    "Options",
+    "get_num_threads",
+    "get_options",
+    "options",
+    "set_num_threads",
+    "set_options",
+    "thread_limit",
+    "use_num_threads",
+]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the engine.
+
+    Parameters
+    ----------
+    exact : bool
+        Refuse algorithms that change the order of magnitude of the rounding error. Every algorithm of this version
+        is exact in that sense, so the result does not depend on it yet.
+    max_workspace : int
+        Bytes of scratch memory that one call may take per thread for its columns or haloed rows. What cannot be
+        smaller (one packed copy of the weights, one block of one window) is taken all the same.
+    """
+
+    exact: bool = False
+    max_workspace: int = 2**26
+
+
+_defaults = Options()
+_override: ContextVar[Options | None] = ContextVar("fastconv_options", default=None)
+_threads: int | None = None
+_threads_override: ContextVar[int | None] = ContextVar("fastconv_threads", default=None)
+
+
+def get_options() -> Options:
+    """Return the options in force here.
+
+    Returns
+    -------
+    Options
+        The override of the innermost `options` block of this context, or else the process-wide options.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> fc.get_options().max_workspace
+    67108864
+    """
+    return _override.get() or _defaults
+
+
+def _changed(current: Options, changes: dict[str, object]) -> Options:
+    names = [field.name for field in fields(Options)]
+    for name, value in changes.items():
+        if name not in names:
+            raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {name!r}.")
+        if name == "exact" and not isinstance(value, bool):
+            raise InvalidTypeError(f"set_options: exact must be True or False, but got {value!r}.")
+        if name == "max_workspace":
+            changes[name] = _positive_int("set_options", "max_workspace", value, "bytes")
+    return replace(current, **changes)  # type: ignore[arg-type]
+
+
+def _positive_int(operation: str, subject: str, value: object, unit: str) -> int:
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise InvalidTypeError(f"{operation}: {subject} must be an integer ({unit}), but got {value!r}.")
+    if number < 1:
+        raise InvalidValueError(f"{operation}: {subject} must be at least 1 ({unit}), but got {number}.")
+    return number
+
+
+def set_options(**changes: object) -> None:
+    """Change options for the whole process.
+
+    Parameters
+    ----------
+    **changes
+        ``exact=`` (bool) and ``max_workspace=`` (bytes, int); see `Options`.
+
+    Raises
+    ------
+    TypeError
+        If an option is unknown or has the wrong type.
+    ValueError
+        If ``max_workspace`` is not positive.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> fc.set_options(max_workspace=2**26)
+    """
+    global _defaults
+    _defaults = _changed(_defaults, changes)
+
+
+@contextmanager
+def options(**changes: object) -> Iterator[Options]:
+    """Change options inside a ``with`` block, for this context only.
+
+    Parameters
+    ----------
+    **changes
+        As for `set_options`.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> with fc.options(exact=True) as here:
+    ...     here.exact
+    True
+    """
+    token = _override.set(_changed(get_options(), changes))
+    try:
+        yield get_options()
+    finally:
+        _override.reset(token)
+
+
+def thread_limit() -> int:
+    """Return the largest number of threads: Numba's own limit, which is fixed when Numba is imported.
+
+    Numba is not imported to find out: until it is, the limit is what it will be (``NUMBA_NUM_THREADS``, or else the
+    cores that the process may use).
+    """
+    numba = sys.modules.get("numba")
+    if numba is not None and hasattr(numba, "config"):
+        return int(numba.config.NUMBA_NUM_THREADS)
+    setting = os.environ.get("NUMBA_NUM_THREADS", "")
+    if setting.strip().isdigit():
+        return max(1, int(setting))
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+def _checked_threads(source: str, value: object) -> int:
+    number = _positive_int(source, "the number of threads", value, "threads")
+    limit = thread_limit()
+    if number > limit:
+        raise InvalidValueError(
+            f"{source}: the number of threads must be at most Numba's limit, {limit}, but got {number}. "
+            f"Set the environment variable NUMBA_NUM_THREADS={number} before Numba is imported to raise it."
+        )
+    return number
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads that the fast backend uses, for the whole process.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to Numba's limit (``NUMBA_NUM_THREADS``, by default the cores of the process).
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an integer.
+    ValueError
+        If `n` is less than 1, or beyond the limit; the message says how to raise it.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> fc.set_num_threads(fc.get_num_threads())
+    """
+    global _threads
+    _threads = _checked_threads("set_num_threads", n)
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that the fast backend uses here.
+
+    Returns
+    -------
+    int
+        The innermost `use_num_threads`, else `set_num_threads`, else the environment variable
+        ``FASTCONV_NUM_THREADS``, else Numba's limit.
+    """
+    override = _threads_override.get()
+    if override is not None:
+        return override
+    global _threads
+    if _threads is None:
+        _threads = _threads_from_environment()
+    return _threads
+
+
+def _threads_from_environment() -> int:
+    setting = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
+    if not setting:
+        return thread_limit()
+    try:
+        number = int(setting)
+    except ValueError:
+        raise InvalidValueError(
+            f"FASTCONV_NUM_THREADS: the number of threads must be an integer, but got {setting!r}."
+        ) from None
+    return _checked_threads("FASTCONV_NUM_THREADS", number)
+
+
+@contextmanager
+def use_num_threads(n: int) -> Iterator[int]:
+    """Use `n` threads inside a ``with`` block, for this context only.
+
+    Parameters
+    ----------
+    n : int
+        As for `set_num_threads`.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> with fc.use_num_threads(1):
+    ...     fc.get_num_threads()
+    1
+    """
+    token = _threads_override.set(_checked_threads("use_num_threads", n))
+    try:
+        yield n
+    finally:
+        _threads_override.reset(token)

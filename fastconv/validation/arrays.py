@@ -1,0 +1,141 @@
+"""Arrays that a user passes: dtypes, ranks and shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+
+__all__ = [
+    "LAYOUTS",
+    "Array",
+    "check_array",
+    "check_index_array",
+    "check_layout",
+    "check_rank",
+    "check_shape",
+    "common_dtype",
+    "compute_dtype",
+    "layout_shape",
+    "logical_shape",
+    "spatial_names",
+]
+
+Array = NDArray[Any]
+
+LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
+
+_FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+
+
+def check_array(operation: str, name: str, value: object) -> Array:
+    """Return `value` as an array of a real dtype that fastconv takes; memory order and strides stay as they are."""
+    if type(value) is not np.ndarray:
+        if isinstance(value, np.ma.MaskedArray):
+            raise InvalidTypeError(
+                f"{operation}: {name} must be a plain array, but got a masked array, whose mask would be lost. "
+                "Fill it first, for example with .filled(0)."
+            )
+        try:
+            value = np.asarray(value)
+        except ValueError as error:  # ragged nested sequences
+            raise InvalidTypeError(f"{operation}: {name} must be an array of numbers, but got {value!r}.") from error
+    dtype = value.dtype
+    if dtype.kind in "iub" or dtype.newbyteorder("=") in _FLOATS:
+        return value
+    raise InvalidTypeError(
+        f"{operation}: {name} must have a float16, float32, float64, integer or boolean dtype, but got {dtype} "
+        f"(shape {value.shape})." + _dtype_advice(dtype)
+    )
+
+
+def _dtype_advice(dtype: np.dtype[Any]) -> str:
+    if dtype.kind == "c":
+        return " Convolve the real and the imaginary part apart."
+    if dtype.kind in "OUSf":
+        return " Convert it first, for example with .astype(np.float64)."
+    return ""
+
+
+def check_index_array(operation: str, name: str, value: object) -> NDArray[np.int64]:
+    """Return `value` as an array of int64 indices."""
+    array = check_array(operation, name, value)
+    if array.dtype.kind not in "iu":
+        raise InvalidTypeError(f"{operation}: {name} must have an integer dtype, but got {array.dtype}.")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise InvalidValueError(f"{operation}: {name} must be at most 2**63 - 1, but got {int(array.max())}.")
+    return array.astype(np.int64, copy=False)
+
+
+def common_dtype(operation: str, *arrays: Array) -> np.dtype[Any]:
+    """Dtype of a result: `np.result_type` over all arrays; float64 if that is an integer or boolean type."""
+    first = arrays[0].dtype
+    if first in _FLOATS and all(array.dtype == first for array in arrays):
+        return first.newbyteorder("=")
+    dtype = np.result_type(*(array.dtype for array in arrays)).newbyteorder("=")
+    if dtype.kind in "iub":
+        return np.dtype(np.float64)
+    if dtype not in _FLOATS:
+        raise InvalidTypeError(f"{operation}: the arrays must have a common dtype up to float64, but got {dtype}.")
+    return dtype
+
+
+def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Dtype in which a result of `dtype` is computed: float16 is accumulated in float32."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
+
+
+def check_layout(operation: str, layout: object, rank: int) -> bool:
+    """Return whether channels come last."""
+    if rank not in LAYOUTS:
+        raise InvalidValueError(f"{operation}: the number of spatial axes must be 1, 2 or 3, but got {rank}.")
+    first, last = LAYOUTS[rank]
+    if layout == first:
+        return False
+    if layout == last:
+        return True
+    kind = InvalidValueError if isinstance(layout, str) else InvalidTypeError
+    raise kind(f"{operation}: layout must be {first!r} or {last!r}, but got {layout!r}.")
+
+
+def spatial_names(rank: int) -> str:
+    """Names of the spatial axes, for messages."""
+    return {1: "W", 2: "H, W", 3: "D, H, W"}[rank]
+
+
+def check_rank(operation: str, name: str, shape: tuple[int, ...], rank: int, *, channels_last: bool) -> None:
+    """Refuse arrays that are not batch × channels × spatial axes, or that have an empty axis other than the batch."""
+    letters = LAYOUTS[rank][channels_last]
+    if len(shape) != rank + 2:
+        hint = ""
+        if len(shape) == rank + 1:
+            hint = f" Add a batch axis of one with {name}[None]."
+        raise InvalidValueError(
+            f"{operation}: {name} must have {rank + 2} axes ({', '.join(letters)}), but got {len(shape)} "
+            f"(shape {shape}).{hint}"
+        )
+    for letter, size in zip(letters, shape):
+        if size == 0 and letter != "N":
+            raise InvalidValueError(
+                f"{operation}: axis {letter} of {name} must not be empty, but got size 0 (shape {shape}); "
+                "only the batch may be empty."
+            )
+
+
+def check_shape(operation: str, name: str, shape: tuple[int, ...], expected: tuple[int, ...], reason: str) -> None:
+    """Refuse a shape other than the one that follows from the other arguments."""
+    if shape != expected:
+        raise InvalidValueError(f"{operation}: {name} must have shape {expected} ({reason}), but got {shape}.")
+
+
+def logical_shape(shape: tuple[int, ...], *, channels_last: bool) -> tuple[int, ...]:
+    """(N, C, *spatial) of a shape in either layout."""
+    return (shape[0], shape[-1], *shape[1:-1]) if channels_last else shape
+
+
+def layout_shape(shape: tuple[int, ...], *, channels_last: bool) -> tuple[int, ...]:
+    """Shape in the layout of the user of a logical shape (N, C, *spatial)."""
+    return (shape[0], *shape[2:], shape[1]) if channels_last else shape

@@ -1,0 +1,59 @@
+"""What fits: array sizes that the machine can address and hold."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+
+from fastconv.errors import InvalidValueError, MemoryLimitError
+
+__all__ = ["check_fits", "memory_limit"]
+
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_ADDRESSABLE = 2**63 - 1
+
+
+@lru_cache(maxsize=1)
+def memory_limit() -> int:
+    """Bytes of the physical memory or of the cgroup, whichever is less; `_ADDRESSABLE` where neither is known."""
+    limits = [_ADDRESSABLE]
+    try:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        limits.append(_windows_memory())
+    for path in _CGROUP_LIMITS:
+        try:
+            limits.append(int(Path(path).read_text(encoding="ascii")))
+        except (OSError, ValueError):  # no cgroup, or no limit in it ("max")
+            continue
+    return min(limit for limit in limits if limit > 0)
+
+
+def _windows_memory() -> int:
+    try:
+        import ctypes
+
+        kilobytes = ctypes.c_ulonglong()
+        ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(  # type: ignore[attr-defined]
+            ctypes.byref(kilobytes)
+        )
+        return kilobytes.value * 1024
+    except (AttributeError, OSError):
+        return _ADDRESSABLE
+
+
+def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: int) -> None:
+    """Refuse a shape that cannot be addressed, or that is larger than the memory, before it is allocated."""
+    elements = prod(max(size, 1) for size in shape)  # NumPy refuses such shapes for empty arrays too
+    if elements > _ADDRESSABLE:
+        raise InvalidValueError(
+            f"{operation}: {subject} must have at most 2**63 - 1 elements, but got {elements} (shape {shape})."
+        )
+    needed = prod(shape) * itemsize
+    if needed > memory_limit():
+        raise MemoryLimitError(
+            f"{operation}: {subject} must fit into memory ({memory_limit()} bytes), but got {needed} bytes "
+            f"(shape {shape}). Use a smaller batch or smaller planes."
+        )

@@ -1,0 +1,136 @@
+"""Sizes that a user passes: one integer or one per spatial axis, and the forms of padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import index
+from typing import Union
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+
+__all__ = [
+    "PADDING_NAMES",
+    "Padding",
+    "check_choice",
+    "check_flag",
+    "check_integer",
+    "check_padding",
+    "check_shape_argument",
+    "check_sizes",
+]
+
+Padding = Union[str, "tuple[tuple[int, int], ...]"]
+
+PADDING_NAMES = ("valid", "same", "same_lower")
+_LARGEST = 2**63 - 1
+_SIZES = "an integer or a sequence of integers"
+
+
+def check_integer(operation: str, subject: str, value: object, least: int, rule: str = "an integer") -> int:
+    """Return `value` as a Python int; refuse floats, booleans and anything below `least`."""
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise InvalidTypeError(f"{operation}: {subject} must be {rule}, but got {value!r} ({type(value).__name__}).")
+    if number < least:
+        raise InvalidValueError(f"{operation}: {subject} must be at least {least}, but got {number}.")
+    if number > _LARGEST:
+        raise InvalidValueError(f"{operation}: {subject} must be at most 2**63 - 1, but got {number}.")
+    return number
+
+
+def check_sizes(operation: str, subject: str, value: object, rank: int, least: int) -> tuple[int, ...]:
+    """Return one integer per spatial axis, from one integer for all or a sequence of `rank` of them."""
+    if type(value) is int and least <= value <= _LARGEST:
+        return (value,) * rank
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        return (check_integer(operation, subject, value, least, _SIZES),) * rank
+    try:
+        items = tuple(value)
+    except TypeError:  # a zero-dimensional array is iterable by type alone
+        return (check_integer(operation, subject, value, least, _SIZES),) * rank
+    if len(items) != rank:
+        raise InvalidValueError(
+            f"{operation}: {subject} must be one integer or a sequence of {rank} (one per spatial axis), but got "
+            f"{len(items)}: {value!r}."
+        )
+    return tuple(check_integer(operation, subject, item, least, _SIZES) for item in items)
+
+
+def check_shape_argument(operation: str, subject: str, value: object, letters: str) -> tuple[int, ...]:
+    """Return a whole shape, one integer per axis of `letters`; zeros are let through."""
+    rule = f"a sequence of {len(letters)} integers ({', '.join(letters)})"
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+        raise InvalidTypeError(f"{operation}: {subject} must be {rule}, but got {value!r} ({type(value).__name__}).")
+    items = tuple(value)
+    if len(items) != len(letters):
+        raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {len(items)}: {value!r}.")
+    return tuple(check_integer(operation, subject, item, 0, rule) for item in items)
+
+
+def check_padding(operation: str, value: object, rank: int, names: tuple[str, ...] = PADDING_NAMES) -> Padding:
+    """Return one of `names`, or one ``(before, after)`` pair per spatial axis."""
+    if type(value) is int and 0 <= value <= _LARGEST:
+        return ((value, value),) * rank
+    if isinstance(value, str):
+        if value in names:
+            return value
+        raise InvalidValueError(
+            f"{operation}: padding must be one of {', '.join(map(repr, names))} or integers, but got {value!r}."
+        )
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        try:
+            return _padding_pairs(operation, value, rank)
+        except TypeError as error:
+            if isinstance(error, InvalidTypeError):
+                raise
+    number = check_integer(operation, "padding", value, 0, f"{_SIZES}, or one of {', '.join(map(repr, names))}")
+    return ((number, number),) * rank
+
+
+def _padding_pairs(operation: str, value: Iterable[object], rank: int) -> tuple[tuple[int, int], ...]:
+    items = tuple(value)
+    if len(items) != rank:
+        raise InvalidValueError(
+            f"{operation}: padding must be one integer, {rank} integers or {rank} (before, after) pairs "
+            f"(one per spatial axis), but got {len(items)}: {value!r}."
+        )
+    pairs = []
+    for item in items:
+        if isinstance(item, Iterable) and not isinstance(item, (str, bytes)) and getattr(item, "ndim", 1) > 0:
+            pairs.append(_padding_pair(operation, item))
+        else:
+            number = check_integer(operation, "padding", item, 0, "integers or (before, after) pairs")
+            pairs.append((number, number))
+    return tuple(pairs)
+
+
+def _padding_pair(operation: str, item: Iterable[object]) -> tuple[int, int]:
+    pair = tuple(item)
+    if len(pair) != 2:
+        raise InvalidValueError(
+            f"{operation}: padding must be integers or (before, after) pairs, but got {len(pair)} values for one "
+            f"axis: {item!r}."
+        )
+    before, after = (check_integer(operation, "padding", one, 0, "a pair of integers") for one in pair)
+    return before, after
+
+
+def check_flag(operation: str, subject: str, value: object) -> bool:
+    """Return `value`, which must be True or False."""
+    if value is True or value is False:
+        return value
+    if type(value).__name__ in ("bool", "bool_"):  # NumPy's, whose name depends on the version
+        return bool(value)
+    raise InvalidTypeError(f"{operation}: {subject} must be True or False, but got {value!r}.")
+
+
+def check_choice(operation: str, subject: str, value: object, choices: tuple[str, ...]) -> str:
+    """Return `value`, which must be one of `choices`."""
+    if isinstance(value, str) and value in choices:
+        return value
+    listed = ", ".join(repr(choice) for choice in choices)
+    kind = InvalidValueError if isinstance(value, str) else InvalidTypeError
+    raise kind(f"{operation}: {subject} must be one of {listed}, but got {value!r}.")
