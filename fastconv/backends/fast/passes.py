@@ -1,0 +1,146 @@
+"""One shape for every product: forward and input gradient, in one, two or three dimensions, as a `Pass`.
+
+A pass slides windows over a channels-last source. The input gradient of a strided convolution is one pass per phase:
+the cells i with the same ``(i + before) mod stride`` see the same taps, and are a convolution of dy with stride 1 (for
+two axes and stride 2, four interleaved images). So nothing is ever scattered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from math import gcd, prod
+
+from fastconv.geometry import Axis, ConvGeometry
+
+__all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes"]
+
+_TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One axis of a pass.
+
+    Output j reads source cells ``j * stride - before + t * step`` for the taps t, and is cell ``first + j * every`` of
+    the result. `taps` names the taps of the weights in that order. `before` is negative where cells are cropped.
+    """
+
+    source: int
+    out: int
+    stride: int
+    step: int
+    before: int
+    taps: tuple[int, ...]
+    first: int
+    every: int
+    result: int
+
+    @property
+    def extent(self) -> int:
+        """Cells from the first to the last tap."""
+        return (len(self.taps) - 1) * self.step + 1
+
+    @property
+    def inside(self) -> bool:
+        """Whether every window lies inside the source."""
+        return self.before <= 0 and (self.out - 1) * self.stride - self.before + self.extent <= self.source
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A product of windows with weights: three axes, `depth` numbers per tap and `lanes` results, per group."""
+
+    lines: tuple[Line, Line, Line]
+    batch: int
+    groups: int
+    depth: int
+    lanes: int
+    kernel: tuple[int, int, int]
+    lanewise: bool
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of the pass."""
+        windows = prod(line.out * len(line.taps) for line in self.lines)
+        return self.batch * windows * self.groups * self.depth * self.lanes
+
+    @property
+    def pixels(self) -> int:
+        """Results per lane."""
+        return self.batch * prod(line.out for line in self.lines)
+
+    @property
+    def tap_numbers(self) -> tuple[int, ...]:
+        """Positions of the taps in the flattened kernel, in the order of the reduction."""
+        _, height, width = self.kernel
+        return tuple((d * height + h) * width + w for d, h, w in product(*(line.taps for line in self.lines)))
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether output pixel p reads source pixel p and nothing else, all pixels in one row of memory."""
+        return all(
+            len(line.taps) == 1 and line.stride == line.every == 1 and line.before == 0
+            and line.first == 0 and line.out == line.source == line.result
+            for line in self.lines
+        )  # fmt: skip
+
+
+def _three(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    return (_TRIVIAL,) * (3 - len(axes)) + axes
+
+
+def _is_depthwise(geometry: ConvGeometry) -> bool:
+    return geometry.groups > 1 and geometry.group_channels == 1
+
+
+def _sizes(geometry: ConvGeometry) -> tuple[int, int, int, bool]:
+    """(groups, channels per group, filters per group, lanewise); a depthwise convolution has one group of lanes."""
+    if _is_depthwise(geometry):
+        return 1, 1, geometry.filters, True
+    return geometry.groups, geometry.group_channels, geometry.group_filters, False
+
+
+@lru_cache(maxsize=1024)
+def forward_pass(geometry: ConvGeometry) -> Pass:
+    """Pass from x to y."""
+    axes = _three(geometry.axes)
+    lines = tuple(
+        Line(a.size, a.out, a.stride, a.dilation, a.before, tuple(range(a.kernel)), 0, 1, a.out) for a in axes
+    )
+    groups, depth, lanes, lanewise = _sizes(geometry)
+    kernel = tuple(axis.kernel for axis in axes)
+    return Pass(lines, geometry.batch, groups, depth, lanes, kernel, lanewise)  # type: ignore[arg-type]
+
+
+def _phases(axis: Axis) -> Iterator[Line | None]:
+    """Lines of the input gradient along one axis; None for a phase that no tap reaches."""
+    for phase in range(axis.stride):
+        first = (phase - axis.before) % axis.stride
+        count = -((first - axis.size) // axis.stride)
+        if count <= 0:
+            continue
+        taps = [k for k in range(axis.kernel) if k * axis.dilation % axis.stride == phase][::-1]
+        if not taps:
+            yield None
+            continue
+        start = (first + axis.before - taps[0] * axis.dilation) // axis.stride
+        step = axis.dilation // gcd(axis.dilation, axis.stride)
+        yield Line(axis.out, count, 1, step, -start, tuple(taps), first, axis.stride, axis.size)
+
+
+@lru_cache(maxsize=1024)
+def input_gradient_passes(geometry: ConvGeometry) -> tuple[tuple[Pass, ...], bool]:
+    """Passes from dy to dx, and whether they cover every cell of dx."""
+    axes = _three(geometry.axes)
+    groups, depth, lanes, lanewise = _sizes(geometry)
+    kernel = tuple(axis.kernel for axis in axes)
+    phases = [list(_phases(axis)) for axis in axes]
+    passes = [
+        Pass(lines, geometry.batch, groups, *((1, lanes) if lanewise else (lanes, depth)), kernel, lanewise)  # type: ignore[arg-type]
+        for lines in product(*phases)
+        if None not in lines
+    ]
+    return tuple(passes), all(None not in lines for lines in phases)

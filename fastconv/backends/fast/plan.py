@@ -1,0 +1,398 @@
+"""What depends on shapes alone, decided once: tiles, blocks, chunks, bands, partition.
+
+A plan is a frozen argument block with the addresses of one call left out, kept in a bounded cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.passes import Line, Pass
+from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV
+from fastconv.kernels.target import host
+from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
+from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT
+
+__all__ = ["CHUNK", "ConvPlan", "WeightPlan", "plan_conv", "plan_weight"]
+
+CHUNK = 256  # products that are added up in a register: bounds the rounding error, see `fastconv.kernels.conv`
+BAND_BYTES = 2**19  # half of a common L2 cache; the other half is for the weights
+SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings (2 µs to start, 250 flops/ns)
+SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
+SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
+MAX_SPLITS = 16
+_VECTORS = (2, 1, 4, 3, 6, 8)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a row of pixels and a set of lanes are cut into tiles."""
+
+    tall: int
+    tiles: int
+    tall_tiles: int
+    widths: tuple[tuple[int, int], ...]  # per block of lanes: vectors, valid lanes
+
+    @property
+    def short(self) -> int:
+        """Rows of the tiles that are not tall."""
+        return self.tall - 1
+
+
+def _cycles(rows: int, vectors: int) -> float:
+    """Cycles of one step of the reduction: two multiply-adds, two loads a cycle; four cycles of latency."""
+    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0)
+
+
+def _widths(lanes: int, vectors: int, vector_lanes: int) -> tuple[tuple[int, int], ...]:
+    full, rest = divmod(lanes, vectors * vector_lanes)
+    widths = [(vectors, vectors * vector_lanes)] * full
+    if rest:
+        widths.append((-(-rest // vector_lanes), rest))
+    return tuple(widths)
+
+
+@lru_cache(maxsize=4096)
+def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
+    """Best tiling of a row, and its cycles per step of the reduction."""
+    best: tuple[float, Tiling] | None = None
+    for vectors in _VECTORS:
+        highest = host().tile_rows(vectors)
+        if vectors > 1 and (highest * vectors + vectors >= host().registers or vectors > 8):
+            continue
+        widths = _widths(lanes, vectors, host().lanes(itemsize))
+        tiles = -(-pixels // highest)
+        tall = -(-pixels // tiles)
+        tall_tiles = pixels - tiles * (tall - 1)
+        cost = sum(
+            tall_tiles * _cycles(tall, width) + (tiles - tall_tiles) * _cycles(tall - 1, width) for width, _ in widths
+        )
+        if best is None or cost < best[0] * 0.97:  # a narrower tile of the same cost has the smaller panel
+            best = cost, Tiling(tall, tiles, tall_tiles, widths)
+    assert best is not None
+    return best[1], best[0]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the source of a pass lies in memory: the channels of a pixel, and whether it is read in place."""
+
+    channels: int
+    in_place: bool
+
+
+def _flatten(task: Pass, itemsize: int) -> Pass:
+    """Give the pixels of a pointwise pass, which are one row of memory, the row length that tiles best."""
+    pixels = task.pixels
+    candidates = [width for width in range(8, 257) if pixels % width == 0] or [task.lines[2].out]
+    width = min(candidates, key=lambda w: (round(tiling(w, task.lanes, itemsize)[1] / w, 2), w))
+
+    def line(size: int) -> Line:
+        return Line(size, size, 1, 1, 0, (0,), 0, 1, size)
+
+    return replace(task, lines=(line(1), line(pixels // width), line(width)), batch=1, kernel=(1, 1, 1))
+
+
+def _can_read_in_place(task: Pass) -> bool:
+    return task.groups == 1 and all(line.inside for line in task.lines)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Byte strides of the source, and of the band or the source itself, whichever the tiles read."""
+
+    x: tuple[int, int, int, int]  # N, D, H, W
+    group: int
+    copy: bool
+    band_row: int
+    band_plane: int
+    band_image: int
+    rows_per_band: int
+    images_per_band: int
+
+    def strides(self, channels_bytes: int) -> tuple[int, int, int]:
+        """Byte strides of (plane, row, pixel) where the tiles read."""
+        if self.copy:
+            return self.band_plane, self.band_row, channels_bytes
+        return self.x[1], self.x[2], self.x[3]
+
+    @property
+    def band_bytes(self) -> int:
+        """Bytes of a band."""
+        return self.images_per_band * self.band_image if self.copy else 0
+
+
+def _source(task: Pass, itemsize: int, in_place: bool, limit: int) -> Source:
+    depth, height, width = task.lines
+    per_group = task.lanes if task.lanewise else task.depth
+    pixel = task.groups * per_group * itemsize
+    x_row = width.source * pixel
+    x = (depth.source * height.source * x_row, height.source * x_row, x_row, pixel)
+    band_row = ((width.out - 1) * width.stride + width.extent) * per_group * itemsize
+    image_rows = (height.out - 1) * height.stride + height.extent
+    planes = len(depth.taps)
+    budget = min(BAND_BYTES, limit) // (planes * band_row)
+    rows = max(1, min(height.out, (budget - height.extent) // height.stride + 1))
+    band_rows = (rows - 1) * height.stride + height.extent
+    images = max(1, budget // image_rows) if rows == height.out else 1
+    images = min(images, task.batch * depth.out)
+    plane = band_rows * band_row
+    return Source(x, per_group * itemsize, not in_place, band_row, plane, planes * plane, rows, images)
+
+
+def _source_arguments(task: Pass, source: Source) -> dict[str, int]:
+    depth, height, width = task.lines
+    return {
+        "X": 0, "X_N": source.x[0], "X_D": source.x[1], "X_H": source.x[2], "X_W": source.x[3],
+        "X_GROUP": source.group,
+        "IN_D": depth.source, "IN_H": height.source, "IN_W": width.source,
+        "PAD_D": depth.before, "PAD_H": height.before, "PAD_W": width.before,
+        "S_D": depth.stride, "S_H": height.stride, "S_W": width.stride,
+        "CHANNELS": task.lanes if task.lanewise else task.depth,
+        "IMAGES": task.batch * depth.out, "OD": depth.out, "OH": height.out, "OW": width.out,
+        "KD": len(depth.taps), "DIL_D": depth.step, "EXTENT_H": height.extent,
+        "COPY": int(source.copy), "BAND_W": (width.out - 1) * width.stride + width.extent,
+        "BAND_ROW": source.band_row, "BAND_PLANE": source.band_plane, "BAND_IMAGE": source.band_image,
+        "ROWS_PER_BAND": source.rows_per_band, "IMAGES_PER_BAND": source.images_per_band,
+        "SCRATCH": 0, "SCRATCH_STRIDE": 0,
+    }  # fmt: skip
+
+
+def _runs(task: Pass, strides: tuple[int, int, int]) -> tuple[list[int], int]:
+    """Byte offsets of the runs of a window, and the numbers in each: a kernel row where it is one piece of memory."""
+    plane, row, pixel = strides
+    depth, height, width = task.lines
+    merged = width.step == 1 and not task.lanewise
+    taps = [0] if merged else [t * width.step * pixel for t in range(len(width.taps))]
+    offsets = [
+        d * plane + h * height.step * row + w
+        for d, h, w in product(range(len(depth.taps)), range(len(height.taps)), taps)
+    ]
+    return offsets, task.depth * (len(width.taps) if merged else 1)
+
+
+def _chunks(runs: int, length: int) -> Iterator[tuple[int, int, int, int]]:
+    """(first run, runs, first number in the run, numbers): at most `CHUNK` products each."""
+    if length > CHUNK:
+        pieces = -(-length // CHUNK)
+        for run in range(runs):
+            for piece in range(pieces):
+                start = length * piece // pieces
+                yield run, 1, start, length * (piece + 1) // pieces - start
+        return
+    step = CHUNK // length
+    for run in range(0, runs, step):
+        yield run, min(step, runs - run), 0, length
+
+
+def _chunk_tables(runs: list[int], length: int, itemsize: int, pair_step: int) -> tuple[Array, Array]:
+    """Chunk entries and offset table; with `pair_step`, the table holds pairs and b moves on by it per run."""
+    entries: list[Array] = []
+    offsets: list[int] = []
+    for run, count, start, numbers in _chunks(len(runs), length):
+        entries.append(
+            CHUNK_ENTRY.fill(
+                SEGMENTS=count,
+                LENGTH=numbers,
+                OFFSET=8 * len(offsets),
+                FIRST_K=0 if pair_step else run * length + start,
+            )
+        )
+        for r in range(run, run + count):
+            offsets.append(runs[r] + start * itemsize)
+            if pair_step:
+                offsets.append(r * pair_step)
+    return np.array(entries), np.array(offsets, np.int64)
+
+
+@dataclass(frozen=True)
+class ConvPlan:
+    """Everything about one pass that depends on shapes alone."""
+
+    task: Pass
+    arguments: Array
+    tables: tuple[Array, ...]  # kept alive: the argument block holds their addresses
+    tasks: int
+    threads: int
+    scratch_bytes: int
+    pack_width: int
+    pack_last_width: int
+    blocks: int
+    packed_group_bytes: int
+    result_offset: int
+    description: str
+
+
+def _partition(rows: int, blocks: int, threads: int) -> tuple[int, int]:
+    """Tasks along the rows and along the blocks of filters."""
+    if threads == 1:
+        return 1, 1
+    best = min((-(-rows // r) * -(-blocks // (threads // r)), -r, r) for r in range(1, threads + 1) if threads % r == 0)
+    return best[2], threads // best[2]
+
+
+def _result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int], int]:
+    """Byte strides (N, D, H, W) of one step of the pass in the result, and the byte offset of its first pixel."""
+    depth, height, width = task.lines
+    pixel = task.groups * task.lanes * itemsize
+    row, plane = width.result * pixel, height.result * width.result * pixel
+    strides = (depth.result * plane, depth.every * plane, height.every * row, width.every * pixel)
+    return strides, depth.first * plane + height.first * row + width.first * pixel
+
+
+@lru_cache(maxsize=512)
+def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
+    """Plan of a pass over a channels-last source."""
+    in_place = _can_read_in_place(task)
+    if in_place and task.is_pointwise:
+        task = _flatten(task, itemsize)
+    if task.multiply_adds * 2 < SERIAL_FLOPS:
+        threads = 1
+    source = _source(task, itemsize, in_place, limit)
+    channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
+    strides = source.strides(channel_bytes)
+    cut, _ = tiling(task.lines[2].out, task.lanes, itemsize)
+    vector_lanes = host().lanes(itemsize)
+    padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
+    runs, length = _runs(task, strides)
+    chunks, offsets = _chunk_tables(runs, length, itemsize, padded_lanes * itemsize if task.lanewise else 0)
+    reduction = len(runs) * length
+    block_table = np.array(list(_conv_blocks(task, cut, itemsize, reduction)))
+    rows = task.batch * task.lines[0].out * task.lines[1].out
+    row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads)
+    result, offset = _result_strides(task, itemsize)
+    scratch = -(-source.band_bytes // 64) * 64
+    arguments = _source_arguments(task, source)
+    arguments.update(
+        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=block_table.ctypes.data,
+        WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
+        CHUNK_TABLE=chunks.ctypes.data, OFFSETS=offsets.ctypes.data,
+        A_PIXEL=task.lines[2].stride * strides[2], A_ROW=task.lines[1].stride * strides[1], A_IMAGE=0, A_K=itemsize,
+        BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
+        TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
+        ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
+    )  # fmt: skip
+    return ConvPlan(
+        task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
+        tasks=row_tasks * block_tasks, threads=threads, scratch_bytes=scratch * row_tasks * block_tasks,
+        pack_width=padded_lanes if task.lanewise else cut.widths[0][0] * vector_lanes,
+        pack_last_width=padded_lanes if task.lanewise else cut.widths[-1][0] * vector_lanes,
+        blocks=1 if task.lanewise else len(cut.widths),
+        packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset,
+        description=_describe(task, cut, itemsize, source, row_tasks, block_tasks),
+    )  # fmt: skip
+
+
+def _conv_blocks(task: Pass, cut: Tiling, itemsize: int, reduction: int) -> Iterator[Array]:
+    first = 0
+    for vectors, valid in cut.widths:
+        width = vectors * host().lanes(itemsize)
+        yield BLOCK_ENTRY.fill(
+            **_tile_pair(LANEWISE if task.lanewise else PACKED, cut, vectors, valid, itemsize),
+            A_OFFSET=first * itemsize if task.lanewise else 0,
+            B_OFFSET=first * itemsize * (1 if task.lanewise else reduction),
+            B_K=width * itemsize,
+            C_OFFSET=first * itemsize,
+        )
+        first += width
+
+
+def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int) -> dict[str, int]:
+    """Addresses of the tall and the short tile of a block, and its valid lanes in the last vector."""
+    lanes = host().lanes(itemsize)
+    tail = valid - (vectors - 1) * lanes
+    masked = int(tail < lanes)
+    tall = tile_address(Tile(mode, cut.tall, vectors, lanes, itemsize, masked))
+    short = tall
+    if cut.tall_tiles < cut.tiles:
+        short = tile_address(Tile(mode, cut.short, vectors, lanes, itemsize, masked))
+    return {"TILE_BIG": tall, "TILE_SMALL": short, "TAIL": tail}
+
+
+def _describe(task: Pass, cut: Tiling, itemsize: int, source: Source, row_tasks: int, block_tasks: int) -> str:
+    lanes = cut.widths[0][0] * host().lanes(itemsize)
+    kind = "lanewise" if task.lanewise else "product"
+    where = f"bands of {source.rows_per_band} rows × {source.images_per_band} images" if source.copy else "in place"
+    return f"{kind} tiles of {cut.tall}×{lanes}, {where}, {row_tasks}×{block_tasks} tasks"
+
+
+@dataclass(frozen=True)
+class WeightPlan:
+    """Everything about one weight gradient that depends on shapes alone."""
+
+    task: Pass
+    arguments: Array
+    tables: tuple[Array, ...]
+    tasks: int
+    threads: int
+    scratch_bytes: int
+    splits: int
+    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
+    description: str
+
+
+@lru_cache(maxsize=512)
+def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPlan:
+    """Plan of the weight gradient that belongs to a forward pass."""
+    in_place = _can_read_in_place(task)
+    if in_place and task.is_pointwise:
+        task = _flatten(task, itemsize)
+    source = _source(task, itemsize, in_place, limit)
+    channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
+    strides = source.strides(channel_bytes)
+    runs, length = _runs(task, strides)
+    width_taps = len(task.lines[2].taps)
+    if task.lanewise:  # one run per kernel row, whose numbers are the taps
+        runs, length = runs[::width_taps], width_taps
+    cut, _ = tiling(length, task.lanes, itemsize)
+    if task.multiply_adds * 2 < SERIAL_FLOPS:
+        threads = 1
+    size = task.groups * len(runs) * length * task.lanes * itemsize
+    splits = max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
+    parts = 1 if splits >= threads else -(-threads // splits)
+    tasks = min(threads, splits * parts)
+    block_table = np.array(list(_weight_blocks(task, cut, itemsize)))
+    run_offsets = np.array(runs, np.int64)
+    output_width = task.lines[2].out
+    pieces = -(-output_width // CHUNK)
+    table_bytes = 16 * source.images_per_band * source.rows_per_band
+    table_bytes = -(-table_bytes // 64) * 64
+    scratch = table_bytes + -(-source.band_bytes // 64) * 64
+    dy_pixel = task.groups * task.lanes * itemsize
+    lane_bytes = task.lanes * itemsize
+    arguments = _source_arguments(task, source)
+    arguments.update(
+        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=block_table.ctypes.data,
+        RUNS=len(runs), RUN_OFFSETS=run_offsets.ctypes.data, RUN_BYTES=0,
+        TILES=cut.tiles, TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short,
+        A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
+        A_NUMBER=task.lines[2].step * strides[2] if task.lanewise else itemsize,
+        DY=0, DY_IMAGE=task.lines[1].out * output_width * dy_pixel, DY_ROW=output_width * dy_pixel, DY_PIXEL=dy_pixel,
+        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, CHUNK // output_width) if pieces == 1 else 1, ZERO=0,
+        DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
+        SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
+    )  # fmt: skip
+    return WeightPlan(
+        task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,
+        threads=threads, scratch_bytes=scratch * tasks, splits=splits,
+        shape=(splits, task.groups, len(runs), length, task.lanes),
+        description=_describe(task, cut, itemsize, source, splits, parts),
+    )  # fmt: skip
+
+
+def _weight_blocks(task: Pass, cut: Tiling, itemsize: int) -> Iterator[Array]:
+    first = 0
+    for vectors, valid in cut.widths:
+        yield WEIGHT_BLOCK_ENTRY.fill(
+            **_tile_pair(LANEWISE if task.lanewise else STRIDED, cut, vectors, valid, itemsize),
+            A_OFFSET=first * itemsize if task.lanewise else 0,
+            B_OFFSET=first * itemsize,
+            C_OFFSET=first * itemsize,
+        )
+        first += vectors * host().lanes(itemsize)

@@ -1,0 +1,95 @@
+"""im2col and col2im: one row of columns for each channel and tap; x has any strides, the columns are contiguous."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
+from fastconv.kernels.memory import integer, load, store, store_zero
+from fastconv.kernels.windows import WINDOWS
+
+__all__ = ["columns_address"]
+
+_I = WINDOWS.index
+X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
+Y, BATCH, CHANNELS, TASKS = _I["Y"], _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
+IN_D, IN_H, IN_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("IN_D", "IN_H", "IN_W", "OUT_D", "OUT_H", "OUT_W"))
+K_D, K_H, K_W, S_D, S_H, S_W = (_I[name] for name in ("K_D", "K_H", "K_W", "S_D", "S_H", "S_W"))
+DIL_D, DIL_H, DIL_W = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
+PAD_D, PAD_H, PAD_W = _I["PAD_D"], _I["PAD_H"], _I["PAD_W"]
+
+
+@helper
+def _inside(start, step, size, count):
+    """Range of the o < count for which cell ``start + o * step`` lies in ``[0, size)``."""
+    first = min(0 if start >= 0 else (-start + step - 1) // step, count)
+    stop = 0 if start >= size else (size - 1 - start) // step + 1
+    return first, max(first, min(stop, count))
+
+
+def _driver(itemsize, scatter):
+    revision = REVISION
+
+    @helper
+    def clear(row, first, stop):
+        for o in range(first, stop):
+            store_zero(row + o * itemsize, itemsize)
+
+    @helper
+    def move(row, x, step, first, stop):
+        """One output row of one tap: from x to the columns, or added to x from the columns."""
+        if scatter:
+            for o in range(first, stop):
+                cell = x + o * step
+                store(cell, load(cell, itemsize) + load(row + o * itemsize, itemsize))
+        else:
+            for o in range(first, stop):
+                store(row + o * itemsize, load(x + o * step, itemsize))
+
+    @helper
+    def tap(args, plane, row, kd, kh, kw):
+        width, step = integer(args, OUT_W), integer(args, S_W) * integer(args, X_W)
+        left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+        first, stop = _inside(left, integer(args, S_W), integer(args, IN_W), width)
+        for od in range(integer(args, OUT_D)):
+            d = od * integer(args, S_D) + kd * integer(args, DIL_D) - integer(args, PAD_D)
+            for oh in range(integer(args, OUT_H)):
+                h = oh * integer(args, S_H) + kh * integer(args, DIL_H) - integer(args, PAD_H)
+                real = 0 <= d < integer(args, IN_D) and 0 <= h < integer(args, IN_H)
+                if real:
+                    x = plane + d * integer(args, X_D) + h * integer(args, X_H) + left * integer(args, X_W)
+                    move(row, x, step, first, stop)
+                if not scatter:
+                    clear(row, 0, first if real else width)
+                    clear(row, stop if real else width, width)
+                row += width * itemsize
+
+    def columns(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
+        planes = integer(args, BATCH) * channels
+        windows = integer(args, OUT_D) * integer(args, OUT_H) * integer(args, OUT_W)
+        taps = integer(args, K_D) * integer(args, K_H) * integer(args, K_W)
+        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+            n, c = item // channels, item % channels
+            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
+            row = integer(args, Y) + item * taps * windows * itemsize
+            for kd in range(integer(args, K_D)):
+                for kh in range(integer(args, K_H)):
+                    for kw in range(integer(args, K_W)):
+                        tap(args, plane, row, kd, kh, kw)
+                        row += windows * itemsize
+
+    return columns
+
+
+@cache
+def _compiled(itemsize, scatter):
+    name = f"{'col2im' if scatter else 'im2col'}_f{8 * itemsize}"
+    return c_function(name, "void(intp, intp)", _driver(itemsize, scatter))
+
+
+def columns_address(itemsize: int, *, scatter: bool) -> int:
+    """Address of im2col, or with `scatter` of col2im; compiled on first use."""
+    with LOCK:
+        return _compiled(itemsize, scatter).address

@@ -1,0 +1,172 @@
+"""The driver of every convolution: bands of rows × blocks of filters × tiles of pixels × chunks of the reduction.
+
+Forward and input gradient are the same computation on other arguments, and so are 1-D, 2-D and 3-D. For each output row
+of a band, and each block of filters, the row is cut into tiles of nearly equal size; a tile runs over the chunks of the
+reduction, at most 256 products each, and adds them up in the result. The chunks bound the rounding error (a sum of 256
+is at most 64 eps off, and there are few chunks); their boundaries depend on the geometry alone.
+
+The readable twin, with arrays in place of addresses, is::
+
+    for each output pixel p:  y[p] = bias + sum over chunks of  columns[p, chunk] @ weight[chunk]
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from fastconv.kernels.arguments import Block
+from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
+from fastconv.kernels.memory import call_tile, integer
+from fastconv.kernels.rows import SOURCE, make_fill_band
+
+__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address"]
+
+CONV = Block(
+    SOURCE
+    + """
+    GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
+    A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL ROW_TASKS BLOCK_TASKS
+"""
+)
+# one block of filters: two tiles (tall, one row less), byte offsets into a, b and c, step of b, lanes of the last
+# vector
+BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
+# one chunk of the reduction: segments, their length, first entry of the offset table (bytes), first k
+CHUNK_ENTRY = Block("SEGMENTS LENGTH OFFSET FIRST_K")
+
+_I = CONV.index
+X, X_N, X_D, X_H, X_GROUP = _I["X"], _I["X_N"], _I["X_D"], _I["X_H"], _I["X_GROUP"]
+S_D, S_H, OD, OH, IMAGES = _I["S_D"], _I["S_H"], _I["OD"], _I["OH"], _I["IMAGES"]
+COPY, BAND_IMAGE, BAND_ROW = _I["COPY"], _I["BAND_IMAGE"], _I["BAND_ROW"]
+ROWS_PER_BAND, IMAGES_PER_BAND = _I["ROWS_PER_BAND"], _I["IMAGES_PER_BAND"]
+SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
+GROUPS, BLOCKS, BLOCK_TABLE = _I["GROUPS"], _I["BLOCKS"], _I["BLOCK_TABLE"]
+WEIGHT, WEIGHT_GROUP = _I["WEIGHT"], _I["WEIGHT_GROUP"]
+CHUNKS, CHUNK_TABLE, OFFSETS = _I["CHUNKS"], _I["CHUNK_TABLE"], _I["OFFSETS"]
+A_PIXEL, A_ROW, A_K = _I["A_PIXEL"], _I["A_ROW"], _I["A_K"]
+BIAS, Y, Y_N, Y_D, Y_H, Y_W, Y_GROUP = (_I[name] for name in ("BIAS", "Y", "Y_N", "Y_D", "Y_H", "Y_W", "Y_GROUP"))
+TILES_BIG, TILES, M_BIG, M_SMALL = _I["TILES_BIG"], _I["TILES"], _I["M_BIG"], _I["M_SMALL"]
+ROW_TASKS, BLOCK_TASKS = _I["ROW_TASKS"], _I["BLOCK_TASKS"]
+
+_E = BLOCK_ENTRY.index
+ENTRY = 8 * len(BLOCK_ENTRY.names)
+TILE_BIG, TILE_SMALL, A_OFFSET, B_OFFSET = _E["TILE_BIG"], _E["TILE_SMALL"], _E["A_OFFSET"], _E["B_OFFSET"]
+B_K, C_OFFSET, TAIL = _E["B_K"], _E["C_OFFSET"], _E["TAIL"]
+CHUNK = 8 * len(CHUNK_ENTRY.names)
+SEGMENTS, LENGTH, OFFSET, FIRST_K = (CHUNK_ENTRY.index[name] for name in CHUNK_ENTRY.names)
+
+
+@helper
+def _tile_chunks(args, tile, entry, a, b, init, c):
+    """One tile of pixels: the chunks of the reduction, the first onto `init`, the others onto the result so far."""
+    init_row, y_pixel = 0, integer(args, Y_W)
+    for chunk in range(integer(args, CHUNKS)):
+        part = integer(args, CHUNK_TABLE) + chunk * CHUNK
+        call_tile(
+            tile,
+            integer(part, SEGMENTS),
+            integer(args, OFFSETS) + integer(part, OFFSET),
+            integer(part, LENGTH),
+            a,
+            integer(args, A_PIXEL),
+            integer(args, A_K),
+            b + integer(part, FIRST_K) * integer(entry, B_K),
+            integer(entry, B_K),
+            init,
+            init_row,
+            c,
+            y_pixel,
+            integer(entry, TAIL),
+        )
+        init, init_row = c, y_pixel
+
+
+@helper
+def _row(args, entry, a, b, init, c):
+    """One output row of one block of filters: tall tiles first, then those with one row less."""
+    y_pixel, a_pixel = integer(args, Y_W), integer(args, A_PIXEL)
+    for t in range(integer(args, TILES)):
+        big = t < integer(args, TILES_BIG)
+        tile = integer(entry, TILE_BIG) if big else integer(entry, TILE_SMALL)
+        _tile_chunks(args, tile, entry, a, b, init, c)
+        m = integer(args, M_BIG) if big else integer(args, M_SMALL)
+        a += m * a_pixel
+        c += m * y_pixel
+
+
+@helper
+def _band(args, start, group, first_block, last_block, image, images, first_row, rows):
+    """All tiles of a band; `start` is the address of its first input row (in the band, or in x itself)."""
+    in_place = integer(args, COPY) == 0
+    for block in range(first_block, last_block):
+        entry = integer(args, BLOCK_TABLE) + block * ENTRY
+        b = integer(args, WEIGHT) + group * integer(args, WEIGHT_GROUP) + integer(entry, B_OFFSET)
+        column = group * integer(args, Y_GROUP) + integer(entry, C_OFFSET)
+        for i in range(images):
+            n = (image + i) // integer(args, OD)
+            od = image + i - n * integer(args, OD)
+            a = start + i * integer(args, BAND_IMAGE)
+            if in_place:
+                a = start + n * integer(args, X_N) + od * integer(args, S_D) * integer(args, X_D)
+            c = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + first_row * integer(args, Y_H)
+            for r in range(rows):
+                _row(
+                    args,
+                    entry,
+                    a + r * integer(args, A_ROW) + integer(entry, A_OFFSET),
+                    b,
+                    integer(args, BIAS) + column,
+                    c + r * integer(args, Y_H) + column,
+                )
+
+
+def _driver(itemsize):
+    revision = REVISION
+    fill_band = make_fill_band(itemsize)
+
+    @helper
+    def group_rows(args, band, group, first_block, last_block, first, last):
+        """Output rows `first` to ``last - 1`` (counted over all images) of some blocks of one group."""
+        height = integer(args, OH)
+        while first < last:
+            image = first // height
+            row = first - image * height
+            images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
+            if row == 0 and rows == height:
+                images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
+            if integer(args, COPY):
+                fill_band(args, band, group, image, images, row, rows)
+                start = band
+            else:
+                start = integer(args, X) + group * integer(args, X_GROUP) + row * integer(args, A_ROW)
+            _band(args, start, group, first_block, last_block, image, images, row, rows)
+            first += images * rows
+
+    def conv(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        row_tasks, block_tasks = integer(args, ROW_TASKS), integer(args, BLOCK_TASKS)
+        rows, blocks = integer(args, IMAGES) * integer(args, OH), integer(args, BLOCKS)
+        row_task = task % row_tasks
+        block_task = task // row_tasks
+        first, last = rows * row_task // row_tasks, rows * (row_task + 1) // row_tasks
+        all_blocks = integer(args, GROUPS) * blocks
+        block, stop = all_blocks * block_task // block_tasks, all_blocks * (block_task + 1) // block_tasks
+        band = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        while block < stop:
+            group = block // blocks
+            last_block = min(stop - group * blocks, blocks)
+            group_rows(args, band, group, block - group * blocks, last_block, first, last)
+            block = group * blocks + last_block
+
+    return conv
+
+
+@cache
+def _compiled(itemsize):
+    return c_function(f"conv_f{8 * itemsize}", "void(intp, intp)", _driver(itemsize))
+
+
+def conv_address(itemsize: int) -> int:
+    """Address of the driver for numbers of `itemsize` bytes; compiled on first use."""
+    with LOCK:
+        return _compiled(itemsize).address

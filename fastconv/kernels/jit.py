@@ -1,0 +1,82 @@
+"""Every jit option of the project, and what each is for.
+
+- C functions (``numba.cfunc``) rather than jitted Python functions: a kernel is called by address from one generic
+  launcher, so that there is one parallel function in the whole project. A parallel function costs 0.2 s to compile, a
+  driver 0.1 s.
+- ``error_model="numpy"``: no branch for a division by zero.
+- ``cache=True``: compiled code is kept on disk. Numba's key contains the bytecode of the function and its closure, but
+  neither the helpers and intrinsics that it calls nor the jit options; therefore every cached function has `REVISION`
+  in its closure, a hash over the sources of this package. Where no folder is writable, Numba raises instead of
+  compiling without a cache; then there is none.
+- No signature is compiled at import: everything is built on first use, under one lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+
+__all__ = ["LOCK", "REVISION", "Built", "build_log", "c_function", "helper", "jitted"]
+
+LOCK = threading.RLock()  # held while anything is compiled, and across a fork, so that a child never inherits it held
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
+
+
+def _revision() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+REVISION = _revision()
+
+_OPTIONS = {"error_model": "numpy"}
+
+helper = numba.njit(**_OPTIONS)  # called from kernels only; LLVM inlines it
+
+
+class Built(NamedTuple):
+    """A kernel that was compiled or loaded from disk: its name, how long that took, and whether it was on disk."""
+
+    name: str
+    seconds: float
+    cached: bool
+
+
+build_log: list[Built] = []
+
+
+def _with_cache(compile_it: Callable[[bool], Any]) -> Any:
+    try:
+        return compile_it(True)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return compile_it(False)
+
+
+def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
+    """Compile `function` to a C function, or load it from disk; the caller must keep the result alive."""
+    start = time.perf_counter()
+    compiled = _with_cache(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function))
+    build_log.append(Built(name, time.perf_counter() - start, compiled.cache_hits > 0))
+    return compiled
+
+
+def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...], *, parallel: bool) -> Any:
+    """Jit `function` without the GIL, and call it once with `arguments` so that it is compiled now."""
+    start = time.perf_counter()
+    compiled = _with_cache(lambda cache: numba.njit(nogil=True, parallel=parallel, cache=cache, **_OPTIONS)(function))
+    compiled(*arguments)
+    build_log.append(Built(name, time.perf_counter() - start, bool(sum(compiled.stats.cache_hits.values()))))
+    return compiled

@@ -1,0 +1,153 @@
+"""Intrinsics: memory by address, and calls by address."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+__all__ = [
+    "call_kernel",
+    "call_tile",
+    "integer",
+    "load",
+    "load_double",
+    "store",
+    "store_double",
+    "store_integer",
+    "store_number",
+    "store_zero",
+]
+
+_I64 = ir.IntType(64)
+TILE_ARGUMENTS = 13
+
+
+@intrinsic
+def integer(typing_context, address, index):
+    """Int64 number `index` of the block at `address`."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], _I64.as_pointer())
+        return builder.load(builder.gep(pointer, [arguments[1]]))
+
+    return types.int64(types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_integer(typing_context, address, index, value):
+    """Store `value` as int64 number `index` of the block at `address`."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], _I64.as_pointer())
+        builder.store(arguments[2], builder.gep(pointer, [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic(prefer_literal=True)
+def load(typing_context, address, itemsize):
+    """Floating-point number of `itemsize` bytes (a literal 4 or 8) at `address`."""
+    if not isinstance(itemsize, types.IntegerLiteral):
+        return None
+    number = types.float32 if itemsize.literal_value == 4 else types.float64
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], context.get_value_type(number).as_pointer())
+        return builder.load(pointer, align=itemsize.literal_value)
+
+    return number(types.intp, itemsize), codegen
+
+
+@intrinsic
+def store(typing_context, address, value):
+    """Store a floating-point number at `address`."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], arguments[1].type.as_pointer())
+        builder.store(arguments[1], pointer, align=value.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, value), codegen
+
+
+@intrinsic(prefer_literal=True)
+def store_zero(typing_context, address, itemsize):
+    """Store zero as a floating-point number of `itemsize` bytes (a literal 4 or 8) at `address`."""
+    if not isinstance(itemsize, types.IntegerLiteral):
+        return None
+
+    def codegen(context, builder, signature, arguments):
+        kind = ir.FloatType() if itemsize.literal_value == 4 else ir.DoubleType()
+        pointer = builder.inttoptr(arguments[0], kind.as_pointer())
+        builder.store(ir.Constant(kind, 0.0), pointer, align=itemsize.literal_value)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, itemsize), codegen
+
+
+@intrinsic
+def load_double(typing_context, address, index):
+    """Float64 number `index` of the block at `address`."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.DoubleType().as_pointer())
+        return builder.load(builder.gep(pointer, [arguments[1]]), align=8)
+
+    return types.float64(types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_double(typing_context, address, index, value):
+    """Store `value` as float64 number `index` of the block at `address`."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.DoubleType().as_pointer())
+        builder.store(arguments[2], builder.gep(pointer, [arguments[1]]), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.float64), codegen
+
+
+@intrinsic(prefer_literal=True)
+def store_number(typing_context, address, value, itemsize):
+    """Store a float64 rounded to a number of `itemsize` bytes (a literal 4 or 8) at `address`."""
+    if not isinstance(itemsize, types.IntegerLiteral):
+        return None
+
+    def codegen(context, builder, signature, arguments):
+        kind = ir.FloatType() if itemsize.literal_value == 4 else ir.DoubleType()
+        number = arguments[1] if itemsize.literal_value == 8 else builder.fptrunc(arguments[1], kind)
+        pointer = builder.inttoptr(arguments[0], kind.as_pointer())
+        builder.store(number, pointer, align=itemsize.literal_value)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.float64, itemsize), codegen
+
+
+def _call(builder, arguments):
+    function = ir.FunctionType(ir.VoidType(), [_I64] * (len(arguments) - 1))
+    builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
+
+
+@intrinsic
+def call_kernel(typing_context, kernel, arguments_address, task):
+    """Call the kernel at an address with ``(arguments, task)``."""
+
+    def codegen(context, builder, signature, arguments):
+        _call(builder, arguments)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def call_tile(typing_context, tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail):
+    """Call the micro-kernel at an address; the arguments are those of `fastconv.kernels.tile`."""
+
+    def codegen(context, builder, signature, arguments):
+        _call(builder, arguments)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * (TILE_ARGUMENTS + 1)), codegen

@@ -1,0 +1,86 @@
+"""Rows of a channels-last image copied into a band with a zero halo.
+
+A *band* holds the input rows that some output rows need, for every kernel plane along the depth axis, with the padding
+of the convolution stored as zeros. It is small enough to stay in the L2 cache, which is why the halo costs next to
+nothing, and it is the only workspace of a convolution besides its packed weights.
+
+A band is laid out as (images, kernel planes, rows, pixels, channels of one group). An *image* here is one output plane
+of one element of the batch: two-dimensional convolution has one per element, three-dimensional OD of them.
+"""
+
+from __future__ import annotations
+
+from fastconv.kernels.arguments import Block
+from fastconv.kernels.jit import helper
+from fastconv.kernels.memory import integer, load, store, store_zero
+
+__all__ = ["SOURCE", "make_fill_band"]
+
+SOURCE = """
+    X X_N X_D X_H X_W X_GROUP
+    IN_D IN_H IN_W PAD_D PAD_H PAD_W S_D S_H S_W
+    CHANNELS IMAGES OD OH OW KD DIL_D EXTENT_H
+    COPY BAND_W BAND_ROW BAND_PLANE BAND_IMAGE ROWS_PER_BAND IMAGES_PER_BAND SCRATCH SCRATCH_STRIDE
+"""
+_SOURCE = Block(SOURCE)
+X, X_N, X_D, X_H, X_W, X_GROUP = (_SOURCE.index[name] for name in ("X", "X_N", "X_D", "X_H", "X_W", "X_GROUP"))
+IN_D, IN_H, IN_W = (_SOURCE.index[name] for name in ("IN_D", "IN_H", "IN_W"))
+PAD_D, PAD_H, PAD_W = (_SOURCE.index[name] for name in ("PAD_D", "PAD_H", "PAD_W"))
+S_D, S_H = _SOURCE.index["S_D"], _SOURCE.index["S_H"]
+CHANNELS, OD, KD, DIL_D = (_SOURCE.index[name] for name in ("CHANNELS", "OD", "KD", "DIL_D"))
+EXTENT_H, BAND_W, BAND_ROW = (_SOURCE.index[name] for name in ("EXTENT_H", "BAND_W", "BAND_ROW"))
+BAND_PLANE, BAND_IMAGE = _SOURCE.index["BAND_PLANE"], _SOURCE.index["BAND_IMAGE"]
+
+
+def make_fill_band(itemsize):
+    """Return the helper ``fill_band(args, band, group, image, images, first_row, rows)`` for numbers of `itemsize`."""
+
+    @helper
+    def clear(target, count):
+        for i in range(count):
+            store_zero(target + i * itemsize, itemsize)
+
+    @helper
+    def copy(target, source, count):
+        for i in range(count):
+            store(target + i * itemsize, load(source + i * itemsize, itemsize))
+
+    @helper
+    def fill_row(args, target, source):
+        """One row: BAND_W pixels, of which PAD_W in front are halo (a negative halo crops)."""
+        channels, before, width = integer(args, CHANNELS), integer(args, PAD_W), integer(args, IN_W)
+        pixels, pixel = integer(args, BAND_W), integer(args, X_W)
+        first = min(max(before, 0), pixels)
+        stop = max(min(before + width, pixels), first)
+        clear(target, first * channels)
+        start = source + (first - before) * pixel
+        row = target + first * channels * itemsize
+        if pixel == channels * itemsize:
+            copy(row, start, (stop - first) * channels)
+        else:
+            for w in range(stop - first):
+                copy(row + w * channels * itemsize, start + w * pixel, channels)
+        clear(target + stop * channels * itemsize, (pixels - stop) * channels)
+
+    @helper
+    def fill_band(args, band, group, image, images, first_row, rows):
+        """Input rows of output rows ``first_row`` to ``first_row + rows - 1`` of `images` images."""
+        depth, height = integer(args, IN_D), integer(args, IN_H)
+        band_rows = (rows - 1) * integer(args, S_H) + integer(args, EXTENT_H)
+        top = first_row * integer(args, S_H) - integer(args, PAD_H)
+        for i in range(images):
+            n = (image + i) // integer(args, OD)
+            front = (image + i - n * integer(args, OD)) * integer(args, S_D) - integer(args, PAD_D)
+            for kd in range(integer(args, KD)):
+                d = front + kd * integer(args, DIL_D)
+                plane = integer(args, X) + group * integer(args, X_GROUP) + n * integer(args, X_N)
+                target = band + i * integer(args, BAND_IMAGE) + kd * integer(args, BAND_PLANE)
+                for j in range(band_rows):
+                    h = top + j
+                    row = target + j * integer(args, BAND_ROW)
+                    if d < 0 or d >= depth or h < 0 or h >= height:
+                        clear(row, integer(args, BAND_W) * integer(args, CHANNELS))
+                    else:
+                        fill_row(args, row, plane + d * integer(args, X_D) + h * integer(args, X_H))
+
+    return fill_band

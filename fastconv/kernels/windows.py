@@ -1,0 +1,45 @@
+"""Sliding windows without products: argument block and helpers shared by pooling, im2col and col2im."""
+
+from __future__ import annotations
+
+from fastconv.kernels.arguments import Block
+from fastconv.kernels.jit import helper
+from fastconv.kernels.memory import integer
+
+__all__ = ["WINDOWS", "first_tap", "stop_tap"]
+
+# x: the plane-sized array; y: the window-sized one; PART: items (planes, or blocks of channels) or rows per task
+WINDOWS = Block(
+    """
+    X X_N X_C X_D X_H X_W Y Y_N Y_C Y_D Y_H Y_W INDEX BATCH CHANNELS
+    IN_D IN_H IN_W OUT_D OUT_H OUT_W K_D K_H K_W S_D S_H S_W DIL_D DIL_H DIL_W PAD_D PAD_H PAD_W
+    COUNT_D COUNT_H COUNT_W SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS
+"""
+)
+
+
+@helper
+def first_tap(start, dilation):
+    """First tap of a window from cell `start` on that lies at cell 0 or after."""
+    return 0 if start >= 0 else (-start + dilation - 1) // dilation
+
+
+@helper
+def stop_tap(start, dilation, kernel, size):
+    """One after the last tap that lies before cell `size`; 0 or less where there is none."""
+    return min(kernel, (size - 1 - start) // dilation + 1)
+
+
+_I = WINDOWS.index
+D = tuple(_I[name] for name in ("IN_D", "OUT_D", "K_D", "S_D", "DIL_D", "PAD_D", "COUNT_D"))
+H = tuple(_I[name] for name in ("IN_H", "OUT_H", "K_H", "S_H", "DIL_H", "PAD_H", "COUNT_H"))
+W = tuple(_I[name] for name in ("IN_W", "OUT_W", "K_W", "S_W", "DIL_W", "PAD_W", "COUNT_W"))
+
+
+@helper
+def window(args, axis, o):
+    """(first cell of window `o`, first tap, stop tap) along one of the axes `D`, `H`, `W`."""
+    start = o * integer(args, axis[3]) - integer(args, axis[5])
+    dilation = integer(args, axis[4])
+    first = first_tap(start, dilation)
+    return start, first, max(first, stop_tap(start, dilation, integer(args, axis[2]), integer(args, axis[0])))
