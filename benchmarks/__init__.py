@@ -1,0 +1,1 @@
+"""Benchmarks of fastconv, and the frozen loops that every speed-up is measured against."""
