@@ -10,13 +10,15 @@ from ``size`` upwards are padding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from math import prod
 
 __all__ = [
     "Axis",
     "ConvGeometry",
+    "CHANNELS_FIRST",
+    "CHANNELS_LAST",
     "WindowGeometry",
     "conv_axis",
     "conv_weight_shape",
@@ -25,6 +27,11 @@ __all__ = [
     "transposed_size",
     "window_extent",
 ]
+
+
+# orders of axes for `transpose`, by number of axes: (N, *spatial, C) -> (N, C, *spatial), and back
+CHANNELS_FIRST = {ndim: (0, ndim - 1, *range(1, ndim - 1)) for ndim in (3, 4, 5)}
+CHANNELS_LAST = {ndim: (0, *range(2, ndim), 1) for ndim in (3, 4, 5)}
 
 
 def window_extent(kernel: int, dilation: int) -> int:
@@ -109,6 +116,14 @@ class WindowGeometry:
     batch: int
     channels: int
 
+    def __hash__(self) -> int:
+        """Hash of all fields, computed once: geometries are the keys of every cache on the way to a kernel."""
+        return self._hashed
+
+    @cached_property
+    def _hashed(self) -> int:
+        return hash(astuple(self))
+
     @property
     def rank(self) -> int:
         """Number of spatial axes."""
@@ -166,6 +181,8 @@ class ConvGeometry(WindowGeometry):
 
     filters: int
     groups: int
+
+    __hash__ = WindowGeometry.__hash__
 
     @property
     def output_shape(self) -> tuple[int, ...]:

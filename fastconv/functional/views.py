@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.geometry import CHANNELS_FIRST, CHANNELS_LAST
 from fastconv.validation.arrays import Array, compute_dtype
 
 __all__ = ["as_computed", "channels_first", "finish"]
@@ -13,7 +14,7 @@ __all__ = ["as_computed", "channels_first", "finish"]
 
 def channels_first(x: Array, *, channels_last: bool) -> Array:
     """View of `x` as (N, C, *spatial)."""
-    return np.moveaxis(x, -1, 1) if channels_last else x
+    return x.transpose(CHANNELS_FIRST[x.ndim]) if channels_last else x
 
 
 def as_computed(x: Array, dtype: np.dtype[Any]) -> Array:
@@ -26,4 +27,4 @@ def finish(y: Array, dtype: np.dtype[Any], *, channels_last: bool) -> Array:
     if y.dtype != dtype:
         with np.errstate(over="ignore"):  # too large for float16 is infinity, as in every framework
             y = y.astype(dtype)
-    return np.moveaxis(y, 1, -1) if channels_last else y
+    return y.transpose(CHANNELS_LAST[y.ndim]) if channels_last else y

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numba
 
-__all__ = ["LOCK", "REVISION", "Built", "build_log", "c_function", "helper", "jitted"]
+__all__ = ["INTERPRETED", "LOCK", "REVISION", "Built", "build_log", "c_function", "helper", "interpreted", "jitted"]
 
 LOCK = threading.RLock()  # held while anything is compiled, and across a fork, so that a child never inherits it held
 if hasattr(os, "register_at_fork"):
@@ -43,6 +43,27 @@ REVISION = _revision()
 _OPTIONS = {"error_model": "numpy"}
 
 helper = numba.njit(**_OPTIONS)  # called from kernels only; LLVM inlines it
+
+# NUMBA_DISABLE_JIT: kernels run as Python functions, on the readable twins of the intrinsics (`fastconv.kernels.twins`)
+INTERPRETED = bool(numba.config.DISABLE_JIT)
+_functions: list[Callable[..., None]] = []
+
+
+class Interpreted(NamedTuple):
+    """What stands for a compiled function where nothing is compiled: its place in a list, plus one."""
+
+    address: int
+
+
+def interpreted(address: int) -> Callable[..., None]:
+    """Python function that stands for the compiled one at `address`."""
+    return _functions[address - 1]
+
+
+def _interpret(name: str, function: Callable[..., None]) -> Interpreted:
+    _functions.append(function)
+    build_log.append(Built(name, 0.0, False))
+    return Interpreted(len(_functions))
 
 
 class Built(NamedTuple):
@@ -67,6 +88,8 @@ def _with_cache(compile_it: Callable[[bool], Any]) -> Any:
 
 def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
     """Compile `function` to a C function, or load it from disk; the caller must keep the result alive."""
+    if INTERPRETED:
+        return _interpret(name, function)
     start = time.perf_counter()
     compiled = _with_cache(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function))
     build_log.append(Built(name, time.perf_counter() - start, compiled.cache_hits > 0))
@@ -75,6 +98,8 @@ def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
 
 def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...], *, parallel: bool) -> Any:
     """Jit `function` without the GIL, and call it once with `arguments` so that it is compiled now."""
+    if INTERPRETED:
+        return function
     start = time.perf_counter()
     compiled = _with_cache(lambda cache: numba.njit(nogil=True, parallel=parallel, cache=cache, **_OPTIONS)(function))
     compiled(*arguments)

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numba
 import numpy as np
 
-from fastconv.kernels.jit import LOCK, REVISION, jitted
+from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, jitted
 from fastconv.kernels.memory import call_kernel
 
 __all__ = ["launch", "threading_layer"]
@@ -67,14 +67,14 @@ def _ready() -> bool:
     """Build both launchers; returns whether several Python threads may be inside a parallel function at once."""
     _serial()
     _parallel()
-    return numba.threading_layer() != "workqueue"
+    return INTERPRETED or numba.threading_layer() != "workqueue"
 
 
 def threading_layer() -> str:
     """Name of the threading layer that Numba uses; starts it if need be."""
     with LOCK:
         _ready()
-    return numba.threading_layer()
+    return "none" if INTERPRETED else numba.threading_layer()
 
 
 def launch(kernel: int, arguments: np.ndarray, tasks: int, threads: int) -> None:

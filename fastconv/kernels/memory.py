@@ -6,6 +6,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from fastconv.kernels.jit import INTERPRETED
+
 __all__ = [
     "call_kernel",
     "call_tile",
@@ -151,3 +153,18 @@ def call_tile(typing_context, tile, segments, offsets, length, a, ai, ak, b, bk,
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * (TILE_ARGUMENTS + 1)), codegen
+
+
+if INTERPRETED:
+    from fastconv.kernels.twins import (
+        call_kernel,
+        call_tile,
+        integer,
+        load,
+        load_double,
+        store,
+        store_double,
+        store_integer,
+        store_number,
+        store_zero,
+    )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
 from fastconv.kernels.memory import integer, load, load_double, store, store_double, store_integer, store_number
 from fastconv.kernels.windows import WINDOWS, D, H, W, window
@@ -173,7 +175,7 @@ def _avg_lanes(itemsize, _):
                     for c in range(channels):
                         store_double(total, c, load_double(total, c) + load(x + c * itemsize, itemsize))
         for c in range(channels):
-            store_number(y + c * itemsize, load_double(total, c) / count, itemsize)
+            store_number(y + c * itemsize, load_double(total, c) / count if count else np.nan, itemsize)
 
     def avg_lanes(args, task):
         revision  # noqa: B018 (a part of the cache key)
@@ -207,7 +209,7 @@ def _avg_plane(itemsize, _):
                 row += (hs + kh * integer(args, DIL_H)) * integer(args, X_H)
                 for kw in range(w0, w1):
                     total += load(row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W), itemsize)
-        store_number(y, total / count, itemsize)
+        store_number(y, total / count if count else np.nan, itemsize)
 
     def avg_plane(args, task):
         revision  # noqa: B018 (a part of the cache key)

@@ -1,4 +1,4 @@
-"""Sum over pixels of a channels-last array: the gradient of the bias."""
+"""Sums in a fixed order: over the pixels of a channels-last array, and over the splits of a weight gradient."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from functools import cache
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, c_function
-from fastconv.kernels.memory import integer, load, load_double, store_double
+from fastconv.kernels.memory import integer, load, load_double, store, store_double
 
-__all__ = ["SUMS", "sums_address"]
+__all__ = ["SPLITS_SUM", "SUMS", "splits_sum_address", "sums_address"]
 
+SPLITS_SUM = Block("X NUMBERS SPLITS TASKS")
 SUMS = Block("X CHANNELS PIXELS SPLITS TOTALS TASKS")
 _I = SUMS.index
 X, CHANNELS, PIXELS, SPLITS, TOTALS, TASKS = (_I[name] for name in SUMS.names)
@@ -33,6 +34,37 @@ def _driver(itemsize):
                     store_double(total, c, load_double(total, c) + load(x + c * itemsize, itemsize))
 
     return sums
+
+
+_J = SPLITS_SUM.index
+ALL, NUMBERS, PARTS, WORKERS = (_J[name] for name in SPLITS_SUM.names)
+
+
+def _splits_driver(itemsize):
+    revision = REVISION
+
+    def splits_sum(args, task):
+        """Add every split to the first, in order."""
+        revision  # noqa: B018 (a part of the cache key)
+        numbers, tasks, x = integer(args, NUMBERS), integer(args, WORKERS), integer(args, ALL)
+        first, last = numbers * task // tasks, numbers * (task + 1) // tasks
+        for split in range(1, integer(args, PARTS)):
+            other = x + split * numbers * itemsize
+            for i in range(first, last):
+                store(x + i * itemsize, load(x + i * itemsize, itemsize) + load(other + i * itemsize, itemsize))
+
+    return splits_sum
+
+
+@cache
+def _compiled_splits(itemsize):
+    return c_function(f"splits_sum_f{8 * itemsize}", "void(intp, intp)", _splits_driver(itemsize))
+
+
+def splits_sum_address(itemsize: int) -> int:
+    """Address of the driver for numbers of `itemsize` bytes; compiled on first use."""
+    with LOCK:
+        return _compiled_splits(itemsize).address
 
 
 @cache

@@ -18,7 +18,7 @@ LANEWISE  vector: one number per lane    any step between k       depthwise, for
 
 In PACKED mode b continues from segment to segment; in the other modes the table holds pairs, one offset for a and one
 for b. `tail` is the number of valid lanes in the last vector (masked tiles only). The readable twin is
-`tile_reference`, which computes the same with NumPy.
+`fastconv.kernels.twins.tile_product`.
 
 The whole loop nest is emitted as LLVM IR by one intrinsic, because accumulators are then SSA values that cannot spill
 by accident, and because Numba sees a single call: a tile compiles in 0.1 s.
@@ -26,16 +26,17 @@ by accident, and because Numba sees a single call: a tile compiles in 0.1 s.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastconv.kernels.jit import LOCK, REVISION, c_function
+from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, c_function
+from fastconv.kernels.twins import tile_product
 
-__all__ = ["LANEWISE", "PACKED", "STRIDED", "Tile", "emit_tile", "tile_address"]
+__all__ = ["LANEWISE", "PACKED", "STRIDED", "Emitter", "Tile", "emit_tile", "tile_address"]
 
 PACKED, STRIDED, LANEWISE = 0, 1, 2
 
@@ -58,7 +59,7 @@ class Tile(NamedTuple):
         return self.vectors * self.lanes
 
 
-class _Emitter:
+class Emitter:
     """Typed helpers around an LLVM builder for one tile."""
 
     def __init__(self, builder: ir.IRBuilder, tile: Tile, tail: ir.Value) -> None:
@@ -81,21 +82,26 @@ class _Emitter:
         return self.builder.icmp_signed("<", ir.Constant(integers, list(range(lanes))), bound)
 
     def intrinsic(self, name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
+        """Call an LLVM intrinsic by its full name."""
         function = ir.FunctionType(result, [argument.type for argument in arguments])
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, function, name), arguments)
 
     def pointer(self, address: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
+        """Pointer to a `kind`, `offset` bytes after an address."""
         if offset:
             address = self.builder.add(address, ir.Constant(_I64, offset))
         return self.builder.inttoptr(address, kind.as_pointer())
 
     def vector_bytes(self, j: int) -> int:
+        """Byte offset of vector number j of a row."""
         return j * self.tile.lanes * self.tile.itemsize
 
     def is_masked(self, j: int) -> bool:
+        """Whether vector number j has lanes that must not be touched."""
         return self.mask is not None and j == self.tile.vectors - 1
 
     def load_vector(self, address: ir.Value, j: int, *, masked: bool = True) -> ir.Value:
+        """Vector number j of the row at an address; lanes beyond the tail are zero."""
         pointer = self.pointer(address, self.vector_bytes(j), self.vector)
         if masked and self.is_masked(j):
             arguments = [pointer, ir.Constant(_I32, self.tile.itemsize), self.mask, self.zero]
@@ -103,6 +109,7 @@ class _Emitter:
         return self.builder.load(pointer, align=self.tile.itemsize)
 
     def store_vector(self, value: ir.Value, address: ir.Value, j: int) -> None:
+        """Store vector number j of the row at an address; lanes beyond the tail are left alone."""
         pointer = self.pointer(address, self.vector_bytes(j), self.vector)
         if self.is_masked(j):
             arguments = [value, pointer, ir.Constant(_I32, self.tile.itemsize), self.mask]
@@ -111,11 +118,13 @@ class _Emitter:
             self.builder.store(value, pointer, align=self.tile.itemsize)
 
     def broadcast(self, address: ir.Value) -> ir.Value:
+        """Vector whose lanes all hold the number at an address."""
         number = self.builder.load(self.pointer(address, 0, self.scalar), align=self.tile.itemsize)
         vector = self.builder.insert_element(self.undefined, number, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(vector, self.undefined, self.spread)
 
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """Return a * b + c."""
         # fmuladd, not fma: one instruction where the CPU has it, and no library call where it has not
         return self.intrinsic(f"llvm.fmuladd.{self.suffix}", self.vector, [a, b, c])
 
@@ -123,7 +132,7 @@ class _Emitter:
 def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> None:
     """Emit the loop nest: over segments, over k, and inside it rows × vectors multiply-adds."""
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail = arguments
-    emit = _Emitter(builder, tile, tail)
+    emit = Emitter(builder, tile, tail)
     rows, vectors, item = range(tile.rows), range(tile.vectors), ir.Constant(_I64, tile.itemsize)
     if tile.mode == PACKED:
         ak, bk = item, ir.Constant(_I64, tile.width * tile.itemsize)
@@ -210,8 +219,9 @@ def _compiled(tile: Tile):
             segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail,
         )  # fmt: skip
 
-    letter = "psl"[mode]
-    name = f"tile_{letter}{rows}x{vectors * lanes}_f{8 * itemsize}{'_masked' if masked else ''}"
+    name = f"tile_{'psl'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{'_masked' if masked else ''}"
+    if INTERPRETED:
+        return c_function(name, "", partial(tile_product, tile))
     return c_function(name, f"void({', '.join(['intp'] * 13)})", kernel)
 
 

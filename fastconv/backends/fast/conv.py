@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
@@ -9,21 +10,20 @@ import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.memory import channels_last, empty_channels_last
+from fastconv.backends.fast.order import Reorder, WeightOrder, plan_gradient_order, plan_weights, reorder
 from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
 from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, plan_conv, plan_weight
 from fastconv.backends.fast.workspace import borrowed
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.conv import CONV, conv_address
 from fastconv.kernels.launch import launch
-from fastconv.kernels.pack import PACK, pack_address
-from fastconv.kernels.sums import SUMS, sums_address
+from fastconv.kernels.sums import SPLITS_SUM, SUMS, splits_sum_address, sums_address
 from fastconv.kernels.weight import WEIGHT_GRADIENT, weight_address
 from fastconv.options import get_num_threads, get_options
 
 __all__ = ["conv", "conv_backward"]
 
-_C, _P, _W, _S = CONV.index, PACK.index, WEIGHT_GRADIENT.index, SUMS.index
-_PACK_SERIAL = 2**15  # numbers below which weights are packed on one thread
+_C, _W = CONV.index, WEIGHT_GRADIENT.index
 
 
 def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
@@ -74,59 +74,50 @@ def _repeat_channels(x: Array, geometry: ConvGeometry) -> Array:
     return channels_last(np.moveaxis(np.repeat(np.moveaxis(x, 1, -1), geometry.group_filters, axis=-1), -1, 1))
 
 
-def _threads_for(numbers: int, threads: int) -> int:
-    return 1 if numbers < _PACK_SERIAL else threads
+@dataclass(frozen=True)
+class Prepared:
+    """A pass with its plan and the order of its weights."""
+
+    plan: ConvPlan
+    weights: Reorder
+    packed_bytes: int
 
 
-@lru_cache(maxsize=512)
-def _tap_table(task: Pass, itemsize: int) -> Array:
-    return np.array(task.tap_numbers, np.int64) * itemsize
-
-
-def _pack(plan: ConvPlan, task: Pass, weight: Array, target: int, geometry: ConvGeometry, *, transposed: bool) -> None:
-    """Weights in the order of the tiles; `transposed` exchanges filters and channels."""
-    item, taps = weight.itemsize, geometry.taps
-    channel, filter_ = taps * item, geometry.group_channels * taps * item
-    if task.lanewise:
-        channel = filter_ = taps * item
-    table = _tap_table(task, item)
-    tasks = _threads_for(weight.size, plan.threads)
-    arguments = PACK.fill(
-        SOURCE=weight.ctypes.data,
-        SOURCE_GROUP=geometry.group_filters * filter_,
-        TAP_TABLE=table.ctypes.data,
-        TAPS=len(table),
-        DEPTH=task.depth,
-        DEPTH_BYTES=filter_ if transposed and not task.lanewise else channel,
-        LANES_TOTAL=task.lanes,
-        LANE_BYTES=channel if transposed else filter_,
-        TARGET=target,
-        TARGET_GROUP=plan.packed_group_bytes,
-        GROUPS=task.groups,
-        BLOCKS=plan.blocks,
-        WIDTH=plan.pack_width,
-        LAST_WIDTH=plan.pack_last_width,
-        TASKS=tasks,
+@lru_cache(maxsize=1024)
+def _prepare(task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int, threads: int, limit: int) -> Prepared:
+    """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
+    plan = plan_conv(task, itemsize, threads, limit)
+    order = WeightOrder(
+        groups=task.groups,
+        filters=task.lanes if task.lanewise else geometry.group_filters,
+        channels=geometry.group_channels,
+        taps=geometry.taps,
+        used=task.tap_numbers,
+        transposed=transposed and not task.lanewise,
+        blocks=plan.blocks,
+        width=plan.pack_width,
+        last_width=plan.pack_last_width,
+        group_bytes=plan.packed_group_bytes,
     )
-    launch(pack_address(item), arguments, tasks, tasks)
+    weights = plan_weights(order, itemsize, plan.threads)
+    return Prepared(plan, weights, -(-plan.packed_group_bytes * task.groups // 64) * 64)
 
 
 def _run(
     task: Pass, source: Array, weight: Array, bias: Array, y: Array, geometry: ConvGeometry, transposed: bool
 ) -> None:
     """Pack the weights, then run one pass from `source` into `y`."""
-    plan = plan_conv(task, source.itemsize, get_num_threads(), get_options().max_workspace)
-    packed_bytes = -(-plan.packed_group_bytes * task.groups // 64) * 64
-    with borrowed(packed_bytes + plan.scratch_bytes) as scratch:
+    item = source.itemsize
+    prepared = _prepare(task, geometry, transposed, item, get_num_threads(), get_options().max_workspace)
+    plan = prepared.plan
+    with borrowed(prepared.packed_bytes + plan.scratch_bytes) as scratch:
         packed = scratch.ctypes.data
-        _pack(plan, task, weight, packed, geometry, transposed=transposed)
+        reorder(prepared.weights, item, weight.ctypes.data, packed)
         arguments = plan.arguments.copy()
-        arguments[_C["X"]] = source.ctypes.data
-        arguments[_C["WEIGHT"]] = packed
-        arguments[_C["SCRATCH"]] = packed + packed_bytes
-        arguments[_C["BIAS"]] = bias.ctypes.data
+        arguments[_C["X"]], arguments[_C["WEIGHT"]] = source.ctypes.data, packed
+        arguments[_C["SCRATCH"]], arguments[_C["BIAS"]] = packed + prepared.packed_bytes, bias.ctypes.data
         arguments[_C["Y"]] = y.ctypes.data + plan.result_offset
-        launch(conv_address(source.itemsize), arguments, plan.tasks, plan.threads)
+        launch(conv_address(item), arguments, plan.tasks, plan.threads)
 
 
 def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry) -> Array:
@@ -150,7 +141,8 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
     task = forward_pass(geometry)
     source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
     plan = plan_weight(task, x.itemsize, get_num_threads(), get_options().max_workspace)
-    size = prod(plan.shape) * x.itemsize
+    item = x.itemsize
+    size = prod(plan.shape) * item
     gradient_bytes = -(-size // 64) * 64
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
         arguments = plan.arguments.copy()
@@ -159,11 +151,16 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
         arguments[_W["DW"]] = scratch.ctypes.data
         arguments[_W["SCRATCH"]] = scratch.ctypes.data + gradient_bytes
         arguments[_W["ZERO"]] = _zeros(task.lanes, x.dtype).ctypes.data
-        launch(weight_address(x.itemsize), arguments, plan.tasks, plan.threads)
-        gradient = scratch[:size].view(x.dtype).reshape(plan.shape).sum(axis=0)
-    # (groups, taps, channels, filters) -> (groups, filters, channels, taps)
-    gradient = gradient.reshape(task.groups, geometry.taps, task.depth, task.lanes)
-    return np.ascontiguousarray(gradient.transpose(0, 3, 2, 1)).reshape(geometry.weight_shape)
+        launch(weight_address(item), arguments, plan.tasks, plan.threads)
+        if plan.splits > 1:
+            totals = SPLITS_SUM.fill(
+                X=scratch.ctypes.data, NUMBERS=size // plan.splits // item, SPLITS=plan.splits, TASKS=plan.threads
+            )
+            launch(splits_sum_address(item), totals, plan.threads, plan.threads)
+        gradient = np.empty(geometry.weight_shape, x.dtype)
+        order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
+        reorder(order, item, scratch.ctypes.data, gradient.ctypes.data)
+    return gradient
 
 
 def _bias_gradient(dy: Array, geometry: ConvGeometry) -> Array:

@@ -8,8 +8,8 @@ two axes and stride 2, four interleaved images). So nothing is ever scattered.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import astuple, dataclass
+from functools import cached_property, lru_cache
 from itertools import product
 from math import gcd, prod
 
@@ -60,6 +60,14 @@ class Pass:
     lanes: int
     kernel: tuple[int, int, int]
     lanewise: bool
+
+    def __hash__(self) -> int:
+        """Hash of all fields, computed once: passes are the keys of the cache of plans."""
+        return self._hashed
+
+    @cached_property
+    def _hashed(self) -> int:
+        return hash(astuple(self))
 
     @property
     def multiply_adds(self) -> int:

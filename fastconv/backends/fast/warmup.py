@@ -9,10 +9,9 @@ from fastconv.kernels.columns import columns_address
 from fastconv.kernels.conv import conv_address
 from fastconv.kernels.jit import Built, build_log
 from fastconv.kernels.launch import threading_layer
-from fastconv.kernels.layout import layout_address
 from fastconv.kernels.pack import pack_address
 from fastconv.kernels.pool import pool_address
-from fastconv.kernels.sums import sums_address
+from fastconv.kernels.sums import splits_sum_address, sums_address
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
 from fastconv.kernels.weight import weight_address
@@ -25,7 +24,7 @@ _POOLS = ("max_lanes", "max_plane", "avg_lanes", "avg_plane", "avg_backward", "m
 def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer
     for itemsize in (4, 8):
-        for driver in (conv_address, weight_address, pack_address, layout_address, sums_address):
+        for driver in (conv_address, weight_address, pack_address, sums_address, splits_sum_address):
             yield partial(driver, itemsize)
         for form in _POOLS:
             yield partial(pool_address, form, itemsize)

@@ -1,0 +1,164 @@
+"""Changes of order: argument blocks of the one kernel that does them all (see `fastconv.kernels.pack`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.kernels.launch import launch
+from fastconv.kernels.pack import PACK, pack_address
+
+__all__ = ["Reorder", "plan_gradient_order", "plan_planes", "plan_weights", "reorder"]
+
+_SOURCE, _TARGET = PACK.index["SOURCE"], PACK.index["TARGET"]
+SERIAL_NUMBERS = 2**15  # numbers below which one thread does it all
+_PIXELS = 64  # pixels of a plane, or channels of a filter, in one item of work
+_CHANNELS = 16
+
+
+@dataclass(frozen=True)
+class Reorder:
+    """A change of order, but for the addresses."""
+
+    arguments: Array
+    tables: tuple[Array, ...]  # kept alive: the block holds their addresses
+    tasks: int
+
+
+def reorder(plan: Reorder, itemsize: int, source: int, target: int) -> None:
+    """Carry out a change of order."""
+    arguments = plan.arguments.copy()
+    arguments[_SOURCE], arguments[_TARGET] = source, target
+    launch(pack_address(itemsize), arguments, plan.tasks, plan.tasks)
+
+
+def _plan(rows: Array, table: Array, numbers: int, threads: int, itemsize: int, **values: int) -> Reorder:
+    tasks = 1 if numbers < SERIAL_NUMBERS else threads
+    adjacent = bool((np.diff(rows) == itemsize).all())
+    block = PACK.fill(
+        SOURCE=0,
+        TARGET=0,
+        ROWS=rows.ctypes.data,
+        TABLE=table.ctypes.data,
+        ADJACENT=int(adjacent),
+        TASKS=tasks,
+        **values,
+    )
+    return Reorder(block, (rows, table), tasks)
+
+
+@dataclass(frozen=True)
+class WeightOrder:
+    """What the order of packed weights depends on: sizes of the weights, taps of the pass, blocks of lanes."""
+
+    groups: int
+    filters: int  # per group
+    channels: int  # per group
+    taps: int
+    used: tuple[int, ...]  # taps in the order of the reduction
+    transposed: bool  # lanes are channels, the reduction runs over filters
+    blocks: int
+    width: int
+    last_width: int
+    group_bytes: int
+
+
+@lru_cache(maxsize=1024)
+def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
+    """Plan of weights (groups, filters, channels, taps) into panels [block][tap][depth][lane]."""
+    place = np.full(order.taps, -1, np.int64)
+    place[list(order.used)] = np.arange(len(order.used))
+    channel, filter_ = order.taps * itemsize, order.channels * order.taps * itemsize
+    if order.transposed:
+        depth, lanes, row = order.filters, order.channels, channel
+        table = np.where(place >= 0, place * depth, -1)
+        columns, all_columns, outer, outer_bytes, outer_lines = order.taps, 2**62, depth, filter_, 1
+    else:
+        depth, lanes, row = order.channels, order.filters, filter_
+        step = min(_CHANNELS, depth)
+        table = np.where(place >= 0, place * depth, -1)[None, :] + np.where(place >= 0, 1, 0) * np.arange(step)[:, None]
+        columns, all_columns, outer = step * order.taps, depth * order.taps, -(-depth // step)
+        outer_bytes, outer_lines = step * channel, step
+    return _plan(
+        np.arange(lanes, dtype=np.int64) * row,
+        np.ascontiguousarray(table.reshape(-1), np.int64),
+        order.groups * order.filters * order.channels * order.taps,
+        threads,
+        itemsize,
+        SOURCE_GROUP=order.filters * filter_,
+        COLUMNS=columns,
+        ALL_COLUMNS=all_columns,
+        OUTER=outer,
+        OUTER_BYTES=outer_bytes,
+        OUTER_LINES=outer_lines,
+        LANES=lanes,
+        TARGET_GROUP=order.group_bytes,
+        GROUPS=order.groups,
+        BLOCKS=order.blocks,
+        WIDTH=order.width,
+        LAST_WIDTH=order.last_width,
+        LINES=len(order.used) * depth,
+        LINE_BYTES=0,
+        PADDED=1,
+    )
+
+
+@lru_cache(maxsize=512)
+def plan_gradient_order(groups: int, filters: int, channels: int, taps: int, itemsize: int, threads: int) -> Reorder:
+    """Plan of (groups, taps, channels, filters) into (groups, filters, channels, taps)."""
+    rows = np.arange(taps * channels, dtype=np.int64).reshape(taps, channels).T.reshape(-1) * filters * itemsize
+    size = filters * channels * taps
+    return _plan(
+        np.ascontiguousarray(rows),
+        np.arange(filters, dtype=np.int64),
+        groups * size,
+        threads,
+        itemsize,
+        SOURCE_GROUP=size * itemsize,
+        COLUMNS=filters,
+        ALL_COLUMNS=filters,
+        OUTER=1,
+        OUTER_BYTES=0,
+        OUTER_LINES=0,
+        LANES=channels * taps,
+        TARGET_GROUP=size * itemsize,
+        GROUPS=groups,
+        BLOCKS=-(-channels * taps // _PIXELS),
+        WIDTH=_PIXELS,
+        LAST_WIDTH=channels * taps - (-(-channels * taps // _PIXELS) - 1) * _PIXELS,
+        LINES=1,
+        LINE_BYTES=channels * taps * itemsize,
+        PADDED=0,
+    )
+
+
+@lru_cache(maxsize=512)
+def plan_planes(shape: tuple[int, ...], itemsize: int, threads: int) -> Reorder:
+    """Plan of (N, C, *spatial) planes into channels-last order."""
+    batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
+    return _plan(
+        np.arange(channels, dtype=np.int64) * pixels * itemsize,
+        np.arange(_PIXELS, dtype=np.int64),
+        prod(shape),
+        threads,
+        itemsize,
+        SOURCE_GROUP=channels * pixels * itemsize,
+        COLUMNS=_PIXELS,
+        ALL_COLUMNS=pixels,
+        OUTER=-(-pixels // _PIXELS),
+        OUTER_BYTES=_PIXELS * itemsize,
+        OUTER_LINES=_PIXELS,
+        LANES=channels,
+        TARGET_GROUP=channels * pixels * itemsize,
+        GROUPS=batch,
+        BLOCKS=1,
+        WIDTH=channels,
+        LAST_WIDTH=channels,
+        LINES=0,
+        LINE_BYTES=channels * itemsize,
+        PADDED=0,
+    )

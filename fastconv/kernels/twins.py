@@ -1,0 +1,102 @@
+"""The readable twins of the intrinsics: the same, in plain Python and NumPy.
+
+With ``NUMBA_DISABLE_JIT=1`` these stand in for what is emitted as LLVM IR, and every kernel runs as the Python function
+that it is written as: slow, but each line of it can be stepped through, and its coverage measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from fastconv.kernels.jit import interpreted
+
+LANEWISE = 2
+_FLOATS = {4: (ctypes.c_float, np.float32), 8: (ctypes.c_double, np.float64)}
+
+
+def integer(address, index):
+    """Int64 number `index` of the block at `address`."""
+    return ctypes.c_int64.from_address(address + 8 * index).value
+
+
+def store_integer(address, index, value):
+    """Store `value` as int64 number `index` of the block at `address`."""
+    ctypes.c_int64.from_address(address + 8 * index).value = value
+
+
+def load(address, itemsize):
+    """Floating-point number of `itemsize` bytes at `address`."""
+    kind, number = _FLOATS[itemsize]
+    return number(kind.from_address(address).value)
+
+
+def store(address, value):
+    """Store a floating-point number at `address`; its type says its size."""
+    _FLOATS[value.itemsize][0].from_address(address).value = value
+
+
+def store_zero(address, itemsize):
+    """Store zero as a number of `itemsize` bytes."""
+    _FLOATS[itemsize][0].from_address(address).value = 0.0
+
+
+def store_number(address, value, itemsize):
+    """Store a float64 rounded to a number of `itemsize` bytes."""
+    _FLOATS[itemsize][0].from_address(address).value = value
+
+
+def load_double(address, index):
+    """Float64 number `index` of the block at `address`."""
+    return ctypes.c_double.from_address(address + 8 * index).value
+
+
+def store_double(address, index, value):
+    """Store `value` as float64 number `index` of the block at `address`."""
+    ctypes.c_double.from_address(address + 8 * index).value = value
+
+
+def call_kernel(kernel, arguments, task):
+    """Call a kernel by address."""
+    interpreted(kernel)(arguments, task)
+
+
+def call_tile(tile, *arguments):
+    """Call a micro-kernel by address."""
+    interpreted(tile)(*arguments)
+
+
+def matrix(address, shape, strides, itemsize):
+    """Array over memory at `address`."""
+    base = np.ctypeslib.as_array((_FLOATS[itemsize][0] * 1).from_address(address))
+    return np.lib.stride_tricks.as_strided(base, shape, strides)
+
+
+def tile_product(tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail):
+    """``c = init + sum over segments of A @ B`` on strided views; the twin of `fastconv.kernels.tile`."""
+    item = tile.itemsize
+    width = (tile.vectors - 1) * tile.lanes + tail if tile.masked else tile.width
+    total = np.zeros((tile.rows, width), _FLOATS[item][1])
+    entries = 1 if tile.mode == 0 else 2
+    for r in range(segments):
+        a_start = a + integer(offsets, r * entries)
+        b_start = b + r * length * bk if entries == 1 else b + integer(offsets, r * entries + 1)
+        right = matrix(b_start, (length, width), (bk, item), item)  # (k, lanes)
+        if tile.mode == LANEWISE:
+            left = matrix(a_start, (tile.rows, length, width), (ai, ak, item), item)  # (rows, k, lanes)
+            total += (left * right).sum(axis=1)
+        else:
+            total += matrix(a_start, (tile.rows, length), (ai, ak), item) @ right  # (rows, k) @ (k, lanes)
+    start = matrix(init, (tile.rows, width), (init_row, item), item)
+    matrix(c, (tile.rows, width), (c_row, item), item)[...] = start + total
+
+
+def transpose_block(lanes, itemsize, source, rows, columns, target, table, step):
+    """Row i of a block becomes lane i of its columns; the twin of `fastconv.kernels.transpose`."""
+    for j in range(columns):
+        place = integer(table, j)
+        if place >= 0:
+            for i in range(lanes):
+                number = load(source + integer(rows, i) + j * itemsize, itemsize)
+                store(target + place * step + i * itemsize, number)
