@@ -19,7 +19,7 @@ from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
 from fastconv.kernels.memory import call_tile, integer
 from fastconv.kernels.rows import SOURCE, make_fill_band
 
-__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address"]
+__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address", "tile_chunks"]
 
 CONV = Block(
     SOURCE
@@ -57,7 +57,7 @@ SEGMENTS, LENGTH, OFFSET, FIRST_K = (CHUNK_ENTRY.index[name] for name in CHUNK_E
 
 
 @helper
-def _tile_chunks(args, tile, entry, a, b, init, c):
+def tile_chunks(args, tile, entry, a, b, init, c):
     """One tile of pixels: the chunks of the reduction, the first onto `init`, the others onto the result so far."""
     init_row, y_pixel = 0, integer(args, Y_W)
     for chunk in range(integer(args, CHUNKS)):
@@ -88,7 +88,7 @@ def _row(args, entry, a, b, init, c):
     for t in range(integer(args, TILES)):
         big = t < integer(args, TILES_BIG)
         tile = integer(entry, TILE_BIG) if big else integer(entry, TILE_SMALL)
-        _tile_chunks(args, tile, entry, a, b, init, c)
+        tile_chunks(args, tile, entry, a, b, init, c)
         m = integer(args, M_BIG) if big else integer(args, M_SMALL)
         a += m * a_pixel
         c += m * y_pixel

@@ -100,3 +100,8 @@ def transpose_block(lanes, itemsize, source, rows, columns, target, table, step)
             for i in range(lanes):
                 number = load(source + integer(rows, i) + j * itemsize, itemsize)
                 store(target + place * step + i * itemsize, number)
+
+
+def accumulate(lanes, itemsize, target, source, count):
+    """``target[i] += source[i]``; the twin of `fastconv.kernels.accumulate`."""
+    matrix(target, (count,), (itemsize,), itemsize)[...] += matrix(source, (count,), (itemsize,), itemsize)

@@ -13,7 +13,8 @@ from fastconv.backends.fast.memory import channels_last, empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, plan_gradient_order, plan_weights, reorder
 from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
 from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, plan_conv, plan_weight
-from fastconv.backends.fast.workspace import borrowed
+from fastconv.backends.fast.scatter import input_gradient_by_columns, prefers_columns
+from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.conv import CONV, conv_address
 from fastconv.kernels.launch import launch
@@ -93,14 +94,14 @@ def _prepare(task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int
         channels=geometry.group_channels,
         taps=geometry.taps,
         used=task.tap_numbers,
-        transposed=transposed and not task.lanewise,
+        order="gradient" if transposed and not task.lanewise else "forward",
         blocks=plan.blocks,
         width=plan.pack_width,
         last_width=plan.pack_last_width,
         group_bytes=plan.packed_group_bytes,
     )
     weights = plan_weights(order, itemsize, plan.threads)
-    return Prepared(plan, weights, -(-plan.packed_group_bytes * task.groups // 64) * 64)
+    return Prepared(plan, weights, round_up(plan.packed_group_bytes * task.groups))
 
 
 def _run(
@@ -121,7 +122,9 @@ def _run(
 
 
 def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry) -> Array:
-    """One pass per phase of the stride; cells that no window reads are zero."""
+    """Through columns where channels are few; else one pass per phase of the stride, and zero where no window reads."""
+    if prefers_columns(geometry, dy.itemsize):
+        return input_gradient_by_columns(dy, weight, geometry, get_num_threads())
     passes, complete = input_gradient_passes(geometry)
     multiplier = geometry.group_filters if passes and passes[0].lanewise else 1
     shape = (geometry.batch, geometry.channels * multiplier, *geometry.size)
@@ -143,7 +146,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
     plan = plan_weight(task, x.itemsize, get_num_threads(), get_options().max_workspace)
     item = x.itemsize
     size = prod(plan.shape) * item
-    gradient_bytes = -(-size // 64) * 64
+    gradient_bytes = round_up(size)
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
         arguments = plan.arguments.copy()
         arguments[_W["X"]] = source.ctypes.data

@@ -60,7 +60,7 @@ class WeightOrder:
     channels: int  # per group
     taps: int
     used: tuple[int, ...]  # taps in the order of the reduction
-    transposed: bool  # lanes are channels, the reduction runs over filters
+    order: str  # "forward", or "gradient": lanes are channels, or "window": lanes are (tap, channel); see below
     blocks: int
     width: int
     last_width: int
@@ -73,18 +73,24 @@ def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
     place = np.full(order.taps, -1, np.int64)
     place[list(order.used)] = np.arange(len(order.used))
     channel, filter_ = order.taps * itemsize, order.channels * order.taps * itemsize
-    if order.transposed:
-        depth, lanes, row = order.filters, order.channels, channel
-        table = np.where(place >= 0, place * depth, -1)
-        columns, all_columns, outer, outer_bytes, outer_lines = order.taps, 2**62, depth, filter_, 1
-    else:
-        depth, lanes, row = order.channels, order.filters, filter_
-        step = min(_CHANNELS, depth)
-        table = np.where(place >= 0, place * depth, -1)[None, :] + np.where(place >= 0, 1, 0) * np.arange(step)[:, None]
-        columns, all_columns, outer = step * order.taps, depth * order.taps, -(-depth // step)
-        outer_bytes, outer_lines = step * channel, step
+    if order.order == "window":  # row (tap, channel), one number per filter
+        depth, lanes = order.filters, order.taps * order.channels
+        numbers = np.arange(lanes).reshape(order.channels, order.taps).T.reshape(-1)
+        rows, table, columns, all_columns = numbers * itemsize, np.zeros(1, np.int64), 1, 2**62
+        outer, outer_bytes, outer_lines, lines = depth, filter_, 1, depth
+    elif order.order == "gradient":  # row channel, one number per tap, for each filter
+        depth, lanes = order.filters, order.channels
+        rows, table = np.arange(lanes) * channel, np.where(place >= 0, place * depth, -1)
+        columns, all_columns, lines = order.taps, 2**62, len(order.used) * depth
+        outer, outer_bytes, outer_lines = depth, filter_, 1
+    else:  # row filter, one number per (channel, tap), for some channels at a time
+        depth, lanes, step = order.channels, order.filters, min(_CHANNELS, order.channels)
+        rows = np.arange(lanes) * filter_
+        table = np.where(place >= 0, place * depth + np.arange(step)[:, None], -1)
+        columns, all_columns, lines = step * order.taps, depth * order.taps, len(order.used) * depth
+        outer, outer_bytes, outer_lines = -(-depth // step), step * channel, step
     return _plan(
-        np.arange(lanes, dtype=np.int64) * row,
+        np.ascontiguousarray(rows, np.int64),
         np.ascontiguousarray(table.reshape(-1), np.int64),
         order.groups * order.filters * order.channels * order.taps,
         threads,
@@ -101,7 +107,7 @@ def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
         BLOCKS=order.blocks,
         WIDTH=order.width,
         LAST_WIDTH=order.last_width,
-        LINES=len(order.used) * depth,
+        LINES=lines,
         LINE_BYTES=0,
         PADDED=1,
     )

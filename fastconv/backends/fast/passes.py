@@ -15,7 +15,7 @@ from math import gcd, prod
 
 from fastconv.geometry import Axis, ConvGeometry
 
-__all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes"]
+__all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes", "three_axes"]
 
 _TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
 
@@ -96,7 +96,8 @@ class Pass:
         )  # fmt: skip
 
 
-def _three(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+def three_axes(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """Depth, height and width; axes that a geometry does not have are trivial."""
     return (_TRIVIAL,) * (3 - len(axes)) + axes
 
 
@@ -114,7 +115,7 @@ def _sizes(geometry: ConvGeometry) -> tuple[int, int, int, bool]:
 @lru_cache(maxsize=1024)
 def forward_pass(geometry: ConvGeometry) -> Pass:
     """Pass from x to y."""
-    axes = _three(geometry.axes)
+    axes = three_axes(geometry.axes)
     lines = tuple(
         Line(a.size, a.out, a.stride, a.dilation, a.before, tuple(range(a.kernel)), 0, 1, a.out) for a in axes
     )
@@ -142,7 +143,7 @@ def _phases(axis: Axis) -> Iterator[Line | None]:
 @lru_cache(maxsize=1024)
 def input_gradient_passes(geometry: ConvGeometry) -> tuple[tuple[Pass, ...], bool]:
     """Passes from dy to dx, and whether they cover every cell of dx."""
-    axes = _three(geometry.axes)
+    axes = three_axes(geometry.axes)
     groups, depth, lanes, lanewise = _sizes(geometry)
     kernel = tuple(axis.kernel for axis in axes)
     phases = [list(_phases(axis)) for axis in axes]

@@ -14,12 +14,23 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.passes import Line, Pass
+from fastconv.backends.fast.workspace import round_up
 from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
 from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT
 
-__all__ = ["CHUNK", "ConvPlan", "WeightPlan", "plan_conv", "plan_weight"]
+__all__ = [
+    "CHUNK",
+    "SERIAL_FLOPS",
+    "ConvPlan",
+    "WeightPlan",
+    "chunk_tables",
+    "conv_blocks",
+    "plan_conv",
+    "plan_weight",
+    "tiling",
+]
 
 CHUNK = 256  # products that are added up in a register: bounds the rounding error, see `fastconv.kernels.conv`
 BAND_BYTES = 2**19  # half of a common L2 cache; the other half is for the weights
@@ -191,7 +202,7 @@ def _chunks(runs: int, length: int) -> Iterator[tuple[int, int, int, int]]:
         yield run, min(step, runs - run), 0, length
 
 
-def _chunk_tables(runs: list[int], length: int, itemsize: int, pair_step: int) -> tuple[Array, Array]:
+def chunk_tables(runs: list[int], length: int, itemsize: int, pair_step: int) -> tuple[Array, Array]:
     """Chunk entries and offset table; with `pair_step`, the table holds pairs and b moves on by it per run."""
     entries: list[Array] = []
     offsets: list[int] = []
@@ -261,13 +272,13 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     vector_lanes = host().lanes(itemsize)
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
     runs, length = _runs(task, strides)
-    chunks, offsets = _chunk_tables(runs, length, itemsize, padded_lanes * itemsize if task.lanewise else 0)
+    chunks, offsets = chunk_tables(runs, length, itemsize, padded_lanes * itemsize if task.lanewise else 0)
     reduction = len(runs) * length
-    block_table = np.array(list(_conv_blocks(task, cut, itemsize, reduction)))
+    block_table = np.array(list(conv_blocks(LANEWISE if task.lanewise else PACKED, cut, itemsize, reduction)))
     rows = task.batch * task.lines[0].out * task.lines[1].out
     row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads)
     result, offset = _result_strides(task, itemsize)
-    scratch = -(-source.band_bytes // 64) * 64
+    scratch = round_up(source.band_bytes)
     arguments = _source_arguments(task, source)
     arguments.update(
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=block_table.ctypes.data,
@@ -289,14 +300,15 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     )  # fmt: skip
 
 
-def _conv_blocks(task: Pass, cut: Tiling, itemsize: int, reduction: int) -> Iterator[Array]:
+def conv_blocks(mode: int, cut: Tiling, itemsize: int, reduction: int) -> Iterator[Array]:
+    """Entries of the block table."""
     first = 0
     for vectors, valid in cut.widths:
         width = vectors * host().lanes(itemsize)
         yield BLOCK_ENTRY.fill(
-            **_tile_pair(LANEWISE if task.lanewise else PACKED, cut, vectors, valid, itemsize),
-            A_OFFSET=first * itemsize if task.lanewise else 0,
-            B_OFFSET=first * itemsize * (1 if task.lanewise else reduction),
+            **_tile_pair(mode, cut, vectors, valid, itemsize),
+            A_OFFSET=first * itemsize if mode == LANEWISE else 0,
+            B_OFFSET=first * itemsize * (1 if mode == LANEWISE else reduction),
             B_K=width * itemsize,
             C_OFFSET=first * itemsize,
         )
@@ -361,9 +373,8 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     run_offsets = np.array(runs, np.int64)
     output_width = task.lines[2].out
     pieces = -(-output_width // CHUNK)
-    table_bytes = 16 * source.images_per_band * source.rows_per_band
-    table_bytes = -(-table_bytes // 64) * 64
-    scratch = table_bytes + -(-source.band_bytes // 64) * 64
+    table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
+    scratch = table_bytes + round_up(source.band_bytes)
     dy_pixel = task.groups * task.lanes * itemsize
     lane_bytes = task.lanes * itemsize
     arguments = _source_arguments(task, source)

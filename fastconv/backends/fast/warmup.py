@@ -11,6 +11,7 @@ from fastconv.kernels.jit import Built, build_log
 from fastconv.kernels.launch import threading_layer
 from fastconv.kernels.pack import pack_address
 from fastconv.kernels.pool import pool_address
+from fastconv.kernels.scatter import scatter_address
 from fastconv.kernels.sums import splits_sum_address, sums_address
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
@@ -24,7 +25,7 @@ _POOLS = ("max_lanes", "max_plane", "avg_lanes", "avg_plane", "avg_backward", "m
 def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer
     for itemsize in (4, 8):
-        for driver in (conv_address, weight_address, pack_address, sums_address, splits_sum_address):
+        for driver in (conv_address, weight_address, scatter_address, pack_address, sums_address, splits_sum_address):
             yield partial(driver, itemsize)
         for form in _POOLS:
             yield partial(pool_address, form, itemsize)

@@ -10,8 +10,9 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.memory import empty_channels_last, is_channels_last, zeros_channels_last
-from fastconv.backends.fast.workspace import borrowed
-from fastconv.geometry import Axis, WindowGeometry
+from fastconv.backends.fast.passes import three_axes
+from fastconv.backends.fast.workspace import borrowed, round_up
+from fastconv.geometry import WindowGeometry
 from fastconv.kernels.columns import columns_address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.pool import pool_address
@@ -23,7 +24,6 @@ __all__ = ["avg_pool", "avg_pool_backward", "col2im", "im2col", "max_pool", "max
 _SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 _FEW_CHANNELS = 8  # below this, windows are reduced one by one also in channels-last memory
 _CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
-_TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
 
 
@@ -37,10 +37,6 @@ class WindowPlan:
     total_bytes: int  # of the float64 totals of one task
 
 
-def _three(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
-    return (_TRIVIAL,) * (3 - len(axes)) + axes
-
-
 def _five(strides: tuple[int, ...]) -> tuple[int, ...]:
     """Byte strides (N, C, D, H, W); axes that the array does not have get 0."""
     return (*strides[:2], *(0,) * (5 - len(strides)), *strides[2:])
@@ -50,7 +46,7 @@ def _counts(geometry: WindowGeometry, include_pad: bool) -> tuple[Array, ...]:
     """Divisors along each of three axes."""
     return tuple(
         np.array([len(a.padded_taps(o) if include_pad else a.taps(o)) for o in range(a.out)], np.int64)
-        for a in _three(geometry.axes)
+        for a in three_axes(geometry.axes)
     )
 
 
@@ -71,12 +67,12 @@ def _plan(
     if y_strides is not None:
         values.update(zip(("Y_N", "Y_C", "Y_D", "Y_H", "Y_W"), _five(y_strides)))
     tables = _counts(geometry, include_pad)
-    for letter, axis, table in zip("DHW", _three(geometry.axes), tables):
+    for letter, axis, table in zip("DHW", three_axes(geometry.axes), tables):
         values[f"IN_{letter}"], values[f"OUT_{letter}"] = axis.size, axis.out
         values[f"K_{letter}"], values[f"S_{letter}"] = axis.kernel, axis.stride
         values[f"DIL_{letter}"], values[f"PAD_{letter}"] = axis.dilation, axis.before
         values[f"COUNT_{letter}"] = table.ctypes.data
-    total_bytes = -(-geometry.channels * 8 // 64) * 64
+    total_bytes = round_up(geometry.channels * 8)
     values.update(
         BATCH=geometry.batch,
         CHANNELS=geometry.channels,

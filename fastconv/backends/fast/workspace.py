@@ -9,12 +9,17 @@ import numpy as np
 
 from fastconv.backends.base import Array
 
-__all__ = ["aligned", "borrowed"]
+__all__ = ["aligned", "borrowed", "round_up"]
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 KEPT = 2**27  # bytes of idle buffers that are kept for the next call
 
 _idle: list[Array] = []
+
+
+def round_up(nbytes: int) -> int:
+    """Bytes up to the next cache line."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
 def aligned(nbytes: int) -> Array:

@@ -1,0 +1,138 @@
+"""Input gradient through columns, for few channels: plan and call (see `fastconv.kernels.scatter`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.memory import empty_channels_last
+from fastconv.backends.fast.order import Reorder, WeightOrder, plan_weights, reorder
+from fastconv.backends.fast.passes import three_axes
+from fastconv.backends.fast.plan import SERIAL_FLOPS, chunk_tables, conv_blocks, tiling
+from fastconv.backends.fast.workspace import borrowed, round_up
+from fastconv.geometry import ConvGeometry
+from fastconv.kernels.launch import launch
+from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter_address
+from fastconv.kernels.target import host
+from fastconv.kernels.tile import PACKED
+
+__all__ = ["input_gradient_by_columns", "prefers_columns"]
+
+_X, _WEIGHT, _SCRATCH, _BIAS, _DX = (SCATTER.index[name] for name in ("X", "WEIGHT", "SCRATCH", "BIAS", "DX"))
+
+
+def prefers_columns(geometry: ConvGeometry, itemsize: int) -> bool:
+    """Whether a product into dx would leave more than half of its lanes empty."""
+    return geometry.groups == 1 and geometry.taps > 1 and 2 * geometry.channels <= host().lanes(itemsize)
+
+
+@dataclass(frozen=True)
+class ScatterPlan:
+    """Everything that depends on shapes alone."""
+
+    arguments: Array
+    tables: tuple[Array, ...]  # kept alive: the block holds their addresses
+    weights: Reorder
+    packed_bytes: int
+    zeros_bytes: int
+    scratch_bytes: int
+    tasks: int
+
+
+@lru_cache(maxsize=512)
+def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int) -> ScatterPlan:
+    """Plan of the input gradient of a geometry."""
+    depth, height, width = three_axes(geometry.axes)
+    channels, filters = geometry.channels, geometry.filters
+    numbers = geometry.taps * channels
+    cut, _ = tiling(width.out, numbers, itemsize)
+    padded = sum(vectors for vectors, _ in cut.widths) * host().lanes(itemsize)
+    chunks, offsets = chunk_tables([0], filters, itemsize, 0)
+    blocks = np.array(list(conv_blocks(PACKED, cut, itemsize, filters)))
+    runs, run_numbers = _run_table(geometry, itemsize)
+    if geometry.multiply_adds() * 2 < SERIAL_FLOPS:
+        threads = 1
+    parts = 1 if geometry.batch >= threads else min(height.size, -(-threads // geometry.batch))
+    tasks = min(threads, geometry.batch * parts)
+    pixel, dy_pixel = channels * itemsize, filters * itemsize
+    rows = -(-height.size // parts)
+    band_row = max((width.out - 1) * width.stride + width.extent, width.before + width.size) * pixel
+    columns_bytes = round_up(cut.tall * padded * itemsize)
+    scratch = columns_bytes + round_up(depth.size * rows * band_row)
+    dy_row, dx_row = width.out * dy_pixel, width.size * pixel
+    values: dict[str, int] = dict.fromkeys(SCATTER.names, 0)
+    values.update(
+        X_N=depth.out * height.out * dy_row, X_D=height.out * dy_row, X_H=dy_row, OD=depth.out, OH=height.out,
+        S_D=depth.stride, S_H=height.stride, PAD_D=depth.before, PAD_H=height.before, EXTENT_H=height.extent,
+        BAND_ROW=band_row, BAND_PLANE=rows * band_row, SCRATCH_STRIDE=scratch, BLOCKS=len(cut.widths),
+        BLOCK_TABLE=blocks.ctypes.data, CHUNKS=len(chunks), CHUNK_TABLE=chunks.ctypes.data,
+        OFFSETS=offsets.ctypes.data, A_PIXEL=dy_pixel, A_K=itemsize, Y_W=padded * itemsize, TILES=cut.tiles,
+        TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short, RUNS=len(runs), RUN_TABLE=runs.ctypes.data,
+        RUN_NUMBERS=run_numbers, STEP_W=width.stride * pixel, DX_N=depth.size * height.size * dx_row,
+        DX_D=height.size * dx_row, DX_H=dx_row, ROW_NUMBERS=width.size * channels, CROP=width.before * pixel,
+        DX_DEPTH=depth.size, DX_HEIGHT=height.size, PARTS=parts, BATCH=geometry.batch, BAND_OFFSET=columns_bytes,
+        TASKS=tasks,
+    )  # fmt: skip
+    weights = plan_weights(_order(geometry, cut.widths, padded * filters * itemsize, itemsize), itemsize, threads)
+    return ScatterPlan(
+        SCATTER.fill(**values), (chunks, offsets, blocks, runs), weights, round_up(padded * filters * itemsize),
+        round_up(padded * itemsize), scratch * tasks, tasks,
+    )  # fmt: skip
+
+
+def _run_table(geometry: ConvGeometry, itemsize: int) -> tuple[Array, int]:
+    """Kernel rows of a window: one run each, or one per tap where the taps are apart; and the numbers of a run."""
+    depth, height, width = three_axes(geometry.axes)
+    merged = width.dilation == 1
+    steps = range(1) if merged else range(width.kernel)
+    numbers = geometry.channels * (width.kernel if merged else 1)
+    entries = [
+        RUN_ENTRY.fill(
+            DEPTH=d * depth.dilation,
+            HEIGHT=h * height.dilation,
+            ROW=w * width.dilation * geometry.channels * itemsize,
+            COLUMN=i * numbers * itemsize,
+        )
+        for i, (d, h, w) in enumerate(product(range(depth.kernel), range(height.kernel), steps))
+    ]
+    return np.array(entries), numbers
+
+
+def _order(
+    geometry: ConvGeometry, widths: tuple[tuple[int, int], ...], packed_bytes: int, itemsize: int
+) -> WeightOrder:
+    """Weights as (1 group, taps*channels lanes, filters): lanes are numbers of the window in the order (taps, C)."""
+    lanes = host().lanes(itemsize)
+    return WeightOrder(
+        groups=1,
+        filters=geometry.filters,
+        channels=geometry.channels,
+        taps=geometry.taps,
+        used=tuple(range(geometry.taps)),
+        order="window",
+        blocks=len(widths),
+        width=widths[0][0] * lanes,
+        last_width=widths[-1][0] * lanes,
+        group_bytes=packed_bytes,
+    )
+
+
+def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, threads: int) -> Array:
+    """Gradient of the input; dy is channels-last and the weights are contiguous."""
+    item = dy.itemsize
+    dx = empty_channels_last(geometry.input_shape, dy.dtype)
+    plan = plan_scatter(geometry, item, threads)
+    with borrowed(plan.packed_bytes + plan.zeros_bytes + plan.scratch_bytes) as scratch:
+        packed = scratch.ctypes.data
+        scratch[plan.packed_bytes : plan.packed_bytes + plan.zeros_bytes] = 0
+        reorder(plan.weights, item, weight.ctypes.data, packed)
+        arguments = plan.arguments.copy()
+        arguments[_X], arguments[_WEIGHT], arguments[_DX] = dy.ctypes.data, packed, dx.ctypes.data
+        arguments[_BIAS] = packed + plan.packed_bytes
+        arguments[_SCRATCH] = packed + plan.packed_bytes + plan.zeros_bytes
+        launch(scatter_address(item), arguments, plan.tasks, plan.tasks)
+    return dx
