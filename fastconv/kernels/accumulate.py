@@ -7,6 +7,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels.target import host
 from fastconv.kernels.tile import Emitter, Tile
 
 __all__ = ["accumulate"]
@@ -14,15 +15,14 @@ __all__ = ["accumulate"]
 _I64 = ir.IntType(64)
 
 
-@intrinsic(prefer_literal=True)
-def accumulate(typing_context, lanes, itemsize, target, source, count):
-    """``target[i] += source[i]`` for i below `count`, which is at least 1; `lanes` and `itemsize` are literals."""
-    if not (isinstance(lanes, types.IntegerLiteral) and isinstance(itemsize, types.IntegerLiteral)):
-        return None
-    size, item = lanes.literal_value, itemsize.literal_value
+@intrinsic
+def accumulate(typing_context, number, target, source, count):
+    """``target[i] += source[i]`` for i below `count`, which is at least 1; `number` says the type."""
+    item = number.bitwidth // 8
+    size = host().lanes(item)
 
     def codegen(context, builder, signature, arguments):
-        _, _, target_, source_, count_ = arguments
+        _, target_, source_, count_ = arguments
         before, loop = builder.block, builder.append_basic_block("run")
         done = builder.append_basic_block("run_end")
         builder.branch(loop)
@@ -40,7 +40,7 @@ def accumulate(typing_context, lanes, itemsize, target, source, count):
         builder.position_at_end(done)
         return context.get_dummy_value()
 
-    return types.void(lanes, itemsize, types.intp, types.intp, types.intp), codegen
+    return types.void(number, types.intp, types.intp, types.intp), codegen
 
 
 if INTERPRETED:

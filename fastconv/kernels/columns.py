@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
-from fastconv.kernels.memory import integer, load, store, store_zero
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.memory import integer, load, size_of, store
+from fastconv.kernels.rows import clear
 from fastconv.kernels.windows import WINDOWS
 
 __all__ = ["columns_address"]
@@ -27,45 +28,46 @@ def _inside(start, step, size, count):
     return first, max(first, min(stop, count))
 
 
-def _driver(itemsize, scatter):
-    revision = REVISION
-
-    @helper
-    def clear(row, first, stop):
+@helper
+def move(row, x, step, first, stop, scatter, number):
+    """One output row of one tap: from x to the columns, or added to x from the columns."""
+    itemsize = size_of(number)
+    if scatter:
         for o in range(first, stop):
-            store_zero(row + o * itemsize, itemsize)
+            cell = x + o * step
+            store(cell, load(cell, number) + load(row + o * itemsize, number))
+    else:
+        for o in range(first, stop):
+            store(row + o * itemsize, load(x + o * step, number))
 
-    @helper
-    def move(row, x, step, first, stop):
-        """One output row of one tap: from x to the columns, or added to x from the columns."""
-        if scatter:
-            for o in range(first, stop):
-                cell = x + o * step
-                store(cell, load(cell, itemsize) + load(row + o * itemsize, itemsize))
-        else:
-            for o in range(first, stop):
-                store(row + o * itemsize, load(x + o * step, itemsize))
 
-    @helper
-    def tap(args, plane, row, kd, kh, kw):
-        width, step = integer(args, OUT_W), integer(args, S_W) * integer(args, X_W)
-        left = kw * integer(args, DIL_W) - integer(args, PAD_W)
-        first, stop = _inside(left, integer(args, S_W), integer(args, IN_W), width)
-        for od in range(integer(args, OUT_D)):
-            d = od * integer(args, S_D) + kd * integer(args, DIL_D) - integer(args, PAD_D)
-            for oh in range(integer(args, OUT_H)):
-                h = oh * integer(args, S_H) + kh * integer(args, DIL_H) - integer(args, PAD_H)
-                real = 0 <= d < integer(args, IN_D) and 0 <= h < integer(args, IN_H)
-                if real:
-                    x = plane + d * integer(args, X_D) + h * integer(args, X_H) + left * integer(args, X_W)
-                    move(row, x, step, first, stop)
-                if not scatter:
-                    clear(row, 0, first if real else width)
-                    clear(row, stop if real else width, width)
-                row += width * itemsize
+@helper
+def tap(args, plane, row, kd, kh, kw, scatter, number):
+    """All output rows of one tap of one plane."""
+    itemsize = size_of(number)
+    width, step = integer(args, OUT_W), integer(args, S_W) * integer(args, X_W)
+    left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+    first, stop = _inside(left, integer(args, S_W), integer(args, IN_W), width)
+    for od in range(integer(args, OUT_D)):
+        d = od * integer(args, S_D) + kd * integer(args, DIL_D) - integer(args, PAD_D)
+        for oh in range(integer(args, OUT_H)):
+            h = oh * integer(args, S_H) + kh * integer(args, DIL_H) - integer(args, PAD_H)
+            real = 0 <= d < integer(args, IN_D) and 0 <= h < integer(args, IN_H)
+            if real:
+                x = plane + d * integer(args, X_D) + h * integer(args, X_H) + left * integer(args, X_W)
+                move(row, x, step, first, stop, scatter, number)
+            if not scatter:
+                clear(row, first if real else width, number)
+                clear(row + stop * itemsize, width - stop if real else 0, number)
+            row += width * itemsize
+
+
+def _driver(number, scatter):
+    revision = REVISION
 
     def columns(args, task):
         revision  # noqa: B018 (a part of the cache key)
+        itemsize = size_of(number)
         channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
         planes = integer(args, BATCH) * channels
         windows = integer(args, OUT_D) * integer(args, OUT_H) * integer(args, OUT_W)
@@ -77,7 +79,7 @@ def _driver(itemsize, scatter):
             for kd in range(integer(args, K_D)):
                 for kh in range(integer(args, K_H)):
                     for kw in range(integer(args, K_W)):
-                        tap(args, plane, row, kd, kh, kw)
+                        tap(args, plane, row, kd, kh, kw, scatter, number)
                         row += windows * itemsize
 
     return columns
@@ -86,7 +88,7 @@ def _driver(itemsize, scatter):
 @cache
 def _compiled(itemsize, scatter):
     name = f"{'col2im' if scatter else 'im2col'}_f{8 * itemsize}"
-    return c_function(name, "void(intp, intp)", _driver(itemsize, scatter))
+    return c_function(name, "void(intp, intp)", _driver(ZERO[itemsize], scatter))
 
 
 def columns_address(itemsize: int, *, scatter: bool) -> int:

@@ -15,9 +15,9 @@ from __future__ import annotations
 from functools import cache
 
 from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import call_tile, integer
-from fastconv.kernels.rows import SOURCE, make_fill_band
+from fastconv.kernels.rows import SOURCE, fill_band
 
 __all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address", "tile_chunks"]
 
@@ -120,27 +120,27 @@ def _band(args, start, group, first_block, last_block, image, images, first_row,
                 )
 
 
-def _driver(itemsize):
-    revision = REVISION
-    fill_band = make_fill_band(itemsize)
+@helper
+def group_rows(args, band, group, first_block, last_block, first, last, number):
+    """Output rows `first` to ``last - 1`` (counted over all images) of some blocks of one group."""
+    height = integer(args, OH)
+    while first < last:
+        image = first // height
+        row = first - image * height
+        images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
+        if row == 0 and rows == height:
+            images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
+        if integer(args, COPY):
+            fill_band(args, band, group, image, images, row, rows, number)
+            start = band
+        else:
+            start = integer(args, X) + group * integer(args, X_GROUP) + row * integer(args, A_ROW)
+        _band(args, start, group, first_block, last_block, image, images, row, rows)
+        first += images * rows
 
-    @helper
-    def group_rows(args, band, group, first_block, last_block, first, last):
-        """Output rows `first` to ``last - 1`` (counted over all images) of some blocks of one group."""
-        height = integer(args, OH)
-        while first < last:
-            image = first // height
-            row = first - image * height
-            images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
-            if row == 0 and rows == height:
-                images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
-            if integer(args, COPY):
-                fill_band(args, band, group, image, images, row, rows)
-                start = band
-            else:
-                start = integer(args, X) + group * integer(args, X_GROUP) + row * integer(args, A_ROW)
-            _band(args, start, group, first_block, last_block, image, images, row, rows)
-            first += images * rows
+
+def _driver(number):
+    revision = REVISION
 
     def conv(args, task):
         revision  # noqa: B018 (a part of the cache key)
@@ -155,7 +155,7 @@ def _driver(itemsize):
         while block < stop:
             group = block // blocks
             last_block = min(stop - group * blocks, blocks)
-            group_rows(args, band, group, block - group * blocks, last_block, first, last)
+            group_rows(args, band, group, block - group * blocks, last_block, first, last, number)
             block = group * blocks + last_block
 
     return conv
@@ -163,7 +163,7 @@ def _driver(itemsize):
 
 @cache
 def _compiled(itemsize):
-    return c_function(f"conv_f{8 * itemsize}", "void(intp, intp)", _driver(itemsize))
+    return c_function(f"conv_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize]))
 
 
 def conv_address(itemsize: int) -> int:

@@ -8,6 +8,10 @@
   neither the helpers and intrinsics that it calls nor the jit options; therefore every cached function has `REVISION`
   in its closure, a hash over the sources of this package. Where no folder is writable, Numba raises instead of
   compiling without a cache; then there is none.
+  A closure may hold numbers and strings only: a jitted function in it is pickled with an identity that is new in every
+  process, so that nothing would ever be found. Hence helpers are functions of a module, and take a number of the right
+  type (`ZERO`) where the code depends on the type.
+- ``forceinline=True`` for helpers: constants that are passed to them fold, as if they had been written there.
 - No signature is compiled at import: everything is built on first use, under one lock.
 """
 
@@ -22,8 +26,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
+import numpy as np
 
-__all__ = ["INTERPRETED", "LOCK", "REVISION", "Built", "build_log", "c_function", "helper", "interpreted", "jitted"]
+__all__ = [
+    "INTERPRETED",
+    "LOCK",
+    "REVISION",
+    "ZERO",
+    "Built",
+    "build_log",
+    "c_function",
+    "helper",
+    "interpreted",
+    "jitted",
+]
 
 LOCK = threading.RLock()  # held while anything is compiled, and across a fork, so that a child never inherits it held
 if hasattr(os, "register_at_fork"):
@@ -42,7 +58,9 @@ REVISION = _revision()
 
 _OPTIONS = {"error_model": "numpy"}
 
-helper = numba.njit(**_OPTIONS)  # called from kernels only; LLVM inlines it
+helper = numba.njit(forceinline=True, **_OPTIONS)  # called from kernels only
+
+ZERO = {4: np.float32(0), 8: np.float64(0)}
 
 # NUMBA_DISABLE_JIT: kernels run as Python functions, on the readable twins of the intrinsics (`fastconv.kernels.twins`)
 INTERPRETED = bool(numba.config.DISABLE_JIT)

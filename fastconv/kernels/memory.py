@@ -14,11 +14,11 @@ __all__ = [
     "integer",
     "load",
     "load_double",
+    "size_of",
     "store",
     "store_double",
     "store_integer",
     "store_number",
-    "store_zero",
 ]
 
 _I64 = ir.IntType(64)
@@ -48,18 +48,25 @@ def store_integer(typing_context, address, index, value):
     return types.void(types.intp, types.intp, types.intp), codegen
 
 
-@intrinsic(prefer_literal=True)
-def load(typing_context, address, itemsize):
-    """Floating-point number of `itemsize` bytes (a literal 4 or 8) at `address`."""
-    if not isinstance(itemsize, types.IntegerLiteral):
-        return None
-    number = types.float32 if itemsize.literal_value == 4 else types.float64
+@intrinsic
+def size_of(typing_context, number):
+    """Bytes of a floating-point number; a constant, known from its type."""
 
     def codegen(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], context.get_value_type(number).as_pointer())
-        return builder.load(pointer, align=itemsize.literal_value)
+        return ir.Constant(_I64, number.bitwidth // 8)
 
-    return number(types.intp, itemsize), codegen
+    return types.int64(number), codegen
+
+
+@intrinsic
+def load(typing_context, address, number):
+    """Floating-point number at `address`, of the type of `number`."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], arguments[1].type.as_pointer())
+        return builder.load(pointer, align=number.bitwidth // 8)
+
+    return number(types.intp, number), codegen
 
 
 @intrinsic
@@ -112,20 +119,18 @@ def store_double(typing_context, address, index, value):
     return types.void(types.intp, types.intp, types.float64), codegen
 
 
-@intrinsic(prefer_literal=True)
-def store_number(typing_context, address, value, itemsize):
-    """Store a float64 rounded to a number of `itemsize` bytes (a literal 4 or 8) at `address`."""
-    if not isinstance(itemsize, types.IntegerLiteral):
-        return None
+@intrinsic
+def store_number(typing_context, address, value, number):
+    """Store a float64 at `address`, rounded to the type of `number`."""
 
     def codegen(context, builder, signature, arguments):
-        kind = ir.FloatType() if itemsize.literal_value == 4 else ir.DoubleType()
-        number = arguments[1] if itemsize.literal_value == 8 else builder.fptrunc(arguments[1], kind)
+        kind = arguments[2].type
+        rounded = arguments[1] if number.bitwidth == 64 else builder.fptrunc(arguments[1], kind)
         pointer = builder.inttoptr(arguments[0], kind.as_pointer())
-        builder.store(number, pointer, align=itemsize.literal_value)
+        builder.store(rounded, pointer, align=number.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.float64, itemsize), codegen
+    return types.void(types.intp, types.float64, number), codegen
 
 
 def _call(builder, arguments):
@@ -162,9 +167,9 @@ if INTERPRETED:
         integer,
         load,
         load_double,
+        size_of,
         store,
         store_double,
         store_integer,
         store_number,
-        store_zero,
     )

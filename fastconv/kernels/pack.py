@@ -18,8 +18,8 @@ from __future__ import annotations
 from functools import cache
 
 from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
-from fastconv.kernels.memory import integer, load, store, store_zero
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.memory import integer, load, size_of, store
 from fastconv.kernels.target import host
 from fastconv.kernels.transpose import transpose_block
 
@@ -40,44 +40,50 @@ WIDTH, LAST_WIDTH, LINES = _I["WIDTH"], _I["LAST_WIDTH"], _I["LINES"]
 LINE_BYTES, PADDED, TASKS = _I["LINE_BYTES"], _I["PADDED"], _I["TASKS"]
 
 
-def _driver(itemsize, vector):
+@helper
+def few_rows(args, source, first, columns, target, step, rows, padded, number):
+    """The readable form: fewer rows than a vector has lanes, or rows of a few numbers."""
+    itemsize = size_of(number)
+    table, offsets = integer(args, TABLE), integer(args, ROWS) + 8 * first
+    for j in range(columns):
+        line = integer(table, j)
+        if line < 0:
+            continue
+        place, origin = target + line * step, source + j * itemsize
+        if integer(args, ADJACENT):  # the rows are neighbours: a copy, which LLVM vectorises
+            start = origin + integer(offsets, 0)
+            for i in range(rows):
+                store(place + i * itemsize, load(start + i * itemsize, number))
+        else:
+            for i in range(rows):
+                store(place + i * itemsize, load(origin + integer(offsets, i), number))
+        for i in range(rows, padded):
+            store(place + i * itemsize, number)
+
+
+@helper
+def one_block(args, source, first_row, target, columns, lanes, width, step, vector, number):
+    """All columns of one block of lanes, a vector of rows at a time."""
+    itemsize = size_of(number)
+    for first in range(0, width, vector):
+        rows = min(vector, lanes - first)
+        place, row = target + first * itemsize, first_row + first
+        if rows < vector or columns < 4:
+            padded = vector if integer(args, PADDED) else rows
+            few_rows(args, source, row, columns, place, step, rows, padded, number)
+            continue
+        offsets = integer(args, ROWS) + 8 * row
+        for j in range(0, columns, vector):
+            count, table = min(vector, columns - j), integer(args, TABLE) + 8 * j
+            transpose_block(number, source + j * itemsize, offsets, count, place, table, step)
+
+
+def _driver(number, vector):
     revision = REVISION
-
-    @helper
-    def few_rows(args, source, first, columns, target, step, rows, padded):
-        """The readable form: fewer rows than a vector has lanes, or rows of a few numbers."""
-        table, offsets = integer(args, TABLE), integer(args, ROWS) + 8 * first
-        for j in range(columns):
-            line = integer(table, j)
-            if line < 0:
-                continue
-            place, number = target + line * step, source + j * itemsize
-            if integer(args, ADJACENT):  # the rows are neighbours: a copy, which LLVM vectorises
-                start = number + integer(offsets, 0)
-                for i in range(rows):
-                    store(place + i * itemsize, load(start + i * itemsize, itemsize))
-            else:
-                for i in range(rows):
-                    store(place + i * itemsize, load(number + integer(offsets, i), itemsize))
-            for i in range(rows, padded):
-                store_zero(place + i * itemsize, itemsize)
-
-    @helper
-    def one_block(args, source, first_row, target, columns, lanes, width, step):
-        """All columns of one block of lanes, a vector of rows at a time."""
-        for first in range(0, width, vector):
-            rows = min(vector, lanes - first)
-            place, row = target + first * itemsize, first_row + first
-            if rows < vector or columns < 4:
-                few_rows(args, source, row, columns, place, step, rows, vector if integer(args, PADDED) else rows)
-                continue
-            offsets = integer(args, ROWS) + 8 * row
-            for j in range(0, columns, vector):
-                count, table = min(vector, columns - j), integer(args, TABLE) + 8 * j
-                transpose_block(vector, itemsize, source + j * itemsize, offsets, count, place, table, step)
 
     def pack(args, task):
         revision  # noqa: B018 (a part of the cache key)
+        itemsize = size_of(number)
         blocks, outer, tasks = integer(args, BLOCKS), integer(args, OUTER), integer(args, TASKS)
         total = integer(args, GROUPS) * blocks * outer
         for item in range(total * task // tasks, total * (task + 1) // tasks):
@@ -92,14 +98,14 @@ def _driver(itemsize, vector):
             target = integer(args, TARGET) + group * integer(args, TARGET_GROUP)
             target += first * integer(args, LINES) * itemsize + k * integer(args, OUTER_LINES) * step
             columns = min(integer(args, COLUMNS), integer(args, ALL_COLUMNS) - k * integer(args, COLUMNS))
-            one_block(args, source, first, target, columns, lanes, width, step)
+            one_block(args, source, first, target, columns, lanes, width, step, vector, number)
 
     return pack
 
 
 @cache
 def _compiled(itemsize):
-    return c_function(f"pack_f{8 * itemsize}", "void(intp, intp)", _driver(itemsize, host().lanes(itemsize)))
+    return c_function(f"pack_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize], host().lanes(itemsize)))
 
 
 def pack_address(itemsize: int) -> int:

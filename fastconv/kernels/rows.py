@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import helper
-from fastconv.kernels.memory import integer, load, store, store_zero
+from fastconv.kernels.memory import integer, load, size_of, store
 
-__all__ = ["SOURCE", "make_fill_band"]
+__all__ = ["SOURCE", "fill_band"]
 
 SOURCE = """
     X X_N X_D X_H X_W X_GROUP
@@ -32,55 +32,58 @@ EXTENT_H, BAND_W, BAND_ROW = (_SOURCE.index[name] for name in ("EXTENT_H", "BAND
 BAND_PLANE, BAND_IMAGE = _SOURCE.index["BAND_PLANE"], _SOURCE.index["BAND_IMAGE"]
 
 
-def make_fill_band(itemsize):
-    """Return the helper ``fill_band(args, band, group, image, images, first_row, rows)`` for numbers of `itemsize`."""
+@helper
+def clear(target, count, number):
+    """Zeros."""
+    itemsize = size_of(number)
+    for i in range(count):
+        store(target + i * itemsize, number)
 
-    @helper
-    def clear(target, count):
-        for i in range(count):
-            store_zero(target + i * itemsize, itemsize)
 
-    @helper
-    def copy(target, source, count):
-        for i in range(count):
-            store(target + i * itemsize, load(source + i * itemsize, itemsize))
+@helper
+def copy(target, source, count, number):
+    """Copy of `count` numbers."""
+    itemsize = size_of(number)
+    for i in range(count):
+        store(target + i * itemsize, load(source + i * itemsize, number))
 
-    @helper
-    def fill_row(args, target, source):
-        """One row: BAND_W pixels, of which PAD_W in front are halo (a negative halo crops)."""
-        channels, before, width = integer(args, CHANNELS), integer(args, PAD_W), integer(args, IN_W)
-        pixels, pixel = integer(args, BAND_W), integer(args, X_W)
-        first = min(max(before, 0), pixels)
-        stop = max(min(before + width, pixels), first)
-        clear(target, first * channels)
-        start = source + (first - before) * pixel
-        row = target + first * channels * itemsize
-        if pixel == channels * itemsize:
-            copy(row, start, (stop - first) * channels)
-        else:
-            for w in range(stop - first):
-                copy(row + w * channels * itemsize, start + w * pixel, channels)
-        clear(target + stop * channels * itemsize, (pixels - stop) * channels)
 
-    @helper
-    def fill_band(args, band, group, image, images, first_row, rows):
-        """Input rows of output rows ``first_row`` to ``first_row + rows - 1`` of `images` images."""
-        depth, height = integer(args, IN_D), integer(args, IN_H)
-        band_rows = (rows - 1) * integer(args, S_H) + integer(args, EXTENT_H)
-        top = first_row * integer(args, S_H) - integer(args, PAD_H)
-        for i in range(images):
-            n = (image + i) // integer(args, OD)
-            front = (image + i - n * integer(args, OD)) * integer(args, S_D) - integer(args, PAD_D)
-            for kd in range(integer(args, KD)):
-                d = front + kd * integer(args, DIL_D)
-                plane = integer(args, X) + group * integer(args, X_GROUP) + n * integer(args, X_N)
-                target = band + i * integer(args, BAND_IMAGE) + kd * integer(args, BAND_PLANE)
-                for j in range(band_rows):
-                    h = top + j
-                    row = target + j * integer(args, BAND_ROW)
-                    if d < 0 or d >= depth or h < 0 or h >= height:
-                        clear(row, integer(args, BAND_W) * integer(args, CHANNELS))
-                    else:
-                        fill_row(args, row, plane + d * integer(args, X_D) + h * integer(args, X_H))
+@helper
+def fill_row(args, target, source, number):
+    """One row: BAND_W pixels, of which PAD_W in front are halo (a negative halo crops)."""
+    itemsize = size_of(number)
+    channels, before, width = integer(args, CHANNELS), integer(args, PAD_W), integer(args, IN_W)
+    pixels, pixel = integer(args, BAND_W), integer(args, X_W)
+    first = min(max(before, 0), pixels)
+    stop = max(min(before + width, pixels), first)
+    clear(target, first * channels, number)
+    start = source + (first - before) * pixel
+    row = target + first * channels * itemsize
+    if pixel == channels * itemsize:
+        copy(row, start, (stop - first) * channels, number)
+    else:
+        for w in range(stop - first):
+            copy(row + w * channels * itemsize, start + w * pixel, channels, number)
+    clear(target + stop * channels * itemsize, (pixels - stop) * channels, number)
 
-    return fill_band
+
+@helper
+def fill_band(args, band, group, image, images, first_row, rows, number):
+    """Input rows of output rows ``first_row`` to ``first_row + rows - 1`` of `images` images."""
+    depth, height = integer(args, IN_D), integer(args, IN_H)
+    band_rows = (rows - 1) * integer(args, S_H) + integer(args, EXTENT_H)
+    top = first_row * integer(args, S_H) - integer(args, PAD_H)
+    for i in range(images):
+        n = (image + i) // integer(args, OD)
+        front = (image + i - n * integer(args, OD)) * integer(args, S_D) - integer(args, PAD_D)
+        for kd in range(integer(args, KD)):
+            d = front + kd * integer(args, DIL_D)
+            plane = integer(args, X) + group * integer(args, X_GROUP) + n * integer(args, X_N)
+            target = band + i * integer(args, BAND_IMAGE) + kd * integer(args, BAND_PLANE)
+            for j in range(band_rows):
+                h = top + j
+                row = target + j * integer(args, BAND_ROW)
+                if d < 0 or d >= depth or h < 0 or h >= height:
+                    clear(row, integer(args, BAND_W) * integer(args, CHANNELS), number)
+                else:
+                    fill_row(args, row, plane + d * integer(args, X_D) + h * integer(args, X_H), number)

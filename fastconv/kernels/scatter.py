@@ -14,9 +14,9 @@ from functools import cache
 from fastconv.kernels.accumulate import accumulate
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.conv import BLOCK_ENTRY, CONV, tile_chunks
-from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
-from fastconv.kernels.memory import integer, load, store, store_zero
-from fastconv.kernels.target import host
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.memory import integer, size_of
+from fastconv.kernels.rows import clear, copy
 
 __all__ = ["RUN_ENTRY", "SCATTER", "scatter_address"]
 
@@ -62,52 +62,54 @@ def _columns(args, a, columns, big):
         tile_chunks(args, tile, entry, a, b, integer(args, BIAS), c)
 
 
-def _driver(itemsize, lanes):
+@helper
+def add_back(args, columns, band, pixels, d0, h0, rows, number):
+    """Add the columns of some pixels to the band; `d0` and `h0` are the cells of their first tap."""
+    pitch, step, numbers = integer(args, Y_W), integer(args, STEP_W), integer(args, RUN_NUMBERS)
+    depth, runs, plane, row = (
+        integer(args, DX_DEPTH),
+        integer(args, RUNS),
+        integer(args, BAND_PLANE),
+        integer(args, BAND_ROW),
+    )
+    table = integer(args, RUN_TABLE)
+    for _ in range(pixels):
+        for run in range(runs):
+            entry = table + run * RUN
+            d, h = d0 + integer(entry, DEPTH), h0 + integer(entry, HEIGHT)
+            if 0 <= d < depth and 0 <= h < rows:
+                target = band + d * plane + h * row + integer(entry, ROW)
+                accumulate(number, target, columns + integer(entry, COLUMN), numbers)
+        band += step
+        columns += pitch
+
+
+@helper
+def output_row(args, a, columns, band, d0, h0, rows, number):
+    """One output row, tile by tile."""
+    for t in range(integer(args, TILES)):
+        big = t < integer(args, TILES_BIG)
+        pixels = integer(args, M_BIG) if big else integer(args, M_SMALL)
+        _columns(args, a, columns, big)
+        add_back(args, columns, band, pixels, d0, h0, rows, number)
+        a += pixels * integer(args, A_PIXEL)
+        band += pixels * integer(args, STEP_W)
+
+
+@helper
+def finish(args, n, band, first, rows, number):
+    """Copy the band, without its halo, to dx."""
+    numbers = integer(args, ROW_NUMBERS)
+    for d in range(integer(args, DX_DEPTH)):
+        for h in range(rows):
+            source = band + d * integer(args, BAND_PLANE) + h * integer(args, BAND_ROW) + integer(args, CROP)
+            target = integer(args, DX) + n * integer(args, DX_N) + d * integer(args, DX_D)
+            target += (first + h) * integer(args, DX_H)
+            copy(target, source, numbers, number)
+
+
+def _driver(number):
     revision = REVISION
-
-    @helper
-    def add_back(args, columns, band, pixels, d0, h0, rows):
-        """Add the columns of some pixels to the band; `d0` and `h0` are the cells of their first tap."""
-        pitch, step, numbers = integer(args, Y_W), integer(args, STEP_W), integer(args, RUN_NUMBERS)
-        depth, runs, plane, row = (
-            integer(args, DX_DEPTH),
-            integer(args, RUNS),
-            integer(args, BAND_PLANE),
-            integer(args, BAND_ROW),
-        )
-        table = integer(args, RUN_TABLE)
-        for i in range(pixels):
-            for run in range(runs):
-                entry = table + run * RUN
-                d, h = d0 + integer(entry, DEPTH), h0 + integer(entry, HEIGHT)
-                if 0 <= d < depth and 0 <= h < rows:
-                    target = band + d * plane + h * row + integer(entry, ROW)
-                    accumulate(lanes, itemsize, target, columns + integer(entry, COLUMN), numbers)
-            band += step
-            columns += pitch
-
-    @helper
-    def output_row(args, a, columns, band, d0, h0, rows):
-        """One output row, tile by tile."""
-        for t in range(integer(args, TILES)):
-            big = t < integer(args, TILES_BIG)
-            pixels = integer(args, M_BIG) if big else integer(args, M_SMALL)
-            _columns(args, a, columns, big)
-            add_back(args, columns, band, pixels, d0, h0, rows)
-            a += pixels * integer(args, A_PIXEL)
-            band += pixels * integer(args, STEP_W)
-
-    @helper
-    def finish(args, n, band, first, rows):
-        """Copy the band, without its halo, to dx."""
-        numbers = integer(args, ROW_NUMBERS)
-        for d in range(integer(args, DX_DEPTH)):
-            for h in range(rows):
-                source = band + d * integer(args, BAND_PLANE) + h * integer(args, BAND_ROW) + integer(args, CROP)
-                target = integer(args, DX) + n * integer(args, DX_N) + d * integer(args, DX_D)
-                target += (first + h) * integer(args, DX_H)
-                for i in range(numbers):
-                    store(target + i * itemsize, load(source + i * itemsize, itemsize))
 
     def scatter(args, task):
         revision  # noqa: B018 (a part of the cache key)
@@ -119,23 +121,22 @@ def _driver(itemsize, lanes):
         for item in range(items * task // tasks, items * (task + 1) // tasks):
             n, part = item // parts, item % parts
             first, last = height * part // parts, height * (part + 1) // parts
-            for i in range(integer(args, DX_DEPTH) * integer(args, BAND_PLANE) // itemsize):
-                store_zero(band + i * itemsize, itemsize)
+            clear(band, integer(args, DX_DEPTH) * integer(args, BAND_PLANE) // size_of(number), number)
             lowest = max(0, -((integer(args, EXTENT_H) - 1 - before - first) // stride))
             highest = min(integer(args, OH), (last - 1 + before) // stride + 1)
             for od in range(integer(args, OD)):
                 for oh in range(lowest, highest):
                     a = integer(args, X) + n * integer(args, X_N) + od * integer(args, X_D) + oh * integer(args, X_H)
                     d0, h0 = od * integer(args, S_D) - integer(args, PAD_D), oh * stride - before - first
-                    output_row(args, a, columns, band, d0, h0, last - first)
-            finish(args, n, band, first, last - first)
+                    output_row(args, a, columns, band, d0, h0, last - first, number)
+            finish(args, n, band, first, last - first, number)
 
     return scatter
 
 
 @cache
 def _compiled(itemsize):
-    return c_function(f"scatter_f{8 * itemsize}", "void(intp, intp)", _driver(itemsize, host().lanes(itemsize)))
+    return c_function(f"scatter_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize]))
 
 
 def scatter_address(itemsize: int) -> int:

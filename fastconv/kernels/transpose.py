@@ -12,6 +12,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels.target import host
 from fastconv.kernels.tile import Emitter, Tile
 
 __all__ = ["transpose_block"]
@@ -34,19 +35,18 @@ def _exchange(builder: ir.IRBuilder, rows: list[ir.Value], bit: int) -> list[ir.
     return result
 
 
-@intrinsic(prefer_literal=True)
-def transpose_block(typing_context, lanes, itemsize, source, rows, columns, target, table, step):
+@intrinsic
+def transpose_block(typing_context, number, source, rows, columns, target, table, step):
     """Transpose a block: row i is at ``source + rows[i]``, column j goes to ``target + table[j] * step``.
 
-    `rows` and `table` are addresses of int64; a column whose entry is negative is dropped, and so are those beyond
-    `columns`.
+    `number` says the type. `rows` and `table` are addresses of int64; a column whose entry is negative is dropped, and
+    so are those beyond `columns`.
     """
-    if not (isinstance(lanes, types.IntegerLiteral) and isinstance(itemsize, types.IntegerLiteral)):
-        return None
-    size, item = lanes.literal_value, itemsize.literal_value
+    item = number.bitwidth // 8
+    size = host().lanes(item)
 
     def codegen(context, builder, signature, arguments):
-        _, _, source_, rows_, columns_, target_, table_, step_ = arguments
+        _, source_, rows_, columns_, target_, table_, step_ = arguments
         emit = Emitter(builder, Tile(0, size, 1, size, item, 1), columns_)
         offsets = builder.inttoptr(rows_, _I64.as_pointer())
         starts = [builder.load(builder.gep(offsets, [ir.Constant(_I64, i)])) for i in range(size)]
@@ -65,7 +65,7 @@ def transpose_block(typing_context, lanes, itemsize, source, rows, columns, targ
                     builder.store(column, emit.pointer(address, 0, emit.vector), align=item)
         return context.get_dummy_value()
 
-    return types.void(lanes, itemsize, *[types.intp] * 6), codegen
+    return types.void(number, *[types.intp] * 6), codegen
 
 
 if INTERPRETED:

@@ -11,6 +11,7 @@ import ctypes
 import numpy as np
 
 from fastconv.kernels.jit import interpreted
+from fastconv.kernels.target import host
 
 LANEWISE = 2
 _FLOATS = {4: (ctypes.c_float, np.float32), 8: (ctypes.c_double, np.float64)}
@@ -26,10 +27,14 @@ def store_integer(address, index, value):
     ctypes.c_int64.from_address(address + 8 * index).value = value
 
 
-def load(address, itemsize):
-    """Floating-point number of `itemsize` bytes at `address`."""
-    kind, number = _FLOATS[itemsize]
-    return number(kind.from_address(address).value)
+def size_of(number):
+    """Bytes of a floating-point number."""
+    return number.itemsize
+
+
+def load(address, number):
+    """Floating-point number at `address`, of the type of `number`."""
+    return type(number)(_FLOATS[number.itemsize][0].from_address(address).value)
 
 
 def store(address, value):
@@ -37,14 +42,9 @@ def store(address, value):
     _FLOATS[value.itemsize][0].from_address(address).value = value
 
 
-def store_zero(address, itemsize):
-    """Store zero as a number of `itemsize` bytes."""
-    _FLOATS[itemsize][0].from_address(address).value = 0.0
-
-
-def store_number(address, value, itemsize):
-    """Store a float64 rounded to a number of `itemsize` bytes."""
-    _FLOATS[itemsize][0].from_address(address).value = value
+def store_number(address, value, number):
+    """Store a float64 at `address`, rounded to the type of `number`."""
+    _FLOATS[number.itemsize][0].from_address(address).value = value
 
 
 def load_double(address, index):
@@ -92,16 +92,17 @@ def tile_product(tile, segments, offsets, length, a, ai, ak, b, bk, init, init_r
     matrix(c, (tile.rows, width), (c_row, item), item)[...] = start + total
 
 
-def transpose_block(lanes, itemsize, source, rows, columns, target, table, step):
+def transpose_block(number, source, rows, columns, target, table, step):
     """Row i of a block becomes lane i of its columns; the twin of `fastconv.kernels.transpose`."""
     for j in range(columns):
         place = integer(table, j)
         if place >= 0:
-            for i in range(lanes):
-                number = load(source + integer(rows, i) + j * itemsize, itemsize)
-                store(target + place * step + i * itemsize, number)
+            for i in range(host().lanes(number.itemsize)):
+                element = load(source + integer(rows, i) + j * number.itemsize, number)
+                store(target + place * step + i * number.itemsize, element)
 
 
-def accumulate(lanes, itemsize, target, source, count):
+def accumulate(number, target, source, count):
     """``target[i] += source[i]``; the twin of `fastconv.kernels.accumulate`."""
-    matrix(target, (count,), (itemsize,), itemsize)[...] += matrix(source, (count,), (itemsize,), itemsize)
+    item = number.itemsize
+    matrix(target, (count,), (item,), item)[...] += matrix(source, (count,), (item,), item)

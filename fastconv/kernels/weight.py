@@ -11,9 +11,9 @@ from __future__ import annotations
 from functools import cache
 
 from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import LOCK, REVISION, c_function, helper
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import call_tile, integer, store_integer
-from fastconv.kernels.rows import SOURCE, make_fill_band
+from fastconv.kernels.rows import SOURCE, fill_band
 
 __all__ = ["WEIGHT_BLOCK_ENTRY", "WEIGHT_GRADIENT", "weight_address"]
 
@@ -21,7 +21,7 @@ WEIGHT_GRADIENT = Block(
     SOURCE
     + """
     GROUPS BLOCKS BLOCK_TABLE RUNS RUN_OFFSETS RUN_BYTES TILES TILES_BIG M_BIG M_SMALL A_ROW A_PIXEL A_NUMBER
-    DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS ZERO DW DW_SPLIT DW_GROUP DW_RUN DW_ROW
+    DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS START DW DW_SPLIT DW_GROUP DW_RUN DW_ROW
     SPLITS PARTS TASKS ROW_TABLE
 """
 )
@@ -39,7 +39,7 @@ RUNS, RUN_OFFSETS = _I["RUNS"], _I["RUN_OFFSETS"]
 TILES, TILES_BIG, M_BIG, M_SMALL = _I["TILES"], _I["TILES_BIG"], _I["M_BIG"], _I["M_SMALL"]
 A_ROW, A_PIXEL, A_NUMBER = _I["A_ROW"], _I["A_PIXEL"], _I["A_NUMBER"]
 DY, DY_IMAGE, DY_ROW, DY_PIXEL = _I["DY"], _I["DY_IMAGE"], _I["DY_ROW"], _I["DY_PIXEL"]
-DY_GROUP, PIECES, PIECE_ROWS, ZERO = _I["DY_GROUP"], _I["PIECES"], _I["PIECE_ROWS"], _I["ZERO"]
+DY_GROUP, PIECES, PIECE_ROWS, START = _I["DY_GROUP"], _I["PIECES"], _I["PIECE_ROWS"], _I["START"]
 DW, DW_SPLIT, DW_GROUP, DW_RUN, DW_ROW = _I["DW"], _I["DW_SPLIT"], _I["DW_GROUP"], _I["DW_RUN"], _I["DW_ROW"]
 SPLITS, PARTS, TASKS, ROW_TABLE = _I["SPLITS"], _I["PARTS"], _I["TASKS"], _I["ROW_TABLE"]
 
@@ -104,36 +104,36 @@ def _band(args, table, start, group, split, rows, part, is_first):
         kernel = integer(entry, TILE_BIG) if tile < integer(args, TILES_BIG) else integer(entry, TILE_SMALL)
         a = start + integer(integer(args, RUN_OFFSETS), run) + row * integer(args, A_NUMBER) + integer(entry, A_OFFSET)
         c = dw + run * integer(args, DW_RUN) + row * integer(args, DW_ROW) + integer(entry, C_OFFSET)
-        init, init_row = (integer(args, ZERO), 0) if is_first else (c, integer(args, DW_ROW))
+        init, init_row = (integer(args, START), 0) if is_first else (c, integer(args, DW_ROW))
         _tile(args, kernel, integer(entry, TAIL), table, rows, a, dy + integer(entry, B_OFFSET), init, init_row, c)
 
 
-def _driver(itemsize):
-    revision = REVISION
-    fill_band = make_fill_band(itemsize)
+@helper
+def split_rows(args, table, band, group, split, part, number):
+    """All bands of one split, one group and one part of the tiles."""
+    height = integer(args, OH)
+    rows_of_all = integer(args, IMAGES) * height
+    first = rows_of_all * split // integer(args, SPLITS)
+    last = rows_of_all * (split + 1) // integer(args, SPLITS)
+    is_first = True
+    while first < last:
+        image = first // height
+        row = first - image * height
+        images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
+        if row == 0 and rows == height:
+            images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
+        start = integer(args, X) + group * integer(args, X_GROUP)
+        if integer(args, COPY):
+            fill_band(args, band, group, image, images, row, rows, number)
+            start = band
+        _row_table(args, table, image, images, row, rows)
+        _band(args, table, start, group, split, images * rows, part, is_first)
+        is_first = False
+        first += images * rows
 
-    @helper
-    def split_rows(args, table, band, group, split, part):
-        """All bands of one split, one group and one part of the tiles."""
-        height = integer(args, OH)
-        rows_of_all = integer(args, IMAGES) * height
-        first = rows_of_all * split // integer(args, SPLITS)
-        last = rows_of_all * (split + 1) // integer(args, SPLITS)
-        is_first = True
-        while first < last:
-            image = first // height
-            row = first - image * height
-            images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
-            if row == 0 and rows == height:
-                images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
-            start = integer(args, X) + group * integer(args, X_GROUP)
-            if integer(args, COPY):
-                fill_band(args, band, group, image, images, row, rows)
-                start = band
-            _row_table(args, table, image, images, row, rows)
-            _band(args, table, start, group, split, images * rows, part, is_first)
-            is_first = False
-            first += images * rows
+
+def _driver(number):
+    revision = REVISION
 
     def weight_gradient(args, task):
         revision  # noqa: B018 (a part of the cache key)
@@ -143,14 +143,14 @@ def _driver(itemsize):
         band = table + integer(args, ROW_TABLE)
         for item in range(items * task // tasks, items * (task + 1) // tasks):
             for group in range(integer(args, GROUPS)):
-                split_rows(args, table, band, group, item // parts, item % parts)
+                split_rows(args, table, band, group, item // parts, item % parts, number)
 
     return weight_gradient
 
 
 @cache
 def _compiled(itemsize):
-    return c_function(f"weight_gradient_f{8 * itemsize}", "void(intp, intp)", _driver(itemsize))
+    return c_function(f"weight_gradient_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize]))
 
 
 def weight_address(itemsize: int) -> int:

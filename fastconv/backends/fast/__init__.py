@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastconv.backends.base import Array, Backend, Gradients
 from fastconv.backends.fast import conv, windows
 from fastconv.backends.fast.warmup import warmup
+from fastconv.backends.fast.workspace import release
 from fastconv.geometry import ConvGeometry, WindowGeometry
 
 __all__ = ["BACKEND", "FastBackend", "warmup"]
@@ -48,6 +49,10 @@ class FastBackend(Backend):
     def col2im(self, cols: Array, geometry: WindowGeometry) -> Array:
         """Columns added back into planes."""
         return windows.col2im(cols, geometry)
+
+    def release(self) -> None:
+        """Give the scratch memory that is kept between calls back to the system."""
+        release()
 
 
 BACKEND = FastBackend()

@@ -153,7 +153,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
         arguments[_W["DY"]] = dy.ctypes.data
         arguments[_W["DW"]] = scratch.ctypes.data
         arguments[_W["SCRATCH"]] = scratch.ctypes.data + gradient_bytes
-        arguments[_W["ZERO"]] = _zeros(task.lanes, x.dtype).ctypes.data
+        arguments[_W["START"]] = _zeros(task.lanes, x.dtype).ctypes.data
         launch(weight_address(item), arguments, plan.tasks, plan.threads)
         if plan.splits > 1:
             totals = SPLITS_SUM.fill(

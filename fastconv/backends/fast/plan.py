@@ -385,7 +385,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
         A_NUMBER=task.lines[2].step * strides[2] if task.lanewise else itemsize,
         DY=0, DY_IMAGE=task.lines[1].out * output_width * dy_pixel, DY_ROW=output_width * dy_pixel, DY_PIXEL=dy_pixel,
-        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, CHUNK // output_width) if pieces == 1 else 1, ZERO=0,
+        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, CHUNK // output_width) if pieces == 1 else 1, START=0,
         DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
         SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
     )  # fmt: skip

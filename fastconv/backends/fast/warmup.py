@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from fastconv.kernels.avg_pool import avg_pool_address
 from fastconv.kernels.columns import columns_address
 from fastconv.kernels.conv import conv_address
 from fastconv.kernels.jit import Built, build_log
 from fastconv.kernels.launch import threading_layer
+from fastconv.kernels.max_pool import max_pool_address
 from fastconv.kernels.pack import pack_address
-from fastconv.kernels.pool import pool_address
 from fastconv.kernels.scatter import scatter_address
 from fastconv.kernels.sums import splits_sum_address, sums_address
 from fastconv.kernels.target import host
@@ -19,18 +20,17 @@ from fastconv.kernels.weight import weight_address
 
 __all__ = ["warmup"]
 
-_POOLS = ("max_lanes", "max_plane", "avg_lanes", "avg_plane", "avg_backward", "max_backward")
-
 
 def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer
     for itemsize in (4, 8):
         for driver in (conv_address, weight_address, scatter_address, pack_address, sums_address, splits_sum_address):
             yield partial(driver, itemsize)
-        for form in _POOLS:
-            yield partial(pool_address, form, itemsize)
-        for form in _POOLS[:2]:
-            yield partial(pool_address, form, itemsize, True)
+        for form in ("lanes", "plane", "backward"):
+            yield partial(max_pool_address, form, itemsize)
+            yield partial(avg_pool_address, form, itemsize)
+        for form in ("lanes", "plane"):
+            yield partial(max_pool_address, form, itemsize, with_index=True)
         for scatter in (False, True):
             yield partial(columns_address, itemsize, scatter=scatter)
     for tile in _tiles():

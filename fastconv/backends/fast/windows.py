@@ -13,9 +13,10 @@ from fastconv.backends.fast.memory import empty_channels_last, is_channels_last,
 from fastconv.backends.fast.passes import three_axes
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import WindowGeometry
+from fastconv.kernels.avg_pool import avg_pool_address
 from fastconv.kernels.columns import columns_address
 from fastconv.kernels.launch import launch
-from fastconv.kernels.pool import pool_address
+from fastconv.kernels.max_pool import max_pool_address
 from fastconv.kernels.windows import WINDOWS
 from fastconv.options import get_num_threads
 
@@ -106,7 +107,7 @@ def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[
     indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, True, 0, get_num_threads())
-        kernel = pool_address(f"max_{_form(x, channels_last=last)}", x.itemsize, return_indices)
+        kernel = max_pool_address(_form(x, channels_last=last), x.itemsize, with_index=return_indices)
         _launch(kernel, plan, x, y, index=0 if indices is None else indices.ctypes.data)
     return y, indices
 
@@ -119,7 +120,7 @@ def avg_pool(x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Arr
         return y
     plan = _plan(geometry, x.strides, y.strides, count_include_pad, 0, get_num_threads())
     form = _form(x, channels_last=last)
-    kernel = pool_address(f"avg_{form}", x.itemsize)
+    kernel = avg_pool_address(form, x.itemsize)
     if form == "plane":
         _launch(kernel, plan, x, y)
     else:
@@ -135,7 +136,7 @@ def avg_pool_backward(dy: Array, geometry: WindowGeometry, count_include_pad: bo
     if geometry.batch:
         block = _channel_block(geometry.channels, channels_last=last)
         plan = _plan(geometry, dx.strides, dy.strides, count_include_pad, block, get_num_threads())
-        _launch(pool_address("avg_backward", dy.itemsize), plan, dx, dy)
+        _launch(avg_pool_address("backward", dy.itemsize), plan, dx, dy)
     return dx
 
 
@@ -167,7 +168,7 @@ def max_pool_backward(dy: Array, indices: Array, input_shape: tuple[int, ...]) -
         if not last:
             dy, indices = np.ascontiguousarray(dy), np.ascontiguousarray(indices)
         plan = _scatter_plan(dy.shape, input_shape, dy.itemsize, last, get_num_threads())
-        _launch(pool_address("max_backward", dy.itemsize), plan, dx, dy, index=indices.ctypes.data)
+        _launch(max_pool_address("backward", dy.itemsize), plan, dx, dy, index=indices.ctypes.data)
     return dx
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 
-__all__ = ["aligned", "borrowed", "round_up"]
+__all__ = ["aligned", "borrowed", "release", "round_up"]
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 KEPT = 2**27  # bytes of idle buffers that are kept for the next call
@@ -43,3 +43,8 @@ def borrowed(nbytes: int) -> Iterator[Array]:
     finally:
         if buffer.nbytes + sum(other.nbytes for other in _idle) <= KEPT:
             _idle.append(buffer)
+
+
+def release() -> None:
+    """Give idle buffers back to the system."""
+    _idle.clear()

@@ -1,0 +1,168 @@
+"""Average pooling and its gradient, in the two forms of `fastconv.kernels.max_pool`. Sums are taken in float64."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.memory import integer, load, load_double, size_of, store_double, store_number
+from fastconv.kernels.windows import WINDOWS, D, H, W, window
+
+__all__ = ["avg_pool_address"]
+
+_I = WINDOWS.index
+X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
+Y, Y_N, Y_C, Y_D, Y_H, Y_W = (_I[name] for name in ("Y", "Y_N", "Y_C", "Y_D", "Y_H", "Y_W"))
+BATCH, CHANNELS, TASKS = _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
+OUT_D, OUT_H, OUT_W = _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
+DIL_D, DIL_H, DIL_W, CHANNEL_BLOCK = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"], _I["CHANNEL_BLOCK"]
+COUNT_D, COUNT_H, COUNT_W = _I["COUNT_D"], _I["COUNT_H"], _I["COUNT_W"]
+SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
+
+
+@helper
+def _count(args, od, oh, ow):
+    """Divisor of one average; the counts along each axis are given by tables."""
+    count = integer(integer(args, COUNT_D), od) * integer(integer(args, COUNT_H), oh)
+    return count * integer(integer(args, COUNT_W), ow)
+
+
+@helper
+def _row(args, plane, depths, heights, kd, kh):
+    """Address of the row of one tap."""
+    d = depths[0] + kd * integer(args, DIL_D)
+    h = heights[0] + kh * integer(args, DIL_H)
+    return plane + d * integer(args, X_D) + h * integer(args, X_H)
+
+
+@helper
+def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
+    """One output position, all channels; `total` is scratch memory."""
+    channels, itemsize = integer(args, CHANNELS), size_of(number)
+    ws, w0, w1 = window(args, W, ow)
+    for c in range(channels):
+        store_double(total, c, 0.0)
+    for kd in range(depths[1], depths[2]):
+        for kh in range(heights[1], heights[2]):
+            row = _row(args, plane, depths, heights, kd, kh)
+            for kw in range(w0, w1):
+                x = row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W)
+                for c in range(channels):
+                    store_double(total, c, load_double(total, c) + load(x + c * itemsize, number))
+    for c in range(channels):
+        store_number(y + c * itemsize, load_double(total, c) / count if count else np.nan, number)
+
+
+@helper
+def _pixel_plane(args, plane, y, count, depths, heights, ow, number):
+    """One output position of one channel."""
+    ws, w0, w1 = window(args, W, ow)
+    total = 0.0
+    for kd in range(depths[1], depths[2]):
+        for kh in range(heights[1], heights[2]):
+            row = _row(args, plane, depths, heights, kd, kh)
+            for kw in range(w0, w1):
+                total += load(row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W), number)
+    store_number(y, total / count if count else np.nan, number)
+
+
+@helper
+def _pixel_backward(args, plane, y, count, channels, depths, heights, ow, number):
+    """One output position, some channels: its share of the gradient to every cell."""
+    ws, w0, w1 = window(args, W, ow)
+    x_c, y_c = integer(args, X_C), integer(args, Y_C)
+    for kd in range(depths[1], depths[2]):
+        for kh in range(heights[1], heights[2]):
+            row = _row(args, plane, depths, heights, kd, kh)
+            for kw in range(w0, w1):
+                x = row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W)
+                for c in range(channels):
+                    share = load(y + c * y_c, number) / count
+                    store_number(x + c * x_c, load(x + c * x_c, number) + share, number)
+
+
+def _lanes(number):
+    revision = REVISION
+
+    def avg_lanes(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        height, depth, tasks = integer(args, OUT_H), integer(args, OUT_D), integer(args, TASKS)
+        rows = integer(args, BATCH) * depth * height
+        total = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+            n = row // (depth * height)
+            od, oh = row // height - n * depth, row % height
+            depths, heights = window(args, D, od), window(args, H, oh)
+            plane = integer(args, X) + n * integer(args, X_N)
+            target = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + oh * integer(args, Y_H)
+            for ow in range(integer(args, OUT_W)):
+                count, y = _count(args, od, oh, ow), target + ow * integer(args, Y_W)
+                _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number)
+
+    return avg_lanes
+
+
+def _plane(number):
+    revision = REVISION
+
+    def avg_plane(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
+        planes = integer(args, BATCH) * channels
+        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+            n, c = item // channels, item % channels
+            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
+            target = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
+            for od in range(integer(args, OUT_D)):
+                depths = window(args, D, od)
+                for oh in range(integer(args, OUT_H)):
+                    heights = window(args, H, oh)
+                    row = target + od * integer(args, Y_D) + oh * integer(args, Y_H)
+                    for ow in range(integer(args, OUT_W)):
+                        count, y = _count(args, od, oh, ow), row + ow * integer(args, Y_W)
+                        _pixel_plane(args, plane, y, count, depths, heights, ow, number)
+
+    return avg_plane
+
+
+def _backward(number):
+    """Scatter form, on blocks of channels that no other task writes; x is the gradient of the input, zero at first."""
+    revision = REVISION
+
+    def avg_backward(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, step, tasks = integer(args, CHANNELS), integer(args, CHANNEL_BLOCK), integer(args, TASKS)
+        blocks = (channels + step - 1) // step
+        items = integer(args, BATCH) * blocks
+        for item in range(items * task // tasks, items * (task + 1) // tasks):
+            n, first = item // blocks, item % blocks * step
+            some = min(step, channels - first)
+            plane = integer(args, X) + n * integer(args, X_N) + first * integer(args, X_C)
+            source = integer(args, Y) + n * integer(args, Y_N) + first * integer(args, Y_C)
+            for od in range(integer(args, OUT_D)):
+                depths = window(args, D, od)
+                for oh in range(integer(args, OUT_H)):
+                    heights = window(args, H, oh)
+                    row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
+                    for ow in range(integer(args, OUT_W)):
+                        count, y = _count(args, od, oh, ow), row + ow * integer(args, Y_W)
+                        if count:
+                            _pixel_backward(args, plane, y, count, some, depths, heights, ow, number)
+
+    return avg_backward
+
+
+_FORMS = {"lanes": _lanes, "plane": _plane, "backward": _backward}
+
+
+@cache
+def _compiled(form, itemsize):
+    return c_function(f"avg_pool_{form}_f{8 * itemsize}", "void(intp, intp)", _FORMS[form](ZERO[itemsize]))
+
+
+def avg_pool_address(form: str, itemsize: int) -> int:
+    """Address of a form ("lanes", "plane" or "backward") for numbers of `itemsize` bytes; compiled on first use."""
+    with LOCK:
+        return _compiled(form, itemsize).address

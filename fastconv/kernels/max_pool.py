@@ -1,0 +1,197 @@
+"""Max pooling and its gradient.
+
+Two forms of the forward pass: *lanes* for channels-last memory, where the inner loop runs over channels and is
+vectorised by LLVM, and *plane* for any other strides, where every window is reduced on its own.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.memory import integer, load, size_of, store, store_integer, store_number
+from fastconv.kernels.windows import WINDOWS, D, H, W, window
+
+__all__ = ["max_pool_address"]
+
+_I = WINDOWS.index
+X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
+Y, Y_N, Y_C, Y_D, Y_H, Y_W = (_I[name] for name in ("Y", "Y_N", "Y_C", "Y_D", "Y_H", "Y_W"))
+INDEX, BATCH, CHANNELS, TASKS = _I["INDEX"], _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
+IN_H, IN_W, OUT_D, OUT_H, OUT_W = _I["IN_H"], _I["IN_W"], _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
+DIL_D, DIL_H, DIL_W, CHANNEL_BLOCK = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"], _I["CHANNEL_BLOCK"]
+LOWEST = -float("inf")
+
+
+@helper
+def _wins(value, best):
+    """Whether a later element replaces the best so far: greater, or the first NaN."""
+    return value > best or (value != value and best == best)
+
+
+@helper
+def _first(x, y, index, position, channels, with_index, number):
+    itemsize = size_of(number)
+    for c in range(channels):
+        store(y + c * itemsize, load(x + c * itemsize, number))
+    if with_index:
+        for c in range(channels):
+            store_integer(index, c, position)
+
+
+@helper
+def _update(x, y, index, position, channels, with_index, number):
+    itemsize = size_of(number)
+    for c in range(channels):
+        value, best = load(x + c * itemsize, number), load(y + c * itemsize, number)
+        wins = _wins(value, best)
+        store(y + c * itemsize, value if wins else best)
+        if with_index:
+            store_integer(index, c, position if wins else integer(index, c))
+
+
+@helper
+def _nothing(y, index, channels, with_index, number):
+    """Windows without a real cell."""
+    for c in range(channels):
+        store_number(y + c * size_of(number), LOWEST, number)
+        if with_index:
+            store_integer(index, c, -1)
+
+
+@helper
+def _pixel_lanes(args, plane, y, index, depths, heights, ow, with_index, number):
+    """One output position, all channels."""
+    channels = integer(args, CHANNELS)
+    ds, d0, d1 = depths
+    hs, h0, h1 = heights
+    ws, w0, w1 = window(args, W, ow)
+    is_first = True
+    for kd in range(d0, d1):
+        d = ds + kd * integer(args, DIL_D)
+        for kh in range(h0, h1):
+            h = hs + kh * integer(args, DIL_H)
+            for kw in range(w0, w1):
+                w = ws + kw * integer(args, DIL_W)
+                x = plane + d * integer(args, X_D) + h * integer(args, X_H) + w * integer(args, X_W)
+                position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+                if is_first:
+                    _first(x, y, index, position, channels, with_index, number)
+                    is_first = False
+                else:
+                    _update(x, y, index, position, channels, with_index, number)
+    if is_first:
+        _nothing(y, index, channels, with_index, number)
+
+
+@helper
+def _pixel_plane(args, plane, y, index, depths, heights, ow, with_index, number):
+    """One output position of one channel."""
+    ds, d0, d1 = depths
+    hs, h0, h1 = heights
+    ws, w0, w1 = window(args, W, ow)
+    if d0 >= d1 or h0 >= h1 or w0 >= w1:
+        _nothing(y, index, 1, with_index, number)
+        return
+    d, h, w = ds + d0 * integer(args, DIL_D), hs + h0 * integer(args, DIL_H), ws + w0 * integer(args, DIL_W)
+    best = load(plane + d * integer(args, X_D) + h * integer(args, X_H) + w * integer(args, X_W), number)
+    position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+    for kd in range(d0, d1):
+        d = ds + kd * integer(args, DIL_D)
+        for kh in range(h0, h1):
+            h = hs + kh * integer(args, DIL_H)
+            row = plane + d * integer(args, X_D) + h * integer(args, X_H)
+            for kw in range(w0, w1):
+                w = ws + kw * integer(args, DIL_W)
+                value = load(row + w * integer(args, X_W), number)
+                if _wins(value, best):
+                    best = value
+                    position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+    store(y, best)
+    if with_index:
+        store_integer(index, 0, position)
+
+
+def _lanes(number, with_index):
+    revision = REVISION
+
+    def max_lanes(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        height, depth, tasks = integer(args, OUT_H), integer(args, OUT_D), integer(args, TASKS)
+        rows = integer(args, BATCH) * depth * height
+        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+            n = row // (depth * height)
+            od, oh = row // height - n * depth, row % height
+            depths, heights = window(args, D, od), window(args, H, oh)
+            plane = integer(args, X) + n * integer(args, X_N)
+            offset = n * integer(args, Y_N) + od * integer(args, Y_D) + oh * integer(args, Y_H)
+            for ow in range(integer(args, OUT_W)):
+                here = offset + ow * integer(args, Y_W)
+                index = integer(args, INDEX) + here // size_of(number) * 8
+                _pixel_lanes(args, plane, integer(args, Y) + here, index, depths, heights, ow, with_index, number)
+
+    return max_lanes
+
+
+def _plane(number, with_index):
+    revision = REVISION
+
+    def max_plane(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
+        planes = integer(args, BATCH) * channels
+        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+            n, c = item // channels, item % channels
+            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
+            target = n * integer(args, Y_N) + c * integer(args, Y_C)
+            for od in range(integer(args, OUT_D)):
+                depths = window(args, D, od)
+                for oh in range(integer(args, OUT_H)):
+                    heights = window(args, H, oh)
+                    offset = target + od * integer(args, Y_D) + oh * integer(args, Y_H)
+                    for ow in range(integer(args, OUT_W)):
+                        here = offset + ow * integer(args, Y_W)
+                        y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
+                        _pixel_plane(args, plane, y, index, depths, heights, ow, with_index, number)
+
+    return max_plane
+
+
+def _backward(number, _):
+    """Gradients to the cells that won, on blocks of channels that no other task writes; X_W is the step of a cell."""
+    revision = REVISION
+
+    def max_backward(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, step, tasks = integer(args, CHANNELS), integer(args, CHANNEL_BLOCK), integer(args, TASKS)
+        blocks = (channels + step - 1) // step
+        items = integer(args, BATCH) * blocks
+        x_c, y_c, x_w, y_w = integer(args, X_C), integer(args, Y_C), integer(args, X_W), integer(args, Y_W)
+        for item in range(items * task // tasks, items * (task + 1) // tasks):
+            n, first = item // blocks, item % blocks * step
+            plane = integer(args, X) + n * integer(args, X_N) + first * x_c
+            offset = n * integer(args, Y_N) + first * y_c
+            for p in range(integer(args, OUT_W)):
+                for c in range(min(step, channels - first)):
+                    here = offset + p * y_w + c * y_c
+                    winner = integer(integer(args, INDEX) + here // size_of(number) * 8, 0)
+                    if winner >= 0:
+                        x = plane + winner * x_w + c * x_c
+                        store(x, load(x, number) + load(integer(args, Y) + here, number))
+
+    return max_backward
+
+
+_FORMS = {"lanes": _lanes, "plane": _plane, "backward": _backward}
+
+
+@cache
+def _compiled(form, itemsize, with_index):
+    name = f"max_pool_{form}{'_index' if with_index else ''}_f{8 * itemsize}"
+    return c_function(name, "void(intp, intp)", _FORMS[form](ZERO[itemsize], with_index))
+
+
+def max_pool_address(form: str, itemsize: int, *, with_index: bool = False) -> int:
+    """Address of a form ("lanes", "plane" or "backward") for numbers of `itemsize` bytes; compiled on first use."""
+    with LOCK:
+        return _compiled(form, itemsize, with_index).address
