@@ -1,0 +1,47 @@
+"""The command line: ``fastconv compare``, ``fastconv info``, ``fastconv warmup``. Needs the extra ``cli``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fastconv._version import __version__
+from fastconv.cli.compare import compare as compare_command
+from fastconv.cli.console import exit_code_of
+from fastconv.cli.info import info as info_command
+from fastconv.cli.warmup import warmup as warmup_command
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="fastconv",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (compare_command, info_command, warmup_command):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def fastconv(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Convolution and pooling for NumPy: plain loops and a Numba engine, side by side."""
+    if version:
+        typer.echo(f"fastconv {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> int:
+    """Run the command line on ``sys.argv``.
+
+    Returns
+    -------
+    int
+        The exit code: 0 for success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
+    """
+    return exit_code_of(lambda: app(prog_name="fastconv", standalone_mode=False))

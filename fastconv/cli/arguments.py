@@ -1,0 +1,89 @@
+"""From the words of a command line to sizes, shapes and arrays."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from numpy.lib.format import MAGIC_PREFIX
+
+from fastconv.errors import InvalidValueError
+from fastconv.validation.arrays import Array
+
+__all__ = ["is_shape", "load_array", "parse_padding", "parse_pair_of_names", "parse_shape", "parse_sizes"]
+
+_SHAPE = re.compile(r"\d+(,\d+)*")
+_PAD = re.compile(r"\d+(:\d+)?(,\d+(:\d+)?)*")
+_PADDING_NAMES = ("valid", "same", "same_lower")
+
+
+def is_shape(text: str) -> bool:
+    """Whether a word is integers with commas between them."""
+    return _SHAPE.fullmatch(text) is not None
+
+
+def parse_shape(option: str, text: str, axes: int) -> tuple[int, ...]:
+    """Read ``"1,3,32,40"``."""
+    sizes = tuple(int(size) for size in text.split(",")) if is_shape(text) else ()
+    if len(sizes) != axes or 0 in sizes:
+        raise typer.BadParameter(
+            f"must be {axes} positive integers with commas between them, but got {text!r}.", param_hint=option
+        )
+    return sizes
+
+
+def parse_sizes(option: str, text: str) -> int | tuple[int, ...]:
+    """Read ``"2"`` or ``"2,1"``."""
+    if not is_shape(text):
+        raise typer.BadParameter(
+            f"must be one integer, or two with a comma (height, width), but got {text!r}.", param_hint=option
+        )
+    sizes = tuple(int(size) for size in text.split(","))
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def parse_padding(option: str, text: str) -> Any:
+    """Read ``"1"``, ``"1,2"``, ``"0:1,2:2"`` (before:after) or a name."""
+    if text in _PADDING_NAMES:
+        return text
+    if not _PAD.fullmatch(text):
+        raise typer.BadParameter(
+            f"must be an integer, two with a comma, two before:after, or one of {', '.join(_PADDING_NAMES)}, "
+            f"but got {text!r}.",
+            param_hint=option,
+        )
+    axes = [tuple(int(size) for size in axis.split(":")) for axis in text.split(",")]
+    sizes = tuple(axis[0] if len(axis) == 1 else axis for axis in axes)
+    return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], int) else sizes
+
+
+def parse_pair_of_names(option: str, text: str, known: tuple[str, ...]) -> tuple[str, str]:
+    """Read ``"naive,fast"``."""
+    names = tuple(name.strip() for name in text.split(","))
+    if len(names) != 2 or names[0] == names[1] or not set(names) <= set(known):
+        raise typer.BadParameter(
+            f"must be two different names of {', '.join(known)} with a comma, but got {text!r}.", param_hint=option
+        )
+    return names[0], names[1]
+
+
+def load_array(option: str, path: Path) -> Array:
+    """Read a ``.npy`` file; no pickle is ever opened."""
+    with path.open("rb") as stream:
+        if stream.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+            raise InvalidValueError(
+                f"compare: {option} must be a NumPy .npy file, but got {str(path)!r}, which is something else. "
+                "Write one with numpy.save."
+            )
+        stream.seek(0)
+        try:
+            array: Array = np.load(stream, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise InvalidValueError(
+                f"compare: {option} must be a whole .npy file of numbers, without Python objects, but got "
+                f"{str(path)!r} ({error})."
+            ) from None
+    return array

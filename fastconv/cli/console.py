@@ -1,0 +1,116 @@
+"""What all commands share: where they print, how errors become one line, and how work shows its progress."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from fastconv.errors import FastconvError
+
+__all__ = ["Advance", "console", "exit_code_of", "progress_bar", "require"]
+
+FAILURE, INTERRUPTED = 1, 130
+_WIDE = 200  # columns where nobody looks: a file or a pipe
+_EXPECTED = (FastconvError, OSError, ImportError, MemoryError)
+
+Advance = Callable[[str, float], None]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console as wide as the terminal, or wide enough for any table where there is none."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+
+def exit_code_of(run: Callable[[], object]) -> int:
+    """Run a command line; turn what it raises into one line on the standard error stream and an exit code.
+
+    ``--debug`` among the arguments prints the traceback as well.
+    """
+    try:
+        code = run()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 (the outermost layer: every error becomes a line and a code)
+        code = _report(error)
+    if code == INTERRUPTED:
+        _complain("interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError):  # the reader of a pipe has gone: nobody to tell
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    if hasattr(error, "format_message"):  # wrong usage; the class has moved between versions of typer
+        _complain(error.format_message())
+        return int(getattr(error, "exit_code", 2))
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f"{os.fspath(error.filename)}: "
+        _complain(f"{where}{error.strerror}")
+    elif isinstance(error, _EXPECTED):
+        _complain(str(error))
+    else:
+        _complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+    return FAILURE
+
+
+def _complain(message: str) -> None:
+    print("fastconv:", " ".join(message.split()), file=sys.stderr)
+
+
+def require(package: str, extra: str, purpose: str) -> None:
+    """Raise ImportError, naming the extra, where a package is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise ImportError(
+            f'{purpose} needs the extra "{extra}" ({package} is not installed); '
+            f'install it with: python -m pip install "fastconv[{extra}]"'
+        )
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Advance]:
+    """Show progress on the standard error stream while the block runs.
+
+    Yields a function that takes what is being done now and the fraction done. In a terminal that is a bar, elsewhere
+    one line whenever the text changes.
+    """
+    target = console(stderr=True)
+    if not target.is_terminal:
+        yield _Lines()
+        return
+    columns = (
+        SpinnerColumn(),
+        BarColumn(24),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=target, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda text, fraction: bar.update(task, description=text, completed=fraction)
+
+
+class _Lines:
+    """Progress as lines of text."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, text: str, fraction: float) -> None:
+        if text != self._last:
+            print(f"[{fraction:4.0%}] {text}", file=sys.stderr, flush=True)
+        self._last = text

@@ -1,0 +1,65 @@
+"""``fastconv warmup``."""
+
+from __future__ import annotations
+
+import re
+import time
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from fastconv.backends import resolve_backend
+from fastconv.cli.console import Advance, console, progress_bar
+from fastconv.cli.tables import print_table
+from fastconv.comparison.text import Table, format_seconds
+
+__all__ = ["warmup"]
+
+_TILE = re.compile(r"\d+x\d+")
+
+
+def warmup(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Compile everything and put it into the cache, so that no later call waits for the compiler."""
+    with progress_bar() as advance:
+        start = time.perf_counter()
+        advance("importing Numba", 0.0)
+        kernels = _compile(lambda name, fraction: advance(f"compiled {name}", fraction))
+        seconds = time.perf_counter() - start
+    _print(kernels, seconds)
+
+
+def _compile(progress: Advance) -> list[tuple[str, float, bool]]:
+    """Name of every kernel, the seconds that it took, and whether it was in the cache."""
+    resolve_backend("fast")  # where Numba is missing, an error that says so
+    kernels: list[tuple[str, float, bool]] = import_module("fastconv.backends.fast").warmup(progress=progress)
+    return kernels
+
+
+def _families(kernels: list[tuple[str, float, bool]]) -> tuple[tuple[str, ...], ...]:
+    """One line for all kernels whose names differ in their tile alone."""
+    families: dict[str, list[tuple[float, bool]]] = {}
+    for name, spent, cached in kernels:
+        families.setdefault(_TILE.sub("*", name), []).append((spent, cached))
+    return tuple(
+        (
+            family,
+            str(sum(not cached for _, cached in members)),
+            str(sum(cached for _, cached in members)),
+            format_seconds(sum(spent for spent, _ in members)),
+        )
+        for family, members in families.items()
+    )
+
+
+def _print(kernels: list[tuple[str, float, bool]], seconds: float) -> None:
+    out = console()
+    print_table(Table("Kernels", ("kernel", "compiled", "from the cache", "time"), _families(kernels), left=1), out)
+    compiled = sum(not cached for _, _, cached in kernels)
+    out.print(
+        f"{compiled} compiled, {len(kernels) - compiled} from the cache, {format_seconds(seconds)} with the import of "
+        "Numba.",
+        soft_wrap=True,
+    )

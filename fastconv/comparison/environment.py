@@ -1,0 +1,61 @@
+"""What the machine is and which versions run on it; Numba is asked about, not imported."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+
+from fastconv._version import __version__
+from fastconv.comparison.results import Environment
+from fastconv.options import get_num_threads
+
+__all__ = ["available_cores", "cpu_name", "current_environment", "version_of"]
+
+
+def current_environment() -> Environment:
+    """Return the environment of this process, now."""
+    versions = {"fastconv": __version__, "python": platform.python_version()}
+    for package in ("numpy", "numba"):
+        versions[package] = version_of(package) or "not installed"
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return Environment(versions, platform.platform(), cpu_name(), available_cores(), get_num_threads(), load, date)
+
+
+def version_of(package: str) -> str | None:
+    """Version of an installed package, without importing it; None where it is not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def cpu_name() -> str:
+    """Name of the processor, as the operating system calls it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    if platform.system() == "Darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            pass
+    return platform.processor() or platform.machine() or "unknown"

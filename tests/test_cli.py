@@ -1,0 +1,324 @@
+"""The command line, for real: other processes, their output, their files and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastconv as fc
+from fastconv import cli
+from fastconv.backends.numpy import NumpyBackend
+from fastconv.cli import compare, console
+from fastconv.cli.arguments import parse_padding
+
+pytest.importorskip("typer")
+
+QUICK = ("--backends", "naive,numpy", "--repeats", "1")
+LAYER = ("--input", "2,3,7,9", "--weight", "4,3,3,2")
+NAMES = ("conv3x3_64_56", "photos_lines7x7", "digits_avgpool2x2")
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(fc.__file__).parent.parent), "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-m", "fastconv", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300
+    )
+
+
+def in_process(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["fastconv", *arguments])
+    return cli.main()
+
+
+def error_line(stderr: str) -> str:
+    """Return the only line of the standard error stream that is not progress."""
+    lines = [line for line in stderr.splitlines() if not re.match(r"\[ *\d+%\] ", line)]
+    assert len(lines) == 1, stderr
+    return lines[0]
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> Path:
+    """Return a folder of .npy files, good and bad."""
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.standard_normal((2, 7, 9, 3)).astype(np.float32))
+    np.save(tmp_path / "weight.npy", rng.standard_normal((4, 3, 3, 2)).astype(np.float32))
+    np.save(tmp_path / "bias.npy", np.zeros(4, np.float32))
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    (tmp_path / "text.npy").write_text("1 2 3\n", encoding="ascii")
+    (tmp_path / "half.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:200])
+    return tmp_path
+
+
+# it starts
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["compare", "--help"], ["info", "--help"], ["warmup", "--help"]])
+def test_help_does_not_import_numba(arguments: list[str]) -> None:
+    script = (
+        "import sys\n"
+        f"sys.argv = ['fastconv', *{arguments!r}]\n"
+        "from fastconv.__main__ import main\n"
+        "assert main() == 0\n"
+        "assert 'numba' not in sys.modules and 'matplotlib' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"fastconv {fc.__version__}\n")
+
+
+def test_list_names_every_workload() -> None:
+    pytest.importorskip("sklearn")
+    done = run("compare", "--list")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in NAMES)
+
+
+# compare
+
+
+def test_a_layer_by_options_on_the_fast_backend() -> None:
+    options = ("--stride", "2,1", "--padding", "1:0,0:1", "--groups", "1", "--repeats", "1")
+    done = run("compare", *LAYER, *options, "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    assert "Time and memory" in done.stdout
+    assert "1 thread of" in done.stdout
+    assert re.search(r"conv2d +all .* ok", done.stdout)
+    assert "[100%] done" in done.stderr
+
+
+def test_real_digits_with_json_and_plot(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    names = ("digits_edges3x3", "digits_maxpool2x2", "digits_avgpool2x2")
+    done = run("compare", *names, *QUICK, "--batch", "3", "--json", "out.json", "--plot", "out.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    saved = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in saved["rows"]] == list(names)
+    assert saved["ok"] is True
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.png"]
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_plots_of_bars_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, suffix: str, start: bytes) -> None:
+    target = tmp_path / f"out.{suffix}"
+    assert in_process(monkeypatch, "compare", *LAYER, *QUICK, "--dilation", "2", "--plot", str(target)) == 0
+    assert target.read_bytes().startswith(start)
+
+
+def test_json_on_stdout_is_json_alone() -> None:
+    done = run(
+        "compare", "--operation", "avg_pool2d", "--input", "1,2,6,8", "--kernel-size", "2", *QUICK, "--json", "-"
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["rows"][0]["operation"] == "avg_pool2d"
+    assert "Time and memory" in done.stderr
+
+
+def test_own_arrays(arrays: Path) -> None:
+    files = ("--x", "x.npy", "--weight", "weight.npy", "--bias", "bias.npy", "--layout", "NHWC")
+    done = run("compare", *files, "--padding", "same", *QUICK, "--no-backward", "--json", "-", cwd=arrays)
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)["rows"][0]
+    assert row["shapes"] == {"x": [2, 7, 9, 3], "weight": [4, 3, 3, 2], "bias": [4], "y": [2, 7, 9, 4]}
+    assert [passed["name"] for passed in row["passes"]] == ["forward"]
+
+
+@pytest.mark.parametrize(
+    ("text", "padding"),
+    [("1", 1), ("1,2", (1, 2)), ("0:1,2:3", ((0, 1), (2, 3))), ("0:1,2", ((0, 1), 2)), ("same_lower", "same_lower")],
+)
+def test_padding(text: str, padding: object) -> None:
+    assert parse_padding("--padding", text) == padding
+
+
+# what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["conv9"], r"a workload must be one of conv3x3_64_56, .*, but got 'conv9'\."),
+        (["--nothing"], r"[Nn]o such option:? '?--nothing"),
+        (["--batch", "0"], r"Invalid value for '?--batch'?: "),
+        (["--backends", "fast"], r"--backends.* must be two different names of naive, numpy, fast"),
+        (["--input", "1,3,9"], r"--input.* must be 4 positive integers with commas between them, but got '1,3,9'"),
+        (["--input", "1,3,9,9", "--weight", "1,3,0,3"], r"--weight.* must be 4 positive integers"),
+        ([*LAYER, "--stride", "x"], r"--stride.* must be one integer, or two with a comma"),
+        ([*LAYER, "--padding", "some"], r"--padding.* must be an integer, .* but got 'some'"),
+        ([*LAYER, "--kernel-size", "2"], r"--kernel-size belongs to a pooling operation"),
+        ([*LAYER, "--operation", "max_pool2d"], r"--weight belongs to conv2d, but the operation is max_pool2d"),
+        (["--input", "1,3,9,9"], r"a convolution needs its filters"),
+        (["--weight", "4,3,3,2"], r"a layer needs its input"),
+        (["--operation", "avg_pool2d", "--input", "1,3,9,9"], r"avg_pool2d needs --kernel-size"),
+        (["conv5x5_1_20_28", "--groups", "2"], r"either named workloads or a layer of your own, .*--groups"),
+        ([*LAYER, "--plot", "out.gif"], r"--plot.* must end in \.pdf, \.png, \.svg, but got 'out\.gif'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_two(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert in_process(monkeypatch, "compare", *arguments) == 2
+    line = error_line(capsys.readouterr().err)
+    assert line.startswith("fastconv: ")
+    assert re.search(message, line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--x", "no.npy", "--weight", "weight.npy"], r"no\.npy: No such file or directory$"),
+        (["--x", "text.npy", "--weight", "weight.npy"], r"--x must be a NumPy \.npy file, but got 'text\.npy'"),
+        (["--x", "objects.npy", "--weight", "weight.npy"], r"--x must be .* without Python objects, but got 'objects"),
+        (["--x", "half.npy", "--weight", "weight.npy"], r"--x must be a whole \.npy file .*'half\.npy'"),
+        (["--x", "x.npy", "--weight", "weight.npy"], r"conv2d: weight must have 7 input channels"),
+        (["--x", "x.npy", "--weight", "weight.npy", "--batch", "2"], r"compare: batch must not be given with arrays"),
+        ([*LAYER, "--threads", "4096"], r"the number of threads must be at most Numba's limit"),
+        ([*LAYER, "--json", "nowhere/out.json"], r"nowhere.out\.json: No such file or directory$"),
+        ([*LAYER, "--json", "."], r": Is a directory$"),
+        ([*LAYER, "--plot", "nowhere/out.png"], r"nowhere.out\.png: No such file or directory$"),
+    ],
+)
+def test_a_failure_is_one_line_and_one(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arrays: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(arrays)
+    before = sorted(arrays.iterdir())
+    assert in_process(monkeypatch, "compare", *arguments, *QUICK) == 1
+    line = error_line(capsys.readouterr().err)
+    assert line.startswith("fastconv: ")
+    assert re.search(message, line)
+    assert sorted(arrays.iterdir()) == before
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = run("compare", "--x", "no.npy", "--weight", "1,1,1,1", "--debug", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1] == "fastconv: no.npy: No such file or directory"
+
+
+def test_an_unexpected_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(*args: object, **settings: object) -> None:
+        raise RuntimeError("something\nbroke")
+
+    monkeypatch.setattr(compare, "run_comparison", broken)
+    assert in_process(monkeypatch, "compare", *LAYER) == 1
+    assert error_line(capsys.readouterr().err) == (
+        "fastconv: unexpected RuntimeError: something broke (--debug shows where)"
+    )
+
+
+def test_a_plot_without_matplotlib_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
+    assert in_process(monkeypatch, "compare", *LAYER, *QUICK, "--plot", str(tmp_path / "out.png")) == 1
+    assert 'pip install "fastconv[plot]"' in error_line(capsys.readouterr().err)
+
+
+def test_a_difference_beyond_the_tolerance_exits_with_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    right = NumpyBackend.conv
+
+    def wrong(self, x, weight, bias, geometry):  # type: ignore[no-untyped-def]
+        y = right(self, x, weight, bias, geometry)
+        if x.dtype == np.float32:  # not where it serves as the oracle
+            y[-1, -1, -1, -1] += 0.01
+        return y
+
+    monkeypatch.setattr(NumpyBackend, "conv", wrong)
+    target = tmp_path / "out.json"
+    assert in_process(monkeypatch, "compare", *LAYER, *QUICK, "--json", str(target)) == 1
+    out, err = capsys.readouterr()
+    assert "BEYOND" in out
+    assert re.search(r"fastconv: compare: conv2d: y of numpy must be within 64 eps sum \|x·w\| of naive", err)
+    assert json.loads(target.read_text(encoding="utf-8"))["ok"] is False
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT reaches the whole console there")
+def test_ctrl_c_leaves_no_file_and_gives_130(tmp_path: Path) -> None:
+    arguments = ("conv3x3_64_56", "--full", "--backends", "naive,numpy", "--json", "out.json", "--plot", "out.png")
+    command = [sys.executable, "-m", "fastconv", "compare", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(fc.__file__).parent.parent)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.rstrip().endswith(": naive"):  # the slow part has begun
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1] == "fastconv: interrupted"
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+# info and warmup
+
+
+def test_info_says_what_the_machine_is() -> None:
+    done = run("info")
+    assert done.returncode == 0, done.stderr
+    for name in ("fastconv", "python", "processor", "threading layer", "cache folder", "blas", "options"):
+        assert re.search(rf"^{name} ", done.stdout, re.MULTILINE), name
+
+
+def test_info_as_json() -> None:
+    facts = json.loads(run("info", "--json").stdout)
+    assert facts["packages"]["numpy"] == np.__version__
+    assert facts["threading_layer"] in ("omp", "tbb", "workqueue")
+    assert facts["threads"] <= facts["thread_limit"]
+    assert facts["memory_limit"] > 2**20
+    assert facts["backends"] == ["fast", "numpy", "naive"]
+
+
+def test_warmup_says_what_it_compiled(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def compiled(progress):  # type: ignore[no-untyped-def]
+        progress("conv_f32", 0.5)
+        return [("conv_f32", 1.5, False), ("tile_2x16_f32", 0.25, False), ("tile_3x16_f32", 0.25, True)]
+
+    monkeypatch.setattr("fastconv.backends.fast.warmup", compiled)
+    assert in_process(monkeypatch, "warmup") == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"conv_f32 +1 +0 +1\.50 s", out)
+    assert re.search(r"tile_\*_f32 +1 +1 +500 ms", out)
+    assert "2 compiled, 1 from the cache" in out
+    assert "[ 50%] compiled conv_f32" in err
+
+
+@pytest.mark.slow
+def test_warmup_for_real() -> None:
+    done = run("warmup")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\d+ compiled, \d+ from the cache", done.stdout)
+
+
+def test_progress_in_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with console.progress_bar() as advance:
+        advance("halfway", 0.5)
+    assert "halfway" in capsys.readouterr().err
