@@ -1,0 +1,28 @@
+"""Configuration of the Sphinx site: ``python -m sphinx -W -b html docs docs/_build/html``."""
+
+from fastconv import __version__
+
+project = "fastconv"
+author = "The fastconv authors"
+project_copyright = author
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+# generated/ holds tables that pages include; they are no pages of their own.
+exclude_patterns = ["_build", "generated"]
+nitpicky = False
+default_role = "py:obj"
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings carry types with shapes, which say more
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+numpydoc_validation_checks: set[str] = set()
+
+html_theme = "furo"
+html_title = f"fastconv {version}"
+html_static_path = ["_static"]
