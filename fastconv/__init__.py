@@ -15,7 +15,7 @@ from fastconv.functional import (
     max_pool2d,
     max_pool2d_backward,
 )
-from fastconv.options import (
+from fastconv.settings import (
     get_num_threads,
     get_options,
     options,

@@ -40,10 +40,17 @@ def _load(name: str) -> Backend:
 
 
 def _unavailable(source: str, error: ImportError) -> NoReturn:
+    if _is_ours(error):
+        raise error
     raise BackendUnavailableError(
         f"{source}: the fast backend must be able to import Numba, but got {error}. "
         "Install it (pip install numba), or choose the backend 'numpy'."
     ) from error
+
+
+def _is_ours(error: ImportError) -> bool:
+    """Whether the import failed inside fastconv, which is a fault of its own and not a missing package."""
+    return (error.name or "").partition(".")[0] == "fastconv"
 
 
 def _require(source: str, name: object) -> str:
@@ -62,6 +69,8 @@ def _default_name() -> str:
     try:
         _load("fast")
     except ImportError as error:
+        if _is_ours(error):
+            raise
         warnings.warn(
             f"fastconv: Numba cannot be imported ({error}), so the slower 'numpy' backend runs instead. "
             "Install Numba (pip install numba) for the fast one.",
@@ -171,6 +180,6 @@ def available_backends() -> tuple[str, ...]:
     return _NAMES
 
 
-def resolve_backend(name: str | None) -> Backend:
-    """Return the backend called `name`, or the current one."""
-    return _load(get_backend() if name is None else _require("backend", name))
+def resolve_backend(name: str | None, operation: str = "fastconv") -> Backend:
+    """Return the backend called `name`, or the current one; `operation` is who asks, for messages."""
+    return _load(get_backend() if name is None else _require(operation, name))

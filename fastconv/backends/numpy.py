@@ -17,7 +17,7 @@ import numpy as np
 
 from fastconv.backends.base import Array, Backend, Gradients
 from fastconv.geometry import ConvGeometry, WindowGeometry
-from fastconv.options import get_options
+from fastconv.settings import get_options
 
 __all__ = ["BACKEND", "NumpyBackend"]
 
@@ -160,10 +160,11 @@ class NumpyBackend(Backend):
     def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
         """Every gradient goes to the cell that won."""
         planes, plane = prod(input_shape[:2]), prod(input_shape[2:])
-        target = indices.reshape(planes, -1) + np.arange(planes)[:, None] * plane
-        real = indices.reshape(planes, -1) >= 0
+        winners = indices.reshape(planes, prod(indices.shape[2:]))
+        real = winners >= 0
+        target = winners + np.arange(planes)[:, None] * plane
         dx = np.zeros(planes * plane, dy.dtype)
-        np.add.at(dx, target[real], dy.reshape(planes, -1)[real])
+        np.add.at(dx, target[real], dy.reshape(winners.shape)[real])
         return dx.reshape(input_shape)
 
     def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:

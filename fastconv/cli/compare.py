@@ -26,7 +26,7 @@ from fastconv.comparison import compare as run_comparison
 from fastconv.comparison.api import workload_names
 from fastconv.comparison.files import check_writable
 from fastconv.comparison.text import failures
-from fastconv.options import use_num_threads
+from fastconv.settings import use_num_threads
 from fastconv.validation.arrays import Array
 
 __all__ = ["compare"]

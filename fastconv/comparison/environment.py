@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastconv._version import __version__
 from fastconv.comparison.results import Environment
-from fastconv.options import get_num_threads
+from fastconv.settings import get_num_threads
 
 __all__ = ["available_cores", "cpu_name", "current_environment", "version_of"]
 

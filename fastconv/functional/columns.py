@@ -102,7 +102,9 @@ def im2col(
         check_sizes("im2col", "dilation", dilation, rank, 1),
         dtype.itemsize,
     )
-    cols = resolve_backend(backend).im2col(channels_first(as_computed(x, dtype), channels_last=channels_last), geometry)
+    cols = resolve_backend(backend, "im2col").im2col(
+        channels_first(as_computed(x, dtype), channels_last=channels_last), geometry
+    )
     return finish(cols, dtype, channels_last=False)
 
 
@@ -185,7 +187,7 @@ def col2im(
     )
     check_shape("col2im", "cols", cols.shape, geometry.columns_shape, f"{geometry.out} windows over {size}")
     check_fits("col2im", "the result", geometry.input_shape, dtype.itemsize)
-    x = resolve_backend(backend).col2im(as_computed(cols, dtype), geometry)
+    x = resolve_backend(backend, "col2im").col2im(as_computed(cols, dtype), geometry)
     return finish(x, dtype, channels_last=channels_last)
 
 

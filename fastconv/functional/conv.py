@@ -251,7 +251,7 @@ def _conv(
     if bias is not None:
         check_shape(operation, "bias", bias.shape, (geometry.filters,), "one value per filter")
         bias = as_computed(bias, dtype)
-    y = resolve_backend(backend).conv(
+    y = resolve_backend(backend, operation).conv(
         channels_first(as_computed(x, dtype), channels_last=channels_last), as_computed(weight, dtype), bias, geometry
     )
     return finish(y, dtype, channels_last=channels_last)
@@ -280,7 +280,7 @@ def _conv_backward(
     check_rank(operation, "dy", dy.shape, rank, channels_last=channels_last)
     expected = layout_shape(geometry.output_shape, channels_last=channels_last)
     check_shape(operation, "dy", dy.shape, expected, "the shape of the output")
-    dx, dweight, dbias = resolve_backend(backend).conv_backward(
+    dx, dweight, dbias = resolve_backend(backend, operation).conv_backward(
         channels_first(as_computed(dy, dtype), channels_last=channels_last),
         channels_first(as_computed(x, dtype), channels_last=channels_last),
         as_computed(weight, dtype),

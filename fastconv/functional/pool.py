@@ -333,7 +333,7 @@ def _max_pool(
     dtype = common_dtype(operation, x)
     shape = logical_shape(x.shape, channels_last=channels_last)
     geometry = _geometry(operation, shape, rank, kernel_size, stride, padding, dilation, ceil_mode, dtype.itemsize)
-    y, indices = resolve_backend(backend).max_pool(
+    y, indices = resolve_backend(backend, operation).max_pool(
         channels_first(as_computed(x, dtype), channels_last=channels_last), geometry, with_indices
     )
     y = finish(y, dtype, channels_last=channels_last)
@@ -360,7 +360,7 @@ def _max_pool_backward(
             f"{operation}: indices must lie inside the input plane, 0 to {plane - 1} (or be -1 for none), but got "
             f"{int(indices.min())} to {int(indices.max())} (input_shape {input_shape})."
         )
-    dx = resolve_backend(backend).max_pool_backward(
+    dx = resolve_backend(backend, operation).max_pool_backward(
         channels_first(as_computed(dy, dtype), channels_last=channels_last),
         channels_first(indices, channels_last=channels_last),
         shape,
@@ -388,7 +388,7 @@ def _avg_pool(
     dtype = common_dtype(operation, x)
     shape = logical_shape(x.shape, channels_last=channels_last)
     geometry = _geometry(operation, shape, rank, kernel_size, stride, padding, dilation, ceil_mode, dtype.itemsize)
-    y = resolve_backend(backend).avg_pool(
+    y = resolve_backend(backend, operation).avg_pool(
         channels_first(as_computed(x, dtype), channels_last=channels_last), geometry, include_pad
     )
     return finish(y, dtype, channels_last=channels_last)
@@ -417,7 +417,7 @@ def _avg_pool_backward(
     geometry = _geometry(operation, shape, rank, kernel_size, stride, padding, dilation, ceil_mode, dtype.itemsize)
     expected = layout_shape(geometry.output_shape, channels_last=channels_last)
     check_shape(operation, "dy", dy.shape, expected, "the shape of the output")
-    dx = resolve_backend(backend).avg_pool_backward(
+    dx = resolve_backend(backend, operation).avg_pool_backward(
         channels_first(as_computed(dy, dtype), channels_last=channels_last), geometry, include_pad
     )
     return finish(dx, dtype, channels_last=channels_last)

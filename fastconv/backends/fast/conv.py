@@ -20,7 +20,7 @@ from fastconv.kernels.conv import CONV, conv_address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.sums import SPLITS_SUM, SUMS, splits_sum_address, sums_address
 from fastconv.kernels.weight import WEIGHT_GRADIENT, weight_address
-from fastconv.options import get_num_threads, get_options
+from fastconv.settings import get_num_threads, get_options
 
 __all__ = ["conv", "conv_backward"]
 
@@ -115,7 +115,7 @@ def _run(
         packed = scratch.ctypes.data
         reorder(prepared.weights, item, weight.ctypes.data, packed)
         arguments = plan.arguments.copy()
-        arguments[_C["X"]], arguments[_C["WEIGHT"]] = source.ctypes.data, packed
+        arguments[_C["X"]], arguments[_C["WEIGHT"]] = source.ctypes.data + plan.source_offset, packed
         arguments[_C["SCRATCH"]], arguments[_C["BIAS"]] = packed + prepared.packed_bytes, bias.ctypes.data
         arguments[_C["Y"]] = y.ctypes.data + plan.result_offset
         launch(conv_address(item), arguments, plan.tasks, plan.threads)
@@ -149,7 +149,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
     gradient_bytes = round_up(size)
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
         arguments = plan.arguments.copy()
-        arguments[_W["X"]] = source.ctypes.data
+        arguments[_W["X"]] = source.ctypes.data + plan.source_offset
         arguments[_W["DY"]] = dy.ctypes.data
         arguments[_W["DW"]] = scratch.ctypes.data
         arguments[_W["SCRATCH"]] = scratch.ctypes.data + gradient_bytes

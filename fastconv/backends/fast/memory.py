@@ -9,7 +9,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.order import plan_planes, reorder
 from fastconv.geometry import CHANNELS_FIRST, CHANNELS_LAST
-from fastconv.options import get_num_threads
+from fastconv.settings import get_num_threads
 
 __all__ = ["channels_last", "empty_channels_last", "is_channels_last", "zeros_channels_last"]
 

@@ -126,6 +126,7 @@ class Source:
     band_image: int
     rows_per_band: int
     images_per_band: int
+    first: int  # byte offset of the first cell that is read in place; cells before it are cropped
 
     def strides(self, channels_bytes: int) -> tuple[int, int, int]:
         """Byte strides of (plane, row, pixel) where the tiles read."""
@@ -154,7 +155,8 @@ def _source(task: Pass, itemsize: int, in_place: bool, limit: int) -> Source:
     images = max(1, budget // image_rows) if rows == height.out else 1
     images = min(images, task.batch * depth.out)
     plane = band_rows * band_row
-    return Source(x, per_group * itemsize, not in_place, band_row, plane, planes * plane, rows, images)
+    first = -sum(line.before * step for line, step in zip(task.lines, x[1:])) if in_place else 0
+    return Source(x, per_group * itemsize, not in_place, band_row, plane, planes * plane, rows, images, first)
 
 
 def _source_arguments(task: Pass, source: Source) -> dict[str, int]:
@@ -236,6 +238,7 @@ class ConvPlan:
     pack_last_width: int
     blocks: int
     packed_group_bytes: int
+    source_offset: int
     result_offset: int
     description: str
 
@@ -295,7 +298,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         pack_width=padded_lanes if task.lanewise else cut.widths[0][0] * vector_lanes,
         pack_last_width=padded_lanes if task.lanewise else cut.widths[-1][0] * vector_lanes,
         blocks=1 if task.lanewise else len(cut.widths),
-        packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset,
+        packed_group_bytes=padded_lanes * reduction * itemsize, source_offset=source.first, result_offset=offset,
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks),
     )  # fmt: skip
 
@@ -344,6 +347,7 @@ class WeightPlan:
     tasks: int
     threads: int
     scratch_bytes: int
+    source_offset: int
     splits: int
     shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
     description: str
@@ -391,7 +395,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     )  # fmt: skip
     return WeightPlan(
         task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,
-        threads=threads, scratch_bytes=scratch * tasks, splits=splits,
+        threads=threads, scratch_bytes=scratch * tasks, source_offset=source.first, splits=splits,
         shape=(splits, task.groups, len(runs), length, task.lanes),
         description=_describe(task, cut, itemsize, source, splits, parts),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from fastconv.kernels.columns import columns_address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.max_pool import max_pool_address
 from fastconv.kernels.windows import WINDOWS
-from fastconv.options import get_num_threads
+from fastconv.settings import get_num_threads
 
 __all__ = ["avg_pool", "avg_pool_backward", "col2im", "im2col", "max_pool", "max_pool_backward"]
 

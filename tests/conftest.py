@@ -1,0 +1,36 @@
+"""Shared by all tests: hypothesis profiles, and settings that do not leak from one test into the next."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import fastconv  # noqa: F401 - brings the two modules below
+
+# The same examples in every run; FASTCONV_HYPOTHESIS_PROFILE=full looks for new ones.
+settings.register_profile(
+    "default",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("full", settings.get_profile("default"), max_examples=600, derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("FASTCONV_HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def restored_settings() -> Iterator[None]:
+    """Put backend, threads and options back to what the test found."""
+    backends, options = sys.modules["fastconv.backends"], sys.modules["fastconv.settings"]
+    before = backends._current, options._defaults, options._threads
+    yield
+    backends._current, options._defaults, options._threads = before
+    backends._override.set(None)
+    options._override.set(None)
+    options._threads_override.set(None)

@@ -1,0 +1,58 @@
+"""One of everything that the current backend computes, as digests: what threads, forks and runs are compared by."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+import fastconv as fc
+
+# (x shape, weight shape, options): sizes that are worth several threads, and one that is not.
+CONVS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    ((3, 16, 33, 29), (24, 16, 3, 3), {"padding": 1}),
+    ((2, 3, 64, 61), (8, 3, 7, 5), {"stride": 2, "padding": ((3, 2), (1, 2))}),
+    ((2, 32, 17, 19), (32, 1, 3, 2), {"groups": 32, "padding": "same"}),
+    ((4, 40, 14, 15), (33, 40, 1, 1), {}),
+    ((2, 6, 21, 18), (4, 3, 3, 3), {"groups": 2, "dilation": (2, 1)}),
+    ((1, 1, 4, 3), (2, 1, 2, 3), {}),
+]
+POOLS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    ((4, 24, 33, 30), {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
+    ((2, 5, 40, 37), {"kernel_size": 2, "ceil_mode": True}),
+]
+
+
+def _draw(shape: tuple[int, ...], dtype: str) -> Any:
+    return np.random.default_rng(list(shape)).standard_normal(shape).astype(dtype)
+
+
+def _digest(array: Any) -> str:
+    return hashlib.sha256(repr((array.shape, str(array.dtype))).encode() + array.tobytes()).hexdigest()[:16]
+
+
+def results(dtype: str = "float32") -> dict[str, Any]:
+    """Every operation on every size."""
+    found: dict[str, Any] = {}
+    for i, (x_shape, weight_shape, options) in enumerate(CONVS):
+        x, weight, bias = _draw(x_shape, dtype), _draw(weight_shape, dtype), _draw(weight_shape[:1], dtype)
+        found[f"conv {i}"] = y = fc.conv2d(x, weight, bias, **options)
+        gradients = fc.conv2d_backward(_draw(y.shape, dtype), x, weight, **options)
+        found.update({f"{name} {i}": array for name, array in gradients._asdict().items()})
+    for i, (x_shape, options) in enumerate(POOLS):
+        x = _draw(x_shape, dtype)
+        found[f"max {i}"], found[f"indices {i}"] = y, indices = fc.max_pool2d(x, **options, return_indices=True)
+        dy = _draw(y.shape, dtype)
+        found[f"max backward {i}"] = fc.max_pool2d_backward(dy, indices, x_shape)
+        found[f"avg {i}"] = fc.avg_pool2d(x, **options)
+        found[f"avg backward {i}"] = fc.avg_pool2d_backward(dy, x_shape, **options)
+    x = _draw((2, 5, 30, 31), dtype)
+    found["im2col"] = cols = fc.im2col(x, (3, 2), stride=(1, 2), padding=1)
+    found["col2im"] = fc.col2im(cols, (30, 31), (3, 2), stride=(1, 2), padding=1)
+    return found
+
+
+def digests(dtype: str = "float32") -> dict[str, str]:
+    """Digest of every result: equal to the last bit or not."""
+    return {name: _digest(array) for name, array in results(dtype).items()}

@@ -1,0 +1,66 @@
+"""Small Python programs in processes of their own: for what happens once per process, or ends one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import fastconv
+
+ROOT = Path(fastconv.__file__).parent.parent
+TESTS = Path(__file__).parent
+CLEARED = ("FASTCONV_BACKEND", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
+
+# Put before a program: makes these packages impossible to import.
+BLOCKER = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def run(
+    code: str, *, blocked: tuple[str, ...] = (), timeout: float = 240, fails: bool = False, **environment: str
+) -> str:
+    """Run `code` with warnings as errors, and return what it printed; `fails` expects a traceback instead."""
+    program = textwrap.dedent(code)
+    if blocked:
+        program = f"BLOCKED = {blocked!r}\n{BLOCKER}\n{program}"
+    clean = {name: value for name, value in os.environ.items() if name not in CLEARED}
+    paths = os.pathsep.join([str(ROOT), str(TESTS)])
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**clean, "PYTHONPATH": paths, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        _kill_group(process)
+        out, err = process.communicate()
+        raise AssertionError(f"the program hung for {timeout} s\n{program}\n{out}\n{err}") from None
+    if fails:
+        assert process.returncode == 1, f"exit code {process.returncode} instead of 1\n{program}\n{out}\n{err}"
+        return err
+    assert process.returncode == 0, f"exit code {process.returncode}\n{program}\n{out}\n{err}"
+    return out
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """End the program and whatever it forked."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
