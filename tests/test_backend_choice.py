@@ -342,7 +342,7 @@ def test_without_numba_numpy_runs_with_one_warning() -> None:
     [
         ("fc.set_backend('fast')", "set_backend"),
         ("fc.use_backend('fast').__enter__()", "use_backend"),
-        (TINY.replace("]]]])", "]]]], backend='fast')"), "backend"),
+        (TINY.replace("]]]])", "]]]], backend='fast')"), "conv2d"),
     ],
 )
 def test_without_numba_fast_by_name_is_an_import_error(choice: str, source: str) -> None:

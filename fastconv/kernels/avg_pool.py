@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import integer, load, load_double, size_of, store_double, store_number
-from fastconv.kernels.windows import WINDOWS, D, H, W, window
+from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
 
 __all__ = ["avg_pool_address"]
 
@@ -17,6 +17,7 @@ X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X
 Y, Y_N, Y_C, Y_D, Y_H, Y_W = (_I[name] for name in ("Y", "Y_N", "Y_C", "Y_D", "Y_H", "Y_W"))
 BATCH, CHANNELS, TASKS = _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
 OUT_D, OUT_H, OUT_W = _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
+IN_W, K_W, S_W, PAD_W = _I["IN_W"], _I["K_W"], _I["S_W"], _I["PAD_W"]
 DIL_D, DIL_H, DIL_W, CHANNEL_BLOCK = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"], _I["CHANNEL_BLOCK"]
 COUNT_D, COUNT_H, COUNT_W = _I["COUNT_D"], _I["COUNT_H"], _I["COUNT_W"]
 SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
@@ -56,31 +57,79 @@ def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
 
 
 @helper
-def _pixel_plane(args, plane, y, count, depths, heights, ow, number):
-    """One output position of one channel."""
-    ws, w0, w1 = window(args, W, ow)
-    total = 0.0
-    for kd in range(depths[1], depths[2]):
-        for kh in range(heights[1], heights[2]):
-            row = _row(args, plane, depths, heights, kd, kh)
-            for kw in range(w0, w1):
-                total += load(row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W), number)
-    store_number(y, total / count if count else np.nan, number)
-
-
-@helper
 def _pixel_backward(args, plane, y, count, channels, depths, heights, ow, number):
     """One output position, some channels: its share of the gradient to every cell."""
     ws, w0, w1 = window(args, W, ow)
-    x_c, y_c = integer(args, X_C), integer(args, Y_C)
+    item = size_of(number)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
             for kw in range(w0, w1):
                 x = row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W)
                 for c in range(channels):
-                    share = load(y + c * y_c, number) / count
-                    store_number(x + c * x_c, load(x + c * x_c, number) + share, number)
+                    share = load(y + c * item, number) / count
+                    store_number(x + c * item, load(x + c * item, number) + share, number)
+
+
+@helper
+def _add_along(total, x, step, count, number):
+    for o in range(count):
+        store_double(total, o, load_double(total, o) + load(x + o * step, number))
+
+
+@helper
+def _spread_along(x, step, share, count, number):
+    for o in range(count):
+        cell = x + o * step
+        store_number(cell, load(cell, number) + load_double(share, o), number)
+
+
+@helper
+def _row_plane(args, plane, y, total, count, depths, heights, number):
+    """One output row of one channel, tap by tap; `total` is scratch memory, `count` the divisor but for the width."""
+    width, stride, item = integer(args, OUT_W), integer(args, S_W), size_of(number)
+    step, counts, y_step = stride * integer(args, X_W), integer(args, COUNT_W), integer(args, Y_W)
+    for o in range(width):
+        store_double(total, o, 0.0)
+    for kd in range(depths[1], depths[2]):
+        for kh in range(heights[1], heights[2]):
+            row = _row(args, plane, depths, heights, kd, kh)
+            for kw in range(integer(args, K_W)):
+                left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+                first, stop = inside(left, stride, integer(args, IN_W), width)
+                x, here = row + (left + first * stride) * integer(args, X_W), total + 8 * first
+                if step == item:
+                    _add_along(here, x, item, stop - first, number)
+                elif step == 2 * item:
+                    _add_along(here, x, 2 * item, stop - first, number)
+                else:
+                    _add_along(here, x, step, stop - first, number)
+    for o in range(width):
+        divisor = count * integer(counts, o)
+        store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
+
+
+@helper
+def _row_backward(args, plane, y, share, count, depths, heights, number):
+    """One output row of one channel, tap by tap; `share` is scratch memory for the gradients over their divisors."""
+    width, stride, item = integer(args, OUT_W), integer(args, S_W), size_of(number)
+    step, counts, y_step = stride * integer(args, X_W), integer(args, COUNT_W), integer(args, Y_W)
+    for o in range(width):
+        divisor = count * integer(counts, o)
+        store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
+    for kd in range(depths[1], depths[2]):
+        for kh in range(heights[1], heights[2]):
+            row = _row(args, plane, depths, heights, kd, kh)
+            for kw in range(integer(args, K_W) - 1, -1, -1):  # a cell gets its shares in the order of the windows
+                left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+                first, stop = inside(left, stride, integer(args, IN_W), width)
+                x, here = row + (left + first * stride) * integer(args, X_W), share + 8 * first
+                if step == item:
+                    _spread_along(x, item, here, stop - first, number)
+                elif step == 2 * item:
+                    _spread_along(x, 2 * item, here, stop - first, number)
+                else:
+                    _spread_along(x, step, here, stop - first, number)
 
 
 def _lanes(number):
@@ -109,26 +158,23 @@ def _plane(number):
 
     def avg_plane(args, task):
         revision  # noqa: B018 (a part of the cache key)
-        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
-        planes = integer(args, BATCH) * channels
-        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
+        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
+        total = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+            oh, od, item = row % height, row // height % depth, row // (height * depth)
             n, c = item // channels, item % channels
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            target = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
-            for od in range(integer(args, OUT_D)):
-                depths = window(args, D, od)
-                for oh in range(integer(args, OUT_H)):
-                    heights = window(args, H, oh)
-                    row = target + od * integer(args, Y_D) + oh * integer(args, Y_H)
-                    for ow in range(integer(args, OUT_W)):
-                        count, y = _count(args, od, oh, ow), row + ow * integer(args, Y_W)
-                        _pixel_plane(args, plane, y, count, depths, heights, ow, number)
+            y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
+            y += od * integer(args, Y_D) + oh * integer(args, Y_H)
+            count = integer(integer(args, COUNT_D), od) * integer(integer(args, COUNT_H), oh)
+            _row_plane(args, plane, y, total, count, window(args, D, od), window(args, H, oh), number)
 
     return avg_plane
 
 
-def _backward(number):
-    """Scatter form, on blocks of channels that no other task writes; x is the gradient of the input, zero at first."""
+def _lanes_backward(number):
+    """On blocks of channels that no other task writes; x is the gradient of the input, zero at first."""
     revision = REVISION
 
     def avg_backward(args, task):
@@ -154,7 +200,34 @@ def _backward(number):
     return avg_backward
 
 
-_FORMS = {"lanes": _lanes, "plane": _plane, "backward": _backward}
+def _plane_backward(number):
+    """On planes that no other task writes; x is the gradient of the input, zero at first."""
+    revision = REVISION
+
+    def avg_plane_backward(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
+        planes = integer(args, BATCH) * channels
+        share = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+            n, c = item // channels, item % channels
+            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
+            source = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
+            for od in range(integer(args, OUT_D)):
+                for oh in range(integer(args, OUT_H)):
+                    y = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
+                    count = integer(integer(args, COUNT_D), od) * integer(integer(args, COUNT_H), oh)
+                    _row_backward(args, plane, y, share, count, window(args, D, od), window(args, H, oh), number)
+
+    return avg_plane_backward
+
+
+_FORMS = {
+    "lanes": _lanes,
+    "plane": _plane,
+    "lanes_backward": _lanes_backward,
+    "plane_backward": _plane_backward,
+}
 
 
 @cache
@@ -163,6 +236,6 @@ def _compiled(form, itemsize):
 
 
 def avg_pool_address(form: str, itemsize: int) -> int:
-    """Address of a form ("lanes", "plane" or "backward") for numbers of `itemsize` bytes; compiled on first use."""
+    """Address of "lanes", "plane", "lanes_backward" or "plane_backward"; compiled on first use."""
     with LOCK:
         return _compiled(form, itemsize).address

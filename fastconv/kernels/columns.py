@@ -7,7 +7,7 @@ from functools import cache
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import integer, load, size_of, store
 from fastconv.kernels.rows import clear
-from fastconv.kernels.windows import WINDOWS
+from fastconv.kernels.windows import WINDOWS, inside
 
 __all__ = ["columns_address"]
 
@@ -18,14 +18,6 @@ IN_D, IN_H, IN_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("IN_D", "IN_H", "
 K_D, K_H, K_W, S_D, S_H, S_W = (_I[name] for name in ("K_D", "K_H", "K_W", "S_D", "S_H", "S_W"))
 DIL_D, DIL_H, DIL_W = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
 PAD_D, PAD_H, PAD_W = _I["PAD_D"], _I["PAD_H"], _I["PAD_W"]
-
-
-@helper
-def _inside(start, step, size, count):
-    """Range of the o < count for which cell ``start + o * step`` lies in ``[0, size)``."""
-    first = min(0 if start >= 0 else (-start + step - 1) // step, count)
-    stop = 0 if start >= size else (size - 1 - start) // step + 1
-    return first, max(first, min(stop, count))
 
 
 @helper
@@ -47,7 +39,7 @@ def tap(args, plane, row, kd, kh, kw, scatter, number):
     itemsize = size_of(number)
     width, step = integer(args, OUT_W), integer(args, S_W) * integer(args, X_W)
     left = kw * integer(args, DIL_W) - integer(args, PAD_W)
-    first, stop = _inside(left, integer(args, S_W), integer(args, IN_W), width)
+    first, stop = inside(left, integer(args, S_W), integer(args, IN_W), width)
     for od in range(integer(args, OUT_D)):
         d = od * integer(args, S_D) + kd * integer(args, DIL_D) - integer(args, PAD_D)
         for oh in range(integer(args, OUT_H)):

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import os
 import threading
-from functools import lru_cache
+from typing import Any
 
 import numba
 import numpy as np
 
+from fastconv.kernels.addresses import address
 from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, jitted
 from fastconv.kernels.memory import call_kernel
 
@@ -52,53 +53,51 @@ def _launchers():
     return serial, parallel
 
 
-@lru_cache(maxsize=1)
-def _serial():
-    return jitted("launch_serial", _launchers()[0], (0, 0, 0), parallel=False)
+_built: dict[str, Any] = {}
 
 
-@lru_cache(maxsize=1)
-def _parallel():
-    return jitted("launch_parallel", _launchers()[1], (0, 0, 0), parallel=True)
-
-
-@lru_cache(maxsize=1)
-def _ready() -> bool:
-    """Build both launchers; returns whether several Python threads may be inside a parallel function at once."""
-    _serial()
-    _parallel()
-    return INTERPRETED or numba.threading_layer() != "workqueue"
+def _launcher(name: str) -> Any:
+    """Launcher "serial" or "parallel"; compiled on first use, by one thread."""
+    try:
+        return _built[name]
+    except KeyError:
+        with LOCK:
+            if name not in _built:
+                function = _launchers()[name == "parallel"]
+                _built[name] = jitted(f"launch_{name}", function, (0, 0, 0), parallel=name == "parallel")
+            return _built[name]
 
 
 def threading_layer() -> str:
     """Name of the threading layer that Numba uses; starts it if need be."""
-    with LOCK:
-        _ready()
+    _launcher("parallel")
     return "none" if INTERPRETED else numba.threading_layer()
 
 
 def launch(kernel: int, arguments: np.ndarray, tasks: int, threads: int) -> None:
     """Run tasks 0 to ``tasks - 1`` of the kernel at an address; returns when all are done."""
-    address = arguments.ctypes.data
+    block = address(arguments)
     if threads <= 1 or tasks <= 1 or _forked:
-        with LOCK:
-            serial = _serial()
-        serial(kernel, address, tasks)
-        return
-    with LOCK:
-        reentrant = _ready()
-    if reentrant:
-        _run_parallel(kernel, address, tasks, threads)
+        _launcher("serial")(kernel, block, tasks)
+    elif threading_layer() != "workqueue":
+        _run_parallel(kernel, block, tasks, threads)
     elif _workqueue.acquire(blocking=False):
         try:
-            _run_parallel(kernel, address, tasks, threads)
+            _run_parallel(kernel, block, tasks, threads)
         finally:
             _workqueue.release()
     else:
-        _serial()(kernel, address, tasks)
+        _launcher("serial")(kernel, block, tasks)
 
 
-def _run_parallel(kernel: int, address: int, tasks: int, threads: int) -> None:
-    if numba.get_num_threads() != threads:  # a setting of this Python thread
-        numba.set_num_threads(threads)
-    _parallel()(kernel, address, tasks)
+def _run_parallel(kernel: int, block: int, tasks: int, threads: int) -> None:
+    parallel = _launcher("parallel")
+    before = numba.get_num_threads()  # a setting of this Python thread, which belongs to its own jitted code
+    if before == threads:
+        parallel(kernel, block, tasks)
+        return
+    numba.set_num_threads(threads)
+    try:
+        parallel(kernel, block, tasks)
+    finally:
+        numba.set_num_threads(before)

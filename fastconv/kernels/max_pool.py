@@ -1,7 +1,7 @@
 """Max pooling and its gradient.
 
 Two forms of the forward pass: *lanes* for channels-last memory, where the inner loop runs over channels and is
-vectorised by LLVM, and *plane* for any other strides, where every window is reduced on its own.
+vectorised by LLVM, and *plane* for any other strides, where it runs along an output row.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import integer, load, size_of, store, store_integer, store_number
-from fastconv.kernels.windows import WINDOWS, D, H, W, window
+from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
 
 __all__ = ["max_pool_address"]
 
@@ -19,6 +19,7 @@ X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X
 Y, Y_N, Y_C, Y_D, Y_H, Y_W = (_I[name] for name in ("Y", "Y_N", "Y_C", "Y_D", "Y_H", "Y_W"))
 INDEX, BATCH, CHANNELS, TASKS = _I["INDEX"], _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
 IN_H, IN_W, OUT_D, OUT_H, OUT_W = _I["IN_H"], _I["IN_W"], _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
+K_W, S_W, PAD_W = _I["K_W"], _I["S_W"], _I["PAD_W"]
 DIL_D, DIL_H, DIL_W, CHANNEL_BLOCK = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"], _I["CHANNEL_BLOCK"]
 LOWEST = -float("inf")
 
@@ -26,7 +27,7 @@ LOWEST = -float("inf")
 @helper
 def _wins(value, best):
     """Whether a later element replaces the best so far: greater, or the first NaN."""
-    return value > best or (value != value and best == best)
+    return (value > best) | ((value != value) & (best == best))  # without branches, so that loops vectorise
 
 
 @helper
@@ -85,31 +86,53 @@ def _pixel_lanes(args, plane, y, index, depths, heights, ow, with_index, number)
 
 
 @helper
-def _pixel_plane(args, plane, y, index, depths, heights, ow, with_index, number):
-    """One output position of one channel."""
-    ds, d0, d1 = depths
-    hs, h0, h1 = heights
-    ws, w0, w1 = window(args, W, ow)
-    if d0 >= d1 or h0 >= h1 or w0 >= w1:
-        _nothing(y, index, 1, with_index, number)
-        return
-    d, h, w = ds + d0 * integer(args, DIL_D), hs + h0 * integer(args, DIL_H), ws + w0 * integer(args, DIL_W)
-    best = load(plane + d * integer(args, X_D) + h * integer(args, X_H) + w * integer(args, X_W), number)
-    position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
-    for kd in range(d0, d1):
-        d = ds + kd * integer(args, DIL_D)
-        for kh in range(h0, h1):
-            h = hs + kh * integer(args, DIL_H)
+def _along(x, x_step, y, y_step, index, position, position_step, count, with_index, number):
+    """One tap of `count` windows of one output row; an index below 0 marks a window that has seen no cell yet."""
+    for o in range(count):
+        value, best = load(x + o * x_step, number), load(y + o * y_step, number)
+        wins = _wins(value, best)
+        if with_index:
+            before = integer(index + o * (y_step // size_of(number) * 8), 0)
+            wins = wins | (before < 0)
+            store_integer(
+                index + o * (y_step // size_of(number) * 8), 0, position + o * position_step if wins else before
+            )
+        store(y + o * y_step, value if wins else best)
+
+
+@helper
+def _tap_row(x, x_step, y, y_step, index, position, stride, count, with_index, number):
+    """`_along`, with constant steps where memory is dense, so that LLVM vectorises it."""
+    item = size_of(number)
+    if y_step == item and x_step == item:
+        _along(x, item, y, item, index, position, stride, count, with_index, number)
+    elif y_step == item and x_step == 2 * item:
+        _along(x, 2 * item, y, item, index, position, stride, count, with_index, number)
+    else:
+        _along(x, x_step, y, y_step, index, position, stride, count, with_index, number)
+
+
+@helper
+def _row_plane(args, plane, y, index, depths, heights, with_index, number):
+    """One output row of one channel: tap by tap, in row-major order, so that ties go to the first."""
+    width, stride, y_step = integer(args, OUT_W), integer(args, S_W), integer(args, Y_W)
+    for o in range(width):
+        store_number(y + o * y_step, LOWEST, number)
+        if with_index:
+            store_integer(index + o * (y_step // size_of(number) * 8), 0, -1)
+    for kd in range(depths[1], depths[2]):
+        d = depths[0] + kd * integer(args, DIL_D)
+        for kh in range(heights[1], heights[2]):
+            h = heights[0] + kh * integer(args, DIL_H)
             row = plane + d * integer(args, X_D) + h * integer(args, X_H)
-            for kw in range(w0, w1):
-                w = ws + kw * integer(args, DIL_W)
-                value = load(row + w * integer(args, X_W), number)
-                if _wins(value, best):
-                    best = value
-                    position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
-    store(y, best)
-    if with_index:
-        store_integer(index, 0, position)
+            for kw in range(integer(args, K_W)):
+                left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+                first, stop = inside(left, stride, integer(args, IN_W), width)
+                w, here = left + first * stride, first * y_step
+                x, step = row + w * integer(args, X_W), stride * integer(args, X_W)
+                position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+                places = index + here // size_of(number) * 8
+                _tap_row(x, step, y + here, y_step, places, position, stride, stop - first, with_index, number)
 
 
 def _lanes(number, with_index):
@@ -138,21 +161,15 @@ def _plane(number, with_index):
 
     def max_plane(args, task):
         revision  # noqa: B018 (a part of the cache key)
-        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
-        planes = integer(args, BATCH) * channels
-        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
+        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
+        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+            oh, od, item = row % height, row // height % depth, row // (height * depth)
             n, c = item // channels, item % channels
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            target = n * integer(args, Y_N) + c * integer(args, Y_C)
-            for od in range(integer(args, OUT_D)):
-                depths = window(args, D, od)
-                for oh in range(integer(args, OUT_H)):
-                    heights = window(args, H, oh)
-                    offset = target + od * integer(args, Y_D) + oh * integer(args, Y_H)
-                    for ow in range(integer(args, OUT_W)):
-                        here = offset + ow * integer(args, Y_W)
-                        y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
-                        _pixel_plane(args, plane, y, index, depths, heights, ow, with_index, number)
+            here = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
+            y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
+            _row_plane(args, plane, y, index, window(args, D, od), window(args, H, oh), with_index, number)
 
     return max_plane
 

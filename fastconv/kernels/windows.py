@@ -6,7 +6,7 @@ from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import helper
 from fastconv.kernels.memory import integer
 
-__all__ = ["WINDOWS", "first_tap", "stop_tap"]
+__all__ = ["WINDOWS", "D", "H", "W", "inside", "window"]
 
 # x: the plane-sized array; y: the window-sized one; PART: items (planes, or blocks of channels) or rows per task
 WINDOWS = Block(
@@ -43,3 +43,11 @@ def window(args, axis, o):
     dilation = integer(args, axis[4])
     first = first_tap(start, dilation)
     return start, first, max(first, stop_tap(start, dilation, integer(args, axis[2]), integer(args, axis[0])))
+
+
+@helper
+def inside(start, step, size, count):
+    """Range of the o < count for which cell ``start + o * step`` lies in ``[0, size)``."""
+    first = min(0 if start >= 0 else (-start + step - 1) // step, count)
+    stop = 0 if start >= size else (size - 1 - start) // step + 1
+    return first, max(first, min(stop, count))

@@ -16,6 +16,7 @@ from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, plan_conv, plan_
 from fastconv.backends.fast.scatter import input_gradient_by_columns, prefers_columns
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import ConvGeometry
+from fastconv.kernels.addresses import address
 from fastconv.kernels.conv import CONV, conv_address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.sums import SPLITS_SUM, SUMS, splits_sum_address, sums_address
@@ -112,12 +113,12 @@ def _run(
     prepared = _prepare(task, geometry, transposed, item, get_num_threads(), get_options().max_workspace)
     plan = prepared.plan
     with borrowed(prepared.packed_bytes + plan.scratch_bytes) as scratch:
-        packed = scratch.ctypes.data
-        reorder(prepared.weights, item, weight.ctypes.data, packed)
+        packed = address(scratch)
+        reorder(prepared.weights, item, address(weight), packed)
         arguments = plan.arguments.copy()
-        arguments[_C["X"]], arguments[_C["WEIGHT"]] = source.ctypes.data + plan.source_offset, packed
-        arguments[_C["SCRATCH"]], arguments[_C["BIAS"]] = packed + prepared.packed_bytes, bias.ctypes.data
-        arguments[_C["Y"]] = y.ctypes.data + plan.result_offset
+        arguments[_C["X"]], arguments[_C["WEIGHT"]] = address(source) + plan.source_offset, packed
+        arguments[_C["SCRATCH"]], arguments[_C["BIAS"]] = packed + prepared.packed_bytes, address(bias)
+        arguments[_C["Y"]] = address(y) + plan.result_offset
         launch(conv_address(item), arguments, plan.tasks, plan.threads)
 
 
@@ -149,20 +150,20 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
     gradient_bytes = round_up(size)
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
         arguments = plan.arguments.copy()
-        arguments[_W["X"]] = source.ctypes.data + plan.source_offset
-        arguments[_W["DY"]] = dy.ctypes.data
-        arguments[_W["DW"]] = scratch.ctypes.data
-        arguments[_W["SCRATCH"]] = scratch.ctypes.data + gradient_bytes
+        arguments[_W["X"]] = address(source) + plan.source_offset
+        arguments[_W["DY"]] = address(dy)
+        arguments[_W["DW"]] = address(scratch)
+        arguments[_W["SCRATCH"]] = address(scratch) + gradient_bytes
         arguments[_W["START"]] = _zeros(task.lanes, x.dtype).ctypes.data
         launch(weight_address(item), arguments, plan.tasks, plan.threads)
         if plan.splits > 1:
             totals = SPLITS_SUM.fill(
-                X=scratch.ctypes.data, NUMBERS=size // plan.splits // item, SPLITS=plan.splits, TASKS=plan.threads
+                X=address(scratch), NUMBERS=size // plan.splits // item, SPLITS=plan.splits, TASKS=plan.threads
             )
             launch(splits_sum_address(item), totals, plan.threads, plan.threads)
         gradient = np.empty(geometry.weight_shape, x.dtype)
         order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
-        reorder(order, item, scratch.ctypes.data, gradient.ctypes.data)
+        reorder(order, item, address(scratch), address(gradient))
     return gradient
 
 
@@ -174,11 +175,11 @@ def _bias_gradient(dy: Array, geometry: ConvGeometry) -> Array:
         threads = 1
     totals = np.empty((splits, geometry.filters), np.float64)
     arguments = SUMS.fill(
-        X=dy.ctypes.data,
+        X=address(dy),
         CHANNELS=geometry.filters,
         PIXELS=pixels,
         SPLITS=splits,
-        TOTALS=totals.ctypes.data,
+        TOTALS=address(totals),
         TASKS=threads,
     )
     launch(sums_address(dy.itemsize), arguments, threads, threads)

@@ -9,6 +9,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.order import plan_planes, reorder
 from fastconv.geometry import CHANNELS_FIRST, CHANNELS_LAST
+from fastconv.kernels.addresses import address
 from fastconv.settings import get_num_threads
 
 __all__ = ["channels_last", "empty_channels_last", "is_channels_last", "zeros_channels_last"]
@@ -38,5 +39,5 @@ def channels_last(x: Array) -> Array:
         y[...] = x
         return y
     if x.size:
-        reorder(plan_planes(x.shape, x.itemsize, get_num_threads()), x.itemsize, x.ctypes.data, y.ctypes.data)
+        reorder(plan_planes(x.shape, x.itemsize, get_num_threads()), x.itemsize, address(x), address(y))
     return y

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.pack import PACK, pack_address
 
@@ -42,8 +43,8 @@ def _plan(rows: Array, table: Array, numbers: int, threads: int, itemsize: int, 
     block = PACK.fill(
         SOURCE=0,
         TARGET=0,
-        ROWS=rows.ctypes.data,
-        TABLE=table.ctypes.data,
+        ROWS=address(rows),
+        TABLE=address(table),
         ADJACENT=int(adjacent),
         TASKS=tasks,
         **values,

@@ -15,6 +15,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.workspace import round_up
+from fastconv.kernels.addresses import address
 from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
@@ -284,9 +285,9 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     scratch = round_up(source.band_bytes)
     arguments = _source_arguments(task, source)
     arguments.update(
-        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=block_table.ctypes.data,
+        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
         WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
-        CHUNK_TABLE=chunks.ctypes.data, OFFSETS=offsets.ctypes.data,
+        CHUNK_TABLE=address(chunks), OFFSETS=address(offsets),
         A_PIXEL=task.lines[2].stride * strides[2], A_ROW=task.lines[1].stride * strides[1], A_IMAGE=0, A_K=itemsize,
         BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
@@ -383,8 +384,8 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     lane_bytes = task.lanes * itemsize
     arguments = _source_arguments(task, source)
     arguments.update(
-        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=block_table.ctypes.data,
-        RUNS=len(runs), RUN_OFFSETS=run_offsets.ctypes.data, RUN_BYTES=0,
+        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
+        RUNS=len(runs), RUN_OFFSETS=address(run_offsets), RUN_BYTES=0,
         TILES=cut.tiles, TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
         A_NUMBER=task.lines[2].step * strides[2] if task.lanewise else itemsize,

@@ -15,6 +15,7 @@ from fastconv.backends.fast.passes import three_axes
 from fastconv.backends.fast.plan import SERIAL_FLOPS, chunk_tables, conv_blocks, tiling
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import ConvGeometry
+from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter_address
 from fastconv.kernels.target import host
@@ -69,9 +70,9 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int) -> Scatter
         X_N=depth.out * height.out * dy_row, X_D=height.out * dy_row, X_H=dy_row, OD=depth.out, OH=height.out,
         S_D=depth.stride, S_H=height.stride, PAD_D=depth.before, PAD_H=height.before, EXTENT_H=height.extent,
         BAND_ROW=band_row, BAND_PLANE=rows * band_row, SCRATCH_STRIDE=scratch, BLOCKS=len(cut.widths),
-        BLOCK_TABLE=blocks.ctypes.data, CHUNKS=len(chunks), CHUNK_TABLE=chunks.ctypes.data,
-        OFFSETS=offsets.ctypes.data, A_PIXEL=dy_pixel, A_K=itemsize, Y_W=padded * itemsize, TILES=cut.tiles,
-        TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short, RUNS=len(runs), RUN_TABLE=runs.ctypes.data,
+        BLOCK_TABLE=address(blocks), CHUNKS=len(chunks), CHUNK_TABLE=address(chunks),
+        OFFSETS=address(offsets), A_PIXEL=dy_pixel, A_K=itemsize, Y_W=padded * itemsize, TILES=cut.tiles,
+        TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short, RUNS=len(runs), RUN_TABLE=address(runs),
         RUN_NUMBERS=run_numbers, STEP_W=width.stride * pixel, DX_N=depth.size * height.size * dx_row,
         DX_D=height.size * dx_row, DX_H=dx_row, ROW_NUMBERS=width.size * channels, CROP=width.before * pixel,
         DX_DEPTH=depth.size, DX_HEIGHT=height.size, PARTS=parts, BATCH=geometry.batch, BAND_OFFSET=columns_bytes,
@@ -127,11 +128,11 @@ def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, 
     dx = empty_channels_last(geometry.input_shape, dy.dtype)
     plan = plan_scatter(geometry, item, threads)
     with borrowed(plan.packed_bytes + plan.zeros_bytes + plan.scratch_bytes) as scratch:
-        packed = scratch.ctypes.data
+        packed = address(scratch)
         scratch[plan.packed_bytes : plan.packed_bytes + plan.zeros_bytes] = 0
-        reorder(plan.weights, item, weight.ctypes.data, packed)
+        reorder(plan.weights, item, address(weight), packed)
         arguments = plan.arguments.copy()
-        arguments[_X], arguments[_WEIGHT], arguments[_DX] = dy.ctypes.data, packed, dx.ctypes.data
+        arguments[_X], arguments[_WEIGHT], arguments[_DX] = address(dy), packed, address(dx)
         arguments[_BIAS] = packed + plan.packed_bytes
         arguments[_SCRATCH] = packed + plan.packed_bytes + plan.zeros_bytes
         launch(scatter_address(item), arguments, plan.tasks, plan.tasks)

@@ -28,6 +28,7 @@ def _jobs() -> Iterator[Callable[[], object]]:
             yield partial(driver, itemsize)
         for form in ("lanes", "plane", "backward"):
             yield partial(max_pool_address, form, itemsize)
+        for form in ("lanes", "plane", "lanes_backward", "plane_backward"):
             yield partial(avg_pool_address, form, itemsize)
         for form in ("lanes", "plane"):
             yield partial(max_pool_address, form, itemsize, with_index=True)

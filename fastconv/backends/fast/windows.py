@@ -13,6 +13,7 @@ from fastconv.backends.fast.memory import empty_channels_last, is_channels_last,
 from fastconv.backends.fast.passes import three_axes
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import WindowGeometry
+from fastconv.kernels.addresses import address
 from fastconv.kernels.avg_pool import avg_pool_address
 from fastconv.kernels.columns import columns_address
 from fastconv.kernels.launch import launch
@@ -23,6 +24,7 @@ from fastconv.settings import get_num_threads
 __all__ = ["avg_pool", "avg_pool_backward", "col2im", "im2col", "max_pool", "max_pool_backward"]
 
 _SERIAL_TAPS = 2**16  # window elements below which one thread does it all
+_SERIAL_SCATTER = 2**13  # the same for gradients that are sent to where an index says, 2 ns each
 _FEW_CHANNELS = 8  # below this, windows are reduced one by one also in channels-last memory
 _CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
@@ -35,7 +37,7 @@ class WindowPlan:
     arguments: Array
     tables: tuple[Array, ...]  # kept alive: the block holds their addresses
     threads: int
-    total_bytes: int  # of the float64 totals of one task
+    total_bytes: int  # of the float64 scratch of one task: a number per channel, or per window of a row
 
 
 def _five(strides: tuple[int, ...]) -> tuple[int, ...]:
@@ -72,8 +74,8 @@ def _plan(
         values[f"IN_{letter}"], values[f"OUT_{letter}"] = axis.size, axis.out
         values[f"K_{letter}"], values[f"S_{letter}"] = axis.kernel, axis.stride
         values[f"DIL_{letter}"], values[f"PAD_{letter}"] = axis.dilation, axis.before
-        values[f"COUNT_{letter}"] = table.ctypes.data
-    total_bytes = round_up(geometry.channels * 8)
+        values[f"COUNT_{letter}"] = address(table)
+    total_bytes = round_up(max(geometry.channels, geometry.out[-1]) * 8)
     values.update(
         BATCH=geometry.batch,
         CHANNELS=geometry.channels,
@@ -86,7 +88,7 @@ def _plan(
 
 def _launch(kernel: int, plan: WindowPlan, x: Array, y: Array, index: int = 0, scratch: int = 0) -> None:
     arguments = plan.arguments.copy()
-    arguments[_X], arguments[_Y] = x.ctypes.data, y.ctypes.data
+    arguments[_X], arguments[_Y] = address(x), address(y)
     arguments[_INDEX], arguments[_SCRATCH] = index, scratch
     launch(kernel, arguments, plan.threads, plan.threads)
 
@@ -108,7 +110,7 @@ def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, True, 0, get_num_threads())
         kernel = max_pool_address(_form(x, channels_last=last), x.itemsize, with_index=return_indices)
-        _launch(kernel, plan, x, y, index=0 if indices is None else indices.ctypes.data)
+        _launch(kernel, plan, x, y, index=0 if indices is None else address(indices))
     return y, indices
 
 
@@ -119,14 +121,13 @@ def avg_pool(x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Arr
     if geometry.batch == 0:
         return y
     plan = _plan(geometry, x.strides, y.strides, count_include_pad, 0, get_num_threads())
-    form = _form(x, channels_last=last)
-    kernel = avg_pool_address(form, x.itemsize)
-    if form == "plane":
-        _launch(kernel, plan, x, y)
-    else:
-        with borrowed(plan.total_bytes * plan.threads) as scratch:
-            _launch(kernel, plan, x, y, scratch=scratch.ctypes.data)
+    _launch_with_totals(_form(x, channels_last=last), plan, x, y)
     return y
+
+
+def _launch_with_totals(form: str, plan: WindowPlan, x: Array, y: Array) -> None:
+    with borrowed(plan.total_bytes * plan.threads) as scratch:
+        _launch(avg_pool_address(form, x.itemsize), plan, x, y, scratch=address(scratch))
 
 
 def avg_pool_backward(dy: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
@@ -136,7 +137,7 @@ def avg_pool_backward(dy: Array, geometry: WindowGeometry, count_include_pad: bo
     if geometry.batch:
         block = _channel_block(geometry.channels, channels_last=last)
         plan = _plan(geometry, dx.strides, dy.strides, count_include_pad, block, get_num_threads())
-        _launch(avg_pool_address("backward", dy.itemsize), plan, dx, dy)
+        _launch_with_totals(f"{_form(dx, channels_last=last)}_backward", plan, dx, dy)
     return dx
 
 
@@ -146,7 +147,7 @@ def _scatter_plan(
 ) -> WindowPlan:
     """Plan of the gradient of max pooling, for which a plane is one row of cells."""
     batch, channels, windows, cells = *dy_shape[:2], prod(dy_shape[2:]), prod(input_shape[2:])
-    if prod(dy_shape) < _SERIAL_TAPS:
+    if prod(dy_shape) < _SERIAL_SCATTER:
         threads = 1
     values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
     values.update(
@@ -162,13 +163,14 @@ def _scatter_plan(
 
 def max_pool_backward(dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
     """Every gradient goes to the cell that won."""
-    last = is_channels_last(dy) and is_channels_last(indices)
+    planes = dy.flags.c_contiguous and indices.flags.c_contiguous
+    last = not planes and is_channels_last(dy) and is_channels_last(indices)
     dx: Array = (zeros_channels_last if last else np.zeros)(input_shape, dy.dtype)
     if dy.size:
-        if not last:
+        if not planes and not last:
             dy, indices = np.ascontiguousarray(dy), np.ascontiguousarray(indices)
         plan = _scatter_plan(dy.shape, input_shape, dy.itemsize, last, get_num_threads())
-        _launch(max_pool_address("backward", dy.itemsize), plan, dx, dy, index=indices.ctypes.data)
+        _launch(max_pool_address("backward", dy.itemsize), plan, dx, dy, index=address(indices))
     return dx
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.kernels.addresses import address
 
 __all__ = ["aligned", "borrowed", "release", "round_up"]
 
@@ -25,7 +26,7 @@ def round_up(nbytes: int) -> int:
 def aligned(nbytes: int) -> Array:
     """Fresh uninitialised buffer of at least `nbytes` bytes that starts on a cache line."""
     raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
+    start = -address(raw) % ALIGNMENT
     return raw[start : start + nbytes]
 
 
