@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, load, size_of, store
-from fastconv.kernels.rows import clear
+from fastconv.kernels.memory import clear_bytes, integer, load, size_of, store
 from fastconv.kernels.windows import WINDOWS, inside
 
 __all__ = ["columns_address"]
@@ -49,8 +48,8 @@ def tap(args, plane, row, kd, kh, kw, scatter, number):
                 x = plane + d * integer(args, X_D) + h * integer(args, X_H) + left * integer(args, X_W)
                 move(row, x, step, first, stop, scatter, number)
             if not scatter:
-                clear(row, first if real else width, number)
-                clear(row + stop * itemsize, width - stop if real else 0, number)
+                clear_bytes(row, (first if real else width) * itemsize)
+                clear_bytes(row + stop * itemsize, (width - stop if real else 0) * itemsize)
             row += width * itemsize
 
 

@@ -2,8 +2,9 @@
 
 Forward and input gradient are the same computation on other arguments, and so are 1-D, 2-D and 3-D. For each output row
 of a band, and each block of filters, the row is cut into tiles of nearly equal size; a tile runs over the chunks of the
-reduction, at most 256 products each, and adds them up in the result. The chunks bound the rounding error (a sum of 256
-is at most 64 eps off, and there are few chunks); their boundaries depend on the geometry alone.
+reduction, at most 384 products each, and adds them up in the result. The chunks bound the rounding error: the worst
+case, a constant added again and again, is 49 eps off after 4,608 products in chunks of 384, 575 eps in one run. Their
+boundaries depend on the geometry alone.
 
 The readable twin, with arrays in place of addresses, is::
 
@@ -25,7 +26,7 @@ CONV = Block(
     SOURCE
     + """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
-    A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL ROW_TASKS BLOCK_TASKS
+    A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL ROW_TASKS BLOCK_TASKS AHEAD
 """
 )
 # one block of filters: two tiles (tall, one row less), byte offsets into a, b and c, step of b, lanes of the last
@@ -46,7 +47,7 @@ CHUNKS, CHUNK_TABLE, OFFSETS = _I["CHUNKS"], _I["CHUNK_TABLE"], _I["OFFSETS"]
 A_PIXEL, A_ROW, A_K = _I["A_PIXEL"], _I["A_ROW"], _I["A_K"]
 BIAS, Y, Y_N, Y_D, Y_H, Y_W, Y_GROUP = (_I[name] for name in ("BIAS", "Y", "Y_N", "Y_D", "Y_H", "Y_W", "Y_GROUP"))
 TILES_BIG, TILES, M_BIG, M_SMALL = _I["TILES_BIG"], _I["TILES"], _I["M_BIG"], _I["M_SMALL"]
-ROW_TASKS, BLOCK_TASKS = _I["ROW_TASKS"], _I["BLOCK_TASKS"]
+ROW_TASKS, BLOCK_TASKS, AHEAD = _I["ROW_TASKS"], _I["BLOCK_TASKS"], _I["AHEAD"]
 
 _E = BLOCK_ENTRY.index
 ENTRY = 8 * len(BLOCK_ENTRY.names)
@@ -77,47 +78,59 @@ def tile_chunks(args, tile, entry, a, b, init, c):
             c,
             y_pixel,
             integer(entry, TAIL),
+            a,
+            0,
         )
         init, init_row = c, y_pixel
 
 
 @helper
-def _row(args, entry, a, b, init, c):
-    """One output row of one block of filters: tall tiles first, then those with one row less."""
-    y_pixel, a_pixel = integer(args, Y_W), integer(args, A_PIXEL)
+def _row(args, part, entry, a, b, init, init_row, c):
+    """One chunk of one output row of one block of filters: tall tiles first, then those with one row less."""
+    y_pixel, a_pixel, a_k, b_k = integer(args, Y_W), integer(args, A_PIXEL), integer(args, A_K), integer(entry, B_K)
+    segments, length, tail = integer(part, SEGMENTS), integer(part, LENGTH), integer(entry, TAIL)
+    offsets = integer(args, OFFSETS) + integer(part, OFFSET)
+    ahead = integer(args, AHEAD)
     for t in range(integer(args, TILES)):
         big = t < integer(args, TILES_BIG)
         tile = integer(entry, TILE_BIG) if big else integer(entry, TILE_SMALL)
-        tile_chunks(args, tile, entry, a, b, init, c)
         m = integer(args, M_BIG) if big else integer(args, M_SMALL)
+        call_tile(
+            tile, segments, offsets, length, a, a_pixel, a_k, b, b_k, init, init_row, c, y_pixel, tail,
+            a + m * a_pixel * (ahead != 0), m * ahead,
+        )  # fmt: skip
         a += m * a_pixel
         c += m * y_pixel
+        init += m * init_row
 
 
 @helper
 def _band(args, start, group, first_block, last_block, image, images, first_row, rows):
-    """All tiles of a band; `start` is the address of its first input row (in the band, or in x itself)."""
+    """All tiles of a band; `start` is the address of its first input row (in the band, or in x itself).
+
+    A chunk of a panel of weights, 32 KB at most, stays in the L1 cache while all tiles of the band use it.
+    """
     in_place = integer(args, COPY) == 0
     for block in range(first_block, last_block):
         entry = integer(args, BLOCK_TABLE) + block * ENTRY
-        b = integer(args, WEIGHT) + group * integer(args, WEIGHT_GROUP) + integer(entry, B_OFFSET)
+        panel = integer(args, WEIGHT) + group * integer(args, WEIGHT_GROUP) + integer(entry, B_OFFSET)
         column = group * integer(args, Y_GROUP) + integer(entry, C_OFFSET)
-        for i in range(images):
-            n = (image + i) // integer(args, OD)
-            od = image + i - n * integer(args, OD)
-            a = start + i * integer(args, BAND_IMAGE)
-            if in_place:
-                a = start + n * integer(args, X_N) + od * integer(args, S_D) * integer(args, X_D)
-            c = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + first_row * integer(args, Y_H)
-            for r in range(rows):
-                _row(
-                    args,
-                    entry,
-                    a + r * integer(args, A_ROW) + integer(entry, A_OFFSET),
-                    b,
-                    integer(args, BIAS) + column,
-                    c + r * integer(args, Y_H) + column,
-                )
+        for chunk in range(integer(args, CHUNKS)):
+            part = integer(args, CHUNK_TABLE) + chunk * CHUNK
+            b = panel + integer(part, FIRST_K) * integer(entry, B_K)
+            for i in range(images):
+                n = (image + i) // integer(args, OD)
+                od = image + i - n * integer(args, OD)
+                a = start + i * integer(args, BAND_IMAGE) + integer(entry, A_OFFSET)
+                if in_place:
+                    a = start + n * integer(args, X_N) + od * integer(args, S_D) * integer(args, X_D)
+                    a += integer(entry, A_OFFSET)
+                c = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + column
+                for r in range(first_row, first_row + rows):
+                    y = c + r * integer(args, Y_H)
+                    init, init_row = (y, integer(args, Y_W)) if chunk else (integer(args, BIAS) + column, 0)
+                    _row(args, part, entry, a, b, init, init_row, y)
+                    a += integer(args, A_ROW)
 
 
 @helper

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastconv.kernels.jit import INTERPRETED
 
 __all__ = [
+    "TILE_ARGUMENTS",
     "call_kernel",
     "call_tile",
+    "clear_bytes",
+    "copy_bytes",
     "integer",
     "load",
     "load_double",
@@ -22,7 +25,7 @@ __all__ = [
 ]
 
 _I64 = ir.IntType(64)
-TILE_ARGUMENTS = 13
+TILE_ARGUMENTS = 15
 
 
 @intrinsic
@@ -97,6 +100,32 @@ def store_zero(typing_context, address, itemsize):
 
 
 @intrinsic
+def copy_bytes(typing_context, target, source, count):
+    """Copy `count` bytes between addresses that do not overlap."""
+
+    def codegen(context, builder, signature, arguments):
+        byte = ir.IntType(8).as_pointer()
+        cgutils.raw_memcpy(
+            builder, builder.inttoptr(arguments[0], byte), builder.inttoptr(arguments[1], byte), arguments[2], 1
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def clear_bytes(typing_context, target, count):
+    """Set `count` bytes to zero."""
+
+    def codegen(context, builder, signature, arguments):
+        byte = ir.IntType(8).as_pointer()
+        cgutils.memset(builder, builder.inttoptr(arguments[0], byte), arguments[1], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), codegen
+
+
+@intrinsic
 def load_double(typing_context, address, index):
     """Float64 number `index` of the block at `address`."""
 
@@ -150,7 +179,9 @@ def call_kernel(typing_context, kernel, arguments_address, task):
 
 
 @intrinsic
-def call_tile(typing_context, tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail):
+def call_tile(
+    typing_context, tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k
+):
     """Call the micro-kernel at an address; the arguments are those of `fastconv.kernels.tile`."""
 
     def codegen(context, builder, signature, arguments):
@@ -164,6 +195,8 @@ if INTERPRETED:
     from fastconv.kernels.twins import (
         call_kernel,
         call_tile,
+        clear_bytes,
+        copy_bytes,
         integer,
         load,
         load_double,

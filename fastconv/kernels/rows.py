@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import helper
-from fastconv.kernels.memory import integer, load, size_of, store
+from fastconv.kernels.memory import clear_bytes, copy_bytes, integer, size_of
 
 __all__ = ["SOURCE", "fill_band"]
 
@@ -33,22 +33,6 @@ BAND_PLANE, BAND_IMAGE = _SOURCE.index["BAND_PLANE"], _SOURCE.index["BAND_IMAGE"
 
 
 @helper
-def clear(target, count, number):
-    """Zeros."""
-    itemsize = size_of(number)
-    for i in range(count):
-        store(target + i * itemsize, number)
-
-
-@helper
-def copy(target, source, count, number):
-    """Copy of `count` numbers."""
-    itemsize = size_of(number)
-    for i in range(count):
-        store(target + i * itemsize, load(source + i * itemsize, number))
-
-
-@helper
 def fill_row(args, target, source, number):
     """One row: BAND_W pixels, of which PAD_W in front are halo (a negative halo crops)."""
     itemsize = size_of(number)
@@ -56,15 +40,15 @@ def fill_row(args, target, source, number):
     pixels, pixel = integer(args, BAND_W), integer(args, X_W)
     first = min(max(before, 0), pixels)
     stop = max(min(before + width, pixels), first)
-    clear(target, first * channels, number)
+    clear_bytes(target, first * channels * itemsize)
     start = source + (first - before) * pixel
     row = target + first * channels * itemsize
     if pixel == channels * itemsize:
-        copy(row, start, (stop - first) * channels, number)
+        copy_bytes(row, start, (stop - first) * channels * itemsize)
     else:
         for w in range(stop - first):
-            copy(row + w * channels * itemsize, start + w * pixel, channels, number)
-    clear(target + stop * channels * itemsize, (pixels - stop) * channels, number)
+            copy_bytes(row + w * channels * itemsize, start + w * pixel, channels * itemsize)
+    clear_bytes(target + stop * channels * itemsize, (pixels - stop) * channels * itemsize)
 
 
 @helper
@@ -84,6 +68,6 @@ def fill_band(args, band, group, image, images, first_row, rows, number):
                 h = top + j
                 row = target + j * integer(args, BAND_ROW)
                 if d < 0 or d >= depth or h < 0 or h >= height:
-                    clear(row, integer(args, BAND_W) * integer(args, CHANNELS), number)
+                    clear_bytes(row, integer(args, BAND_ROW))
                 else:
                     fill_row(args, row, plane + d * integer(args, X_D) + h * integer(args, X_H), number)

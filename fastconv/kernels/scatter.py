@@ -15,8 +15,7 @@ from fastconv.kernels.accumulate import accumulate
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.conv import BLOCK_ENTRY, CONV, tile_chunks
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, size_of
-from fastconv.kernels.rows import clear, copy
+from fastconv.kernels.memory import clear_bytes, copy_bytes, integer, size_of
 
 __all__ = ["RUN_ENTRY", "SCATTER", "scatter_address"]
 
@@ -105,7 +104,7 @@ def finish(args, n, band, first, rows, number):
             source = band + d * integer(args, BAND_PLANE) + h * integer(args, BAND_ROW) + integer(args, CROP)
             target = integer(args, DX) + n * integer(args, DX_N) + d * integer(args, DX_D)
             target += (first + h) * integer(args, DX_H)
-            copy(target, source, numbers, number)
+            copy_bytes(target, source, numbers * size_of(number))
 
 
 def _driver(number):
@@ -121,7 +120,7 @@ def _driver(number):
         for item in range(items * task // tasks, items * (task + 1) // tasks):
             n, part = item // parts, item % parts
             first, last = height * part // parts, height * (part + 1) // parts
-            clear(band, integer(args, DX_DEPTH) * integer(args, BAND_PLANE) // size_of(number), number)
+            clear_bytes(band, integer(args, DX_DEPTH) * integer(args, BAND_PLANE))
             lowest = max(0, -((integer(args, EXTENT_H) - 1 - before - first) // stride))
             highest = min(integer(args, OH), (last - 1 + before) // stride + 1)
             for od in range(integer(args, OD)):

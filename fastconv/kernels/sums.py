@@ -6,33 +6,45 @@ from functools import cache
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function
-from fastconv.kernels.memory import integer, load, load_double, size_of, store, store_double
+from fastconv.kernels.memory import call_tile, integer, load, size_of, store
 
-__all__ = ["SPLITS_SUM", "SUMS", "splits_sum_address", "sums_address"]
+__all__ = ["SPLITS_SUM", "SUMS", "SUM_ENTRY", "splits_sum_address", "sums_address"]
 
 SPLITS_SUM = Block("X NUMBERS SPLITS TASKS")
-SUMS = Block("X CHANNELS PIXELS SPLITS TOTALS TASKS")
+SUMS = Block("X PIXEL PIXELS SPLITS CHUNK BLOCKS BLOCK_TABLE ONE ZERO_VECTOR NO_OFFSETS ITEM TOTALS TOTALS_SPLIT TASKS")
+SUM_ENTRY = Block("TILE OFFSET TAIL")  # one block of channels: a tile of one row
 _I = SUMS.index
-X, CHANNELS, PIXELS, SPLITS, TOTALS, TASKS = (_I[name] for name in SUMS.names)
+X, PIXEL, PIXELS, SPLITS, CHUNK = _I["X"], _I["PIXEL"], _I["PIXELS"], _I["SPLITS"], _I["CHUNK"]
+BLOCKS, BLOCK_TABLE, ONE = _I["BLOCKS"], _I["BLOCK_TABLE"], _I["ONE"]
+ZERO_VECTOR, NO_OFFSETS, ITEM = _I["ZERO_VECTOR"], _I["NO_OFFSETS"], _I["ITEM"]
+TOTALS, TOTALS_SPLIT, TASKS = _I["TOTALS"], _I["TOTALS_SPLIT"], _I["TASKS"]
+ENTRY = 8 * len(SUM_ENTRY.names)
+TILE, OFFSET, TAIL = (SUM_ENTRY.index[name] for name in SUM_ENTRY.names)
 
 
-def _driver(number):
+def _driver():
     revision = REVISION
 
     def sums(args, task):
-        """Float64 totals of each split of the pixels; their number depends on the shape alone."""
+        """Totals of each split of the pixels, in chunks: a product of ones with x. `ITEM` is the bytes of a number."""
         revision  # noqa: B018 (a part of the cache key)
-        itemsize = size_of(number)
-        channels, pixels, splits = integer(args, CHANNELS), integer(args, PIXELS), integer(args, SPLITS)
-        tasks = integer(args, TASKS)
+        pixels, splits, tasks, pixel = (
+            integer(args, PIXELS), integer(args, SPLITS), integer(args, TASKS), integer(args, PIXEL)
+        )  # fmt: skip
         for split in range(splits * task // tasks, splits * (task + 1) // tasks):
-            total = integer(args, TOTALS) + split * channels * 8
-            for c in range(channels):
-                store_double(total, c, 0.0)
-            for p in range(pixels * split // splits, pixels * (split + 1) // splits):
-                x = integer(args, X) + p * channels * itemsize
-                for c in range(channels):
-                    store_double(total, c, load_double(total, c) + load(x + c * itemsize, number))
+            total = integer(args, TOTALS) + split * integer(args, TOTALS_SPLIT)
+            start, stop = pixels * split // splits, pixels * (split + 1) // splits
+            for first in range(start, stop, integer(args, CHUNK)):
+                length = min(integer(args, CHUNK), stop - first)
+                x = integer(args, X) + first * pixel
+                for block in range(integer(args, BLOCKS)):
+                    entry = integer(args, BLOCK_TABLE) + block * ENTRY
+                    offset = integer(entry, OFFSET)
+                    init = total + offset if first > start else integer(args, ZERO_VECTOR)
+                    call_tile(
+                        integer(entry, TILE), 1, integer(args, NO_OFFSETS), length, integer(args, ONE), 0, 0,
+                        x + offset, pixel, init, 0, total + offset, 0, integer(entry, TAIL), x, 0,
+                    )  # fmt: skip
 
     return sums
 
@@ -70,11 +82,11 @@ def splits_sum_address(itemsize: int) -> int:
 
 
 @cache
-def _compiled(itemsize):
-    return c_function(f"sums_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize]))
+def _compiled():
+    return c_function("sums", "void(intp, intp)", _driver())
 
 
-def sums_address(itemsize: int) -> int:
-    """Address of the driver for numbers of `itemsize` bytes; compiled on first use."""
+def sums_address() -> int:
+    """Address of the driver, which serves every type; compiled on first use."""
     with LOCK:
-        return _compiled(itemsize).address
+        return _compiled().address

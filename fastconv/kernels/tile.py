@@ -17,7 +17,8 @@ LANEWISE  vector: one number per lane    any step between k       depthwise, for
 ========  =============================  =======================  ==================================
 
 In PACKED mode b continues from segment to segment; in the other modes the table holds pairs, one offset for a and one
-for b. `tail` is the number of valid lanes in the last vector (masked tiles only). The readable twin is
+for b. `tail` is the number of valid lanes in the last vector (masked tiles only). Step k asks for the cache line at
+``ahead + k * ahead_k``, data that a later tile needs and that may be beyond the L2 cache. The readable twin is
 `fastconv.kernels.twins.tile_product`.
 
 The whole loop nest is emitted as LLVM IR by one intrinsic, because accumulators are then SSA values that cannot spill
@@ -34,6 +35,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, c_function
+from fastconv.kernels.memory import TILE_ARGUMENTS
 from fastconv.kernels.twins import tile_product
 
 __all__ = ["LANEWISE", "PACKED", "STRIDED", "Emitter", "Tile", "emit_tile", "tile_address"]
@@ -123,6 +125,12 @@ class Emitter:
         vector = self.builder.insert_element(self.undefined, number, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(vector, self.undefined, self.spread)
 
+    def prefetch(self, address: ir.Value) -> None:
+        """Ask for the cache line at an address; never faults."""
+        pointer = self.pointer(address, 0, ir.IntType(8))
+        arguments = [pointer, *(ir.Constant(_I32, number) for number in (0, 3, 1))]  # read, keep close, data
+        self.intrinsic("llvm.prefetch.p0", ir.VoidType(), arguments)
+
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """Return a * b + c."""
         # fmuladd, not fma: one instruction where the CPU has it, and no library call where it has not
@@ -131,7 +139,7 @@ class Emitter:
 
 def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> None:
     """Emit the loop nest: over segments, over k, and inside it rows × vectors multiply-adds."""
-    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail = arguments
+    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k = arguments
     emit = Emitter(builder, tile, tail)
     rows, vectors, item = range(tile.rows), range(tile.vectors), ir.Constant(_I64, tile.itemsize)
     if tile.mode == PACKED:
@@ -161,6 +169,7 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
     inner = [builder.phi(emit.vector) for _ in outer]
     for phi, value in zip([k, a_k, b_k, *inner], [ir.Constant(_I64, 0), a_start, b_start, *outer]):
         phi.add_incoming(value, segment_loop)
+    emit.prefetch(builder.add(ahead, builder.mul(k, ahead_k)))
     b_vectors = [emit.load_vector(b_k, j, masked=tile.mode != PACKED) for j in vectors]
     sums = []
     for i in rows:
@@ -193,7 +202,7 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
 @intrinsic(prefer_literal=True)
 def _tile(
     typing_context, mode, rows, vectors, lanes, itemsize, masked,
-    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail,
+    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k,
 ):  # fmt: skip
     shape = (mode, rows, vectors, lanes, itemsize, masked)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
@@ -204,7 +213,7 @@ def _tile(
         emit_tile(builder, tile, arguments[len(tile) :])
         return context.get_dummy_value()
 
-    return types.void(*shape, *[types.intp] * 13), codegen
+    return types.void(*shape, *[types.intp] * TILE_ARGUMENTS), codegen
 
 
 @cache
@@ -212,17 +221,17 @@ def _compiled(tile: Tile):
     revision = REVISION
     mode, rows, vectors, lanes, itemsize, masked = tile
 
-    def kernel(segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail):
+    def kernel(segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k):
         revision  # noqa: B018 (a part of the cache key)
         _tile(
             mode, rows, vectors, lanes, itemsize, masked,
-            segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail,
+            segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k,
         )  # fmt: skip
 
     name = f"tile_{'psl'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{'_masked' if masked else ''}"
     if INTERPRETED:
         return c_function(name, "", partial(tile_product, tile))
-    return c_function(name, f"void({', '.join(['intp'] * 13)})", kernel)
+    return c_function(name, f"void({', '.join(['intp'] * TILE_ARGUMENTS)})", kernel)
 
 
 def tile_address(tile: Tile) -> int:

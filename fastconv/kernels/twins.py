@@ -47,6 +47,16 @@ def store_number(address, value, number):
     _FLOATS[number.itemsize][0].from_address(address).value = value
 
 
+def copy_bytes(target, source, count):
+    """Copy `count` bytes between addresses."""
+    ctypes.memmove(target, source, count)
+
+
+def clear_bytes(target, count):
+    """Set `count` bytes to zero."""
+    ctypes.memset(target, 0, count)
+
+
 def load_double(address, index):
     """Float64 number `index` of the block at `address`."""
     return ctypes.c_double.from_address(address + 8 * index).value
@@ -73,7 +83,7 @@ def matrix(address, shape, strides, itemsize):
     return np.lib.stride_tricks.as_strided(base, shape, strides)
 
 
-def tile_product(tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail):
+def tile_product(tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k):
     """``c = init + sum over segments of A @ B`` on strided views; the twin of `fastconv.kernels.tile`."""
     item = tile.itemsize
     width = (tile.vectors - 1) * tile.lanes + tail if tile.masked else tile.width
@@ -106,3 +116,14 @@ def accumulate(number, target, source, count):
     """``target[i] += source[i]``; the twin of `fastconv.kernels.accumulate`."""
     item = number.itemsize
     matrix(target, (count,), (item,), item)[...] += matrix(source, (count,), (item,), item)
+
+
+def multiply_add_chains(number, repeats, factor, term, result):
+    """Chains of multiply-adds, and the sum of them; the twin of `fastconv.kernels.peak`."""
+    from fastconv.kernels.peak import chains
+
+    item = number.itemsize
+    sums = np.arange(1, chains() + 1, dtype=_FLOATS[item][1])
+    for _ in range(repeats):
+        sums = sums * load(factor, number) + load(term, number)
+    matrix(result, (host().lanes(item),), (item,), item)[...] = sums.sum()

@@ -9,17 +9,18 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
+from fastconv.backends.fast.bias import bias_gradient
 from fastconv.backends.fast.memory import channels_last, empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, plan_gradient_order, plan_weights, reorder
 from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
-from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, plan_conv, plan_weight
+from fastconv.backends.fast.plan import ConvPlan, plan_conv, plan_weight
 from fastconv.backends.fast.scatter import input_gradient_by_columns, prefers_columns
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.addresses import address
 from fastconv.kernels.conv import CONV, conv_address
 from fastconv.kernels.launch import launch
-from fastconv.kernels.sums import SPLITS_SUM, SUMS, splits_sum_address, sums_address
+from fastconv.kernels.sums import SPLITS_SUM, splits_sum_address
 from fastconv.kernels.weight import WEIGHT_GRADIENT, weight_address
 from fastconv.settings import get_num_threads, get_options
 
@@ -54,7 +55,7 @@ def conv_backward(dy: Array, x: Array, weight: Array, geometry: ConvGeometry, ne
     if "weight" in needs:
         dweight = _weight_gradient(dy, x, geometry)
     if "bias" in needs:
-        dbias = _bias_gradient(dy, geometry)
+        dbias = bias_gradient(dy, get_num_threads())
     return dx, dweight, dbias
 
 
@@ -165,23 +166,3 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
         order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
         reorder(order, item, address(scratch), address(gradient))
     return gradient
-
-
-def _bias_gradient(dy: Array, geometry: ConvGeometry) -> Array:
-    pixels = geometry.batch * geometry.windows
-    splits = max(1, min(16, pixels // 1024))
-    threads = min(get_num_threads(), splits)
-    if dy.size * 2 < SERIAL_FLOPS:
-        threads = 1
-    totals = np.empty((splits, geometry.filters), np.float64)
-    arguments = SUMS.fill(
-        X=address(dy),
-        CHANNELS=geometry.filters,
-        PIXELS=pixels,
-        SPLITS=splits,
-        TOTALS=address(totals),
-        TASKS=threads,
-    )
-    launch(sums_address(dy.itemsize), arguments, threads, threads)
-    dbias: Array = totals.sum(axis=0).astype(dy.dtype)
-    return dbias

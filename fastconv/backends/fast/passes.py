@@ -81,6 +81,11 @@ class Pass:
         return self.batch * prod(line.out for line in self.lines)
 
     @property
+    def weights(self) -> int:
+        """Weights that the pass multiplies with."""
+        return prod(len(line.taps) for line in self.lines) * self.groups * self.depth * self.lanes
+
+    @property
     def tap_numbers(self) -> tuple[int, ...]:
         """Positions of the taps in the flattened kernel, in the order of the reduction."""
         _, height, width = self.kernel

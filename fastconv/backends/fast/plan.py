@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -23,18 +24,21 @@ from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT
 
 __all__ = [
     "CHUNK",
+    "PIXEL_CHUNK",
     "SERIAL_FLOPS",
     "ConvPlan",
     "WeightPlan",
     "chunk_tables",
     "conv_blocks",
+    "lane_blocks",
     "plan_conv",
     "plan_weight",
     "tiling",
 ]
 
-CHUNK = 256  # products that are added up in a register: bounds the rounding error, see `fastconv.kernels.conv`
-BAND_BYTES = 2**19  # half of a common L2 cache; the other half is for the weights
+CHUNK = 384  # products that are added up in a register: bounds the rounding error, see `fastconv.kernels.conv`
+PIXEL_CHUNK = 256  # the same for weight gradients, where a chunk of dy is to stay in the L1 cache
+BAND_BYTES = 2**19  # of a band and of the results made from it: half of a common L2 cache, the rest is for the weights
 SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings (2 µs to start, 250 flops/ns)
 SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
 SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
@@ -58,8 +62,11 @@ class Tiling:
 
 
 def _cycles(rows: int, vectors: int) -> float:
-    """Cycles of one step of the reduction: two multiply-adds, two loads a cycle; four cycles of latency."""
-    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0)
+    """Cycles of one step of the reduction: two multiply-adds, two loads a cycle; four cycles of latency.
+
+    The last term is the start of a tile (80 cycles) over the 256 steps of a chunk: tall tiles start less often.
+    """
+    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + 0.3
 
 
 def _widths(lanes: int, vectors: int, vector_lanes: int) -> tuple[tuple[int, int], ...]:
@@ -68,6 +75,14 @@ def _widths(lanes: int, vectors: int, vector_lanes: int) -> tuple[tuple[int, int
     if rest:
         widths.append((-(-rest // vector_lanes), rest))
     return tuple(widths)
+
+
+def lane_blocks(lanes: int, vectors: int, vector_lanes: int) -> Iterator[tuple[int, int, int]]:
+    """(first lane, vectors, valid lanes) of blocks at most `vectors` wide."""
+    first = 0
+    for width, valid in _widths(lanes, vectors, vector_lanes):
+        yield first, width, valid
+        first += width * vector_lanes
 
 
 @lru_cache(maxsize=4096)
@@ -103,7 +118,7 @@ def _flatten(task: Pass, itemsize: int) -> Pass:
     """Give the pixels of a pointwise pass, which are one row of memory, the row length that tiles best."""
     pixels = task.pixels
     candidates = [width for width in range(8, 257) if pixels % width == 0] or [task.lines[2].out]
-    width = min(candidates, key=lambda w: (round(tiling(w, task.lanes, itemsize)[1] / w, 2), w))
+    width = min(candidates, key=lambda w: (round(tiling(w, task.lanes, itemsize)[1] / w, 3), w))
 
     def line(size: int) -> Line:
         return Line(size, size, 1, 1, 0, (0,), 0, 1, size)
@@ -150,7 +165,8 @@ def _source(task: Pass, itemsize: int, in_place: bool, limit: int) -> Source:
     band_row = ((width.out - 1) * width.stride + width.extent) * per_group * itemsize
     image_rows = (height.out - 1) * height.stride + height.extent
     planes = len(depth.taps)
-    budget = min(BAND_BYTES, limit) // (planes * band_row)
+    result_row = width.out * task.groups * task.lanes * itemsize
+    budget = min(BAND_BYTES // (planes * band_row + result_row // height.stride), limit // (planes * band_row))
     rows = max(1, min(height.out, (budget - height.extent) // height.stride + 1))
     band_rows = (rows - 1) * height.stride + height.extent
     images = max(1, budget // image_rows) if rows == height.out else 1
@@ -178,17 +194,21 @@ def _source_arguments(task: Pass, source: Source) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _runs(task: Pass, strides: tuple[int, int, int]) -> tuple[list[int], int]:
-    """Byte offsets of the runs of a window, and the numbers in each: a kernel row where it is one piece of memory."""
+def _runs(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[list[int], int, int]:
+    """Byte offsets of the runs of a window, the numbers in each, and the bytes between them.
+
+    A run is a kernel row where that is one piece of memory, and otherwise the channels of one tap; lanewise it is a
+    kernel row, one number per tap.
+    """
     plane, row, pixel = strides
     depth, height, width = task.lines
-    merged = width.step == 1 and not task.lanewise
-    taps = [0] if merged else [t * width.step * pixel for t in range(len(width.taps))]
-    offsets = [
-        d * plane + h * height.step * row + w
-        for d, h, w in product(range(len(depth.taps)), range(len(height.taps)), taps)
-    ]
-    return offsets, task.depth * (len(width.taps) if merged else 1)
+    rows = [d * plane + h * height.step * row for d, h in product(range(len(depth.taps)), range(len(height.taps)))]
+    if task.lanewise:
+        return rows, len(width.taps), width.step * pixel
+    if width.step == 1:
+        return rows, len(width.taps) * task.depth, itemsize
+    taps = range(len(width.taps))
+    return [start + tap * width.step * pixel for start in rows for tap in taps], task.depth, itemsize
 
 
 def _chunks(runs: int, length: int) -> Iterator[tuple[int, int, int, int]]:
@@ -205,23 +225,17 @@ def _chunks(runs: int, length: int) -> Iterator[tuple[int, int, int, int]]:
         yield run, min(step, runs - run), 0, length
 
 
-def chunk_tables(runs: list[int], length: int, itemsize: int, pair_step: int) -> tuple[Array, Array]:
-    """Chunk entries and offset table; with `pair_step`, the table holds pairs and b moves on by it per run."""
+def chunk_tables(runs: list[int], length: int, a_step: int, b_step: int) -> tuple[Array, Array]:
+    """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number."""
     entries: list[Array] = []
     offsets: list[int] = []
     for run, count, start, numbers in _chunks(len(runs), length):
-        entries.append(
-            CHUNK_ENTRY.fill(
-                SEGMENTS=count,
-                LENGTH=numbers,
-                OFFSET=8 * len(offsets),
-                FIRST_K=0 if pair_step else run * length + start,
-            )
-        )
+        first_k = 0 if b_step else run * length + start
+        entries.append(CHUNK_ENTRY.fill(SEGMENTS=count, LENGTH=numbers, OFFSET=8 * len(offsets), FIRST_K=first_k))
         for r in range(run, run + count):
-            offsets.append(runs[r] + start * itemsize)
-            if pair_step:
-                offsets.append(r * pair_step)
+            offsets.append(runs[r] + start * a_step)
+            if b_step:
+                offsets.append((r * length + start) * b_step)
     return np.array(entries), np.array(offsets, np.int64)
 
 
@@ -244,12 +258,16 @@ class ConvPlan:
     description: str
 
 
-def _partition(rows: int, blocks: int, threads: int) -> tuple[int, int]:
-    """Tasks along the rows and along the blocks of filters."""
-    if threads == 1:
-        return 1, 1
-    best = min((-(-rows // r) * -(-blocks // (threads // r)), -r, r) for r in range(1, threads + 1) if threads % r == 0)
-    return best[2], threads // best[2]
+def _partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
+    """Tasks along the rows and along the blocks of filters: as even as can be.
+
+    Between equals, rows are divided, except where the weights are larger than the source: a thread that owns blocks of
+    filters packs and reads its own half of them, and none that another core has just written.
+    """
+    return min(
+        ((r, threads // r) for r in range(1, threads + 1) if threads % r == 0),
+        key=lambda tasks: (-(-rows // tasks[0]) * -(-blocks // tasks[1]), tasks[0] if heavy_weights else tasks[1]),
+    )
 
 
 def _result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int], int]:
@@ -275,12 +293,14 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     cut, _ = tiling(task.lines[2].out, task.lanes, itemsize)
     vector_lanes = host().lanes(itemsize)
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
-    runs, length = _runs(task, strides)
-    chunks, offsets = chunk_tables(runs, length, itemsize, padded_lanes * itemsize if task.lanewise else 0)
+    runs, length, a_k = _runs(task, strides, itemsize)
+    line = padded_lanes * itemsize
+    chunks, offsets = chunk_tables(runs, length, a_k, line if task.lanewise else 0)
     reduction = len(runs) * length
-    block_table = np.array(list(conv_blocks(LANEWISE if task.lanewise else PACKED, cut, itemsize, reduction)))
+    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0)))
     rows = task.batch * task.lines[0].out * task.lines[1].out
-    row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads)
+    heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.depth
+    row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
     result, offset = _result_strides(task, itemsize)
     scratch = round_up(source.band_bytes)
     arguments = _source_arguments(task, source)
@@ -288,10 +308,11 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
         WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
         CHUNK_TABLE=address(chunks), OFFSETS=address(offsets),
-        A_PIXEL=task.lines[2].stride * strides[2], A_ROW=task.lines[1].stride * strides[1], A_IMAGE=0, A_K=itemsize,
+        A_PIXEL=task.lines[2].stride * strides[2], A_ROW=task.lines[1].stride * strides[1], A_IMAGE=0, A_K=a_k,
         BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
+        AHEAD=itemsize if in_place and task.is_pointwise else 0,
     )  # fmt: skip
     return ConvPlan(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
@@ -304,16 +325,16 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     )  # fmt: skip
 
 
-def conv_blocks(mode: int, cut: Tiling, itemsize: int, reduction: int) -> Iterator[Array]:
-    """Entries of the block table."""
-    first = 0
+def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int) -> Iterator[Array]:
+    """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
+    first, mode = 0, LANEWISE if line else PACKED
     for vectors, valid in cut.widths:
         width = vectors * host().lanes(itemsize)
         yield BLOCK_ENTRY.fill(
             **_tile_pair(mode, cut, vectors, valid, itemsize),
-            A_OFFSET=first * itemsize if mode == LANEWISE else 0,
-            B_OFFSET=first * itemsize * (1 if mode == LANEWISE else reduction),
-            B_K=width * itemsize,
+            A_OFFSET=first * itemsize if line else 0,
+            B_OFFSET=first * itemsize * (1 if line else reduction),
+            B_K=line or width * itemsize,
             C_OFFSET=first * itemsize,
         )
         first += width
@@ -363,10 +384,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     source = _source(task, itemsize, in_place, limit)
     channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
     strides = source.strides(channel_bytes)
-    runs, length = _runs(task, strides)
-    width_taps = len(task.lines[2].taps)
-    if task.lanewise:  # one run per kernel row, whose numbers are the taps
-        runs, length = runs[::width_taps], width_taps
+    runs, length, number = _runs(task, strides, itemsize)
     cut, _ = tiling(length, task.lanes, itemsize)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
@@ -377,7 +395,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     block_table = np.array(list(_weight_blocks(task, cut, itemsize)))
     run_offsets = np.array(runs, np.int64)
     output_width = task.lines[2].out
-    pieces = -(-output_width // CHUNK)
+    pieces = -(-output_width // PIXEL_CHUNK)
     table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
     scratch = table_bytes + round_up(source.band_bytes)
     dy_pixel = task.groups * task.lanes * itemsize
@@ -388,11 +406,12 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         RUNS=len(runs), RUN_OFFSETS=address(run_offsets), RUN_BYTES=0,
         TILES=cut.tiles, TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
-        A_NUMBER=task.lines[2].step * strides[2] if task.lanewise else itemsize,
+        A_NUMBER=number,
         DY=0, DY_IMAGE=task.lines[1].out * output_width * dy_pixel, DY_ROW=output_width * dy_pixel, DY_PIXEL=dy_pixel,
-        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, CHUNK // output_width) if pieces == 1 else 1, START=0,
+        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, PIXEL_CHUNK // output_width), START=0,
         DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
         SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
+        AHEAD_BYTES=0 if source.copy else strides[2],
     )  # fmt: skip
     return WeightPlan(
         task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,

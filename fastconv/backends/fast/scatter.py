@@ -19,7 +19,6 @@ from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter_address
 from fastconv.kernels.target import host
-from fastconv.kernels.tile import PACKED
 
 __all__ = ["input_gradient_by_columns", "prefers_columns"]
 
@@ -53,7 +52,7 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int) -> Scatter
     cut, _ = tiling(width.out, numbers, itemsize)
     padded = sum(vectors for vectors, _ in cut.widths) * host().lanes(itemsize)
     chunks, offsets = chunk_tables([0], filters, itemsize, 0)
-    blocks = np.array(list(conv_blocks(PACKED, cut, itemsize, filters)))
+    blocks = np.array(list(conv_blocks(cut, itemsize, filters, 0)))
     runs, run_numbers = _run_table(geometry, itemsize)
     if geometry.multiply_adds() * 2 < SERIAL_FLOPS:
         threads = 1

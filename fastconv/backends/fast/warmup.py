@@ -23,8 +23,9 @@ __all__ = ["warmup"]
 
 def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer
+    yield sums_address
     for itemsize in (4, 8):
-        for driver in (conv_address, weight_address, scatter_address, pack_address, sums_address, splits_sum_address):
+        for driver in (conv_address, weight_address, scatter_address, pack_address, splits_sum_address):
             yield partial(driver, itemsize)
         for form in ("lanes", "plane", "backward"):
             yield partial(max_pool_address, form, itemsize)

@@ -1,0 +1,69 @@
+"""Gradient of the bias: the sum of dy over batch and positions, as a product with ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.plan import PIXEL_CHUNK, SERIAL_FLOPS, lane_blocks
+from fastconv.kernels.addresses import address
+from fastconv.kernels.launch import launch
+from fastconv.kernels.sums import SUM_ENTRY, SUMS, sums_address
+from fastconv.kernels.target import host
+from fastconv.kernels.tile import STRIDED, Tile, tile_address
+
+__all__ = ["bias_gradient"]
+
+_SPLIT_PIXELS = 1024  # pixels of a split at least
+_MAX_SPLITS = 64
+_VECTORS = 8  # of one tile: as many additions under way as the pipes take
+_X, _TOTALS = SUMS.index["X"], SUMS.index["TOTALS"]
+
+
+@dataclass(frozen=True)
+class SumPlan:
+    """Everything that depends on shapes alone."""
+
+    arguments: Array
+    tables: tuple[Array, ...]  # kept alive: the block holds their addresses
+    splits: int
+    threads: int
+
+
+@lru_cache(maxsize=512)
+def plan_sums(channels: int, pixels: int, dtype: np.dtype[Any], threads: int) -> SumPlan:
+    """Plan of the sums over the pixels of a channels-last array; the splits depend on the shape alone."""
+    item, lanes = dtype.itemsize, host().lanes(dtype.itemsize)
+    entries = []
+    for first, vectors, valid in lane_blocks(channels, min(_VECTORS, host().registers - 3), lanes):
+        tail = valid - (vectors - 1) * lanes
+        tile = tile_address(Tile(STRIDED, 1, vectors, lanes, item, int(tail < lanes)))
+        entries.append(SUM_ENTRY.fill(TILE=tile, OFFSET=first * item, TAIL=tail))
+    table, one, zero = np.array(entries), np.ones(1, dtype), np.zeros(_VECTORS * lanes, dtype)
+    offsets = np.zeros(2, np.int64)
+    splits = max(1, min(_MAX_SPLITS, pixels // _SPLIT_PIXELS))
+    threads = 1 if channels * pixels * 2 < SERIAL_FLOPS // 8 else min(threads, splits)
+    arguments = SUMS.fill(
+        X=0, PIXEL=channels * item, PIXELS=pixels, SPLITS=splits, CHUNK=PIXEL_CHUNK, BLOCKS=len(entries),
+        BLOCK_TABLE=address(table), ONE=address(one), ZERO_VECTOR=address(zero), NO_OFFSETS=address(offsets), ITEM=item,
+        TOTALS=0, TOTALS_SPLIT=channels * item, TASKS=threads,
+    )  # fmt: skip
+    return SumPlan(arguments, (table, one, zero, offsets), splits, threads)
+
+
+def bias_gradient(dy: Array, threads: int) -> Array:
+    """Sum of a channels-last dy over all axes but the channels; the totals of the splits are added in float64."""
+    plan = plan_sums(dy.shape[1], dy.shape[0] * prod(dy.shape[2:]), dy.dtype, threads)
+    totals = np.empty((plan.splits, dy.shape[1]), dy.dtype)
+    arguments = plan.arguments.copy()
+    arguments[_X], arguments[_TOTALS] = address(dy), address(totals)
+    launch(sums_address(), arguments, plan.threads, plan.threads)
+    if plan.splits == 1:
+        return totals[0]
+    dbias: Array = totals.sum(axis=0, dtype=np.float64).astype(dy.dtype)
+    return dbias

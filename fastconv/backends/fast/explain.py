@@ -1,0 +1,112 @@
+"""Which kernel runs, and why, in words: what ``fastconv compare --explain`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
+from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, WeightPlan, plan_conv, plan_weight
+from fastconv.backends.fast.scatter import plan_scatter, prefers_columns
+from fastconv.geometry import ConvGeometry
+from fastconv.kernels.scatter import SCATTER
+from fastconv.kernels.target import host
+from fastconv.settings import get_options
+
+__all__ = ["explain"]
+
+
+def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
+    """Return lines that say which kernel runs for each pass of a convolution, and why.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        Sizes of the convolution, with at least one image.
+    itemsize : int
+        Bytes of a number, 4 or 8.
+    threads : int
+        Threads that may be used.
+
+    Returns
+    -------
+    list of str
+        Each pass with its tiles (pixels × filters), and indented below it the reasons for its plan.
+    """
+    limit = get_options().max_workspace
+    task = forward_pass(geometry)
+    forward = plan_conv(task, itemsize, threads, limit)
+    weight = plan_weight(task, itemsize, threads, limit)
+    return [
+        *_part("forward", forward.description, _reasons(task, forward)),
+        *_input_gradient(geometry, itemsize, threads, limit),
+        *_part("weight gradient", weight.description, [*_reasons(task, weight), _splits(weight)]),
+    ]
+
+
+def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
+    yield f"{name}: {description}"
+    for reason in reasons:
+        yield f"  {reason}"
+
+
+def _reasons(task: Pass, plan: ConvPlan | WeightPlan) -> list[str]:
+    """Why the tiles are of this kind, where they read, and how many tasks there are."""
+    return [_kind(task), _place(task, plan), _sharing(task.multiply_adds * 2, plan.tasks)]
+
+
+def _kind(task: Pass) -> str:
+    if task.lanewise:
+        return f"lanewise, because every filter sees one channel: the {task.lanes} filters are the lanes"
+    groups = f" in each of {task.groups} groups" if task.groups > 1 else ""
+    return f"a product, because {task.depth} × {task.lanes} channels and filters{groups} meet in every tap"
+
+
+def _place(task: Pass, plan: ConvPlan | WeightPlan) -> str:
+    if "in place" in plan.description:
+        pixels = ", and all pixels are one row of memory" if task.is_pointwise else ""
+        return f"in place, because every window lies inside the source{pixels}"
+    if task.groups > 1:
+        return f"bands, because the channels of a pixel belong to {task.groups} groups: a band holds those of one"
+    return "bands, because windows reach into the padding: a band holds its rows with a halo of zeros"
+
+
+def _sharing(flops: int, tasks: int) -> str:
+    if flops < SERIAL_FLOPS:
+        return f"serial, because it is tiny: {flops / 1e6:.2g} MFLOP of less than {SERIAL_FLOPS / 1e6:.2g}"
+    return f"{tasks} tasks for {flops / 1e6:,.0f} MFLOP" if tasks > 1 else f"one task for {flops / 1e6:,.0f} MFLOP"
+
+
+def _splits(plan: WeightPlan) -> str:
+    if plan.splits == 1:
+        return "one sum over all pixels, because they are few or the weights are many"
+    return f"{plan.splits} splits of the pixels, added in order: as many for any number of threads"
+
+
+def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:
+    if prefers_columns(geometry, itemsize):
+        yield from _by_columns(geometry, itemsize, threads)
+        return
+    passes, complete = input_gradient_passes(geometry)
+    stride = "×".join(str(axis.stride) for axis in geometry.axes)
+    phases = f"{len(passes)} passes, one for each phase of the stride {stride} that a tap reaches"
+    yield f"input gradient: {phases if len(passes) > 1 or not complete else 'one pass'}"
+    if not complete:
+        yield "  zero first, because some cells are read by no window"
+    for task in passes:
+        plan = plan_conv(task, itemsize, threads, limit)
+        taps = "×".join(str(len(line.taps)) for line in task.lines[-geometry.rank :])
+        yield from (f"  {line}" for line in _part(f"{taps} taps", plan.description, _reasons(task, plan)))
+
+
+def _by_columns(geometry: ConvGeometry, itemsize: int, threads: int) -> Iterator[str]:
+    plan, lanes = plan_scatter(geometry, itemsize, threads), host().lanes(itemsize)
+    numbers, rows = geometry.taps * geometry.channels, int(plan.arguments[SCATTER.index["M_BIG"]])
+    few = f"{geometry.channels} {'channel' if geometry.channels == 1 else 'channels'}"
+    yield from _part(
+        "input gradient",
+        f"by columns, {rows} pixels × {numbers} numbers of the window at a time, {plan.tasks} tasks",
+        [
+            f"by columns, because channels are few: {few} would leave most of the {lanes} lanes of a vector empty",
+            _sharing(geometry.multiply_adds() * 2, plan.tasks),
+        ],
+    )

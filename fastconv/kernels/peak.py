@@ -1,0 +1,101 @@
+"""The floating-point peak of the chip: independent chains of multiply-adds, and nothing else.
+
+A multiply-add takes about four cycles and a core starts two (Apple: four) of them in each, so that eight to sixteen
+chains must be under way for every cycle to be used. Three quarters of the vector registers hold one chain each: 24 of
+32, 12 of 16. Nothing is loaded or stored in the loop.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastconv.kernels.arguments import Block
+from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, ZERO, c_function
+from fastconv.kernels.memory import integer
+from fastconv.kernels.target import host
+from fastconv.kernels.tile import Emitter, Tile
+
+__all__ = ["PEAK", "chains", "peak_address", "repeat_flops"]
+
+_I64 = ir.IntType(64)
+
+# factor, term: addresses of a number; result: address of one vector for each task
+PEAK = Block("REPEATS FACTOR TERM RESULT RESULT_STEP")
+REPEATS, FACTOR, TERM = PEAK.index["REPEATS"], PEAK.index["FACTOR"], PEAK.index["TERM"]
+RESULT, RESULT_STEP = PEAK.index["RESULT"], PEAK.index["RESULT_STEP"]
+
+
+def chains() -> int:
+    """Independent chains of multiply-adds: what three quarters of the vector registers hold."""
+    return host().registers * 3 // 4
+
+
+def repeat_flops(itemsize: int) -> int:
+    """Floating-point operations of one repeat; a multiply-add counts as two."""
+    return 2 * chains() * host().lanes(itemsize)
+
+
+@intrinsic
+def multiply_add_chains(typing_context, number, repeats, factor, term, result):
+    """``sum[c] = sum[c] * factor + term`` in every chain c, `repeats` times; their sum goes to `result`.
+
+    `number` says the type; `factor` and `term` are addresses, so that the compiler knows neither.
+    """
+    item = number.bitwidth // 8
+
+    def codegen(context, builder, signature, arguments):
+        _, repeats_, factor_, term_, result_ = arguments
+        emit = Emitter(builder, Tile(0, 1, 1, host().lanes(item), item, 0), ir.Constant(_I64, 0))
+        factor_vector, term_vector = emit.broadcast(factor_), emit.broadcast(term_)
+        before, loop = builder.block, builder.append_basic_block("repeat")
+        done = builder.append_basic_block("repeat_end")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        count = builder.phi(_I64)
+        count.add_incoming(ir.Constant(_I64, 0), before)
+        sums = [builder.phi(emit.vector) for _ in range(chains())]
+        results = [emit.multiply_add(chain, factor_vector, term_vector) for chain in sums]
+        for chain, (phi, value) in enumerate(zip(sums, results)):
+            phi.add_incoming(ir.Constant(emit.vector, [float(chain + 1)] * emit.tile.lanes), before)
+            phi.add_incoming(value, loop)
+        following = builder.add(count, ir.Constant(_I64, 1))
+        count.add_incoming(following, loop)
+        builder.cbranch(builder.icmp_signed("<", following, repeats_), loop, done)
+        builder.position_at_end(done)
+        total = results[0]
+        for value in results[1:]:
+            total = builder.fadd(total, value)
+        emit.store_vector(total, result_, 0)
+        return context.get_dummy_value()
+
+    return types.void(number, types.intp, types.intp, types.intp, types.intp), codegen
+
+
+if INTERPRETED:
+    from fastconv.kernels.twins import multiply_add_chains
+
+
+def _kernel(number):
+    revision = REVISION
+
+    def peak(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        result = integer(args, RESULT) + task * integer(args, RESULT_STEP)
+        multiply_add_chains(number, integer(args, REPEATS), integer(args, FACTOR), integer(args, TERM), result)
+
+    return peak
+
+
+@cache
+def _compiled(itemsize):
+    return c_function(f"peak_f{8 * itemsize}", "void(intp, intp)", _kernel(ZERO[itemsize]))
+
+
+def peak_address(itemsize: int) -> int:
+    """Address of the kernel for numbers of `itemsize` bytes; compiled on first use."""
+    with LOCK:
+        return _compiled(itemsize).address
