@@ -21,7 +21,7 @@ LAYERS = (
     ("layers", "losses", "testing"),
     ("workloads", "yardstick"),
     ("optim", "data", "summary", "comparison"),
-    ("training", "models", "onnx", "plotting"),
+    ("training", "models", "onnx", "plotting", "contest"),
     ("__init__",),  # `import fastconv` itself
     ("cli", "compat", "accelerate", "check"),
     ("__main__",),

@@ -1,4 +1,4 @@
-"""The command line: ``fastconv compare``, ``fastconv info``, ``fastconv warmup``. Needs the extra ``cli``."""
+"""The command line: ``fastconv compare``, ``bench``, ``info`` and ``warmup``. Needs the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fastconv._version import __version__
+from fastconv.cli.bench import bench as bench_command
 from fastconv.cli.compare import compare as compare_command
 from fastconv.cli.console import exit_code_of
 from fastconv.cli.info import info as info_command
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare_command, info_command, warmup_command):
+for command in (compare_command, bench_command, info_command, warmup_command):
     app.command()(command)
 
 

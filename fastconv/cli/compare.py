@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import numpy as np
 import typer
@@ -26,8 +26,10 @@ from fastconv.comparison import compare as run_comparison
 from fastconv.comparison.api import workload_names
 from fastconv.comparison.files import check_writable
 from fastconv.comparison.text import failures
-from fastconv.settings import use_num_threads
+from fastconv.geometry import ConvGeometry
+from fastconv.settings import get_num_threads, use_num_threads
 from fastconv.validation.arrays import Array
+from fastconv.workloads import LAYERS, Options, Workload, by_name, image_workloads
 
 __all__ = ["compare"]
 
@@ -81,6 +83,9 @@ def compare(
         typer.Argument(help="Workloads to run (--list names them); by default the layers and the real images."),
     ] = None,
     list_names: Annotated[bool, typer.Option("--list", help="List the named workloads and stop.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which kernel runs for each convolution, and why, and stop.")
+    ] = False,
     operation: Annotated[
         Operation | None, typer.Option(help="What the layer computes; conv2d by default.", rich_help_panel=_LAYER)
     ] = None,
@@ -147,6 +152,10 @@ def compare(
     _check_outputs(json, plot)
     layer = _Layer(operation, input_shape, x, weight, bias, kernel_size, stride, padding, dilation, groups, layout)
     workloads, arguments = _select(names or [], layer, dtype, seed)
+    if explain:
+        with contextlib.nullcontext() if threads is None else use_num_threads(threads):
+            _explain(workloads, arguments, batch, dtype or DType.FLOAT32)
+        return
     settings: dict[str, Any] = {
         "backends": parse_pair_of_names("--backends", backends, _BACKENDS),
         "batch": batch,
@@ -238,6 +247,49 @@ def _options(operation: Operation, layer: _Layer) -> dict[str, Any]:
     if layer.layout is not None:
         options["layout"] = layer.layout.value
     return options
+
+
+def _explain(workloads: Any, arguments: dict[str, Any], batch: int | None, dtype: DType) -> None:
+    """Print which kernel of the fast backend runs for every convolution, and why."""
+    from fastconv.backends.fast.explain import explain  # imports Numba
+
+    chosen = [_described(workloads, arguments)] if arguments else _named(workloads)
+    for workload in chosen:
+        if workload.weight_shape is None:
+            raise typer.BadParameter(f"--explain is for convolutions, but {workload.name} is {workload.operation}.")
+    arrays = [arguments[name] for name in ("x", "weight", "bias") if name in arguments]
+    precision = np.result_type(*arrays) if arrays else np.dtype(dtype.value)
+    itemsize = 4 if precision in (np.float16, np.float32) else 8  # as they are computed
+    out = console()
+    for workload in chosen:
+        geometry = cast(ConvGeometry, (workload if batch is None else workload.with_batch(batch)).geometry)
+        shapes = ("×".join(map(str, shape)) for shape in (geometry.input_shape, geometry.weight_shape))
+        out.print(f"{workload.name}: {' ⋆ '.join(shapes)}", soft_wrap=True)
+        for line in explain(geometry, itemsize, get_num_threads()):
+            out.print(f"  {line}", soft_wrap=True)
+
+
+def _named(names: list[str] | None) -> list[Workload]:
+    """Return named workloads, or every convolution."""
+    if names is not None:
+        return [by_name(name) for name in names]
+    images: tuple[Workload, ...] = ()
+    with contextlib.suppress(ImportError):  # no scikit-learn: no images
+        images = image_workloads()
+    return [workload for workload in (*LAYERS, *images) if workload.operation == Operation.CONV2D.value]
+
+
+def _described(operation: str, arguments: dict[str, Any]) -> Workload:
+    """Return the workload that a layer's options describe."""
+    shape = arguments["x"].shape
+    if len(shape) != 4:
+        raise typer.BadParameter(f"--explain needs an input of 4 axes, but got {shape}.")
+    if arguments.get("layout") == Layout.NHWC.value:
+        shape = (shape[0], shape[3], *shape[1:3])
+    weight_shape = arguments["weight"].shape if "weight" in arguments else None
+    kernel = weight_shape[2:] if weight_shape else (1, 1)
+    options = {name: arguments[name] for name in Options._fields if name in arguments}
+    return Workload(operation, operation, shape, kernel, weight_shape, True, Options(**options))
 
 
 def _deliver(result: Comparison, json: str | None, plot: Path | None) -> None:

@@ -90,14 +90,19 @@ def _row(args, part, entry, a, b, init, init_row, c):
     y_pixel, a_pixel, a_k, b_k = integer(args, Y_W), integer(args, A_PIXEL), integer(args, A_K), integer(entry, B_K)
     segments, length, tail = integer(part, SEGMENTS), integer(part, LENGTH), integer(entry, TAIL)
     offsets = integer(args, OFFSETS) + integer(part, OFFSET)
-    ahead = integer(args, AHEAD)
+    steps, ahead = segments * length, integer(args, AHEAD)
     for t in range(integer(args, TILES)):
         big = t < integer(args, TILES_BIG)
         tile = integer(entry, TILE_BIG) if big else integer(entry, TILE_SMALL)
         m = integer(args, M_BIG) if big else integer(args, M_SMALL)
+        following, step = a, 0  # what the next tile needs: x where it is read in place, the lines of y it writes first
+        if ahead:
+            following, step = a + m * a_pixel, m * ahead
+        elif init_row == 0:
+            following, step = c + m * y_pixel, y_pixel if steps <= 160 else m * y_pixel // steps
         call_tile(
             tile, segments, offsets, length, a, a_pixel, a_k, b, b_k, init, init_row, c, y_pixel, tail,
-            a + m * a_pixel * (ahead != 0), m * ahead,
+            following, step,
         )  # fmt: skip
         a += m * a_pixel
         c += m * y_pixel

@@ -10,6 +10,7 @@ of one element of the batch: two-dimensional convolution has one per element, th
 
 from __future__ import annotations
 
+from fastconv.kernels.accumulate import copy_run
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import helper
 from fastconv.kernels.memory import clear_bytes, copy_bytes, integer, size_of
@@ -47,7 +48,7 @@ def fill_row(args, target, source, number):
         copy_bytes(row, start, (stop - first) * channels * itemsize)
     else:
         for w in range(stop - first):
-            copy_bytes(row + w * channels * itemsize, start + w * pixel, channels * itemsize)
+            copy_run(number, row + w * channels * itemsize, start + w * pixel, channels)
     clear_bytes(target + stop * channels * itemsize, (pixels - stop) * channels * itemsize)
 
 

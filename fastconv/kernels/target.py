@@ -38,7 +38,7 @@ class Target(NamedTuple):
 # multiply-add units, except for one vector on AVX2: latency × units is 8 to 10 there, 8 to 16 on NEON.
 AVX512 = Target("avx512", 64, 32, 28, 28)
 AVX2 = Target("avx2", 32, 16, 10, 6)
-NEON = Target("neon", 16, 32, 16, 14)
+NEON = Target("neon", 16, 32, 14, 14)
 SSE2 = Target("sse2", 16, 16, 8, 4)
 
 _PROBE = """

@@ -73,6 +73,7 @@ class Emitter:
         self.zero = ir.Constant(self.vector, [0.0] * tile.lanes)
         self.spread = ir.Constant(ir.VectorType(_I32, tile.lanes), [0] * tile.lanes)
         self.mask = self._mask(tail) if tile.masked else None
+        self.places = self._places(tail) if tile.masked and tile.lanes * tile.itemsize <= 16 else []
 
     def _mask(self, tail: ir.Value) -> ir.Value:
         """Lanes below `tail`."""
@@ -82,6 +83,13 @@ class Emitter:
         bound = self.builder.insert_element(undefined, tail, ir.Constant(_I32, 0))
         bound = self.builder.shuffle_vector(bound, undefined, self.spread)
         return self.builder.icmp_signed("<", ir.Constant(integers, list(range(lanes))), bound)
+
+    def _places(self, tail: ir.Value) -> list[ir.Value]:
+        """Byte offsets of the lanes in memory; those beyond `tail` are at the last valid one."""
+        last, item = self.builder.sub(tail, ir.Constant(_I64, 1)), ir.Constant(_I64, self.tile.itemsize)
+        numbers = [ir.Constant(_I64, lane) for lane in range(self.tile.lanes)]
+        valid = [self.builder.icmp_signed("<", number, last) for number in numbers]
+        return [self.builder.mul(self.builder.select(*pair, last), item) for pair in zip(valid, numbers)]
 
     def intrinsic(self, name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
         """Call an LLVM intrinsic by its full name."""
@@ -103,12 +111,23 @@ class Emitter:
         return self.mask is not None and j == self.tile.vectors - 1
 
     def load_vector(self, address: ir.Value, j: int, *, masked: bool = True) -> ir.Value:
-        """Vector number j of the row at an address; lanes beyond the tail are zero."""
+        """Vector number j of the row at an address; what lanes beyond the tail hold is never stored."""
         pointer = self.pointer(address, self.vector_bytes(j), self.vector)
+        if masked and self.is_masked(j) and self.places:
+            return self._load_lanes(address, j)
         if masked and self.is_masked(j):
             arguments = [pointer, ir.Constant(_I32, self.tile.itemsize), self.mask, self.zero]
             return self.intrinsic(f"llvm.masked.load.{self.suffix}.p0", self.vector, arguments)
         return self.builder.load(pointer, align=self.tile.itemsize)
+
+    def _load_lanes(self, address: ir.Value, j: int) -> ir.Value:
+        """The same number by number: SSE2 and NEON have no masked loads, LLVM makes a branch per lane of them."""
+        vector = self.undefined
+        for lane, place in enumerate(self.places):
+            pointer = self.pointer(self.builder.add(address, place), self.vector_bytes(j), self.scalar)
+            number = self.builder.load(pointer, align=self.tile.itemsize)
+            vector = self.builder.insert_element(vector, number, ir.Constant(_I32, lane))
+        return vector
 
     def store_vector(self, value: ir.Value, address: ir.Value, j: int) -> None:
         """Store vector number j of the row at an address; lanes beyond the tail are left alone."""

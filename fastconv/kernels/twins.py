@@ -127,3 +127,8 @@ def multiply_add_chains(number, repeats, factor, term, result):
     for _ in range(repeats):
         sums = sums * load(factor, number) + load(term, number)
     matrix(result, (host().lanes(item),), (item,), item)[...] = sums.sum()
+
+
+def copy_run(number, target, source, count):
+    """``target[i] = source[i]``; the twin of `fastconv.kernels.accumulate`."""
+    ctypes.memmove(target, source, count * number.itemsize)

@@ -64,6 +64,6 @@ def bias_gradient(dy: Array, threads: int) -> Array:
     arguments[_X], arguments[_TOTALS] = address(dy), address(totals)
     launch(sums_address(), arguments, plan.threads, plan.threads)
     if plan.splits == 1:
-        return totals[0]
+        return np.asarray(totals[0])
     dbias: Array = totals.sum(axis=0, dtype=np.float64).astype(dy.dtype)
     return dbias

@@ -91,8 +91,8 @@ def _prepare(task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
     plan = plan_conv(task, itemsize, threads, limit)
     order = WeightOrder(
-        groups=task.groups,
-        filters=task.lanes if task.lanewise else geometry.group_filters,
+        groups=plan.task.groups,
+        filters=plan.task.lanes if task.lanewise else geometry.group_filters,
         channels=geometry.group_channels,
         taps=geometry.taps,
         used=task.tap_numbers,
@@ -103,7 +103,7 @@ def _prepare(task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int
         group_bytes=plan.packed_group_bytes,
     )
     weights = plan_weights(order, itemsize, plan.threads)
-    return Prepared(plan, weights, round_up(plan.packed_group_bytes * task.groups))
+    return Prepared(plan, weights, round_up(plan.packed_group_bytes * plan.task.groups))
 
 
 def _run(
@@ -155,7 +155,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
         arguments[_W["DY"]] = address(dy)
         arguments[_W["DW"]] = address(scratch)
         arguments[_W["SCRATCH"]] = address(scratch) + gradient_bytes
-        arguments[_W["START"]] = _zeros(task.lanes, x.dtype).ctypes.data
+        arguments[_W["START"]] = _zeros(plan.task.lanes, x.dtype).ctypes.data
         launch(weight_address(item), arguments, plan.tasks, plan.threads)
         if plan.splits > 1:
             totals = SPLITS_SUM.fill(
@@ -163,6 +163,8 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
             )
             launch(splits_sum_address(item), totals, plan.threads, plan.threads)
         gradient = np.empty(geometry.weight_shape, x.dtype)
-        order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
+        order = plan_gradient_order(
+            plan.task.groups, plan.task.lanes, plan.task.depth, geometry.taps, item, plan.threads
+        )
         reorder(order, item, address(scratch), address(gradient))
     return gradient

@@ -39,7 +39,7 @@ def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     return [
         *_part("forward", forward.description, _reasons(task, forward)),
         *_input_gradient(geometry, itemsize, threads, limit),
-        *_part("weight gradient", weight.description, [*_reasons(task, weight), _splits(weight)]),
+        *_part("weight gradient", _items(weight), [*_reasons(task, weight), _splits(weight)]),
     ]
 
 
@@ -73,7 +73,16 @@ def _place(task: Pass, plan: ConvPlan | WeightPlan) -> str:
 def _sharing(flops: int, tasks: int) -> str:
     if flops < SERIAL_FLOPS:
         return f"serial, because it is tiny: {flops / 1e6:.2g} MFLOP of less than {SERIAL_FLOPS / 1e6:.2g}"
-    return f"{tasks} tasks for {flops / 1e6:,.0f} MFLOP" if tasks > 1 else f"one task for {flops / 1e6:,.0f} MFLOP"
+    return f"{_tasks(tasks)} for {flops / 1e6:,.0f} MFLOP"
+
+
+def _tasks(count: int) -> str:
+    return "one task" if count == 1 else f"{count} tasks"
+
+
+def _items(plan: WeightPlan) -> str:
+    """Description of a weight gradient, whose splits × parts are shared by fewer tasks."""
+    return plan.description.replace(" tasks", " splits × parts")
 
 
 def _splits(plan: WeightPlan) -> str:
@@ -84,7 +93,7 @@ def _splits(plan: WeightPlan) -> str:
 
 def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:
     if prefers_columns(geometry, itemsize):
-        yield from _by_columns(geometry, itemsize, threads)
+        yield from _by_columns(geometry, itemsize, threads, limit)
         return
     passes, complete = input_gradient_passes(geometry)
     stride = "×".join(str(axis.stride) for axis in geometry.axes)
@@ -98,13 +107,13 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
         yield from (f"  {line}" for line in _part(f"{taps} taps", plan.description, _reasons(task, plan)))
 
 
-def _by_columns(geometry: ConvGeometry, itemsize: int, threads: int) -> Iterator[str]:
-    plan, lanes = plan_scatter(geometry, itemsize, threads), host().lanes(itemsize)
+def _by_columns(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:
+    plan, lanes = plan_scatter(geometry, itemsize, threads, limit), host().lanes(itemsize)
     numbers, rows = geometry.taps * geometry.channels, int(plan.arguments[SCATTER.index["M_BIG"]])
     few = f"{geometry.channels} {'channel' if geometry.channels == 1 else 'channels'}"
     yield from _part(
         "input gradient",
-        f"by columns, {rows} pixels × {numbers} numbers of the window at a time, {plan.tasks} tasks",
+        f"by columns, {rows} pixels × {numbers} numbers of the window at a time, {_tasks(plan.tasks)}",
         [
             f"by columns, because channels are few: {few} would leave most of the {lanes} lanes of a vector empty",
             _sharing(geometry.multiply_adds() * 2, plan.tasks),

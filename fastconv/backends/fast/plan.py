@@ -312,7 +312,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
-        AHEAD=itemsize if in_place and task.is_pointwise else 0,
+        AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0,
     )  # fmt: skip
     return ConvPlan(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),

@@ -19,9 +19,11 @@ from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter_address
 from fastconv.kernels.target import host
+from fastconv.settings import get_options
 
 __all__ = ["input_gradient_by_columns", "prefers_columns"]
 
+BAND_LIMIT = 2**22  # bytes of dx that are made at a time: smaller bands compute more output rows twice
 _X, _WEIGHT, _SCRATCH, _BIAS, _DX = (SCATTER.index[name] for name in ("X", "WEIGHT", "SCRATCH", "BIAS", "DX"))
 
 
@@ -44,7 +46,7 @@ class ScatterPlan:
 
 
 @lru_cache(maxsize=512)
-def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int) -> ScatterPlan:
+def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> ScatterPlan:
     """Plan of the input gradient of a geometry."""
     depth, height, width = three_axes(geometry.axes)
     channels, filters = geometry.channels, geometry.filters
@@ -56,7 +58,10 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int) -> Scatter
     runs, run_numbers = _run_table(geometry, itemsize)
     if geometry.multiply_adds() * 2 < SERIAL_FLOPS:
         threads = 1
-    parts = 1 if geometry.batch >= threads else min(height.size, -(-threads // geometry.batch))
+    plane_row = depth.size * max((width.out - 1) * width.stride + width.extent, width.before + width.size) * channels
+    fitting = max(1, min(limit, BAND_LIMIT) // (plane_row * itemsize))  # rows of dx that a band may have
+    parts = max(-(-height.size // fitting), 1 if geometry.batch >= threads else -(-threads // geometry.batch))
+    parts = min(parts, height.size)
     tasks = min(threads, geometry.batch * parts)
     pixel, dy_pixel = channels * itemsize, filters * itemsize
     rows = -(-height.size // parts)
@@ -125,7 +130,7 @@ def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, 
     """Gradient of the input; dy is channels-last and the weights are contiguous."""
     item = dy.itemsize
     dx = empty_channels_last(geometry.input_shape, dy.dtype)
-    plan = plan_scatter(geometry, item, threads)
+    plan = plan_scatter(geometry, item, threads, get_options().max_workspace)
     with borrowed(plan.packed_bytes + plan.zeros_bytes + plan.scratch_bytes) as scratch:
         packed = address(scratch)
         scratch[plan.packed_bytes : plan.packed_bytes + plan.zeros_bytes] = 0

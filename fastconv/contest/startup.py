@@ -1,0 +1,55 @@
+"""How long the first convolution of a new process takes, with an empty cache on disk and with a full one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from fastconv.contest.results import Startup
+from fastconv.errors import FastconvError
+
+__all__ = ["measure_startup"]
+
+_WARM_RUNS = 3
+
+_FIRST = """
+import numpy as np, time
+x, weight = np.ones((1, 64, 56, 56), np.float32), np.ones((64, 64, 3, 3), np.float32)
+start = time.perf_counter()
+import fastconv
+fastconv.conv2d(x, weight, padding=1)
+print(time.perf_counter() - start)
+"""
+_WARMUP = "from fastconv.backends.fast import warmup; warmup()"
+
+
+def measure_startup() -> Startup:
+    """Run the first convolution in processes of their own, and `fastconv warmup`.
+
+    Returns
+    -------
+    Startup
+        Seconds. NumPy's import is in none of the first two.
+    """
+    with TemporaryDirectory(prefix="fastconv-contest-") as folder:
+        cold = float(_run(_FIRST, folder))
+        warm = median(float(_run(_FIRST, folder)) for _ in range(_WARM_RUNS))
+    with TemporaryDirectory(prefix="fastconv-contest-") as folder:
+        start = time.perf_counter()
+        _run(_WARMUP, folder)
+        return Startup(cold, warm, time.perf_counter() - start)
+
+
+def _run(program: str, cache: str) -> str:
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    environment = {**os.environ, "PYTHONPATH": path, "NUMBA_CACHE_DIR": cache}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise FastconvError(f"contest: a new process must compute a convolution, but it failed: {words[0]}")
+    return done.stdout
