@@ -39,6 +39,9 @@ __all__ = [
 CHUNK = 384  # products that are added up in a register: bounds the rounding error, see `fastconv.kernels.conv`
 PIXEL_CHUNK = 256  # the same for weight gradients, where a chunk of dy is to stay in the L1 cache
 BAND_BYTES = 2**19  # of a band and of the results made from it: half of a common L2 cache, the rest is for the weights
+LONGEST_PIXEL_CHUNK = 448  # where one chunk takes all pixels, and every gradient is written once
+HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through: bands are larger, chunks fewer
+HEAVY_BAND_BYTES = 2**22
 SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings (2 µs to start, 250 flops/ns)
 SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
 SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
@@ -156,7 +159,7 @@ class Source:
         return self.images_per_band * self.band_image if self.copy else 0
 
 
-def _source(task: Pass, itemsize: int, in_place: bool, limit: int) -> Source:
+def _source(task: Pass, itemsize: int, in_place: bool, limit: int, band_bytes: int = BAND_BYTES) -> Source:
     depth, height, width = task.lines
     per_group = task.lanes if task.lanewise else task.depth
     pixel = task.groups * per_group * itemsize
@@ -166,7 +169,7 @@ def _source(task: Pass, itemsize: int, in_place: bool, limit: int) -> Source:
     image_rows = (height.out - 1) * height.stride + height.extent
     planes = len(depth.taps)
     result_row = width.out * task.groups * task.lanes * itemsize
-    budget = min(BAND_BYTES // (planes * band_row + result_row // height.stride), limit // (planes * band_row))
+    budget = min(band_bytes // (planes * band_row + result_row // height.stride), limit // (planes * band_row))
     rows = max(1, min(height.out, (budget - height.extent) // height.stride + 1))
     band_rows = (rows - 1) * height.stride + height.extent
     images = max(1, budget // image_rows) if rows == height.out else 1
@@ -381,7 +384,8 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
-    source = _source(task, itemsize, in_place, limit)
+    heavy = task.weights * itemsize > HEAVY_BYTES
+    source = _source(task, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
     channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
     strides = source.strides(channel_bytes)
     runs, length, number = _runs(task, strides, itemsize)
@@ -395,7 +399,8 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     block_table = np.array(list(_weight_blocks(task, cut, itemsize)))
     run_offsets = np.array(runs, np.int64)
     output_width = task.lines[2].out
-    pieces = -(-output_width // PIXEL_CHUNK)
+    longest = LONGEST_PIXEL_CHUNK if task.pixels <= splits * LONGEST_PIXEL_CHUNK else PIXEL_CHUNK
+    pieces = -(-output_width // longest)
     table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
     scratch = table_bytes + round_up(source.band_bytes)
     dy_pixel = task.groups * task.lanes * itemsize
@@ -408,7 +413,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
         A_NUMBER=number,
         DY=0, DY_IMAGE=task.lines[1].out * output_width * dy_pixel, DY_ROW=output_width * dy_pixel, DY_PIXEL=dy_pixel,
-        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, PIXEL_CHUNK // output_width), START=0,
+        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, longest // output_width), START=0,
         DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
         SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
         AHEAD_BYTES=0 if source.copy else strides[2],
