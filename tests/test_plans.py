@@ -390,3 +390,30 @@ def test_an_input_gradient_by_columns_is_made_in_bands() -> None:
     for limit in (2**18, 2**26):
         made = scatter.plan_scatter(geometry, 4, THREADS, limit)
         assert made.scratch_bytes <= made.tasks * min(limit + 2**16, 2**23)
+
+
+@pytest.mark.parametrize("case", ["product", "pointwise gradient", "lanewise"])
+def test_results_larger_than_the_caches_are_right(case: str) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {
+        "product": ((1, 3, 262, 259), (64, 3, 3, 3), 1, 1),
+        "pointwise gradient": ((1, 256, 131, 130), (16, 256, 1, 1), 1, 0),
+        "lanewise": ((1, 64, 262, 259), (64, 1, 3, 3), 64, 1),
+    }
+    x_shape, weight_shape, groups, padding = shapes[case]
+    x, weight = (rng.standard_normal(shape, dtype=np.float32) for shape in (x_shape, weight_shape))
+    options: dict[str, Any] = {"groups": groups, "padding": padding}
+    dy = rng.standard_normal((1, weight_shape[0], *x_shape[2:]), dtype=np.float32)
+
+    def both(backend: str) -> tuple[Array, Array]:
+        y = fc.conv2d(x, weight, **options, backend=backend)
+        return y, fc.conv2d_backward(dy, x, weight, **options, needs="x", backend=backend).dx
+
+    geometry = conv_geometry("", x_shape, weight_shape, (1, 1), ((padding, padding),) * 2, (1, 1), groups, 4)
+    tasks = [forward_pass(geometry), *input_gradient_passes(geometry)[0]]
+    assert any(plan._streams(task, 4) for task in tasks) or plan.host().vector_bytes < 64
+    results = both(ENGINE)
+    for actual, desired in zip(results, both("numpy")):
+        fc.testing.assert_close(actual, desired)
+    with fc.use_num_threads(1):
+        assert all(np.array_equal(a, b) for a, b in zip(results, both(ENGINE)))

@@ -17,7 +17,7 @@ from functools import cache
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import call_tile, integer
+from fastconv.kernels.memory import call_tile, fence, integer
 from fastconv.kernels.rows import SOURCE, fill_band
 
 __all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address", "tile_chunks"]
@@ -26,7 +26,8 @@ CONV = Block(
     SOURCE
     + """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
-    A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL ROW_TASKS BLOCK_TASKS AHEAD
+    A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL
+    ROW_TASKS BLOCK_TASKS AHEAD STREAM
 """
 )
 # one block of filters: two tiles (tall, one row less), byte offsets into a, b and c, step of b, lanes of the last
@@ -47,7 +48,7 @@ CHUNKS, CHUNK_TABLE, OFFSETS = _I["CHUNKS"], _I["CHUNK_TABLE"], _I["OFFSETS"]
 A_PIXEL, A_ROW, A_K = _I["A_PIXEL"], _I["A_ROW"], _I["A_K"]
 BIAS, Y, Y_N, Y_D, Y_H, Y_W, Y_GROUP = (_I[name] for name in ("BIAS", "Y", "Y_N", "Y_D", "Y_H", "Y_W", "Y_GROUP"))
 TILES_BIG, TILES, M_BIG, M_SMALL = _I["TILES_BIG"], _I["TILES"], _I["M_BIG"], _I["M_SMALL"]
-ROW_TASKS, BLOCK_TASKS, AHEAD = _I["ROW_TASKS"], _I["BLOCK_TASKS"], _I["AHEAD"]
+ROW_TASKS, BLOCK_TASKS, AHEAD, STREAM = _I["ROW_TASKS"], _I["BLOCK_TASKS"], _I["AHEAD"], _I["STREAM"]
 
 _E = BLOCK_ENTRY.index
 ENTRY = 8 * len(BLOCK_ENTRY.names)
@@ -98,7 +99,7 @@ def _row(args, part, entry, a, b, init, init_row, c):
         following, step = a, 0  # what the next tile needs: x where it is read in place, the lines of y it writes first
         if ahead:
             following, step = a + m * a_pixel, m * ahead
-        elif init_row == 0:
+        elif init_row == 0 and not integer(args, STREAM):
             following, step = c + m * y_pixel, y_pixel if steps <= 160 else m * y_pixel // steps
         call_tile(
             tile, segments, offsets, length, a, a_pixel, a_k, b, b_k, init, init_row, c, y_pixel, tail,
@@ -175,6 +176,8 @@ def _driver(number):
             last_block = min(stop - group * blocks, blocks)
             group_rows(args, band, group, block - group * blocks, last_block, first, last, number)
             block = group * blocks + last_block
+        if integer(args, STREAM):
+            fence()
 
     return conv
 

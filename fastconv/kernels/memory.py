@@ -14,6 +14,7 @@ __all__ = [
     "call_tile",
     "clear_bytes",
     "copy_bytes",
+    "fence",
     "integer",
     "load",
     "load_double",
@@ -126,6 +127,17 @@ def clear_bytes(typing_context, target, count):
 
 
 @intrinsic
+def fence(typing_context):
+    """Make every store so far visible before any later one: stores past the caches are not in order by themselves."""
+
+    def codegen(context, builder, signature, arguments):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
 def load_double(typing_context, address, index):
     """Float64 number `index` of the block at `address`."""
 
@@ -197,6 +209,7 @@ if INTERPRETED:
         call_tile,
         clear_bytes,
         copy_bytes,
+        fence,
         integer,
         load,
         load_double,

@@ -46,7 +46,11 @@ _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
 
 class Tile(NamedTuple):
-    """Shape of a micro-kernel: mode, rows, vectors, lanes per vector, bytes per number, masked last vector."""
+    """Shape of a micro-kernel: mode, rows, vectors, lanes per vector, bytes per number, masked last vector.
+
+    With `stream`, results go past the caches: for results that are larger than the caches and are not read again soon.
+    Their rows then start on cache lines, and no vector is masked.
+    """
 
     mode: int
     rows: int
@@ -54,6 +58,7 @@ class Tile(NamedTuple):
     lanes: int
     itemsize: int
     masked: int
+    stream: int = 0
 
     @property
     def width(self) -> int:
@@ -135,6 +140,9 @@ class Emitter:
         if self.is_masked(j):
             arguments = [value, pointer, ir.Constant(_I32, self.tile.itemsize), self.mask]
             self.intrinsic(f"llvm.masked.store.{self.suffix}.p0", ir.VoidType(), arguments)
+        elif self.tile.stream:
+            store = self.builder.store(value, pointer, align=self.tile.lanes * self.tile.itemsize)
+            store.set_metadata("nontemporal", self.builder.module.add_metadata([ir.Constant(_I32, 1)]))
         else:
             self.builder.store(value, pointer, align=self.tile.itemsize)
 
@@ -220,10 +228,10 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
 
 @intrinsic(prefer_literal=True)
 def _tile(
-    typing_context, mode, rows, vectors, lanes, itemsize, masked,
+    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream,
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k,
 ):  # fmt: skip
-    shape = (mode, rows, vectors, lanes, itemsize, masked)
+    shape = (mode, rows, vectors, lanes, itemsize, masked, stream)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = Tile(*(number.literal_value for number in shape))
@@ -238,16 +246,17 @@ def _tile(
 @cache
 def _compiled(tile: Tile):
     revision = REVISION
-    mode, rows, vectors, lanes, itemsize, masked = tile
+    mode, rows, vectors, lanes, itemsize, masked, stream = tile
 
     def kernel(segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k):
         revision  # noqa: B018 (a part of the cache key)
         _tile(
-            mode, rows, vectors, lanes, itemsize, masked,
+            mode, rows, vectors, lanes, itemsize, masked, stream,
             segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k,
         )  # fmt: skip
 
-    name = f"tile_{'psl'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{'_masked' if masked else ''}"
+    kind = "_masked" if masked else "_stream" if stream else ""
+    name = f"tile_{'psl'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{kind}"
     if INTERPRETED:
         return c_function(name, "", partial(tile_product, tile))
     return c_function(name, f"void({', '.join(['intp'] * TILE_ARGUMENTS)})", kernel)

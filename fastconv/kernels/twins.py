@@ -57,6 +57,10 @@ def clear_bytes(target, count):
     ctypes.memset(target, 0, count)
 
 
+def fence():
+    """Nothing: Python has no stores past the caches."""
+
+
 def load_double(address, index):
     """Float64 number `index` of the block at `address`."""
     return ctypes.c_double.from_address(address + 8 * index).value

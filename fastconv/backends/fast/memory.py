@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.order import plan_planes, reorder
+from fastconv.backends.fast.workspace import aligned
 from fastconv.geometry import CHANNELS_FIRST, CHANNELS_LAST
 from fastconv.kernels.addresses import address
 from fastconv.settings import get_num_threads
 
 __all__ = ["channels_last", "empty_channels_last", "is_channels_last", "zeros_channels_last"]
+
+_LARGE = 2**20  # bytes from which on results start on a cache line, as stores past the caches need
 
 
 def is_channels_last(x: Array) -> bool:
@@ -22,7 +26,11 @@ def is_channels_last(x: Array) -> bool:
 
 def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Uninitialised (N, C, *spatial) view of channels-last memory."""
-    return np.empty((shape[0], *shape[2:], shape[1]), dtype).transpose(CHANNELS_FIRST[len(shape)])
+    order = (shape[0], *shape[2:], shape[1])
+    nbytes = prod(order) * dtype.itemsize
+    if nbytes < _LARGE:
+        return np.empty(order, dtype).transpose(CHANNELS_FIRST[len(shape)])
+    return aligned(nbytes).view(dtype).reshape(order).transpose(CHANNELS_FIRST[len(shape)])
 
 
 def zeros_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.passes import Line, Pass
-from fastconv.backends.fast.workspace import round_up
+from fastconv.backends.fast.workspace import ALIGNMENT, round_up
 from fastconv.kernels.addresses import address
 from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV
 from fastconv.kernels.target import host
@@ -42,6 +42,7 @@ BAND_BYTES = 2**19  # of a band and of the results made from it: half of a commo
 LONGEST_PIXEL_CHUNK = 448  # where one chunk takes all pixels, and every gradient is written once
 HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through: bands are larger, chunks fewer
 HEAVY_BAND_BYTES = 2**22
+STREAM_BYTES = 2**24  # of results, from which on they go past the caches
 SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings (2 µs to start, 250 flops/ns)
 SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
 SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
@@ -273,6 +274,16 @@ def _partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> 
     )
 
 
+def _streams(task: Pass, itemsize: int) -> bool:
+    """Whether results go past the caches: they are larger, and their rows of lanes are whole cache lines.
+
+    A cache line that is written in the ordinary way is read first, and where that is from memory the tiles wait for it.
+    """
+    vector = host().lanes(itemsize)
+    whole = task.lanes % vector == 0 and task.lines[2].every == 1 and vector * itemsize == ALIGNMENT
+    return whole and task.pixels * task.groups * task.lanes * itemsize >= STREAM_BYTES
+
+
 def _result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int], int]:
     """Byte strides (N, D, H, W) of one step of the pass in the result, and the byte offset of its first pixel."""
     depth, height, width = task.lines
@@ -300,7 +311,8 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     line = padded_lanes * itemsize
     chunks, offsets = chunk_tables(runs, length, a_k, line if task.lanewise else 0)
     reduction = len(runs) * length
-    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0)))
+    stream = int(len(chunks) == 1 and _streams(task, itemsize))
+    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, stream)))
     rows = task.batch * task.lines[0].out * task.lines[1].out
     heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.depth
     row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
@@ -315,7 +327,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
-        AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0,
+        STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0,
     )  # fmt: skip
     return ConvPlan(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
@@ -328,13 +340,13 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     )  # fmt: skip
 
 
-def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int) -> Iterator[Array]:
+def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, stream: int = 0) -> Iterator[Array]:
     """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
     first, mode = 0, LANEWISE if line else PACKED
     for vectors, valid in cut.widths:
         width = vectors * host().lanes(itemsize)
         yield BLOCK_ENTRY.fill(
-            **_tile_pair(mode, cut, vectors, valid, itemsize),
+            **_tile_pair(mode, cut, vectors, valid, itemsize, stream),
             A_OFFSET=first * itemsize if line else 0,
             B_OFFSET=first * itemsize * (1 if line else reduction),
             B_K=line or width * itemsize,
@@ -343,15 +355,15 @@ def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int) -> Iterat
         first += width
 
 
-def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int) -> dict[str, int]:
+def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, stream: int = 0) -> dict[str, int]:
     """Addresses of the tall and the short tile of a block, and its valid lanes in the last vector."""
     lanes = host().lanes(itemsize)
     tail = valid - (vectors - 1) * lanes
     masked = int(tail < lanes)
-    tall = tile_address(Tile(mode, cut.tall, vectors, lanes, itemsize, masked))
+    tall = tile_address(Tile(mode, cut.tall, vectors, lanes, itemsize, masked, stream))
     short = tall
     if cut.tall_tiles < cut.tiles:
-        short = tile_address(Tile(mode, cut.short, vectors, lanes, itemsize, masked))
+        short = tile_address(Tile(mode, cut.short, vectors, lanes, itemsize, masked, stream))
     return {"TILE_BIG": tall, "TILE_SMALL": short, "TAIL": tail}
 
 
