@@ -51,7 +51,7 @@ def cached_functions(package: str) -> dict[str, Any]:
     """Every function with a cache in a package and what is below it."""
     found = {}
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if not module.name.endswith("__main__"):
+        if not module.name.startswith(("fastconv.__main__", "fastconv.contest.engines")):  # engines need extras
             for name, value in vars(importlib.import_module(module.name)).items():
                 if hasattr(value, "cache_info") and value.__module__.startswith("fastconv."):
                     found[f"{value.__module__}.{name}"] = value
