@@ -113,13 +113,32 @@ def _tap_row(x, x_step, y, y_step, index, position, stride, count, with_index, n
 
 
 @helper
-def _row_plane(args, plane, y, index, depths, heights, with_index, number):
-    """One output row of one channel: tap by tap, in row-major order, so that ties go to the first."""
-    width, stride, y_step = integer(args, OUT_W), integer(args, S_W), integer(args, Y_W)
+def _copy_along(x, x_step, y, y_step, count, number):
+    item = size_of(number)
+    if y_step == item and x_step == 2 * item:  # a constant step, so that LLVM vectorises it
+        for o in range(count):
+            store(y + o * item, load(x + o * 2 * item, number))
+    else:
+        for o in range(count):
+            store(y + o * y_step, load(x + o * x_step, number))
+
+
+@helper
+def _lowest_row(y, y_step, index, width, with_index, number):
     for o in range(width):
         store_number(y + o * y_step, LOWEST, number)
         if with_index:
             store_integer(index + o * (y_step // size_of(number) * 8), 0, -1)
+
+
+@helper
+def _row_plane(args, plane, y, index, depths, heights, with_index, number):
+    """One output row of one channel: tap by tap, in row-major order, so that ties go to the first.
+
+    A first tap that every window sees is stored as it is; otherwise, and with indices, the row starts at the lowest.
+    """
+    width, stride, y_step = integer(args, OUT_W), integer(args, S_W), integer(args, Y_W)
+    fresh = True
     for kd in range(depths[1], depths[2]):
         d = depths[0] + kd * integer(args, DIL_D)
         for kh in range(heights[1], heights[2]):
@@ -130,9 +149,17 @@ def _row_plane(args, plane, y, index, depths, heights, with_index, number):
                 first, stop = inside(left, stride, integer(args, IN_W), width)
                 w, here = left + first * stride, first * y_step
                 x, step = row + w * integer(args, X_W), stride * integer(args, X_W)
-                position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
-                places = index + here // size_of(number) * 8
-                _tap_row(x, step, y + here, y_step, places, position, stride, stop - first, with_index, number)
+                if fresh and not with_index and stop - first == width:
+                    _copy_along(x, step, y, y_step, width, number)
+                else:
+                    if fresh:
+                        _lowest_row(y, y_step, index, width, with_index, number)
+                    position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+                    places = index + here // size_of(number) * 8
+                    _tap_row(x, step, y + here, y_step, places, position, stride, stop - first, with_index, number)
+                fresh = False
+    if fresh:
+        _lowest_row(y, y_step, index, width, with_index, number)
 
 
 def _lanes(number, with_index):
