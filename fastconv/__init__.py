@@ -1,19 +1,82 @@
-"""Convolution and pooling for NumPy: a plain-loop reference and a Numba engine behind one API."""
+"""Convolutional networks for NumPy: a plain-loop reference and a Numba engine behind one API.
+
+The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `data` and `initializers` are modules that
+are imported when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from fastconv import testing
 from fastconv._version import __version__
-from fastconv.backends import available_backends, get_backend, set_backend, use_backend
+from fastconv.accounting import summary
+from fastconv.backends import (
+    available_backends,
+    get_backend,
+    register_backend,
+    set_backend,
+    unregister_backend,
+    use_backend,
+)
 from fastconv.comparison import compare
 from fastconv.functional import (
     ConvGradients,
+    adaptive_avg_pool1d,
+    adaptive_avg_pool1d_backward,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+    adaptive_avg_pool3d,
+    adaptive_avg_pool3d_backward,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool1d_backward,
     avg_pool2d,
     avg_pool2d_backward,
+    avg_pool3d,
+    avg_pool3d_backward,
     col2im,
+    conv1d,
+    conv1d_backward,
     conv2d,
     conv2d_backward,
+    conv3d,
+    conv3d_backward,
+    conv_transpose1d,
+    conv_transpose1d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose3d,
+    conv_transpose3d_backward,
+    global_avg_pool1d,
+    global_avg_pool1d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    global_avg_pool3d,
+    global_avg_pool3d_backward,
+    global_max_pool1d,
+    global_max_pool2d,
+    global_max_pool3d,
     im2col,
+    lp_pool1d,
+    lp_pool1d_backward,
+    lp_pool2d,
+    lp_pool2d_backward,
+    lp_pool3d,
+    lp_pool3d_backward,
+    max_pool1d,
+    max_pool1d_backward,
     max_pool2d,
     max_pool2d_backward,
+    max_pool3d,
+    max_pool3d_backward,
+    max_unpool1d,
+    max_unpool1d_backward,
+    max_unpool2d,
+    max_unpool2d_backward,
+    max_unpool3d,
+    max_unpool3d_backward,
 )
 from fastconv.settings import (
     get_num_threads,
@@ -28,25 +91,99 @@ from fastconv.testing import gradient_check
 __all__ = [
     "ConvGradients",
     "__version__",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool1d_backward",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "adaptive_avg_pool3d",
+    "adaptive_avg_pool3d_backward",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "available_backends",
+    "avg_pool1d",
+    "avg_pool1d_backward",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "avg_pool3d",
+    "avg_pool3d_backward",
     "col2im",
     "compare",
+    "conv1d",
+    "conv1d_backward",
     "conv2d",
     "conv2d_backward",
+    "conv3d",
+    "conv3d_backward",
+    "conv_transpose1d",
+    "conv_transpose1d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
+    "conv_transpose3d",
+    "conv_transpose3d_backward",
+    "data",
     "get_backend",
     "get_num_threads",
     "get_options",
+    "global_avg_pool1d",
+    "global_avg_pool1d_backward",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
+    "global_avg_pool3d",
+    "global_avg_pool3d_backward",
+    "global_max_pool1d",
+    "global_max_pool2d",
+    "global_max_pool3d",
     "gradient_check",
     "im2col",
+    "initializers",
+    "layers",
+    "losses",
+    "lp_pool1d",
+    "lp_pool1d_backward",
+    "lp_pool2d",
+    "lp_pool2d_backward",
+    "lp_pool3d",
+    "lp_pool3d_backward",
+    "max_pool1d",
+    "max_pool1d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "max_pool3d",
+    "max_pool3d_backward",
+    "max_unpool1d",
+    "max_unpool1d_backward",
+    "max_unpool2d",
+    "max_unpool2d_backward",
+    "max_unpool3d",
+    "max_unpool3d_backward",
+    "models",
+    "optim",
     "options",
+    "register_backend",
     "set_backend",
     "set_num_threads",
     "set_options",
+    "summary",
     "testing",
+    "training",
+    "unregister_backend",
     "use_backend",
     "use_num_threads",
 ]
+
+_MODULES = ("data", "initializers", "layers", "losses", "models", "optim", "training")
+
+
+if TYPE_CHECKING:
+    from fastconv import data, initializers, layers, losses, models, optim, training
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(f"fastconv.{name}")
+        raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["BackendUnavailableError", "FastconvError", "InvalidTypeError", "InvalidValueError", "MemoryLimitError"]
+__all__ = [
+    "BackendUnavailableError",
+    "DataError",
+    "DataNotFoundError",
+    "DivergedError",
+    "DownloadError",
+    "FastconvError",
+    "InvalidTypeError",
+    "InvalidValueError",
+    "MemoryLimitError",
+    "NotRunError",
+    "StateFileError",
+]
 
 
 class FastconvError(Exception):
@@ -23,3 +35,27 @@ class MemoryLimitError(FastconvError, MemoryError):
 
 class BackendUnavailableError(FastconvError, ImportError):
     """A backend was asked for by name, but what it needs cannot be imported."""
+
+
+class NotRunError(FastconvError, RuntimeError):
+    """A backward pass was asked for without a forward pass that it could belong to."""
+
+
+class DataError(FastconvError, ValueError):
+    """A file of a dataset is damaged, truncated, or not what its name or its place says."""
+
+
+class DataNotFoundError(FastconvError, FileNotFoundError):
+    """The files of a dataset are not where they were looked for."""
+
+
+class DownloadError(FastconvError, OSError):
+    """A file could not be downloaded whole, or its checksum is not the published one."""
+
+
+class StateFileError(FastconvError, ValueError):
+    """A file of weights or a checkpoint is damaged, truncated, or something else than its name says."""
+
+
+class DivergedError(FastconvError, FloatingPointError):
+    """The loss or a gradient has become infinite or NaN, so that no further step could help."""

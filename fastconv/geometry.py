@@ -15,6 +15,7 @@ from functools import cached_property
 from math import prod
 
 __all__ = [
+    "AdaptiveGeometry",
     "Axis",
     "ConvGeometry",
     "CHANNELS_FIRST",
@@ -24,6 +25,7 @@ __all__ = [
     "conv_weight_shape",
     "pool_axis",
     "same_padding",
+    "transposed_axis",
     "transposed_size",
     "window_extent",
 ]
@@ -99,6 +101,13 @@ def conv_axis(size: int, kernel: int, stride: int, dilation: int, before: int, a
     return Axis(size, kernel, stride, dilation, before, after, spare // stride + 1)
 
 
+def transposed_axis(
+    size: int, kernel: int, stride: int, dilation: int, before: int, after: int, output_size: int
+) -> Axis:
+    """Axis of the convolution that a transposed one turns round: it takes `output_size` cells to `size` windows."""
+    return Axis(output_size, kernel, stride, dilation, before, after, size)
+
+
 def pool_axis(size: int, kernel: int, stride: int, dilation: int, before: int, after: int, *, ceil_mode: bool) -> Axis:
     """Axis of a pooling; in ceil mode a last window may stick out, unless it would start in the padding after."""
     axis = conv_axis(size, kernel, stride, dilation, before, after)
@@ -168,6 +177,43 @@ class WindowGeometry:
     def columns_shape(self) -> tuple[int, int, int]:
         """(N, C*taps, windows): the shape of im2col."""
         return (self.batch, self.channels * self.taps, self.windows)
+
+
+@dataclass(frozen=True)
+class AdaptiveGeometry:
+    """Windows that share a batch of planes out among `out` positions: what adaptive and global pooling need to know."""
+
+    batch: int
+    channels: int
+    size: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @cached_property
+    def spans(self) -> tuple[tuple[range, ...], ...]:
+        """Per axis, the cells of every window, ``i * size // out`` up to ``ceil((i + 1) * size / out)``."""
+        return tuple(
+            tuple(range(i * size // out, -(-(i + 1) * size // out)) for i in range(out))
+            for size, out in zip(self.size, self.out)
+        )
+
+    @cached_property
+    def windows(self) -> WindowGeometry | None:
+        """The same as windows of one size, side by side, where the sizes divide."""
+        if any(size % out for size, out in zip(self.size, self.out)):
+            return None
+        steps = tuple(size // out for size, out in zip(self.size, self.out))
+        axes = tuple(Axis(size, step, step, 1, 0, 0, out) for size, step, out in zip(self.size, steps, self.out))
+        return WindowGeometry(axes, self.batch, self.channels)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(N, C, *size)."""
+        return (self.batch, self.channels, *self.size)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """(N, C, *out)."""
+        return (self.batch, self.channels, *self.out)
 
 
 def conv_weight_shape(filters: int, channels: int, groups: int, kernel: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 import fastconv as fc
+from fastconv import functional
+from fastconv.functional.linear import linear, linear_backward
 
 # (x shape, weight shape, options): sizes that are worth several threads, and one that is not.
 CONVS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
@@ -17,6 +19,15 @@ CONVS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((4, 40, 14, 15), (33, 40, 1, 1), {}),
     ((2, 6, 21, 18), (4, 3, 3, 3), {"groups": 2, "dilation": (2, 1)}),
     ((1, 1, 4, 3), (2, 1, 2, 3), {}),
+]
+# the same for transposed convolutions, and for convolutions of other ranks
+OTHERS: list[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    ("conv1d", (3, 24, 401), (20, 24, 5), {"stride": 2, "padding": 2}),
+    ("conv3d", (2, 8, 7, 15, 14), (12, 8, 3, 3, 2), {"padding": 1}),
+    ("conv_transpose1d", (2, 24, 101), (24, 20, 4), {"stride": 2, "output_padding": 1}),
+    ("conv_transpose2d", (2, 32, 15, 14), (32, 24, 4, 3), {"stride": (2, 3), "padding": 1}),
+    ("conv_transpose2d", (2, 32, 15, 14), (32, 3, 4, 4), {"stride": 2, "padding": "same"}),
+    ("conv_transpose3d", (1, 16, 5, 7, 8), (16, 20, 3, 2, 3), {"stride": 2}),
 ]
 POOLS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((4, 24, 33, 30), {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
@@ -40,6 +51,11 @@ def results(dtype: str = "float32") -> dict[str, Any]:
         found[f"conv {i}"] = y = fc.conv2d(x, weight, bias, **options)
         gradients = fc.conv2d_backward(_draw(y.shape, dtype), x, weight, **options)
         found.update({f"{name} {i}": array for name, array in gradients._asdict().items()})
+    for i, (name, x_shape, weight_shape, options) in enumerate(OTHERS):
+        x, weight = _draw(x_shape, dtype), _draw(weight_shape, dtype)
+        found[f"{name} {i}"] = y = getattr(fc, name)(x, weight, **options)
+        gradients = getattr(fc, f"{name}_backward")(_draw(y.shape, dtype), x, weight, **options)
+        found.update({f"{key} {name} {i}": array for key, array in gradients._asdict().items()})
     for i, (x_shape, options) in enumerate(POOLS):
         x = _draw(x_shape, dtype)
         found[f"max {i}"], found[f"indices {i}"] = y, indices = fc.max_pool2d(x, **options, return_indices=True)
@@ -47,6 +63,26 @@ def results(dtype: str = "float32") -> dict[str, Any]:
         found[f"max backward {i}"] = fc.max_pool2d_backward(dy, indices, x_shape)
         found[f"avg {i}"] = fc.avg_pool2d(x, **options)
         found[f"avg backward {i}"] = fc.avg_pool2d_backward(dy, x_shape, **options)
+    for i, shape in enumerate([(4, 24, 33, 30), (2, 5, 150, 37)]):
+        x = _draw(shape, dtype)
+        found[f"lp {i}"] = y = fc.lp_pool2d(x, 3, (3, 2), stride=2)
+        found[f"lp backward {i}"] = fc.lp_pool2d_backward(_draw(y.shape, dtype), x, 3, (3, 2), stride=2)
+        for out in ((1, 1), (7, 4)):
+            found[f"adaptive avg {i} {out}"] = y = fc.adaptive_avg_pool2d(x, out)
+            found[f"adaptive avg backward {i} {out}"] = fc.adaptive_avg_pool2d_backward(y, shape)
+            y, indices = fc.adaptive_max_pool2d(x, out, return_indices=True)
+            found[f"adaptive max {i} {out}"], found[f"adaptive indices {i} {out}"] = y, indices
+            found[f"unpool {i} {out}"] = fc.max_unpool2d(y, indices, shape[2:])
+            found[f"unpool backward {i} {out}"] = fc.max_unpool2d_backward(x, indices)
+    x, dy = _draw((4, 24, 61, 50), dtype), _draw((4, 24, 50, 61), dtype).swapaxes(2, 3)
+    found["relu"] = y = functional.relu(x)
+    found["relu backward"] = functional.relu_backward(dy, y)
+    found["add"], found["add relu"] = functional.add(x, dy), functional.add(x, dy, relu=True)
+    for rows, inputs, outputs in ((2, 300, 500), (40, 90, 77), (9, 500, 400)):
+        x, weight = _draw((rows, inputs), dtype), _draw((outputs, inputs), dtype)
+        found[f"linear {rows}"] = y = linear(x, weight, weight[:, 0])
+        gradients = linear_backward(_draw(y.shape, dtype), x, weight)
+        found.update({f"linear {name} {rows}": array for name, array in gradients._asdict().items()})
     x = _draw((2, 5, 30, 31), dtype)
     found["im2col"] = cols = fc.im2col(x, (3, 2), stride=(1, 2), padding=1)
     found["col2im"] = fc.col2im(cols, (30, 31), (3, 2), stride=(1, 2), padding=1)

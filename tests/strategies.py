@@ -15,6 +15,16 @@ import fastconv as fc
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
+# by the number of spatial axes
+CONV = {1: fc.conv1d, 2: fc.conv2d, 3: fc.conv3d}
+CONV_BACKWARD = {1: fc.conv1d_backward, 2: fc.conv2d_backward, 3: fc.conv3d_backward}
+CONV_TRANSPOSE = {1: fc.conv_transpose1d, 2: fc.conv_transpose2d, 3: fc.conv_transpose3d}
+CONV_TRANSPOSE_BACKWARD = {
+    1: fc.conv_transpose1d_backward,
+    2: fc.conv_transpose2d_backward,
+    3: fc.conv_transpose3d_backward,
+}
+
 BACKENDS = fc.available_backends()
 ENGINES = tuple(name for name in BACKENDS if name != "naive")  # what is held against naive
 FLOATS = ("float16", "float32", "float64")
@@ -62,6 +72,41 @@ class ConvCase:
     def options(self) -> dict[str, Any]:
         return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
 
+    @property
+    def forward(self) -> Callable[..., Any]:
+        return CONV[len(self.x_shape) - 2]
+
+    @property
+    def backward(self) -> Callable[..., Any]:
+        return CONV_BACKWARD[len(self.x_shape) - 2]
+
+    @property
+    def outputs(self) -> int:
+        return self.weight_shape[0]
+
+
+@dataclass(frozen=True)
+class TransposedCase(ConvCase):
+    """A call of a transposed convolution; weights are (C_in, C_out//groups, *kernel)."""
+
+    output_padding: Any = 0
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {**super().options, "output_padding": self.output_padding}
+
+    @property
+    def forward(self) -> Callable[..., Any]:
+        return CONV_TRANSPOSE[len(self.x_shape) - 2]
+
+    @property
+    def backward(self) -> Callable[..., Any]:
+        return CONV_TRANSPOSE_BACKWARD[len(self.x_shape) - 2]
+
+    @property
+    def outputs(self) -> int:
+        return self.weight_shape[1] * self.groups
+
 
 def axis_of(out: int, kernel: int, stride: int, dilation: int, leftover: int, pads: Pair) -> AxisCase:
     """The axis with exactly `out` windows and `leftover` < `stride` cells behind them; pads are cut to leave a cell."""
@@ -99,8 +144,8 @@ def window_cases(draw: st.DrawFn, *, pool: bool = False, rank: int = 2) -> Windo
 
 
 @st.composite
-def conv_cases(draw: st.DrawFn) -> ConvCase:
-    c = _columns_of([draw(axes()) for _ in range(2)])
+def conv_cases(draw: st.DrawFn, *, rank: int = 2) -> ConvCase:
+    c = _columns_of([draw(axes()) for _ in range(rank)])
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     per_group, filters = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     return ConvCase(
@@ -111,6 +156,32 @@ def conv_cases(draw: st.DrawFn) -> ConvCase:
         c["dilation"],
         groups,
         draw(st.booleans()),
+    )
+
+
+def _transposed_axis(draw: st.DrawFn) -> tuple[int, ...]:
+    """(size, kernel, stride, dilation, padding, output_padding), with at least one output cell."""
+    size, kernel, stride, dilation = (draw(st.integers(1, most)) for most in (5, 4, 5, 3))
+    extra = draw(st.integers(0, max(stride, dilation) - 1))
+    cells = (size - 1) * stride + dilation * (kernel - 1) + 1 + extra
+    before = min(draw(st.integers(0, 4)), cells - 1)
+    return size, kernel, stride, dilation, (before, min(draw(st.integers(0, 4)), cells - 1 - before)), extra
+
+
+@st.composite
+def transposed_cases(draw: st.DrawFn, *, rank: int = 2) -> TransposedCase:
+    size, kernel, stride, dilation, padding, extra = zip(*(_transposed_axis(draw) for _ in range(rank)))
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    per_group, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    return TransposedCase(
+        (draw(st.integers(1, 3)), groups * per_group, *size),
+        (groups * per_group, outputs, *kernel),
+        stride,
+        padding,
+        dilation,
+        groups,
+        draw(st.booleans()),
+        extra,
     )
 
 
@@ -225,13 +296,13 @@ memory_orders = st.sampled_from(sorted(MEMORY))
 
 
 def channels_last(array: Array) -> Array:
-    """(N, C, H, W) -> (N, H, W, C), as a copy."""
+    """(N, C, *spatial) -> (N, *spatial, C), as a copy."""
     return np.ascontiguousarray(np.moveaxis(array, 1, -1))
 
 
 def conv_arrays(case: ConvCase, seed: int, dtype: DTypeLike = "float64") -> tuple[Array, Array, Array | None, Array]:
     """x, weight, bias and dy of a call."""
     x, weight = normal(case.x_shape, seed, dtype), normal(case.weight_shape, seed + 1, dtype)
-    bias = normal(case.weight_shape[:1], seed + 2, dtype) if case.with_bias else None
-    y = fc.conv2d(x, weight, bias, **case.options, backend="numpy")
+    bias = normal((case.outputs,), seed + 2, dtype) if case.with_bias else None
+    y = case.forward(x, weight, bias, **case.options, backend="numpy")
     return x, weight, bias, normal(y.shape, seed + 3, dtype)

@@ -16,15 +16,18 @@ from programs import run
 from strategies import BACKENDS
 
 import fastconv as fc
+from fastconv import functional
 from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend
 from fastconv.backends.naive import NaiveBackend
+from fastconv.backends.numpy import NumpyBackend
 from fastconv.errors import BackendUnavailableError
+from fastconv.functional.linear import linear, linear_backward
 from fastconv.settings import thread_limit
 
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 NAMES = ("fast", "numpy", "naive")
-OPERATIONS = sorted(Backend.__abstractmethods__)
+OPERATIONS = sorted({*Backend.__abstractmethods__, "linear", "linear_backward"})
 TINY = "fc.conv2d([[[[1.0, 2.0]]]], [[[[3.0]]]])"
 
 
@@ -109,11 +112,21 @@ def test_every_operation_runs_on_the_named_backend(monkeypatch: pytest.MonkeyPat
     with fc.use_backend("naive"):
         y = fc.conv2d(x, weight)
         fc.conv2d_backward(y, x, weight)
+        linear_backward(linear(x[0, 0], x[0, 0]), x[0, 0], x[0, 0])
         y, indices = fc.max_pool2d(x, 2, return_indices=True)
         fc.max_pool2d_backward(y, indices, x.shape)
         fc.avg_pool2d(x, 2)
         fc.avg_pool2d_backward(y, x.shape, 2)
+        fc.lp_pool2d(x, 3, 2)
+        fc.lp_pool2d_backward(y, x, 3, 2)
+        fc.adaptive_avg_pool2d_backward(fc.adaptive_avg_pool2d(x, 1), x.shape)
+        fc.adaptive_max_pool2d(x, 1)
+        fc.max_unpool2d_backward(fc.max_unpool2d(y, indices, (2, 3)), indices)
         fc.col2im(fc.im2col(x, 2), (2, 3), 2)
+        functional.relu_backward(x, functional.relu(functional.add(x, x)))
+        one = np.ones(1)
+        functional.batch_norm(x)  # moments, normalize
+        functional.batch_norm_backward(x, x, statistics=(one, one))  # the other two
     assert sorted(seen) == OPERATIONS
 
 
@@ -377,3 +390,40 @@ def test_importing_fastconv_imports_nothing_heavy() -> None:
 def test_the_other_backends_do_not_import_numba(backend: str) -> None:
     program = f"import sys; import fastconv as fc; {TINY}; print(*[name for name in {HEAVY} if name in sys.modules])"
     assert run(program, FASTCONV_BACKEND=backend).split() == []
+
+
+class Marked(NumpyBackend):
+    """numpy, with a sign of its own."""
+
+    def conv(self, x: Any, weight: Any, bias: Any, geometry: Any) -> Any:
+        return super().conv(x, weight, bias, geometry) + 1000
+
+
+def test_a_backend_of_the_users_own_can_be_named_and_taken_back() -> None:
+    x, weight = np.ones((1, 1, 2, 3)), np.ones((1, 1, 2, 2))
+    fc.register_backend("marked", Marked())
+    try:
+        assert fc.available_backends()[-1] == "marked"
+        assert fc.conv2d(x, weight, backend="marked").max() == 1004
+        with fc.use_backend("marked"):
+            assert fc.conv2d(x, weight).max() == 1004
+        fc.set_backend("marked")
+        assert fc.conv2d(x, weight).max() == 1004
+    finally:
+        fc.unregister_backend("marked")
+    assert fc.get_backend() != "marked"
+    with pytest.raises(ValueError, match=r"must be one of .fast., .numpy., .naive., but got .marked."):
+        fc.conv2d(x, weight, backend="marked")
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "error", "message"),
+    [
+        ("fast", Marked(), ValueError, "name must be a new name, but got 'fast'"),
+        ("", Marked(), ValueError, "name must be a new name, but got ''"),
+        ("mine", Marked, TypeError, r"must be an instance of fastconv\.backends\.base\.Backend, but got <class"),
+    ],
+)
+def test_only_new_names_and_backends_are_registered(name: str, backend: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        fc.register_backend(name, backend)

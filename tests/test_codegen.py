@@ -19,13 +19,13 @@ if "fast" not in BACKENDS:
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from fastconv.backends.fast import plan
+from fastconv.backends.fast import tiling
 from fastconv.kernels.memory import TILE_ARGUMENTS
 from fastconv.kernels.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
-from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, emit_tile
+from fastconv.kernels.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
 
 X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
-MODES = (PACKED, STRIDED, LANEWISE)
+MODES = (PACKED, STRIDED, LANEWISE, ROWS)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def check(tile: Tile, cpu: Cpu) -> None:
 def heights(target: Target) -> dict[int, int]:
     """Vectors -> rows of the tallest tile: those of the plans, and narrower ones for the lanes that are left over."""
     tallest: dict[int, int] = {}
-    for vectors in plan._VECTORS:
+    for vectors in tiling._VECTORS:
         rows = target.tile_rows(vectors)
         if vectors == 1 or rows * vectors + vectors < target.registers:
             for width in range(1, vectors + 1):
@@ -203,12 +203,12 @@ def tiles(target: Target, *, every: bool) -> Iterator[Tile]:
 
 @cpus
 def test_plans_use_no_other_tiles(cpu: Cpu, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "host", lambda: cpu.target)
+    monkeypatch.setattr(tiling, "host", lambda: cpu.target)
     known = heights(cpu.target)
     for itemsize in (4, 8):
         for lanes in range(1, 9 * cpu.target.lanes(itemsize)):
             for pixels in (1, 2, 3, 5, 7, 11, 14, 28, 31, 56, 223):
-                cut, _ = plan.tiling.__wrapped__(pixels, lanes, itemsize)
+                cut, _ = tiling.tiling.__wrapped__(pixels, lanes, itemsize)
                 assert all(cut.tall <= known[vectors] for vectors, _ in cut.widths)
 
 
@@ -232,7 +232,7 @@ def test_no_tile_spills(cpu: Cpu) -> None:
 
 
 @cpus
-@pytest.mark.parametrize("mode", MODES, ids=["packed", "strided", "lanewise"])
+@pytest.mark.parametrize("mode", MODES, ids=["packed", "strided", "lanewise", "rows"])
 def test_a_tile_too_tall_is_caught(cpu: Cpu, mode: int) -> None:
     skip_unless_known(cpu)
     lanes, rows = cpu.target.lanes(4), cpu.target.registers // 2

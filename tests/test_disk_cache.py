@@ -58,7 +58,7 @@ EDITED = """
 # a helper or an intrinsic of one module, of which the compiled functions of other modules are made
 EDITS = {
     "rows.py": (" - integer(args, PAD_H)\n", " - integer(args, PAD_H) + 1\n", {"y", "dweight"}),
-    "accumulate.py": ("builder.fadd(", "builder.fsub(", {"dx"}),
+    "accumulate.py": ("fadd(emit.load_vector(place, 0)", "fsub(emit.load_vector(place, 0)", {"dx"}),
     "transpose.py": ("((i, upper), (i + bit, lower))", "((i, lower), (i + bit, upper))", {"y"}),
 }
 

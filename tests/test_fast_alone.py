@@ -48,6 +48,13 @@ def pool_work(name: str, backend: str, dtype: str) -> tuple[list[Any], Callable[
         magnitude(fc.avg_pool2d_backward, dy, x.shape, case.kernel, **window),
         0,
         magnitude(fc.col2im, cols, size, case.kernel, **window),
+        magnitude(fc.lp_pool2d, x, 3, case.kernel, **window),
+        magnitude(fc.lp_pool2d_backward, dy, x, 3, case.kernel, **window),
+        magnitude(fc.adaptive_avg_pool2d, x, (2, 3)),
+        magnitude(fc.adaptive_avg_pool2d_backward, dy, x.shape),
+        0,
+        0,
+        0,
     ]
     options: dict[str, Any] = {**window, "backend": backend}
     return sizes, lambda: [
@@ -57,6 +64,13 @@ def pool_work(name: str, backend: str, dtype: str) -> tuple[list[Any], Callable[
         fc.avg_pool2d_backward(dy, x.shape, case.kernel, **options),
         fc.im2col(x, case.kernel, **options),
         fc.col2im(cols, size, case.kernel, **options),
+        fc.lp_pool2d(x, 3, case.kernel, **options),
+        fc.lp_pool2d_backward(dy, x, 3, case.kernel, **options),
+        fc.adaptive_avg_pool2d(x, (2, 3), backend=backend),
+        fc.adaptive_avg_pool2d_backward(dy, x.shape, backend=backend),
+        fc.adaptive_max_pool2d(x, (2, 3), backend=backend),
+        fc.max_unpool2d(dy, np.maximum(indices, 0), size, backend=backend),
+        fc.max_unpool2d_backward(x, np.maximum(indices, 0), backend=backend),
     ]
 
 
@@ -71,7 +85,7 @@ def test_with_the_other_backends_broken(monkeypatch: pytest.MonkeyPatch, name: s
     expected = compute_naive()
     _, compute = work(name, "fast", dtype)
     for backend in (NaiveBackend, NumpyBackend):
-        for operation in Backend.__abstractmethods__:
+        for operation in (*Backend.__abstractmethods__, "linear", "linear_backward"):
             monkeypatch.setattr(backend, operation, refuse)
     with pytest.raises(AssertionError, match="the naive backend was called"):
         compute_naive()
@@ -92,4 +106,5 @@ def test_it_imports_nothing_from_them() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            assert not {"fastconv.backends.naive", "fastconv.backends.numpy"} & set(names), file
+            others = ("fastconv.backends.naive", "fastconv.backends.numpy")
+            assert not any(name == other or name.startswith(f"{other}.") for name in names for other in others), file

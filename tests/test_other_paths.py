@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checks import GRADIENTS, check_avg, check_columns, check_conv, check_max
+from checks import GRADIENTS, check_adaptive, check_avg, check_columns, check_conv, check_lp, check_max, check_unpool
 from programs import run
 from strategies import BACKENDS, CONV_CASES, POOL_CASES, ConvCase, WindowCase, conv_arrays, normal, stored
 
@@ -45,7 +45,21 @@ def check_small(convs: Iterable[ConvCase] = CASES, pools: Iterable[WindowCase] =
                 x = stored(normal(case.x_shape, 0, dtype), order)
                 check_max("fast", case, x, ceil_mode=True, order=order)
                 check_avg("fast", case, x, ceil_mode=True, include_pad=False, order=order)
+                check_lp("fast", case, 3, x, ceil_mode=True, order=order)
+                check_adaptive("fast", (3, 1), x, order=order)
             check_columns("fast", case, normal(case.x_shape, 1, dtype))
+        check_long_windows(dtype)
+
+
+def check_long_windows(dtype: str) -> None:
+    """Windows that are reduced one by one, in rows longer than any block, and unpooling."""
+    for order, channels in (("C", 2), ("channels-last", 9)):
+        x = stored(normal((1, channels, 14, 15), 2, dtype), order)
+        check_adaptive("fast", (1, 1), x, order=order)
+        check_max("fast", WindowCase(x.shape, (2, 11), 3, 1), x, ceil_mode=True, order=order)
+        check_lp("fast", WindowCase(x.shape, (14, 15)), 2.5, x, ceil_mode=False, order=order)
+        indices = stored(np.random.default_rng(0).integers(0, 6, x.shape), order)
+        check_unpool("fast", (2, 3), x, indices, order=order)
 
 
 def check_large() -> None:

@@ -17,23 +17,39 @@ from typing import NoReturn
 from fastconv.backends.base import Backend
 from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError
 
-__all__ = ["available_backends", "get_backend", "resolve_backend", "set_backend", "use_backend"]
+__all__ = [
+    "available_backends",
+    "check_backend_name",
+    "get_backend",
+    "register_backend",
+    "resolve_backend",
+    "set_backend",
+    "unregister_backend",
+    "use_backend",
+]
 
 _NAMES = ("fast", "numpy", "naive")
 
+_registered: dict[str, Backend] = {}
 _current: str | None = None
 _override: ContextVar[str | None] = ContextVar("fastconv_backend", default=None)
 
 
-def _check_name(source: str, name: object) -> str:
-    if isinstance(name, str) and name in _NAMES:
+def check_backend_name(source: str, name: object) -> str:
+    """Return `name`, which must be that of a backend."""
+    known = (*_NAMES, *_registered)
+    if isinstance(name, str) and name in known:
         return name
     kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    raise kind(f"{source}: backend must be one of {', '.join(map(repr, _NAMES))}, but got {name!r}.")
+    raise kind(f"{source}: backend must be one of {', '.join(map(repr, known))}, but got {name!r}.")
+
+
+def _load(name: str) -> Backend:
+    return _registered[name] if name in _registered else _import(name)
 
 
 @lru_cache(maxsize=len(_NAMES))
-def _load(name: str) -> Backend:
+def _import(name: str) -> Backend:
     module = import_module(f"fastconv.backends.{name}")
     backend: Backend = module.BACKEND
     return backend
@@ -54,7 +70,7 @@ def _is_ours(error: ImportError) -> bool:
 
 
 def _require(source: str, name: object) -> str:
-    checked = _check_name(source, name)
+    checked = check_backend_name(source, name)
     try:
         _load(checked)
     except ImportError as error:
@@ -165,7 +181,7 @@ def available_backends() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        "fast" is missing where Numba cannot be imported.
+        "fast" is missing where Numba cannot be imported. Those of `register_backend` come last.
 
     Examples
     --------
@@ -176,8 +192,64 @@ def available_backends() -> tuple[str, ...]:
     try:
         _load("fast")
     except ImportError:
-        return _NAMES[1:]
-    return _NAMES
+        return (*_NAMES[1:], *_registered)
+    return (*_NAMES, *_registered)
+
+
+def register_backend(name: str, backend: Backend) -> None:
+    """Offer one more backend under a name, for `use_backend`, ``backend=`` and all the rest.
+
+    Parameters
+    ----------
+    name : str
+        A name that no backend has yet; registering the same name again replaces a backend of one's own.
+    backend : fastconv.backends.base.Backend
+        What computes. Deriving from one of the backends that are there and overriding a method or two is the short way.
+
+    Raises
+    ------
+    ValueError
+        If the name belongs to one of fastconv's own backends, or is empty.
+    TypeError
+        If `backend` is not an instance of `Backend`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> from fastconv.backends.numpy import NumpyBackend
+    >>> class Loud(NumpyBackend):
+    ...     def conv(self, x, weight, bias, geometry):
+    ...         print("convolving", x.shape)
+    ...         return super().conv(x, weight, bias, geometry)
+    >>> fc.register_backend("loud", Loud())
+    >>> y = fc.conv2d(np.ones((1, 1, 2, 3)), np.ones((1, 1, 2, 2)), backend="loud")
+    convolving (1, 1, 2, 3)
+    >>> fc.unregister_backend("loud")
+    """
+    if not name or name in _NAMES:
+        raise InvalidValueError(
+            f"register_backend: name must be a new name, but got {name!r}; {', '.join(map(repr, _NAMES))} are taken."
+        )
+    if not isinstance(backend, Backend):
+        raise InvalidTypeError(
+            f"register_backend: backend must be an instance of fastconv.backends.base.Backend, but got {backend!r}."
+        )
+    _registered[name] = backend
+
+
+def unregister_backend(name: str) -> None:
+    """Take back what `register_backend` did; an unknown name is left alone.
+
+    Parameters
+    ----------
+    name : str
+        The name that was registered.
+    """
+    global _current
+    _registered.pop(name, None)
+    if _current == name:
+        _current = None
 
 
 def resolve_backend(name: str | None, operation: str = "fastconv") -> Backend:

@@ -1,48 +1,15 @@
-"""Convolution: the public functions."""
+"""Convolution of planes: the public functions, with everything that holds for other ranks too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.functional.views import as_computed, channels_first, finish
-from fastconv.geometry import ConvGeometry
-from fastconv.validation.arrays import (
-    Array,
-    check_array,
-    check_layout,
-    check_rank,
-    check_shape,
-    common_dtype,
-    layout_shape,
-    logical_shape,
-)
-from fastconv.validation.operations import conv_geometry
-from fastconv.validation.sizes import check_integer, check_padding, check_sizes
+from fastconv.functional.conv_any import ConvGradients, conv, conv_backward
+from fastconv.validation.arrays import Array
+from fastconv.validation.needs import GRADIENTS
 
 __all__ = ["ConvGradients", "conv2d", "conv2d_backward"]
-
-_GRADIENTS = ("x", "weight", "bias")
-
-
-class ConvGradients(NamedTuple):
-    """Gradients of a convolution; None for those that were not asked for.
-
-    Attributes
-    ----------
-    dx : ndarray or None
-        Gradient of the input, shaped like it.
-    dweight : ndarray or None
-        Gradient of the weights, shaped like them.
-    dbias : ndarray or None
-        Gradient of the bias, shape (F,).
-    """
-
-    dx: Array | None
-    dweight: Array | None
-    dbias: Array | None
 
 
 def conv2d(
@@ -101,12 +68,17 @@ def conv2d(
     See Also
     --------
     conv2d_backward : The gradients.
+    conv1d, conv3d : The same with one and three spatial axes.
+    conv_transpose2d : The transposed operation.
 
     Notes
     -----
     This is the cross-correlation of deep learning; the filter is not flipped:
 
     ``y[n, f, i, j] = bias[f] + sum_{c, k, l} x[n, c, i*sh + k*dh - ph, j*sw + l*dw - pw] * weight[f, c, k, l]``
+
+    Padding consists of zeros that are multiplied like any other number, so an infinite or NaN weight over padding
+    gives NaN.
 
     The lowering to a matrix product over im2col columns is due to Chellapilla, Puri and Simard (2006), "High
     Performance Convolutional Neural Networks for Document Processing", section 3.
@@ -121,7 +93,7 @@ def conv2d(
     array([[-5., -5.],
            [-5., -5.]], dtype=float32)
     """
-    return _conv("conv2d", 2, x, weight, bias, stride, padding, dilation, groups, layout, backend)
+    return conv("conv2d", 2, x, weight, bias, stride, padding, dilation, groups, layout, backend)
 
 
 def conv2d_backward(
@@ -134,7 +106,7 @@ def conv2d_backward(
     dilation: Any = 1,
     groups: int = 1,
     layout: str = "NCHW",
-    needs: Iterable[str] = _GRADIENTS,
+    needs: Iterable[str] = GRADIENTS,
     backend: str | None = None,
 ) -> ConvGradients:
     """Gradients of `conv2d` with respect to its input, weights and bias.
@@ -178,6 +150,10 @@ def conv2d_backward(
     dW = dY Xᵀ, dX = Wᵀ dY scattered back (col2im), and dbias is the sum of dY over batch and positions. No mean over
     the batch is taken: the loss decides the scale.
 
+    Infinities and NaN in `x` and `dy` reach what a window connects them with, padding included, where they make NaN.
+    With an infinite or NaN *weight*, the fast backend may give NaN for other numbers of dx as well: those that the
+    weight would reach from a window beyond the first or the last.
+
     Examples
     --------
     >>> import numpy as np
@@ -192,115 +168,4 @@ def conv2d_backward(
     >>> gradients.dbias, gradients.dweight
     (array([4.]), None)
     """
-    return _conv_backward(
-        "conv2d_backward", 2, dy, x, weight, stride, padding, dilation, groups, layout, needs, backend
-    )
-
-
-def _geometry(
-    operation: str,
-    rank: int,
-    x: Array,
-    weight: Array,
-    stride: object,
-    padding: object,
-    dilation: object,
-    groups: object,
-    channels_last: bool,
-    itemsize: int,
-) -> ConvGeometry:
-    check_rank(operation, "x", x.shape, rank, channels_last=channels_last)
-    if weight.ndim != rank + 2:
-        raise InvalidValueError(
-            f"{operation}: weight must have {rank + 2} axes, (F, C//groups, *kernel), but got {weight.ndim} "
-            f"(shape {weight.shape})."
-        )
-    return conv_geometry(
-        operation,
-        logical_shape(x.shape, channels_last=channels_last),
-        weight.shape,
-        check_sizes(operation, "stride", stride, rank, 1),
-        check_padding(operation, padding, rank),
-        check_sizes(operation, "dilation", dilation, rank, 1),
-        check_integer(operation, "groups", groups, 1),
-        itemsize,
-    )
-
-
-def _conv(
-    operation: str,
-    rank: int,
-    x: Any,
-    weight: Any,
-    bias: Any,
-    stride: object,
-    padding: object,
-    dilation: object,
-    groups: object,
-    layout: object,
-    backend: str | None,
-) -> Array:
-    channels_last = check_layout(operation, layout, rank)
-    x, weight = check_array(operation, "x", x), check_array(operation, "weight", weight)
-    arrays = [x, weight]
-    if bias is not None:
-        bias = check_array(operation, "bias", bias)
-        arrays.append(bias)
-    dtype = common_dtype(operation, *arrays)
-    geometry = _geometry(operation, rank, x, weight, stride, padding, dilation, groups, channels_last, dtype.itemsize)
-    if bias is not None:
-        check_shape(operation, "bias", bias.shape, (geometry.filters,), "one value per filter")
-        bias = as_computed(bias, dtype)
-    y = resolve_backend(backend, operation).conv(
-        channels_first(as_computed(x, dtype), channels_last=channels_last), as_computed(weight, dtype), bias, geometry
-    )
-    return finish(y, dtype, channels_last=channels_last)
-
-
-def _conv_backward(
-    operation: str,
-    rank: int,
-    dy: Any,
-    x: Any,
-    weight: Any,
-    stride: object,
-    padding: object,
-    dilation: object,
-    groups: object,
-    layout: object,
-    needs: Iterable[str],
-    backend: str | None,
-) -> ConvGradients:
-    channels_last = check_layout(operation, layout, rank)
-    dy, x = check_array(operation, "dy", dy), check_array(operation, "x", x)
-    weight = check_array(operation, "weight", weight)
-    wanted = _check_needs(operation, needs)
-    dtype = common_dtype(operation, dy, x, weight)
-    geometry = _geometry(operation, rank, x, weight, stride, padding, dilation, groups, channels_last, dtype.itemsize)
-    check_rank(operation, "dy", dy.shape, rank, channels_last=channels_last)
-    expected = layout_shape(geometry.output_shape, channels_last=channels_last)
-    check_shape(operation, "dy", dy.shape, expected, "the shape of the output")
-    dx, dweight, dbias = resolve_backend(backend, operation).conv_backward(
-        channels_first(as_computed(dy, dtype), channels_last=channels_last),
-        channels_first(as_computed(x, dtype), channels_last=channels_last),
-        as_computed(weight, dtype),
-        geometry,
-        wanted,
-    )
-    return ConvGradients(
-        None if dx is None else finish(dx, dtype, channels_last=channels_last),
-        None if dweight is None else finish(dweight, dtype, channels_last=False),
-        None if dbias is None else finish(dbias, dtype, channels_last=False),
-    )
-
-
-def _check_needs(operation: str, needs: Iterable[str]) -> frozenset[str]:
-    names = (needs,) if isinstance(needs, str) else needs
-    if not isinstance(names, Iterable):
-        raise InvalidTypeError(f"{operation}: needs must be an iterable of names, but got {needs!r}.")
-    wanted = tuple(names)
-    if any(name not in _GRADIENTS for name in wanted):
-        raise InvalidValueError(
-            f"{operation}: needs must name some of {', '.join(map(repr, _GRADIENTS))}, but got {wanted!r}."
-        )
-    return frozenset(wanted)
+    return conv_backward("conv2d_backward", 2, dy, x, weight, stride, padding, dilation, groups, layout, needs, backend)

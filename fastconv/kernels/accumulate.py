@@ -10,7 +10,9 @@ from fastconv.kernels.jit import INTERPRETED
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import Emitter, Tile
 
-__all__ = ["accumulate", "copy_run"]
+__all__ = ["GROUP", "accumulate", "copy_run", "sum_groups"]
+
+GROUP = 8  # numbers that `sum_groups` takes at once
 
 _I64 = ir.IntType(64)
 
@@ -62,5 +64,37 @@ def copy_run(typing_context, number, target, source, count):
     return types.void(number, types.intp, types.intp, types.intp), codegen
 
 
+@intrinsic
+def sum_groups(typing_context, number, totals, source, groups):
+    """``totals[i] += source[8 g + i]`` in float64 for g below `groups`, at least 1; `number` has the type of source."""
+
+    def codegen(context, builder, signature, arguments):
+        _, totals, source, groups = arguments
+        wide = ir.VectorType(ir.DoubleType(), GROUP)
+        narrow = ir.VectorType(ir.FloatType() if number.bitwidth == 32 else ir.DoubleType(), GROUP)
+        place = builder.inttoptr(totals, wide.as_pointer())
+        before, loop = builder.block, builder.append_basic_block("groups")
+        done = builder.append_basic_block("groups_end")
+        start = builder.load(place, align=8)
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        group, total = builder.phi(_I64), builder.phi(wide)
+        group.add_incoming(ir.Constant(_I64, 0), before)
+        total.add_incoming(start, before)
+        offset = builder.mul(group, ir.Constant(_I64, GROUP * number.bitwidth // 8))
+        pointer = builder.inttoptr(builder.add(source, offset), narrow.as_pointer())
+        numbers = builder.load(pointer, align=number.bitwidth // 8)
+        more = builder.fadd(total, numbers if number.bitwidth == 64 else builder.fpext(numbers, wide))
+        following = builder.add(group, ir.Constant(_I64, 1))
+        group.add_incoming(following, loop)
+        total.add_incoming(more, loop)
+        builder.cbranch(builder.icmp_signed("<", following, groups), loop, done)
+        builder.position_at_end(done)
+        builder.store(more, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(number, types.intp, types.intp, types.intp), codegen
+
+
 if INTERPRETED:
-    from fastconv.kernels.twins import accumulate, copy_run
+    from fastconv.kernels.twins import accumulate, copy_run, sum_groups

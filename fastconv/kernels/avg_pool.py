@@ -7,7 +7,16 @@ from functools import cache
 import numpy as np
 
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, load, load_double, size_of, store_double, store_number
+from fastconv.kernels.memory import (
+    integer,
+    load,
+    load_at,
+    load_double,
+    size_of,
+    store_double,
+    store_number,
+    store_number_at,
+)
 from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
 
 __all__ = ["avg_pool_address"]
@@ -41,7 +50,7 @@ def _row(args, plane, depths, heights, kd, kh):
 @helper
 def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
     """One output position, all channels; `total` is scratch memory."""
-    channels, itemsize = integer(args, CHANNELS), size_of(number)
+    channels = integer(args, CHANNELS)
     ws, w0, w1 = window(args, W, ow)
     for c in range(channels):
         store_double(total, c, 0.0)
@@ -51,30 +60,42 @@ def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
             for kw in range(w0, w1):
                 x = row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W)
                 for c in range(channels):
-                    store_double(total, c, load_double(total, c) + load(x + c * itemsize, number))
+                    store_double(total, c, load_double(total, c) + load_at(x, c, number))
     for c in range(channels):
-        store_number(y + c * itemsize, load_double(total, c) / count if count else np.nan, number)
+        store_number_at(y, c, load_double(total, c) / count if count else np.nan, number)
 
 
 @helper
 def _pixel_backward(args, plane, y, count, channels, depths, heights, ow, number):
     """One output position, some channels: its share of the gradient to every cell."""
     ws, w0, w1 = window(args, W, ow)
-    item = size_of(number)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
             for kw in range(w0, w1):
                 x = row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W)
                 for c in range(channels):
-                    share = load(y + c * item, number) / count
-                    store_number(x + c * item, load(x + c * item, number) + share, number)
+                    store_number_at(x, c, load_at(x, c, number) + load_at(y, c, number) / count, number)
 
 
 @helper
 def _add_along(total, x, step, count, number):
     for o in range(count):
         store_double(total, o, load_double(total, o) + load(x + o * step, number))
+
+
+@helper
+def _add_dense(total, x, every, count, number):
+    """`_add_along` for every first or second number: indices that LLVM's vectoriser can follow."""
+    for o in range(count):
+        store_double(total, o, load_double(total, o) + load_at(x, o * every, number))
+
+
+@helper
+def _spread_dense(x, every, share, count, number):
+    """`_spread_along`, likewise."""
+    for o in range(count):
+        store_number_at(x, o * every, load_at(x, o * every, number) + load_double(share, o), number)
 
 
 @helper
@@ -99,14 +120,19 @@ def _row_plane(args, plane, y, total, count, depths, heights, number):
                 first, stop = inside(left, stride, integer(args, IN_W), width)
                 x, here = row + (left + first * stride) * integer(args, X_W), total + 8 * first
                 if step == item:
-                    _add_along(here, x, item, stop - first, number)
+                    _add_dense(here, x, 1, stop - first, number)
                 elif step == 2 * item:
-                    _add_along(here, x, 2 * item, stop - first, number)
+                    _add_dense(here, x, 2, stop - first, number)
                 else:
                     _add_along(here, x, step, stop - first, number)
-    for o in range(width):
-        divisor = count * integer(counts, o)
-        store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
+    if y_step == item:
+        for o in range(width):
+            divisor = count * integer(counts, o)
+            store_number_at(y, o, load_double(total, o) / divisor if divisor else np.nan, number)
+    else:
+        for o in range(width):
+            divisor = count * integer(counts, o)
+            store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
 
 
 @helper
@@ -114,9 +140,14 @@ def _row_backward(args, plane, y, share, count, depths, heights, number):
     """One output row of one channel, tap by tap; `share` is scratch memory for the gradients over their divisors."""
     width, stride, item = integer(args, OUT_W), integer(args, S_W), size_of(number)
     step, counts, y_step = stride * integer(args, X_W), integer(args, COUNT_W), integer(args, Y_W)
-    for o in range(width):
-        divisor = count * integer(counts, o)
-        store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
+    if y_step == item:
+        for o in range(width):
+            divisor = count * integer(counts, o)
+            store_double(share, o, load_at(y, o, number) / divisor if divisor else 0.0)
+    else:
+        for o in range(width):
+            divisor = count * integer(counts, o)
+            store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
@@ -125,9 +156,9 @@ def _row_backward(args, plane, y, share, count, depths, heights, number):
                 first, stop = inside(left, stride, integer(args, IN_W), width)
                 x, here = row + (left + first * stride) * integer(args, X_W), share + 8 * first
                 if step == item:
-                    _spread_along(x, item, here, stop - first, number)
+                    _spread_dense(x, 1, here, stop - first, number)
                 elif step == 2 * item:
-                    _spread_along(x, 2 * item, here, stop - first, number)
+                    _spread_dense(x, 2, here, stop - first, number)
                 else:
                     _spread_along(x, step, here, stop - first, number)
 

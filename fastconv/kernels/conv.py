@@ -18,9 +18,9 @@ from functools import cache
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import call_tile, fence, integer
-from fastconv.kernels.rows import SOURCE, fill_band
+from fastconv.kernels.rows import SOURCE, address_of_window, fill_band, reads_source
 
-__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address", "tile_chunks"]
+__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address", "first_column", "tile_chunks"]
 
 CONV = Block(
     SOURCE
@@ -37,10 +37,10 @@ BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
 CHUNK_ENTRY = Block("SEGMENTS LENGTH OFFSET FIRST_K")
 
 _I = CONV.index
-X, X_N, X_D, X_H, X_GROUP = _I["X"], _I["X_N"], _I["X_D"], _I["X_H"], _I["X_GROUP"]
-S_D, S_H, OD, OH, IMAGES = _I["S_D"], _I["S_H"], _I["OD"], _I["OH"], _I["IMAGES"]
-COPY, BAND_IMAGE, BAND_ROW = _I["COPY"], _I["BAND_IMAGE"], _I["BAND_ROW"]
-ROWS_PER_BAND, IMAGES_PER_BAND = _I["ROWS_PER_BAND"], _I["IMAGES_PER_BAND"]
+X_H, S_H, OD, OH, IMAGES, BAND_IMAGE = (_I[name] for name in ("X_H", "S_H", "OD", "OH", "IMAGES", "BAND_IMAGE"))
+ROWS_PER_BAND, IMAGES_PER_BAND, ROW_SEGMENTS = (
+    _I[name] for name in ("ROWS_PER_BAND", "IMAGES_PER_BAND", "ROW_SEGMENTS")
+)
 SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
 GROUPS, BLOCKS, BLOCK_TABLE = _I["GROUPS"], _I["BLOCKS"], _I["BLOCK_TABLE"]
 WEIGHT, WEIGHT_GROUP = _I["WEIGHT"], _I["WEIGHT_GROUP"]
@@ -86,13 +86,13 @@ def tile_chunks(args, tile, entry, a, b, init, c):
 
 
 @helper
-def _row(args, part, entry, a, b, init, init_row, c):
-    """One chunk of one output row of one block of filters: tall tiles first, then those with one row less."""
+def _row(args, part, entry, first, last, a, b, init, init_row, c):
+    """One chunk of the tiles `first` to ``last - 1`` of an output row and a block of filters; tall ones come first."""
     y_pixel, a_pixel, a_k, b_k = integer(args, Y_W), integer(args, A_PIXEL), integer(args, A_K), integer(entry, B_K)
     segments, length, tail = integer(part, SEGMENTS), integer(part, LENGTH), integer(entry, TAIL)
     offsets = integer(args, OFFSETS) + integer(part, OFFSET)
     steps, ahead = segments * length, integer(args, AHEAD)
-    for t in range(integer(args, TILES)):
+    for t in range(first, last):
         big = t < integer(args, TILES_BIG)
         tile = integer(entry, TILE_BIG) if big else integer(entry, TILE_SMALL)
         m = integer(args, M_BIG) if big else integer(args, M_SMALL)
@@ -111,50 +111,61 @@ def _row(args, part, entry, a, b, init, init_row, c):
 
 
 @helper
-def _band(args, start, group, first_block, last_block, image, images, first_row, rows):
-    """All tiles of a band; `start` is the address of its first input row (in the band, or in x itself).
+def first_column(args, tile):
+    """Column of y at which a tile starts."""
+    tall = min(tile, integer(args, TILES_BIG))
+    return tall * integer(args, M_BIG) + (tile - tall) * integer(args, M_SMALL)
+
+
+@helper
+def _band(args, band, group, first_block, last_block, image, images, first_row, rows, tile, last_tile):
+    """All tiles of a band, from `tile` on in every row; `band` is its address, or 0 where x itself is read.
 
     A chunk of a panel of weights, 32 KB at most, stays in the L1 cache while all tiles of the band use it.
     """
-    in_place = integer(args, COPY) == 0
+    column = first_column(args, tile)
+    a_row = integer(args, A_ROW) if band else integer(args, S_H) * integer(args, X_H)
     for block in range(first_block, last_block):
         entry = integer(args, BLOCK_TABLE) + block * ENTRY
         panel = integer(args, WEIGHT) + group * integer(args, WEIGHT_GROUP) + integer(entry, B_OFFSET)
-        column = group * integer(args, Y_GROUP) + integer(entry, C_OFFSET)
+        lane = group * integer(args, Y_GROUP) + integer(entry, C_OFFSET)
         for chunk in range(integer(args, CHUNKS)):
             part = integer(args, CHUNK_TABLE) + chunk * CHUNK
             b = panel + integer(part, FIRST_K) * integer(entry, B_K)
             for i in range(images):
                 n = (image + i) // integer(args, OD)
                 od = image + i - n * integer(args, OD)
-                a = start + i * integer(args, BAND_IMAGE) + integer(entry, A_OFFSET)
-                if in_place:
-                    a = start + n * integer(args, X_N) + od * integer(args, S_D) * integer(args, X_D)
-                    a += integer(entry, A_OFFSET)
-                c = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + column
+                a = band + i * integer(args, BAND_IMAGE)
+                if band == 0:
+                    a = address_of_window(args, group, image + i, first_row, column)
+                a += integer(entry, A_OFFSET)
+                c = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + lane
+                c += column * integer(args, Y_W)
                 for r in range(first_row, first_row + rows):
                     y = c + r * integer(args, Y_H)
-                    init, init_row = (y, integer(args, Y_W)) if chunk else (integer(args, BIAS) + column, 0)
-                    _row(args, part, entry, a, b, init, init_row, y)
-                    a += integer(args, A_ROW)
+                    init, init_row = (y, integer(args, Y_W)) if chunk else (integer(args, BIAS) + lane, 0)
+                    _row(args, part, entry, tile, last_tile, a, b, init, init_row, y)
+                    a += a_row
 
 
 @helper
 def group_rows(args, band, group, first_block, last_block, first, last, number):
-    """Output rows `first` to ``last - 1`` (counted over all images) of some blocks of one group."""
-    height = integer(args, OH)
+    """Output rows `first` to ``last - 1`` (counted over all segments of all images) of some blocks of one group."""
+    height, segments, tiles = integer(args, OH), integer(args, ROW_SEGMENTS), integer(args, TILES)
     while first < last:
-        image = first // height
-        row = first - image * height
+        image, segment = first // (height * segments), first // height % segments
+        row = first % height
         images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
         if row == 0 and rows == height:
             images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
-        if integer(args, COPY):
-            fill_band(args, band, group, image, images, row, rows, number)
+        tile, last_tile = tiles * segment // segments, tiles * (segment + 1) // segments
+        column = first_column(args, tile)
+        columns = first_column(args, last_tile) - column
+        start = 0
+        if not reads_source(args, column, columns):
+            fill_band(args, band, group, image, images, row, rows, column, columns, number)
             start = band
-        else:
-            start = integer(args, X) + group * integer(args, X_GROUP) + row * integer(args, A_ROW)
-        _band(args, start, group, first_block, last_block, image, images, row, rows)
+        _band(args, start, group, first_block, last_block, image, images, row, rows, tile, last_tile)
         first += images * rows
 
 
@@ -164,7 +175,8 @@ def _driver(number):
     def conv(args, task):
         revision  # noqa: B018 (a part of the cache key)
         row_tasks, block_tasks = integer(args, ROW_TASKS), integer(args, BLOCK_TASKS)
-        rows, blocks = integer(args, IMAGES) * integer(args, OH), integer(args, BLOCKS)
+        rows = integer(args, IMAGES) * integer(args, ROW_SEGMENTS) * integer(args, OH)
+        blocks = integer(args, BLOCKS)
         row_task = task % row_tasks
         block_task = task // row_tasks
         first, last = rows * row_task // row_tasks, rows * (row_task + 1) // row_tasks

@@ -8,6 +8,8 @@
   neither the helpers and intrinsics that it calls nor the jit options; therefore every cached function has `REVISION`
   in its closure, a hash over the sources of this package. Where no folder is writable, Numba raises instead of
   compiling without a cache; then there is none.
+  Every kernel has a name of its own, which names its files: Numba numbers the variants that share an index without a
+  lock, so that two processes with a cold cache could each store a different variant under the same number.
   A closure may hold numbers and strings only: a jitted function in it is pickled with an identity that is new in every
   process, so that nothing would ever be found. Hence helpers are functions of a module, and take a number of the right
   type (`ZERO`) where the code depends on the type.
@@ -109,6 +111,7 @@ def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
     if INTERPRETED:
         return _interpret(name, function)
     start = time.perf_counter()
+    function.__qualname__ = name
     compiled = _with_cache(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function))
     build_log.append(Built(name, time.perf_counter() - start, compiled.cache_hits > 0))
     return compiled
@@ -119,6 +122,7 @@ def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...],
     if INTERPRETED:
         return function
     start = time.perf_counter()
+    function.__qualname__ = name
     compiled = _with_cache(lambda cache: numba.njit(nogil=True, parallel=parallel, cache=cache, **_OPTIONS)(function))
     compiled(*arguments)
     build_log.append(Built(name, time.perf_counter() - start, bool(sum(compiled.stats.cache_hits.values()))))

@@ -1,6 +1,6 @@
-"""Max pooling and its gradient.
+"""Max pooling, tap by tap.
 
-Two forms of the forward pass: *lanes* for channels-last memory, where the inner loop runs over channels and is
+Two forms: *lanes* for channels-last memory, where the inner loop runs over channels and is
 vectorised by LLVM, and *plane* for any other strides, where it runs along an output row.
 """
 
@@ -8,8 +8,19 @@ from __future__ import annotations
 
 from functools import cache
 
+from fastconv.kernels.best import LOWEST, beats, begin, improve, no_cell
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, load, size_of, store, store_integer, store_number
+from fastconv.kernels.memory import (
+    copy_bytes,
+    integer,
+    load,
+    load_at,
+    size_of,
+    store,
+    store_at,
+    store_integer,
+    store_number,
+)
 from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
 
 __all__ = ["max_pool_address"]
@@ -20,44 +31,7 @@ Y, Y_N, Y_C, Y_D, Y_H, Y_W = (_I[name] for name in ("Y", "Y_N", "Y_C", "Y_D", "Y
 INDEX, BATCH, CHANNELS, TASKS = _I["INDEX"], _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
 IN_H, IN_W, OUT_D, OUT_H, OUT_W = _I["IN_H"], _I["IN_W"], _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
 K_W, S_W, PAD_W = _I["K_W"], _I["S_W"], _I["PAD_W"]
-DIL_D, DIL_H, DIL_W, CHANNEL_BLOCK = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"], _I["CHANNEL_BLOCK"]
-LOWEST = -float("inf")
-
-
-@helper
-def _wins(value, best):
-    """Whether a later element replaces the best so far: greater, or the first NaN."""
-    return (value > best) | ((value != value) & (best == best))  # without branches, so that loops vectorise
-
-
-@helper
-def _first(x, y, index, position, channels, with_index, number):
-    itemsize = size_of(number)
-    for c in range(channels):
-        store(y + c * itemsize, load(x + c * itemsize, number))
-    if with_index:
-        for c in range(channels):
-            store_integer(index, c, position)
-
-
-@helper
-def _update(x, y, index, position, channels, with_index, number):
-    itemsize = size_of(number)
-    for c in range(channels):
-        value, best = load(x + c * itemsize, number), load(y + c * itemsize, number)
-        wins = _wins(value, best)
-        store(y + c * itemsize, value if wins else best)
-        if with_index:
-            store_integer(index, c, position if wins else integer(index, c))
-
-
-@helper
-def _nothing(y, index, channels, with_index, number):
-    """Windows without a real cell."""
-    for c in range(channels):
-        store_number(y + c * size_of(number), LOWEST, number)
-        if with_index:
-            store_integer(index, c, -1)
+DIL_D, DIL_H, DIL_W = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
 
 
 @helper
@@ -77,12 +51,12 @@ def _pixel_lanes(args, plane, y, index, depths, heights, ow, with_index, number)
                 x = plane + d * integer(args, X_D) + h * integer(args, X_H) + w * integer(args, X_W)
                 position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
                 if is_first:
-                    _first(x, y, index, position, channels, with_index, number)
+                    begin(x, y, index, position, channels, with_index, number)
                     is_first = False
                 else:
-                    _update(x, y, index, position, channels, with_index, number)
+                    improve(x, y, index, position, channels, with_index, number)
     if is_first:
-        _nothing(y, index, channels, with_index, number)
+        no_cell(y, index, channels, with_index, number)
 
 
 @helper
@@ -90,7 +64,7 @@ def _along(x, x_step, y, y_step, index, position, position_step, count, with_ind
     """One tap of `count` windows of one output row; an index below 0 marks a window that has seen no cell yet."""
     for o in range(count):
         value, best = load(x + o * x_step, number), load(y + o * y_step, number)
-        wins = _wins(value, best)
+        wins = beats(value, best)
         if with_index:
             before = integer(index + o * (y_step // size_of(number) * 8), 0)
             wins = wins | (before < 0)
@@ -101,13 +75,26 @@ def _along(x, x_step, y, y_step, index, position, position_step, count, with_ind
 
 
 @helper
+def _along_dense(x, every, y, index, position, position_step, count, with_index, number):
+    """`_along` for dense results and every first or second number of x: indices that LLVM's vectoriser can follow."""
+    for o in range(count):
+        value, best = load_at(x, o * every, number), load_at(y, o, number)
+        wins = beats(value, best)
+        if with_index:
+            before = integer(index, o)
+            wins = wins | (before < 0)
+            store_integer(index, o, position + o * position_step if wins else before)
+        store_at(y, o, value if wins else best)
+
+
+@helper
 def _tap_row(x, x_step, y, y_step, index, position, stride, count, with_index, number):
-    """`_along`, with constant steps where memory is dense, so that LLVM vectorises it."""
+    """`_along`, or where memory is dense `_along_dense`."""
     item = size_of(number)
     if y_step == item and x_step == item:
-        _along(x, item, y, item, index, position, stride, count, with_index, number)
+        _along_dense(x, 1, y, index, position, stride, count, with_index, number)
     elif y_step == item and x_step == 2 * item:
-        _along(x, 2 * item, y, item, index, position, stride, count, with_index, number)
+        _along_dense(x, 2, y, index, position, stride, count, with_index, number)
     else:
         _along(x, x_step, y, y_step, index, position, stride, count, with_index, number)
 
@@ -115,9 +102,11 @@ def _tap_row(x, x_step, y, y_step, index, position, stride, count, with_index, n
 @helper
 def _copy_along(x, x_step, y, y_step, count, number):
     item = size_of(number)
-    if y_step == item and x_step == 2 * item:  # a constant step, so that LLVM vectorises it
+    if y_step == item and x_step == item:
+        copy_bytes(y, x, count * item)
+    elif y_step == item and x_step == 2 * item:
         for o in range(count):
-            store(y + o * item, load(x + o * 2 * item, number))
+            store_at(y, o, load_at(x, 2 * o, number))
     else:
         for o in range(count):
             store(y + o * y_step, load(x + o * x_step, number))
@@ -201,32 +190,7 @@ def _plane(number, with_index):
     return max_plane
 
 
-def _backward(number, _):
-    """Gradients to the cells that won, on blocks of channels that no other task writes; X_W is the step of a cell."""
-    revision = REVISION
-
-    def max_backward(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, step, tasks = integer(args, CHANNELS), integer(args, CHANNEL_BLOCK), integer(args, TASKS)
-        blocks = (channels + step - 1) // step
-        items = integer(args, BATCH) * blocks
-        x_c, y_c, x_w, y_w = integer(args, X_C), integer(args, Y_C), integer(args, X_W), integer(args, Y_W)
-        for item in range(items * task // tasks, items * (task + 1) // tasks):
-            n, first = item // blocks, item % blocks * step
-            plane = integer(args, X) + n * integer(args, X_N) + first * x_c
-            offset = n * integer(args, Y_N) + first * y_c
-            for p in range(integer(args, OUT_W)):
-                for c in range(min(step, channels - first)):
-                    here = offset + p * y_w + c * y_c
-                    winner = integer(integer(args, INDEX) + here // size_of(number) * 8, 0)
-                    if winner >= 0:
-                        x = plane + winner * x_w + c * x_c
-                        store(x, load(x, number) + load(integer(args, Y) + here, number))
-
-    return max_backward
-
-
-_FORMS = {"lanes": _lanes, "plane": _plane, "backward": _backward}
+_FORMS = {"lanes": _lanes, "plane": _plane}
 
 
 @cache
@@ -236,6 +200,6 @@ def _compiled(form, itemsize, with_index):
 
 
 def max_pool_address(form: str, itemsize: int, *, with_index: bool = False) -> int:
-    """Address of a form ("lanes", "plane" or "backward") for numbers of `itemsize` bytes; compiled on first use."""
+    """Address of a form ("lanes" or "plane") for numbers of `itemsize` bytes; compiled on first use."""
     with LOCK:
         return _compiled(form, itemsize, with_index).address

@@ -17,12 +17,15 @@ __all__ = [
     "fence",
     "integer",
     "load",
+    "load_at",
     "load_double",
     "size_of",
     "store",
+    "store_at",
     "store_double",
     "store_integer",
     "store_number",
+    "store_number_at",
 ]
 
 _I64 = ir.IntType(64)
@@ -83,6 +86,32 @@ def store(typing_context, address, value):
         return context.get_dummy_value()
 
     return types.void(types.intp, value), codegen
+
+
+@intrinsic
+def load_at(typing_context, address, index, number):
+    """Floating-point number `index` of those at `address`, of the type of `number`.
+
+    An index, other than an address that is counted up, is what LLVM's vectoriser can follow.
+    """
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], arguments[2].type.as_pointer())
+        return builder.load(builder.gep(pointer, [arguments[1]]), align=number.bitwidth // 8)
+
+    return number(types.intp, types.intp, number), codegen
+
+
+@intrinsic
+def store_at(typing_context, address, index, value):
+    """Store a floating-point number as number `index` of those at `address`."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], arguments[2].type.as_pointer())
+        builder.store(arguments[2], builder.gep(pointer, [arguments[1]]), align=value.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, value), codegen
 
 
 @intrinsic(prefer_literal=True)
@@ -174,6 +203,20 @@ def store_number(typing_context, address, value, number):
     return types.void(types.intp, types.float64, number), codegen
 
 
+@intrinsic
+def store_number_at(typing_context, address, index, value, number):
+    """Store a float64, rounded to the type of `number`, as number `index` of those at `address`."""
+
+    def codegen(context, builder, signature, arguments):
+        kind = arguments[3].type
+        rounded = arguments[2] if number.bitwidth == 64 else builder.fptrunc(arguments[2], kind)
+        pointer = builder.inttoptr(arguments[0], kind.as_pointer())
+        builder.store(rounded, builder.gep(pointer, [arguments[1]]), align=number.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.float64, number), codegen
+
+
 def _call(builder, arguments):
     function = ir.FunctionType(ir.VoidType(), [_I64] * (len(arguments) - 1))
     builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
@@ -212,10 +255,13 @@ if INTERPRETED:
         fence,
         integer,
         load,
+        load_at,
         load_double,
         size_of,
         store,
+        store_at,
         store_double,
         store_integer,
         store_number,
+        store_number_at,
     )

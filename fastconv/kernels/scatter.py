@@ -3,8 +3,9 @@
 With C channels the lanes of a product into dx would be mostly empty. So the lanes are the whole window instead: a tile
 makes ``dcols = dy @ weight`` for some pixels of an output row, (pixels, KH*KW*C) numbers that stay in the L1 cache, and
 each kernel row of them, KW*C consecutive numbers, is added to a row of dx. An item of work is a range of rows of dx of
-one element of the batch, for which it computes every output row that reaches it: two items never write the same row,
-and every cell gets its sum in the order of the output positions, however the rows are divided.
+one element of the batch, or a segment of them where rows are long, for which it computes every output position that
+reaches it: two items never write the same cell, and every cell gets its sum in the order of the output positions,
+however the cells are divided.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import cache
 
 from fastconv.kernels.accumulate import accumulate
 from fastconv.kernels.arguments import Block
-from fastconv.kernels.conv import BLOCK_ENTRY, CONV, tile_chunks
+from fastconv.kernels.conv import BLOCK_ENTRY, CONV, first_column, tile_chunks
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import clear_bytes, copy_bytes, integer, size_of
 
@@ -23,7 +24,7 @@ __all__ = ["RUN_ENTRY", "SCATTER", "scatter_address"]
 SCATTER = Block(
     " ".join(CONV.names)
     + """
-    RUNS RUN_TABLE RUN_NUMBERS STEP_W DX DX_N DX_D DX_H ROW_NUMBERS CROP DX_DEPTH DX_HEIGHT PARTS BATCH
+    RUNS RUN_TABLE RUN_NUMBERS STEP_W DX DX_N DX_D DX_H DX_DEPTH DX_HEIGHT DX_WIDTH PARTS BATCH
     COLUMNS_OFFSET BAND_OFFSET TASKS
 """
 )
@@ -33,14 +34,15 @@ RUN_ENTRY = Block("DEPTH HEIGHT ROW COLUMN")
 _I = SCATTER.index
 X, X_N, X_D, X_H = _I["X"], _I["X_N"], _I["X_D"], _I["X_H"]
 OD, OH, S_D, S_H, PAD_D, PAD_H = (_I[name] for name in ("OD", "OH", "S_D", "S_H", "PAD_D", "PAD_H"))
-EXTENT_H, BAND_ROW, BAND_PLANE = _I["EXTENT_H"], _I["BAND_ROW"], _I["BAND_PLANE"]
+OW, S_W, PAD_W, EXTENT_W, CHANNELS = (_I[name] for name in ("OW", "S_W", "PAD_W", "EXTENT_W", "CHANNELS"))
+EXTENT_H, BAND_ROW, BAND_PLANE, SEGMENTS = (_I[name] for name in ("EXTENT_H", "BAND_ROW", "BAND_PLANE", "ROW_SEGMENTS"))
 SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
 BLOCKS, BLOCK_TABLE, WEIGHT, BIAS = _I["BLOCKS"], _I["BLOCK_TABLE"], _I["WEIGHT"], _I["BIAS"]
 A_PIXEL, Y_W = _I["A_PIXEL"], _I["Y_W"]
 TILES, TILES_BIG, M_BIG, M_SMALL = _I["TILES"], _I["TILES_BIG"], _I["M_BIG"], _I["M_SMALL"]
 RUNS, RUN_TABLE, RUN_NUMBERS, STEP_W = _I["RUNS"], _I["RUN_TABLE"], _I["RUN_NUMBERS"], _I["STEP_W"]
 DX, DX_N, DX_D, DX_H = _I["DX"], _I["DX_N"], _I["DX_D"], _I["DX_H"]
-ROW_NUMBERS, CROP, DX_DEPTH, DX_HEIGHT = _I["ROW_NUMBERS"], _I["CROP"], _I["DX_DEPTH"], _I["DX_HEIGHT"]
+DX_DEPTH, DX_HEIGHT, DX_WIDTH = _I["DX_DEPTH"], _I["DX_HEIGHT"], _I["DX_WIDTH"]
 PARTS, BATCH, TASKS = _I["PARTS"], _I["BATCH"], _I["TASKS"]
 COLUMNS_OFFSET, BAND_OFFSET = _I["COLUMNS_OFFSET"], _I["BAND_OFFSET"]
 
@@ -84,9 +86,9 @@ def add_back(args, columns, band, pixels, d0, h0, rows, number):
 
 
 @helper
-def output_row(args, a, columns, band, d0, h0, rows, number):
-    """One output row, tile by tile."""
-    for t in range(integer(args, TILES)):
+def output_row(args, a, columns, band, first, last, d0, h0, rows, number):
+    """The tiles `first` to ``last - 1`` of one output row."""
+    for t in range(first, last):
         big = t < integer(args, TILES_BIG)
         pixels = integer(args, M_BIG) if big else integer(args, M_SMALL)
         _columns(args, a, columns, big)
@@ -96,15 +98,49 @@ def output_row(args, a, columns, band, d0, h0, rows, number):
 
 
 @helper
-def finish(args, n, band, first, rows, number):
-    """Copy the band, without its halo, to dx."""
-    numbers = integer(args, ROW_NUMBERS)
+def finish(args, n, band, first, rows, column, columns, number):
+    """Copy `rows` × `columns` cells, of which `band` has the first, to dx."""
+    pixel = integer(args, CHANNELS) * size_of(number)
     for d in range(integer(args, DX_DEPTH)):
         for h in range(rows):
-            source = band + d * integer(args, BAND_PLANE) + h * integer(args, BAND_ROW) + integer(args, CROP)
+            source = band + d * integer(args, BAND_PLANE) + h * integer(args, BAND_ROW)
             target = integer(args, DX) + n * integer(args, DX_N) + d * integer(args, DX_D)
-            target += (first + h) * integer(args, DX_H)
-            copy_bytes(target, source, numbers * size_of(number))
+            target += (first + h) * integer(args, DX_H) + column * pixel
+            copy_bytes(target, source, columns * pixel)
+
+
+@helper
+def tile_of(args, pixel):
+    """Tile that makes a pixel of an output row."""
+    tall = integer(args, TILES_BIG)
+    rest = pixel - tall * integer(args, M_BIG)
+    return pixel // integer(args, M_BIG) if rest < 0 else tall + rest // integer(args, M_SMALL)
+
+
+@helper
+def _item(args, n, columns, band, first, last, left, right, number):
+    """Rows `first` to ``last - 1`` of one image of dx, of them the cells `left` to ``right - 1``."""
+    stride, before, extent = integer(args, S_W), integer(args, PAD_W), integer(args, EXTENT_W)
+    pixel = integer(args, CHANNELS) * size_of(number)
+    clear_bytes(band, integer(args, DX_DEPTH) * integer(args, BAND_PLANE))
+    tile, last_tile, column, start = 0, 0, 0, left + before  # cell of the padded row where the band starts
+    leftmost = max(0, -((extent - 1 - before - left) // stride))
+    rightmost = min(integer(args, OW), (right - 1 + before) // stride + 1)
+    if leftmost < rightmost:
+        tile, last_tile = tile_of(args, leftmost), tile_of(args, rightmost - 1) + 1
+        column = first_column(args, tile)
+        start = min(column * stride, start)
+    lowest = max(0, -((integer(args, EXTENT_H) - 1 - integer(args, PAD_H) - first) // integer(args, S_H)))
+    highest = min(integer(args, OH), (last - 1 + integer(args, PAD_H)) // integer(args, S_H) + 1)
+    for od in range(integer(args, OD)):
+        for oh in range(lowest, highest):
+            a = integer(args, X) + n * integer(args, X_N) + od * integer(args, X_D) + oh * integer(args, X_H)
+            a += column * integer(args, A_PIXEL)
+            d0 = od * integer(args, S_D) - integer(args, PAD_D)
+            h0 = oh * integer(args, S_H) - integer(args, PAD_H) - first
+            place = band + (column * stride - start) * pixel
+            output_row(args, a, columns, place, tile, last_tile, d0, h0, last - first, number)
+    finish(args, n, band + (left + before - start) * pixel, first, last - first, left, right - left, number)
 
 
 def _driver(number):
@@ -113,22 +149,15 @@ def _driver(number):
     def scatter(args, task):
         revision  # noqa: B018 (a part of the cache key)
         height, parts, tasks = integer(args, DX_HEIGHT), integer(args, PARTS), integer(args, TASKS)
-        items = integer(args, BATCH) * parts
+        width, segments = integer(args, DX_WIDTH), integer(args, SEGMENTS)
+        items = integer(args, BATCH) * parts * segments
         columns = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE) + integer(args, COLUMNS_OFFSET)
         band = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE) + integer(args, BAND_OFFSET)
-        stride, before = integer(args, S_H), integer(args, PAD_H)
         for item in range(items * task // tasks, items * (task + 1) // tasks):
-            n, part = item // parts, item % parts
+            n, part, segment = item // (parts * segments), item // segments % parts, item % segments
             first, last = height * part // parts, height * (part + 1) // parts
-            clear_bytes(band, integer(args, DX_DEPTH) * integer(args, BAND_PLANE))
-            lowest = max(0, -((integer(args, EXTENT_H) - 1 - before - first) // stride))
-            highest = min(integer(args, OH), (last - 1 + before) // stride + 1)
-            for od in range(integer(args, OD)):
-                for oh in range(lowest, highest):
-                    a = integer(args, X) + n * integer(args, X_N) + od * integer(args, X_D) + oh * integer(args, X_H)
-                    d0, h0 = od * integer(args, S_D) - integer(args, PAD_D), oh * stride - before - first
-                    output_row(args, a, columns, band, d0, h0, last - first, number)
-            finish(args, n, band, first, last - first, number)
+            left, right = width * segment // segments, width * (segment + 1) // segments
+            _item(args, n, columns, band, first, last, left, right, number)
 
     return scatter
 

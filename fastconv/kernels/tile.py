@@ -6,7 +6,7 @@ A *tile* is a block of `rows` × `vectors` results that stay in vector registers
 
 The reduction is split into segments, runs of `length` numbers whose place is given by a table of byte offsets: for
 convolution a segment is one kernel row of a channels-last image, KW*C consecutive numbers, so that the product reads
-the im2col matrix in place and no columns are written. There are three modes, which differ in how a and b are addressed:
+the im2col matrix in place and no columns are written. There are four modes, which differ in how a and b are addressed:
 
 ========  =============================  =======================  ==================================
 mode      a                              b                        used for
@@ -14,6 +14,7 @@ mode      a                              b                        used for
 PACKED    scalar, next k 1 item on       packed, next k 1 row on  forward, input gradient
 STRIDED   scalar, next row 1 item on     any step between k       weight gradient (k runs over pixels)
 LANEWISE  vector: one number per lane    any step between k       depthwise, forward and gradients
+ROWS      scalar, next k 1 item on       any step between k       linear layers: weights read in place
 ========  =============================  =======================  ==================================
 
 In PACKED mode b continues from segment to segment; in the other modes the table holds pairs, one offset for a and one
@@ -38,9 +39,9 @@ from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, c_function
 from fastconv.kernels.memory import TILE_ARGUMENTS
 from fastconv.kernels.twins import tile_product
 
-__all__ = ["LANEWISE", "PACKED", "STRIDED", "Emitter", "Tile", "emit_tile", "tile_address"]
+__all__ = ["LANEWISE", "PACKED", "ROWS", "STRIDED", "Emitter", "Tile", "emit_tile", "tile_address"]
 
-PACKED, STRIDED, LANEWISE = 0, 1, 2
+PACKED, STRIDED, LANEWISE, ROWS = 0, 1, 2, 3
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -171,6 +172,8 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
     rows, vectors, item = range(tile.rows), range(tile.vectors), ir.Constant(_I64, tile.itemsize)
     if tile.mode == PACKED:
         ak, bk = item, ir.Constant(_I64, tile.width * tile.itemsize)
+    if tile.mode == ROWS:
+        ak = item
     if tile.mode == STRIDED:
         ai = item
     row_offsets = [builder.mul(ai, ir.Constant(_I64, i)) for i in rows]
@@ -256,7 +259,7 @@ def _compiled(tile: Tile):
         )  # fmt: skip
 
     kind = "_masked" if masked else "_stream" if stream else ""
-    name = f"tile_{'psl'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{kind}"
+    name = f"tile_{'pslr'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{kind}"
     if INTERPRETED:
         return c_function(name, "", partial(tile_product, tile))
     return c_function(name, f"void({', '.join(['intp'] * TILE_ARGUMENTS)})", kernel)

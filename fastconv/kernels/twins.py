@@ -42,9 +42,24 @@ def store(address, value):
     _FLOATS[value.itemsize][0].from_address(address).value = value
 
 
+def load_at(address, index, number):
+    """Floating-point number `index` of those at `address`, of the type of `number`."""
+    return load(address + index * number.itemsize, number)
+
+
+def store_at(address, index, value):
+    """Store a floating-point number as number `index` of those at `address`."""
+    store(address + index * value.itemsize, value)
+
+
 def store_number(address, value, number):
     """Store a float64 at `address`, rounded to the type of `number`."""
     _FLOATS[number.itemsize][0].from_address(address).value = value
+
+
+def store_number_at(address, index, value, number):
+    """Store a float64, rounded to the type of `number`, as number `index` of those at `address`."""
+    store_number(address + index * number.itemsize, value, number)
 
 
 def copy_bytes(target, source, count):
@@ -136,3 +151,63 @@ def multiply_add_chains(number, repeats, factor, term, result):
 def copy_run(number, target, source, count):
     """``target[i] = source[i]``; the twin of `fastconv.kernels.accumulate`."""
     ctypes.memmove(target, source, count * number.itemsize)
+
+
+def sum_groups(number, totals, source, groups):
+    """``totals[i] += source[8 g + i]``, one group after the other; the twin of `fastconv.kernels.accumulate`."""
+    item = number.itemsize
+    total = matrix(totals, (8,), (8,), 8)
+    for row in matrix(source, (groups, 8), (8 * item, item), item):
+        total += row
+
+
+def _addends(kind, x, dy, mean):
+    """What the sums of a kind add up; see `fastconv.kernels.reductions`."""
+    return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)))[kind]
+
+
+def reduce_run(kind, number, x, dy, mean, count, out):
+    """Sums over a run; the twin of `fastconv.kernels.reductions`."""
+    item = number.itemsize
+    numbers, gradients = (matrix(place, (count,), (item,), item) for place in (x, dy))
+    for i, term in enumerate(_addends(kind, numbers, gradients, load(mean, number))):
+        store(out + i * item, type(number)(term.sum()))
+
+
+def lane_total(number, x, valid):
+    """Sum of the lanes of a vector; the twin of `fastconv.kernels.reductions`."""
+    return type(number)(matrix(x, (valid,), (number.itemsize,), number.itemsize).sum())
+
+
+def reduce_columns(kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
+    """Sums down columns; the twin of `fastconv.kernels.reductions`."""
+    item = number.itemsize
+    width = valid if vectors == 1 else vectors * host().lanes(item)
+    numbers, gradients = (matrix(place, (rows, width), (step, item), item) for place in (x, dy))
+    for i, term in enumerate(_addends(kind, numbers, gradients, matrix(mean, (width,), (item,), item))):
+        matrix(out + i * out_step, (width,), (item,), item)[...] = term.sum(axis=0)
+
+
+def normalize_run(kind, columns, number, x, dy, out, mean, scale, slope, shift, count):
+    """One row of a normalisation or its gradient; the twin of `fastconv.kernels.normalize`."""
+    item = number.itemsize
+    rows = [matrix(place, (count,), (item,), item) for place in (x, dy, out)]
+    step = item if columns else 0
+    means, scales, slopes, shifts = (matrix(place, (count,), (step,), item) for place in (mean, scale, slope, shift))
+    if kind:
+        rows[2][...] = rows[1] * scales + ((rows[0] - means) * slopes + shifts)
+    else:
+        rows[2][...] = (rows[0] - means) * scales + shifts
+
+
+def largest(source, spans, number):
+    """Largest of a dense run, or NaN; the twin of `fastconv.kernels.largest`."""
+    run = matrix(source, (spans * 64,), (number.itemsize,), number.itemsize)
+    return run.max()
+
+
+def skip_others(source, spans, best):
+    """Spans before the first that has `best`; the twin of `fastconv.kernels.largest`."""
+    rows = matrix(source, (spans, 64), (64 * best.itemsize, best.itemsize), best.itemsize)
+    hits = ((rows == best) | ((rows != rows) & (best != best))).any(axis=1)
+    return int(hits.argmax()) if hits.any() else spans

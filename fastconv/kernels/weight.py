@@ -13,7 +13,7 @@ from functools import cache
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.memory import call_tile, integer, store_integer
-from fastconv.kernels.rows import SOURCE, fill_band
+from fastconv.kernels.rows import SOURCE, address_of_window, fill_band, reads_source
 
 __all__ = ["WEIGHT_BLOCK_ENTRY", "WEIGHT_GRADIENT", "weight_address"]
 
@@ -22,17 +22,17 @@ WEIGHT_GRADIENT = Block(
     + """
     GROUPS BLOCKS BLOCK_TABLE RUNS RUN_OFFSETS RUN_BYTES TILES TILES_BIG M_BIG M_SMALL A_ROW A_PIXEL A_NUMBER
     DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS START DW DW_SPLIT DW_GROUP DW_RUN DW_ROW
-    SPLITS PARTS TASKS ROW_TABLE AHEAD_BYTES
+    SPLITS PARTS TASKS ROW_TABLE AHEAD_BYTES LAST_TAP
 """
 )
 # one block of filters: two tiles, byte offsets into x, dy and dw, lanes of the last vector
 WEIGHT_BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET C_OFFSET TAIL")
 
 _I = WEIGHT_GRADIENT.index
-X, X_N, X_D, X_GROUP = _I["X"], _I["X_N"], _I["X_D"], _I["X_GROUP"]
-S_D, OD, OH, OW, IMAGES = _I["S_D"], _I["OD"], _I["OH"], _I["OW"], _I["IMAGES"]
-COPY, BAND_IMAGE = _I["COPY"], _I["BAND_IMAGE"]
-ROWS_PER_BAND, IMAGES_PER_BAND = _I["ROWS_PER_BAND"], _I["IMAGES_PER_BAND"]
+X_H, S_H, OH, OW, IMAGES, BAND_IMAGE = (_I[name] for name in ("X_H", "S_H", "OH", "OW", "IMAGES", "BAND_IMAGE"))
+ROWS_PER_BAND, IMAGES_PER_BAND, ROW_SEGMENTS = (
+    _I[name] for name in ("ROWS_PER_BAND", "IMAGES_PER_BAND", "ROW_SEGMENTS")
+)
 SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
 GROUPS, BLOCKS, BLOCK_TABLE = _I["GROUPS"], _I["BLOCKS"], _I["BLOCK_TABLE"]
 RUNS, RUN_OFFSETS = _I["RUNS"], _I["RUN_OFFSETS"]
@@ -42,7 +42,7 @@ DY, DY_IMAGE, DY_ROW, DY_PIXEL = _I["DY"], _I["DY_IMAGE"], _I["DY_ROW"], _I["DY_
 DY_GROUP, PIECES, PIECE_ROWS, START = _I["DY_GROUP"], _I["PIECES"], _I["PIECE_ROWS"], _I["START"]
 DW, DW_SPLIT, DW_GROUP, DW_RUN, DW_ROW = _I["DW"], _I["DW_SPLIT"], _I["DW_GROUP"], _I["DW_RUN"], _I["DW_ROW"]
 SPLITS, PARTS, TASKS, ROW_TABLE = _I["SPLITS"], _I["PARTS"], _I["TASKS"], _I["ROW_TABLE"]
-AHEAD_BYTES = _I["AHEAD_BYTES"]
+AHEAD_BYTES, LAST_TAP = _I["AHEAD_BYTES"], _I["LAST_TAP"]
 
 _E = WEIGHT_BLOCK_ENTRY.index
 ENTRY = 8 * len(WEIGHT_BLOCK_ENTRY.names)
@@ -51,19 +51,17 @@ B_OFFSET, C_OFFSET, TAIL = _E["B_OFFSET"], _E["C_OFFSET"], _E["TAIL"]
 
 
 @helper
-def _row_table(args, table, image, images, first_row, rows):
-    """Byte offsets (into x or its band, into dy) of every output row of a band."""
-    in_place = integer(args, COPY) == 0
+def _row_table(args, table, band, group, image, images, first_row, rows, column):
+    """Addresses of every output row of a band in it, or in x itself where `band` is 0; and byte offsets into dy."""
+    a_row = integer(args, A_ROW) if band else integer(args, S_H) * integer(args, X_H)
     entry = 0
     for i in range(images):
-        n = (image + i) // integer(args, OD)
-        od = image + i - n * integer(args, OD)
-        a = i * integer(args, BAND_IMAGE)
-        if in_place:
-            a = n * integer(args, X_N) + od * integer(args, S_D) * integer(args, X_D) + first_row * integer(args, A_ROW)
-        b = (image + i) * integer(args, DY_IMAGE) + first_row * integer(args, DY_ROW)
+        a = band + i * integer(args, BAND_IMAGE)
+        if band == 0:
+            a = address_of_window(args, group, image + i, first_row, column)
+        b = (image + i) * integer(args, DY_IMAGE) + first_row * integer(args, DY_ROW) + column * integer(args, DY_PIXEL)
         for r in range(rows):
-            store_integer(table, entry, a + r * integer(args, A_ROW))
+            store_integer(table, entry, a + r * a_row)
             store_integer(table, entry + 1, b + r * integer(args, DY_ROW))
             entry += 2
 
@@ -99,17 +97,19 @@ def _chunk(args, table, count, start, length, a, ahead, group, split, part, is_f
 
 
 @helper
-def _band(args, table, start, group, split, rows, part, is_first):
+def _band(args, table, group, split, rows, width, part, is_first):
     """All chunks of a band of `rows` output rows, whole rows or pieces of one; the first of a split starts at zero."""
-    pieces, step, width = integer(args, PIECES), integer(args, PIECE_ROWS), integer(args, OW)
+    pieces, step = integer(args, PIECES), integer(args, PIECE_ROWS)
     for first in range(0, rows, step):
         for piece in range(pieces):
             pixel = width * piece // pieces
             length = width * (piece + 1) // pieces - pixel
-            a = start + pixel * integer(args, A_PIXEL)
+            a = pixel * integer(args, A_PIXEL)
             count = min(step, rows - first)
             following = min(first + step, rows - 1) * 2  # the next chunk, which this one asks for ahead of time
-            ahead = start + integer(table, following)
+            ahead = integer(table, following)
+            if piece < pieces - 1:  # its last tap is the first to reach it
+                ahead = integer(table, first * 2) + (pixel + length) * integer(args, A_PIXEL) + integer(args, LAST_TAP)
             _chunk(args, table + first * 16, count, pixel, length, a, ahead, group, split, part, is_first)
             is_first = False
 
@@ -117,23 +117,25 @@ def _band(args, table, start, group, split, rows, part, is_first):
 @helper
 def split_rows(args, table, band, group, split, part, number):
     """All bands of one split, one group and one part of the tiles."""
-    height = integer(args, OH)
-    rows_of_all = integer(args, IMAGES) * height
+    height, segments, width = integer(args, OH), integer(args, ROW_SEGMENTS), integer(args, OW)
+    rows_of_all = integer(args, IMAGES) * segments * height
     first = rows_of_all * split // integer(args, SPLITS)
     last = rows_of_all * (split + 1) // integer(args, SPLITS)
     is_first = True
     while first < last:
-        image = first // height
-        row = first - image * height
+        image, segment = first // (height * segments), first // height % segments
+        row = first % height
         images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
         if row == 0 and rows == height:
             images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
-        start = integer(args, X) + group * integer(args, X_GROUP)
-        if integer(args, COPY):
-            fill_band(args, band, group, image, images, row, rows, number)
+        column = width * segment // segments
+        columns = width * (segment + 1) // segments - column
+        start = 0
+        if not reads_source(args, column, columns):
+            fill_band(args, band, group, image, images, row, rows, column, columns, number)
             start = band
-        _row_table(args, table, image, images, row, rows)
-        _band(args, table, start, group, split, images * rows, part, is_first)
+        _row_table(args, table, start, group, image, images, row, rows, column)
+        _band(args, table, group, split, images * rows, columns, part, is_first)
         is_first = False
         first += images * rows
 

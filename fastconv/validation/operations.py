@@ -18,7 +18,7 @@ from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import Padding
 
-__all__ = ["columns_geometry", "conv_geometry", "pool_geometry"]
+__all__ = ["check_weight_axes", "columns_geometry", "conv_geometry", "pool_geometry"]
 
 
 def _axis_paddings(
@@ -64,6 +64,15 @@ def _check_channels(operation: str, channels: int, filters: int, weight_channels
         )
 
 
+def check_weight_axes(operation: str, names: tuple[str, str], weight_shape: tuple[int, ...]) -> None:
+    """Refuse weights with an empty axis; `names` are those of the two axes of channels."""
+    for name, extent in zip((*names, *spatial_names(len(weight_shape) - 2).split(", ")), weight_shape):
+        if extent == 0:
+            raise InvalidValueError(
+                f"{operation}: axis {name} of weight must not be empty, but got size 0 (shape {weight_shape})."
+            )
+
+
 @lru_cache(maxsize=1024)
 def conv_geometry(
     operation: str,
@@ -78,11 +87,7 @@ def conv_geometry(
     """Geometry of a convolution of (N, C, *size) with (F, C//groups, *kernel)."""
     batch, channels, *size = x_shape
     filters, weight_channels, *kernel = weight_shape
-    for name, extent in zip(("F", "C//groups", *spatial_names(len(size)).split(", ")), weight_shape):
-        if extent == 0:
-            raise InvalidValueError(
-                f"{operation}: axis {name} of weight must not be empty, but got size 0 (shape {weight_shape})."
-            )
+    check_weight_axes(operation, ("F", "C//groups"), weight_shape)
     _check_channels(operation, channels, filters, weight_channels, groups)
     pads = _axis_paddings(padding, tuple(size), tuple(kernel), stride, dilation)
     axes = tuple(conv_axis(i, k, s, d, *pair) for i, k, s, d, pair in zip(size, kernel, stride, dilation, pads))

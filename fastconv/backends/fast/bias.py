@@ -1,4 +1,4 @@
-"""Gradient of the bias: the sum of dy over batch and positions, as a product with ones."""
+"""The bias: added where no kernel does it, and its gradient, the sum of dy over batch and positions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.plan import PIXEL_CHUNK, SERIAL_FLOPS, lane_blocks
+from fastconv.backends.fast.plan import PIXEL_CHUNK, SERIAL_FLOPS
+from fastconv.backends.fast.tiling import lane_blocks
+from fastconv.geometry import CHANNELS_LAST
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.sums import SUM_ENTRY, SUMS, sums_address
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import STRIDED, Tile, tile_address
 
-__all__ = ["bias_gradient"]
+__all__ = ["add_bias", "bias_gradient", "fill_bias"]
 
 _SPLIT_PIXELS = 1024  # pixels of a split at least
 _MAX_SPLITS = 64
@@ -65,5 +67,26 @@ def bias_gradient(dy: Array, threads: int) -> Array:
     launch(sums_address(), arguments, plan.threads, plan.threads)
     if plan.splits == 1:
         return np.asarray(totals[0])
-    dbias: Array = totals.sum(axis=0, dtype=np.float64).astype(dy.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities and NaN without a word, as from the kernels
+        dbias: Array = totals.sum(axis=0, dtype=np.float64).astype(dy.dtype)
     return dbias
+
+
+def _rows(y: Array, bias: Array) -> tuple[Array, Array]:
+    """Channels-last y as rows of W*C numbers, and the bias repeated for one of them: few channels make no loops."""
+    return y.transpose(CHANNELS_LAST[y.ndim]).reshape(-1, y.shape[-1] * y.shape[1]), np.tile(bias, y.shape[-1])
+
+
+def fill_bias(y: Array, bias: Array) -> None:
+    """Set every number of a channels-last y to the bias of its channel."""
+    rows, numbers = _rows(y, bias)
+    rows[...] = numbers
+
+
+def add_bias(y: Array, bias: Array | None) -> Array:
+    """Add the bias of its channel to every number of a channels-last y, and return y."""
+    if bias is not None:
+        rows, numbers = _rows(y, bias)
+        with np.errstate(invalid="ignore", over="ignore"):
+            rows += numbers
+    return y

@@ -1,4 +1,4 @@
-"""Convolution on the fast engine: forward, input gradient, weight gradient, bias gradient."""
+"""Convolution on the fast engine: forward, input gradient, weight gradient, bias gradient; and the transposed one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast.bias import bias_gradient
+from fastconv.backends.fast.bias import add_bias, bias_gradient, fill_bias
 from fastconv.backends.fast.memory import channels_last, empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, plan_gradient_order, plan_weights, reorder
-from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
+from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes, one_window
 from fastconv.backends.fast.plan import ConvPlan, plan_conv, plan_weight
 from fastconv.backends.fast.scatter import input_gradient_by_columns, prefers_columns
 from fastconv.backends.fast.workspace import borrowed, round_up
@@ -24,7 +24,7 @@ from fastconv.kernels.sums import SPLITS_SUM, splits_sum_address
 from fastconv.kernels.weight import WEIGHT_GRADIENT, weight_address
 from fastconv.settings import get_num_threads, get_options
 
-__all__ = ["conv", "conv_backward"]
+__all__ = ["conv", "conv_backward", "conv_transpose", "conv_transpose_backward"]
 
 _C, _W = CONV.index, WEIGHT_GRADIENT.index
 
@@ -54,6 +54,35 @@ def conv_backward(dy: Array, x: Array, weight: Array, geometry: ConvGeometry, ne
         dx = _input_gradient(dy, np.ascontiguousarray(weight), geometry)
     if "weight" in needs:
         dweight = _weight_gradient(dy, x, geometry)
+    if "bias" in needs:
+        dbias = bias_gradient(dy, get_num_threads())
+    return dx, dweight, dbias
+
+
+def conv_transpose(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
+    """Forward pass of a transposed convolution: an input gradient, with a bias."""
+    if geometry.batch == 0:
+        return empty_channels_last(geometry.input_shape, x.dtype)
+    bias = None if bias is None else np.ascontiguousarray(bias)
+    return _input_gradient(channels_last(x), np.ascontiguousarray(weight), geometry, bias)
+
+
+def conv_transpose_backward(
+    dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]
+) -> Gradients:
+    """Gradients of a transposed convolution: a forward pass over dy, and x and dy in each other's place."""
+    dx = dweight = dbias = None
+    if geometry.batch == 0:
+        dx = empty_channels_last(geometry.output_shape, dy.dtype) if "x" in needs else None
+        dweight = np.zeros(geometry.weight_shape, dy.dtype) if "weight" in needs else None
+        return dx, dweight, np.zeros(geometry.channels, dy.dtype) if "bias" in needs else None
+    if not needs:
+        return None, None, None
+    dy = channels_last(dy)
+    if "x" in needs:
+        dx = conv(dy, weight, None, geometry)
+    if "weight" in needs:
+        dweight = _weight_gradient(channels_last(x), dy, geometry)
     if "bias" in needs:
         dbias = bias_gradient(dy, get_num_threads())
     return dx, dweight, dbias
@@ -117,29 +146,46 @@ def _run(
         packed = address(scratch)
         reorder(prepared.weights, item, address(weight), packed)
         arguments = plan.arguments.copy()
-        arguments[_C["X"]], arguments[_C["WEIGHT"]] = address(source) + plan.source_offset, packed
+        arguments[_C["X"]], arguments[_C["WEIGHT"]] = address(source), packed
         arguments[_C["SCRATCH"]], arguments[_C["BIAS"]] = packed + prepared.packed_bytes, address(bias)
         arguments[_C["Y"]] = address(y) + plan.result_offset
         launch(conv_address(item), arguments, plan.tasks, plan.threads)
 
 
-def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry) -> Array:
-    """Through columns where channels are few; else one pass per phase of the stride, and zero where no window reads."""
+def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry, bias: Array | None = None) -> Array:
+    """Through columns where channels are few; else one pass per phase of the stride, and zero where no window reads.
+
+    With a bias, one number per channel on top: in the passes where these write the result itself.
+    """
+    flat = one_window(geometry)
+    if flat is not None:
+        return channels_last(_input_gradient_of_one_window(dy, weight, geometry, flat, bias))
     if prefers_columns(geometry, dy.itemsize):
-        return input_gradient_by_columns(dy, weight, geometry, get_num_threads())
+        return add_bias(input_gradient_by_columns(dy, weight, geometry, get_num_threads()), bias)
     passes, complete = input_gradient_passes(geometry)
     multiplier = geometry.group_filters if passes and passes[0].lanewise else 1
     shape = (geometry.batch, geometry.channels * multiplier, *geometry.size)
     dx = empty_channels_last(shape, dy.dtype)
+    start = _bias(bias if multiplier == 1 else None, shape[1], dy.dtype)
     if not complete:
-        dx.fill(0)
-    zeros = _zeros(shape[1], dy.dtype)
+        fill_bias(dx, start)
     for task in passes:
-        _run(task, dy, weight, zeros, dx, geometry, transposed=True)
+        _run(task, dy, weight, start, dx, geometry, transposed=True)
     if multiplier > 1:  # one gradient per filter of the group: add them up
         by_filter = np.moveaxis(dx, 1, -1).reshape(geometry.batch, *geometry.size, geometry.channels, multiplier)
-        dx = np.moveaxis(by_filter.sum(axis=-1), -1, 1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return add_bias(np.moveaxis(by_filter.sum(axis=-1), -1, 1), bias)
     return dx
+
+
+def _input_gradient_of_one_window(
+    dy: Array, weight: Array, geometry: ConvGeometry, flat: ConvGeometry, bias: Array | None
+) -> Array:
+    """(N, F) @ (F, C*taps): the weights are read in the order in which they lie, and dx is planes."""
+    start = None if bias is None else np.repeat(bias, geometry.taps)
+    rows = dy.reshape(geometry.batch, geometry.filters, 1)
+    dx = _input_gradient(rows, weight.reshape(flat.weight_shape), flat, start)
+    return dx.reshape(geometry.input_shape)
 
 
 def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
@@ -151,8 +197,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
     gradient_bytes = round_up(size)
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
         arguments = plan.arguments.copy()
-        arguments[_W["X"]] = address(source) + plan.source_offset
-        arguments[_W["DY"]] = address(dy)
+        arguments[_W["X"]], arguments[_W["DY"]] = address(source), address(dy)
         arguments[_W["DW"]] = address(scratch)
         arguments[_W["SCRATCH"]] = address(scratch) + gradient_bytes
         arguments[_W["START"]] = _zeros(plan.task.lanes, x.dtype).ctypes.data

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
+from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes, one_window
 from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, WeightPlan, plan_conv, plan_weight
-from fastconv.backends.fast.scatter import plan_scatter, prefers_columns
+from fastconv.backends.fast.scatter import plan_scatter, prefers_columns, why_columns
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.scatter import SCATTER
-from fastconv.kernels.target import host
 from fastconv.settings import get_options
 
 __all__ = ["explain"]
@@ -51,7 +50,13 @@ def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
 
 def _reasons(task: Pass, plan: ConvPlan | WeightPlan) -> list[str]:
     """Why the tiles are of this kind, where they read, and how many tasks there are."""
-    return [_kind(task), _place(task, plan), _sharing(task.multiply_adds * 2, plan.tasks)]
+    segments = _segments(plan.source.segments)
+    return [_kind(task), _place(task, plan), *segments, _sharing(task.multiply_adds * 2, plan.tasks)]
+
+
+def _segments(segments: int) -> list[str]:
+    why = "because rows are long: a band holds a part of one, and parts can be shared"
+    return [f"{segments} segments a row, {why}"] if segments > 1 else []
 
 
 def _kind(task: Pass) -> str:
@@ -62,7 +67,9 @@ def _kind(task: Pass) -> str:
 
 
 def _place(task: Pass, plan: ConvPlan | WeightPlan) -> str:
-    if "in place" in plan.description:
+    if plan.source.inside:
+        return "bands at the ends of a row, where windows reach into the padding; in place between them"
+    if not plan.source.copy:
         pixels = ", and all pixels are one row of memory" if task.is_pointwise else ""
         return f"in place, because every window lies inside the source{pixels}"
     if task.groups > 1:
@@ -92,6 +99,13 @@ def _splits(plan: WeightPlan) -> str:
 
 
 def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:
+    flat = one_window(geometry)
+    if flat is not None:
+        (task,), _ = input_gradient_passes(flat)
+        plan = plan_conv(task, itemsize, threads, limit)
+        whole = "with every number of the window a filter, because each image is one window"
+        yield from _part("input gradient", plan.description, [whole, *_reasons(task, plan)])
+        return
     if prefers_columns(geometry, itemsize):
         yield from _by_columns(geometry, itemsize, threads, limit)
         return
@@ -108,14 +122,16 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
 
 
 def _by_columns(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:
-    plan, lanes = plan_scatter(geometry, itemsize, threads, limit), host().lanes(itemsize)
-    numbers, rows = geometry.taps * geometry.channels, int(plan.arguments[SCATTER.index["M_BIG"]])
-    few = f"{geometry.channels} {'channel' if geometry.channels == 1 else 'channels'}"
+    plan = plan_scatter(geometry, itemsize, threads, limit)
+    numbers = geometry.taps * geometry.channels
+    rows, segments = (int(plan.arguments[SCATTER.index[name]]) for name in ("M_BIG", "ROW_SEGMENTS"))
+    of_rows = f", {segments} segments a row" if segments > 1 else ""
     yield from _part(
         "input gradient",
-        f"by columns, {rows} pixels × {numbers} numbers of the window at a time, {_tasks(plan.tasks)}",
+        f"by columns, {rows} pixels × {numbers} numbers of the window at a time{of_rows}, {_tasks(plan.tasks)}",
         [
-            f"by columns, because channels are few: {few} would leave most of the {lanes} lanes of a vector empty",
+            f"by columns, because {why_columns(geometry, itemsize)}",
+            *_segments(segments),
             _sharing(geometry.multiply_adds() * 2, plan.tasks),
         ],
     )

@@ -15,7 +15,7 @@ from math import gcd, prod
 
 from fastconv.geometry import Axis, ConvGeometry
 
-__all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes", "three_axes"]
+__all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes", "one_window", "three_axes"]
 
 _TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
 
@@ -129,16 +129,29 @@ def forward_pass(geometry: ConvGeometry) -> Pass:
     return Pass(lines, geometry.batch, groups, depth, lanes, kernel, lanewise)  # type: ignore[arg-type]
 
 
-def _phases(axis: Axis) -> Iterator[Line | None]:
-    """Lines of the input gradient along one axis; None for a phase that no tap reaches."""
-    for phase in range(axis.stride):
+@lru_cache(maxsize=1024)
+def one_window(geometry: ConvGeometry) -> ConvGeometry | None:
+    """Geometry with one pixel per image and every tap a channel, where each image is one window and nothing else.
+
+    So a transposed convolution starts from one pixel, and a fully connected layer is written as a convolution.
+    """
+    whole = all(
+        axis.out == 1 and axis.before == 0 and axis.size == axis.kernel == axis.extent for axis in geometry.axes
+    )
+    if geometry.groups > 1 or geometry.taps == 1 or not whole:
+        return None
+    return ConvGeometry((_TRIVIAL,), geometry.batch, geometry.channels * geometry.taps, geometry.filters, 1)
+
+
+def _phases(axis: Axis) -> Iterator[Line]:
+    """Lines of the input gradient along one axis, one for each phase that a tap reaches."""
+    reached: dict[int, list[int]] = {}
+    for tap in reversed(range(axis.kernel)):
+        reached.setdefault(tap * axis.dilation % axis.stride, []).append(tap)
+    for phase, taps in sorted(reached.items()):
         first = (phase - axis.before) % axis.stride
         count = -((first - axis.size) // axis.stride)
         if count <= 0:
-            continue
-        taps = [k for k in range(axis.kernel) if k * axis.dilation % axis.stride == phase][::-1]
-        if not taps:
-            yield None
             continue
         start = (first + axis.before - taps[0] * axis.dilation) // axis.stride
         step = axis.dilation // gcd(axis.dilation, axis.stride)
@@ -155,6 +168,5 @@ def input_gradient_passes(geometry: ConvGeometry) -> tuple[tuple[Pass, ...], boo
     passes = [
         Pass(lines, geometry.batch, groups, *((1, lanes) if lanewise else (lanes, depth)), kernel, lanewise)  # type: ignore[arg-type]
         for lines in product(*phases)
-        if None not in lines
     ]
-    return tuple(passes), all(None not in lines for lines in phases)
+    return tuple(passes), all(len(lines) == min(axis.stride, axis.size) for lines, axis in zip(phases, axes))

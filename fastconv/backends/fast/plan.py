@@ -1,4 +1,4 @@
-"""What depends on shapes alone, decided once: tiles, blocks, chunks, bands, partition.
+"""What depends on shapes alone, decided once: blocks, chunks, bands, partition.
 
 A plan is a frozen argument block with the addresses of one call left out, kept in a bounded cache.
 """
@@ -14,7 +14,16 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.bands import (
+    BAND_BYTES,
+    Source,
+    columns_that_fit,
+    make_source,
+    segments_of,
+    source_arguments,
+)
 from fastconv.backends.fast.passes import Line, Pass
+from fastconv.backends.fast.tiling import Tiling, tiling
 from fastconv.backends.fast.workspace import ALIGNMENT, round_up
 from fastconv.kernels.addresses import address
 from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV
@@ -27,10 +36,10 @@ __all__ = [
     "PIXEL_CHUNK",
     "SERIAL_FLOPS",
     "ConvPlan",
+    "Tiling",
     "WeightPlan",
     "chunk_tables",
     "conv_blocks",
-    "lane_blocks",
     "plan_conv",
     "plan_weight",
     "tiling",
@@ -38,7 +47,6 @@ __all__ = [
 
 CHUNK = 384  # products that are added up in a register: bounds the rounding error, see `fastconv.kernels.conv`
 PIXEL_CHUNK = 256  # the same for weight gradients, where a chunk of dy is to stay in the L1 cache
-BAND_BYTES = 2**19  # of a band and of the results made from it: half of a common L2 cache, the rest is for the weights
 LONGEST_PIXEL_CHUNK = 448  # where one chunk takes all pixels, and every gradient is written once
 HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through: bands are larger, chunks fewer
 HEAVY_BAND_BYTES = 2**22
@@ -47,75 +55,9 @@ SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings
 SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
 SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
 MAX_SPLITS = 16
-_VECTORS = (2, 1, 4, 3, 6, 8)
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """How a row of pixels and a set of lanes are cut into tiles."""
-
-    tall: int
-    tiles: int
-    tall_tiles: int
-    widths: tuple[tuple[int, int], ...]  # per block of lanes: vectors, valid lanes
-
-    @property
-    def short(self) -> int:
-        """Rows of the tiles that are not tall."""
-        return self.tall - 1
-
-
-def _cycles(rows: int, vectors: int) -> float:
-    """Cycles of one step of the reduction: two multiply-adds, two loads a cycle; four cycles of latency.
-
-    The last term is the start of a tile (80 cycles) over the 256 steps of a chunk: tall tiles start less often.
-    """
-    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + 0.3
-
-
-def _widths(lanes: int, vectors: int, vector_lanes: int) -> tuple[tuple[int, int], ...]:
-    full, rest = divmod(lanes, vectors * vector_lanes)
-    widths = [(vectors, vectors * vector_lanes)] * full
-    if rest:
-        widths.append((-(-rest // vector_lanes), rest))
-    return tuple(widths)
-
-
-def lane_blocks(lanes: int, vectors: int, vector_lanes: int) -> Iterator[tuple[int, int, int]]:
-    """(first lane, vectors, valid lanes) of blocks at most `vectors` wide."""
-    first = 0
-    for width, valid in _widths(lanes, vectors, vector_lanes):
-        yield first, width, valid
-        first += width * vector_lanes
-
-
-@lru_cache(maxsize=4096)
-def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
-    """Best tiling of a row, and its cycles per step of the reduction."""
-    best: tuple[float, Tiling] | None = None
-    for vectors in _VECTORS:
-        highest = host().tile_rows(vectors)
-        if vectors > 1 and (highest * vectors + vectors >= host().registers or vectors > 8):
-            continue
-        widths = _widths(lanes, vectors, host().lanes(itemsize))
-        tiles = -(-pixels // highest)
-        tall = -(-pixels // tiles)
-        tall_tiles = pixels - tiles * (tall - 1)
-        cost = sum(
-            tall_tiles * _cycles(tall, width) + (tiles - tall_tiles) * _cycles(tall - 1, width) for width, _ in widths
-        )
-        if best is None or cost < best[0] * 0.97:  # a narrower tile of the same cost has the smaller panel
-            best = cost, Tiling(tall, tiles, tall_tiles, widths)
-    assert best is not None
-    return best[1], best[0]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How the source of a pass lies in memory: the channels of a pixel, and whether it is read in place."""
-
-    channels: int
-    in_place: bool
+ITEMS = 64  # rows, or segments of SEGMENT pixels or more, that there are at least: what threads share
+SEGMENT = 224
+SPLIT_ITEMS = 4  # rows, or segments of 64 pixels or more, that a split of a weight gradient has at least
 
 
 def _flatten(task: Pass, itemsize: int) -> Pass:
@@ -132,70 +74,6 @@ def _flatten(task: Pass, itemsize: int) -> Pass:
 
 def _can_read_in_place(task: Pass) -> bool:
     return task.groups == 1 and all(line.inside for line in task.lines)
-
-
-@dataclass(frozen=True)
-class Source:
-    """Byte strides of the source, and of the band or the source itself, whichever the tiles read."""
-
-    x: tuple[int, int, int, int]  # N, D, H, W
-    group: int
-    copy: bool
-    band_row: int
-    band_plane: int
-    band_image: int
-    rows_per_band: int
-    images_per_band: int
-    first: int  # byte offset of the first cell that is read in place; cells before it are cropped
-
-    def strides(self, channels_bytes: int) -> tuple[int, int, int]:
-        """Byte strides of (plane, row, pixel) where the tiles read."""
-        if self.copy:
-            return self.band_plane, self.band_row, channels_bytes
-        return self.x[1], self.x[2], self.x[3]
-
-    @property
-    def band_bytes(self) -> int:
-        """Bytes of a band."""
-        return self.images_per_band * self.band_image if self.copy else 0
-
-
-def _source(task: Pass, itemsize: int, in_place: bool, limit: int, band_bytes: int = BAND_BYTES) -> Source:
-    depth, height, width = task.lines
-    per_group = task.lanes if task.lanewise else task.depth
-    pixel = task.groups * per_group * itemsize
-    x_row = width.source * pixel
-    x = (depth.source * height.source * x_row, height.source * x_row, x_row, pixel)
-    band_row = ((width.out - 1) * width.stride + width.extent) * per_group * itemsize
-    image_rows = (height.out - 1) * height.stride + height.extent
-    planes = len(depth.taps)
-    result_row = width.out * task.groups * task.lanes * itemsize
-    budget = min(band_bytes // (planes * band_row + result_row // height.stride), limit // (planes * band_row))
-    rows = max(1, min(height.out, (budget - height.extent) // height.stride + 1))
-    band_rows = (rows - 1) * height.stride + height.extent
-    images = max(1, budget // image_rows) if rows == height.out else 1
-    images = min(images, task.batch * depth.out)
-    plane = band_rows * band_row
-    first = -sum(line.before * step for line, step in zip(task.lines, x[1:])) if in_place else 0
-    return Source(x, per_group * itemsize, not in_place, band_row, plane, planes * plane, rows, images, first)
-
-
-def _source_arguments(task: Pass, source: Source) -> dict[str, int]:
-    depth, height, width = task.lines
-    return {
-        "X": 0, "X_N": source.x[0], "X_D": source.x[1], "X_H": source.x[2], "X_W": source.x[3],
-        "X_GROUP": source.group,
-        "IN_D": depth.source, "IN_H": height.source, "IN_W": width.source,
-        "PAD_D": depth.before, "PAD_H": height.before, "PAD_W": width.before,
-        "S_D": depth.stride, "S_H": height.stride, "S_W": width.stride,
-        "CHANNELS": task.lanes if task.lanewise else task.depth,
-        "IMAGES": task.batch * depth.out, "OD": depth.out, "OH": height.out, "OW": width.out,
-        "KD": len(depth.taps), "DIL_D": depth.step, "EXTENT_H": height.extent,
-        "COPY": int(source.copy), "BAND_W": (width.out - 1) * width.stride + width.extent,
-        "BAND_ROW": source.band_row, "BAND_PLANE": source.band_plane, "BAND_IMAGE": source.band_image,
-        "ROWS_PER_BAND": source.rows_per_band, "IMAGES_PER_BAND": source.images_per_band,
-        "SCRATCH": 0, "SCRATCH_STRIDE": 0,
-    }  # fmt: skip
 
 
 def _runs(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[list[int], int, int]:
@@ -257,8 +135,8 @@ class ConvPlan:
     pack_last_width: int
     blocks: int
     packed_group_bytes: int
-    source_offset: int
     result_offset: int
+    source: Source
     description: str
 
 
@@ -293,6 +171,16 @@ def _result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int
     return strides, depth.first * plane + height.first * row + width.first * pixel
 
 
+def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: int) -> Source:
+    """Bands, with segments of whole tiles: neither tiles nor results know of them."""
+    columns = task.lines[2].out
+    fitting = columns_that_fit(task, itemsize, 2**62 if in_place else limit)
+    rows = task.pixels // columns
+    segments = segments_of(columns, cut.tiles, fitting, rows=rows, items=ITEMS, fewest=-(-SEGMENT // cut.tall))
+    longest = min(columns, -(-cut.tiles // segments) * cut.tall)
+    return make_source(task, itemsize, in_place, limit, BAND_BYTES, segments, longest)
+
+
 @lru_cache(maxsize=512)
 def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     """Plan of a pass over a channels-last source."""
@@ -301,10 +189,10 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         task = _flatten(task, itemsize)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
-    source = _source(task, itemsize, in_place, limit)
+    cut, _ = tiling(task.lines[2].out, task.lanes, itemsize)
+    source = _conv_source(task, cut, itemsize, in_place, limit)
     channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
     strides = source.strides(channel_bytes)
-    cut, _ = tiling(task.lines[2].out, task.lanes, itemsize)
     vector_lanes = host().lanes(itemsize)
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
     runs, length, a_k = _runs(task, strides, itemsize)
@@ -313,12 +201,12 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     reduction = len(runs) * length
     stream = int(len(chunks) == 1 and _streams(task, itemsize))
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, stream)))
-    rows = task.batch * task.lines[0].out * task.lines[1].out
+    rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.depth
     row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
     result, offset = _result_strides(task, itemsize)
     scratch = round_up(source.band_bytes)
-    arguments = _source_arguments(task, source)
+    arguments = source_arguments(task, source)
     arguments.update(
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
         WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
@@ -335,7 +223,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         pack_width=padded_lanes if task.lanewise else cut.widths[0][0] * vector_lanes,
         pack_last_width=padded_lanes if task.lanewise else cut.widths[-1][0] * vector_lanes,
         blocks=1 if task.lanewise else len(cut.widths),
-        packed_group_bytes=padded_lanes * reduction * itemsize, source_offset=source.first, result_offset=offset,
+        packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks),
     )  # fmt: skip
 
@@ -370,8 +258,7 @@ def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, 
 def _describe(task: Pass, cut: Tiling, itemsize: int, source: Source, row_tasks: int, block_tasks: int) -> str:
     lanes = cut.widths[0][0] * host().lanes(itemsize)
     kind = "lanewise" if task.lanewise else "product"
-    where = f"bands of {source.rows_per_band} rows × {source.images_per_band} images" if source.copy else "in place"
-    return f"{kind} tiles of {cut.tall}×{lanes}, {where}, {row_tasks}×{block_tasks} tasks"
+    return f"{kind} tiles of {cut.tall}×{lanes}, {source.describe()}, {row_tasks}×{block_tasks} tasks"
 
 
 @dataclass(frozen=True)
@@ -384,7 +271,7 @@ class WeightPlan:
     tasks: int
     threads: int
     scratch_bytes: int
-    source_offset: int
+    source: Source
     splits: int
     shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
     description: str
@@ -396,28 +283,28 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
-    heavy = task.weights * itemsize > HEAVY_BYTES
-    source = _source(task, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
+    size = task.weights * itemsize
+    splits = max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
+    heavy = size > HEAVY_BYTES
+    source = _weight_source(task, splits, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
     channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
     strides = source.strides(channel_bytes)
     runs, length, number = _runs(task, strides, itemsize)
     cut, _ = tiling(length, task.lanes, itemsize)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
-    size = task.groups * len(runs) * length * task.lanes * itemsize
-    splits = max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
     parts = 1 if splits >= threads else -(-threads // splits)
     tasks = min(threads, splits * parts)
     block_table = np.array(list(_weight_blocks(task, cut, itemsize)))
     run_offsets = np.array(runs, np.int64)
     output_width = task.lines[2].out
     longest = LONGEST_PIXEL_CHUNK if task.pixels <= splits * LONGEST_PIXEL_CHUNK else PIXEL_CHUNK
-    pieces = -(-output_width // longest)
+    pieces = -(-source.columns // longest)
     table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
     scratch = table_bytes + round_up(source.band_bytes)
     dy_pixel = task.groups * task.lanes * itemsize
     lane_bytes = task.lanes * itemsize
-    arguments = _source_arguments(task, source)
+    arguments = source_arguments(task, source)
     arguments.update(
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
         RUNS=len(runs), RUN_OFFSETS=address(run_offsets), RUN_BYTES=0,
@@ -425,17 +312,28 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
         A_NUMBER=number,
         DY=0, DY_IMAGE=task.lines[1].out * output_width * dy_pixel, DY_ROW=output_width * dy_pixel, DY_PIXEL=dy_pixel,
-        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, longest // output_width), START=0,
+        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, longest // source.columns), START=0,
         DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
         SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
-        AHEAD_BYTES=0 if source.copy else strides[2],
+        AHEAD_BYTES=strides[2] if source.inside or not source.copy else 0,
+        LAST_TAP=(task.lines[2].extent - 1) * strides[2],
     )  # fmt: skip
     return WeightPlan(
         task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,
-        threads=threads, scratch_bytes=scratch * tasks, source_offset=source.first, splits=splits,
+        threads=threads, scratch_bytes=scratch * tasks, source=source, splits=splits,
         shape=(splits, task.groups, len(runs), length, task.lanes),
         description=_describe(task, cut, itemsize, source, splits, parts),
     )  # fmt: skip
+
+
+def _weight_source(task: Pass, splits: int, itemsize: int, in_place: bool, limit: int, band_bytes: int) -> Source:
+    """Bands, with segments where a split would have less than a few rows."""
+    columns = task.lines[2].out
+    fitting = columns_that_fit(task, itemsize, 2**62 if in_place else limit, band_bytes)
+    rows, pieces = task.pixels // columns, -(-columns // 8)
+    items = SPLIT_ITEMS * splits if splits > 1 else 1
+    segments = segments_of(columns, pieces, fitting, rows=rows, items=items, fewest=8)
+    return make_source(task, itemsize, in_place, limit, band_bytes, segments, -(-columns // segments))
 
 
 def _weight_blocks(task: Pass, cut: Tiling, itemsize: int) -> Iterator[Array]:

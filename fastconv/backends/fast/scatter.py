@@ -1,10 +1,11 @@
-"""Input gradient through columns, for few channels: plan and call (see `fastconv.kernels.scatter`)."""
+"""Input gradient through columns, for few channels or many passes: plan and call (see `fastconv.kernels.scatter`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -12,24 +13,44 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.memory import empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, plan_weights, reorder
 from fastconv.backends.fast.passes import three_axes
-from fastconv.backends.fast.plan import SERIAL_FLOPS, chunk_tables, conv_blocks, tiling
+from fastconv.backends.fast.plan import SERIAL_FLOPS, Tiling, chunk_tables, conv_blocks, tiling
 from fastconv.backends.fast.workspace import borrowed, round_up
-from fastconv.geometry import ConvGeometry
+from fastconv.geometry import Axis, ConvGeometry
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter_address
 from fastconv.kernels.target import host
 from fastconv.settings import get_options
 
-__all__ = ["input_gradient_by_columns", "prefers_columns"]
+__all__ = ["input_gradient_by_columns", "prefers_columns", "why_columns"]
 
 BAND_LIMIT = 2**22  # bytes of dx that are made at a time: smaller bands compute more output rows twice
+ITEMS = 64  # segments that all rows are cut into, to be shared, where that computes 1/16 of the columns twice at most
+MANY_PASSES = 32  # with 64 passes (kernel and stride of 8) columns took 3/4 of the time, with 1024 a thirtieth
 _X, _WEIGHT, _SCRATCH, _BIAS, _DX = (SCATTER.index[name] for name in ("X", "WEIGHT", "SCRATCH", "BIAS", "DX"))
 
 
+@lru_cache(maxsize=1024)
+def why_columns(geometry: ConvGeometry, itemsize: int) -> str:
+    """Why the input gradient goes through columns rather than passes into dx; empty where it does not."""
+    if geometry.groups > 1 or geometry.taps == 1:
+        return ""
+    lanes = host().lanes(itemsize)
+    if 2 * geometry.channels <= lanes:
+        few = f"{geometry.channels} {'channel' if geometry.channels == 1 else 'channels'}"
+        return f"channels are few: {few} would leave most of the {lanes} lanes of a vector empty"
+    passes = prod(min(axis.stride, axis.kernel) for axis in geometry.axes)
+    if passes > MANY_PASSES:
+        return f"the stride has many phases: there would be up to {passes} passes"
+    cells, reached = prod(geometry.size), prod(axis.stride for axis in geometry.axes) * geometry.windows
+    if cells > 2 * reached:
+        return f"windows are few: {cells} cells would be summed over all taps, most of them over zeros around dy"
+    return ""
+
+
 def prefers_columns(geometry: ConvGeometry, itemsize: int) -> bool:
-    """Whether a product into dx would leave more than half of its lanes empty."""
-    return geometry.groups == 1 and geometry.taps > 1 and 2 * geometry.channels <= host().lanes(itemsize)
+    """Whether the input gradient goes through columns."""
+    return bool(why_columns(geometry, itemsize))
 
 
 @dataclass(frozen=True)
@@ -58,14 +79,14 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int
     runs, run_numbers = _run_table(geometry, itemsize)
     if geometry.multiply_adds() * 2 < SERIAL_FLOPS:
         threads = 1
-    plane_row = depth.size * max((width.out - 1) * width.stride + width.extent, width.before + width.size) * channels
-    fitting = max(1, min(limit, BAND_LIMIT) // (plane_row * itemsize))  # rows of dx that a band may have
-    parts = max(-(-height.size // fitting), 1 if geometry.batch >= threads else -(-threads // geometry.batch))
-    parts = min(parts, height.size)
-    tasks = min(threads, geometry.batch * parts)
     pixel, dy_pixel = channels * itemsize, filters * itemsize
-    rows = -(-height.size // parts)
-    band_row = max((width.out - 1) * width.stride + width.extent, width.before + width.size) * pixel
+    most = min(limit, BAND_LIMIT) // (depth.size * pixel)  # cells of a plane of dx that a band may have
+    segments = _segments(width, cut, most, geometry.batch * height.size, threads)
+    band_cells = max(_band_cells(width, cut, segment, segments) for segment in range(segments))
+    fitting = max(1, most // band_cells)  # rows
+    parts = min(height.size, max(-(-height.size // fitting), -(-threads // (geometry.batch * segments))))
+    tasks = min(threads, geometry.batch * parts * segments)
+    rows, band_row = -(-height.size // parts), band_cells * pixel
     columns_bytes = round_up(cut.tall * padded * itemsize)
     scratch = columns_bytes + round_up(depth.size * rows * band_row)
     dy_row, dx_row = width.out * dy_pixel, width.size * pixel
@@ -78,15 +99,37 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int
         OFFSETS=address(offsets), A_PIXEL=dy_pixel, A_K=itemsize, Y_W=padded * itemsize, TILES=cut.tiles,
         TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short, RUNS=len(runs), RUN_TABLE=address(runs),
         RUN_NUMBERS=run_numbers, STEP_W=width.stride * pixel, DX_N=depth.size * height.size * dx_row,
-        DX_D=height.size * dx_row, DX_H=dx_row, ROW_NUMBERS=width.size * channels, CROP=width.before * pixel,
-        DX_DEPTH=depth.size, DX_HEIGHT=height.size, PARTS=parts, BATCH=geometry.batch, BAND_OFFSET=columns_bytes,
-        TASKS=tasks,
+        DX_D=height.size * dx_row, DX_H=dx_row, OW=width.out, S_W=width.stride, PAD_W=width.before,
+        EXTENT_W=width.extent, CHANNELS=channels, ROW_SEGMENTS=segments, DX_DEPTH=depth.size, DX_HEIGHT=height.size,
+        DX_WIDTH=width.size, PARTS=parts, BATCH=geometry.batch, BAND_OFFSET=columns_bytes, TASKS=tasks,
     )  # fmt: skip
     weights = plan_weights(_order(geometry, cut.widths, padded * filters * itemsize, itemsize), itemsize, threads)
     return ScatterPlan(
         SCATTER.fill(**values), (chunks, offsets, blocks, runs), weights, round_up(padded * filters * itemsize),
         round_up(padded * itemsize), scratch * tasks, tasks,
     )  # fmt: skip
+
+
+def _segments(width: Axis, cut: Tiling, most: int, rows: int, threads: int) -> int:
+    """Segments of each of `rows` rows of dx, `most` cells of which fit into a band; any number gives the same dx.
+
+    Each computes some output pixels at its ends that its neighbours compute too.
+    """
+    twice = width.extent + cut.tall * width.stride
+    whole = max((width.out - 1) * width.stride + width.extent, width.before + width.size)
+    by_size = 1 if whole <= most else -(-width.size // max(most - 2 * twice, 2 * twice))
+    shared = min(width.size // (16 * twice), -(-ITEMS // rows)), min(width.size // (2 * twice), -(-threads // rows))
+    return max(1, by_size, *shared)
+
+
+def _band_cells(width: Axis, cut: Tiling, segment: int, segments: int) -> int:
+    """Cells of a row that the output pixels which reach a segment touch, in whole tiles, and the segment itself."""
+    left, right = (width.size * s // segments + width.before for s in (segment, segment + 1))
+    first, last = max(0, -((width.extent - 1 - left) // width.stride)), min(width.out, (right - 1) // width.stride + 1)
+    if first >= last:
+        return right - left
+    start, stop = cut.first_column(cut.tile_of(first)), cut.first_column(cut.tile_of(last - 1) + 1)
+    return max(right, (stop - 1) * width.stride + width.extent) - min(left, start * width.stride)
 
 
 def _run_table(geometry: ConvGeometry, itemsize: int) -> tuple[Array, int]:

@@ -6,12 +6,22 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from fastconv.kernels.avg_pool import avg_pool_address
+from fastconv.kernels.box_avg import box_avg_address
+from fastconv.kernels.box_max import box_max_address
+from fastconv.kernels.box_spread import box_spread_address
 from fastconv.kernels.columns import columns_address
 from fastconv.kernels.conv import conv_address
+from fastconv.kernels.dots import dots_address
 from fastconv.kernels.jit import Built, build_log
 from fastconv.kernels.launch import threading_layer
+from fastconv.kernels.linear import product_address
 from fastconv.kernels.max_pool import max_pool_address
+from fastconv.kernels.moments import moments_address
+from fastconv.kernels.normalize import normalize_address
 from fastconv.kernels.pack import pack_address
+from fastconv.kernels.picks import picks_address
+from fastconv.kernels.pointwise import pointwise_address
+from fastconv.kernels.powers import powers_address
 from fastconv.kernels.scatter import scatter_address
 from fastconv.kernels.sums import splits_sum_address, sums_address
 from fastconv.kernels.target import host
@@ -25,18 +35,43 @@ def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer
     yield sums_address
     for itemsize in (4, 8):
-        for driver in (conv_address, weight_address, scatter_address, pack_address, splits_sum_address):
+        for driver in (
+            conv_address,
+            weight_address,
+            scatter_address,
+            pack_address,
+            splits_sum_address,
+            dots_address,
+            product_address,
+        ):
             yield partial(driver, itemsize)
-        for form in ("lanes", "plane", "backward"):
-            yield partial(max_pool_address, form, itemsize)
-        for form in ("lanes", "plane", "lanes_backward", "plane_backward"):
-            yield partial(avg_pool_address, form, itemsize)
-        for form in ("lanes", "plane"):
-            yield partial(max_pool_address, form, itemsize, with_index=True)
+        yield from _pooling_jobs(itemsize)
+        for form in ("relu", "relu_backward", "add", "add_relu"):
+            yield partial(pointwise_address, form, itemsize)
+        for columns in (False, True):
+            for form in ("", "_backward"):
+                yield partial(moments_address, ("columns" if columns else "rows") + form, itemsize)
+                yield partial(normalize_address, itemsize, columns=columns, backward=bool(form))
         for scatter in (False, True):
             yield partial(columns_address, itemsize, scatter=scatter)
     for tile in _tiles():
         yield partial(tile_address, tile)
+
+
+def _pooling_jobs(itemsize: int) -> Iterator[Callable[[], object]]:
+    for form in ("lanes", "plane"):
+        for driver in (max_pool_address, box_max_address):
+            for with_index in (False, True):
+                yield partial(driver, form, itemsize, with_index=with_index)
+        yield partial(avg_pool_address, form, itemsize)
+        yield partial(avg_pool_address, f"{form}_backward", itemsize)
+        yield partial(box_avg_address, form, itemsize)
+        for fill in (False, True):
+            yield partial(box_spread_address, form, itemsize, fill=fill)
+    for form in ("add", "put", "take"):
+        yield partial(picks_address, form, itemsize)
+    for form in ("power", "root", "share", "slope"):
+        yield partial(powers_address, form, itemsize, 2)
 
 
 def _tiles() -> Iterator[Tile]:

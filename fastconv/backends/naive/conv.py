@@ -1,0 +1,59 @@
+"""Convolution in plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.backends.base import Array, Backend, Gradients
+from fastconv.backends.naive.windows import window_at, windows_of
+from fastconv.geometry import ConvGeometry
+
+__all__ = ["ConvLoops"]
+
+
+class ConvLoops(Backend):
+    """Convolution, one output at a time."""
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def conv(self, x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
+        """Forward pass of conv2d and its kin."""
+        y = np.empty(geometry.output_shape, x.dtype)
+        x, weight = x.astype(np.float64), weight.astype(np.float64)
+        windows = list(windows_of(geometry))
+        for n in range(geometry.batch):
+            for f in range(geometry.filters):
+                group = f // geometry.group_filters
+                first = group * geometry.group_channels
+                planes = x[n, first : first + geometry.group_channels]
+                start = 0.0 if bias is None else float(bias[f])
+                for position, cells, taps in windows:
+                    y[(n, f, *position)] = (window_at(planes, geometry, cells, taps) * weight[f]).sum() + start
+        return y
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def conv_backward(
+        self, dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]
+    ) -> Gradients:
+        """Gradients of conv2d and its kin."""
+        dtype = x.dtype
+        x, weight = x.astype(np.float64), weight.astype(np.float64)
+        dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(geometry.filters)
+        windows = list(windows_of(geometry))
+        for n in range(geometry.batch):
+            for f in range(geometry.filters):
+                group = f // geometry.group_filters
+                first = group * geometry.group_channels
+                planes = x[n, first : first + geometry.group_channels]
+                dplanes = dx[n, first : first + geometry.group_channels]
+                for position, cells, taps in windows:
+                    g = float(dy[(n, f, *position)])
+                    if "x" in needs:
+                        dplanes[(..., *cells)] += g * weight[(f, ..., *taps)]
+                    if "weight" in needs:
+                        dweight[f] += g * window_at(planes, geometry, cells, taps)
+                    dbias[f] += g
+        return (
+            dx.astype(dtype) if "x" in needs else None,
+            dweight.astype(dtype) if "weight" in needs else None,
+            dbias.astype(dtype) if "bias" in needs else None,
+        )

@@ -1,0 +1,58 @@
+"""Convolution as a matrix product over columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastconv.backends.base import Array, Backend, Gradients
+from fastconv.backends.numpy.windows import gather, scatter
+from fastconv.geometry import ConvGeometry
+from fastconv.settings import get_options
+
+__all__ = ["ConvProducts"]
+
+
+def _batches(geometry: ConvGeometry, itemsize: int) -> Iterator[slice]:
+    """Slices of the batch whose columns stay within the workspace."""
+    image = geometry.channels * geometry.taps * geometry.windows * itemsize
+    step = max(1, get_options().max_workspace // image)
+    for first in range(0, geometry.batch, step):
+        yield slice(first, min(first + step, geometry.batch))
+
+
+class ConvProducts(Backend):
+    """Convolution: im2col, a product, col2im."""
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def conv(self, x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
+        """Forward pass of conv2d and its kin: Y = W X."""
+        g, y = geometry, np.empty(geometry.output_shape, x.dtype)
+        matrix = weight.reshape(g.groups, g.group_filters, g.group_channels * g.taps)
+        for images in _batches(g, x.itemsize):
+            cols = gather(x[images], g).reshape(-1, g.groups, g.group_channels * g.taps, g.windows)
+            y[images] = np.matmul(matrix, cols).reshape(-1, *g.output_shape[1:])  # (G, Fg, K) @ (N, G, K, L)
+        if bias is not None:
+            y += bias.reshape(-1, *(1,) * g.rank)
+        return y
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def conv_backward(
+        self, dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]
+    ) -> Gradients:
+        """Gradients of conv2d and its kin: dW = dY Xᵀ, dX = col2im(Wᵀ dY)."""
+        g = geometry
+        matrix = weight.reshape(g.groups, g.group_filters, g.group_channels * g.taps)
+        dx = np.empty(g.input_shape, x.dtype) if "x" in needs else None
+        dmatrix = np.zeros(matrix.shape, x.dtype) if "weight" in needs else None
+        for images in _batches(g, x.itemsize):
+            rows = dy[images].reshape(-1, g.groups, g.group_filters, g.windows)
+            if dmatrix is not None:
+                cols = gather(x[images], g).reshape(-1, g.groups, g.group_channels * g.taps, g.windows)
+                dmatrix += np.matmul(rows, cols.swapaxes(2, 3)).sum(axis=0)  # (N, G, Fg, L) @ (N, G, L, K)
+            if dx is not None:
+                dcols = np.matmul(matrix.swapaxes(1, 2), rows)  # (G, K, Fg) @ (N, G, Fg, L)
+                dx[images] = scatter(dcols.reshape(-1, g.channels, *g.kernel, *g.out), g)
+        dbias = dy.reshape(g.batch, g.filters, g.windows).sum(axis=2).sum(axis=0) if "bias" in needs else None
+        return dx, None if dmatrix is None else dmatrix.reshape(weight.shape), dbias

@@ -1,0 +1,58 @@
+"""Normalisation with whole-array arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.backends.base import Array, Backend
+
+__all__ = ["NormalizationArrays"]
+
+
+def _axes(x: Array, per_image: bool) -> tuple[int, ...]:
+    """Axes that a statistic is over."""
+    return (*(() if per_image else (0,)), *range(2, x.ndim))
+
+
+def _over(table: Array, x: Array) -> Array:
+    """(1 or N, C) -> (1 or N, C, 1, ...)."""
+    return table.reshape(*table.shape, *(1,) * (x.ndim - 2))
+
+
+class NormalizationArrays(Backend):
+    """Normalisation in NumPy: sums in float64, the rest in the dtype of the arrays."""
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
+        """Mean and biased variance of every channel."""
+        axes, shape = _axes(x, per_image), (len(x) if per_image else 1, x.shape[1])
+        mean = x.mean(axis=axes, dtype=np.float64).astype(x.dtype).reshape(shape)
+        variance = np.square(x - _over(mean, x)).mean(axis=axes, dtype=np.float64)
+        return mean, variance.astype(x.dtype).reshape(shape)
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
+        """``(x - mean) * scale + shift``."""
+        y = x - _over(mean, x)
+        y *= _over(scale, x)
+        y += _over(shift, x)
+        return y
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+        """Sums of dy and of ``dy * (x - mean)``."""
+        axes = _axes(x, len(mean) > 1)
+        products = x - _over(mean, x)
+        products *= dy
+        sums = (array.sum(axis=axes, dtype=np.float64).astype(x.dtype) for array in (dy, products))
+        first, second = (array.reshape(mean.shape) for array in sums)
+        return first, second
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
+        """``dy * scale + (x - mean) * slope + shift``."""
+        dx = x - _over(mean, x)
+        dx *= _over(slope, x)
+        dx += _over(shift, x)
+        dx += dy * _over(scale, x)
+        return dx

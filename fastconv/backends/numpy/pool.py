@@ -1,0 +1,130 @@
+"""Max, average and Lp pooling over columns and taps."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from fastconv.backends.base import Array, Backend
+from fastconv.backends.numpy.windows import gather, pad, scatter, tap_slices
+from fastconv.geometry import WindowGeometry
+
+__all__ = ["PoolSlices"]
+
+_TAPS_IN_A_ROW = 128
+
+
+@lru_cache(maxsize=64)
+def _tap_positions(geometry: WindowGeometry) -> tuple[Array, Array]:
+    """(taps, windows): position of each tap in the flattened input plane, and whether it is a real cell."""
+    position = np.zeros((geometry.taps, geometry.windows), np.int64)
+    real = np.ones((geometry.taps, geometry.windows), np.bool_)
+    grid = np.indices((*geometry.kernel, *geometry.out)).reshape(2 * geometry.rank, geometry.taps, geometry.windows)
+    for k, window, axis in zip(grid[: geometry.rank], grid[geometry.rank :], geometry.axes):
+        cell = axis.start(0) + window * axis.stride + k * axis.dilation
+        position = position * axis.size + cell
+        real &= (cell >= 0) & (cell < axis.size)
+    return np.where(real, position, -1), real
+
+
+@lru_cache(maxsize=64)
+def _divisors(geometry: WindowGeometry, count_include_pad: bool) -> Array:
+    """(*out): the cells of each window that count."""
+    counts = np.ones(geometry.out)
+    for i, axis in enumerate(geometry.axes):
+        taps = axis.padded_taps if count_include_pad else axis.taps
+        shape = [-1 if i == j else 1 for j in range(geometry.rank)]
+        counts *= np.array([len(taps(window)) for window in range(axis.out)], float).reshape(shape)
+    return counts
+
+
+def _divide(total: Array, geometry: WindowGeometry, count_include_pad: bool, empty: float) -> Array:
+    divisors = _divisors(geometry, count_include_pad)
+    if divisors.all():
+        mean: Array = total / divisors.astype(total.dtype)
+        return mean
+    safe = np.where(divisors == 0, 1, divisors).astype(total.dtype)
+    return np.where(divisors == 0, np.array(empty, total.dtype), total / safe)
+
+
+def _window_sums(x: Array, geometry: WindowGeometry) -> Array:
+    """Sums of the windows of zero-padded planes."""
+    padded = pad(x, geometry, 0.0)
+    return _pairwise([padded[(..., *cells)] for _, cells in tap_slices(geometry)])
+
+
+def _pairwise(taps: list[Array]) -> Array:
+    """Sum of arrays, halves first where there are many, so that the rounding error does not grow with their number."""
+    if len(taps) > _TAPS_IN_A_ROW:
+        half = len(taps) // 2
+        return _pairwise(taps[:half]) + _pairwise(taps[half:])
+    total = np.zeros(taps[0].shape, taps[0].dtype)
+    for tap in taps:
+        total += tap
+    return total
+
+
+def _spread(share: Array, geometry: WindowGeometry) -> Array:
+    """Give a number per window to all cells of the window: the adjoint of `_window_sums`."""
+    planes, rank = share.shape[:2], geometry.rank
+    cols = share.reshape(*planes, *(1,) * rank, *geometry.out)
+    return scatter(np.broadcast_to(cols, (*planes, *geometry.kernel, *geometry.out)), geometry)
+
+
+class PoolSlices(Backend):
+    """Pooling, all windows at a time."""
+
+    def max_pool(self, x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[Array, Array | None]:
+        """Maxima and their positions."""
+        g = geometry
+        cols = gather(x, g, -np.inf).reshape(g.batch, g.channels, g.taps, g.windows)
+        if not return_indices:
+            return cols.max(axis=2).reshape(g.output_shape), None
+        winner = cols.argmax(axis=2)  # the first of equals, and the first NaN
+        y = np.take_along_axis(cols, winner[:, :, None], axis=2)[:, :, 0]
+        position, real = _tap_positions(g)
+        window = np.arange(g.windows)
+        padding_won = ~real[winner, window]  # a window of minus infinities: its first real cell counts
+        winner = np.where(padding_won, real.argmax(axis=0), winner)
+        return y.reshape(g.output_shape), position[winner, window].reshape(g.output_shape)
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
+        """Every gradient goes to the cell that won."""
+        planes, plane = prod(input_shape[:2]), prod(input_shape[2:])
+        winners = indices.reshape(planes, prod(indices.shape[2:]))
+        real = winners >= 0
+        target = winners + np.arange(planes)[:, None] * plane
+        dx = np.zeros(planes * plane, dy.dtype)
+        np.add.at(dx, target[real], dy.reshape(winners.shape)[real])
+        return dx.reshape(input_shape)
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
+        """Means of the windows."""
+        return _divide(_window_sums(x, geometry), geometry, count_include_pad, np.nan)
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def avg_pool_backward(self, dy: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
+        """Every gradient is shared by the cells of its window."""
+        return _spread(_divide(dy, geometry, count_include_pad, 0.0), geometry)
+
+    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    def lp_pool(self, x: Array, geometry: WindowGeometry, norm_type: float) -> Array:
+        """Norms of the windows; powers and their sums in float64."""
+        powers = np.abs(x.astype(np.float64)) ** norm_type
+        norms: Array = (_window_sums(powers, geometry) ** (1 / norm_type)).astype(x.dtype)
+        return norms
+
+    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    def lp_pool_backward(self, dy: Array, x: Array, geometry: WindowGeometry, norm_type: float) -> Array:
+        """Gradient of the norms: dy / y^(p-1), spread, times sign(x) |x|^(p-1)."""
+        x = x.astype(np.float64)
+        size = np.abs(x)
+        norm = _window_sums(size**norm_type, geometry) ** (1 / norm_type)
+        share = np.where(norm == 0, 0, dy / norm ** (norm_type - 1))
+        slope = np.where(x == 0, 0, np.sign(x) * size ** (norm_type - 1))
+        dx: Array = (_spread(share, geometry) * slope).astype(dy.dtype)
+        return dx

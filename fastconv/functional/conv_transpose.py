@@ -1,0 +1,186 @@
+"""Transposed convolution of planes: the public functions, with everything that holds for other ranks too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastconv.functional.conv_any import ConvGradients
+from fastconv.functional.conv_transpose_any import conv_transpose, conv_transpose_backward
+from fastconv.validation.arrays import Array
+from fastconv.validation.needs import GRADIENTS
+
+__all__ = ["conv_transpose2d", "conv_transpose2d_backward"]
+
+
+def conv_transpose2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    output_size: Any = None,
+    dilation: Any = 1,
+    groups: int = 1,
+    layout: str = "NCHW",
+    backend: str | None = None,
+) -> Array:
+    """Convolve the other way round: spread every pixel over a window of the output, and add the windows up.
+
+    ``(N, C_in, H, W) * (C_in, C_out//groups, KH, KW) -> (N, C_out, OH, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C_in, H, W), or (N, H, W, C_in) with ``layout="NHWC"``
+        Input, of any strides. It is never modified.
+    weight : array_like, shape (C_in, C_out//groups, KH, KW) in either layout
+        Filters, input channels first.
+    bias : array_like, shape (C_out,), optional
+        Added to every pixel of a channel of the output.
+    stride : int or sequence of two ints
+        Cells of the output between the windows of neighbouring pixels, per axis (height first).
+    padding : int, sequence of two ints, sequence of two (before, after) pairs, "valid", "same" or "same_lower"
+        Cells that are cut off at the edges of the output. "same" and "same_lower" give ``size * stride`` outputs; where
+        the cells to cut off are odd in number, "same" cuts one more after, "same_lower" before.
+    output_padding : int or sequence of two ints
+        Cells added to the output after its last one, where windows reach them or not; fewer than the larger of stride
+        and dilation. Zero with "same" and "same_lower".
+    output_size : int or sequence of two ints, optional
+        Size of the output (OH, OW), in place of `output_padding`: a convolution with a stride gives the same size for
+        several inputs, and this says which of them is meant.
+    dilation : int or sequence of two ints
+        Cells between neighbouring taps of a filter; 1 is a dense filter.
+    groups : int
+        Groups of channels that do not see each other.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of `x` and of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray, shape (N, C_out, OH, OW), or (N, OH, OW, C_out) with ``layout="NHWC"``
+        ``OH = (H - 1) * stride - before - after + dilation * (KH - 1) + 1 + output_padding``. Its dtype is
+        `np.result_type` of all inputs, or float64 if that is an integer type. float16 is accumulated in float32. Memory
+        order is not part of the contract: the fast backend returns channels-last memory.
+
+    Raises
+    ------
+    ValueError
+        If sizes, shapes or groups do not fit together; the message names the rule and the shapes, and for
+        `output_size` the sizes that are possible.
+    TypeError
+        If an argument has a type or dtype that is not taken (floats as sizes, complex or object arrays).
+    MemoryError
+        If the result would be larger than the memory of the machine.
+
+    See Also
+    --------
+    conv_transpose2d_backward : The gradients.
+    conv_transpose1d, conv_transpose3d : The same with one and three spatial axes.
+    conv2d : The operation that this is the transpose of.
+
+    Notes
+    -----
+    This is the gradient of `conv2d` with respect to its input, as an operation: with the same weights and options,
+    ``<conv2d(u), v> == <u, conv_transpose2d(v)>``. It does not undo a convolution, though it is called
+    "deconvolution" as well (Zeiler, Krishnan, Taylor and Fergus (2010), "Deconvolutional Networks"); Dumoulin and
+    Visin (2016), "A guide to convolution arithmetic for deep learning", section 4, has the pictures.
+
+    ``y[n, d, i*sh + k*dh - ph, j*sw + l*dw - pw] += x[n, c, i, j] * weight[c, d, k, l]``
+
+    With an infinite or NaN *weight*, the fast backend may give NaN for other numbers as well: those that the weight
+    would reach from a pixel beyond the edge of `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([[[[1, 2, 3]]]], dtype=np.float32)
+    >>> weight = np.array([[[[1, 10], [2, 20]]]], dtype=np.float32)
+    >>> fc.conv_transpose2d(x, weight)[0, 0]
+    array([[ 1., 12., 23., 30.],
+           [ 2., 24., 46., 60.]], dtype=float32)
+    >>> fc.conv_transpose2d(x, weight, stride=(1, 3), output_size=(2, 9)).shape
+    (1, 1, 2, 9)
+    """
+    return conv_transpose(
+        "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, output_size, dilation, groups, layout,
+        backend,
+    )  # fmt: skip
+
+
+def conv_transpose2d_backward(
+    dy: Any,
+    x: Any,
+    weight: Any,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    output_size: Any = None,
+    dilation: Any = 1,
+    groups: int = 1,
+    layout: str = "NCHW",
+    needs: Iterable[str] = GRADIENTS,
+    backend: str | None = None,
+) -> ConvGradients:
+    """Gradients of `conv_transpose2d` with respect to its input, weights and bias.
+
+    ``(N, C_out, OH, OW), (N, C_in, H, W), (C_in, C_out//groups, KH, KW) -> dx, dweight, dbias``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C_out, OH, OW), or (N, OH, OW, C_out) with ``layout="NHWC"``
+        Gradient of the loss with respect to the output of `conv_transpose2d`.
+    x : array_like
+        The input of the forward call.
+    weight : array_like, shape (C_in, C_out//groups, KH, KW)
+        The filters of the forward call.
+    stride, padding, output_padding, output_size, dilation, groups, layout
+        As in the forward call, see `conv_transpose2d`.
+    needs : iterable of {"x", "weight", "bias"}
+        Gradients to compute; the others are None.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ConvGradients
+        ``(dx, dweight, dbias)``; a NamedTuple. Their dtype is `np.result_type` of all inputs.
+
+    Raises
+    ------
+    ValueError
+        If `dy` has not the shape of the output, if `needs` names something else, or as in `conv_transpose2d`.
+    TypeError
+        As in `conv_transpose2d`.
+
+    See Also
+    --------
+    conv_transpose2d : The forward pass, with all parameters.
+
+    Notes
+    -----
+    The transpose of a transpose is the operation itself: dx is `conv2d` of dy with the same weights and options, and
+    dweight is the weight gradient of that convolution with x and dy in each other's place. dbias is the sum of dy over
+    batch and positions. What `padding` cut off counts as zeros that are multiplied, as in `conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x, weight = np.array([[[[1.0, 2, 3]]]]), np.ones((1, 1, 2, 2))
+    >>> gradients = fc.conv_transpose2d_backward(np.ones((1, 1, 2, 6)), x, weight, stride=2)
+    >>> gradients.dx[0, 0]
+    array([[4., 4., 4.]])
+    >>> gradients.dweight[0, 0]
+    array([[6., 6.],
+           [6., 6.]])
+    """
+    return conv_transpose_backward(
+        "conv_transpose2d_backward", 2, dy, x, weight, stride, padding, output_padding, output_size, dilation, groups,
+        layout, needs, backend,
+    )  # fmt: skip

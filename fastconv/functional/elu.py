@@ -1,0 +1,141 @@
+"""Exponential linear units."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastconv.functional.elementwise import forward, gradient, select
+from fastconv.validation.arrays import Array
+from fastconv.validation.numbers import check_number
+
+__all__ = ["elu", "elu_backward", "selu", "selu_backward"]
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def elu(x: Any, alpha: float = 1.0) -> Array:
+    """Compute `x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+    alpha : float
+        Minus the limit at minus infinity; at least 0, so that the sign of the output is that of the input.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The output.
+
+    Raises
+    ------
+    ValueError
+        If `alpha` is negative or not finite.
+
+    Notes
+    -----
+    Clevert, Unterthiner and Hochreiter (2016), "Fast and Accurate Deep Network Learning by Exponential Linear Units
+    (ELUs)", section 3.
+
+    Examples
+    --------
+    >>> elu([-800.0, 0.0, 3.0], alpha=2.0)
+    array([-2.,  0.,  3.])
+    """
+    alpha = check_number("elu", "alpha", alpha, least=0)
+    return forward("elu", partial(_elu, alpha, 1.0), x)
+
+
+def elu_backward(dy: Any, y: Any, alpha: float = 1.0) -> Array:
+    """Gradient of `elu`, from its output: `dy` where it is positive and ``dy * (y + alpha)`` elsewhere.
+
+    Parameters
+    ----------
+    dy : array_like, shaped like y
+        Gradient of the loss with respect to the output.
+    y : array_like
+        The output.
+    alpha : float
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> elu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 3.0], alpha=2.0)
+    array([0., 2., 1.])
+    """
+    alpha = check_number("elu_backward", "alpha", alpha, least=0)
+    return gradient("elu_backward", partial(_elu_backward, alpha, 1.0), dy, y, "y")
+
+
+def selu(x: Any) -> Array:
+    """Compute ``1.0507 * elu(x, alpha=1.6733)``, which keeps mean 0 and variance 1 from layer to layer.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The output.
+
+    Notes
+    -----
+    Klambauer, Unterthiner, Mayr and Hochreiter (2017), "Self-Normalizing Neural Networks", equation 2, with both
+    constants to more digits.
+
+    Examples
+    --------
+    >>> selu([-800.0, 0.0, 1.0])
+    array([-1.75809934,  0.        ,  1.05070099])
+    """
+    return forward("selu", partial(_elu, _SELU_ALPHA, _SELU_SCALE), x)
+
+
+def selu_backward(dy: Any, y: Any) -> Array:
+    """Gradient of `selu`, from its output.
+
+    Parameters
+    ----------
+    dy : array_like, shaped like y
+        Gradient of the loss with respect to the output.
+    y : array_like
+        The output.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> selu_backward([1.0, 1.0], [0.0, 2.0])
+    array([1.75809934, 1.05070099])
+    """
+    return gradient("selu_backward", partial(_elu_backward, _SELU_ALPHA, _SELU_SCALE), dy, y, "y")
+
+
+def _elu(alpha: float, scale: float, x: Array, y: Array) -> None:
+    np.minimum(x, 0, out=y)
+    np.expm1(y, out=y)
+    np.multiply(y, alpha * scale, out=y)
+    positive = np.maximum(x, 0)
+    np.multiply(positive, scale, out=positive)
+    np.add(y, positive, out=y)  # one of the two is 0
+
+
+def _elu_backward(alpha: float, scale: float, dy: Array, y: Array, dx: Array) -> None:
+    np.add(y, alpha * scale, out=dx)
+    select(~(y <= 0), scale, dx)
+    np.multiply(dx, dy, out=dx)

@@ -1,0 +1,285 @@
+"""Layer normalisation: the public functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv.backends import resolve_backend
+from fastconv.errors import InvalidValueError
+from fastconv.functional.conv import ConvGradients
+from fastconv.functional.normalize_any import Statistics, check_pair, inverse_deviation
+from fastconv.functional.views import as_computed, finish
+from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
+from fastconv.validation.needs import GRADIENTS, check_needs
+from fastconv.validation.sizes import check_integer
+
+__all__ = ["check_normalized_shape", "layer_norm", "layer_norm_backward", "layer_norm_statistics"]
+
+
+def layer_norm_statistics(x: Any, normalized_shape: Any, *, backend: str | None = None) -> Statistics:
+    """Mean and biased variance over the last axes.
+
+    ``(..., *normalized_shape) -> (...), (...)``
+
+    Parameters
+    ----------
+    x : array_like, shape (..., *normalized_shape)
+        Input, of any strides.
+    normalized_shape : int or sequence of int
+        Sizes of the last axes of `x`, over which is normalised.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    mean, variance : ndarray, of the shape of the axes before
+        In the dtype of the computation: that of `x`, float32 for float16, float64 for integers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `x` does not end with those axes, or its dtype is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer_norm_statistics(np.array([[1.0, 3.0], [5.0, 5.0]]), 2)
+    (array([2., 5.]), array([1., 0.]))
+    """
+    call = _Call("layer_norm_statistics", x, normalized_shape, backend)
+    mean, variance = (table.reshape(call.lead) for table in call.moments())
+    return mean, variance
+
+
+def layer_norm(
+    x: Any,
+    normalized_shape: Any,
+    weight: Any = None,
+    bias: Any = None,
+    *,
+    statistics: tuple[Any, Any] | None = None,
+    eps: float = 1e-5,
+    backend: str | None = None,
+) -> Array:
+    """Normalise over the last axes, then scale and shift every element.
+
+    ``(..., *normalized_shape) * (*normalized_shape) + (*normalized_shape) -> (..., *normalized_shape)``
+
+    Parameters
+    ----------
+    x, normalized_shape, backend
+        As for `layer_norm_statistics`.
+    weight, bias : array_like, shape `normalized_shape`, optional
+        Factor and term of every element; by default 1 and 0.
+    statistics : pair of array_like, optional
+        Those of `layer_norm_statistics`, if they are known already.
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    ndarray, shaped like `x`
+        Its dtype is `np.result_type` of x, weight and bias, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together or `eps` is negative.
+    TypeError
+        If a dtype is not taken.
+
+    Notes
+    -----
+    ``y = (x - mean) / sqrt(variance + eps) * weight + bias`` (Ba, Kiros and Hinton 2016, section 3.1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer_norm(np.array([[1.0, 3.0], [10.0, 50.0]]), 2).round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]])
+    """
+    call = _Call("layer_norm", x, normalized_shape, backend, weight=weight, bias=bias)
+    mean, inverse = call.pair(statistics, eps)
+    if call.x.size == 0:
+        return finish(np.empty_like(call.array), call.dtype, channels_last=False)
+    y = call.backend.normalize(call.x, mean, inverse, np.zeros_like(mean))
+    if call.weight is not None or call.bias is not None:
+        scale, shift = call.element(call.weight, 1), call.element(call.bias, 0)
+        y = call.backend.normalize(_columns(y), np.zeros_like(scale), scale, shift)
+    return call.finish(y)
+
+
+def layer_norm_backward(
+    dy: Any,
+    x: Any,
+    normalized_shape: Any,
+    weight: Any = None,
+    *,
+    statistics: tuple[Any, Any] | None = None,
+    eps: float = 1e-5,
+    needs: Iterable[str] = GRADIENTS,
+    backend: str | None = None,
+) -> ConvGradients:
+    """Gradients of `layer_norm` with respect to its input, weight and bias.
+
+    ``(..., *normalized_shape) -> dx, dweight (*normalized_shape), dbias (*normalized_shape)``
+
+    Parameters
+    ----------
+    dy : array_like, shaped like `x`
+        Gradient of the loss with respect to the output.
+    x, normalized_shape, weight, statistics, eps, backend
+        As in the forward call.
+    needs : iterable of {"x", "weight", "bias"}
+        Gradients to compute; the others are None.
+
+    Returns
+    -------
+    ConvGradients
+        ``(dx, dweight, dbias)``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    TypeError
+        If a dtype is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer_norm_backward(np.ones((3, 2)), np.arange(6.0).reshape(3, 2), 2).dbias
+    array([3., 3.])
+    """
+    call = _Call("layer_norm_backward", x, normalized_shape, backend, dy=dy, weight=weight)
+    wanted = check_needs(call.operation, needs)
+    mean, inverse = call.pair(statistics, eps)
+    assert call.dy is not None
+    dx = dweight = dbias = None
+    if call.x.size == 0:
+        nothing = np.zeros((1, call.x.shape[2]), call.x.dtype)
+        dx, dweight, dbias = np.empty_like(call.x), nothing, nothing
+    else:
+        if wanted - {"x"}:
+            normal = call.backend.normalize(call.x, mean, inverse, np.zeros_like(mean))
+            zeros = call.element(None, 0)
+            dbias, dweight = call.backend.normalize_sums(_columns(call.dy), _columns(normal), zeros)
+        if "x" in wanted:
+            dx = _input_gradient(call, mean, inverse)
+    return ConvGradients(
+        call.finish(dx) if dx is not None and "x" in wanted else None,
+        call.finish_element(dweight) if dweight is not None and "weight" in wanted else None,
+        call.finish_element(dbias) if dbias is not None and "bias" in wanted else None,
+    )
+
+
+def _input_gradient(call: _Call, mean: Array, inverse: Array) -> Array:
+    """Dx = inverse * (g - mean of g - x̂ * mean of g x̂), with g = dy * weight."""
+    assert call.dy is not None
+    g = call.dy
+    if call.weight is not None:
+        zeros = call.element(None, 0)
+        g = call.backend.normalize(_columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
+    first, second = call.backend.normalize_sums(g, call.x, mean)
+    count = call.x.shape[2]
+    with np.errstate(invalid="ignore", over="ignore"):
+        slope, shift = -second * inverse**3 / count, -first * inverse / count
+    return call.backend.normalize_backward(g, call.x, mean, inverse, slope, shift)
+
+
+def _columns(rows: Array) -> Array:
+    """(R, 1, M) -> (R, M, 1): every element as a channel."""
+    return rows.reshape(len(rows), -1, 1)
+
+
+def check_normalized_shape(operation: str, value: object) -> tuple[int, ...]:
+    """Return the sizes of the axes that are normalised over."""
+    items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
+    if not items:
+        raise InvalidValueError(f"{operation}: normalized_shape must name at least one axis, but got {value!r}.")
+    return tuple(check_integer(operation, "normalized_shape", item, 1) for item in items)
+
+
+class _Call:
+    """One call: `x` as (R, 1, M) rows, whose elements are in the order in which memory has them."""
+
+    def __init__(
+        self,
+        operation: str,
+        x: object,
+        normalized_shape: object,
+        backend: str | None,
+        *,
+        dy: object = None,
+        weight: object = None,
+        bias: object = None,
+    ) -> None:
+        self.operation, self.backend = operation, resolve_backend(backend, operation)
+        self.array = check_array(operation, "x", x)
+        self.shape = check_normalized_shape(operation, normalized_shape)
+        self.lead = self.array.shape[: max(0, self.array.ndim - len(self.shape))]
+        if self.array.shape[len(self.lead) :] != self.shape:
+            raise InvalidValueError(
+                f"{operation}: x must end with the axes of normalized_shape, {self.shape}, but got shape "
+                f"{self.array.shape}."
+            )
+        named = {"dy": dy, "weight": weight, "bias": bias}
+        arrays = {name: check_array(operation, name, one) for name, one in named.items() if one is not None}
+        for name, array in arrays.items():
+            expected, reason = (self.array.shape, "the shape of x") if name == "dy" else (self.shape, "one per element")
+            check_shape(operation, name, array.shape, expected, reason)
+        self.dtype = common_dtype(operation, self.array, *arrays.values())
+        # normalisation does not mind the order of the elements of a row: take that of the memory, and copy nothing
+        first = len(self.lead)
+        self._order = sorted(range(len(self.shape)), key=lambda axis: -abs(self.array.strides[first + axis]))
+        self.x = self._rows(self.array)
+        self.dy = self._rows(arrays["dy"]) if "dy" in arrays else None
+        self.weight, self.bias = (
+            as_computed(arrays[name], self.dtype).transpose(self._order) if name in arrays else None
+            for name in ("weight", "bias")
+        )
+
+    def _rows(self, array: Array) -> Array:
+        first = len(self.lead)
+        order = (*range(first), *(first + axis for axis in self._order))
+        return as_computed(array, self.dtype).transpose(order).reshape(prod(self.lead), 1, prod(self.shape))
+
+    def moments(self) -> Statistics:
+        """Mean and variance of every row, (R, 1)."""
+        if self.x.size == 0:
+            nothing = np.empty((len(self.x), 1), self.x.dtype)
+            return nothing, nothing
+        return self.backend.moments(self.x, True)
+
+    def pair(self, statistics: object, eps: object) -> Statistics:
+        """Mean and inverse deviation of every row, (R, 1)."""
+        if statistics is None:
+            mean, variance = self.moments()
+        else:
+            given = check_pair(self.operation, statistics, self.lead, "the axes of x before normalized_shape")
+            mean, variance = (as_computed(table, self.dtype).reshape(-1, 1) for table in given)
+        return mean, inverse_deviation(self.operation, variance, eps)
+
+    def element(self, table: Array | None, otherwise: float) -> Array:
+        """Weight or bias as (1, M) factors of channels."""
+        if table is None:
+            return np.full((1, self.x.shape[2]), otherwise, self.x.dtype)
+        return table.reshape(1, -1)
+
+    def finish(self, rows: Array) -> Array:
+        """Give a result its shape and dtype."""
+        first, stored = len(self.lead), (self.shape[axis] for axis in self._order)
+        back = (first + self._order.index(axis) for axis in range(len(self.shape)))
+        array = rows.reshape(*self.lead, *stored).transpose(*range(first), *back)
+        return finish(array, self.dtype, channels_last=False)
+
+    def finish_element(self, table: Array) -> Array:
+        """Give the gradient of weight or bias its shape and dtype."""
+        stored = table.reshape([self.shape[axis] for axis in self._order])
+        array = np.ascontiguousarray(stored.transpose([self._order.index(axis) for axis in range(len(self.shape))]))
+        return finish(array, self.dtype, channels_last=False)

@@ -1,0 +1,151 @@
+"""Linear (fully connected) layers: every row of the input times a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from fastconv.backends import resolve_backend
+from fastconv.errors import InvalidValueError
+from fastconv.functional.conv import ConvGradients
+from fastconv.functional.views import as_computed, finish
+from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
+from fastconv.validation.memory import check_fits
+from fastconv.validation.needs import GRADIENTS, check_needs
+
+__all__ = ["linear", "linear_backward"]
+
+_SMALL = 2**20  # bytes of an output that need no look at the memory
+
+
+def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None) -> Array:
+    """Multiply every row with a matrix: ``y = x weightᵀ + bias``.
+
+    ``(N, I) * (O, I) -> (N, O)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, I)
+        One row per image.
+    weight : array_like, shape (O, I)
+        One row per output.
+    bias : array_like, shape (O,), optional
+        Added to every row of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray, shape (N, O)
+        Its dtype is `np.result_type` of all inputs, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    TypeError
+        If a dtype is not taken.
+
+    Notes
+    -----
+    ``y[n, o] = bias[o] + sum over i of x[n, i] weight[o, i]``, a 1×1 convolution of one pixel per row. The fast backend
+    reads the weights in place where the rows are few.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> linear(np.array([[1.0, 2, 3]]), np.array([[1.0, 0, 0], [0, 1, 1]]), np.array([10.0, 20]))
+    array([[11., 25.]])
+    """
+    operation = "linear"
+    x, weight = check_array(operation, "x", x), check_array(operation, "weight", weight)
+    arrays = [x, weight]
+    if bias is not None:
+        bias = check_array(operation, "bias", bias)
+        arrays.append(bias)
+    dtype = common_dtype(operation, *arrays)
+    _check_matrices(operation, x, weight, dtype.itemsize)
+    if bias is not None:
+        check_shape(operation, "bias", bias.shape, weight.shape[:1], "one value per output")
+        bias = as_computed(bias, dtype)
+    y = resolve_backend(backend, operation).linear(as_computed(x, dtype), as_computed(weight, dtype), bias)
+    return finish(y, dtype, channels_last=False)
+
+
+def linear_backward(
+    dy: Any, x: Any, weight: Any, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
+) -> ConvGradients:
+    """Gradients of `linear` with respect to its input, weights and bias.
+
+    ``(N, O), (N, I), (O, I) -> dx (N, I), dweight (O, I), dbias (O,)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, O)
+        Gradient of the loss with respect to the output.
+    x : array_like, shape (N, I)
+        The input of the forward call.
+    weight : array_like, shape (O, I)
+        The weights of the forward call.
+    needs : iterable of {"x", "weight", "bias"}
+        Gradients to compute; the others are None.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ConvGradients
+        ``(dx, dweight, dbias)``, with ``dx = dy weight``, ``dweight = dyᵀ x`` and ``dbias`` the sum of the rows of
+        `dy`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    TypeError
+        If a dtype is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gradients = linear_backward(np.array([[1.0, 2]]), np.array([[1.0, 2, 3]]), np.ones((2, 3)))
+    >>> gradients.dx, gradients.dbias
+    (array([[3., 3., 3.]]), array([1., 2.]))
+    """
+    operation = "linear_backward"
+    dy, x = check_array(operation, "dy", dy), check_array(operation, "x", x)
+    weight = check_array(operation, "weight", weight)
+    wanted = check_needs(operation, needs)
+    dtype = common_dtype(operation, dy, x, weight)
+    _check_matrices(operation, x, weight, dtype.itemsize)
+    check_shape(operation, "dy", dy.shape, (x.shape[0], weight.shape[0]), "the shape of the output")
+    gradients = resolve_backend(backend, operation).linear_backward(
+        as_computed(dy, dtype), as_computed(x, dtype), as_computed(weight, dtype), wanted
+    )
+    return ConvGradients(
+        *(None if gradient is None else finish(gradient, dtype, channels_last=False) for gradient in gradients)
+    )
+
+
+def _check_matrices(operation: str, x: Array, weight: Array, itemsize: int) -> None:
+    if x.ndim == weight.ndim == 2:
+        (rows, inputs), (outputs, columns) = x.shape, weight.shape
+        if inputs == columns and inputs and outputs:
+            if rows * outputs * itemsize > _SMALL:
+                check_fits(operation, "the output", (rows, outputs), itemsize)
+            return
+    _refuse_matrices(operation, x, weight)
+
+
+def _refuse_matrices(operation: str, x: Array, weight: Array) -> NoReturn:
+    for name, array, letters in (("x", x, "(N, I)"), ("weight", weight, "(O, I)")):
+        if array.ndim != 2:
+            raise InvalidValueError(
+                f"{operation}: {name} must have 2 axes, {letters}, but got {array.ndim} (shape {array.shape})."
+            )
+        if 0 in array.shape[1:] or (name == "weight" and 0 in array.shape):
+            raise InvalidValueError(f"{operation}: {name} must not have an empty axis, but got shape {array.shape}.")
+    raise InvalidValueError(
+        f"{operation}: weight must have as many columns as x, {x.shape[1]}, but got {weight.shape[1]} (x shape "
+        f"{x.shape}, weight shape {weight.shape})."
+    )

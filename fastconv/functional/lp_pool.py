@@ -1,0 +1,354 @@
+"""Lp pooling: the public functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.functional.call import Call, WindowArguments
+from fastconv.functional.pool_any import lp_pool, lp_pool_backward
+from fastconv.validation.arrays import Array
+
+__all__ = [
+    "lp_pool1d",
+    "lp_pool1d_backward",
+    "lp_pool2d",
+    "lp_pool2d_backward",
+    "lp_pool3d",
+    "lp_pool3d_backward",
+]
+
+
+def lp_pool2d(
+    x: Any,
+    norm_type: float,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    layout: str = "NCHW",
+    backend: str | None = None,
+) -> Array:
+    """Norm of every window: the p-th root of the sum of the p-th powers.
+
+    ``(N, C, H, W) -> (N, C, OH, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
+        Input, of any strides.
+    norm_type : float
+        The exponent p, positive and finite: 1 sums absolute values, 2 is the Euclidean norm.
+    kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+        As for `max_pool2d`, but the padding is of zeros, which add nothing.
+
+    Returns
+    -------
+    ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If sizes or shapes do not fit together, or `norm_type` is not positive; the message names the rule.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    See Also
+    --------
+    lp_pool2d_backward : The gradient.
+    lp_pool1d, lp_pool3d : The same with one and three spatial axes.
+
+    Notes
+    -----
+    ``y = (sum |x|^p)^(1/p)``, with powers and their sum in float64. PyTorch takes powers of x itself, so that its odd
+    exponents let signs cancel, and in ceil mode it scales windows that stick out; here they are sums of what is there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([[[[3.0, -4, 1], [0, 0, 2]]]])
+    >>> fc.lp_pool2d(x, 2, (1, 2), stride=1)[0, 0].round(3)
+    array([[5.   , 4.123],
+           [0.   , 2.   ]])
+    """
+    call = Call("lp_pool2d", 2, layout, backend)
+    return lp_pool(call, x, norm_type, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def lp_pool2d_backward(
+    dy: Any,
+    x: Any,
+    norm_type: float,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    layout: str = "NCHW",
+    backend: str | None = None,
+) -> Array:
+    """Gradient of `lp_pool2d` with respect to its input.
+
+    ``(N, C, OH, OW), (N, C, H, W) -> (N, C, H, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
+        Gradient of the loss with respect to the output of `lp_pool2d`.
+    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
+        The input of the forward call.
+    norm_type, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like `x`
+        Gradients of overlapping windows add up. The dtype is `np.result_type` of `dy` and `x`, or float64 if that is
+        an integer type.
+
+    Raises
+    ------
+    ValueError
+        If `dy` has not the shape of the output, or as in `lp_pool2d`.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    Notes
+    -----
+    A window gives each of its cells ``dy * sign(x) * (|x| / y)^(p-1)``. Where that has no limit, at a zero
+    for p up to 1 and in a window of zeros, the gradient is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.lp_pool2d_backward([[[[10.0], [5.0]]]], [[[[3.0, -4], [0, 0]]]], 2, (1, 2))[0, 0]
+    array([[ 6., -8.],
+           [ 0.,  0.]])
+    """
+    call = Call("lp_pool2d_backward", 2, layout, backend)
+    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    return lp_pool_backward(call, dy, x, norm_type, windows)
+
+
+def lp_pool1d(
+    x: Any,
+    norm_type: float,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    layout: str = "NCW",
+    backend: str | None = None,
+) -> Array:
+    """Norm of every window of sequences: the p-th root of the sum of the p-th powers.
+
+    ``(N, C, W) -> (N, C, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
+        Input, of any strides.
+    norm_type : float
+        The exponent p, positive and finite.
+    kernel_size, stride, padding, dilation : int, sequence of one, …
+        As in `lp_pool2d`.
+    ceil_mode : bool
+        As in `lp_pool2d`.
+    layout : {"NCW", "NWC"}
+        Order of the axes of `x` and of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `lp_pool2d`.
+
+    See Also
+    --------
+    lp_pool2d : The same with two spatial axes, with all parameters and the conventions.
+    lp_pool1d_backward : The gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.lp_pool1d([[[3.0, -4, 1, 0, 7]]], 2, 2)
+    array([[[5., 1.]]])
+    """
+    call = Call("lp_pool1d", 1, layout, backend)
+    return lp_pool(call, x, norm_type, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def lp_pool1d_backward(
+    dy: Any,
+    x: Any,
+    norm_type: float,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    layout: str = "NCW",
+    backend: str | None = None,
+) -> Array:
+    """Gradient of `lp_pool1d` with respect to its input.
+
+    ``(N, C, OW), (N, C, W) -> (N, C, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
+        Gradient of the loss with respect to the output of `lp_pool1d`.
+    x : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
+        The input of the forward call.
+    norm_type, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like `x`
+        Gradients of overlapping windows add up. The dtype is `np.result_type` of `dy` and `x`, or float64 if that is
+        an integer type.
+
+    Raises
+    ------
+    ValueError
+        If `dy` has not the shape of the output, or as in `lp_pool1d`.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.lp_pool1d_backward([[[10.0, 5.0]]], [[[3.0, -4, 0, 0]]], 2, 2)
+    array([[[ 6., -8.,  0.,  0.]]])
+    """
+    call = Call("lp_pool1d_backward", 1, layout, backend)
+    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    return lp_pool_backward(call, dy, x, norm_type, windows)
+
+
+def lp_pool3d(
+    x: Any,
+    norm_type: float,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    layout: str = "NCDHW",
+    backend: str | None = None,
+) -> Array:
+    """Norm of every window of volumes: the p-th root of the sum of the p-th powers.
+
+    ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
+        Input, of any strides.
+    norm_type : float
+        The exponent p, positive and finite.
+    kernel_size, stride, padding, dilation : int, sequence of three, …
+        As in `lp_pool2d`.
+    ceil_mode : bool
+        As in `lp_pool2d`.
+    layout : {"NCDHW", "NDHWC"}
+        Order of the axes of `x` and of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `lp_pool2d`.
+
+    See Also
+    --------
+    lp_pool2d : The same with two spatial axes, with all parameters and the conventions.
+    lp_pool3d_backward : The gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([1.0, -2, 2, 0]).reshape(1, 1, 2, 1, 2)
+    >>> fc.lp_pool3d(x, 1, (2, 1, 2)), fc.lp_pool3d(x, 2, (2, 1, 2))
+    (array([[[[[5.]]]]]), array([[[[[3.]]]]]))
+    """
+    call = Call("lp_pool3d", 3, layout, backend)
+    return lp_pool(call, x, norm_type, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def lp_pool3d_backward(
+    dy: Any,
+    x: Any,
+    norm_type: float,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    layout: str = "NCDHW",
+    backend: str | None = None,
+) -> Array:
+    """Gradient of `lp_pool3d` with respect to its input.
+
+    ``(N, C, OD, OH, OW), (N, C, D, H, W) -> (N, C, D, H, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
+        Gradient of the loss with respect to the output of `lp_pool3d`.
+    x : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
+        The input of the forward call.
+    norm_type, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like `x`
+        Gradients of overlapping windows add up. The dtype is `np.result_type` of `dy` and `x`, or float64 if that is
+        an integer type.
+
+    Raises
+    ------
+    ValueError
+        If `dy` has not the shape of the output, or as in `lp_pool3d`.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([1.0, -2, 2, 0]).reshape(1, 1, 2, 1, 2)
+    >>> fc.lp_pool3d_backward([[[[[3.0]]]]], x, 2, (2, 1, 2))[0, 0, :, 0]
+    array([[ 1., -2.],
+           [ 2.,  0.]])
+    """
+    call = Call("lp_pool3d_backward", 3, layout, backend)
+    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    return lp_pool_backward(call, dy, x, norm_type, windows)

@@ -1,0 +1,369 @@
+"""Max pooling: the public functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from fastconv.functional.call import Call, WindowArguments
+from fastconv.functional.pool_any import max_pool, max_pool_backward
+from fastconv.validation.arrays import Array
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.functional.pool_any import MaxPoolOptions
+
+__all__ = [
+    "max_pool1d",
+    "max_pool1d_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_pool3d",
+    "max_pool3d_backward",
+]
+
+
+@overload
+def max_pool2d(
+    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+) -> Array: ...
+@overload
+def max_pool2d(
+    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+) -> tuple[Array, Array]: ...
+def max_pool2d(
+    x: Any,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    layout: str = "NCHW",
+    backend: str | None = None,
+) -> Array | tuple[Array, Array]:
+    """Largest element of every window.
+
+    ``(N, C, H, W) -> (N, C, OH, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
+        Input, of any strides.
+    kernel_size : int or sequence of two ints
+        Taps of a window, per axis (height first).
+    stride : int or sequence of two ints, optional
+        Cells between neighbouring windows; by default `kernel_size`.
+    padding : int, sequence of two ints, sequence of two (before, after) pairs, "valid", "same" or "same_lower"
+        Cells of minus infinity around the plane; smaller than the dilated kernel on each side.
+    dilation : int or sequence of two ints
+        Cells between neighbouring taps of a window.
+    ceil_mode : bool
+        Round the number of windows up; a last window that would start in the padding after the input is dropped.
+    return_indices : bool
+        Return ``(y, indices)`` instead of ``y``.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of `x` and of the results.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    y : ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+    indices : ndarray of int64, shaped like `y`
+        Only with ``return_indices=True``: position of each maximum in its flattened input plane (``h * W + w``). A
+        tie goes to the first element in row-major window order, of several NaN the first counts, and -1 stands for a
+        dilated window that touches no real cell.
+
+    Raises
+    ------
+    ValueError
+        If sizes or shapes do not fit together; the message names the rule and the shapes.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    See Also
+    --------
+    max_pool2d_backward : The gradient, from the indices.
+    max_pool1d, max_pool3d : The same with one and three spatial axes.
+
+    Notes
+    -----
+    NaN propagates. Padding never wins: a window of minus infinities points at its first real cell.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([[[[1.0, 5, 2, 0], [3, 4, 8, 8]]]])
+    >>> y, indices = fc.max_pool2d(x, 2, return_indices=True)
+    >>> y[0, 0], indices[0, 0]
+    (array([[5., 8.]]), array([[1, 6]]))
+    """
+    call = Call("max_pool2d", 2, layout, backend)
+    return max_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+
+
+def max_pool2d_backward(
+    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
+    """Gradient of `max_pool2d` with respect to its input: every gradient goes to the cell that won.
+
+    ``(N, C, OH, OW), (N, C, OH, OW) -> (N, C, H, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
+        Gradient of the loss with respect to the output of `max_pool2d`, or of `adaptive_max_pool2d` or
+        `global_max_pool2d`.
+    indices : array_like of int, shaped like `dy`
+        The indices of the forward call; -1 sends a gradient nowhere.
+    input_shape : sequence of four ints
+        Shape of the input of the forward call, in `layout`.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray of shape `input_shape`
+        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If an index lies outside its plane, or the shapes do not fit together.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.max_pool2d_backward(np.array([[[[10.0, 20.0]]]]), np.array([[[[1, 1]]]]), (1, 1, 2, 3))[0, 0]
+    array([[ 0., 30.,  0.],
+           [ 0.,  0.,  0.]])
+    """
+    return max_pool_backward(Call("max_pool2d_backward", 2, layout, backend), dy, indices, input_shape)
+
+
+@overload
+def max_pool1d(
+    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+) -> Array: ...
+@overload
+def max_pool1d(
+    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+) -> tuple[Array, Array]: ...
+def max_pool1d(
+    x: Any,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    layout: str = "NCW",
+    backend: str | None = None,
+) -> Array | tuple[Array, Array]:
+    """Largest element of every window of sequences.
+
+    ``(N, C, W) -> (N, C, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
+        Input, of any strides.
+    kernel_size, stride, padding, dilation : int, sequence of one, …
+        As in `max_pool2d`.
+    ceil_mode, return_indices : bool
+        As in `max_pool2d`.
+    layout : {"NCW", "NWC"}
+        Order of the axes of `x` and of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    y : ndarray, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+    indices : ndarray of int64, shaped like `y`
+        Only with ``return_indices=True``: position of each maximum in its flattened input sequence.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `max_pool2d`.
+
+    See Also
+    --------
+    max_pool2d : The same with two spatial axes, with all parameters and the conventions.
+    max_pool1d_backward : The gradient, from the indices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.max_pool1d([[[1.0, 5, 2, 0, 7]]], 3, stride=2, return_indices=True)
+    (array([[[5., 7.]]]), array([[[1, 4]]]))
+    """
+    call = Call("max_pool1d", 1, layout, backend)
+    return max_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+
+
+def max_pool1d_backward(
+    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
+    """Gradient of `max_pool1d` with respect to its input: every gradient goes to the cell that won.
+
+    ``(N, C, OW), (N, C, OW) -> (N, C, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
+        Gradient of the loss with respect to the output of `max_pool1d`, or of `adaptive_max_pool1d` or
+        `global_max_pool1d`.
+    indices : array_like of int, shaped like `dy`
+        The indices of the forward call; -1 sends a gradient nowhere.
+    input_shape : sequence of three ints
+        Shape of the input of the forward call, in `layout`.
+    layout : {"NCW", "NWC"}
+        Order of the axes.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray of shape `input_shape`
+        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If an index lies outside its sequence, or the shapes do not fit together.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.max_pool1d_backward([[[10.0, 20.0]]], [[[1, 1]]], (1, 1, 3))
+    array([[[ 0., 30.,  0.]]])
+    """
+    return max_pool_backward(Call("max_pool1d_backward", 1, layout, backend), dy, indices, input_shape)
+
+
+@overload
+def max_pool3d(
+    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+) -> Array: ...
+@overload
+def max_pool3d(
+    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+) -> tuple[Array, Array]: ...
+def max_pool3d(
+    x: Any,
+    kernel_size: Any,
+    *,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    layout: str = "NCDHW",
+    backend: str | None = None,
+) -> Array | tuple[Array, Array]:
+    """Largest element of every window of volumes.
+
+    ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
+        Input, of any strides.
+    kernel_size, stride, padding, dilation : int, sequence of three, …
+        As in `max_pool2d`.
+    ceil_mode, return_indices : bool
+        As in `max_pool2d`.
+    layout : {"NCDHW", "NDHWC"}
+        Order of the axes of `x` and of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    y : ndarray, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+    indices : ndarray of int64, shaped like `y`
+        Only with ``return_indices=True``: position of each maximum in its flattened input volume.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `max_pool2d`.
+
+    See Also
+    --------
+    max_pool2d : The same with two spatial axes, with all parameters and the conventions.
+    max_pool3d_backward : The gradient, from the indices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.arange(12.0).reshape(1, 1, 2, 2, 3)
+    >>> fc.max_pool3d(x, (2, 1, 3))[0, 0]
+    array([[[ 8.],
+            [11.]]])
+    """
+    call = Call("max_pool3d", 3, layout, backend)
+    return max_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+
+
+def max_pool3d_backward(
+    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
+    """Gradient of `max_pool3d` with respect to its input: every gradient goes to the cell that won.
+
+    ``(N, C, OD, OH, OW), (N, C, OD, OH, OW) -> (N, C, D, H, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
+        Gradient of the loss with respect to the output of `max_pool3d`, or of `adaptive_max_pool3d` or
+        `global_max_pool3d`.
+    indices : array_like of int, shaped like `dy`
+        The indices of the forward call; -1 sends a gradient nowhere.
+    input_shape : sequence of five ints
+        Shape of the input of the forward call, in `layout`.
+    layout : {"NCDHW", "NDHWC"}
+        Order of the axes.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray of shape `input_shape`
+        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If an index lies outside its volume, or the shapes do not fit together.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.max_pool3d_backward([[[[[10.0, 20.0]]]]], [[[[[1, 5]]]]], (1, 1, 2, 1, 3))[0, 0]
+    array([[[ 0., 10.,  0.]],
+           [[ 0.,  0., 20.]]])
+    """
+    return max_pool_backward(Call("max_pool3d_backward", 3, layout, backend), dy, indices, input_shape)

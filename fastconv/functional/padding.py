@@ -1,0 +1,165 @@
+"""Padding of planes with zeros or with what is in them, and its adjoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.views import as_computed, finish
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, check_rank, check_shape, common_dtype
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_choice, check_padding, check_shape_argument
+
+__all__ = ["PADDING_MODES", "pad", "pad_backward"]
+
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+_NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+Pair = tuple[int, int]
+
+
+def pad(x: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None) -> Array:
+    """Put cells around planes.
+
+    ``(N, C, H, W) -> (N, C, before + H + after, before + W + after)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, W), (N, C, H, W) or (N, C, D, H, W)
+        Input, of any strides; its memory order is kept.
+    padding : int, sequence of ints or sequence of (before, after) pairs
+        Cells to add, per spatial axis (depth, height, width).
+    mode : {"zeros", "reflect", "replicate", "circular"}
+        What the new cells hold: 0; the plane mirrored at its border cells; its border cells; the plane repeated.
+    layout : str, optional
+        Order of the axes, such as "NHWC"; by default channels first.
+
+    Returns
+    -------
+    ndarray
+        In the dtype of `x`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or there is more padding than "reflect" (size - 1) or "circular" (size) can fill.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    Notes
+    -----
+    The same on every backend: nothing is computed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[[1.0, 2.0, 3.0]]])
+    >>> pad(x, 2)[0, 0], pad(x, ((2, 1),), "reflect")[0, 0]
+    (array([0., 0., 1., 2., 3., 0., 0.]), array([3., 2., 1., 2., 3., 2.]))
+    """
+    operation = "pad"
+    x = check_array(operation, "x", x)
+    last = _checked_layout(operation, "x", x.shape, layout)
+    pairs = _pairs(operation, padding, mode, x.shape, last)
+    dtype = common_dtype(operation, x)
+    check_fits(operation, "the result", tuple(b + size + a for (b, a), size in zip(pairs, x.shape)), dtype.itemsize)
+    order = _memory_order(x)
+    stored = as_computed(x, dtype).transpose(order)
+    padded = np.pad(stored, [pairs[axis] for axis in order], _NUMPY_MODES[mode])  # type: ignore[call-overload]
+    return finish(padded.transpose(np.argsort(order)), dtype, channels_last=False)
+
+
+def pad_backward(dy: Any, input_shape: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None) -> Array:
+    """Gradient of `pad` with respect to its input: every cell gets back what its copies got.
+
+    ``(N, C, before + H + after, before + W + after) -> (N, C, H, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shaped like the output
+        Gradient of the loss with respect to the output.
+    input_shape : sequence of int
+        Shape of the input of the forward call, in `layout`.
+    padding, mode, layout
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray of shape `input_shape`
+        A fresh array, in the dtype of `dy`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `pad`, or if the shapes do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pad_backward(np.ones((1, 1, 6)), (1, 1, 3), ((2, 1),), "reflect")[0, 0]
+    array([1., 3., 2.])
+    """
+    operation = "pad_backward"
+    dy = check_array(operation, "dy", dy)
+    letters = LAYOUTS[dy.ndim - 2][0] if 3 <= dy.ndim <= 5 else "NCHW"
+    shape = check_shape_argument(operation, "input_shape", input_shape, letters)
+    last = _checked_layout(operation, "the input", shape, layout)
+    pairs = _pairs(operation, padding, mode, shape, last)
+    expected = tuple(before + size + after for (before, after), size in zip(pairs, shape))
+    check_shape(operation, "dy", dy.shape, expected, "the padded input")
+    dtype = common_dtype(operation, dy)
+    dx = as_computed(dy, dtype)
+    for axis, (size, pair) in enumerate(zip(shape, pairs)):
+        dx = _folded(dx, axis, size, pair, mode)
+    return finish(dx if dx is not dy and dx.base is None else dx.copy(order="K"), dtype, channels_last=False)
+
+
+def _checked_layout(operation: str, name: str, shape: tuple[int, ...], layout: object) -> bool:
+    rank = len(shape) - 2
+    if rank not in LAYOUTS:
+        raise InvalidValueError(
+            f"{operation}: {name} must have 3, 4 or 5 axes (N, C, *spatial), but got {rank + 2} (shape {shape})."
+        )
+    last = check_layout(operation, LAYOUTS[rank][0] if layout is None else layout, rank)
+    check_rank(operation, name, shape, rank, channels_last=last)
+    return last
+
+
+def _pairs(operation: str, padding: object, mode: object, shape: tuple[int, ...], last: bool) -> tuple[Pair, ...]:
+    """(before, after) of every axis of the array, in its order."""
+    check_choice(operation, "mode", mode, PADDING_MODES)
+    size = shape[1:-1] if last else shape[2:]
+    spatial = check_padding(operation, padding, len(size), ())
+    assert not isinstance(spatial, str)
+    most = {"reflect": -1, "circular": 0}
+    for cells, pair in zip(size, spatial):
+        if mode in most and max(pair) > cells + most[str(mode)]:
+            rule = "smaller than" if mode == "reflect" else "at most"
+            raise InvalidValueError(
+                f"{operation}: padding must be {rule} the plane with mode={mode!r}, but got {pair} for {cells} cells "
+                f"(padding {spatial}, plane {size}). Use mode='replicate' or 'zeros' for more."
+            )
+    return ((0, 0), *spatial, (0, 0)) if last else ((0, 0), (0, 0), *spatial)
+
+
+def _memory_order(x: Array) -> list[int]:
+    """Axes by their strides, the largest first: transposed like that, an array without gaps is in C order."""
+    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+
+
+def _folded(dy: Array, axis: int, size: int, pair: Pair, mode: str) -> Array:
+    """Adjoint of the padding of one axis."""
+    before, after = pair
+    if not before + after:
+        return dy
+    rows = np.moveaxis(dy, axis, 0)
+    dx = rows[before : before + size]
+    if mode != "zeros":
+        dx = dx.copy(order="K")
+        source = np.pad(np.arange(size), pair, _NUMPY_MODES[mode])  # type: ignore[call-overload]
+        for cell in (*range(before), *range(before + size, before + size + after)):
+            with np.errstate(invalid="ignore", over="ignore"):
+                dx[source[cell]] += rows[cell]
+    return np.moveaxis(dx, 0, axis)

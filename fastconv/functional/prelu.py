@@ -1,0 +1,145 @@
+"""ReLU with a slope that is learnt."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.elementwise import select
+from fastconv.functional.views import as_computed, finish
+from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
+from fastconv.validation.numbers import check_axis
+
+__all__ = ["PReLUGradients", "prelu", "prelu_backward"]
+
+
+class PReLUGradients(NamedTuple):
+    """Gradients of `prelu`.
+
+    Attributes
+    ----------
+    dx : ndarray, shaped like x
+        With respect to the input.
+    dweight : ndarray, shaped like weight
+        With respect to the slopes.
+    """
+
+    dx: Array
+    dweight: Array
+
+
+def prelu(x: Any, weight: Any, *, axis: int = 1) -> Array:
+    """Compute `x` where it is positive and ``weight * x`` elsewhere, with a slope per channel or one for all.
+
+    ``(N, C, ...), (C,) -> (N, C, ...)``
+
+    Parameters
+    ----------
+    x : array_like
+        Input; with one slope, of any shape.
+    weight : array_like, shape (C,) or (1,)
+        The slopes.
+    axis : int
+        Axis of the channels: -1 for channels-last input.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        Its dtype is `np.result_type` of both.
+
+    Raises
+    ------
+    ValueError
+        If there is neither one slope nor one per channel.
+
+    Notes
+    -----
+    He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers", section 2.1.
+
+    Examples
+    --------
+    >>> prelu([[-2.0, -2.0, 3.0]], [0.5, 0.25, 0.1])
+    array([[-1. , -0.5,  3. ]])
+    """
+    x, weight = check_array("prelu", "x", x), check_array("prelu", "weight", weight)
+    dtype = common_dtype("prelu", x, weight)
+    slopes = as_computed(weight, dtype).reshape(_slope_shape("prelu", x.shape, weight.shape, axis))
+    x = as_computed(x, dtype)
+    y = np.empty_like(x)
+    with np.errstate(all="ignore"):
+        np.multiply(x, slopes, out=y)
+    select(np.greater(x, 0), x, y)
+    return finish(y, dtype, channels_last=False)
+
+
+def prelu_backward(dy: Any, x: Any, weight: Any, *, axis: int = 1) -> PReLUGradients:
+    """Gradients of `prelu` with respect to its input and its slopes, from its input.
+
+    ``(N, C, ...), (N, C, ...), (C,) -> dx (N, C, ...), dweight (C,)``
+
+    Parameters
+    ----------
+    dy : array_like, shaped like x
+        Gradient of the loss with respect to the output.
+    x : array_like
+        The input.
+    weight : array_like, shape (C,) or (1,)
+        The slopes.
+    axis : int
+        As in the forward call.
+
+    Returns
+    -------
+    PReLUGradients
+        ``(dx, dweight)``; `dweight` is the sum of ``dy * x`` where x is not positive.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together.
+
+    Examples
+    --------
+    >>> gradients = prelu_backward([[1.0, 1.0, 1.0]], [[-2.0, -2.0, 3.0]], [0.5, 0.25, 0.1])
+    >>> gradients.dx, gradients.dweight
+    (array([[0.5 , 0.25, 1.  ]]), array([-2., -2.,  0.]))
+    """
+    operation = "prelu_backward"
+    dy, x = check_array(operation, "dy", dy), check_array(operation, "x", x)
+    weight = check_array(operation, "weight", weight)
+    check_shape(operation, "dy", dy.shape, x.shape, "that of x")
+    dtype = common_dtype(operation, dy, x, weight)
+    shape = _slope_shape(operation, x.shape, weight.shape, axis)
+    dy, x, slopes = as_computed(dy, dtype), as_computed(x, dtype), as_computed(weight, dtype).reshape(shape)
+    positive = np.greater(x, 0)
+    dx, share = np.empty_like(x), np.empty_like(x)
+    with np.errstate(all="ignore"):
+        np.multiply(dy, slopes, out=dx)
+        np.multiply(dy, x, out=share)
+        select(positive, dy, dx)
+        select(positive, 0, share)
+        dweight = _sum_to(share, shape).reshape(weight.shape)
+    return PReLUGradients(finish(dx, dtype, channels_last=False), finish(dweight, dtype, channels_last=False))
+
+
+def _slope_shape(operation: str, x: tuple[int, ...], weight: tuple[int, ...], axis: object) -> tuple[int, ...]:
+    """Shape in which the slopes broadcast against x."""
+    if weight == (1,):
+        return (1,) * len(x)
+    channels = check_axis(operation, "axis", axis, x)
+    if weight != (x[channels],):
+        raise InvalidValueError(
+            f"{operation}: weight must have shape (1,) or one slope per channel, {(x[channels],)}, but got {weight} "
+            f"(x shape {x}, axis {axis})."
+        )
+    return tuple(size if i == channels else 1 for i, size in enumerate(x))
+
+
+def _sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Sum over the axes where `shape` is 1, one after the other: partial sums keep the rounding error small."""
+    for axis in reversed(range(x.ndim)):
+        if shape[axis] != x.shape[axis]:
+            x = x.sum(axis=axis, keepdims=True)
+    return x

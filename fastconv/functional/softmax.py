@@ -1,0 +1,177 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.views import as_computed, finish
+from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
+from fastconv.validation.numbers import check_axis
+
+__all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
+
+
+def softmax(x: Any, axis: int = -1) -> Array:
+    """Compute ``exp(x) / sum(exp(x))`` along an axis: scores become probabilities.
+
+    Parameters
+    ----------
+    x : array_like
+        Scores, of any shape.
+    axis : int
+        Axis of the classes.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        Sums to 1 along the axis.
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis, or it is empty.
+
+    Notes
+    -----
+    The maximum is subtracted first, which changes nothing and keeps the exponentials from overflowing: Goodfellow,
+    Bengio and Courville (2016), "Deep Learning", section 4.1.
+
+    Examples
+    --------
+    >>> softmax([[1000.0, 1000.0], [0.0, -1000.0]])
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    x, axis, dtype = _checked("softmax", x, axis)
+    with np.errstate(all="ignore"):
+        y = _shifted(x, axis)
+        np.exp(y, out=y)
+        np.divide(y, y.sum(axis=axis, keepdims=True), out=y)
+    return finish(y, dtype, channels_last=False)
+
+
+def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+    """Gradient of `softmax`, from its output: ``y * (dy - sum(dy * y))``.
+
+    Parameters
+    ----------
+    dy : array_like, shaped like y
+        Gradient of the loss with respect to the output.
+    y : array_like
+        The output.
+    axis : int
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> softmax_backward([[1.0, 0.0]], [[0.5, 0.5]])
+    array([[ 0.25, -0.25]])
+    """
+    dy, y, axis, dtype = _checked_pair("softmax_backward", dy, y, axis)
+    dx = np.empty_like(y)
+    with np.errstate(all="ignore"):
+        np.multiply(dy, y, out=dx)
+        np.subtract(dy, dx.sum(axis=axis, keepdims=True), out=dx)
+        np.multiply(dx, y, out=dx)
+    return finish(dx, dtype, channels_last=False)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Array:
+    """Compute ``x - log(sum(exp(x)))`` along an axis: the logarithms of `softmax`, also of those that round to 0.
+
+    Parameters
+    ----------
+    x : array_like
+        Scores, of any shape.
+    axis : int
+        Axis of the classes.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        Numbers up to 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis, or it is empty.
+
+    Examples
+    --------
+    >>> log_softmax([[0.0, -1000.0]])
+    array([[    0., -1000.]])
+    """
+    x, axis, dtype = _checked("log_softmax", x, axis)
+    with np.errstate(all="ignore"):
+        y = _shifted(x, axis)
+        np.subtract(y, np.log(np.exp(y).sum(axis=axis, keepdims=True)), out=y)
+    return finish(y, dtype, channels_last=False)
+
+
+def log_softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+    """Gradient of `log_softmax`, from its output: ``dy - exp(y) * sum(dy)``.
+
+    Parameters
+    ----------
+    dy : array_like, shaped like y
+        Gradient of the loss with respect to the output.
+    y : array_like
+        The output.
+    axis : int
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_softmax_backward([[1.0, 0.0]], np.log([[0.25, 0.75]]))
+    array([[ 0.75, -0.75]])
+    """
+    dy, y, axis, dtype = _checked_pair("log_softmax_backward", dy, y, axis)
+    dx = np.empty_like(y)
+    with np.errstate(all="ignore"):
+        np.exp(y, out=dx)
+        np.multiply(dx, dy.sum(axis=axis, keepdims=True), out=dx)
+        np.subtract(dy, dx, out=dx)
+    return finish(dx, dtype, channels_last=False)
+
+
+def _shifted(x: Array, axis: int) -> Array:
+    """Subtract the maximum, into a fresh array in the memory order of x."""
+    y = np.empty_like(x)
+    np.subtract(x, x.max(axis=axis, keepdims=True), out=y)
+    return y
+
+
+def _checked(operation: str, x: Any, axis: object) -> tuple[Array, int, np.dtype[Any]]:
+    x = check_array(operation, "x", x)
+    along = _class_axis(operation, x.shape, axis)
+    dtype = common_dtype(operation, x)
+    return as_computed(x, dtype), along, dtype
+
+
+def _checked_pair(operation: str, dy: Any, y: Any, axis: object) -> tuple[Array, Array, int, np.dtype[Any]]:
+    dy, y = check_array(operation, "dy", dy), check_array(operation, "y", y)
+    check_shape(operation, "dy", dy.shape, y.shape, "that of y")
+    along = _class_axis(operation, y.shape, axis)
+    dtype = common_dtype(operation, dy, y)
+    return as_computed(dy, dtype), as_computed(y, dtype), along, dtype
+
+
+def _class_axis(operation: str, shape: tuple[int, ...], axis: object) -> int:
+    along = check_axis(operation, "axis", axis, shape)
+    if shape[along] == 0:
+        raise InvalidValueError(f"{operation}: axis {along} must not be empty, but got shape {shape}.")
+    return along

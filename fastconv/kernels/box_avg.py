@@ -1,0 +1,204 @@
+"""Means of the windows of `fastconv.kernels.boxes`, and their gradient.
+
+The taps of a window, counted in row-major order, go to eight sums in turn; every 1,024 taps these are added up and go
+to a total that keeps what rounding cuts off (Ogita, Rump and Oishi, 2005, "Accurate sum and dot product", algorithm
+4.1). So a mean over any number of cells has an error of a few eps, and the same order in both forms: *lanes*, for
+channels-last memory, and *plane*, for any other.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from fastconv.kernels.accumulate import GROUP, sum_groups
+from fastconv.kernels.boxes import BOXES, D, H, W, divisor, span
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.memory import (
+    clear_bytes,
+    integer,
+    load,
+    load_at,
+    load_double,
+    size_of,
+    store_double,
+    store_number,
+    store_number_at,
+)
+
+__all__ = ["LANE_SUMS", "box_avg_address"]
+
+_I = BOXES.index
+X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N", "Y_C"))
+Y_D, Y_H, Y_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H", "OUT_W"))
+BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
+SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
+CHUNK = 1024  # taps, a multiple of GROUP
+LANE_SUMS = GROUP + 2  # float64 numbers per channel that the lanes need: eight sums, the total, what was cut off
+
+
+@helper
+def _fold(sums, step):
+    """Sum of eight numbers `step` apart."""
+    left = (load_double(sums, 0) + load_double(sums, step)) + (
+        load_double(sums, 2 * step) + load_double(sums, 3 * step)
+    )
+    sums += 32 * step
+    return left + (
+        (load_double(sums, 0) + load_double(sums, step)) + (load_double(sums, 2 * step) + load_double(sums, 3 * step))
+    )
+
+
+@helper
+def _two_sum(total, lost, value):
+    """(total + value, lost + what rounding cuts off there)."""
+    more = total + value
+    back = more - total
+    return more, lost + ((total - (more - back)) + (value - back))
+
+
+@helper
+def _rounded(total, lost):
+    """The total with what was cut off; that is NaN where the total is infinite."""
+    both = total + lost
+    return both if both == both else total
+
+
+@helper
+def _add_run(sums, tap, x, step, count, number):
+    """Add a run of cells to eight sums in turn, beginning with number ``tap % 8``."""
+    i = 0
+    while i < count and (tap + i) % GROUP:
+        place = (tap + i) % GROUP
+        store_double(sums, place, load_double(sums, place) + np.float64(load(x + i * step, number)))
+        i += 1
+    groups = (count - i) // GROUP
+    if step == size_of(number) and groups > 0:
+        sum_groups(number, sums, x + i * step, groups)
+        i += groups * GROUP
+    while i < count:
+        place = (tap + i) % GROUP
+        store_double(sums, place, load_double(sums, place) + np.float64(load(x + i * step, number)))
+        i += 1
+
+
+@helper
+def _window_plane(args, plane, sums, od, oh, ow, number):
+    """Sum of one window of one channel."""
+    d0, depth, d_step, _ = span(args, D, od)
+    h0, height, h_step, _ = span(args, H, oh)
+    w0, width, w_step, _ = span(args, W, ow)
+    total, lost, tap = 0.0, 0.0, 0
+    clear_bytes(sums, 8 * GROUP)
+    for kd in range(depth):
+        for kh in range(height):
+            row, done = plane + d0 + kd * d_step + h0 + kh * h_step + w0, 0
+            while done < width:
+                some = min(width - done, CHUNK - tap)
+                _add_run(sums, tap, row + done * w_step, w_step, some, number)
+                done += some
+                tap += some
+                if tap == CHUNK:
+                    total, lost = _two_sum(total, lost, _fold(sums, 1))
+                    clear_bytes(sums, 8 * GROUP)
+                    tap = 0
+    total, lost = _two_sum(total, lost, _fold(sums, 1))
+    return _rounded(total, lost)
+
+
+@helper
+def _fold_lanes(sums, channels):
+    """Add the eight sums of every channel to its total, and clear them."""
+    total, lost = sums + GROUP * channels * 8, sums + (GROUP + 1) * channels * 8
+    for c in range(channels):
+        more, cut = _two_sum(load_double(total, c), load_double(lost, c), _fold(sums + c * 8, channels))
+        store_double(total, c, more)
+        store_double(lost, c, cut)
+    clear_bytes(sums, GROUP * channels * 8)
+
+
+@helper
+def _window_lanes(args, plane, sums, channels, od, oh, ow, number):
+    """Sums of one window, of some channels: left at ``sums + 64 * channels``."""
+    d0, depth, d_step, _ = span(args, D, od)
+    h0, height, h_step, _ = span(args, H, oh)
+    w0, width, w_step, _ = span(args, W, ow)
+    tap = 0
+    clear_bytes(sums, LANE_SUMS * channels * 8)
+    for kd in range(depth):
+        for kh in range(height):
+            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
+            for kw in range(width):
+                x, place = row + kw * w_step, sums + tap % GROUP * channels * 8
+                for c in range(channels):
+                    store_double(place, c, load_double(place, c) + np.float64(load_at(x, c, number)))
+                tap += 1
+                if tap == CHUNK:
+                    _fold_lanes(sums, channels)
+                    tap = 0
+    _fold_lanes(sums, channels)
+    total, lost = sums + GROUP * channels * 8, sums + (GROUP + 1) * channels * 8
+    for c in range(channels):
+        store_double(total, c, _rounded(load_double(total, c), load_double(lost, c)))
+
+
+def _lanes(number):
+    revision = REVISION
+
+    def box_avg_lanes(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        step, item, tasks = integer(args, CHANNEL_BLOCK), size_of(number), integer(args, TASKS)
+        depth, height, width = integer(args, OUT_D), integer(args, OUT_H), integer(args, OUT_W)
+        blocks = (integer(args, CHANNELS) + step - 1) // step
+        items = integer(args, BATCH) * depth * height * width * blocks
+        sums = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        for i in range(items * task // tasks, items * (task + 1) // tasks):
+            first, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
+            od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
+            channels = min(step, integer(args, CHANNELS) - first)
+            plane = integer(args, X) + n * integer(args, X_N) + first * item
+            _window_lanes(args, plane, sums, channels, od, oh, ow, number)
+            y = integer(args, Y) + n * integer(args, Y_N) + first * item
+            y += od * integer(args, Y_D) + oh * integer(args, Y_H) + ow * integer(args, Y_W)
+            count, total = divisor(args, od, oh, ow), sums + GROUP * channels * 8
+            for c in range(channels):
+                store_number_at(y, c, load_double(total, c) / count if count else np.nan, number)
+
+    return box_avg_lanes
+
+
+def _plane(number):
+    revision = REVISION
+
+    def box_avg_plane(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
+        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
+        sums = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+            oh, od, item = row % height, row // height % depth, row // (height * depth)
+            n, c = item // channels, item % channels
+            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
+            y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
+            y += od * integer(args, Y_D) + oh * integer(args, Y_H)
+            for ow in range(integer(args, OUT_W)):
+                count = divisor(args, od, oh, ow)
+                total = _window_plane(args, plane, sums, od, oh, ow, number)
+                store_number(y + ow * integer(args, Y_W), total / count if count else np.nan, number)
+
+    return box_avg_plane
+
+
+_FORMS = {"lanes": _lanes, "plane": _plane}
+
+
+@cache
+def _compiled(form, itemsize):
+    return c_function(f"box_avg_{form}_f{8 * itemsize}", "void(intp, intp)", _FORMS[form](ZERO[itemsize]))
+
+
+def box_avg_address(form: str, itemsize: int) -> int:
+    """Address of "lanes" or "plane" for numbers of `itemsize` bytes; compiled on first use."""
+    with LOCK:
+        return _compiled(form, itemsize).address

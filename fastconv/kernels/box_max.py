@@ -1,0 +1,193 @@
+"""Maxima of the windows of `fastconv.kernels.boxes`: in *lanes* for channels-last memory, else in a *plane*.
+
+A plane is gone through twice: once for the largest value, in whole vectors where a run of cells is long, and, where
+the position matters, once more up to the first cell that has it. It matters for indices, for the sign of a zero and
+for which of several NaN it is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from fastconv.kernels.best import beats, begin, improve, no_cell
+from fastconv.kernels.boxes import BOXES, D, H, W, span
+from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.largest import SPAN, largest, skip_others
+from fastconv.kernels.memory import integer, load, size_of, store, store_integer
+
+__all__ = ["box_max_address"]
+
+_I = BOXES.index
+X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N", "Y_C"))
+Y_D, Y_H, Y_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H", "OUT_W"))
+BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
+IN_H, IN_W, DIL_D, DIL_H, DIL_W = _I["IN_H"], _I["IN_W"], _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
+INDEX = _I["INDEX"]
+
+
+@helper
+def _best_of(x, step, count, best, number):
+    """The larger of `best` and a run of cells; four at a time, so that comparisons overlap."""
+    b, c, d, i = best, best, best, 0
+    while i + 4 <= count:
+        p, q = load(x + i * step, number), load(x + (i + 1) * step, number)
+        r, s = load(x + (i + 2) * step, number), load(x + (i + 3) * step, number)
+        best, b = p if beats(p, best) else best, q if beats(q, b) else b
+        c, d = r if beats(r, c) else c, s if beats(s, d) else d
+        i += 4
+    while i < count:
+        p = load(x + i * step, number)
+        best = p if beats(p, best) else best
+        i += 1
+    best, c = b if beats(b, best) else best, d if beats(d, c) else c
+    return c if beats(c, best) else best
+
+
+@helper
+def _best_of_run(x, step, count, best, number):
+    """`_best_of`, in vectors where the run is dense and long."""
+    if step != size_of(number) or count < SPAN:
+        return _best_of(x, step, count, best, number)
+    most = largest(x, count // SPAN, number)
+    best = most if beats(most, best) else best
+    done = count // SPAN * SPAN
+    return _best_of(x + done * step, step, count - done, best, number)
+
+
+@helper
+def _is_it(value, best):
+    return (value == best) | ((value != value) & (best != best))
+
+
+@helper
+def _place_of_run(x, step, count, best, number):
+    """Position in a run of the first cell that is `best`, or `count`."""
+    i = 0
+    if step == size_of(number) and count >= SPAN:
+        i = skip_others(x, count // SPAN, best) * SPAN
+    while i < count and not _is_it(load(x + i * step, number), best):
+        i += 1
+    return i
+
+
+@helper
+def _value_plane(args, plane, od, oh, ow, number):
+    """Largest value of one window of one channel, which has a cell."""
+    d0, depth, d_step, _ = span(args, D, od)
+    h0, height, h_step, _ = span(args, H, oh)
+    w0, width, w_step, _ = span(args, W, ow)
+    best = load(plane + d0 + h0 + w0, number)
+    for kd in range(depth):
+        for kh in range(height):
+            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
+            best = _best_of_run(row, w_step, width, best, number)
+    return best
+
+
+@helper
+def _place_plane(args, plane, od, oh, ow, best, number):
+    """(address, position in the plane) of the first cell of one window that is `best`."""
+    d0, depth, d_step, d = span(args, D, od)
+    h0, height, h_step, h = span(args, H, oh)
+    w0, width, w_step, w = span(args, W, ow)
+    for kd in range(depth):
+        for kh in range(height):
+            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
+            kw = _place_of_run(row, w_step, width, best, number)
+            if kw < width:
+                position = (d + kd * integer(args, DIL_D)) * integer(args, IN_H) + h + kh * integer(args, DIL_H)
+                return row + kw * w_step, position * integer(args, IN_W) + w + kw * integer(args, DIL_W)
+    return plane, -1
+
+
+@helper
+def _taps(args, od, oh, ow):
+    return span(args, D, od)[1] * span(args, H, oh)[1] * span(args, W, ow)[1]
+
+
+@helper
+def _window_lanes(args, plane, y, index, channels, od, oh, ow, with_index, number):
+    """One window, some channels."""
+    d0, depth, d_step, d = span(args, D, od)
+    h0, height, h_step, h = span(args, H, oh)
+    w0, width, w_step, w = span(args, W, ow)
+    for kd in range(depth):
+        for kh in range(height):
+            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
+            position = (d + kd * integer(args, DIL_D)) * integer(args, IN_H) + h + kh * integer(args, DIL_H)
+            position = position * integer(args, IN_W) + w
+            for kw in range(width):
+                x, here = row + kw * w_step, position + kw * integer(args, DIL_W)
+                if kd + kh + kw == 0:
+                    begin(x, y, index, here, channels, with_index, number)
+                else:
+                    improve(x, y, index, here, channels, with_index, number)
+
+
+def _lanes(number, with_index):
+    revision = REVISION
+
+    def box_max_lanes(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        step, item, tasks = integer(args, CHANNEL_BLOCK), size_of(number), integer(args, TASKS)
+        depth, height, width = integer(args, OUT_D), integer(args, OUT_H), integer(args, OUT_W)
+        blocks = (integer(args, CHANNELS) + step - 1) // step
+        items = integer(args, BATCH) * depth * height * width * blocks
+        for i in range(items * task // tasks, items * (task + 1) // tasks):
+            left, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
+            od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
+            channels = min(step, integer(args, CHANNELS) - left)
+            plane = integer(args, X) + n * integer(args, X_N) + left * item
+            here = n * integer(args, Y_N) + left * item
+            here += od * integer(args, Y_D) + oh * integer(args, Y_H) + ow * integer(args, Y_W)
+            y, index = integer(args, Y) + here, integer(args, INDEX) + here // item * 8
+            if _taps(args, od, oh, ow):
+                _window_lanes(args, plane, y, index, channels, od, oh, ow, with_index, number)
+            else:
+                no_cell(y, index, channels, with_index, number)
+
+    return box_max_lanes
+
+
+def _plane(number, with_index):
+    revision = REVISION
+
+    def box_max_plane(args, task):
+        revision  # noqa: B018 (a part of the cache key)
+        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
+        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
+        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+            oh, od, item = row % height, row // height % depth, row // (height * depth)
+            n, c = item // channels, item % channels
+            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
+            start = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
+            for ow in range(integer(args, OUT_W)):
+                here = start + ow * integer(args, Y_W)
+                y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
+                if _taps(args, od, oh, ow):
+                    best = _value_plane(args, plane, od, oh, ow, number)
+                    if with_index or best == 0 or best != best:
+                        x, position = _place_plane(args, plane, od, oh, ow, best, number)
+                        best = load(x, number)
+                        if with_index:
+                            store_integer(index, 0, position)
+                    store(y, best)
+                else:
+                    no_cell(y, index, 1, with_index, number)
+
+    return box_max_plane
+
+
+_FORMS = {"lanes": _lanes, "plane": _plane}
+
+
+@cache
+def _compiled(form, itemsize, with_index):
+    name = f"box_max_{form}{'_index' if with_index else ''}_f{8 * itemsize}"
+    return c_function(name, "void(intp, intp)", _FORMS[form](ZERO[itemsize], with_index))
+
+
+def box_max_address(form: str, itemsize: int, *, with_index: bool = False) -> int:
+    """Address of "lanes" or "plane" for numbers of `itemsize` bytes; compiled on first use."""
+    with LOCK:
+        return _compiled(form, itemsize, with_index).address
