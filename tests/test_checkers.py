@@ -491,3 +491,9 @@ def test_results_print_and_raise() -> None:
         check.raise_if_failed()
     right = GradientCheck(errors={"x": 0.5}, relative_errors={"x": 1e-9})
     assert right.raise_if_failed() is right
+
+
+def test_a_list_of_arrays_is_several_inputs_and_a_list_of_numbers_is_one() -> None:
+    x, weight = normal((1, 2, 4, 3), 0), normal((2, 2, 2, 2), 1)
+    assert set(fc.gradient_check(fc.conv2d, [x, weight], backend="numpy").errors) == {"x", "weight"}
+    assert set(fc.gradient_check((np.square, lambda dy, x: 2 * x * dy), [[1.0, 2.0], [3.0, 4.0]]).errors) == {"x"}

@@ -15,13 +15,14 @@ PACKAGE = Path(fastconv.__file__).parent
 # From the bottom. A part is a module or a package right under fastconv/; parts of one layer do not import each other.
 LAYERS = (
     ("_version", "_seed_loops", "errors"),
-    ("geometry", "kernels", "settings"),
+    ("files", "geometry", "kernels", "settings"),
     ("validation", "backends"),
-    ("functional",),
+    ("functional", "initializers"),
     ("layers", "losses", "testing"),
     ("workloads", "yardstick"),
-    ("optim", "data", "summary", "comparison"),
+    ("optim", "data", "accounting", "comparison"),
     ("training", "models", "onnx", "plotting", "contest"),
+    ("suite",),
     ("__init__",),  # `import fastconv` itself
     ("cli", "compat", "accelerate", "check"),
     ("__main__",),

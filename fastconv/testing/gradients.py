@@ -92,7 +92,7 @@ def gradient_check(
           gradient or a tuple of them;
         - a layer: ``forward(*inputs)``, ``backward(dy)`` and, where there are any, ``parameters()`` with ``.data``
           and ``.grad``.
-    inputs : array_like or tuple of array_like
+    inputs : array_like, or tuple of array_like, or list of ndarray
         Where to check. Integer arrays (labels, indices) are passed on as they are.
     dy : array_like, optional
         Gradient of the loss with respect to the output; by default random.
@@ -144,7 +144,8 @@ def gradient_check(
     if mode not in ("projection", "full"):
         raise InvalidValueError(f"gradient_check: mode must be 'projection' or 'full', but got {mode!r}.")
     generator = np.random.default_rng(rng)
-    values = [as_checked(value) for value in (inputs if isinstance(inputs, tuple) else (inputs,))]
+    several = isinstance(inputs, tuple) or (isinstance(inputs, list) and any(isinstance(i, np.ndarray) for i in inputs))
+    values = [as_checked(value) for value in (inputs if several else (inputs,))]
     with problem_of(function_or_layer, values, options) as problem:
         check = _check(problem, dy, mode, projections, eps, tolerance, generator)
     return check.raise_if_failed() if raise_exception else check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -96,6 +97,8 @@ def _function_problem(function: Any, values: list[Array], options: dict[str, Any
         wanted = inspect.signature(backward).parameters
         if "indices" in wanted:
             arguments["indices"] = function(*values, **options, return_indices=True)[1]
+        if "y" in wanted and "y" not in arguments:
+            arguments["y"] = function(*values, **options)
         found = backward(**{name: value for name, value in arguments.items() if name in wanted})
         return dict(zip(names, _as_tuple(found)))
 
@@ -120,6 +123,8 @@ def _loss_problem(function: Any, values: list[Array], options: dict[str, Any]) -
 @contextmanager
 def _layer_problem(layer: Any, values: list[Array], options: dict[str, Any]) -> Iterator[Problem]:
     names = _numbered(values)
+    if hasattr(layer, "cast"):  # one of ours, whose parameters keep their dtype when they are assigned
+        layer = copy.deepcopy(layer).cast(np.float64)
     parameters = _parameters(layer)
     originals = {name: parameter.data for name, parameter in parameters.items()}
 
@@ -146,7 +151,11 @@ def _layer_problem(layer: Any, values: list[Array], options: dict[str, Any]) -> 
 
 def _parameters(layer: Any) -> dict[str, Any]:
     """Trainable parameters by name, from a mapping, pairs, or plain parameters."""
-    found = layer.parameters() if hasattr(layer, "parameters") else ()
+    found: Any = ()
+    if hasattr(layer, "named_parameters"):
+        found = list(layer.named_parameters())
+    elif hasattr(layer, "parameters"):
+        found = layer.parameters()
     items = found.items() if isinstance(found, Mapping) else found
     named: dict[str, Any] = {}
     for i, item in enumerate(items):

@@ -1,0 +1,170 @@
+"""Initial values of weights.
+
+An initializer is any function ``(shape, rng, dtype) -> ndarray`` over the shape of a weight, ``(outputs, inputs,
+*kernel)``. The *fan in* is the number of inputs of one output, ``inputs * taps``; the *fan out* is ``outputs * taps``.
+Numbers are drawn in float32 for float16 and float32 parameters, in float64 for float64 ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.validation.arrays import Array, compute_dtype
+
+__all__ = [
+    "INITIALIZERS",
+    "Initializer",
+    "by_name",
+    "constant",
+    "fans",
+    "he_normal",
+    "he_uniform",
+    "normal",
+    "pytorch_uniform",
+    "uniform",
+    "xavier_normal",
+    "xavier_uniform",
+]
+
+Initializer = Callable[["tuple[int, ...]", np.random.Generator, "np.dtype[Any]"], Array]
+
+
+def _draw_normal(std: float, shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    drawn: Array = rng.standard_normal(shape, dtype=compute_dtype(dtype).type)
+    drawn *= std
+    return drawn.astype(dtype, copy=False)
+
+
+def _draw_uniform(
+    low: float, high: float, shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]
+) -> Array:
+    drawn: Array = rng.random(shape, dtype=compute_dtype(dtype).type)
+    drawn *= high - low
+    drawn += low
+    return drawn.astype(dtype, copy=False)
+
+
+def _fill(value: float, shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    return np.full(shape, value, dtype)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Fan in and fan out of a weight.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (outputs, inputs, *kernel); a vector counts as one output per entry.
+
+    Returns
+    -------
+    (int, int)
+        Fan in, fan out.
+
+    Examples
+    --------
+    >>> fans((32, 3, 5, 5))
+    (75, 800)
+    """
+    outputs, inputs, *kernel = shape if len(shape) > 1 else (*shape, 1)
+    return inputs * prod(kernel), outputs * prod(kernel)
+
+
+def normal(std: float) -> Initializer:
+    """Draw from a normal distribution of mean 0; CS231n's ``weight_scale`` is `std`."""
+    return partial(_draw_normal, std)
+
+
+def uniform(low: float, high: float) -> Initializer:
+    """Draw evenly from [low, high); the hand-written ``ConvLayer`` of the tutorials takes ±1e-4."""
+    return partial(_draw_uniform, low, high)
+
+
+def constant(value: float) -> Initializer:
+    """Fill with one value."""
+    return partial(_fill, value)
+
+
+def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    """Normal with variance 2 / fan in, for layers before a ReLU.
+
+    He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers", section 2.2. Paddle's ``initial_smart`` is the same.
+    """
+    return _draw_normal(sqrt(2 / fans(shape)[0]), shape, rng, dtype)
+
+
+def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    """Uniform with variance 2 / fan in (He et al., 2015, section 2.2)."""
+    bound = sqrt(6 / fans(shape)[0])
+    return _draw_uniform(-bound, bound, shape, rng, dtype)
+
+
+def xavier_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    """Normal with variance 2 / (fan in + fan out), for tanh and linear units.
+
+    Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks", section 4.2.
+    """
+    return _draw_normal(sqrt(2 / sum(fans(shape))), shape, rng, dtype)
+
+
+def xavier_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    """Uniform with variance 2 / (fan in + fan out) (Glorot and Bengio, 2010, section 4.2)."""
+    bound = sqrt(6 / sum(fans(shape)))
+    return _draw_uniform(-bound, bound, shape, rng, dtype)
+
+
+def pytorch_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    """Uniform between ±1 / sqrt(fan in): the default of PyTorch's layers, and LeCun's (1998, section 4.6) in spirit."""
+    bound = 1 / sqrt(fans(shape)[0])
+    return _draw_uniform(-bound, bound, shape, rng, dtype)
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "he_normal": he_normal,
+    "he_uniform": he_uniform,
+    "xavier_normal": xavier_normal,
+    "xavier_uniform": xavier_uniform,
+    "pytorch_uniform": pytorch_uniform,
+    "zeros": constant(0.0),
+    "ones": constant(1.0),
+}
+
+
+def by_name(operation: str, value: str | Initializer) -> Initializer:
+    """Return an initializer given by its name or as a function.
+
+    Parameters
+    ----------
+    operation : str
+        Who asks, for the message.
+    value : str or callable
+        A name of `INITIALIZERS`, or a function ``(shape, rng, dtype) -> ndarray``.
+
+    Returns
+    -------
+    callable
+        The initializer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    TypeError
+        If `value` is neither a name nor callable.
+    """
+    if isinstance(value, str):
+        if value in INITIALIZERS:
+            return INITIALIZERS[value]
+        raise InvalidValueError(
+            f"{operation}: weight_init must be one of {', '.join(map(repr, INITIALIZERS))} or a function, but got "
+            f"{value!r}."
+        )
+    if not callable(value):
+        raise InvalidTypeError(f"{operation}: weight_init must be a name or a function, but got {value!r}.")
+    return value

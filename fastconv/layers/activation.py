@@ -1,0 +1,357 @@
+"""Activation layers; the functions are those of `fastconv.functional`, with the arguments of PyTorch."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from fastconv.backends import check_backend_name
+from fastconv.errors import InvalidValueError
+from fastconv.functional.activation import (
+    hardsigmoid,
+    hardsigmoid_backward,
+    hardswish,
+    hardswish_backward,
+    leaky_relu,
+    leaky_relu_backward,
+    relu6,
+    relu6_backward,
+)
+from fastconv.functional.elu import elu, elu_backward, selu, selu_backward
+from fastconv.functional.gelu import gelu, gelu_backward
+from fastconv.functional.relu import relu, relu_backward
+from fastconv.functional.smooth import (
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    softplus,
+    softplus_backward,
+    softsign,
+    softsign_backward,
+    tanh,
+    tanh_backward,
+)
+from fastconv.layers.base import Shape
+from fastconv.layers.elementwise import OPERATIONS, Elementwise
+from fastconv.validation.arrays import Array
+from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_choice
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "HardSigmoid",
+    "HardSwish",
+    "Hardsigmoid",
+    "Hardswish",
+    "LeakyReLU",
+    "ReLU",
+    "ReLU6",
+    "Sigmoid",
+    "SiLU",
+    "Softplus",
+    "Softsign",
+    "Tanh",
+]
+
+
+class ReLU(Elementwise):
+    """Rectified linear unit, ``max(x, 0)``; see `fastconv.functional.relu`.
+
+    Parameters
+    ----------
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this layer; by default the one that is current when `forward` runs.
+
+    Examples
+    --------
+    >>> layer = ReLU()
+    >>> layer([[-1.5, 2.5]])
+    array([[0. , 2.5]])
+    >>> layer.backward([[1.0, 1.0]])
+    array([[0., 1.]])
+    """
+
+    _forward = staticmethod(relu)
+    _backward = staticmethod(relu_backward)
+    keeps_output = True
+    operations = OPERATIONS["ReLU"]
+
+    def __init__(self, *, backend: str | None = None) -> None:
+        super().__init__()
+        self.backend = None if backend is None else check_backend_name("ReLU", backend)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"backend": self.backend}
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Return the gradient of the input; see `Layer.backward`."""
+        (y,) = self._kept()
+        dy = self._check_dy(dy, y.shape)
+        return relu_backward(dy, y, backend=self.backend or self._kept_backend()) if input_gradient else None
+
+
+class LeakyReLU(Elementwise):
+    """`x` where it is positive, ``negative_slope * x`` elsewhere; see `fastconv.functional.leaky_relu`.
+
+    Parameters
+    ----------
+    negative_slope : float
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> LeakyReLU(0.1)([-2.0, 3.0])
+    array([-0.2,  3. ])
+    """
+
+    _forward = staticmethod(leaky_relu)
+    _backward = staticmethod(leaky_relu_backward)
+    keeps_output = True
+    arguments = ("negative_slope",)
+    operations = OPERATIONS["LeakyReLU"]
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__()
+        self.negative_slope = check_number("LeakyReLU", "negative_slope", negative_slope, least=0)
+
+
+class ReLU6(Elementwise):
+    """``min(max(x, 0), 6)``; see `fastconv.functional.relu6`.
+
+    Examples
+    --------
+    >>> ReLU6()([-1.0, 3.0, 8.0])
+    array([0., 3., 6.])
+    """
+
+    _forward = staticmethod(relu6)
+    _backward = staticmethod(relu6_backward)
+    keeps_output = True
+    operations = OPERATIONS["ReLU6"]
+
+
+class HardSigmoid(Elementwise):
+    """``min(max(x + 3, 0), 6) / 6``; see `fastconv.functional.hardsigmoid`.
+
+    Examples
+    --------
+    >>> HardSigmoid()([-4.0, 0.0, 1.5])
+    array([0.  , 0.5 , 0.75])
+    """
+
+    _forward = staticmethod(hardsigmoid)
+    _backward = staticmethod(hardsigmoid_backward)
+    keeps_output = True
+    operations = OPERATIONS["HardSigmoid"]
+
+
+class HardSwish(Elementwise):
+    """``x * hardsigmoid(x)``; see `fastconv.functional.hardswish`.
+
+    Examples
+    --------
+    >>> HardSwish()([-4.0, 1.5, 4.0])
+    array([-0.   ,  1.125,  4.   ])
+    """
+
+    _forward = staticmethod(hardswish)
+    _backward = staticmethod(hardswish_backward)
+    keeps_input = True
+    operations = OPERATIONS["HardSwish"]
+
+
+class ELU(Elementwise):
+    """`x` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere; see `fastconv.functional.elu`.
+
+    Parameters
+    ----------
+    alpha : float
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> ELU(alpha=2.0)([-800.0, 3.0])
+    array([-2.,  3.])
+    """
+
+    _forward = staticmethod(elu)
+    _backward = staticmethod(elu_backward)
+    keeps_output = True
+    arguments = ("alpha",)
+    operations = OPERATIONS["ELU"]
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = check_number("ELU", "alpha", alpha, least=0)
+
+
+class SELU(Elementwise):
+    """ELU with the two constants that keep mean 0 and variance 1 from layer to layer; see `fastconv.functional.selu`.
+
+    Examples
+    --------
+    >>> SELU()([-800.0, 1.0])
+    array([-1.75809934,  1.05070099])
+    """
+
+    _forward = staticmethod(selu)
+    _backward = staticmethod(selu_backward)
+    keeps_output = True
+    operations = OPERATIONS["SELU"]
+
+
+class GELU(Elementwise):
+    """``x * Φ(x)``, the Gaussian error linear unit; see `fastconv.functional.gelu`.
+
+    Parameters
+    ----------
+    approximate : {"none", "tanh"}
+        How Φ is computed.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> GELU()([-1.0, 1.0])
+    array([-0.15865525,  0.84134475])
+    """
+
+    _forward = staticmethod(gelu)
+    _backward = staticmethod(gelu_backward)
+    keeps_input = True
+    arguments = ("approximate",)
+    operations = OPERATIONS["GELU"]
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = check_choice("GELU", "approximate", approximate, ("none", "tanh"))
+
+    def flops(self, input_shape: Shape) -> int:
+        """See `Elementwise.flops`; the approximation takes more operations than the error function counts."""
+        name = "GELU" if self.approximate == "none" else "GELU, tanh"
+        return OPERATIONS[name] * prod(input_shape)
+
+
+class SiLU(Elementwise):
+    """``x * sigmoid(x)``, also called swish; see `fastconv.functional.silu`.
+
+    Examples
+    --------
+    >>> SiLU()([-800.0, 1.0])
+    array([-0.        ,  0.73105858])
+    """
+
+    _forward = staticmethod(silu)
+    _backward = staticmethod(silu_backward)
+    keeps_input = True
+    operations = OPERATIONS["SiLU"]
+
+
+class Softplus(Elementwise):
+    """``log(1 + exp(beta * x)) / beta``, a smooth ReLU; see `fastconv.functional.softplus`.
+
+    Parameters
+    ----------
+    beta : float
+        How sharp the bend is; not 0.
+    threshold : float
+        Where ``beta * x`` is larger, the result is `x`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> Softplus()([0.0, 800.0])
+    array([6.93147181e-01, 8.00000000e+02])
+    """
+
+    _forward = staticmethod(softplus)
+    _backward = staticmethod(softplus_backward)
+    keeps_input = True
+    arguments = ("beta", "threshold")
+    operations = OPERATIONS["Softplus"]
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = check_number("Softplus", "beta", beta)
+        if self.beta == 0:
+            raise InvalidValueError(f"Softplus: beta must not be 0, but got {beta!r}.")
+        self.threshold = check_number("Softplus", "threshold", threshold)
+
+
+class Softsign(Elementwise):
+    """``x / (1 + |x|)``; see `fastconv.functional.softsign`.
+
+    Examples
+    --------
+    >>> Softsign()([-3.0, 1.0])
+    array([-0.75,  0.5 ])
+    """
+
+    _forward = staticmethod(softsign)
+    _backward = staticmethod(softsign_backward)
+    keeps_input = True
+    operations = OPERATIONS["Softsign"]
+
+
+class Sigmoid(Elementwise):
+    """``1 / (1 + exp(-x))``; see `fastconv.functional.sigmoid`.
+
+    Examples
+    --------
+    >>> Sigmoid()([-800.0, 0.0])
+    array([0. , 0.5])
+    """
+
+    _forward = staticmethod(sigmoid)
+    _backward = staticmethod(sigmoid_backward)
+    keeps_output = True
+    operations = OPERATIONS["Sigmoid"]
+
+
+class Tanh(Elementwise):
+    """The hyperbolic tangent; see `fastconv.functional.tanh`.
+
+    Examples
+    --------
+    >>> Tanh()([-800.0, 0.5])
+    array([-1.        ,  0.46211716])
+    """
+
+    _forward = staticmethod(tanh)
+    _backward = staticmethod(tanh_backward)
+    keeps_output = True
+    operations = OPERATIONS["Tanh"]
+
+
+# The names that PyTorch has for the two.
+Hardsigmoid = HardSigmoid
+Hardswish = HardSwish

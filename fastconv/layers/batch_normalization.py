@@ -1,0 +1,192 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
+from fastconv.functional.conv import ConvGradients
+from fastconv.layers.base import Shape
+from fastconv.layers.running import Running, Statistics
+from fastconv.validation.arrays import Array, check_array
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
+
+
+class _BatchNorm(Running):
+    """Batch normalisation of any rank."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        layout: str | None = None,
+        dtype: DTypeLike = np.float32,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend)
+
+    def forward(self, x: Any) -> Array:
+        """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
+        x = self._promoted(check_array(type(self).__name__, "x", x))
+        self.output_shape(x.shape)
+        options: dict[str, Any] = {"layout": self._layout_of(x.shape), "backend": self.backend}
+        uses_batch = self.uses_batch
+        if uses_batch:
+            statistics = self._statistics(x, options)
+        else:
+            statistics = self._running()
+        y = batch_norm(x, self._weight_data, self._bias_data, statistics=statistics, eps=self.eps, **options)
+        self._keep(x, *(table if uses_batch else table.copy() for table in statistics), uses_batch)
+        return y
+
+    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
+        numbers = prod(x.shape) // self.num_features
+        if numbers == 1:
+            raise InvalidValueError(
+                f"{type(self).__name__}: the input must have more than 1 value per channel in training, but got shape "
+                f"{x.shape}. Use a larger batch, or eval()."
+            )
+        mean, variance = batch_norm_statistics(x, **options)
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked[...] += 1
+            factor = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+            if numbers:
+                self._track(mean, variance, numbers, factor)
+        return mean, variance
+
+    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+        x, mean, variance, uses_batch = self._kept()
+        return batch_norm_backward(
+            self._check_dy(dy, x.shape),
+            x,
+            self._weight_data,
+            statistics=(mean, variance),
+            training=uses_batch,
+            eps=self.eps,
+            needs=self._needs(input_gradient),
+            layout=self._layout_of(x.shape),
+            backend=self.backend or self._kept_backend(),
+        )
+
+    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """Mean and variance of every channel."""
+        return 2 * self.num_features * max(itemsize, 4)
+
+    def flops(self, input_shape: Shape) -> int:
+        """Per number: one for the mean, three for the variance, three to normalise with them."""
+        return (7 if self.uses_batch else 3) * prod(input_shape)
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of rows or of lines, see `BatchNorm2d`.
+
+    ``(N, num_features) -> (N, num_features)`` or ``(N, num_features, W) -> (N, num_features, W)``
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
+        As for `BatchNorm2d`; the layouts are "NCW" and "NWC", and do not matter where there is no W.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> BatchNorm1d(1, eps=0.0)(np.array([[1.0], [3.0]], np.float32))
+    array([[-1.],
+           [ 1.]], dtype=float32)
+    """
+
+    rank = 1
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input; see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        return self._checked(shape, "NC") if len(shape) == 2 else super().output_shape(shape)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of planes: every channel gets mean `bias` and standard deviation `weight`.
+
+    ``(N, num_features, H, W) -> (N, num_features, H, W)``
+
+    In training the statistics are those of the batch; in evaluation the running ones, which are constants in the
+    backward pass too.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels.
+    eps : float
+        Added to the variance.
+    momentum : float or None
+        How far a batch moves the running statistics towards its own; None takes the mean over all batches.
+    affine : bool
+        Whether there are a weight (ones at first) and a bias (zeros).
+    track_running_stats : bool
+        False takes the statistics of the batch in evaluation too.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of input and output.
+    dtype : dtype
+        Of parameters and running statistics: float16, float32 or float64.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this layer; by default the one that is current when `forward` runs.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, shape (num_features,), or None
+        Standard deviation and mean of the output.
+    running_mean, running_var : ndarray, shape (num_features,), or None
+        Running statistics; arrays can be assigned. The variance is unbiased.
+    num_batches_tracked : ndarray of int64, shape (), or None
+        Batches seen in training.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, a number out of range; in `forward`, if there is but one value per channel.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Ioffe and Szegedy 2015, with the conventions of PyTorch: ``running = (1 - momentum) * running + momentum * batch``,
+    the biased variance to normalise with and the unbiased one to remember.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = BatchNorm2d(1)
+    >>> y = layer(np.array([[[[1.0, 3.0]]]], np.float32))
+    >>> y.round(2), layer.running_mean, layer.running_var
+    (array([[[[-1.,  1.]]]], dtype=float32), array([0.2], dtype=float32), array([1.1], dtype=float32))
+    """
+
+    rank = 2
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of volumes, see `BatchNorm2d`.
+
+    ``(N, num_features, D, H, W) -> (N, num_features, D, H, W)``
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
+        As for `BatchNorm2d`; the layouts are "NCDHW" and "NDHWC".
+
+    Examples
+    --------
+    >>> BatchNorm3d(4).output_shape((2, 4, 3, 5, 6))
+    (2, 4, 3, 5, 6)
+    """
+
+    rank = 3

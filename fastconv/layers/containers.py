@@ -1,0 +1,210 @@
+"""Layers made of layers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.layers.base import Layer, Shape, Step, Value, inference_mode
+from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.sizes import check_integer
+
+__all__ = ["Sequential", "predict"]
+
+
+class Sequential(Layer):
+    """One layer after the other.
+
+    Parameters
+    ----------
+    *layers : Layer, or one OrderedDict or dict of str to Layer
+        In the order of the forward pass; a dict names them.
+
+    Raises
+    ------
+    TypeError
+        If something is not a layer.
+    ValueError
+        If a layer appears twice: each remembers its last input, so one object cannot stand in two places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv.layers import Conv2d, Flatten, Linear, ReLU
+    >>> model = Sequential(Conv2d(1, 4, 3, rng=0), ReLU(), Flatten(), Linear(4 * 6 * 4, 10, rng=1))
+    >>> model.output_shape((2, 1, 8, 6))
+    (2, 10)
+    >>> model(np.ones((2, 1, 8, 6), np.float32)).shape
+    (2, 10)
+    >>> model[0]
+    Conv2d(1, 4, kernel_size=(3, 3))
+    """
+
+    def __init__(self, *layers: Layer | dict[str, Layer] | OrderedDict[str, Layer]) -> None:
+        super().__init__()
+        named: dict[str, Any] = {}
+        if len(layers) == 1 and isinstance(layers[0], dict):
+            named.update(layers[0])
+        else:
+            named.update((str(i), layer) for i, layer in enumerate(layers))
+        self._layers: dict[str, Layer] = {}
+        for name, layer in named.items():
+            self._add(name, layer)
+
+    def _add(self, name: str, layer: object) -> None:
+        if not isinstance(layer, Layer):
+            raise InvalidTypeError(f"Sequential: layer {name} must be a Layer, but got {layer!r}.")
+        if not name or "." in name:
+            raise InvalidValueError(
+                f"Sequential: the name of a layer must not be empty or have a dot, but got {name!r}."
+            )
+        for other, present in self._layers.items():
+            if {id(one) for _, one in present.named_layers()} & {id(one) for _, one in layer.named_layers()}:
+                raise InvalidValueError(
+                    f"Sequential: every layer must be an object of its own, but layers {other} and {name} share one. "
+                    "Each remembers its last input; make a second one."
+                )
+        self._layers[name] = layer
+
+    def append(self, layer: Layer) -> Sequential:
+        """Add a layer at the end.
+
+        Parameters
+        ----------
+        layer : Layer
+            The layer.
+
+        Returns
+        -------
+        Sequential
+            Itself.
+        """
+        self._add(str(len(self._layers)), layer)
+        return self
+
+    def forward(self, x: Any) -> Array:
+        """Run all layers; see `Layer.forward`."""
+        y = check_array("Sequential", "x", x)
+        self._keep_inside()
+        for layer in self._flat():
+            y = layer.forward(y)
+        return y
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Run all backward passes, last layer first; see `Layer.backward`."""
+        self._kept()
+        layers = self._flat()
+        gradient: Array | None = np.asarray(dy)
+        for i in reversed(range(len(layers))):
+            gradient = layers[i].backward(gradient, input_gradient=input_gradient or i > 0)
+        return gradient if input_gradient else None
+
+    def _flat(self) -> list[Layer]:
+        """Layers in the order of the forward pass, those of a plain Sequential inside as if they were its own.
+
+        A call of its `forward` would hold on to its input, and one of its `backward` to dy, until its last layer is
+        done: one array more than a network needs.
+        """
+        flat: list[Layer] = []
+        for layer in self._layers.values():
+            flat.extend(layer._flat() if _is_plain(layer) else [layer])
+        return flat
+
+    def _keep_inside(self) -> None:
+        """Remember that a forward pass ran, also in those whose `forward` is not called."""
+        self._keep()
+        for layer in self._layers.values():
+            if _is_plain(layer):
+                layer._keep_inside()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape after the last layer; see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        for layer in self._layers.values():
+            shape = layer.output_shape(shape)
+        return shape
+
+    def named_children(self) -> Iterator[tuple[str, Layer]]:
+        """Yield the layers with their names: their positions, or those of the dict."""
+        yield from self._layers.items()
+
+    def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
+        """See `Layer.trace`."""
+        for child, layer in self._layers.items():
+            value = layer.trace(value, steps, f"{name}.{child}" if name else child)
+        return value
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Sum over all layers."""
+        return sum(step.layer.multiply_adds(step.inputs[0].shape) for step in self._steps(input_shape))
+
+    def flops(self, input_shape: Shape) -> int:
+        """Sum over all layers."""
+        return sum(step.layer.flops(step.inputs[0].shape) for step in self._steps(input_shape))
+
+    def _steps(self, input_shape: Shape) -> list[Step]:
+        steps: list[Step] = []
+        self.trace(Value(0, tuple(input_shape)), steps)
+        return steps
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self._layers.values())
+
+    def __getitem__(self, key: int | str | slice) -> Layer:
+        if isinstance(key, str):
+            return self._layers[key]
+        if isinstance(key, slice):
+            return Sequential(dict(list(self._layers.items())[key]))
+        return list(self._layers.values())[key]
+
+
+def _is_plain(layer: Layer) -> TypeGuard[Sequential]:
+    """Whether a layer does nothing but run the layers inside."""
+    kind = type(layer)
+    return isinstance(layer, Sequential) and (kind.forward, kind.backward) == (Sequential.forward, Sequential.backward)
+
+
+def predict(model: Layer, x: Any, *, batch_size: int = 128) -> Array:
+    """Run a network in evaluation mode over many images, in batches, keeping nothing for a backward pass.
+
+    ``(N, ...) -> (N, ...)``
+
+    Parameters
+    ----------
+    model : Layer
+        The network; its mode (training or evaluation) is restored afterwards.
+    x : array_like, shape (N, ...)
+        Inputs.
+    batch_size : int
+        Images at a time; a batch takes the memory of the two largest consecutive layers.
+
+    Returns
+    -------
+    ndarray
+        Outputs of all images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv.layers import Flatten
+    >>> predict(Flatten(), np.ones((5, 2, 3)), batch_size=2).shape
+    (5, 6)
+    """
+    x = check_array("predict", "x", x)
+    size = check_integer("predict", "batch_size", batch_size, 1)
+    modes = [(layer, layer.training) for _, layer in model.named_layers()]
+    model.eval()
+    try:
+        with inference_mode():
+            outputs = [model.forward(x[first : first + size]) for first in range(0, max(len(x), 1), size)]
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)

@@ -1,0 +1,232 @@
+"""Layers of transposed convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional import (
+    ConvGradients,
+    conv_transpose1d,
+    conv_transpose1d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose3d,
+    conv_transpose3d_backward,
+)
+from fastconv.geometry import ConvGeometry
+from fastconv.initializers import Initializer
+from fastconv.layers.arguments import check_input_shape
+from fastconv.layers.base import Shape
+from fastconv.layers.weighted import WeightedLayer
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
+from fastconv.validation.sizes import check_integer, check_padding, check_sizes
+from fastconv.validation.transposed import conv_transpose_geometry
+
+__all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+
+
+class _ConvTranspose(WeightedLayer):
+    """A transposed convolution of any rank; the subclasses name the operation."""
+
+    rank: ClassVar[int]
+    _forward: ClassVar[Callable[..., Array]]
+    _backward: ClassVar[Callable[..., ConvGradients]]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        *,
+        layout: str | None = None,
+        dtype: DTypeLike = np.float32,
+        rng: Any = None,
+        weight_init: str | Initializer = "he_normal",
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(backend)
+        name, rank = type(self).__name__, self.rank
+        self.in_channels = check_integer(name, "in_channels", in_channels, 1)
+        self.out_channels = check_integer(name, "out_channels", out_channels, 1)
+        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
+        self.stride = check_sizes(name, "stride", stride, rank, 1)
+        self.padding = check_padding(name, padding, rank)
+        self.output_padding = check_sizes(name, "output_padding", output_padding, rank, 0)
+        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
+        self.groups = check_integer(name, "groups", groups, 1)
+        self.layout = LAYOUTS[rank][0] if layout is None else layout
+        check_layout(name, self.layout, rank)
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise InvalidValueError(
+                f"{name}: groups must divide in_channels and out_channels, but got groups={self.groups} with "
+                f"in_channels={self.in_channels} and out_channels={self.out_channels}."
+            )
+        shape = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
+        self._draw(shape, self.out_channels, bias, dtype, rng, weight_init)
+
+    @property
+    def _channels_last(self) -> bool:
+        return self.layout != LAYOUTS[self.rank][0]
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "output_padding": self.output_padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "layout": self.layout,
+        }
+
+    def forward(self, x: Any) -> Array:
+        """Return the transposed convolution of `x`; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        operation = type(self)._forward
+        y = operation(x, self.weight.data, self._bias_data, **self._options, backend=self.backend)
+        self._keep(x)
+        return y
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
+        (x,) = self._kept()
+        operation = type(self)._backward
+        gradients = operation(
+            dy,
+            x,
+            self.weight.data,
+            **self._options,
+            needs=self._needs(input_gradient),
+            backend=self.backend or self._kept_backend(),
+        )
+        return self._accumulate(gradients)
+
+    def _geometry(self, input_shape: Shape) -> ConvGeometry:
+        name = type(self).__name__
+        return conv_transpose_geometry(
+            name,
+            logical_shape(check_input_shape(name, input_shape, self.layout), channels_last=self._channels_last),
+            self.weight.shape,
+            self.stride,
+            self.padding,
+            self.output_padding,
+            None,
+            self.dilation,
+            self.groups,
+            0,  # a shape may be larger than this machine; the operation checks its arrays
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""
+        return layout_shape(self._geometry(input_shape).input_shape, channels_last=self._channels_last)
+
+    def convolutions(self, input_shape: Shape) -> tuple[ConvGeometry, ...]:
+        """Return the geometry of the convolution that it turns round."""
+        return (self._geometry(input_shape),)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Inputs times the taps that each one is spread over."""
+        return self._geometry(input_shape).multiply_adds()
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        ones, zeros = (1,) * self.rank, (0,) * self.rank
+        extras = {
+            "stride": (self.stride, ones),
+            "padding": (self.padding, ((0, 0),) * self.rank),
+            "output_padding": (self.output_padding, zeros),
+            "dilation": (self.dilation, ones),
+            "groups": (self.groups, 1),
+            "bias": (self.bias is not None, True),
+            "layout": (self.layout, LAYOUTS[self.rank][0]),
+        }
+        return text + "".join(f", {name}={value!r}" for name, (value, usual) in extras.items() if value != usual)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution over planes, see `fastconv.conv_transpose2d`: it makes them larger.
+
+    ``(N, in_channels, H, W) -> (N, out_channels, OH, OW)``
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    kernel_size, stride, dilation : int or sequence of two ints
+        Per axis, height first.
+    padding : int, sequence of two ints, sequence of two (before, after) pairs, "valid", "same" or "same_lower"
+        Cells cut off the output; with "same" the output is `stride` times as large as the input.
+    output_padding : int or sequence of two ints
+        Cells added at the end of each axis; smaller than the stride or the dilation.
+    groups : int
+        Groups of channels that do not see each other.
+    bias : bool
+        Whether to add a bias, zero at first.
+    layout, dtype, rng, weight_init, backend
+        As for `Conv2d`.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (in_channels, out_channels // groups, KH, KW)
+        The filters, input channels first, as in PyTorch.
+    bias : Parameter, shape (out_channels,), or None
+        The bias.
+
+    Examples
+    --------
+    >>> layer = ConvTranspose2d(8, 3, (3, 4), stride=2, padding="same", rng=0)
+    >>> layer.output_shape((4, 8, 5, 6))
+    (4, 3, 10, 12)
+    """
+
+    rank = 2
+    _forward = staticmethod(conv_transpose2d)
+    _backward = staticmethod(conv_transpose2d_backward)
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution over sequences, see `fastconv.conv_transpose1d`.
+
+    ``(N, in_channels, W) -> (N, out_channels, OW)``
+
+    Arguments as for `ConvTranspose2d`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> ConvTranspose1d(8, 3, 4, stride=2, padding=1, rng=0).output_shape((2, 8, 5))
+    (2, 3, 10)
+    """
+
+    rank = 1
+    _forward = staticmethod(conv_transpose1d)
+    _backward = staticmethod(conv_transpose1d_backward)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution over volumes, see `fastconv.conv_transpose3d`.
+
+    ``(N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW)``
+
+    Arguments as for `ConvTranspose2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> ConvTranspose3d(8, 3, 2, stride=2, rng=0).output_shape((2, 8, 2, 3, 4))
+    (2, 3, 4, 6, 8)
+    """
+
+    rank = 3
+    _forward = staticmethod(conv_transpose3d)
+    _backward = staticmethod(conv_transpose3d_backward)

@@ -1,0 +1,226 @@
+"""Dropout: of single numbers, and of whole channels."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastconv.functional.views import finish
+from fastconv.layers.arguments import check_input_shape, check_rng
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
+from fastconv.validation.numbers import check_number
+
+__all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
+
+
+class Dropout(Layer):
+    """Zero numbers at random in training, and scale the others up, so that the expectation stays.
+
+    ``(...) -> (...)``
+
+    Parameters
+    ----------
+    p : float
+        Probability of zeroing a number; the others are divided by ``1 - p``.
+    rng : Generator, int or None
+        Where the numbers to zero are drawn from; a seed draws the same again.
+
+    Attributes
+    ----------
+    rng : numpy.random.Generator
+        The generator; its state belongs to a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If `p` is not between 0 and 1.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Srivastava et al. 2014, inverted: nothing happens in evaluation. What is dropped depends on the shape and the
+    generator alone, not on the memory order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Dropout(0.5, rng=0)
+    >>> layer(np.ones(6, np.float32))
+    array([2., 2., 2., 0., 0., 0.], dtype=float32)
+    >>> layer.eval()(np.ones(2, np.float32))
+    array([1., 1.], dtype=float32)
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: Any = None) -> None:
+        super().__init__()
+        name = type(self).__name__
+        self.p = check_number(name, "p", p, least=0, most=1)
+        self.rng = check_rng(name, rng)
+
+    @property
+    def drops(self) -> bool:
+        """Whether the next forward pass drops anything."""
+        return self.training and self.p > 0
+
+    def forward(self, x: Any) -> Array:
+        """Drop, or return `x` as it is; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        shape = self.output_shape(x.shape)
+        if not self.drops:
+            self._keep(shape, None)
+            return finish(x, common_dtype(type(self).__name__, x), channels_last=False)
+        mask = self._drawn(x)
+        self._keep(shape, mask)
+        return self._masked(x, mask)
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Return `dy` where numbers were kept, scaled as they were; see `Layer.backward`."""
+        shape, mask = self._kept()
+        dy = self._check_dy(dy, shape)
+        if not input_gradient:
+            return None
+        return dy if mask is None else self._masked(dy, mask)
+
+    def _drawn(self, x: Array) -> Array:
+        """What is kept: a byte per number, drawn in the order of the axes, stored in that of `x`."""
+        mask = np.empty_like(x, np.bool_, subok=False)
+        np.greater_equal(self.rng.random(x.shape, np.float32), np.float32(self.p), out=mask)
+        return mask
+
+    def _masked(self, x: Array, mask: Array) -> Array:
+        dtype = common_dtype(type(self).__name__, x)
+        with np.errstate(invalid="ignore", over="ignore"):
+            y = np.multiply(x, mask, dtype=dtype)
+            y *= dtype.type(1 / (1 - self.p) if self.p < 1 else 0)
+        return y
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input; see `Layer.output_shape`."""
+        return tuple(input_shape)
+
+    def flops(self, input_shape: Shape) -> int:
+        """Two per number in training, none in evaluation."""
+        return 2 * prod(input_shape) if self.drops else 0
+
+    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """One byte per number."""
+        return prod(input_shape) if self.drops else 0
+
+    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """One float32 per number that is drawn."""
+        return 4 * prod(input_shape) if self.drops else 0
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return f"p={self.p}"
+
+
+class _ChannelDropout(Dropout):
+    """Dropout of whole channels."""
+
+    rank: ClassVar[int]
+
+    def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Any = None) -> None:
+        super().__init__(p, rng=rng)
+        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
+        check_layout(type(self).__name__, self.layout, self.rank)
+
+    def _drawn(self, x: Array) -> Array:
+        shape = tuple(size if letter in "NC" else 1 for letter, size in zip(self.layout, x.shape))
+        kept: Array = self.rng.random(shape, np.float32) >= np.float32(self.p)
+        return kept
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input; see `Layer.output_shape`."""
+        return check_input_shape(type(self).__name__, input_shape, self.layout)
+
+    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """One byte per channel of every image."""
+        return input_shape[0] * input_shape[self.layout.index("C")] if self.drops else 0
+
+    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """One float32 per channel of every image."""
+        return 4 * self.kept_bytes(input_shape, itemsize)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return f"p={self.p}" + ("" if self.layout == LAYOUTS[self.rank][0] else f", layout={self.layout!r}")
+
+
+class Dropout1d(_ChannelDropout):
+    """Zero whole lines at random in training, see `Dropout2d`.
+
+    ``(N, C, W) -> (N, C, W)``
+
+    Parameters
+    ----------
+    p, layout, rng
+        As for `Dropout2d`; the layouts are "NCW" and "NWC".
+
+    Examples
+    --------
+    >>> Dropout1d(0.2).output_shape((2, 3, 7))
+    (2, 3, 7)
+    """
+
+    rank = 1
+
+
+class Dropout2d(_ChannelDropout):
+    """Zero whole planes at random in training, and scale the others up.
+
+    ``(N, C, H, W) -> (N, C, H, W)``
+
+    Parameters
+    ----------
+    p : float
+        Probability of zeroing a channel of an image; the others are divided by ``1 - p``.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of input and output.
+    rng : Generator, int or None
+        Where the channels to zero are drawn from; a seed draws the same again.
+
+    Raises
+    ------
+    ValueError
+        If `p` is not between 0 and 1.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Tompson et al. 2015, section 3.2: neighbouring cells of a plane are too much alike for `Dropout` to matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Dropout2d(0.5, rng=1)(np.ones((1, 3, 1, 2), np.float32))[0, :, 0]
+    array([[0., 0.],
+           [2., 2.],
+           [2., 2.]], dtype=float32)
+    """
+
+    rank = 2
+
+
+class Dropout3d(_ChannelDropout):
+    """Zero whole volumes at random in training, see `Dropout2d`.
+
+    ``(N, C, D, H, W) -> (N, C, D, H, W)``
+
+    Parameters
+    ----------
+    p, layout, rng
+        As for `Dropout2d`; the layouts are "NCDHW" and "NDHWC".
+
+    Examples
+    --------
+    >>> Dropout3d(0.2, layout="NDHWC")
+    Dropout3d(p=0.2, layout='NDHWC')
+    """
+
+    rank = 3

@@ -1,0 +1,145 @@
+"""Group normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.conv import ConvGradients
+from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
+from fastconv.layers.arguments import check_dtype, check_input_shape
+from fastconv.layers.base import Shape
+from fastconv.layers.normalization import NORMALIZED_LAYOUTS, Normalization
+from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.sizes import check_choice, check_flag, check_integer
+
+__all__ = ["GroupNorm"]
+
+
+class GroupNorm(Normalization):
+    """Normalisation of groups of channels of every image, then a factor and a term for every channel.
+
+    ``(N, num_channels, ...) -> (N, num_channels, ...)``
+
+    Parameters
+    ----------
+    num_groups : int
+        Groups of neighbouring channels; divides `num_channels`.
+    num_channels : int
+        Channels.
+    eps : float
+        Added to the variance.
+    affine : bool
+        Whether there are a weight (ones at first) and a bias (zeros).
+    layout : str, optional
+        Order of the axes, such as "NHWC"; by default channels come second, whatever the rank.
+    dtype : dtype
+        Of the parameters: float16, float32 or float64.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this layer; by default the one that is current when `forward` runs.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, shape (num_channels,), or None
+        Factor and term of every channel.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or the groups do not divide the channels.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Wu and He 2018; see `fastconv.functional.group_norm`.
+
+    Examples
+    --------
+    >>> GroupNorm(2, 6)
+    GroupNorm(2, 6, eps=1e-05, affine=True)
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        layout: str | None = None,
+        dtype: DTypeLike = np.float32,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(eps, backend)
+        name = "GroupNorm"
+        self.num_groups = check_integer(name, "num_groups", num_groups, 1)
+        self.num_channels = check_integer(name, "num_channels", num_channels, 1)
+        if self.num_channels % self.num_groups:
+            raise InvalidValueError(
+                f"{name}: num_groups must divide num_channels, but got num_groups={self.num_groups} with "
+                f"num_channels={self.num_channels}."
+            )
+        self.affine = check_flag(name, "affine", affine)
+        self.layout = None if layout is None else check_choice(name, "layout", layout, NORMALIZED_LAYOUTS)
+        self._make((self.num_channels,), check_dtype(name, dtype), weight=self.affine, bias=self.affine)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"eps": self.eps, "layout": self.layout}
+
+    def forward(self, x: Any) -> Array:
+        """Normalise `x`; see `Layer.forward`."""
+        x = self._promoted(check_array("GroupNorm", "x", x))
+        self.output_shape(x.shape)
+        statistics = group_norm_statistics(x, self.num_groups, layout=self.layout, backend=self.backend)
+        y = group_norm(
+            x,
+            self.num_groups,
+            self._weight_data,
+            self._bias_data,
+            statistics=statistics,
+            backend=self.backend,
+            **self._options,
+        )
+        self._keep(x, statistics)
+        return y
+
+    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+        x, statistics = self._kept()
+        return group_norm_backward(
+            self._check_dy(dy, x.shape),
+            x,
+            self.num_groups,
+            self._weight_data,
+            statistics=statistics,
+            needs=self._needs(input_gradient),
+            backend=self.backend or self._kept_backend(),
+            **self._options,
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input; see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        usual = {2: "NC", 3: "NCW", 4: "NCHW", 5: "NCDHW"}
+        letters = self.layout or usual.get(len(shape), "NCHW")
+        checked = check_input_shape("GroupNorm", shape, letters)
+        channels = checked[letters.index("C")]
+        if channels != self.num_channels:
+            raise InvalidValueError(
+                f"GroupNorm: the input must have {self.num_channels} channels (num_channels), but got {channels} "
+                f"(shape {checked}, {letters})."
+            )
+        return checked
+
+    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """Mean and variance of every group of every image."""
+        return 2 * input_shape[0] * self.num_groups * max(itemsize, 4)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        layout = "" if self.layout is None else f", layout={self.layout!r}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}{layout}"

@@ -1,0 +1,156 @@
+"""Instance normalisation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward
+from fastconv.functional.conv import ConvGradients
+from fastconv.functional.instance_normalization import (
+    instance_norm,
+    instance_norm_backward,
+    instance_norm_statistics,
+)
+from fastconv.layers.base import Shape
+from fastconv.layers.running import Running, Statistics
+from fastconv.validation.arrays import Array, check_array
+
+__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+
+
+class _InstanceNorm(Running):
+    """Instance normalisation of any rank."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        layout: str | None = None,
+        dtype: DTypeLike = np.float32,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend)
+
+    def forward(self, x: Any) -> Array:
+        """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
+        x = self._promoted(check_array(type(self).__name__, "x", x))
+        self.output_shape(x.shape)
+        options: dict[str, Any] = {"layout": self.layout, "backend": self.backend}
+        uses_batch = self.uses_batch
+        operation = instance_norm if uses_batch else batch_norm
+        statistics = self._statistics(x, options) if uses_batch else self._running()
+        y = operation(x, self._weight_data, self._bias_data, statistics=statistics, eps=self.eps, **options)
+        self._keep(x, *(table if uses_batch else table.copy() for table in statistics), uses_batch)
+        return y
+
+    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
+        numbers = prod(x.shape[1:]) // self.num_features
+        if numbers == 1:
+            raise InvalidValueError(
+                f"{type(self).__name__}: the input must have more than 1 value per channel and image, but got shape "
+                f"{x.shape}."
+            )
+        mean, variance = instance_norm_statistics(x, **options)
+        if self.training and self.running_mean is not None and len(x):
+            center, spread = (table.mean(axis=0, dtype=np.float64).astype(table.dtype) for table in (mean, variance))
+            self._track(center, spread, numbers, self.momentum or 0.0)
+        return mean, variance
+
+    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+        x, mean, variance, uses_batch = self._kept()
+        options: dict[str, Any] = {
+            "statistics": (mean, variance),
+            "eps": self.eps,
+            "needs": self._needs(input_gradient),
+            "layout": self.layout,
+            "backend": self.backend or self._kept_backend(),
+        }
+        dy = self._check_dy(dy, x.shape)
+        if uses_batch:
+            return instance_norm_backward(dy, x, self._weight_data, **options)
+        return batch_norm_backward(dy, x, self._weight_data, training=False, **options)
+
+    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """Mean and variance of every channel of every image, or the running ones."""
+        images = input_shape[0] if self.uses_batch else 1
+        return 2 * images * self.num_features * max(itemsize, 4)
+
+    def flops(self, input_shape: Shape) -> int:
+        """Per number: one for the mean, three for the variance, three to normalise with them."""
+        return (7 if self.uses_batch else 3) * prod(input_shape)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalisation of every line of every channel, see `InstanceNorm2d`.
+
+    ``(N, num_features, W) -> (N, num_features, W)``
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
+        As for `InstanceNorm2d`; the layouts are "NCW" and "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> InstanceNorm1d(1, eps=0.0)(np.array([[[1.0, 3.0]], [[4.0, 4.5]]], np.float32))
+    array([[[-1.,  1.]],
+           [[-1.,  1.]]], dtype=float32)
+    """
+
+    rank = 1
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalisation of every plane of every channel.
+
+    ``(N, num_features, H, W) -> (N, num_features, H, W)``
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
+        As for `BatchNorm2d`, but without weight, bias and running statistics by default, as in PyTorch. Running
+        statistics are the means of those of the images; with ``momentum=None`` they never move.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, a number out of range; in `forward`, if planes have but one cell.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> InstanceNorm2d(3, affine=True)
+    InstanceNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=False)
+    """
+
+    rank = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalisation of every volume of every channel, see `InstanceNorm2d`.
+
+    ``(N, num_features, D, H, W) -> (N, num_features, D, H, W)``
+
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
+        As for `InstanceNorm2d`; the layouts are "NCDHW" and "NDHWC".
+
+    Examples
+    --------
+    >>> InstanceNorm3d(2).output_shape((1, 2, 3, 4, 5))
+    (1, 2, 3, 4, 5)
+    """
+
+    rank = 3

@@ -1,0 +1,138 @@
+"""Layer normalisation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.conv import ConvGradients
+from fastconv.functional.layer_normalization import (
+    check_normalized_shape,
+    layer_norm,
+    layer_norm_backward,
+    layer_norm_statistics,
+)
+from fastconv.layers.arguments import check_dtype
+from fastconv.layers.base import Shape
+from fastconv.layers.normalization import Normalization
+from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.sizes import check_flag
+
+__all__ = ["LayerNorm"]
+
+
+class LayerNorm(Normalization):
+    """Normalisation over the last axes, then a factor and a term for every element.
+
+    ``(..., *normalized_shape) -> (..., *normalized_shape)``
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        Sizes of the last axes of the input.
+    eps : float
+        Added to the variance.
+    elementwise_affine : bool
+        Whether there are a weight (ones at first) and a bias (zeros).
+    bias : bool
+        False leaves out the bias.
+    dtype : dtype
+        Of the parameters: float16, float32 or float64.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this layer; by default the one that is current when `forward` runs.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, shape `normalized_shape`, or None
+        Factor and term of every element.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    Ba, Kiros and Hinton 2016; see `fastconv.functional.layer_norm`.
+
+    Examples
+    --------
+    >>> LayerNorm((5, 6))
+    LayerNorm((5, 6), eps=1e-05, elementwise_affine=True)
+    """
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(eps, backend)
+        name = "LayerNorm"
+        self.normalized_shape = check_normalized_shape(name, normalized_shape)
+        self.elementwise_affine = check_flag(name, "elementwise_affine", elementwise_affine)
+        with_bias = check_flag(name, "bias", bias) and self.elementwise_affine
+        self._make(self.normalized_shape, check_dtype(name, dtype), weight=self.elementwise_affine, bias=with_bias)
+
+    def forward(self, x: Any) -> Array:
+        """Normalise `x`; see `Layer.forward`."""
+        x = self._promoted(check_array("LayerNorm", "x", x))
+        self.output_shape(x.shape)
+        statistics = layer_norm_statistics(x, self.normalized_shape, backend=self.backend)
+        y = layer_norm(
+            x,
+            self.normalized_shape,
+            self._weight_data,
+            self._bias_data,
+            statistics=statistics,
+            eps=self.eps,
+            backend=self.backend,
+        )
+        self._keep(x, statistics)
+        return y
+
+    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+        x, statistics = self._kept()
+        return layer_norm_backward(
+            self._check_dy(dy, x.shape),
+            x,
+            self.normalized_shape,
+            self._weight_data,
+            statistics=statistics,
+            eps=self.eps,
+            needs=self._needs(input_gradient),
+            backend=self.backend or self._kept_backend(),
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input; see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        if shape[max(0, len(shape) - len(self.normalized_shape)) :] != self.normalized_shape:
+            raise InvalidValueError(
+                f"LayerNorm: the input must end with the axes of normalized_shape, {self.normalized_shape}, but got "
+                f"shape {shape}."
+            )
+        return shape
+
+    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """Mean and variance of every row."""
+        return 2 * prod(input_shape) // prod(self.normalized_shape) * max(itemsize, 4)
+
+    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """In the backward pass, the normalised input or dy times the weight; for float16 copies in float32."""
+        return prod(input_shape) * (max(itemsize, 4) + (3 * 4 if itemsize == 2 else 0))
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        bias = ", bias=False" if self.elementwise_affine and self.bias is None else ""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}{bias}"

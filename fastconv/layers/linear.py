@@ -1,0 +1,177 @@
+"""Linear layers, and the flattening before them."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv import initializers
+from fastconv.errors import InvalidValueError
+from fastconv.functional.linear import linear, linear_backward
+from fastconv.layers.base import Layer, Shape
+from fastconv.layers.weighted import WeightedLayer
+from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.sizes import check_integer
+
+__all__ = ["Flatten", "Identity", "Linear"]
+
+
+class Linear(WeightedLayer):
+    """Fully connected layer: ``y = x weightᵀ + bias``.
+
+    ``(N, in_features) -> (N, out_features)``
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Columns of the input and of the output.
+    bias : bool
+        Whether to add a bias, zero at first.
+    dtype : dtype
+        Of the parameters: float16, float32 or float64.
+    rng : Generator, int or None
+        Where the initial weights come from; a seed gives the same weights again.
+    weight_init : str or callable
+        A name of `fastconv.initializers.INITIALIZERS`, or a function ``(shape, rng, dtype) -> ndarray``.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this layer; by default the one that is current when `forward` runs.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (out_features, in_features)
+        The matrix.
+    bias : Parameter, shape (out_features,), or None
+        The bias.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive.
+    TypeError
+        If an argument has the wrong type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Linear(3, 2, rng=0)
+    >>> layer.weight = [[1, 0, 0], [0, 1, 1]]
+    >>> layer(np.array([[1, 2, 3]], np.float32))
+    array([[1., 5.]], dtype=float32)
+    >>> layer.backward(np.ones((1, 2), np.float32))
+    array([[1., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: Any = None,
+        weight_init: str | initializers.Initializer = "he_normal",
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(backend)
+        self.in_features = check_integer("Linear", "in_features", in_features, 1)
+        self.out_features = check_integer("Linear", "out_features", out_features, 1)
+        self._draw((self.out_features, self.in_features), self.out_features, bias, dtype, rng, weight_init)
+
+    def forward(self, x: Any) -> Array:
+        """Return ``x weightᵀ + bias``; see `Layer.forward`."""
+        x = check_array("Linear", "x", x)
+        self.output_shape(x.shape)
+        y = linear(x, self.weight.data, self._bias_data, backend=self.backend)
+        self._keep(x)
+        return y
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
+        (x,) = self._kept()
+        dy = self._check_dy(dy, self.output_shape(x.shape))
+        gradients = linear_backward(
+            dy, x, self.weight.data, needs=self._needs(input_gradient), backend=self.backend or self._kept_backend()
+        )
+        return self._accumulate(gradients)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(N, out_features); see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        if len(shape) != 2 or shape[1] != self.in_features:
+            hint = " Put a Flatten layer before it." if len(shape) > 2 else ""
+            raise InvalidValueError(
+                f"Linear: the input must have shape (N, {self.in_features}), but got {shape}.{hint}"
+            )
+        return (shape[0], self.out_features)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """N * in_features * out_features."""
+        return prod((*input_shape, self.out_features))
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Flatten(Layer):
+    """Put all axes but the batch into one, in (C, H, W) order: ``(N, C, H, W) -> (N, C*H*W)``.
+
+    Examples
+    --------
+    >>> Flatten().output_shape((8, 16, 5, 7))
+    (8, 560)
+    """
+
+    def forward(self, x: Any) -> Array:
+        """Return `x` with two axes; see `Layer.forward`."""
+        image = check_array("Flatten", "x", x)
+        rows = image.reshape(self.output_shape(image.shape))
+        self._keep(image.shape, sorted(range(image.ndim), key=lambda axis: -image.strides[axis]))
+        return rows
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Return `dy` in the shape and the memory order of the input; see `Layer.backward`."""
+        shape, order = self._kept()
+        image = self._check_dy(dy, self.output_shape(shape)).reshape(shape)
+        if not input_gradient:
+            return None
+        # channels last as the input was, once: every layer before this one would have to convert a larger array
+        return np.ascontiguousarray(image.transpose(order)).transpose(np.argsort(order))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(N, product of the rest); see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        if len(shape) < 2:
+            raise InvalidValueError(f"Flatten: the input must have at least 2 axes, (N, ...), but got shape {shape}.")
+        return (shape[0], prod(shape[1:]))
+
+
+class Identity(Layer):
+    """Return the input as it is.
+
+    Examples
+    --------
+    >>> Identity()([1.0, 2.0])
+    array([1., 2.])
+    """
+
+    returns_view = True
+
+    def forward(self, x: Any) -> Array:
+        """Return `x`; see `Layer.forward`."""
+        y = check_array("Identity", "x", x)
+        self._keep(y.shape)
+        return y
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Return `dy`; see `Layer.backward`."""
+        (shape,) = self._kept()
+        dy = self._check_dy(dy, shape)
+        return dy if input_gradient else None
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input; see `Layer.output_shape`."""
+        return tuple(input_shape)

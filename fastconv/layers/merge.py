@@ -1,0 +1,304 @@
+"""Layers whose branches all read the same input: their sum, or their outputs side by side."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.functional.relu import add
+from fastconv.layers.base import Layer, Shape, Step, Value
+from fastconv.validation.arrays import Array, check_array, common_dtype
+from fastconv.validation.numbers import check_axis
+from fastconv.validation.sizes import check_integer
+
+__all__ = ["Concat", "Residual"]
+
+
+class _Join(Layer):
+    """The step of a trace at which branches meet: what a container does beside running them. It is never run itself."""
+
+    additions = 0
+
+    def forward(self, x: Any) -> Array:
+        """Never runs."""
+        raise NotImplementedError
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Never runs."""
+        raise NotImplementedError
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input."""
+        return tuple(input_shape)
+
+    def flops(self, input_shape: Shape) -> int:
+        """One per addition."""
+        return self.additions * prod(input_shape)
+
+
+class Sum(_Join):
+    """Where a `Residual` adds."""
+
+    def __init__(self, branches: int) -> None:
+        super().__init__()
+        self.additions = branches - 1
+
+
+class Concatenation(_Join):
+    """Where a `Concat` puts side by side."""
+
+
+class _Branches(Layer):
+    """Branches with names, and a step at the end that joins their outputs."""
+
+    _join: _Join
+
+    def __init__(self, branches: tuple[Any, ...]) -> None:
+        super().__init__()
+        named: dict[str, Any] = {}
+        if len(branches) == 1 and isinstance(branches[0], dict):
+            named.update(branches[0])
+        else:
+            named.update((str(i), branch) for i, branch in enumerate(branches))
+        kind = type(self).__name__
+        if not named:
+            raise InvalidValueError(f"{kind}: branches must be at least one, but got none.")
+        self._branches: dict[str, Layer] = {}
+        seen: dict[int, str] = {}
+        for name, branch in named.items():
+            if not isinstance(branch, Layer):
+                raise InvalidTypeError(f"{kind}: branch {name} must be a Layer, but got {branch!r}.")
+            if not name or "." in name:
+                raise InvalidValueError(
+                    f"{kind}: the name of a branch must not be empty or have a dot, but got {name!r}."
+                )
+            for _, layer in branch.named_layers():
+                if seen.setdefault(id(layer), name) != name:
+                    raise InvalidValueError(
+                        f"{kind}: every layer must be an object of its own, but branches {seen[id(layer)]} and {name} "
+                        "share one. Each remembers its last input; make a second one."
+                    )
+            self._branches[name] = branch
+
+    def named_children(self) -> Iterator[tuple[str, Layer]]:
+        """Yield the branches with their names: their positions, or those of the dict."""
+        yield from self._branches.items()
+
+    @abstractmethod
+    def _joined(self, shapes: list[Shape]) -> Shape:
+        """Shape of what is made of outputs of those shapes; refuses those that do not fit."""
+
+    def _outputs(self, input_shape: Shape) -> list[Shape]:
+        """Shapes of all that is joined."""
+        return [branch.output_shape(input_shape) for branch in self._branches.values()]
+
+    def _arms(self, value: Value, steps: list[Step], name: str) -> list[tuple[Value, int]]:
+        """Trace the branches: what each returns, and the number of steps after it."""
+        return [
+            (branch.trace(value, steps, f"{name}.{child}" if name else child), len(steps))
+            for child, branch in self._branches.items()
+        ]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape of what the branches make together; see `Layer.output_shape`."""
+        return self._joined(self._outputs(tuple(input_shape)))
+
+    def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
+        """See `Layer.trace`: the branches, and a step that reads all their outputs."""
+        first = len(steps)
+        arms, ends = zip(*self._arms(value, steps, name))
+        key = 1 + max(value.key, *(step.output.key for step in steps), 0)
+        try:
+            shape = self._joined([arm.shape for arm in arms])
+        except InvalidValueError as error:
+            raise type(error)(f"layer {name}: {error}" if name else str(error)) from error
+        steps.append(Step(name, self._join, arms, Value(key, shape), tuple(zip((first, *ends), ends))))
+        return steps[-1].output
+
+    def _steps(self, input_shape: Shape) -> list[Step]:
+        steps: list[Step] = []
+        self.trace(Value(0, tuple(input_shape)), steps)
+        return steps
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Sum over the branches."""
+        return sum(step.layer.multiply_adds(step.inputs[0].shape) for step in self._steps(input_shape))
+
+    def flops(self, input_shape: Shape) -> int:
+        """Sum over the branches, and the additions where they are added."""
+        return sum(step.layer.flops(step.inputs[0].shape) for step in self._steps(input_shape))
+
+    def __len__(self) -> int:
+        return len(self._branches)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self._branches.values())
+
+    def __getitem__(self, key: int | str) -> Layer:
+        return self._branches[key] if isinstance(key, str) else list(self._branches.values())[key]
+
+
+class Residual(_Branches):
+    """Sum of branches that all read the same input; one branch alone is added to the input itself.
+
+    ``(N, ...) -> (N, ...)``
+
+    Parameters
+    ----------
+    *branches : Layer, or one dict of str to Layer
+        Their outputs have the same shape. A dict names them. One alone makes ``x + branch(x)``; put an `Identity`
+        among several for the same.
+
+    Raises
+    ------
+    TypeError
+        If something is not a layer.
+    ValueError
+        If there is no branch, or a layer appears twice; in `output_shape` and `forward`, if the shapes differ.
+
+    Notes
+    -----
+    He, Zhang, Ren and Sun (2016), "Deep Residual Learning for Image Recognition", equation 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv.layers import Conv2d, Linear, ReLU, Sequential
+    >>> block = Residual(Sequential(Conv2d(4, 4, 3, padding=1, rng=0), ReLU()), Conv2d(4, 4, 1, rng=1))
+    >>> block.output_shape((2, 4, 5, 7))
+    (2, 4, 5, 7)
+    >>> one = Residual(Linear(2, 2, rng=0))
+    >>> one[0].weight = [[0, 1], [1, 0]]
+    >>> one(np.array([[1.0, 10.0]], np.float32))
+    array([[11., 11.]], dtype=float32)
+    """
+
+    def __init__(self, *branches: Layer | dict[str, Layer]) -> None:
+        super().__init__(branches)
+        self._join = Sum(max(2, len(self)))
+
+    def forward(self, x: Any) -> Array:
+        """Add the outputs of the branches; see `Layer.forward`."""
+        x = check_array("Residual", "x", x)
+        total: Array | None = x if len(self._branches) == 1 else None
+        for branch in self._branches.values():
+            y = branch.forward(x)
+            if total is not None:
+                self._joined([total.shape, y.shape])
+                y = add(total, y)
+            total = y
+        assert total is not None
+        self._keep(total.shape)
+        return total
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Add the gradients of the branches, each of which gets `dy`; see `Layer.backward`."""
+        (shape,) = self._kept()
+        dy = self._check_dy(dy, shape)
+        total: Array | None = dy if len(self._branches) == 1 and input_gradient else None
+        for branch in self._branches.values():
+            dx = branch.backward(dy, input_gradient=input_gradient)
+            if dx is not None:
+                total = dx if total is None else add(total, dx)
+        return total
+
+    def _outputs(self, input_shape: Shape) -> list[Shape]:
+        return ([input_shape] if len(self._branches) == 1 else []) + super()._outputs(input_shape)
+
+    def _arms(self, value: Value, steps: list[Step], name: str) -> list[tuple[Value, int]]:
+        first = len(steps)
+        arms = super()._arms(value, steps, name)
+        return [(value, first), *arms] if len(arms) == 1 else arms
+
+    def _joined(self, shapes: list[Shape]) -> Shape:
+        if any(shape != shapes[0] for shape in shapes):
+            hint = " A branch that changes the shape needs a shortcut that does so too." if len(self) == 1 else ""
+            raise InvalidValueError(
+                f"Residual: the branches must have outputs of the same shape, but got "
+                f"{' and '.join(map(str, shapes))}.{hint}"
+            )
+        return shapes[0]
+
+
+class Concat(_Branches):
+    """Outputs of branches that all read the same input, one after the other along an axis.
+
+    ``(N, C, ...) -> (N, C_0 + C_1 + ..., ...)``
+
+    Parameters
+    ----------
+    *branches : Layer, or one dict of str to Layer
+        Their outputs have the same shape but along `axis`. A dict names them.
+    axis : int
+        Where to put them side by side; by default the channels of NCHW. Those of NHWC are axis -1. Not the batch.
+
+    Raises
+    ------
+    TypeError
+        If something is not a layer.
+    ValueError
+        If there is no branch, a layer appears twice, or the axis is 0; in `output_shape` and `forward`, if the shapes
+        do not fit.
+
+    Notes
+    -----
+    Szegedy et al. (2015), "Going Deeper with Convolutions", figure 2.
+
+    Examples
+    --------
+    >>> from fastconv.layers import Conv2d, Identity
+    >>> Concat(Conv2d(3, 8, 3, padding=1), Conv2d(3, 4, 1), Identity()).output_shape((2, 3, 5, 6))
+    (2, 15, 5, 6)
+    """
+
+    def __init__(self, *branches: Layer | dict[str, Layer], axis: int = 1) -> None:
+        super().__init__(branches)
+        self._join = Concatenation()
+        self.axis = check_integer("Concat", "axis", axis, -(2**31))
+        if self.axis == 0:
+            raise InvalidValueError("Concat: axis must not be that of the batch, but got 0. Channels are axis 1 or -1.")
+
+    def forward(self, x: Any) -> Array:
+        """Put the outputs of the branches side by side; see `Layer.forward`."""
+        x = check_array("Concat", "x", x)
+        outputs = [branch.forward(x) for branch in self._branches.values()]
+        shapes = [y.shape for y in outputs]
+        shape = self._joined(shapes)
+        y = np.concatenate(outputs, axis=self.axis, dtype=common_dtype("Concat", *outputs))
+        self._keep(shape, [part[self.axis] for part in shapes])
+        return y
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Give every branch its part of `dy`, and add their gradients; see `Layer.backward`."""
+        shape, sizes = self._kept()
+        parts = np.split(self._check_dy(dy, shape), np.cumsum(sizes)[:-1], axis=self.axis)
+        total: Array | None = None
+        for branch, part in zip(self._branches.values(), parts):
+            dx = branch.backward(part, input_gradient=input_gradient)
+            if dx is not None:
+                total = dx if total is None else add(total, dx)
+        return total.copy() if total is not None and len(self) == 1 else total
+
+    def _joined(self, shapes: list[Shape]) -> Shape:
+        axis = check_axis("Concat", "axis", self.axis, shapes[0])
+        if axis == 0:
+            raise InvalidValueError(
+                f"Concat: axis must not be that of the batch, but got {self.axis} for outputs of shape {shapes[0]}."
+            )
+        rest = [(*shape[:axis], *shape[axis + 1 :]) for shape in shapes]
+        if any(one != rest[0] or len(shape) != len(shapes[0]) for one, shape in zip(rest, shapes)):
+            raise InvalidValueError(
+                f"Concat: the branches must have outputs of the same shape but along axis {self.axis}, but got "
+                f"{' and '.join(map(str, shapes))}."
+            )
+        total = sum(shape[axis] for shape in shapes)
+        return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return "" if self.axis == 1 else f"axis={self.axis}"

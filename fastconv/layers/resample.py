@@ -1,0 +1,270 @@
+"""Layers that change the size of planes: upsampling and padding with zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+from typing import Any, ClassVar
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.functional.padding import pad, pad_backward
+from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
+from fastconv.layers.arguments import check_input_shape
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
+from fastconv.validation.sizes import check_choice, check_flag
+
+__all__ = ["Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d"]
+
+_LAYOUTS = tuple(layout for pair in LAYOUTS.values() for layout in pair)
+
+
+class Upsample(Layer):
+    """Give planes another size, by their nearest cells or by linear interpolation.
+
+    ``(N, C, H, W) -> (N, C, OH, OW)``
+
+    Parameters
+    ----------
+    size : int or sequence of ints, optional
+        Size of the result, per spatial axis.
+    scale_factor : float or sequence of floats, optional
+        In place of `size`: the result has ``floor(size * scale_factor)`` cells.
+    mode : {"nearest", "bilinear"}
+        "nearest" also takes lines and volumes.
+    align_corners : bool
+        With "bilinear", whether the centres of the corner cells of both planes lie on each other, or their corners.
+    layout : str, optional
+        Order of the axes, such as "NHWC"; by default channels come second, whatever the rank.
+
+    Raises
+    ------
+    ValueError
+        If neither or both of `size` and `scale_factor` are given, or an argument has an impossible value.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    As in PyTorch, see `fastconv.functional.upsample`.
+
+    Examples
+    --------
+    >>> Upsample(scale_factor=2, mode="bilinear").output_shape((2, 3, 5, 7))
+    (2, 3, 10, 14)
+    """
+
+    def __init__(
+        self,
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        *,
+        layout: str | None = None,
+    ) -> None:
+        super().__init__()
+        name = "Upsample"
+        if (size is None) == (scale_factor is None):
+            raise InvalidValueError(
+                f"{name}: one of size and scale_factor must be given, but got size={size!r} and "
+                f"scale_factor={scale_factor!r}."
+            )
+        self.size = tuple(size) if isinstance(size, Iterable) and not isinstance(size, str) else size
+        self.scale_factor = (
+            tuple(scale_factor)
+            if isinstance(scale_factor, Iterable) and not isinstance(scale_factor, str)
+            else scale_factor
+        )
+        self.mode = check_choice(name, "mode", mode, RESAMPLE_MODES)
+        self.align_corners = False if align_corners is None else check_flag(name, "align_corners", align_corners)
+        if self.align_corners and mode == "nearest":
+            raise InvalidValueError(f"{name}: align_corners must be False with mode='nearest', but got True.")
+        self.layout = None if layout is None else check_choice(name, "layout", layout, _LAYOUTS)
+        for value in (self.size, self.scale_factor):
+            if value is not None:
+                rank = len(value) if isinstance(value, tuple) else 1
+                upsampled_size(name, (2**31,) * rank, self.size, self.scale_factor)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("size", "scale_factor", "mode", "align_corners", "layout")}
+
+    def forward(self, x: Any) -> Array:
+        """Resample `x`; see `Layer.forward`."""
+        x = check_array("Upsample", "x", x)
+        self.output_shape(x.shape)
+        y = upsample(x, **self._options)
+        self._keep(x.shape, y.shape)
+        return y
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Return the gradient of the input; see `Layer.backward`."""
+        shape, out = self._kept()
+        dy = self._check_dy(dy, out)
+        return upsample_backward(dy, shape, **self._options) if input_gradient else None
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(N, C, *out), in the layout; see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        usual = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
+        letters = self.layout or usual.get(len(shape), "NCHW")
+        shape = check_input_shape("Upsample", shape, letters)
+        last = letters[1] != "C"
+        logical = logical_shape(shape, channels_last=last)
+        if self.mode == "bilinear" and len(shape) != 4:
+            raise InvalidValueError(f"Upsample: mode='bilinear' must have planes (H, W), but got shape {shape}.")
+        out, _ = upsampled_size("Upsample", logical[2:], self.size, self.scale_factor)
+        return layout_shape((*logical[:2], *out), channels_last=last)
+
+    def flops(self, input_shape: Shape) -> int:
+        """Three per number and axis with "bilinear", none with "nearest"."""
+        return 6 * prod(self.output_shape(input_shape)) if self.mode == "bilinear" else 0
+
+    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """What is between the axes, and one part of a sum."""
+        return 2 * prod(self.output_shape(input_shape)) * max(itemsize, 4)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        text = f"size={self.size}" if self.size is not None else f"scale_factor={self.scale_factor}"
+        text += f", mode={self.mode!r}" + (", align_corners=True" if self.align_corners else "")
+        return text + ("" if self.layout is None else f", layout={self.layout!r}")
+
+
+class _ZeroPad(Layer):
+    """Zeros around lines, planes or volumes."""
+
+    rank: ClassVar[int]
+
+    def __init__(self, padding: Any, *, layout: str | None = None) -> None:
+        super().__init__()
+        self.padding = _pairs(type(self).__name__, padding, self.rank)
+        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
+        check_layout(type(self).__name__, self.layout, self.rank)
+
+    def forward(self, x: Any) -> Array:
+        """Pad `x`; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        self.output_shape(x.shape)
+        y = pad(x, self.padding, layout=self.layout)
+        self._keep(x.shape)
+        return y
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+        """Return `dy` without the border; see `Layer.backward`."""
+        (shape,) = self._kept()
+        dy = self._check_dy(dy, self.output_shape(shape))
+        return pad_backward(dy, shape, self.padding, layout=self.layout) if input_gradient else None
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(N, C, *padded), in the layout; see `Layer.output_shape`."""
+        shape = check_input_shape(type(self).__name__, input_shape, self.layout)
+        last = self.layout != LAYOUTS[self.rank][0]
+        batch, channels, *plane = logical_shape(shape, channels_last=last)
+        out = (before + cells + after for cells, (before, after) in zip(plane, self.padding))
+        return layout_shape((batch, channels, *out), channels_last=last)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        layout = "" if self.layout == LAYOUTS[self.rank][0] else f", layout={self.layout!r}"
+        return f"{self.padding}{layout}"
+
+
+def _pairs(name: str, padding: object, rank: int) -> tuple[tuple[int, int], ...]:
+    """(before, after) per axis, from an integer, PyTorch's flat order (last axis first), or such pairs."""
+    flat = 2 * rank
+    items: list[Any] = list(padding) if isinstance(padding, (tuple, list)) else [padding] * flat
+    if len(items) == rank and all(isinstance(item, (tuple, list)) and len(item) == 2 for item in items):
+        items = [number for pair in reversed(items) for number in pair]
+    rule = f"an integer, {flat} integers (last axis first) or {rank} (before, after) pairs"
+    if len(items) != flat or any(isinstance(item, (tuple, list)) for item in items):
+        raise InvalidValueError(f"{name}: padding must be {rule}, but got {padding!r}.")
+    numbers = [_cells(name, rule, item) for item in items]
+    return tuple((numbers[2 * axis], numbers[2 * axis + 1]) for axis in reversed(range(rank)))
+
+
+def _cells(name: str, rule: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise InvalidTypeError(f"{name}: padding must be {rule}, but got {value!r} ({type(value).__name__}).")
+    number = int(value.__index__())
+    if number < 0:
+        raise InvalidValueError(
+            f"{name}: padding must be at least 0, but got {number}. To crop, slice the array: x[..., 1:-1]."
+        )
+    return number
+
+
+class ZeroPad1d(_ZeroPad):
+    """Put zeros around lines, see `ZeroPad2d`.
+
+    ``(N, C, W) -> (N, C, left + W + right)``
+
+    Parameters
+    ----------
+    padding : int, (left, right), or one pair in a sequence
+        Cells to add.
+    layout : {"NCW", "NWC"}
+        Order of the axes of input and output.
+
+    Examples
+    --------
+    >>> ZeroPad1d((2, 1)).output_shape((4, 3, 5))
+    (4, 3, 8)
+    """
+
+    rank = 1
+
+
+class ZeroPad2d(_ZeroPad):
+    """Put zeros around planes.
+
+    ``(N, C, H, W) -> (N, C, top + H + bottom, left + W + right)``
+
+    Parameters
+    ----------
+    padding : int, (left, right, top, bottom), or ((top, bottom), (left, right))
+        Cells to add: on every side; in the order of PyTorch, last axis first; or pairs per axis, height first.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of input and output.
+
+    Attributes
+    ----------
+    padding : tuple of (before, after)
+        Per axis, height first.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many numbers, or one is negative.
+    TypeError
+        If something is not an integer.
+
+    Examples
+    --------
+    >>> ZeroPad2d((1, 2, 0, 4)).output_shape((1, 3, 5, 5))
+    (1, 3, 9, 8)
+    """
+
+    rank = 2
+
+
+class ZeroPad3d(_ZeroPad):
+    """Put zeros around volumes, see `ZeroPad2d`.
+
+    ``(N, C, D, H, W) -> (N, C, front + D + back, top + H + bottom, left + W + right)``
+
+    Parameters
+    ----------
+    padding : int, (left, right, top, bottom, front, back), or ((front, back), (top, bottom), (left, right))
+        Cells to add.
+    layout : {"NCDHW", "NDHWC"}
+        Order of the axes of input and output.
+
+    Examples
+    --------
+    >>> ZeroPad3d(1).output_shape((1, 3, 5, 6, 7))
+    (1, 3, 7, 8, 9)
+    """
+
+    rank = 3

@@ -1,0 +1,101 @@
+"""Softmax layers."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
+from fastconv.layers.base import Shape
+from fastconv.layers.elementwise import OPERATIONS, Elementwise
+from fastconv.validation.numbers import check_axis
+from fastconv.validation.sizes import check_integer
+
+__all__ = ["LogSoftmax", "Softmax"]
+
+
+class _AlongAxis(Elementwise):
+    """A function of all numbers along one axis."""
+
+    keeps_output = True
+    arguments = ("dim",)
+    operations = OPERATIONS["Softmax"]
+
+    def __init__(self, dim: int | None = None, *, axis: int | None = None) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if dim is not None and axis is not None:
+            raise InvalidValueError(f"{name}: dim and axis must not both be given, but got dim={dim} and axis={axis}.")
+        given = axis if dim is None else dim
+        self.dim = 1 if given is None else check_integer(name, "dim", given, -(2**63))
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"axis": self.dim}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input, which must have the axis; see `Layer.output_shape`."""
+        shape = tuple(input_shape)
+        check_axis(type(self).__name__, "dim", self.dim, shape)
+        return shape
+
+
+class Softmax(_AlongAxis):
+    """Scores become probabilities, ``exp(x) / sum(exp(x))``; see `fastconv.functional.softmax`.
+
+    A network that is trained with `fastconv.losses.softmax_cross_entropy` ends without it: the loss takes scores.
+
+    Parameters
+    ----------
+    dim : int
+        Axis of the classes; by default 1, which is right for (N, C) and for (N, C, H, W).
+    axis : int
+        Another name of `dim`.
+
+    Raises
+    ------
+    ValueError
+        If both names are used.
+    TypeError
+        If the axis is not an integer.
+
+    Examples
+    --------
+    >>> Softmax()([[1000.0, 1000.0]])
+    array([[0.5, 0.5]])
+    """
+
+    _forward = staticmethod(softmax)
+    _backward = staticmethod(softmax_backward)
+
+
+class LogSoftmax(_AlongAxis):
+    """Logarithms of `Softmax`; see `fastconv.functional.log_softmax`.
+
+    Parameters
+    ----------
+    dim : int
+        Axis of the classes; by default 1, which is right for (N, C) and for (N, C, H, W).
+    axis : int
+        Another name of `dim`.
+
+    Raises
+    ------
+    ValueError
+        If both names are used.
+    TypeError
+        If the axis is not an integer.
+
+    Examples
+    --------
+    >>> LogSoftmax(dim=-1)([[0.0, -1000.0]])
+    array([[    0., -1000.]])
+    """
+
+    _forward = staticmethod(log_softmax)
+    _backward = staticmethod(log_softmax_backward)
+
+    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """The exponentials of the forward pass, which are not kept."""
+        return max(super().scratch_bytes(input_shape, itemsize), max(itemsize, 4) * prod(input_shape))

@@ -1,0 +1,209 @@
+"""Weights in files: ``.npz`` without pickle, and ``.safetensors``."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Union
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
+from fastconv.files import write_whole
+from fastconv.layers.base import Layer
+from fastconv.validation.arrays import Array
+
+__all__ = ["check_state_path", "load_state", "read_arrays", "save_state", "write_arrays"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+SUFFIXES = (".npz", ".safetensors")
+_FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip archive knows: equal weights give equal files
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_PICKLE_MAGIC = b"\x80"
+_DAMAGED = (ValueError, TypeError, EOFError, KeyError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile)
+
+
+def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
+    """Write the weights of a network to a file, whole or not at all.
+
+    Parameters
+    ----------
+    state : mapping of str to array_like, or Layer
+        As `Layer.state_dict` returns it; a layer stands for its own. Names are kept, dots included.
+    path : path-like
+        The file. ``.npz`` is an uncompressed NumPy archive without pickled objects; ``.safetensors`` needs the extra
+        ``safetensors``.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another one.
+    TypeError
+        If a value is not an array of real numbers.
+    ImportError
+        If safetensors is asked for and missing.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The bytes go to a temporary name in the same folder and reach the disk before the file gets its own name, so that
+    whoever reads it finds the old state or the new one.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from fastconv.layers import Linear, load_state, save_state
+    >>> layer, other = Linear(3, 2, rng=0), Linear(3, 2, rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "weights.npz")
+    ...     save_state(layer, file)
+    ...     other.load_state_dict(load_state(file))
+    >>> bool((layer.weight.data == other.weight.data).all())
+    True
+    """
+    target = check_state_path("save_state", path)
+    arrays = _plain_arrays("save_state", state.state_dict() if isinstance(state, Layer) else state)
+    if target.suffix.lower() == ".npz":
+        write_arrays(target, arrays)
+        return
+    data = _safetensors("save_state").save(arrays)
+    write_whole(target, lambda stream: stream.write(data))
+
+
+def load_state(path: PathLike) -> dict[str, Array]:
+    """Read weights that `save_state`, `numpy.savez` or safetensors wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.npz`` or ``.safetensors`` file. No pickle is ever opened.
+
+    Returns
+    -------
+    dict of str to ndarray
+        What `Layer.load_state_dict` takes.
+
+    Raises
+    ------
+    fastconv.errors.StateFileError
+        If the file is damaged, truncated, holds Python objects, or is something else; a ``ValueError``.
+    ValueError
+        If the suffix is another one.
+    ImportError
+        If the file is a safetensors one and the extra is missing.
+    OSError
+        If the file cannot be read.
+    """
+    source = check_state_path("load_state", path)
+    if source.suffix.lower() == ".npz":
+        return read_arrays("load_state", source)
+    package = _safetensors("load_state")
+    data = source.read_bytes()
+    try:
+        arrays: dict[str, Array] = package.load(data)
+    except Exception as error:  # SafetensorError derives from Exception alone
+        raise StateFileError(
+            f"load_state: {source} must be a whole safetensors file of real numbers, but it is damaged, truncated or "
+            f"something else ({error})."
+        ) from error
+    return arrays
+
+
+def check_state_path(operation: str, path: object) -> Path:
+    """Return the path of a file of weights, whose suffix must be known."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidTypeError(f"{operation}: path must be a string or a path, but got {path!r}.")
+    target = Path(path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise InvalidValueError(f"{operation}: path must end in {' or '.join(SUFFIXES)}, but got {str(target)!r}.")
+    if target.suffix.lower() == ".safetensors":
+        _safetensors(operation)
+    return target
+
+
+def _plain_arrays(operation: str, state: object) -> dict[str, Array]:
+    """Return C-ordered arrays in the byte order of the machine."""
+    if not isinstance(state, Mapping):
+        raise InvalidTypeError(f"{operation}: state must be a mapping of names to arrays, but got {state!r}.")
+    arrays = {}
+    for name, value in state.items():
+        array = np.asarray(value)
+        if not isinstance(name, str) or not name:
+            raise InvalidTypeError(f"{operation}: every name in state must be a non-empty string, but got {name!r}.")
+        if array.dtype.kind not in "iubf":
+            raise InvalidTypeError(
+                f"{operation}: {name} must be an array of real numbers, but got {array.dtype} (shape {array.shape})."
+            )
+        arrays[name] = np.asarray(array, array.dtype.newbyteorder("="), order="C")
+    return arrays
+
+
+def write_arrays(path: PathLike, arrays: Mapping[str, Array]) -> None:
+    """Write a NumPy archive, whole or not at all; any names, and no pickle."""
+    write_whole(path, lambda stream: _write_archive(stream, arrays))
+
+
+def _write_archive(stream: BinaryIO, arrays: Mapping[str, Array]) -> None:
+    """`np.savez` would take an array of the name "file" for its own argument, and pickle what is not numbers."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", _FIRST_DATE), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def read_arrays(operation: str, path: PathLike) -> dict[str, Array]:
+    """Read a whole NumPy archive; what is wrong with it is said with its name."""
+    expected = f"{operation}: {os.fspath(path)} must be a whole .npz archive of arrays without Python objects"
+    data = Path(path).read_bytes()
+    if not data.startswith(_ZIP_MAGIC):
+        raise StateFileError(f"{expected}, but it is {_kind(data)}.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as whole:
+            if (damaged := whole.testzip()) is not None:  # before a header could ask for any amount of memory
+                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+            if data[-22:-18] == _ZIP_MAGIC[1] and min(len(whole.filelist), 65535) != _entries(data):
+                raise zipfile.BadZipFile("wrong number of arrays")
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except _DAMAGED as error:
+        raise StateFileError(
+            f"{expected}, but it is damaged or truncated, or holds something else ({error})."
+        ) from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # np.load hands out the bytes of what has no header of NumPy
+            raise StateFileError(f"{expected}, but {name} is something else.")
+    return arrays
+
+
+def _entries(data: bytes) -> int:
+    """Number of entries as the end of the archive has it, 65535 for more; `zipfile` does not compare it."""
+    return int.from_bytes(data[-12:-10], "little")
+
+
+def _kind(data: bytes) -> str:
+    if not data:
+        return "empty"
+    if data.startswith(_PICKLE_MAGIC):
+        return "a pickle, which could run any program and is not opened. Save the weights as arrays"
+    if data.startswith(np.lib.format.MAGIC_PREFIX):
+        return "a single array, .npy"
+    return "something else, or damaged at its beginning"
+
+
+def _safetensors(operation: str) -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise ImportError(
+            f"{operation}: safetensors must be installed for .safetensors files, but it cannot be imported ({error}). "
+            'Install it with: python -m pip install "fastconv[safetensors]"'
+        ) from error
+    return safetensors.numpy
