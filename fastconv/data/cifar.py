@@ -1,0 +1,195 @@
+"""CIFAR-10, from its python batches."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from fastconv.data.dataset import DataBundle, Dataset
+from fastconv.data.download import Progress, fetch, folder_for
+from fastconv.data.files import PathLike, damaged, dataset_of, listing, opened
+from fastconv.data.unpickling import load_arrays
+from fastconv.errors import DataError, DataNotFoundError
+from fastconv.validation.arrays import Array
+
+__all__ = ["CIFAR10_ARCHIVE", "CIFAR10_FOLDER", "load_cifar10"]
+
+CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
+CIFAR10_FOLDER = "cifar-10-batches-py"
+
+_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+_FILES = (*_TRAIN, "test_batch", "batches.meta")
+_EXPECTED = f"{', '.join(_FILES)} (or {CIFAR10_ARCHIVE})"
+_SHAPE = 3, 32, 32
+_CLASSES = 10
+_BLOCK = 2**20  # bytes
+_LARGEST = 2**28  # bytes of one file; the batches have 31 million
+
+
+class _Batch(NamedTuple):
+    images: Array  # (N, 3, 32, 32) uint8
+    labels: Array  # (N,)
+
+
+def load_cifar10(
+    folder: PathLike | None = None,
+    *,
+    download: bool = False,
+    base_url: str | None = None,
+    progress: Progress | None = None,
+) -> DataBundle:
+    """Load CIFAR-10 from its python version.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Folder with ``data_batch_1`` to ``data_batch_5``, ``test_batch`` and ``batches.meta``; or the archive
+        ``cifar-10-python.tar.gz``, which is read without being unpacked; or a folder that holds one of both. By
+        default `data_folder` / "cifar10".
+    download : bool
+        Fetch the archive (170 MB, needs pooch) if it is missing, and check it against the published checksum.
+    base_url : str, optional
+        Where to fetch it from, in place of the site of its authors.
+    progress : callable, optional
+        Called as ``progress(text, fraction)`` while a file is fetched.
+
+    Returns
+    -------
+    DataBundle
+        50,000 and 10,000 images (N, 3, 32, 32), uint8, with ten named classes.
+
+    Raises
+    ------
+    fastconv.errors.DataNotFoundError
+        If files are missing; a ``FileNotFoundError``.
+    fastconv.errors.DataError
+        If a file is damaged, or holds anything but arrays and plain containers; a ``ValueError``.
+    fastconv.errors.DownloadError
+        If the archive cannot be fetched whole; an ``OSError``.
+
+    Notes
+    -----
+    The files are pickles. They are read by an unpickler that can make arrays, numbers, strings and containers and
+    nothing else, so that a file from a stranger cannot run code.
+
+    Krizhevsky (2009), "Learning Multiple Layers of Features from Tiny Images", chapter 3.
+    """
+    where = folder_for("load_cifar10", "cifar10", folder)
+    if download and _source(where) is None:
+        fetch("load_cifar10", "cifar10", [CIFAR10_ARCHIVE], where, base_url, progress)
+    source = _source(where)
+    if source is None:
+        raise _not_found(where)
+    read = _read_archive(source) if source.is_file() else _read_folder(source)
+    contents = dict(read)
+    missing = [name for name in _FILES if name not in contents]
+    if missing:
+        raise DataNotFoundError(
+            f"load_cifar10: {source} must hold {_EXPECTED}, but {', '.join(missing)} cannot be found."
+        )
+    classes = contents["batches.meta"]
+    train = [contents[name] for name in _TRAIN]
+    return DataBundle(
+        _joined(source, train, classes, "cifar10 train"),
+        _joined(source, [contents["test_batch"]], classes, "cifar10 test"),
+    )
+
+
+def _source(where: Path) -> Path | None:
+    """Return the archive, or the folder with the first batch."""
+    if where.is_file():
+        return where
+    for folder in (where, where / CIFAR10_FOLDER):
+        if any((folder / name).is_file() for name in _FILES):
+            return folder
+    archive = where / CIFAR10_ARCHIVE
+    return archive if archive.is_file() else None
+
+
+def _not_found(where: Path) -> DataNotFoundError:
+    found = f"there is {listing(entry.name for entry in where.iterdir())}" if where.is_dir() else "it does not exist"
+    return DataNotFoundError(
+        f"load_cifar10: {where} must hold {_EXPECTED}, but {found}. download=True fetches the archive."
+    )
+
+
+def _read_folder(folder: Path) -> Iterator[tuple[str, Any]]:
+    for name in _FILES:
+        file = folder / name
+        if file.is_file():
+            with file.open("rb") as stream:
+                yield name, _read(name, str(file), file.stat().st_size, stream)
+
+
+def _read_archive(archive: Path) -> Iterator[tuple[str, Any]]:
+    """Read the members in the order of the archive, so that it is unpacked once, and only in memory."""
+    try:
+        with damaged("load_cifar10", archive, "a tar archive"), opened(archive) as unpacked:
+            with tarfile.open(fileobj=unpacked, mode="r:") as tar:
+                for member in tar:
+                    name = member.name.rpartition("/")[2]
+                    stream = tar.extractfile(member) if member.isfile() and name in _FILES else None
+                    if stream is not None:
+                        label = f"{archive}:{member.name}"
+                        yield name, _read(name, label, member.size, stream)  # type: ignore[arg-type]
+            while unpacked.read(_BLOCK):  # to the end, where gzip has its checksum
+                pass
+    except tarfile.TarError as error:
+        raise DataError(
+            f"load_cifar10: {archive} must be a tar archive, but it is damaged, truncated or something else ({error})."
+        ) from error
+
+
+def _read(name: str, label: str, size: int, stream: BinaryIO) -> Any:
+    if size > _LARGEST:
+        raise DataError(f"load_cifar10: {label} must have at most {_LARGEST} bytes, but got {size}.")
+    content = load_arrays("load_cifar10", label, stream)
+    read: Callable[[str, dict[str, Any]], Any] = _class_names if name == "batches.meta" else _batch
+    if not isinstance(content, dict):
+        raise DataError(f"load_cifar10: {label} must hold a dictionary, but got {type(content).__name__}.")
+    return read(label, {_text(key): value for key, value in content.items()})
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _class_names(label: str, content: dict[str, Any]) -> tuple[str, ...]:
+    names = content.get("label_names")
+    if not isinstance(names, (list, tuple)) or len(names) != _CLASSES:
+        raise DataError(
+            f"load_cifar10: {label} must hold label_names, a list of {_CLASSES} names, but got {names!r} (keys: "
+            f"{listing(content)})."
+        )
+    return tuple(map(_text, names))
+
+
+def _batch(label: str, content: dict[str, Any]) -> _Batch:
+    if not {"data", "labels"} <= content.keys():
+        raise DataError(f"load_cifar10: {label} must hold data and labels, but got the keys {listing(content)}.")
+    data, labels = content["data"], content["labels"]
+    pixels = int(np.prod(_SHAPE))
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (pixels,):
+        got = f"{data.dtype} of shape {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
+        raise DataError(f"load_cifar10: {label} must hold data of shape (N, {pixels}), uint8, but got {got}.")
+    if not isinstance(labels, (list, np.ndarray)) or len(labels) != len(data):
+        count = len(labels) if isinstance(labels, (list, np.ndarray)) else type(labels).__name__
+        raise DataError(f"load_cifar10: {label} must hold one label for each of {len(data)} images, but got {count}.")
+    images = data.reshape(-1, *_SHAPE)
+    checked = dataset_of("load_cifar10", label, images, _integers(label, labels), tuple(map(str, range(_CLASSES))), "")
+    return _Batch(checked.images, checked.labels)
+
+
+def _integers(label: str, labels: Any) -> Any:
+    if isinstance(labels, list) and any(type(number) is not int or abs(number) > 2**31 for number in labels):
+        raise DataError(f"load_cifar10: {label} must hold labels that are integers from 0 to {_CLASSES - 1}.")
+    return np.asarray(labels, np.int64) if isinstance(labels, list) else labels
+
+
+def _joined(source: Path, parts: list[_Batch], classes: tuple[str, ...], name: str) -> Dataset:
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts))
+    return dataset_of("load_cifar10", source, images, labels, classes, name)

@@ -1,0 +1,274 @@
+"""Labelled images in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from operator import index as as_index
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastconv.data.randomness import check_rng
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.sizes import check_flag
+
+__all__ = ["DataBundle", "Dataset", "check_images", "numbered_classes"]
+
+_MOST_CLASSES = 2**16  # without names: a damaged label would make as many
+IMAGE_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+
+
+def check_images(operation: str, images: object, name: str = "images") -> Array:
+    """Return `images`, which must be an (N, C, H, W) array of uint8 or float32."""
+    array = check_array(operation, name, images)
+    if array.dtype not in IMAGE_DTYPES:
+        raise InvalidTypeError(
+            f"{operation}: {name} must be uint8 or float32, but got {array.dtype} (shape {array.shape}). "
+            "Convert them first, for example with .astype(np.float32)."
+        )
+    if array.ndim != 4:
+        raise InvalidValueError(
+            f"{operation}: {name} must have 4 axes (N, C, H, W), but got {array.ndim} (shape {array.shape})."
+        )
+    if 0 in array.shape[1:]:
+        raise InvalidValueError(
+            f"{operation}: {name} must not have an empty axis other than N, but got shape {array.shape}."
+        )
+    return array
+
+
+def _check_labels(labels: object, count: int) -> NDArray[np.int64]:
+    array = check_array("Dataset", "labels", labels)
+    if array.dtype.kind not in "iu":
+        raise InvalidTypeError(f"Dataset: labels must have an integer dtype, but got {array.dtype}.")
+    if array.shape != (count,):
+        raise InvalidValueError(
+            f"Dataset: labels must have shape ({count},) (one for each image), but got {array.shape}."
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def numbered_classes(*labels: NDArray[Any]) -> tuple[str, ...]:
+    """Return the names "0", "1", ... up to the largest label."""
+    largest = max((int(each.max()) for each in labels if each.size), default=-1)
+    if largest >= _MOST_CLASSES:
+        raise InvalidValueError(
+            f"Dataset: labels must be below {_MOST_CLASSES} (numbers of classes), but got {largest}. Number the "
+            "classes from 0, or name them all."
+        )
+    return tuple(map(str, range(largest + 1)))
+
+
+def _check_range(labels: NDArray[np.int64], classes: tuple[str, ...]) -> None:
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if wrong.size:
+        raise InvalidValueError(
+            f"Dataset: labels must be between 0 and {len(classes) - 1} ({len(classes)} classes), but got "
+            f"{labels[wrong[0]]} at position {wrong[0]}."
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Labelled images, all in memory.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, C, H, W), uint8 or float32
+        Images. By convention uint8 is 0..255, and float32 is 0..1 or normalised.
+    labels : array_like of int, shape (N,)
+        Class of each image, from 0; kept as int64.
+    classes : sequence of str, optional
+        Names of the classes; by default the numbers "0", "1", ... up to the largest label.
+    name : str
+        What the dataset is called.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, or a label is outside of the classes.
+    TypeError
+        If the images are neither uint8 nor float32, or the labels are not integers.
+
+    See Also
+    --------
+    fastconv.data.batches : Go through a dataset in batches.
+
+    Notes
+    -----
+    The arrays are not copied. An index is a slice, an array of positions or a mask, and gives a Dataset; a slice is a
+    view of the same memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv.data import Dataset
+    >>> data = Dataset(np.zeros((5, 1, 4, 6), np.uint8), [0, 1, 1, 0, 1], ("cat", "dog"), "pets")
+    >>> data
+    Dataset('pets': 5 images 1x4x6 uint8, 2 classes)
+    >>> dogs = data[data.labels == 1]
+    >>> len(dogs), dogs.images.shape
+    (3, (3, 1, 4, 6))
+    """
+
+    images: Array
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        images = check_images("Dataset", self.images)
+        labels = _check_labels(self.labels, len(images))
+        classes = tuple(str(name) for name in self.classes)
+        if not classes:
+            classes = numbered_classes(labels)
+        _check_range(labels, classes)
+        for field, value in (("images", images), ("labels", labels), ("classes", classes)):
+            object.__setattr__(self, field, value)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        _, C, H, W = self.images.shape
+        return C, H, W
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: slice | NDArray[Any] | list[int] | list[bool]) -> Dataset:
+        chosen: Any = index
+        if not isinstance(index, slice):
+            if isinstance(chosen, tuple) or np.ndim(chosen) != 1:
+                raise InvalidTypeError(
+                    f"Dataset: index must be a slice, an array of positions or a mask, but got {chosen!r}. For one "
+                    "image use dataset.images[i], or dataset[i : i + 1]."
+                )
+            chosen = np.asarray(chosen) if len(chosen) else slice(0)  # an empty list would be an array of float64
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+    def __repr__(self) -> str:
+        name = f"{self.name!r}: " if self.name else ""
+        shape = "x".join(map(str, self.image_shape))
+        return f"Dataset({name}{len(self)} images {shape} {self.images.dtype}, {len(self.classes)} classes)"
+
+    def with_images(self, images: Array, name: str | None = None) -> Dataset:
+        """Return the same labels with other images: normalised, resized, augmented.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, C', H', W'), uint8 or float32
+            One image for each label.
+        name : str, optional
+            Name of the new dataset; by default that of this one.
+
+        Returns
+        -------
+        Dataset
+            It shares the labels.
+        """
+        return replace(self, images=images, name=self.name if name is None else name)
+
+    def split(
+        self,
+        sizes: float | int | tuple[int, int],
+        rng: np.random.Generator | int | None = None,
+        *,
+        stratify: bool = False,
+    ) -> tuple[Dataset, Dataset]:
+        """Split into two parts that share no image.
+
+        Parameters
+        ----------
+        sizes : float, int, or (int, int)
+            The share of the first part, between 0 and 1; or its number of images; or the numbers of images of both
+            parts, which may leave some out.
+        rng : numpy.random.Generator or int, optional
+            Draws which image goes where. Without it the first part has the first images, and the order is kept.
+        stratify : bool
+            Give both parts the same share of every class, as far as whole images allow. Needs a share in `sizes`.
+
+        Returns
+        -------
+        first, second : Dataset
+            Copies, except without `rng`, where they are views.
+
+        Raises
+        ------
+        ValueError
+            If the dataset has fewer images than asked for, or `stratify` is given with counts.
+
+        Examples
+        --------
+        CS231n trains on 49,000 of 50,000 images and validates on the last thousand:
+
+        >>> import numpy as np
+        >>> from fastconv.data import Dataset
+        >>> data = Dataset(np.zeros((50, 3, 4, 6), np.uint8), np.arange(50) % 10)
+        >>> train, validation = data.split((49, 1))
+        >>> len(train), len(validation), validation.labels
+        (49, 1, array([9]))
+        >>> [np.bincount(part.labels).tolist() for part in data.split(0.8, 0, stratify=True)]
+        [[4, 4, 4, 4, 4, 4, 4, 4, 4, 4], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]]
+        """
+        generator = None if rng is None else check_rng("Dataset.split", rng)
+        if check_flag("Dataset.split", "stratify", stratify):
+            return self._split_classes(sizes, generator)
+        first, second = _part_sizes(sizes, len(self))
+        if generator is None:
+            return self[:first], self[first : first + second]
+        order = generator.permutation(len(self))
+        return self[order[:first]], self[order[first : first + second]]
+
+    def _split_classes(self, share: object, generator: np.random.Generator | None) -> tuple[Dataset, Dataset]:
+        if not isinstance(share, float):
+            raise InvalidValueError(
+                f"Dataset.split: sizes must be a share between 0 and 1 with stratify=True, but got {share!r}."
+            )
+        order = np.arange(len(self)) if generator is None else generator.permutation(len(self))
+        chosen = np.zeros(len(self), bool)
+        for label in range(len(self.classes)):
+            members = order[self.labels[order] == label]
+            chosen[members[: _part_sizes(share, len(members))[0]]] = True
+        return self[order[chosen[order]]], self[order[~chosen[order]]]
+
+
+def _part_sizes(sizes: object, total: int) -> tuple[int, int]:
+    """Return the numbers of images of both parts."""
+    if isinstance(sizes, float):
+        if not 0 <= sizes <= 1:
+            raise InvalidValueError(f"Dataset.split: a share must be between 0 and 1, but got {sizes}.")
+        first = round(sizes * total)
+        return first, total - first
+    try:
+        given = [as_index(size) for size in (sizes if isinstance(sizes, (tuple, list)) else (sizes,))]
+    except TypeError:
+        given = []
+    if len(given) not in (1, 2):
+        raise InvalidTypeError(
+            f"Dataset.split: sizes must be a share, a number of images, or two of them, but got {sizes!r}."
+        )
+    if min(given) < 0 or sum(given) > total:
+        raise InvalidValueError(
+            f"Dataset.split: sizes must be at least 0 and {total} in sum (the images of the dataset) at most, but got "
+            f"{sizes!r}."
+        )
+    return given[0], given[1] if len(given) == 2 else total - given[0]
+
+
+class DataBundle(NamedTuple):
+    """The two parts of a dataset, as they were published.
+
+    Validation images are taken from the first: ``train, validation = bundle.train.split(0.9, rng)``.
+
+    Attributes
+    ----------
+    train : Dataset
+        What a network learns from.
+    test : Dataset
+        What it is judged by; of length 0 where the source has no test part.
+    """
+
+    train: Dataset
+    test: Dataset

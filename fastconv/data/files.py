@@ -1,0 +1,87 @@
+"""What the readers share: paths, whole files with or without gzip, and words for what was found."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Union
+
+from fastconv.data.dataset import Dataset
+from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
+
+__all__ = ["PathLike", "as_path", "dataset_of", "damaged", "folder_of", "listing", "missing_package", "opened"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_LISTED = 8  # names in a message; more would hide what it says
+
+
+def as_path(operation: str, path: object) -> Path:
+    """Return a path, with ``~`` for the home folder."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidTypeError(f"{operation}: path must be a string or a path, but got {path!r}.")
+    return Path(path).expanduser()
+
+
+def folder_of(operation: str, path: object, expected: str) -> Path:
+    """Return the path of a folder that exists."""
+    folder = as_path(operation, path)
+    if folder.is_dir():
+        return folder
+    state = "it is a file" if folder.exists() else "there is no such folder"
+    raise DataNotFoundError(f"{operation}: {folder} must be a folder with {expected}, but {state}.")
+
+
+def listing(names: Iterable[str]) -> str:
+    """Name a few, and count the rest."""
+    found = sorted(names)
+    if not found:
+        return "nothing"
+    rest = len(found) - _LISTED
+    return ", ".join(found[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+@contextmanager
+def damaged(operation: str, path: object, expected: str) -> Iterator[None]:
+    """Turn what the standard library says about damaged archives into an error that names the file."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{operation}: {path} must be {expected}, but it is damaged or truncated ({error}).") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be read, through gzip if that is what it holds; its name does not matter."""
+    with path.open("rb") as stream:
+        packed = stream.read(2) == _GZIP_MAGIC
+        stream.seek(0)
+        if not packed:
+            yield stream
+            return
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            yield unpacked  # type: ignore[misc]  # a reader of bytes, though no BinaryIO by its type
+
+
+def dataset_of(
+    operation: str, path: object, images: object, labels: object, classes: Sequence[str], name: str
+) -> Dataset:
+    """Return a dataset; what does not fit together is the fault of the file."""
+    try:
+        return Dataset(images, labels, tuple(classes), name)  # type: ignore[arg-type]  # checked there
+    except (InvalidValueError, InvalidTypeError) as error:
+        detail = str(error).removeprefix("Dataset: ")
+        raise DataError(f"{operation}: {path}: {detail}") from error
+
+
+def missing_package(operation: str, package: str, error: ImportError) -> ImportError:
+    """Return the error that names the extra."""
+    return ImportError(
+        f"{operation}: {package} must be installed, but it cannot be imported ({error}). "
+        'Install it with: pip install "fastconv[data]"'
+    )

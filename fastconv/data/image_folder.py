@@ -1,0 +1,243 @@
+"""Images in a folder or a zip archive, one folder for each class."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastconv.data.dataset import DataBundle, Dataset
+from fastconv.data.download import Progress
+from fastconv.data.files import PathLike, as_path, listing, missing_package
+from fastconv.data.trees import FolderTree, Sample, Tree, ZipTree, samples_by_part
+from fastconv.errors import DataError, DataNotFoundError
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_choice, check_integer, check_sizes
+
+__all__ = ["load_image_folder"]
+
+Bytes = NDArray[np.uint8]
+
+_OPERATION = "load_image_folder"
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")  # nothing that starts another program
+_GRAY, _DEEP = ("1", "L", "LA"), ("I", "F")  # modes of Pillow; those that begin with I or F have more than 8 bits
+_CHUNK = 256  # files that a thread reads before it reports
+_MOST_THREADS = 8
+
+
+def load_image_folder(
+    path: PathLike,
+    *,
+    size: int | tuple[int, int] | None = None,
+    color: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> DataBundle:
+    """Load images from a folder or a zip archive with one folder for each class.
+
+    Parameters
+    ----------
+    path : path
+        Folder or zip archive with ``<class>/<image>``, or with ``train/<class>/<image>`` and
+        ``test/<class>/<image>``; PNG, JPEG, BMP, GIF (the first picture), PPM or WebP. Hidden files are passed over.
+    size : int or (int, int), optional
+        Height and width to resize to (bilinear, averaging where it shrinks). Without it all images must have the same
+        size.
+    color : {"auto", "rgb", "gray"}
+        "auto" keeps one channel if all images are gray, and gives three otherwise. Transparency is dropped.
+    threads : int, optional
+        Threads that decode; by default as many as there are processors, up to 8.
+    progress : callable, optional
+        Called as ``progress(text, fraction)``, from the thread of the caller.
+
+    Returns
+    -------
+    DataBundle
+        Images (N, C, H, W), uint8, in the order of the file names. Classes are in alphabetical order, or in that of
+        the numbers if all are numbers. The test part has length 0 where there is no folder ``test``.
+
+    Raises
+    ------
+    fastconv.errors.DataNotFoundError
+        If the path does not exist, or holds no images; a ``FileNotFoundError``.
+    fastconv.errors.DataError
+        If the folders are arranged in another way, a file is damaged or no image, or sizes are mixed; a
+        ``ValueError``.
+    ImportError
+        If Pillow is missing (extra ``data``).
+
+    Notes
+    -----
+    An archive is read in memory. No file is ever written, whatever the names in it say.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from PIL import Image
+    >>> from fastconv.data import load_image_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat", "dog"):
+    ...         pathlib.Path(folder, name).mkdir()
+    ...         Image.new("RGB", (6, 4)).save(pathlib.Path(folder, name, "1.png"))
+    ...     data = load_image_folder(folder)
+    >>> data.train.images.shape, data.train.classes, data.train.labels
+    ((2, 3, 4, 6), ('cat', 'dog'), array([0, 1]))
+    """
+    check_choice(_OPERATION, "color", color, ("auto", "rgb", "gray"))
+    wanted = None if size is None else check_sizes(_OPERATION, "size", size, 2, 1)
+    workers = min(os.cpu_count() or 1, _MOST_THREADS)
+    if threads is not None:
+        workers = check_integer(_OPERATION, "threads", threads, 1)
+    tree = _tree(path)
+    try:
+        parts = samples_by_part(tree)
+        reader = _Reader(tree, wanted, color, workers, progress)
+        images = reader.read([sample for samples in parts.values() for sample in samples])
+    finally:
+        tree.close()
+    return _bundle(tree, parts, images)
+
+
+def _tree(path: object) -> Tree:
+    place = as_path(_OPERATION, path)
+    if place.is_dir():
+        return FolderTree(place)
+    if not place.exists():
+        raise DataNotFoundError(f"{_OPERATION}: {place} must be a folder or a zip archive, but it does not exist.")
+    return ZipTree(place)
+
+
+def _bundle(tree: Tree, parts: dict[str, list[Sample]], images: Bytes) -> DataBundle:
+    classes = _class_order({sample.class_name for sample in parts["train"]})
+    unknown = {sample.class_name for sample in parts.get("test", ())} - set(classes)
+    if unknown:
+        raise DataError(
+            f"{_OPERATION}: every class of test in {tree.path} must be in train, but {listing(unknown)} is not (train "
+            f"has {listing(classes)})."
+        )
+    number = {name: label for label, name in enumerate(classes)}
+    samples = [sample for part in parts.values() for sample in part]
+    labels = np.array([number[sample.class_name] for sample in samples], np.int64)
+    whole = Dataset(images, labels, classes, tree.path.stem)
+    train, test = whole.split(len(parts["train"]))
+    return DataBundle(
+        train.with_images(train.images, f"{whole.name} train"), test.with_images(test.images, f"{whole.name} test")
+    )
+
+
+def _class_order(names: set[str]) -> tuple[str, ...]:
+    if all(name.isdecimal() for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
+class _ColorFoundError(Exception):
+    """A picture in colours after the first ones were gray."""
+
+
+class _Reader:
+    """Decodes many files into one array."""
+
+    def __init__(
+        self, tree: Tree, size: tuple[int, ...] | None, color: str, workers: int, progress: Progress | None
+    ) -> None:
+        self._tree, self._size, self._color = tree, size, color
+        self._workers, self._progress = workers, progress
+        self._open = _image_opener()
+
+    def read(self, samples: Sequence[Sample]) -> Bytes:
+        """Return all images: (N, C, H, W)."""
+        names = [sample.name for sample in samples]
+        first = self._decode(names[0], None)
+        if self._color != "auto" or first.shape[0] == 3:
+            return self._read_all(names, first.shape)
+        try:
+            return self._read_all(names, first.shape)
+        except _ColorFoundError:
+            return self._read_all(names, (3, *first.shape[1:]))
+
+    def _read_all(self, names: list[str], shape: tuple[int, ...]) -> Bytes:
+        check_fits(_OPERATION, "the images", (len(names), *shape), 1)
+        images = np.empty((len(names), *shape), np.uint8)
+        work = partial(self._read_chunk, names, images)
+        starts = range(0, len(names), _CHUNK)
+        executor = ThreadPoolExecutor(min(self._workers, len(starts)), thread_name_prefix="fastconv-images")
+        try:
+            for done in executor.map(work, starts):
+                if self._progress is not None:
+                    self._progress(f"reading {len(names)} images", done / len(names))
+        finally:
+            executor.shutdown(cancel_futures=True)
+        return images
+
+    def _read_chunk(self, names: list[str], images: Bytes, start: int) -> int:
+        """Decode one chunk, and return how many files are behind it."""
+        stop = min(start + _CHUNK, len(names))
+        for position in range(start, stop):
+            picture = self._decode(names[position], images.shape[1])
+            if picture.shape[1:] != images.shape[2:]:
+                raise self._mixed(names[0], images.shape[2:], names[position], picture.shape[1:])
+            images[position] = picture
+        return stop
+
+    def _mixed(self, first: str, first_size: tuple[int, ...], other: str, other_size: tuple[int, ...]) -> DataError:
+        (height, width), (other_height, other_width) = first_size, other_size
+        return DataError(
+            f"{_OPERATION}: all images of {self._tree.path} must have the same size (H x W), but {first} has "
+            f"{height}x{width} and {other} {other_height}x{other_width}. Pass size=({height}, {width}) to resize them."
+        )
+
+    def _decode(self, name: str, channels: int | None) -> Bytes:
+        """Return one picture: (C, H, W)."""
+        try:
+            with self._open(io.BytesIO(self._tree.read(name))) as picture:
+                mode = self._mode(name, picture.mode, channels)
+                pixels = self._converted(picture, mode)
+        except (_ColorFoundError, DataError, MemoryError):
+            raise
+        except Exception as error:  # damaged files raise almost anything, out of zlib, struct, zipfile and Pillow
+            raise DataError(
+                f"{_OPERATION}: {self._tree.label(name)} must be an image ({', '.join(_FORMATS)}), but it is damaged, "
+                f"truncated or something else ({error})."
+            ) from error
+        return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+    def _mode(self, name: str, mode: str, channels: int | None) -> str:
+        """Return the mode of Pillow to convert to."""
+        if mode.startswith(_DEEP):
+            raise DataError(
+                f"{_OPERATION}: {self._tree.label(name)} must have 8 bits for each channel, but it has more (mode "
+                f"{mode})."
+            )
+        if self._color != "auto":
+            return "RGB" if self._color == "rgb" else "L"
+        if channels is None:
+            return "L" if mode in _GRAY else "RGB"
+        if channels == 1 and mode not in _GRAY:
+            raise _ColorFoundError
+        return "L" if channels == 1 else "RGB"
+
+    def _converted(self, picture: Any, mode: str) -> Bytes:
+        if picture.mode != mode:
+            if picture.mode == "P" and "transparency" in picture.info:
+                picture = picture.convert("RGBA")  # or Pillow warns that transparency is lost
+            picture = picture.convert(mode)
+        if self._size is not None and picture.size != self._size[::-1]:
+            from PIL.Image import Resampling
+
+            picture = picture.resize(self._size[::-1], Resampling.BILINEAR)
+        return np.asarray(picture)
+
+
+def _image_opener() -> Callable[[io.BytesIO], Any]:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise missing_package(_OPERATION, "Pillow", error) from error
+    return partial(Image.open, formats=_FORMATS)

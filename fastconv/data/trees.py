@@ -1,0 +1,159 @@
+"""Folders and zip archives of images by class: what is in them, and how one file is read.
+
+Nothing is ever unpacked to the disk, so a name in an archive is a label and no path.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from abc import ABC, abstractmethod
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from fastconv.data.files import listing
+from fastconv.errors import DataError, DataNotFoundError
+
+__all__ = ["SUFFIXES", "FolderTree", "Sample", "Tree", "ZipTree", "samples_by_part"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".webp")
+
+_OPERATION = "load_image_folder"
+_LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
+_HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
+_DEEPEST = 5  # folders in folders that are looked into
+_LARGEST = 2**28  # bytes of one unpacked image file
+
+
+class Tree(ABC):
+    """Files under names such as "train/cat/1.png"."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """List all files, with ``/`` between folders."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+
+    def label(self, name: str) -> str:
+        """Return what a message calls a file."""
+        return str(self.path / name)
+
+    def close(self) -> None:  # noqa: B027 (a folder has nothing to close)
+        """Let go of the files."""
+
+
+class FolderTree(Tree):
+    """A folder."""
+
+    def names(self) -> list[str]:
+        """List all files, down to a depth."""
+        found = []
+        for folder, below, files in os.walk(self.path, followlinks=True):  # classes may be links
+            inside = Path(folder).relative_to(self.path)
+            found += [(inside / file).as_posix() for file in files]
+            if len(inside.parts) == _DEEPEST:
+                below.clear()  # links may go round in circles
+        return found
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        return (self.path / name).read_bytes()
+
+
+class ZipTree(Tree):
+    """A zip archive."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise DataError(
+                f"{_OPERATION}: {path} must be a zip archive, but it is damaged, truncated or something else ({error})."
+            ) from error
+        self._members = {member.filename: member for member in self._archive.infolist() if not member.is_dir()}
+
+    def names(self) -> list[str]:
+        """List all members that are files."""
+        return list(self._members)
+
+    def label(self, name: str) -> str:
+        """Return archive and member."""
+        return f"{self.path}:{name}"
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a member, checked against its CRC."""
+        member = self._members[name]
+        if member.file_size > _LARGEST:
+            raise DataError(
+                f"{_OPERATION}: {self.label(name)} must have at most {_LARGEST} bytes, but got {member.file_size}."
+            )
+        return self._archive.read(member)
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._archive.close()
+
+
+class Sample(NamedTuple):
+    """One image file and its class."""
+
+    name: str
+    class_name: str
+
+
+def samples_by_part(tree: Tree) -> dict[str, list[Sample]]:
+    """Return the image files of "train" and, where there is one, of "test", in the order of their names."""
+    found = sorted(tree.names())
+    entries = {name: parts for name in found if (parts := _parts(tree, name)) is not None}
+    if not any(_is_image(name) for name in entries):
+        raise DataNotFoundError(
+            f"{_OPERATION}: {tree.path} must hold images ({', '.join(SUFFIXES)}) as {_LAYOUT}, but there is "
+            f"{listing(found)}."
+        )
+    entries = _without_wrapper(entries)
+    split = any(len(parts) == 3 and parts[0] in ("train", "test") for parts in entries.values())
+    depth = 3 if split else 2
+    samples: dict[str, list[Sample]] = {"train": [], "test": []} if split else {"train": []}
+    for name, parts in entries.items():
+        if len(parts) < depth and not _is_image(name):
+            continue  # a README beside the classes
+        part = parts[0] if split else "train"
+        if len(parts) != depth or part not in samples:
+            raise DataError(f"{_OPERATION}: the images of {tree.path} must be {_LAYOUT}, but there is {name}.")
+        if not _is_image(name):
+            raise DataError(
+                f"{_OPERATION}: {tree.label(name)} must be an image ({', '.join(SUFFIXES)}), as all files in the "
+                "folder of a class, but its name says otherwise. Move it away."
+            )
+        samples[part].append(Sample(name, parts[-2]))
+    if not samples["train"]:
+        raise DataError(f"{_OPERATION}: {tree.path} must hold train/<class>/<image>, but there is only test/.")
+    return samples
+
+
+def _parts(tree: Tree, name: str) -> tuple[str, ...] | None:
+    """Folders and file name; None for what file managers leave behind."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if ".." in parts or "/" in parts:
+        raise DataError(f"{_OPERATION}: the names in {tree.path} must stay inside of it, but there is {name!r}.")
+    return None if any(part.startswith(".") or part in _HIDDEN for part in parts) else parts
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def _without_wrapper(entries: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Drop a folder that holds everything, as archives of a whole folder have it."""
+    while True:
+        images = [parts for name, parts in entries.items() if _is_image(name)]
+        tops = {parts[0] for parts in images}
+        if len(tops) > 1 or tops & {"train", "test"} or min(map(len, images)) < 3:
+            return entries
+        entries = {name: parts[1:] for name, parts in entries.items() if parts[0] in tops and len(parts) > 1}
