@@ -1,0 +1,141 @@
+"""The summary of a network: plain integers, exact to the byte."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["LayerSummary", "Summary"]
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer, for the batch of the summary.
+
+    Attributes
+    ----------
+    name : str
+        Where it is, as in a state dict: ``"layer1.0.conv1"``.
+    kind : str
+        Its class.
+    output_shape : tuple of int
+        Shape of the output, batch included.
+    parameters, trainable_parameters : int
+        Numbers of its own parameters.
+    multiply_adds : int
+        Multiply-adds of a forward pass; padding counts, as in every published figure.
+    flops : int
+        Floating-point operations of a forward pass: two for a multiply-add, one for every other operation.
+    activation_bytes : int
+        Bytes of the output; 0 where it is a view of the input.
+    kept_bytes : int
+        Bytes kept for the backward pass beyond the input and the output, such as the positions of maxima.
+    workspace_bytes : int
+        Scratch memory of the fast backend in a training step, or in a forward pass where the summary is of inference.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    trainable_parameters: int
+    multiply_adds: int
+    flops: int
+    activation_bytes: int
+    kept_bytes: int
+    workspace_bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a network computes and takes, for one shape of input and one dtype.
+
+    ``str()`` is a table. Everything is in bytes, exactly; `max_workspace` and the number of threads are those in force
+    when the summary was made.
+
+    Attributes
+    ----------
+    model : str
+        Name of the network.
+    input_shape : tuple of int
+        Shape of the input, batch included.
+    dtype : str
+        Of parameters and activations.
+    optimizer : str
+        Whose state is counted.
+    training : bool
+        Whether the table is about training or about inference; the totals have both.
+    threads : int
+        Threads of the fast backend: each has scratch memory of its own.
+    layers : tuple of LayerSummary
+        In the order of the forward pass.
+    parameters, trainable_parameters : int
+        Numbers, shared ones counted once.
+    multiply_adds, flops : int
+        Of one forward pass.
+    parameter_bytes, gradient_bytes, optimizer_bytes, buffer_bytes : int
+        Bytes of the parameters, of the gradients of the trainable ones, of the state of the optimiser, and of state
+        that is not trained, such as running statistics.
+    input_bytes : int
+        Bytes of the batch.
+    activation_bytes : int
+        Bytes of the outputs of all layers.
+    inference_activation_bytes : int
+        Input and output of the layer where both are largest, with whatever a branch holds beside them.
+    training_activation_bytes : int
+        Everything that is kept for the backward pass: batch, activations, positions of maxima, output.
+    workspace_bytes, inference_workspace_bytes : int
+        Scratch memory of the fast backend, which the layers share.
+    peak_training_bytes, peak_inference_bytes : int
+        The most that is alive at any moment of a training step, and of a forward pass.
+    peak_training_at, peak_inference_at : str
+        When that is.
+    """
+
+    model: str
+    input_shape: tuple[int, ...]
+    dtype: str
+    optimizer: str
+    training: bool
+    threads: int
+    layers: tuple[LayerSummary, ...]
+    parameters: int
+    trainable_parameters: int
+    multiply_adds: int
+    flops: int
+    parameter_bytes: int
+    gradient_bytes: int
+    optimizer_bytes: int
+    buffer_bytes: int
+    input_bytes: int
+    activation_bytes: int
+    inference_activation_bytes: int
+    training_activation_bytes: int
+    workspace_bytes: int
+    inference_workspace_bytes: int
+    peak_training_bytes: int
+    peak_inference_bytes: int
+    peak_training_at: str
+    peak_inference_at: str
+
+    @property
+    def frozen_parameters(self) -> int:
+        """Parameters that are not trained."""
+        return self.parameters - self.trainable_parameters
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as JSON knows them.
+
+        Returns
+        -------
+        dict
+            The attributes by name; shapes are lists.
+        """
+        data = asdict(self) | {"frozen_parameters": self.frozen_parameters, "input_shape": list(self.input_shape)}
+        data["layers"] = [layer | {"output_shape": list(layer["output_shape"])} for layer in data["layers"]]
+        return data
+
+    def __str__(self) -> str:
+        from fastconv.accounting.text import plain_text
+
+        return plain_text(self)

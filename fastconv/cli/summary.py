@@ -1,0 +1,117 @@
+"""``fastconv summary``."""
+
+from __future__ import annotations
+
+import json as json_format
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fastconv.cli.console import console
+from fastconv.cli.tables import print_table
+from fastconv.files import check_writable, write_whole
+
+if TYPE_CHECKING:
+    from fastconv.accounting import Summary
+    from fastconv.layers import Layer
+
+__all__ = ["summary"]
+
+_INPUT = re.compile(r"\d+([x×,]\d+)*")
+
+
+def summary(
+    model: Annotated[
+        str | None, typer.Argument(help="Name of a network, or a Python file: net.py or net.py:name.")
+    ] = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", metavar="CxHxW", help="Shape of an image; that of the network by default.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 1,
+    classes: Annotated[int | None, typer.Option(min=1, help="Scores per image; 10 by default.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float16, float32 or float64; that of the network by default.")
+    ] = None,
+    optimizer: Annotated[
+        str, typer.Option(help="sgd, momentum, rmsprop, adam or adamw: whose state to count.")
+    ] = "adam",
+    training: Annotated[bool, typer.Option("--training/--inference", help="What the table is about.")] = True,
+    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the networks, and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Count parameters, operations and memory of a network, layer by layer; nothing is computed.
+
+    A Python file is run, so it must be one that you trust.
+    """
+    if list_:
+        _print_models()
+        return
+    if model is None:
+        raise typer.BadParameter("must be given (--list names the networks).", param_hint="MODEL")
+    if json is not None and json != "-":
+        check_writable(json)
+    from fastconv.accounting import summary as summarise
+
+    made, shape = _network(model, None if input_ is None else _image(input_), classes)
+    found = summarise(made, shape, batch=batch, dtype=dtype, optimizer=optimizer, training=training, name=_title(model))
+    _print(found, to_stderr=json == "-")
+    if json is not None:
+        text = json_format.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        if json == "-":
+            typer.echo(text, nl=False)
+        else:
+            write_whole(json, lambda stream: stream.write(text.encode()))
+
+
+def _image(text: str) -> tuple[int, ...]:
+    """Read ``"3x32x32"``."""
+    sizes = tuple(int(size) for size in re.split("[x×,]", text)) if _INPUT.fullmatch(text) else ()
+    if not sizes or 0 in sizes:
+        raise typer.BadParameter(
+            f"must be positive integers with x between them, such as 3x32x32 (without the batch), but got {text!r}.",
+            param_hint="--input",
+        )
+    return sizes
+
+
+def _is_file(model: str) -> bool:
+    return model.endswith(".py") or ".py:" in model
+
+
+def _title(model: str) -> str:
+    return Path(model).name if _is_file(model) else model
+
+
+def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> tuple[Layer, tuple[int, ...]]:
+    """Return the network and the shape of one of its images."""
+    from fastconv import models
+
+    options: dict[str, Any] = {} if classes is None else {"classes": classes}
+    if not _is_file(model):
+        shape = image or models.input_shape_of(model)
+        return models.by_name(model, input_shape=shape, rng=0, **options), shape
+    if image is None:
+        raise typer.BadParameter("must be given for a network from a file, such as 3x32x32.", param_hint="--input")
+    return models.load_model_file(model, input_shape=image, rng=0, **options), image
+
+
+def _print(found: Summary, *, to_stderr: bool) -> None:
+    from fastconv.accounting import text
+    from fastconv.comparison.text import Table
+
+    out = console(stderr=to_stderr)
+    rows = tuple(text.layer_cells(found, layer) for layer in found.layers)
+    print_table(Table(text.title(found), text.headers(found), rows, text.LEFT), out)
+    print_table(Table("", ("total", "", "exactly"), tuple(text.totals(found)), 1), out)
+
+
+def _print_models() -> None:
+    from fastconv import models
+    from fastconv.accounting.text import format_shape
+    from fastconv.comparison.text import Table
+
+    rows = tuple((name, format_shape(made.input_shape), made.description) for name, made in models.MODELS.items())
+    print_table(Table("", ("network", "image", "what it is"), rows, 3), console())

@@ -1,0 +1,245 @@
+"""``fastconv train``."""
+
+from __future__ import annotations
+
+import contextlib
+import json as json_format
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from fastconv.backends import get_backend, resolve_backend, use_backend
+from fastconv.cli.console import console, require
+from fastconv.cli.train_parts import (
+    default_model,
+    make_augment,
+    make_model,
+    make_optimizer,
+    make_schedule,
+    parse_augment,
+    parse_schedule,
+)
+from fastconv.cli.train_progress import EpochTable
+from fastconv.data import DATASETS, Dataset, channel_statistics, load, normalise
+from fastconv.files import check_writable, write_whole
+from fastconv.layers.state import check_state_path, save_state
+from fastconv.settings import get_num_threads, use_num_threads
+from fastconv.training import EarlyStopping, History, Metrics, Trainer
+from fastconv.training.plot import FORMATS, plot_history
+
+__all__ = ["train"]
+
+_LEARNING, _OUTPUT, _DATA = "How it learns", "Output", "Data"
+
+
+class OptimizerName(str, Enum):
+    """Names of the update rules."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+    RMSPROP = "rmsprop"
+    SGD = "sgd"
+
+
+def train(
+    dataset: Annotated[
+        str, typer.Argument(help=f"{', '.join(DATASETS)}, or the path of a dataset.", metavar="[DATASET]")
+    ] = "digits",
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE.py[:NAME]", help="A name, or a Python file; by default one that fits."),
+    ] = None,
+    backend: Annotated[str | None, typer.Option(metavar="NAME", help="fast, numpy or naive.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.", rich_help_panel=_LEARNING)] = 10,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images of one step.", rich_help_panel=_LEARNING)] = 32,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate; by default one for the optimizer.", rich_help_panel=_LEARNING)
+    ] = None,
+    optimizer: Annotated[
+        OptimizerName, typer.Option(help="Update rule; sgd has a momentum of 0.9.", rich_help_panel=_LEARNING)
+    ] = OptimizerName.ADAM,
+    weight_decay: Annotated[float, typer.Option(min=0.0, help="Of the optimizer.", rich_help_panel=_LEARNING)] = 0.0,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:...]",
+            help="constant, cosine, step:EPOCHS[:FACTOR], milestones:E,E[:FACTOR] or exponential:FACTOR.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = "constant",
+    warmup: Annotated[int, typer.Option(min=0, help="Epochs of rising rate before.", rich_help_panel=_LEARNING)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and changes.", rich_help_panel=_LEARNING)] = 0,
+    augment: Annotated[
+        str | None,
+        typer.Option(metavar="flip,shift,crop", help="Random changes of the images.", rich_help_panel=_LEARNING),
+    ] = None,
+    early_stop: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Stop after N epochs no better.", rich_help_panel=_LEARNING),
+    ] = None,
+    validation: Annotated[
+        float, typer.Option(min=0.0, max=0.9, metavar="FRACTION", help="Share held out.", rich_help_panel=_DATA)
+    ] = 0.1,
+    normalised: Annotated[
+        bool, typer.Option("--normalise", help="Give each channel mean 0 and deviation 1.", rich_help_panel=_DATA)
+    ] = False,
+    data_folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where mnist or cifar10 lies.", rich_help_panel=_DATA)
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch mnist or cifar10 if missing.", rich_help_panel=_DATA)
+    ] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For last.npz and best.npz.", rich_help_panel=_OUTPUT)
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(min=1, metavar="STEPS", help="Write last.npz this often.", rich_help_panel=_OUTPUT)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from last.npz where there is one.", rich_help_panel=_OUTPUT)
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights: .npz or .safetensors.", rich_help_panel=_OUTPUT)
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Loss and accuracy: png, svg, pdf.", rich_help_panel=_OUTPUT)
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The history; - for stdout.", rich_help_panel=_OUTPUT)
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_OUTPUT)
+    ] = False,
+) -> None:
+    """Train a network on images, and say how it does on images that it has not seen.
+
+    Ctrl-C finishes the step and writes the checkpoint; --resume then ends with the same weights as without it.
+    """
+    _check_outputs(save, plot, json)
+    if checkpoint is None and (resume or checkpoint_every is not None):
+        raise typer.BadParameter("--resume and --checkpoint-every need --checkpoint FOLDER.")
+    changes = parse_augment("--augment", augment)
+    plan = parse_schedule("--schedule", schedule)
+    if backend is not None:
+        resolve_backend(backend, "train")
+    with (
+        contextlib.nullcontext() if backend is None else use_backend(backend),
+        contextlib.nullcontext() if threads is None else use_num_threads(threads),
+    ):
+        learn, held_out, test = _datasets(dataset, data_folder, download, validation, seed)
+        name = model or default_model(learn.image_shape)
+        network = make_model(name, learn, seed)
+        rule = make_optimizer(optimizer.value, network, lr, weight_decay)
+        trainer = Trainer(
+            network,
+            rule,
+            schedule=make_schedule(plan, warmup, rule, epochs, -(-len(learn) // batch_size)),
+            augment=make_augment(changes, learn.image_shape),
+            prepare=_Normalise(*channel_statistics(learn)) if normalised else None,
+            seed=seed,
+        )
+        out = console(stderr=json == "-")
+        size = sum(parameter.size for parameter in trainer.parameters)
+        out.print(f"{name} ({size:,} parameters) on {learn!r}", soft_wrap=True)
+        out.print(f"{get_backend()} backend, {get_num_threads()} threads, {rule!r}", soft_wrap=True)
+        history, seconds = _fit(
+            trainer,
+            (learn, held_out),
+            out,
+            checkpoint,
+            epochs=epochs,
+            batch_size=batch_size,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
+            early_stopping=_stopping(early_stop, held_out),
+        )
+        result = trainer.evaluate(test, batch_size=max(batch_size, 128))
+    speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
+    out.print(
+        f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images; "
+        f"{speed:,.0f} images/s, {seconds:.1f} s",
+        soft_wrap=True,
+    )
+    _deliver(trainer, history, result, save, plot, json)
+
+
+class _Normalise:
+    """Subtract the mean of each channel, and divide by its deviation."""
+
+    def __init__(self, mean: Any, std: Any) -> None:
+        self.mean, self.std = mean, np.where(std > 0, std, np.float32(1))
+
+    def __call__(self, images: Any) -> Any:
+        return normalise(images, self.mean, self.std)
+
+    def __repr__(self) -> str:
+        return f"normalise(mean={self.mean.tolist()}, std={self.std.tolist()})"
+
+
+def _check_outputs(save: Path | None, plot: Path | None, json: str | None) -> None:
+    """Find out before the work whether its results can be written."""
+    if save is not None:
+        check_writable(check_state_path("train --save", save))
+    if plot is not None:
+        if plot.suffix.lower().lstrip(".") not in FORMATS:
+            raise typer.BadParameter(f"must end in {', '.join(FORMATS)}, but got {str(plot)!r}.", param_hint="--plot")
+        require("matplotlib", "plot", "train --plot")
+        check_writable(plot)
+    if json not in (None, "-"):
+        check_writable(json)
+
+
+def _datasets(
+    dataset: str, folder: Path | None, download: bool, validation: float, seed: int
+) -> tuple[Dataset, Dataset | None, Dataset]:
+    """Training, validation (or None) and test images."""
+    whole, test = load(dataset, folder=folder, download=download, seed=seed)
+    learn, held_out = whole.split(1.0 - validation, seed, stratify=True) if validation else (whole, whole[:0])
+    return learn, held_out if len(held_out) else None, test
+
+
+def _stopping(patience: int | None, held_out: Dataset | None) -> EarlyStopping | None:
+    if patience is None:
+        return None
+    return EarlyStopping(patience, "train_loss" if held_out is None else "validation_loss")
+
+
+def _fit(
+    trainer: Trainer,
+    datasets: tuple[Dataset, Dataset | None],
+    out: Any,
+    checkpoint: Path | None,
+    **options: Any,
+) -> tuple[History, float]:
+    """Train, with a line for each epoch; the time is that of this call."""
+    started = time.perf_counter()
+    try:
+        with EpochTable(out, trainer) as report:
+            history = trainer.fit(*datasets, checkpoint=checkpoint, progress=report, **options)
+    except KeyboardInterrupt:
+        if checkpoint is not None:
+            out.print(f"stopped; the same command with --resume goes on from {checkpoint / 'last.npz'}", soft_wrap=True)
+        raise
+    return history, time.perf_counter() - started
+
+
+def _deliver(
+    trainer: Trainer, history: History, result: Metrics, save: Path | None, plot: Path | None, json: str | None
+) -> None:
+    """Write the files."""
+    if save is not None:
+        save_state(trainer.model, save)
+    if plot is not None:
+        plot_history(history, plot)
+    if json is not None:
+        values = {**history.to_dict(), "test": result._asdict()}
+        text = json_format.dumps(values, indent=1) + "\n"
+        if json == "-":
+            typer.echo(text, nl=False)
+        else:
+            write_whole(json, lambda stream: stream.write(text.encode("utf-8")))

@@ -1,0 +1,92 @@
+"""The epochs of a run as the lines of a table, above a bar where there is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from fastconv.cli.console import console
+from fastconv.training import EpochRecord, Trainer
+from fastconv.training import Progress as RunProgress
+
+__all__ = ["EpochTable", "epoch_line"]
+
+_WIDTHS = (5, 10, 9, 10, 9, 10, 8, 10)
+_HEADERS = ("epoch", "train loss", "accuracy", "validation", "accuracy", "rate", "time", "images/s")
+_NONE = "–"
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "  ".join(cell.rjust(width) for cell, width in zip(cells, _WIDTHS))
+
+
+def epoch_line(record: EpochRecord) -> str:
+    """One line of the table."""
+    validated = record.validation_loss is not None and record.validation_accuracy is not None
+    return _line(
+        (
+            str(record.epoch),
+            f"{record.train_loss:.4f}",
+            f"{record.train_accuracy:.2%}",
+            f"{record.validation_loss:.4f}" if validated else _NONE,
+            f"{record.validation_accuracy:.2%}" if validated else _NONE,
+            f"{record.lr:.3g}",
+            f"{record.seconds:.2f} s",
+            f"{record.images_per_second:,.0f}",
+        )
+    )
+
+
+class EpochTable:
+    """What `Trainer.fit` reports to: ``with EpochTable(out, trainer) as report: trainer.fit(..., progress=report)``.
+
+    Parameters
+    ----------
+    out : rich.console.Console
+        Where the table goes.
+    trainer : Trainer
+        Whose earlier epochs, of a run that goes on, are printed first.
+    """
+
+    def __init__(self, out: Console, trainer: Trainer) -> None:
+        # the bar and the lines above it share a terminal, so they must share a console
+        target = out if out.is_terminal else console(stderr=True)
+        columns = (BarColumn(24), TextColumn("{task.description}"))
+        self._bar = Progress(*columns, console=target, transient=True, disable=not target.is_terminal)
+        self._task = self._bar.add_task("compiling", total=1.0)
+        self._out, self._trainer = out, trainer
+        self._printed = 0
+
+    def __enter__(self) -> EpochTable:
+        self._bar.start()
+        self._out.print(_line(_HEADERS), soft_wrap=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, progress: RunProgress) -> None:
+        """Take one report."""
+        done = progress.epoch - 1 + progress.step / progress.steps
+        self._bar.update(self._task, completed=done / progress.epochs, description=_describe(progress))
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Print the epochs that are finished and not printed."""
+        for record in self._trainer.history.epochs[self._printed :]:
+            self._out.print(epoch_line(record), soft_wrap=True)
+            self._printed += 1
+            sys.stdout.flush()
+
+
+def _describe(progress: RunProgress) -> str:
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    return (
+        f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.4f}  accuracy {progress.accuracy:.1%}  "
+        f"{progress.images_per_second:,.0f} images/s  {minutes}:{seconds:02d} left"
+    )

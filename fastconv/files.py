@@ -1,0 +1,87 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["check_writable", "remove_partial", "write_whole"]
+
+
+def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
+    """Write a file under another name in the same folder, then give it its own; nothing stays if that fails.
+
+    The bytes are on the disk before the name changes, so that not even a loss of power leaves half a file.
+    """
+    target = Path(os.path.realpath(path))
+    if _is_special(target):
+        with target.open("wb") as stream:
+            write(stream)
+        return
+    with _named(target):
+        partial = _partial(target)
+        try:
+            with partial.open("xb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    _sync_folder(target.parent)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise now the OSError that `write_whole` would raise later."""
+    target = Path(os.path.realpath(path))
+    if _is_special(target):
+        target.open("ab").close()
+        return
+    with _named(target):
+        partial = _partial(target)
+        partial.open("xb").close()
+        partial.unlink()
+
+
+def remove_partial(path: str | os.PathLike[str]) -> None:
+    """Remove what killed processes left of this file."""
+    target = Path(os.path.realpath(path))
+    for entry in target.parent.iterdir():
+        if entry.name.startswith(f".{target.name}.") and entry.suffix == ".part":
+            entry.unlink(missing_ok=True)
+
+
+def _is_special(target: Path) -> bool:
+    """Whether this is a device or a pipe, which has no other name; or a folder, which cannot be opened."""
+    return target.exists() and not target.is_file()
+
+
+def _partial(target: Path) -> Path:
+    """Another name in the same folder; a process number alone comes again in every container."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the new name on the disk; where a folder cannot be opened (Windows), the system sees to it."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Let an OSError name the file that was asked for."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error

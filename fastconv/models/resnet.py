@@ -1,0 +1,201 @@
+"""The residual networks for CIFAR-10."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.errors import InvalidValueError
+from fastconv.layers import (
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Identity,
+    Layer,
+    Linear,
+    ReLU,
+    Residual,
+    Sequential,
+    SubsampleShortcut,
+)
+from fastconv.layers.arguments import check_rng
+from fastconv.layers.base import Step, Value
+from fastconv.models.arguments import check_classes, check_image
+from fastconv.validation.sizes import check_choice, check_integer
+
+__all__ = ["BasicBlock", "ResNet"]
+
+
+class BasicBlock(Sequential):
+    """Two 3×3 convolutions with batch norm, around which a shortcut runs: ``relu(body(x) + shortcut(x))``.
+
+    ``(N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))``
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels before and after.
+    stride : int
+        Of the first convolution and of the shortcut.
+    shortcut : {"A", "B"}
+        Where sizes change: "A" takes every second cell and adds channels of zeros, without parameters
+        (`fastconv.layers.SubsampleShortcut`); "B" is a 1×1 convolution with batch norm. Elsewhere it is the identity.
+    dtype : dtype
+        Of the parameters.
+    rng : Generator, int or None
+        Where the weights come from.
+
+    Raises
+    ------
+    ValueError
+        If a size or the shortcut is impossible.
+
+    Notes
+    -----
+    He, Zhang, Ren and Sun (2016), "Deep Residual Learning for Image Recognition", figure 2 and section 3.3. In a state
+    dict the names are those of PyTorch's networks: ``conv1.weight``, ``bn1.running_mean``, ``shortcut.0.weight``.
+
+    Examples
+    --------
+    >>> BasicBlock(16, 32, 2, rng=0).output_shape((2, 16, 9, 6))
+    (2, 32, 5, 3)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        shortcut: str = "A",
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: Any = None,
+    ) -> None:
+        name = "BasicBlock"
+        check_choice(name, "shortcut", shortcut, ("A", "B"))
+        options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
+        body = Sequential(
+            {
+                "conv1": Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False, **options),
+                "bn1": BatchNorm2d(out_channels, dtype=dtype),
+                "relu1": ReLU(),
+                "conv2": Conv2d(out_channels, out_channels, 3, padding=1, bias=False, **options),
+                "bn2": BatchNorm2d(out_channels, dtype=dtype),
+            }
+        )
+        around: Layer = Identity()
+        if (stride, in_channels) != (1, out_channels) and shortcut == "A":
+            around = SubsampleShortcut(in_channels, out_channels, stride)
+        elif (stride, in_channels) != (1, out_channels):
+            around = Sequential(
+                Conv2d(in_channels, out_channels, 1, stride, bias=False, **options),
+                BatchNorm2d(out_channels, dtype=dtype),
+            )
+        self._named = {**dict(body.named_children()), "shortcut": around, "relu2": ReLU()}
+        super().__init__({"sum": Residual(body, around), "relu2": self._named["relu2"]})
+
+    def named_children(self) -> Iterator[tuple[str, Layer]]:
+        """Yield the layers of body and shortcut with the names that they have in PyTorch's networks."""
+        yield from self._named.items()
+
+    def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
+        """See `Layer.trace`."""
+        first = len(steps)
+        value = super().trace(value, steps, name)
+        names = {id(layer): inside for inside, layer in self.named_layers(name)}
+        steps[first:] = [step._replace(name=names.get(id(step.layer), step.name)) for step in steps[first:]]
+        return value
+
+
+class ResNet(Sequential):
+    """A residual network for small images, of 20, 32, 44, 56... layers.
+
+    ``(N, C, H, W) -> (N, classes)``
+
+    Parameters
+    ----------
+    depth : int
+        Layers with weights: 6n + 2, for n blocks in each of three stages.
+    input_shape : (C, H, W)
+        Shape of an image; the second and the third stage halve height and width.
+    classes : int
+        Scores per image.
+    shortcut : {"A", "B"}
+        What runs around a block that changes sizes, see `BasicBlock`. The paper's networks for CIFAR-10 have "A".
+    width : int
+        Channels of the first stage; each of the others has twice as many as the one before.
+    dtype : dtype
+        Of the parameters.
+    rng : Generator, int or None
+        Where the weights come from, layer after layer.
+
+    Raises
+    ------
+    ValueError
+        If a size or the depth is impossible.
+
+    Notes
+    -----
+    He, Zhang, Ren and Sun (2016), "Deep Residual Learning for Image Recognition", section 4.2: a 3×3 convolution, three
+    stages of n blocks with 16, 32 and 64 channels, the mean of every plane, and a linear layer. The paper trains with
+    momentum 0.9, a learning rate of 0.1 and a weight decay of 0.0001, in batches of 128, with images padded by 4,
+    flipped and cropped.
+
+    Parameters for RGB and ten classes, with shortcuts "A": 269,722 (20 layers), 464,154 (32), 658,586 (44), 853,018
+    (56); with "B" 2,752 more.
+
+    Layers and state dict have the names of Idelbayev's PyTorch networks ("Proper ResNet Implementation for CIFAR10",
+    2018), so that their weights fit: ``conv1``, ``bn1``, ``layer1.0.conv1``, ..., ``layer3.2.bn2``, ``linear``.
+
+    Examples
+    --------
+    >>> model = ResNet(20, rng=0)
+    >>> model.output_shape((2, 3, 32, 32)), sum(parameter.size for parameter in model.parameters())
+    ((2, 10), 269722)
+    """
+
+    def __init__(
+        self,
+        depth: int = 20,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        classes: int = 10,
+        *,
+        shortcut: str = "A",
+        width: int = 16,
+        dtype: DTypeLike = np.float32,
+        rng: Any = None,
+    ) -> None:
+        name = "ResNet"
+        blocks, rest = divmod(check_integer(name, "depth", depth, 8) - 2, 6)
+        if rest:
+            raise InvalidValueError(f"{name}: depth must be 6 n + 2, such as 20, 32, 44 or 56, but got {depth}.")
+        image, _, _ = check_image(name, input_shape, 1)
+        channels, generator = check_integer(name, "width", width, 1), check_rng(name, rng)
+        named: dict[str, Layer] = {
+            "conv1": Conv2d(image, channels, 3, padding=1, bias=False, dtype=dtype, rng=generator),
+            "bn1": BatchNorm2d(channels, dtype=dtype),
+            "relu": ReLU(),
+        }
+        for stage in range(3):
+            filters = width * 2**stage
+            named[f"layer{stage + 1}"] = _stage(
+                blocks, channels, filters, min(stage, 1) + 1, shortcut, dtype, generator
+            )
+            channels = filters
+        named["pool"] = GlobalAvgPool2d()
+        named["flatten"] = Flatten()
+        named["linear"] = Linear(channels, check_classes(name, classes), dtype=dtype, rng=generator)
+        super().__init__(named)
+
+
+def _stage(
+    blocks: int, channels: int, filters: int, stride: int, shortcut: str, dtype: DTypeLike, rng: np.random.Generator
+) -> Sequential:
+    """Blocks of one size; the first one changes it."""
+    first = BasicBlock(channels, filters, stride, shortcut, dtype=dtype, rng=rng)
+    others = (BasicBlock(filters, filters, 1, shortcut, dtype=dtype, rng=rng) for _ in range(blocks - 1))
+    return Sequential(first, *others)

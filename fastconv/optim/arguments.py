@@ -1,0 +1,45 @@
+"""Numbers that optimisers and schedules take."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+
+__all__ = ["check_fraction", "check_not_negative", "check_number", "check_positive"]
+
+
+def check_number(operation: str, subject: str, value: object) -> float:
+    """Return a finite Python float; with a scalar of NumPy's float64, an array of float32 would turn into float64."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InvalidTypeError(f"{operation}: {subject} must be a number, but got {value!r}.")
+    number = float(value)
+    if not isfinite(number):
+        raise InvalidValueError(f"{operation}: {subject} must be finite, but got {number}.")
+    return number
+
+
+def check_positive(operation: str, subject: str, value: object) -> float:
+    """Return a number above zero."""
+    number = check_number(operation, subject, value)
+    if number <= 0:
+        raise InvalidValueError(f"{operation}: {subject} must be positive, but got {number}.")
+    return number
+
+
+def check_not_negative(operation: str, subject: str, value: object) -> float:
+    """Return a number that is zero or more."""
+    number = check_number(operation, subject, value)
+    if number < 0:
+        raise InvalidValueError(f"{operation}: {subject} must not be negative, but got {number}.")
+    return number
+
+
+def check_fraction(operation: str, subject: str, value: object) -> float:
+    """Return a number in [0, 1), such as the weight of the past in a running mean."""
+    number = check_number(operation, subject, value)
+    if not 0 <= number < 1:
+        raise InvalidValueError(f"{operation}: {subject} must be at least 0 and below 1, but got {number}.")
+    return number

@@ -1,0 +1,268 @@
+"""What every optimiser is: groups of parameters, their state, and a walk over them in blocks that stay in cache."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.layers.parameter import Parameter
+from fastconv.optim.arguments import check_positive
+from fastconv.validation.arrays import Array, compute_dtype
+
+__all__ = ["Group", "Optimizer"]
+
+Group = dict[str, Any]
+Slots = dict[str, Array]
+
+_BLOCK = 2**14  # elements at a time: the parameter, its gradient, two slots and two scratch arrays fit into an L2 cache
+
+
+class Optimizer(ABC):
+    """Base class of the optimisers: each step changes every parameter in place, by its gradient.
+
+    A parameter without a gradient, or with ``requires_grad=False``, is left alone, and so is its state.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter, or of dict
+        What is trained. A dict is a group with options of its own: ``{"parameters": [...], "lr": 0.01}``.
+    options : dict
+        Options of groups that do not say otherwise, ``lr`` among them.
+
+    Raises
+    ------
+    ValueError
+        If there is no parameter, one appears twice, or an option has an impossible value.
+    TypeError
+        If something is not a `Parameter`, or a group has an option that the optimiser does not know.
+
+    Attributes
+    ----------
+    groups : list of dict
+        ``parameters`` and the options of each group.
+    """
+
+    slot_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parameters: Iterable[Parameter] | Iterable[Mapping[str, Any]], options: dict[str, Any]) -> None:
+        self.groups = [self._group(given, options) for given in _as_groups(type(self).__name__, parameters)]
+        self._slots: dict[int, Slots] = {}
+        self._steps: dict[int, int] = {}
+        self._scratch: dict[np.dtype[Any], Array] = {}
+        everything = self._parameters()
+        if not everything:
+            raise InvalidValueError(
+                f"{self._name}: parameters must not be empty. Pass model.parameters() of a model that has some."
+            )
+        if len({id(parameter) for parameter in everything}) != len(everything):
+            raise InvalidValueError(f"{self._name}: parameters must all be different, but one appears twice.")
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _group(self, given: Mapping[str, Any], options: dict[str, Any]) -> Group:
+        unknown = [name for name in given if name not in options and name != "parameters"]
+        if unknown or "parameters" not in given:
+            raise InvalidTypeError(
+                f"{self._name}: a group must have parameters, and options among {', '.join(options)}, but got "
+                f"{', '.join(map(repr, given)) or 'nothing'}."
+            )
+        group = {**options, **given, "parameters": list(given["parameters"])}
+        for parameter in group["parameters"]:
+            if not isinstance(parameter, Parameter):
+                raise InvalidTypeError(
+                    f"{self._name}: parameters must be Parameter objects, as model.parameters() returns them, but got "
+                    f"{type(parameter).__name__}."
+                )
+        group["lr"] = check_positive(self._name, "lr", group["lr"])
+        self._check(group)
+        return group
+
+    @abstractmethod
+    def _check(self, group: Group) -> None:
+        """Refuse impossible options of a group."""
+
+    @abstractmethod
+    def _update(
+        self, data: Array, grad: Array, slots: Slots, scratch: tuple[Array, Array], group: Group, step: int
+    ) -> None:
+        """Change `data` and `slots`, a block of a parameter, in place; `step` counts its updates from 1.
+
+        `grad` stays as it is; the two scratch arrays have its shape and dtype.
+        """
+
+    def slots_of(self, group: Group) -> tuple[str, ...]:
+        """Names of the arrays, each as large as a parameter, that are kept between steps.
+
+        Parameters
+        ----------
+        group : dict
+            One of `groups`.
+
+        Returns
+        -------
+        tuple of str
+            The optimiser takes that many times the bytes of the parameters of the group.
+        """
+        return self.slot_names
+
+    # the work
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient."""
+        for index, (group, parameter) in enumerate(self._members()):
+            grad = parameter.grad
+            if grad is None or not parameter.requires_grad:
+                continue
+            slots = self._slots.get(index)
+            if slots is None:
+                kind = compute_dtype(parameter.dtype)
+                slots = self._slots[index] = {
+                    name: np.zeros_like(parameter.data, kind) for name in self.slots_of(group)
+                }
+            self._steps[index] = step = self._steps.get(index, 0) + 1
+            for block in _blocks(parameter.shape):
+                self._update_block(parameter.data[block], grad[block], slots, block, group, step)
+
+    def _update_block(self, data: Array, grad: Array, slots: Slots, block: Any, group: Group, step: int) -> None:
+        """Change one block; float16 is computed, and its slots are kept, in float32, where eps is not zero."""
+        stored, kind = data, compute_dtype(data.dtype)
+        if kind != data.dtype:
+            data, grad = data.astype(kind), grad.astype(kind)
+        views = {name: array[block] for name, array in slots.items()}
+        self._update(data, grad, views, self._scratch_like(data), group, step)
+        if data is not stored:
+            stored[...] = data
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self._parameters():
+            parameter.zero_grad()
+
+    def _scratch_like(self, part: Array) -> tuple[Array, Array]:
+        """Two arrays like `part`; the memory is the same in every step."""
+        flat = self._scratch.get(part.dtype)
+        if flat is None or flat.size < 2 * part.size:
+            flat = self._scratch[part.dtype] = np.empty(2 * part.size, part.dtype)
+        return flat[: part.size].reshape(part.shape), flat[part.size : 2 * part.size].reshape(part.shape)
+
+    def _members(self) -> Iterator[tuple[Group, Parameter]]:
+        for group in self.groups:
+            for parameter in group["parameters"]:
+                yield group, parameter
+
+    def _parameters(self) -> list[Parameter]:
+        return [parameter for _, parameter in self._members()]
+
+    # the learning rate
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, of the first group if they differ; assigning one sets that of all groups."""
+        return float(self.groups[0]["lr"])
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        rate = check_positive(self._name, "lr", value)
+        for group in self.groups:
+            group["lr"] = rate
+            group.pop("initial_lr", None)
+
+    # state
+
+    def options(self) -> list[dict[str, Any]]:
+        """Options of each group without its parameters.
+
+        Returns
+        -------
+        list of dict
+            Plain numbers and booleans.
+        """
+        return [{name: value for name, value in group.items() if name != "parameters"} for group in self.groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that continues needs: copies of everything but the parameters themselves.
+
+        Returns
+        -------
+        dict
+            ``kind``, the name of the class; ``groups``, the options of each; ``steps``, the updates of each parameter
+            so far; ``slots``, arrays by ``"position.name"``.
+        """
+        return {
+            "kind": self._name,
+            "groups": self.options(),
+            "steps": [self._steps.get(index, 0) for index in range(len(self._parameters()))],
+            "slots": {
+                f"{index}.{name}": array.copy() for index, slots in self._slots.items() for name, array in slots.items()
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where another optimiser of the same kind, over parameters of the same shapes, was.
+
+        Parameters
+        ----------
+        state : mapping
+            As `state_dict` returns it. Options are taken over too.
+
+        Raises
+        ------
+        ValueError
+            If it belongs to another kind of optimiser or to other parameters; nothing is changed then.
+        """
+        where, members = f"{self._name}.load_state_dict", list(self._members())
+        if state["kind"] != self._name:
+            raise InvalidValueError(f"{where}: state must be of {self._name}, but got that of {state['kind']}.")
+        if len(state["groups"]) != len(self.groups) or len(state["steps"]) != len(members):
+            raise InvalidValueError(
+                f"{where}: state must have {len(self.groups)} groups with {len(members)} parameters, but got "
+                f"{len(state['groups'])} with {len(state['steps'])}."
+            )
+        slots: dict[int, Slots] = {}
+        for key, array in state["slots"].items():
+            index, name = int(key.partition(".")[0]), key.partition(".")[2]
+            shape = members[index][1].shape
+            if np.shape(array) != shape:
+                raise InvalidValueError(f"{where}: slot {key} must have shape {shape}, but got {np.shape(array)}.")
+            slots.setdefault(index, {})[name] = np.array(array, compute_dtype(members[index][1].dtype))
+        for group, options in zip(self.groups, state["groups"]):
+            group.pop("initial_lr", None)
+            group.update({name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
+        self._slots = slots
+        self._steps = {index: int(step) for index, step in enumerate(state["steps"]) if step}
+
+    def __repr__(self) -> str:
+        lines = [", ".join(f"{name}={value!r}" for name, value in options.items()) for options in self.options()]
+        if len(lines) == 1:
+            return f"{self._name}({len(self._parameters())} parameters, {lines[0]})"
+        groups = (f"  {len(group['parameters'])} parameters, {line}" for group, line in zip(self.groups, lines))
+        return "\n".join([f"{self._name}(", *groups, ")"])
+
+
+def _as_groups(name: str, parameters: Any) -> list[Mapping[str, Any]]:
+    """Return groups, also for plain parameters."""
+    if isinstance(parameters, Parameter) or not isinstance(parameters, Iterable):
+        raise InvalidTypeError(
+            f"{name}: parameters must be a list, as model.parameters() returns it, but got {parameters!r}."
+        )
+    given = list(parameters)
+    if given and all(isinstance(one, Mapping) for one in given):
+        return given
+    return [{"parameters": given}]
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[Any]:
+    """Slices of the first axis with about `_BLOCK` elements each, whatever the strides."""
+    if not shape or prod(shape) <= _BLOCK:
+        yield ...
+        return
+    rows = max(1, _BLOCK // prod(shape[1:]))
+    for first in range(0, shape[0], rows):
+        yield slice(first, first + rows)

@@ -1,0 +1,107 @@
+"""RMSprop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastconv.layers.parameter import Parameter
+from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
+from fastconv.optim.base import Group, Optimizer, Slots
+from fastconv.validation.arrays import Array
+
+__all__ = ["RMSprop"]
+
+
+class RMSprop(Optimizer):
+    """Steps divided by a running root mean square of the gradient.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter, or of dict
+        What is trained; see `Optimizer`.
+    lr : float
+        Learning rate.
+    alpha : float
+        Weight of the past in the running mean of the squares, at least 0 and below 1.
+    eps : float
+        Added to the root, so that nothing is divided by zero.
+    weight_decay : float
+        ``weight_decay * parameter`` is added to the gradient.
+    momentum : float
+        Share of the last change that is kept.
+
+    Raises
+    ------
+    ValueError
+        If `lr` or `eps` is not positive, `alpha` is outside of [0, 1), or another number is negative.
+
+    Notes
+    -----
+    ``s = alpha s + (1 - alpha) g²`` and ``p = p - lr g / (sqrt(s) + eps)``: Tieleman and Hinton (2012), "Neural
+    Networks for Machine Learning", lecture 6e, with `eps` outside of the root as in PyTorch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv.layers import Parameter
+    >>> from fastconv.optim import RMSprop
+    >>> weight = Parameter(np.ones(2, np.float32))
+    >>> optimizer = RMSprop([weight], lr=0.1)
+    >>> weight.grad = [3, -50]
+    >>> optimizer.step()
+    >>> abs(weight.data).round(3).tolist()
+    [0.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter] | Iterable[Mapping[str, Any]],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+    ) -> None:
+        super().__init__(
+            parameters, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum}
+        )
+
+    def _check(self, group: Group) -> None:
+        """See `Optimizer`."""
+        group["alpha"] = check_fraction("RMSprop", "alpha", group["alpha"])
+        group["eps"] = check_positive("RMSprop", "eps", group["eps"])
+        for name in ("weight_decay", "momentum"):
+            group[name] = check_not_negative("RMSprop", name, group[name])
+
+    def slots_of(self, group: Group) -> tuple[str, ...]:
+        """See `Optimizer.slots_of`."""
+        return ("square", "velocity") if group["momentum"] else ("square",)
+
+    def _update(
+        self, data: Array, grad: Array, slots: Slots, scratch: tuple[Array, Array], group: Group, step: int
+    ) -> None:
+        """See `Optimizer`."""
+        change, root = scratch
+        lr, alpha, square = group["lr"], group["alpha"], slots["square"]
+        if group["weight_decay"]:
+            np.multiply(data, group["weight_decay"], out=change)
+            change += grad
+            grad = change
+        np.multiply(grad, grad, out=root)
+        root *= 1.0 - alpha
+        square *= alpha
+        square += root
+        np.sqrt(square, out=root)
+        root += group["eps"]
+        np.divide(grad, root, out=change)
+        if group["momentum"]:
+            velocity = slots["velocity"]
+            velocity *= group["momentum"]
+            velocity += change
+            np.multiply(velocity, lr, out=change)
+        else:
+            change *= lr
+        data -= change

@@ -1,0 +1,123 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastconv.errors import InvalidValueError
+from fastconv.layers.parameter import Parameter
+from fastconv.optim.arguments import check_not_negative, check_number
+from fastconv.optim.base import Group, Optimizer, Slots
+from fastconv.validation.arrays import Array
+from fastconv.validation.sizes import check_flag
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum, Nesterov's momentum and weight decay if asked for.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter, or of dict
+        What is trained; see `Optimizer`.
+    lr : float
+        Learning rate.
+    momentum : float
+        Share of the last change that is kept: 0.9 is usual.
+    dampening : float
+        The gradient enters the momentum times ``1 - dampening``, except in the first step.
+    nesterov : bool
+        Look ahead by one step of momentum.
+    weight_decay : float
+        ``weight_decay * parameter`` is added to the gradient.
+
+    Raises
+    ------
+    ValueError
+        If `lr` is not positive, a number is negative, or `nesterov` comes without momentum or with dampening.
+
+    Notes
+    -----
+    ``v = momentum v + (1 - dampening) g`` and ``p = p - lr v``; with `nesterov` ``p = p - lr (g + momentum v)``. That
+    is what PyTorch computes. In the form of Sutskever et al. (2013), "On the importance of initialization and momentum
+    in deep learning", section 2, the learning rate is inside of ``v``; the two differ when it changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv.layers import Parameter
+    >>> from fastconv.optim import SGD
+    >>> weight = Parameter(np.ones(3, np.float32))
+    >>> optimizer = SGD([weight], lr=0.5)
+    >>> weight.grad = [1, 2, 0]
+    >>> optimizer.step()
+    >>> weight.data
+    array([0.5, 0. , 1. ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter] | Iterable[Mapping[str, Any]],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(
+            parameters,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+            },
+        )
+
+    def _check(self, group: Group) -> None:
+        """See `Optimizer`."""
+        for name in ("momentum", "weight_decay"):
+            group[name] = check_not_negative("SGD", name, group[name])
+        group["dampening"] = check_number("SGD", "dampening", group["dampening"])
+        group["nesterov"] = check_flag("SGD", "nesterov", group["nesterov"])
+        if group["nesterov"] and not (group["momentum"] > 0 and group["dampening"] == 0):
+            raise InvalidValueError(
+                "SGD: nesterov must have a positive momentum and no dampening, but got "
+                f"momentum={group['momentum']} and dampening={group['dampening']}."
+            )
+
+    def slots_of(self, group: Group) -> tuple[str, ...]:
+        """See `Optimizer.slots_of`."""
+        return ("velocity",) if group["momentum"] else ()
+
+    def _update(
+        self, data: Array, grad: Array, slots: Slots, scratch: tuple[Array, Array], group: Group, step: int
+    ) -> None:
+        """See `Optimizer`."""
+        change, scaled = scratch
+        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+        if decay:
+            np.multiply(data, decay, out=change)
+            change += grad
+            grad = change
+        if momentum:
+            velocity = slots["velocity"]
+            velocity *= momentum
+            if step == 1 or not group["dampening"]:
+                velocity += grad
+            else:
+                np.multiply(grad, 1.0 - group["dampening"], out=scaled)
+                velocity += scaled
+            if group["nesterov"]:
+                np.multiply(velocity, momentum, out=scaled)
+                scaled += grad
+                grad = scaled
+            else:
+                grad = velocity
+        np.multiply(grad, lr, out=scaled)
+        data -= scaled

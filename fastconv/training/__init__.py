@@ -1,0 +1,21 @@
+"""Training: the loop over epochs, its history, checkpoints, and how a run goes on after it was stopped."""
+
+from fastconv.training.checkpoint import checkpoint_weights
+from fastconv.training.evaluation import evaluate
+from fastconv.training.plot import plot_history
+from fastconv.training.progress import Progress
+from fastconv.training.records import EpochRecord, History, Metrics
+from fastconv.training.stopping import EarlyStopping
+from fastconv.training.trainer import Trainer
+
+__all__ = [
+    "EarlyStopping",
+    "EpochRecord",
+    "History",
+    "Metrics",
+    "Progress",
+    "Trainer",
+    "checkpoint_weights",
+    "evaluate",
+    "plot_history",
+]
