@@ -444,12 +444,12 @@ def test_bench_quick(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["conv9"], 2, "a layer must be one of conv3x3_64_56, .*, but got 'conv9'"),
-        (["--plot", "out.gif"], 2, r"--plot.* must end in \.pdf, \.png, \.svg, but got 'out\.gif'"),
+        (["conv9", "--against", "torch"], 2, "a layer must be one of conv3x3_64_56, .*, but got 'conv9'"),
+        (["--against", "jax", "--plot", "out.gif"], 2, r"--plot.* must end in \.pdf, \.png, \.svg, but got 'out\.gif'"),
         (["--against", "caffe"], 1, "an engine must be one of torch, onnxruntime, jax, or module:Class"),
-        (["--passes", "up"], 1, "passes must be some of forward, backward, but got 'up'"),
-        (["--markdown", "nowhere/out.md"], 1, r"nowhere.out\.md: No such file or directory"),
-        (["--json", "nowhere/out.json"], 1, r"nowhere.out\.json: No such file or directory"),
+        (["--against", "torch", "--passes", "up"], 1, "passes must be some of forward, backward, but got 'up'"),
+        (["--against", "torch", "--markdown", "nowhere/out.md"], 1, r"nowhere.out\.md: No such file or directory"),
+        (["--against", "torch", "--json", "nowhere/out.json"], 1, r"nowhere.out\.json: No such file or directory"),
     ],
 )
 def test_bench_used_wrongly(
@@ -471,11 +471,11 @@ def test_bench_exits_with_one_where_fastconv_is_wrong(
 ) -> None:
     pytest.importorskip("typer")
     from fastconv import cli
-    from fastconv.cli import bench
+    from fastconv.cli import contest as command
 
     wrong = made_contest(heat(entry("fastconv", 1.0, 1.0, 1.0, of_tolerance=2.0)))
-    monkeypatch.setattr(bench, "run", lambda *args, **settings: wrong)
-    monkeypatch.setattr(sys, "argv", ["fastconv", "bench"])
+    monkeypatch.setattr(command, "run", lambda *args, **settings: wrong)
+    monkeypatch.setattr(sys, "argv", ["fastconv", "bench", "--against", "torch"])
     assert cli.main() == 1
     assert re.search(r"fastconv: bench: layer: forward of fastconv .* but got 2\.0 times that", capsys.readouterr().err)
 

@@ -1,4 +1,4 @@
-"""The command line: ``fastconv compare``, ``bench``, ``info`` and ``warmup``. Needs the extra ``cli``."""
+"""The command line: ``fastconv compare``, ``bench``, ``train``, ``summary`` and the rest. Needs the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from fastconv.cli.bench import bench as bench_command
 from fastconv.cli.compare import compare as compare_command
 from fastconv.cli.console import exit_code_of
 from fastconv.cli.info import info as info_command
+from fastconv.cli.report import report as report_command
+from fastconv.cli.summary import summary as summary_command
+from fastconv.cli.train import train as train_command
 from fastconv.cli.warmup import warmup as warmup_command
 
 __all__ = ["app", "main"]
@@ -21,7 +24,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare_command, bench_command, info_command, warmup_command):
+for command in (
+    compare_command,
+    bench_command,
+    report_command,
+    summary_command,
+    info_command,
+    train_command,
+    warmup_command,
+):
     app.command()(command)
 
 

@@ -14,7 +14,7 @@ from fastconv.comparison import text as plain
 
 __all__ = ["print_comparison", "print_table"]
 
-_STYLES = {"ok": "green", "BEYOND": "bold red"}
+_STYLES = {"ok": "green", "BEYOND": "bold red", "slower": "bold red", "missing": "bold red", "faster": "green"}
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import geometric_mean
 from typing import Any
 
+from fastconv.comparison.markdown import markdown_table
 from fastconv.comparison.text import Table
 from fastconv.contest.results import OURS
 
@@ -28,7 +29,7 @@ def markdown(data: Data) -> str:
     str
         A text without a title of its own, for a page to include.
     """
-    blocks = [_markdown_table(table) for table in tables(data)]
+    blocks = [markdown_table(table) for table in tables(data)]
     return "\n\n".join([*blocks, "\n".join(f"- {note}" for note in notes(data))]) + "\n"
 
 
@@ -179,9 +180,3 @@ def _origin(data: Data) -> str:
         f"{versions}; {here['cpu']}, {here['threads']} threads of {here['cores']} cores{load}; {here['date'][:10]}; "
         f"{data['seconds'] / 60:.1f} minutes."
     )
-
-
-def _markdown_table(table: Table) -> str:
-    sides = ("---",) * table.left + ("---:",) * (len(table.headers) - table.left)
-    lines = (table.headers, sides, *table.rows)
-    return "\n".join([f"**{table.title}**", "", *("| " + " | ".join(line) + " |" for line in lines)])

@@ -1,0 +1,11 @@
+"""Convolution, forward and backward, over the twelve layers of `fastconv.workloads.LAYERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+KIND = "conv"  # of the cases in fastconv.suite.cases.TABLE
+
+
+def test_convolution(measure: Callable[[], None]) -> None:
+    measure()

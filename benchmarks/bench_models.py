@@ -1,0 +1,11 @@
+"""Whole networks of `fastconv.models`: one inference and one training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+KIND = "model"  # of the cases in fastconv.suite.cases.TABLE
+
+
+def test_network(measure: Callable[[], None]) -> None:
+    measure()

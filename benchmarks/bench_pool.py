@@ -1,0 +1,11 @@
+"""Max and average pooling, forward and backward, over `fastconv.workloads.POOLS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+KIND = "pool"  # of the cases in fastconv.suite.cases.TABLE
+
+
+def test_pooling(measure: Callable[[], None]) -> None:
+    measure()

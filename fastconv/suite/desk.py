@@ -1,0 +1,173 @@
+"""Where a case becomes ready to be timed: arrays drawn, first call made, results checked, everything written down."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module, util
+from math import prod
+from typing import Any, NamedTuple
+
+from fastconv.comparison.environment import current_environment, version_of
+from fastconv.comparison.timing import once
+from fastconv.errors import InvalidValueError
+from fastconv.settings import get_num_threads
+from fastconv.suite.cases import Case, Network, entry, sized
+from fastconv.suite.judge import Judge
+from fastconv.suite.networks import check_network, network_work
+from fastconv.suite.work import operation_work, shapes
+from fastconv.workloads import Workload
+
+__all__ = ["Desk", "Ready", "facts", "peak"]
+
+_PEAK, _SMALL_PEAK = 0.02, 0.001  # seconds
+_OTHERS = ("scipy", "torch", "threadpoolctl")
+_LOOK, _ASLEEP, _RESTLESS = 0.005, 0.1, 0.2  # seconds between looks; share of a core that is quiet; seconds at most
+_FEW = 4  # images of a network that is only checked; batch norm needs more than one
+
+
+class Ready(NamedTuple):
+    """A case whose results are right.
+
+    Attributes
+    ----------
+    call : callable
+        What to time.
+    info : dict
+        What goes beside its time: names, sizes, error, operations.
+    """
+
+    call: Callable[[], object]
+    info: dict[str, Any]
+
+
+class Desk:
+    """Prepares one case after another.
+
+    Parameters
+    ----------
+    batch : int, optional
+        Images of every layer; its own number by default.
+    small : bool
+        Take one image of each: to check without timing.
+    judge : Judge, optional
+        Who says what is right.
+    """
+
+    def __init__(self, *, batch: int | None = None, small: bool = False, judge: Judge | None = None) -> None:
+        self._batch, self._small = batch, small
+        self._judge = Judge(get_num_threads()) if judge is None else judge
+
+    def prepare(self, case: Case) -> Ready:
+        """Make a case ready.
+
+        Raises
+        ------
+        WrongResultError
+            If a result of it is wrong: it is not to be timed.
+        """
+        line = entry(case.workload)
+        if line.workload is not None:
+            return self._operation(case, line.workload)
+        if line.network is not None:
+            return self._network(case, line.network, line.description)
+        raise InvalidValueError(f"bench: {case.workload} must be a convolution, a pooling or a network.")
+
+    def _operation(self, case: Case, workload: Workload) -> Ready:
+        whole = sized(workload, "fast", batch=self._batch, small=self._small)
+        work = operation_work(case, sized(workload, case.backend, batch=self._batch, small=self._small))
+        first, results = once(work.call)
+        verdict = self._judge.check(case, work, results)
+        passes = 1 if case.step == "forward" else 2  # backward: dx and dweight
+        info = {
+            **case._asdict(),
+            "description": workload.description,
+            "shapes": shapes(work),
+            "arguments": {name: _plain(value) for name, value in work.problem.arguments.items()},
+            "outputs": work.problem.outputs,
+            "whole_outputs": prod(whole.output_shape),
+            "flops": 2 * passes * work.problem.multiply_adds,
+            "first_seconds": first,
+            **verdict._asdict(),
+            **before(),
+        }
+        return Ready(work.call, info)
+
+    def _network(self, case: Case, network: Network, description: str) -> Ready:
+        batch = _FEW if self._small else self._batch or network.batch
+        work = network_work(case, network, batch)
+        verdict = check_network(case, network, batch, work)
+        info = {
+            **case._asdict(),
+            "description": description,
+            "shapes": work.shapes,
+            "arguments": {"parameters": work.parameters},
+            "flops": work.flops,
+            **verdict._asdict(),
+            **before(),
+        }
+        return Ready(work.call, info)
+
+    def peak(self, dtype: str) -> float | None:
+        """GFLOP/s of nothing but multiply-adds, now; None without Numba.
+
+        It waits until the threads of NumPy's BLAS sleep. They spin for a while after each product (OpenBLAS: about
+        30 ms), and took half of the peak of two cores; they would slow down as well what is timed next.
+        """
+        _settle()
+        return peak(dtype, get_num_threads(), _SMALL_PEAK if self._small else _PEAK)
+
+    def end(self) -> None:
+        """End what was started."""
+        self._judge.end()
+
+
+def _settle() -> None:
+    start = time.perf_counter()
+    while time.perf_counter() - start < _RESTLESS:
+        busy, look = time.process_time(), time.perf_counter()
+        time.sleep(_LOOK)
+        if time.process_time() - busy < _ASLEEP * (time.perf_counter() - look):
+            return
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def before() -> dict[str, Any]:
+    """Threads and load at the beginning of a case."""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {"threads": get_num_threads(), "load": load}
+
+
+def peak(dtype: str, threads: int, seconds: float = _PEAK) -> float | None:
+    """GFLOP/s of nothing but multiply-adds, now; None without Numba."""
+    if util.find_spec("numba") is None:
+        return None
+    measure = import_module("fastconv.contest.peak").measure_peak
+    return float(measure(dtype, threads, seconds))
+
+
+def facts(dtypes: tuple[str, ...]) -> dict[str, Any]:
+    """What the machine is, which versions run on it, and its peak with one thread and with all."""
+    here = asdict(current_environment())
+    here["versions"] |= {name: version for name in _OTHERS if (version := version_of(name)) is not None}
+    counts = sorted({1, get_num_threads()})
+    here["peaks"] = {dtype: {str(threads): peak(dtype, threads) for threads in counts} for dtype in dtypes}
+    here["blas"] = _blas()
+    return here
+
+
+def _blas() -> list[str]:
+    """Libraries behind `np.matmul` with their threads, where threadpoolctl can tell."""
+    if util.find_spec("threadpoolctl") is None:
+        return []
+    pools = import_module("threadpoolctl").threadpool_info()
+    return [
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture')}, {pool['num_threads']} threads)"
+        for pool in pools
+        if pool["user_api"] == "blas"
+    ]

@@ -1,0 +1,149 @@
+"""Right results by PyTorch, in float64 and in a process of its own, where its threads disturb nobody's time.
+
+``python -m fastconv.suite.torch_oracle THREADS`` answers messages until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from importlib import util
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from fastconv.comparison.environment import version_of
+from fastconv.comparison.problem import Problem
+from fastconv.contest.wire import Message, receive, send
+from fastconv.errors import FastconvError
+from fastconv.validation.arrays import Array
+
+__all__ = ["TorchOracle"]
+
+_PATIENCE = 120.0  # seconds for one answer, the import of PyTorch included
+
+
+class TorchOracle:
+    """PyTorch at the end of a pipe; started when it is first asked.
+
+    Parameters
+    ----------
+    threads : int
+        Threads that it may use.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether PyTorch is there."""
+        return util.find_spec("torch") is not None
+
+    @property
+    def name(self) -> str:
+        """What the results are compared with."""
+        return f"torch {version_of('torch')} in float64"
+
+    def results(self, problem: Problem, dy: Array | None) -> dict[str, Array]:
+        """Return ``y``, or with `dy` every gradient."""
+        with TemporaryDirectory(prefix="fastconv-suite-") as folder:
+            arrays = problem.arrays() if dy is None else {**problem.arrays(), "dy": dy}
+            for name, array in arrays.items():
+                np.save(Path(folder) / f"{name}.npy", array.astype(np.float64))
+            answer = self._ask({"folder": folder, "arrays": list(arrays), **_describe(problem)})
+            return {name: np.load(Path(folder) / f"{name}.npy") for name in answer["results"]}
+
+    def _ask(self, message: Message) -> Message:
+        process = self._process = self._process or self._start()
+        watchdog = threading.Timer(_PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            send(cast(BinaryIO, process.stdin), message)
+            answer = receive(cast(BinaryIO, process.stdout))
+        except OSError:
+            answer = None
+        finally:
+            watchdog.cancel()
+        if answer is None:
+            raise FastconvError(f"bench: PyTorch must compute the right result, but its process ended: {message}.")
+        return answer
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        paths = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
+        program = f"import sys; sys.path[:] = {paths!r}; from fastconv.suite.torch_oracle import main; main()"
+        command = [sys.executable, "-c", program, str(self._threads)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def end(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    stream.close()
+            self._process.wait()
+            self._process = None
+
+
+def _describe(problem: Problem) -> Message:
+    axes = problem.geometry.axes
+    return {
+        "operation": problem.operation,
+        "kernel": [axis.kernel for axis in axes],
+        "stride": [axis.stride for axis in axes],
+        "dilation": [axis.dilation for axis in axes],
+        "padding": [side for axis in reversed(axes) for side in (axis.before, axis.after)],  # as torch pads: last first
+        "groups": getattr(problem.geometry, "groups", 1),
+    }
+
+
+def answer_to(message: Message) -> Message:
+    """Read the arrays, compute, write the results beside them."""
+    import torch
+
+    folder = Path(message["folder"])
+    arrays = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in message["arrays"]}
+    dy = arrays.pop("dy", None)
+    if "weight" in arrays:
+        arrays.setdefault("bias", torch.zeros(len(arrays["weight"]), dtype=torch.float64))  # there is a dbias anyway
+    for array in arrays.values():
+        array.requires_grad_(dy is not None)
+    y = _forward(message, arrays)
+    if dy is None:
+        results = {"y": y}
+    else:
+        y.backward(dy)
+        results = {f"d{name}": array.grad for name, array in arrays.items()}
+    for name, array in results.items():
+        np.save(folder / f"{name}.npy", array.numpy())
+    return {"results": list(results)}
+
+
+def _forward(message: Message, arrays: dict[str, Any]) -> Any:
+    from torch.nn import functional as F
+
+    maximum = message["operation"] == "max_pool2d"
+    x = F.pad(arrays["x"], message["padding"], value=-np.inf if maximum else 0.0)
+    stride, dilation = message["stride"], message["dilation"]
+    if "weight" in arrays:
+        return F.conv2d(x, arrays["weight"], arrays["bias"], stride, 0, dilation, message["groups"])
+    if maximum:
+        return F.max_pool2d(x, message["kernel"], stride, 0, dilation)
+    return F.avg_pool2d(x, message["kernel"], stride)
+
+
+def main() -> None:
+    """Answer messages until the standard input ends."""
+    import signal
+
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches who asks, and that ends this
+    torch.set_num_threads(int(sys.argv[1]))
+    while (message := receive(sys.stdin.buffer)) is not None:
+        send(sys.stdout.buffer, answer_to(message))
