@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fastconv.settings import get_num_threads, use_num_threads
-from fastconv.suite.cases import BACKENDS, DTYPES, Case, Selection, cases
+from fastconv.suite.cases import BACKENDS, DTYPES, Case, Selection, cases, names
 from fastconv.suite.child import MARK
 from fastconv.suite.desk import Desk, facts
 from fastconv.suite.results import complete
@@ -21,7 +21,7 @@ FACTS = pytest.StashKey[dict[str, Any]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fastconv")
-    group.addoption("--workloads", default="", help="names with commas between them; all by default")
+    group.addoption("--workloads", help="names with commas between them; all by default, all but the family if empty")
     group.addoption("--backends", default=",".join(BACKENDS), help="names with commas between them; all by default")
     group.addoption("--dtypes", default=DTYPES[0], help="float32, float64 or both with a comma; float32 by default")
     group.addoption("--batch", type=int, help="images of every layer; its own number by default")
@@ -30,7 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def selection(config: pytest.Config) -> Selection:
-    words = (tuple(filter(None, config.getoption(name).split(","))) for name in ("workloads", "backends", "dtypes"))
+    chosen = [config.getoption(name) for name in ("workloads", "backends", "dtypes")]
+    words = [tuple(names()) if each is None else tuple(filter(None, each.split(","))) for each in chosen]
     return Selection(*words, batch=config.getoption("batch"), threads=config.getoption("threads"))
 
 

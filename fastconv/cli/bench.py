@@ -21,7 +21,8 @@ _SUITE, _CONTEST, _OUTPUT = "The suite", "Against other engines", "Output"
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Workloads to run; all by default. A wrong name lists them.")
+        list[str] | None,
+        typer.Argument(help="Workloads to run; family: all operations and layers. A wrong name lists them."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every layer; its own number by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of everybody; all by default.")] = None,

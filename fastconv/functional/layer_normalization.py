@@ -27,7 +27,7 @@ def layer_norm_statistics(x: Any, normalized_shape: Any, *, backend: str | None 
 
     Parameters
     ----------
-    x : array_like, shape (..., *normalized_shape)
+    x : array_like, whose last axes have the sizes of `normalized_shape`
         Input, of any strides.
     normalized_shape : int or sequence of int
         Sizes of the last axes of `x`, over which is normalised.

@@ -8,11 +8,14 @@ from math import prod
 from typing import NamedTuple
 
 from fastconv.errors import InvalidValueError
+from fastconv.suite import family
+from fastconv.suite.family import Member
 from fastconv.workloads import LAYERS, POOLS, Workload
 
 __all__ = [
     "BACKENDS",
     "DTYPES",
+    "FAMILY",
     "LOOPS",
     "TABLE",
     "Case",
@@ -21,6 +24,7 @@ __all__ = [
     "Selection",
     "cases",
     "entry",
+    "kind_of",
     "names",
     "sized",
 ]
@@ -28,6 +32,7 @@ __all__ = [
 DTYPES = ("float32", "float64")
 LOOPS = "seed_loops"  # the frozen loops, in the place of a backend
 BACKENDS = ("fast", "numpy", "naive", LOOPS)
+FAMILY = "family"  # the kind of all operations and layers, which run when they are asked for; by this name all of them
 
 _PLAIN = ("naive", LOOPS)  # they take microseconds for each output, and so a crop of the layer
 _CROP, _SMALL_CROP = 4096, 256  # outputs
@@ -47,7 +52,7 @@ class Entry(NamedTuple):
     ----------
     name : str
         What it is called on the command line, in the JSON and in the tables.
-    kind : {"conv", "pool", "model", "start"}
+    kind : {"conv", "pool", "model", "start", "family"}
         Which bench file runs it: ``bench_<kind>.py``.
     steps : tuple of str
         Its passes.
@@ -59,6 +64,8 @@ class Entry(NamedTuple):
         Sizes of a convolution or pooling.
     network : Network or None
         A network of `fastconv.models`.
+    member : Member or None
+        An operation or a layer of the family.
     """
 
     name: str
@@ -68,6 +75,7 @@ class Entry(NamedTuple):
     description: str
     workload: Workload | None = None
     network: Network | None = None
+    member: Member | None = None
 
 
 def _layers(kind: str, workloads: Sequence[Workload]) -> tuple[Entry, ...]:
@@ -80,6 +88,11 @@ def _network(model: str, batch: int, description: str) -> Entry:
     return Entry(model, "model", steps, backends, description, network=Network(model, batch))
 
 
+def _of_family(member: Member) -> Entry:
+    backends = ("numpy",) if member.on_both else ("fast", "numpy")
+    return Entry(member.name, FAMILY, member.steps, backends, str(member), member=member)
+
+
 TABLE: tuple[Entry, ...] = (
     *_layers("conv", LAYERS),
     *_layers("pool", POOLS),
@@ -89,7 +102,9 @@ TABLE: tuple[Entry, ...] = (
     _network("vgg-small", 32, "six convolutions of 3x3 with batch norm, 32x32"),
     _network("resnet20", 32, "ResNet-20 for CIFAR-10, 32x32"),
     Entry("first_convolution", "start", ("cold", "warm"), ("fast",), "a new process, up to its first convolution"),
+    *map(_of_family, (*family.OPERATIONS, *family.LAYERS)),
 )
+_LINES = {each.name: each for each in TABLE}
 
 
 class Case(NamedTuple):
@@ -117,7 +132,7 @@ class Selection:
     Parameters
     ----------
     workloads, backends, dtypes : tuple of str
-        Names of them; no workload means all.
+        Names of them; no workload means all but the family, and "family" all of that.
     batch : int, optional
         Images of every layer; its own number by default.
     threads : int, optional
@@ -139,14 +154,17 @@ class Selection:
     quick: bool = False
 
     def __post_init__(self) -> None:
-        _check("a workload", self.workloads, names())
+        _check("a workload", self.workloads, (*names(), FAMILY))
         _check("a backend", self.backends, BACKENDS)
         _check("a dtype", self.dtypes, DTYPES)
 
     def __contains__(self, case: Case) -> bool:
-        return (
-            case.workload in (self.workloads or names()) and case.backend in self.backends and case.dtype in self.dtypes
-        )
+        return self._names(case.workload) and case.backend in self.backends and case.dtype in self.dtypes
+
+    def _names(self, workload: str) -> bool:
+        if workload in self.workloads or workload not in _LINES:
+            return workload in self.workloads
+        return FAMILY in self.workloads if _LINES[workload].kind == FAMILY else not self.workloads
 
 
 def _check(subject: str, chosen: Sequence[str], known: Sequence[str]) -> None:
@@ -157,13 +175,18 @@ def _check(subject: str, chosen: Sequence[str], known: Sequence[str]) -> None:
 
 def names() -> tuple[str, ...]:
     """Every name of the table."""
-    return tuple(each.name for each in TABLE)
+    return tuple(_LINES)
 
 
 def entry(name: str) -> Entry:
     """Line of that name in the table."""
     _check("a workload", (name,), names())
-    return next(each for each in TABLE if each.name == name)
+    return _LINES[name]
+
+
+def kind_of(name: str) -> str | None:
+    """Return the kind of a name; None of one that the table does not have, such as that of an older one."""
+    return _LINES[name].kind if name in _LINES else None
 
 
 def cases(kind: str, selection: Selection) -> Iterator[Case]:

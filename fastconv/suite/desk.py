@@ -15,6 +15,8 @@ from fastconv.comparison.timing import once
 from fastconv.errors import InvalidValueError
 from fastconv.settings import get_num_threads
 from fastconv.suite.cases import Case, Network, entry, sized
+from fastconv.suite.family import Member
+from fastconv.suite.family_work import check_member, member_work
 from fastconv.suite.judge import Judge
 from fastconv.suite.networks import check_network, network_work
 from fastconv.suite.work import operation_work, shapes
@@ -25,7 +27,7 @@ __all__ = ["Desk", "Ready", "facts", "peak"]
 _PEAK, _SMALL_PEAK = 0.02, 0.001  # seconds
 _OTHERS = ("scipy", "torch", "threadpoolctl")
 _LOOK, _ASLEEP, _RESTLESS = 0.005, 0.1, 0.2  # seconds between looks; share of a core that is quiet; seconds at most
-_FEW = 4  # images of a network that is only checked; batch norm needs more than one
+_FEW, _TWO = 4, 2  # images of a network and of one of the family, only checked; batch norm needs more than one
 
 
 class Ready(NamedTuple):
@@ -73,7 +75,11 @@ class Desk:
             return self._operation(case, line.workload)
         if line.network is not None:
             return self._network(case, line.network, line.description)
-        raise InvalidValueError(f"bench: {case.workload} must be a convolution, a pooling or a network.")
+        if line.member is not None:
+            return self._member(case, line.member, line.description)
+        raise InvalidValueError(
+            f"bench: {case.workload} must be a convolution, a pooling, a network or one of the family."
+        )
 
     def _operation(self, case: Case, workload: Workload) -> Ready:
         whole = sized(workload, "fast", batch=self._batch, small=self._small)
@@ -110,13 +116,28 @@ class Desk:
         }
         return Ready(work.call, info)
 
+    def _member(self, case: Case, member: Member, description: str) -> Ready:
+        batch = _TWO if self._small else self._batch
+        work = member_work(case, member, batch)
+        verdict = check_member(case, member, work, batch)
+        info = {
+            **case._asdict(),
+            "description": description,
+            "shapes": work.shapes,
+            "arguments": {"call": description},
+            **verdict._asdict(),
+            **before(),
+        }
+        return Ready(work.call, info)
+
     def peak(self, dtype: str) -> float | None:
         """GFLOP/s of nothing but multiply-adds, now; None without Numba.
 
         It waits until the threads of NumPy's BLAS sleep. They spin for a while after each product (OpenBLAS: about
         30 ms), and took half of the peak of two cores; they would slow down as well what is timed next.
         """
-        _settle()
+        if not self._small:
+            _settle()
         return peak(dtype, get_num_threads(), _SMALL_PEAK if self._small else _PEAK)
 
     def end(self) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from fastconv.comparison.markdown import markdown_table
 from fastconv.comparison.text import Table, format_seconds
-from fastconv.suite.cases import LOOPS
+from fastconv.suite.cases import FAMILY, LOOPS, kind_of
+from fastconv.suite.family_report import error_cell, family_notes, family_tables
 from fastconv.suite.gate import Change
 from fastconv.suite.results import Result, Suite
 
@@ -23,9 +24,9 @@ def markdown(suite: Suite) -> str:
 
 
 def tables(suite: Suite) -> list[Table]:
-    """Return a table for each dtype."""
+    """Return a table for each dtype, and those of the family."""
     groups: dict[str, list[Result]] = {}
-    for result in suite.results.values():
+    for result in _others(suite):
         groups.setdefault(result.case.dtype, []).append(result)
     headers = (
         "workload",
@@ -39,10 +40,16 @@ def tables(suite: Suite) -> list[Table]:
         "times the loops",
         "error",
     )
-    return [
+    ours = [
         Table(f"Suite, {dtype}", headers, tuple(_cells(suite, result) for result in results), 3)
         for dtype, results in groups.items()
     ]
+    return [*ours, *family_tables(suite)]
+
+
+def _others(suite: Suite) -> list[Result]:
+    """All results but those of the family."""
+    return [result for result in suite.results.values() if kind_of(result.case.workload) != FAMILY]
 
 
 def _cells(suite: Suite, result: Result) -> tuple[str, ...]:
@@ -57,7 +64,7 @@ def _cells(suite: Suite, result: Result) -> tuple[str, ...]:
         _number(result.gflops, ",.0f") if (result.gflops or 0) >= 10 else _number(result.gflops, ".2g"),
         _number(result.of_peak, ".0%") if (result.of_peak or 1) >= 0.01 else "< 1%",
         _MISSING if faster is None else f"{faster:,.0f}×" if faster >= 10 else f"{faster:.1f}×",
-        _error(result),
+        error_cell(result),
     )
 
 
@@ -67,20 +74,19 @@ def _part(result: Result) -> str:
     return "all" if result.outputs == result.whole_outputs else f"{result.outputs / result.whole_outputs:.2%}"
 
 
-def _error(result: Result) -> str:
-    share = result.of_tolerance
-    if share is None:
-        return "not checked"
-    return f"{share:.0%}" if share >= 0.01 or share == 0 else "< 1%"
-
-
 def _number(value: float | None, form: str) -> str:
     return _MISSING if value is None else format(value, form)
 
 
 def notes(suite: Suite) -> list[str]:
     """Say in words what the columns mean, and where the numbers come from."""
-    results = list(suite.results.values())
+    results = _others(suite)
+    lines = [*(_suite_notes(results) if results else ()), *family_notes(suite)]
+    lines += [f"checked against {source}." for source in _sources(suite.results.values())]
+    return [*lines, *_origin(suite.environment)]
+
+
+def _suite_notes(results: list[Result]) -> list[str]:
     lines = [
         "median, IQR: of one call, after the first one, which compiles.",
         "GFLOP/s: a multiply-add counts as two, padding included; backward computes dx, dweight and dbias.",
@@ -97,8 +103,7 @@ def notes(suite: Suite) -> list[str]:
         lines.append(f"of it: plain loops run a crop of a layer, and {_MISSING} counts no outputs.")
     if any(result.case.backend == LOOPS for result in results):
         lines.append(f"{LOOPS}: the frozen loops themselves. They know no ties and no overlaps of a maximum.")
-    lines += [f"checked against {source}." for source in _sources(results)]
-    return [*lines, *_origin(suite.environment)]
+    return lines
 
 
 def _sources(results: Iterable[Result]) -> list[str]:

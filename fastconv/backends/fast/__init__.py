@@ -116,5 +116,4 @@ class FastBackend(Normalization):
         release()
 
 
-FastBackend.__abstractmethods__ = frozenset()  # TEMPORARY: remove once the pool kernels are in (pooling author)
 BACKEND = FastBackend()

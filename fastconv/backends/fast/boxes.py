@@ -125,12 +125,16 @@ def _plan(
     return BoxPlan(BOXES.fill(**values), lines, threads, scratch_bytes)
 
 
-def _run(kernel: int, plan: BoxPlan, x: Array, y: Array, index: int = 0) -> None:
+def _run(kernel: int, plan: BoxPlan, x: Array, y: Array, index: int = 0, scratch: int = 0) -> None:
+    arguments = plan.arguments.copy()
+    arguments[_X], arguments[_Y] = address(x), address(y)
+    arguments[_INDEX], arguments[_SCRATCH] = index, scratch
+    launch(kernel, arguments, plan.threads, plan.threads)
+
+
+def _run_with_scratch(kernel: int, plan: BoxPlan, x: Array, y: Array) -> None:
     with borrowed(plan.scratch_bytes * plan.threads) as scratch:
-        arguments = plan.arguments.copy()
-        arguments[_X], arguments[_Y] = address(x), address(y)
-        arguments[_INDEX], arguments[_SCRATCH] = index, address(scratch)
-        launch(kernel, arguments, plan.threads, plan.threads)
+        _run(kernel, plan, x, y, scratch=address(scratch))
 
 
 def _form(channels: int, *, channels_last: bool) -> str:
@@ -143,7 +147,7 @@ def box_avg(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
-        _run(box_avg_address(_form(geometry.channels, channels_last=last), x.itemsize), plan, x, y)
+        _run_with_scratch(box_avg_address(_form(geometry.channels, channels_last=last), x.itemsize), plan, x, y)
     return y
 
 
@@ -161,6 +165,7 @@ def box_max(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, 
     return y, indices
 
 
+@lru_cache(maxsize=1024)
 def _side_by_side(geometry: Geometry) -> bool:
     """Whether every cell is in exactly one window."""
     if isinstance(geometry, AdaptiveGeometry):
@@ -181,5 +186,6 @@ def box_spread(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
     if geometry.batch:
         plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
-        _run(box_spread_address(form, dy.itemsize, fill=fill), plan, dx, dy)
+        run = _run_with_scratch if form == "lanes" else _run
+        run(box_spread_address(form, dy.itemsize, fill=fill), plan, dx, dy)
     return dx

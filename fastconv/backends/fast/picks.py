@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.memory import is_channels_last, zeros_channels_last
+from fastconv.backends.fast.memory import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.picks import PICKS, picks_address
@@ -38,13 +38,13 @@ def _plan(shape: tuple[int, ...], cells: int, item: int, channels_last: bool, th
     return arguments, threads
 
 
-def _alike(*arrays: Array) -> tuple[bool, tuple[Array, ...]]:
-    """Give arrays one memory order: (whether it is channels-last, the arrays)."""
-    if all(array.flags.c_contiguous for array in arrays):
-        return False, arrays
-    if all(is_channels_last(array) for array in arrays):
-        return True, arrays
-    return False, tuple(np.ascontiguousarray(array) for array in arrays)
+def _alike(a: Array, b: Array) -> tuple[bool, tuple[Array, Array]]:
+    """Give two arrays one memory order: (whether it is channels-last, the arrays)."""
+    if a.flags.c_contiguous and b.flags.c_contiguous:
+        return False, (a, b)
+    if is_channels_last(a) and is_channels_last(b):
+        return True, (a, b)
+    return False, (np.ascontiguousarray(a), np.ascontiguousarray(b))
 
 
 def _run(form: str, x: Array, y: Array, indices: Array, channels_last: bool) -> None:
@@ -75,6 +75,6 @@ def max_unpool(y: Array, indices: Array, size: tuple[int, ...]) -> Array:
 def max_unpool_backward(dy: Array, indices: Array) -> Array:
     """Every value gets the gradient at its index."""
     last, (dy, indices) = _alike(dy, indices)
-    gradient: Array = (zeros_channels_last if last else np.zeros)(indices.shape, dy.dtype)
+    gradient: Array = (empty_channels_last if last else np.empty)(indices.shape, dy.dtype)
     _run("take", dy, gradient, indices, last)
     return gradient

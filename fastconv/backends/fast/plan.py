@@ -315,7 +315,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, longest // source.columns), START=0,
         DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
         SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
-        AHEAD_BYTES=strides[2] if source.inside or not source.copy else 0,
+        AHEAD_BYTES=strides[2] if not source.copy or (source.inside and not task.lanewise) else 0,
         LAST_TAP=(task.lines[2].extent - 1) * strides[2],
     )  # fmt: skip
     return WeightPlan(
