@@ -57,7 +57,11 @@ EDITED = """
 """
 # a helper or an intrinsic of one module, of which the compiled functions of other modules are made
 EDITS = {
-    "rows.py": (" - integer(args, PAD_H)\n", " - integer(args, PAD_H) + 1\n", {"y", "dweight"}),
+    "rows.py": (
+        "top = first_row * integer(args, S_H) - ",
+        "top = 1 + first_row * integer(args, S_H) - ",
+        {"y", "dweight"},
+    ),
     "accumulate.py": ("fadd(emit.load_vector(place, 0)", "fsub(emit.load_vector(place, 0)", {"dx"}),
     "transpose.py": ("((i, upper), (i + bit, lower))", "((i, lower), (i + bit, upper))", {"y"}),
 }

@@ -143,7 +143,7 @@ def _form(channels: int, *, channels_last: bool) -> str:
 
 def box_avg(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
     """Means of the windows, in the memory order of x."""
-    last = is_channels_last(x)
+    last = not x.flags.c_contiguous and is_channels_last(x)
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
@@ -153,7 +153,7 @@ def box_avg(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
 
 def box_max(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, Array | None]:
     """Maxima and their positions, in the memory order of x."""
-    last = is_channels_last(x)
+    last = not x.flags.c_contiguous and is_channels_last(x)
     empty: Any = empty_channels_last if last else np.empty
     y: Array = empty(geometry.output_shape, x.dtype)
     indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
@@ -178,7 +178,8 @@ def _side_by_side(geometry: Geometry) -> bool:
 
 def box_spread(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
     """Gradient of the means: every gradient is shared by the cells of its window."""
-    last, fill = is_channels_last(dy), _side_by_side(geometry)
+    last = not dy.flags.c_contiguous and is_channels_last(dy)
+    fill = _side_by_side(geometry)
     if fill:
         dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
     else:
