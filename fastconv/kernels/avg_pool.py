@@ -17,6 +17,7 @@ from fastconv.kernels.memory import (
     store_number,
     store_number_at,
 )
+from fastconv.kernels.seconds import GROUP_BYTES, add_seconds, spread_seconds
 from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
 
 __all__ = ["avg_pool_address"]
@@ -87,14 +88,22 @@ def _add_along(total, x, step, count, number):
 @helper
 def _add_dense(total, x, every, count, number):
     """`_add_along` for every first or second number: indices that LLVM's vectoriser can follow."""
-    for o in range(count):
+    done, lanes = 0, GROUP_BYTES // size_of(number)
+    if every == 2 and count > lanes:
+        add_seconds(total, x, (count - 1) // lanes, number)
+        done = (count - 1) // lanes * lanes
+    for o in range(done, count):
         store_double(total, o, load_double(total, o) + load_at(x, o * every, number))
 
 
 @helper
 def _spread_dense(x, every, share, count, number):
     """`_spread_along`, likewise."""
-    for o in range(count):
+    done, lanes = 0, GROUP_BYTES // size_of(number)
+    if every == 2 and count > lanes:
+        spread_seconds(x, share, (count - 1) // lanes, number)
+        done = (count - 1) // lanes * lanes
+    for o in range(done, count):
         store_number_at(x, o * every, load_at(x, o * every, number) + load_double(share, o), number)
 
 

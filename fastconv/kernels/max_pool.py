@@ -21,6 +21,7 @@ from fastconv.kernels.memory import (
     store_integer,
     store_number,
 )
+from fastconv.kernels.seconds import GROUP_BYTES, larger_seconds
 from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
 
 __all__ = ["max_pool_address"]
@@ -77,7 +78,13 @@ def _along(x, x_step, y, y_step, index, position, position_step, count, with_ind
 @helper
 def _along_dense(x, every, y, index, position, position_step, count, with_index, number):
     """`_along` for dense results and every first or second number of x: indices that LLVM's vectoriser can follow."""
-    for o in range(count):
+    done = 0
+    if every == 2 and not with_index:
+        lanes = GROUP_BYTES // size_of(number)
+        if count > lanes:
+            larger_seconds(y, x, (count - 1) // lanes, number)
+            done = (count - 1) // lanes * lanes
+    for o in range(done, count):
         value, best = load_at(x, o * every, number), load_at(y, o, number)
         wins = beats(value, best)
         if with_index:

@@ -211,3 +211,28 @@ def skip_others(source, spans, best):
     rows = matrix(source, (spans, 64), (64 * best.itemsize, best.itemsize), best.itemsize)
     hits = ((rows == best) | ((rows != rows) & (best != best))).any(axis=1)
     return int(hits.argmax()) if hits.any() else spans
+
+
+def _every_second(address, groups, number):
+    """Even places of `groups` pairs of 32-byte vectors, as a view."""
+    return matrix(address, (groups * 32 // number.itemsize,), (2 * number.itemsize,), number.itemsize)
+
+
+def larger_seconds(y, x, groups, number):
+    """``y[i] = max(y[i], x[2 i])``; the twin of `fastconv.kernels.seconds`."""
+    value = _every_second(x, groups, number)
+    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
+    wins = (value > best) | ((value != value) & (best == best))
+    best[wins] = value[wins]
+
+
+def add_seconds(totals, x, groups, number):
+    """``totals[i] += x[2 i]``; the twin of `fastconv.kernels.seconds`."""
+    value = _every_second(x, groups, number)
+    matrix(totals, value.shape, (8,), 8)[...] += value
+
+
+def spread_seconds(x, shares, groups, number):
+    """``x[2 i] += shares[i]``; the twin of `fastconv.kernels.seconds`."""
+    place = _every_second(x, groups, number)
+    place[...] = place + matrix(shares, place.shape, (8,), 8)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.errors import InvalidValueError
 from fastconv.functional import (
-    ConvGradients,
     conv1d,
     conv1d_backward,
     conv2d,
@@ -23,20 +20,16 @@ from fastconv.geometry import ConvGeometry, conv_weight_shape
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
-from fastconv.layers.weighted import WeightedLayer
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
+from fastconv.layers.conv_any import ConvolutionLayer
+from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.operations import conv_geometry
-from fastconv.validation.sizes import check_choice, check_integer, check_padding, check_sizes
+from fastconv.validation.sizes import check_choice
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
 
-class _Conv(WeightedLayer):
+class _Conv(ConvolutionLayer):
     """A convolution of any rank; the subclasses name the operation."""
-
-    rank: ClassVar[int]
-    _forward: ClassVar[Callable[..., Array]]
-    _backward: ClassVar[Callable[..., ConvGradients]]
 
     def __init__(
         self,
@@ -56,39 +49,14 @@ class _Conv(WeightedLayer):
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
-        super().__init__(backend)
-        name, rank = type(self).__name__, self.rank
-        self.in_channels = check_integer(name, "in_channels", in_channels, 1)
-        self.out_channels = check_integer(name, "out_channels", out_channels, 1)
-        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
-        self.stride = check_sizes(name, "stride", stride, rank, 1)
-        self.padding = check_padding(name, padding, rank)
-        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
-        self.groups = check_integer(name, "groups", groups, 1)
-        self.padding_mode = check_choice(name, "padding_mode", padding_mode, PADDING_MODES)
-        self.layout = LAYOUTS[rank][0] if layout is None else layout
-        check_layout(name, self.layout, rank)
-        if self.in_channels % self.groups or self.out_channels % self.groups:
-            raise InvalidValueError(
-                f"{name}: groups must divide in_channels and out_channels, but got groups={self.groups} with "
-                f"in_channels={self.in_channels} and out_channels={self.out_channels}."
-            )
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, layout, backend)
+        self.padding_mode = check_choice(type(self).__name__, "padding_mode", padding_mode, PADDING_MODES)
         shape = conv_weight_shape(self.out_channels, self.in_channels, self.groups, self.kernel_size)
         self._draw(shape, self.out_channels, bias, dtype, rng, weight_init)
 
     @property
-    def _channels_last(self) -> bool:
-        return self.layout != LAYOUTS[self.rank][0]
-
-    @property
     def _options(self) -> dict[str, Any]:
-        return {
-            "stride": self.stride,
-            "padding": self.padding if self.padding_mode == "zeros" else 0,
-            "dilation": self.dilation,
-            "groups": self.groups,
-            "layout": self.layout,
-        }
+        return super()._options if self.padding_mode == "zeros" else {**super()._options, "padding": 0}
 
     def forward(self, x: Any) -> Array:
         """Convolve `x`; see `Layer.forward`."""
@@ -111,16 +79,7 @@ class _Conv(WeightedLayer):
     def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
-        operation = type(self)._backward
-        gradients = operation(
-            dy,
-            self._padded(x),
-            self.weight.data,
-            **self._options,
-            needs=self._needs(input_gradient),
-            backend=self.backend or self._kept_backend(),
-        )
-        dx = self._accumulate(gradients)
+        dx = self._gradients(dy, self._padded(x), input_gradient)
         if dx is None or self.padding_mode == "zeros":
             return dx
         return pad_backward(dx, x.shape, self._pairs(x.shape), self.padding_mode, layout=self.layout)
@@ -143,28 +102,8 @@ class _Conv(WeightedLayer):
         """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""
         return layout_shape(self._geometry(input_shape).output_shape, channels_last=self._channels_last)
 
-    def convolutions(self, input_shape: Shape) -> tuple[ConvGeometry, ...]:
-        """Return the geometry of this one."""
-        return (self._geometry(input_shape),)
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        """Outputs times the taps of all channels that each one sees."""
-        return self._geometry(input_shape).multiply_adds()
-
-    def extra_repr(self) -> str:
-        """See `Layer.extra_repr`."""
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        ones = (1,) * self.rank
-        extras = {
-            "stride": (self.stride, ones),
-            "padding": (self.padding, ((0, 0),) * self.rank),
-            "dilation": (self.dilation, ones),
-            "groups": (self.groups, 1),
-            "bias": (self.bias is not None, True),
-            "padding_mode": (self.padding_mode, "zeros"),
-            "layout": (self.layout, LAYOUTS[self.rank][0]),
-        }
-        return text + "".join(f", {name}={value!r}" for name, (value, usual) in extras.items() if value != usual)
+    def _unusual(self) -> dict[str, tuple[Any, Any]]:
+        return {**super()._unusual(), "padding_mode": (self.padding_mode, "zeros")}
 
 
 class Conv2d(_Conv):

@@ -1,0 +1,142 @@
+"""Every second number of a dense row, whole vectors at a time, as LLVM IR: windows with stride 2.
+
+LLVM does not vectorise a loop over every second number. A group reads two vectors and keeps their even places, so the
+last number that it reads is one beyond the last that it needs: the caller leaves the last numbers of a row out.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastconv.kernels.jit import INTERPRETED
+
+__all__ = ["GROUP_BYTES", "add_seconds", "larger_seconds", "spread_seconds"]
+
+GROUP_BYTES = 32  # of one vector: rows of pooling are short, and the rest of a row costs as much as the groups
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+class _Row:
+    """Vectors of one type, in a row of `number`."""
+
+    def __init__(self, builder, number):
+        self.builder, self.item = builder, number.bitwidth // 8
+        self.lanes = GROUP_BYTES // self.item
+        self.vector = ir.VectorType(ir.FloatType() if number.bitwidth == 32 else ir.DoubleType(), self.lanes)
+        self.doubles = ir.VectorType(ir.DoubleType(), self.lanes)
+
+    def pointer(self, address, kind):
+        return self.builder.inttoptr(address, kind.as_pointer())
+
+    def load(self, address, kind=None):
+        return self.builder.load(self.pointer(address, kind or self.vector), align=self.item)
+
+    def shuffle(self, a, b, places):
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(places)), places))
+
+    def both(self, address):
+        """Two neighbouring vectors."""
+        return self.load(address), self.load(self.builder.add(address, ir.Constant(_I64, GROUP_BYTES)))
+
+    def seconds(self, address):
+        """Numbers 0, 2, 4 and so on from `address`."""
+        return self.shuffle(*self.both(address), list(range(0, 2 * self.lanes, 2)))
+
+    def widened(self, vector):
+        return vector if self.item == 8 else self.builder.fpext(vector, self.doubles)
+
+    def narrowed(self, vector):
+        return vector if self.item == 8 else self.builder.fptrunc(vector, self.vector)
+
+
+def _each_group(builder, groups, body):
+    """Emit a loop; `body` gets the number of the group, of which there is at least one."""
+    before, loop = builder.block, builder.append_basic_block("seconds")
+    done = builder.append_basic_block("seconds_end")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    group = builder.phi(_I64)
+    group.add_incoming(ir.Constant(_I64, 0), before)
+    body(group)
+    following = builder.add(group, ir.Constant(_I64, 1))
+    group.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", following, groups), loop, done)
+    builder.position_at_end(done)
+
+
+def _offset(builder, address, group, step):
+    return builder.add(address, builder.mul(group, ir.Constant(_I64, step)))
+
+
+@intrinsic
+def larger_seconds(typing_context, y, x, groups, number):
+    """``y[i] = max(y[i], x[2 i])`` for `groups` vectors; NaN wins, and of equals y."""
+
+    def codegen(context, builder, signature, arguments):
+        y, x, groups, _ = arguments
+        row = _Row(builder, number)
+
+        def body(group):
+            place = _offset(builder, y, group, GROUP_BYTES)
+            value, best = row.seconds(_offset(builder, x, group, 2 * GROUP_BYTES)), row.load(place)
+            nan = builder.and_(builder.fcmp_unordered("uno", value, value), builder.fcmp_ordered("ord", best, best))
+            wins = builder.or_(builder.fcmp_ordered(">", value, best), nan)
+            builder.store(builder.select(wins, value, best), row.pointer(place, row.vector), align=row.item)
+
+        _each_group(builder, groups, body)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, number), codegen
+
+
+@intrinsic
+def add_seconds(typing_context, totals, x, groups, number):
+    """``totals[i] += x[2 i]`` for `groups` vectors; the totals are float64."""
+
+    def codegen(context, builder, signature, arguments):
+        totals, x, groups, _ = arguments
+        row = _Row(builder, number)
+
+        def body(group):
+            place = _offset(builder, totals, group, 8 * row.lanes)
+            more = row.widened(row.seconds(_offset(builder, x, group, 2 * GROUP_BYTES)))
+            total = builder.load(row.pointer(place, row.doubles), align=8)
+            builder.store(builder.fadd(total, more), row.pointer(place, row.doubles), align=8)
+
+        _each_group(builder, groups, body)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, number), codegen
+
+
+@intrinsic
+def spread_seconds(typing_context, x, shares, groups, number):
+    """``x[2 i] += shares[i]`` for `groups` vectors; the shares are float64, and what lies between stays as it is."""
+
+    def codegen(context, builder, signature, arguments):
+        x, shares, groups, _ = arguments
+        row = _Row(builder, number)
+
+        def body(group):
+            place = _offset(builder, x, group, 2 * GROUP_BYTES)
+            share = builder.load(row.pointer(_offset(builder, shares, group, 8 * row.lanes), row.doubles), align=8)
+            first, second = row.both(place)
+            even = row.shuffle(first, second, list(range(0, 2 * row.lanes, 2)))
+            odd = row.shuffle(first, second, list(range(1, 2 * row.lanes, 2)))
+            even = row.narrowed(builder.fadd(row.widened(even), share))
+            half = row.lanes // 2
+            for part in (0, 1):
+                places = [i // 2 + part * half + i % 2 * row.lanes for i in range(row.lanes)]
+                here = builder.add(place, ir.Constant(_I64, part * GROUP_BYTES))
+                builder.store(row.shuffle(even, odd, places), row.pointer(here, row.vector), align=row.item)
+
+        _each_group(builder, groups, body)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, number), codegen
+
+
+if INTERPRETED:
+    from fastconv.kernels.twins import add_seconds, larger_seconds, spread_seconds
