@@ -41,7 +41,7 @@ def fastconv(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
-    """Convolution and pooling for NumPy: plain loops and a Numba engine, side by side."""
+    """Convolutional networks for NumPy: plain loops and a Numba engine, side by side."""
     if version:
         typer.echo(f"fastconv {__version__}")
     elif context.invoked_subcommand is None:
