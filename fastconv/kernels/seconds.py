@@ -42,7 +42,8 @@ class _Row:
 
     def seconds(self, address):
         """Numbers 0, 2, 4 and so on from `address`."""
-        return self.shuffle(*self.both(address), list(range(0, 2 * self.lanes, 2)))
+        first, second = self.both(address)
+        return self.shuffle(first, second, list(range(0, 2 * self.lanes, 2)))
 
     def widened(self, vector):
         return vector if self.item == 8 else self.builder.fpext(vector, self.doubles)
