@@ -60,7 +60,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     Parameters
     ----------
     shape : tuple of int
-        (outputs, inputs, *kernel); a vector counts as one output per entry.
+        ``(outputs, inputs, *kernel)``; a vector counts as one output per entry.
 
     Returns
     -------
