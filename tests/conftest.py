@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import fastconv  # noqa: F401 - brings the two modules below
+
+# A shell that runs the tests in the background ignores Ctrl-C; every program that they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run; FASTCONV_HYPOTHESIS_PROFILE=full looks for new ones.
 settings.register_profile(
