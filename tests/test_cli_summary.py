@@ -90,7 +90,7 @@ def test_the_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     ("arguments", "code", "message"),
     [
         ([], 2, "must be given"),
-        (["resnet21"], 1, "name must be one of .*'resnet20'.*but got 'resnet21'"),
+        (["resnet21"], 2, r"must be one of .*, resnet20, .*, or a Python file, but got 'resnet21'"),
         (["digits", "--input", "1-8-8"], 2, "such as 3x32x32"),
         (["digits", "--input", "1x0x8"], 2, "must be positive integers"),
         (["digits", "--batch", "0"], 2, "batch"),

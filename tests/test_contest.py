@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -262,11 +263,15 @@ def test_a_contest_with_two_threads_and_all_figures() -> None:
     assert forward.flops == 2 * layer.multiply_adds()
     assert backward.flops == 2 * forward.flops
     assert set(backward.parts) == {"dx", "dweight"}
-    assert all(0 < (backward.part_of_peak(name) or 0) < 1 for name in backward.parts)
+    for name, seconds in backward.parts.items():  # no bound: a peak is too low where a neighbour took the core
+        shares = [backward.flops // 2 / time / 1e9 / peak for time, peak in zip(seconds, backward.peaks)]
+        assert backward.part_of_peak(name) == median(shares) > 0
     assert (forward.scaling is None) == (threads == 1)
     assert forward.ratio is not None
     assert forward.ratio > 0
-    assert 0 < (forward.of_peak or 0) < 1
+    ours = [min(each.rounds[i] for each in forward.entries if each.engine == "fastconv") for i in range(2)]
+    shares = [forward.flops / time / 1e9 / peak for time, peak in zip(ours, forward.peaks)]
+    assert forward.of_peak == median(shares) > 0
     assert forward.times_faster is not None
     assert forward.times_faster > 1
     assert set(found.spinning) == {"fastconv", "Right"}

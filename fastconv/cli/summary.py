@@ -77,12 +77,10 @@ def _image(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def _is_file(model: str) -> bool:
-    return model.endswith(".py") or ".py:" in model
-
-
 def _title(model: str) -> str:
-    return Path(model).name if _is_file(model) else model
+    from fastconv.models import is_model_file
+
+    return Path(model).name if is_model_file(model) else model
 
 
 def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> tuple[Layer, tuple[int, ...]]:
@@ -90,7 +88,9 @@ def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> 
     from fastconv import models
 
     options: dict[str, Any] = {} if classes is None else {"classes": classes}
-    if not _is_file(model):
+    if not models.is_model_file(model):
+        if model not in models.MODELS:
+            raise typer.BadParameter(f"must be one of {', '.join(models.MODELS)}, or a Python file, but got {model!r}.")
         shape = image or models.input_shape_of(model)
         return models.by_name(model, input_shape=shape, rng=0, **options), shape
     if image is None:

@@ -132,10 +132,10 @@ def default_model(image_shape: tuple[int, int, int]) -> str:
 
 def make_model(name: str, dataset: Dataset, seed: int) -> Layer:
     """Return the network with fresh weights, for the images and the classes of a dataset."""
-    from fastconv.models import MODELS, by_name, load_model_file  # not for --help
+    from fastconv.models import MODELS, by_name, is_model_file, load_model_file  # not for --help
 
     options: dict[str, Any] = {"input_shape": dataset.image_shape, "classes": len(dataset.classes), "rng": seed}
-    if ".py" in name:
+    if is_model_file(name):
         model = load_model_file(name, **options)
     elif name in MODELS:
         model = by_name(name, **options)

@@ -25,7 +25,7 @@ from fastconv.layers.adaptive_pool import (
     AdaptiveMaxPool2d,
     AdaptiveMaxPool3d,
 )
-from fastconv.layers.base import Layer, inference_mode
+from fastconv.layers.base import Layer
 from fastconv.layers.batch_normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from fastconv.layers.containers import Sequential, predict
 from fastconv.layers.conv import Conv1d, Conv2d, Conv3d
@@ -40,6 +40,7 @@ from fastconv.layers.global_pool import (
     GlobalMaxPool3d,
 )
 from fastconv.layers.group_normalization import GroupNorm
+from fastconv.layers.inference import inference_mode
 from fastconv.layers.instance_normalization import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from fastconv.layers.layer_normalization import LayerNorm
 from fastconv.layers.linear import Flatten, Identity, Linear

@@ -32,8 +32,8 @@ from fastconv.functional.smooth import (
     tanh,
     tanh_backward,
 )
-from fastconv.layers.base import Shape
 from fastconv.layers.elementwise import OPERATIONS, Elementwise
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array
 from fastconv.validation.numbers import check_number
 from fastconv.validation.sizes import check_choice

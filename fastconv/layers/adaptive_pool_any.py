@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
-from fastconv.backends import check_backend_name
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer, Shape, remembers
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
+from fastconv.layers.planes import MaximaLayer, PlanesLayer
+from fastconv.layers.steps import Shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.pooling import check_adaptive_size
 
 __all__ = ["Adaptive", "AvgOfPlane", "Global", "MaxOfPlane"]
 
-_INDEX_BYTES = 8
 
-
-class _PlanePool(Layer):
+class _PlanePool(PlanesLayer):
     """Windows that divide up the whole plane; the subclasses name the operation."""
-
-    rank: ClassVar[int]
-    _forward: ClassVar[Callable[..., Any]]
-    _backward: ClassVar[Callable[..., Array]]
-
-    def __init__(self, layout: str | None, backend: str | None) -> None:
-        super().__init__()
-        name = type(self).__name__
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
-        check_layout(name, self.layout, self.rank)
-        self.backend = None if backend is None else check_backend_name(name, backend)
-
-    @property
-    def _channels_last(self) -> bool:
-        return self.layout != LAYOUTS[self.rank][0]
-
-    @property
-    def _arguments(self) -> tuple[Any, ...]:
-        """What the operation takes after its input."""
-        return ()
 
     def _out(self, size: Shape) -> Shape:
         """Output size of planes of that size."""
@@ -81,34 +58,8 @@ class AvgOfPlane(_PlanePool):
         return operation(dy, input_shape, layout=self.layout, backend=backend)
 
 
-class MaxOfPlane(_PlanePool):
+class MaxOfPlane(_PlanePool, MaximaLayer):
     """Maxima."""
-
-    def forward(self, x: Any) -> Array:
-        """Return the maxima and remember where they were; see `Layer.forward`."""
-        x = check_array(type(self).__name__, "x", x)
-        operation, options = type(self)._forward, {"layout": self.layout, "backend": self.backend}
-        y: Array
-        if not remembers():
-            self._keep()
-            y = operation(x, *self._arguments, **options)
-            return y
-        y, indices = operation(x, *self._arguments, return_indices=True, **options)
-        self._keep(indices, x.shape)
-        return y
-
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
-        """Return the gradient, sent to the cells that won; see `Layer.backward`."""
-        indices, input_shape = self._kept()
-        dy = self._check_dy(dy, indices.shape)
-        if not input_gradient:
-            return None
-        operation, backend = type(self)._backward, self.backend or self._kept_backend()
-        return operation(dy, indices, input_shape, layout=self.layout, backend=backend)
-
-    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """Bytes of the index of every maximum."""
-        return prod(self.output_shape(input_shape)) * _INDEX_BYTES
 
 
 class Adaptive(_PlanePool):

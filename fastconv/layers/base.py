@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -14,84 +12,12 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastconv.backends import get_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.geometry import ConvGeometry
+from fastconv.layers.inference import remembers
 from fastconv.layers.parameter import Parameter
+from fastconv.layers.steps import Shape, Step, Value
 from fastconv.validation.arrays import Array
 
-__all__ = ["Layer", "Step", "Value", "inference_mode", "remembers"]
-
-Shape = tuple[int, ...]
-
-_remembering: ContextVar[bool] = ContextVar("fastconv_layers_remember", default=True)
-
-
-@contextmanager
-def inference_mode() -> Iterator[None]:
-    """Let layers forget their inputs inside the block, so that a network takes the memory of two layers.
-
-    `Layer.backward` raises after such a forward pass. The mode is local to the context; it does not switch dropout or
-    batch normalisation, which is what `Layer.eval` does.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastconv.layers import ReLU
-    >>> layer = ReLU()
-    >>> with inference_mode():
-    ...     layer(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    >>> layer.backward(np.ones(2))
-    Traceback (most recent call last):
-    fastconv.errors.NotRunError: ReLU.backward: forward must run first, outside of inference_mode.
-    """
-    token = _remembering.set(False)
-    try:
-        yield
-    finally:
-        _remembering.reset(token)
-
-
-def remembers() -> bool:
-    """Whether layers keep what their backward pass needs, that is, whether no `inference_mode` is active."""
-    return _remembering.get()
-
-
-class Value(NamedTuple):
-    """One array on the way through a network, known by its shape alone.
-
-    Attributes
-    ----------
-    key : int
-        The same for the same memory, so that an array that two layers keep is counted once.
-    shape : tuple of int
-        Shape of the array.
-    """
-
-    key: int
-    shape: Shape
-
-
-class Step(NamedTuple):
-    """One layer at work in a network.
-
-    Attributes
-    ----------
-    name : str
-        Where the layer is, as in the names of a state dict: "3.body.0".
-    layer : Layer
-        The layer.
-    inputs : tuple of Value
-        What it reads; a sum of branches reads several arrays.
-    output : Value
-        What it writes; the same key as an input where it returns a view.
-    branches : tuple of (int, int)
-        Where branches meet that all read the same: the first step of each, and the one after its last.
-    """
-
-    name: str
-    layer: Layer
-    inputs: tuple[Value, ...]
-    output: Value
-    branches: tuple[tuple[int, int], ...] = ()
+__all__ = ["Layer"]
 
 
 class Layer(ABC):

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.conv import ConvGradients
-from fastconv.layers.base import Shape
 from fastconv.layers.running import Running, Statistics
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]

@@ -19,8 +19,8 @@ from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
 from fastconv.geometry import ConvGeometry, conv_weight_shape
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Shape
 from fastconv.layers.conv_any import ConvolutionLayer
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_choice

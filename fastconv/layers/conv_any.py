@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from fastconv.errors import InvalidValueError
 from fastconv.functional import ConvGradients
 from fastconv.geometry import ConvGeometry
-from fastconv.layers.base import Shape
+from fastconv.layers.steps import Shape
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_layout
 from fastconv.validation.sizes import check_integer, check_padding, check_sizes

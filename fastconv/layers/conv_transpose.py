@@ -18,8 +18,8 @@ from fastconv.functional import (
 from fastconv.geometry import ConvGeometry
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Shape
 from fastconv.layers.conv_any import ConvolutionLayer
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry

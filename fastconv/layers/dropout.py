@@ -9,7 +9,8 @@ import numpy as np
 
 from fastconv.functional.views import finish
 from fastconv.layers.arguments import check_input_shape, check_rng
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
 from fastconv.validation.numbers import check_number
 

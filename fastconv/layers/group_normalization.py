@@ -11,8 +11,8 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.conv import ConvGradients
 from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
 from fastconv.layers.arguments import check_dtype, check_input_shape
-from fastconv.layers.base import Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS, Normalization
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_choice, check_flag, check_integer
 

@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike
 from fastconv import initializers
 from fastconv.errors import InvalidValueError
 from fastconv.functional.linear import linear, linear_backward
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
+from fastconv.layers.steps import Shape
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer

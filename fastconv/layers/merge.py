@@ -11,7 +11,8 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.relu import add
-from fastconv.layers.base import Layer, Shape, Step, Value
+from fastconv.layers.base import Layer
+from fastconv.layers.steps import Shape, Step, Value
 from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.numbers import check_axis
 from fastconv.validation.sizes import check_integer

@@ -10,8 +10,9 @@ import numpy as np
 
 from fastconv.backends import check_backend_name
 from fastconv.functional.conv import ConvGradients
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array
 from fastconv.validation.numbers import check_number
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
-from fastconv.backends import check_backend_name
 from fastconv.geometry import WindowGeometry
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer, Shape, remembers
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
+from fastconv.layers.planes import MaximaLayer, PlanesLayer
+from fastconv.layers.steps import Shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag, check_padding, check_sizes
@@ -18,15 +17,10 @@ from fastconv.validation.sizes import check_flag, check_padding, check_sizes
 __all__ = ["AvgPool", "LPPool", "MaxPool"]
 
 _ITEMSIZE = 0  # a shape may be larger than this machine; the operation checks its arrays
-_INDEX_BYTES = 8
 
 
-class _Pool(Layer):
+class _Pool(PlanesLayer):
     """Windows over every plane; the subclasses name the operation."""
-
-    rank: ClassVar[int]
-    _forward: ClassVar[Callable[..., Any]]
-    _backward: ClassVar[Callable[..., Array]]
 
     def __init__(
         self,
@@ -38,20 +32,17 @@ class _Pool(Layer):
         layout: str | None,
         backend: str | None,
     ) -> None:
-        super().__init__()
+        super().__init__(layout, backend)
         name, rank = type(self).__name__, self.rank
         self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
         self.stride = self.kernel_size if stride is None else check_sizes(name, "stride", stride, rank, 1)
         self.padding = check_padding(name, padding, rank)
         self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
         self.ceil_mode = check_flag(name, "ceil_mode", ceil_mode)
-        self.layout = LAYOUTS[rank][0] if layout is None else layout
-        check_layout(name, self.layout, rank)
-        self.backend = None if backend is None else check_backend_name(name, backend)
 
     @property
-    def _channels_last(self) -> bool:
-        return self.layout != LAYOUTS[self.rank][0]
+    def _arguments(self) -> tuple[Any, ...]:
+        return (self.kernel_size,)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -96,7 +87,7 @@ class _Pool(Layer):
         return text + "".join(f", {name}={value!r}" for name, (value, usual) in extras.items() if value != usual)
 
 
-class MaxPool(_Pool):
+class MaxPool(_Pool, MaximaLayer):
     """Largest element of every window."""
 
     def __init__(
@@ -111,33 +102,6 @@ class MaxPool(_Pool):
         backend: str | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout, backend)
-
-    def forward(self, x: Any) -> Array:
-        """Return the maxima and remember where they were; see `Layer.forward`."""
-        x = check_array(type(self).__name__, "x", x)
-        operation, options = type(self)._forward, {**self._options, "backend": self.backend}
-        y: Array
-        if not remembers():
-            self._keep()
-            y = operation(x, self.kernel_size, **options)
-            return y
-        y, indices = operation(x, self.kernel_size, return_indices=True, **options)
-        self._keep(indices, x.shape)
-        return y
-
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
-        """Return the gradient, sent to the cells that won; see `Layer.backward`."""
-        indices, input_shape = self._kept()
-        dy = self._check_dy(dy, indices.shape)
-        if not input_gradient:
-            return None
-        operation = type(self)._backward
-        backend = self.backend or self._kept_backend()
-        return operation(dy, indices, input_shape, layout=self.layout, backend=backend)
-
-    def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """Bytes of the index of every maximum."""
-        return prod(self.output_shape(input_shape)) * _INDEX_BYTES
 
 
 class AvgPool(_Pool):

@@ -11,9 +11,10 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.layers.arguments import check_dtype
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
 from fastconv.layers.elementwise import OPERATIONS
 from fastconv.layers.parameter import Parameter
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.numbers import check_axis, check_number
 from fastconv.validation.sizes import check_integer

@@ -10,7 +10,8 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.padding import pad, pad_backward
 from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
 from fastconv.validation.sizes import check_choice, check_flag
 

@@ -8,8 +8,9 @@ from typing import Any
 from fastconv.backends import check_backend_name
 from fastconv.functional.response_normalization import local_response_norm, local_response_norm_backward
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.numbers import check_number
 from fastconv.validation.sizes import check_choice, check_integer

@@ -9,8 +9,8 @@ from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
 from fastconv.layers.arguments import check_dtype, check_input_shape
-from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_layout
 from fastconv.validation.numbers import check_number
 from fastconv.validation.sizes import check_flag, check_integer

@@ -8,7 +8,8 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
 from fastconv.validation.sizes import check_integer, check_sizes
 

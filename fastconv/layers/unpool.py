@@ -14,9 +14,9 @@ from fastconv.functional import (
     max_unpool3d,
     max_unpool3d_backward,
 )
-from fastconv.layers.adaptive_pool_any import MaxOfPlane
-from fastconv.layers.base import Layer, Shape
-from fastconv.layers.pool_any import MaxPool
+from fastconv.layers.base import Layer
+from fastconv.layers.planes import MaximaLayer
+from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 
 __all__ = ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
@@ -32,14 +32,14 @@ class _MaxUnpool(Layer):
     def __init__(self, pool: Layer) -> None:
         super().__init__()
         name = type(self).__name__
-        if not isinstance(pool, (MaxPool, MaxOfPlane)) or pool.rank != self.rank:
+        if not isinstance(pool, MaximaLayer) or pool.rank != self.rank:
             raise InvalidTypeError(
                 f"{name}: pool must be a max-pooling layer over {self.rank} spatial axes, but got {pool!r}."
             )
         self._pool = (pool,)  # in a tuple, so that it does not count as a layer inside this one
 
     @property
-    def pool(self) -> MaxPool | MaxOfPlane:
+    def pool(self) -> MaximaLayer:
         """The pooling whose maxima are put back."""
         return self._pool[0]
 

@@ -2,7 +2,7 @@
 
 from fastconv.models.digits import DigitsNet
 from fastconv.models.lenet import LeNet5
-from fastconv.models.loading import load_model_file
+from fastconv.models.loading import is_model_file, load_model_file
 from fastconv.models.registry import MODELS, ModelEntry, by_name, input_shape_of
 from fastconv.models.resnet import BasicBlock, ResNet
 from fastconv.models.three_layer import ThreeLayerConvNet
@@ -19,5 +19,6 @@ __all__ = [
     "ThreeLayerConvNet",
     "by_name",
     "input_shape_of",
+    "is_model_file",
     "load_model_file",
 ]

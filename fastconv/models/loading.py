@@ -13,10 +13,15 @@ from typing import Any
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers import Layer
 
-__all__ = ["load_model_file"]
+__all__ = ["is_model_file", "load_model_file"]
 
 _OPERATION = "load_model_file"
 _USUAL = "model"
+
+
+def is_model_file(name: str) -> bool:
+    """Whether ``"file.py"`` or ``"file.py:name"`` is meant, and not one of `MODELS`."""
+    return name.endswith(".py") or ".py:" in name
 
 
 def load_model_file(path: str, **options: Any) -> Layer:

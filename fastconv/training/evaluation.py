@@ -9,7 +9,8 @@ import numpy as np
 
 from fastconv.data.dataset import Dataset
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.layers.base import Layer, inference_mode
+from fastconv.layers.base import Layer
+from fastconv.layers.inference import inference_mode
 from fastconv.losses import accuracy
 from fastconv.training.gathering import Gather, Prepare
 from fastconv.training.records import Metrics
