@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import pytest
 from strategies import BACKENDS
@@ -19,8 +20,9 @@ if "fast" not in BACKENDS:
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from fastconv.backends.fast import tiling
-from fastconv.kernels.memory import TILE_ARGUMENTS
+from fastconv.backends.fast import pieces, tiling
+from fastconv.kernels.memory import SLIDE_ARGUMENTS, TILE_ARGUMENTS
+from fastconv.kernels.slide import TAPS, WINDOWS, Slide, emit_slide
 from fastconv.kernels.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
 from fastconv.kernels.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
 
@@ -67,14 +69,15 @@ def skip_unless_known(cpu: Cpu) -> None:
         pytest.skip(f"LLVM {llvm.llvm_version_info[0]} does not know {cpu}, which came with {cpu.since}")
 
 
-def assembly(tile: Tile, cpu: Cpu) -> str:
-    """Compile a tile alone."""
-    integer = ir.IntType(64)
+def assembly(shape: Tile | Slide, cpu: Cpu) -> str:
+    """Compile a micro-kernel alone."""
+    integer, slides = ir.IntType(64), isinstance(shape, Slide)
+    arguments = [integer] * (SLIDE_ARGUMENTS if slides else TILE_ARGUMENTS)
     module = ir.Module()
     module.triple = cpu.triple
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [integer] * TILE_ARGUMENTS), "tile")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), "kernel")
     builder = ir.IRBuilder(function.append_basic_block())
-    emit_tile(builder, tile, list(function.args))
+    (emit_slide if slides else emit_tile)(builder, shape, list(function.args))
     builder.ret_void()
     compiled = llvm.parse_assembly(str(module))
     compiled.verify()
@@ -158,10 +161,15 @@ def spills(body: list[str]) -> list[str]:
     return [instruction for instruction in body if STACK.search(instruction) and VECTOR.search(instruction)]
 
 
-def check(tile: Tile, cpu: Cpu) -> None:
+def products_of(slide: Slide) -> int:
+    """Multiply-adds of vectors in the inner loop."""
+    return slide.pixels * slide.vectors * slide.taps * (slide.runs if slide.kind == TAPS else 1)
+
+
+def check(shape: Tile | Slide, cpu: Cpu) -> None:
     """Registers of the full width, fused instructions where there are any, and no spill in the inner loop."""
-    body = inner_loop(assembly(tile, cpu))
-    listing = f"{tile} for {cpu}:\n" + "\n".join(body)
+    body = inner_loop(assembly(shape, cpu))
+    listing = f"{shape} for {cpu}:\n" + "\n".join(body)
     assert not spills(body), f"{spills(body)}\n{listing}"
     fused, register = {
         "avx512": (r"vfn?m\w+p[sd]\s", r"%zmm"),
@@ -171,7 +179,7 @@ def check(tile: Tile, cpu: Cpu) -> None:
     }[cpu.target.name]
     products = [instruction for instruction in body if MULTIPLY.match(instruction)]
     assert all(re.match(fused, product) and re.search(register, product) for product in products), listing
-    count = tile.rows * tile.vectors
+    count = shape.rows * shape.vectors if isinstance(shape, Tile) else products_of(shape)
     assert len(products) >= count, listing
     assert len(products) % count == 0, listing  # a multiple where LLVM unrolled
 
@@ -226,6 +234,36 @@ def test_no_tile_spills(cpu: Cpu) -> None:
     every = os.environ.get("FASTCONV_HYPOTHESIS_PROFILE") == "full"
     for tile in tiles(cpu.target, every=every):
         check(tile, cpu)
+
+
+def slides(target: Target) -> Iterator[Slide]:
+    """Every micro-kernel of depthwise convolution that the plans use."""
+    strides = range(1, pieces.MOST_STRIDE + 1)
+    for taps, stride, itemsize, masked in product(pieces._TILES, strides, (4, 8), (0, 1)):
+        lanes, (vectors, pixels), sums = target.lanes(itemsize), pieces.largest_tile(taps), pieces.largest_sum(taps)
+        for width, size in product(range(1, vectors + 1), range(1, pixels + 1)):
+            yield Slide(WINDOWS, size, width, lanes, itemsize, masked, taps, stride)
+        yield Slide(WINDOWS, 1, pieces.EDGE_VECTORS, lanes, itemsize, masked, taps, stride)
+        for runs, width, size in product(
+            range(1, sums.runs + 1), range(1, sums.vectors + 1), range(1, sums.pixels + 1)
+        ):
+            yield Slide(TAPS, size, width, lanes, itemsize, masked, taps, stride, runs)
+
+
+@pytest.mark.parametrize("cpu", [cpu for cpu in CPUS if cpu.target == AVX512], ids=str)
+def test_no_sliding_window_spills(cpu: Cpu) -> None:
+    skip_unless_known(cpu)
+    every = os.environ.get("FASTCONV_HYPOTHESIS_PROFILE") == "full"
+    for number, slide in enumerate(slides(cpu.target)):
+        if every or number % 7 == 0:
+            check(slide, cpu)
+
+
+def test_a_sliding_window_too_wide_is_caught() -> None:
+    cpu = BY_NAME["skylake-avx512"]
+    skip_unless_known(cpu)
+    with pytest.raises(AssertionError, match="rsp"):
+        check(Slide(WINDOWS, 14, 2, 16, 4, 0, 3, 1), cpu)
 
 
 # The checker itself.

@@ -14,9 +14,9 @@ from fastconv.workloads import LAYERS, by_name
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
+from fastconv.backends.fast.choice import plan_gradient, plan_pass
 from fastconv.backends.fast.explain import explain
 from fastconv.backends.fast.passes import forward_pass
-from fastconv.backends.fast.plan import plan_conv, plan_weight
 from fastconv.settings import get_options
 
 PASSES = ("forward", "input gradient", "weight gradient")
@@ -49,9 +49,9 @@ def test_every_pass_of_every_layer(layer) -> None:  # type: ignore[no-untyped-de
     found = parts("\n".join(explain(geometry, 4, 2)))
     assert tuple(found) == PASSES
     limit = get_options().max_workspace
-    forward = plan_conv(forward_pass(geometry), 4, 2, limit)
+    forward = plan_pass(forward_pass(geometry), 4, 2, limit)
     assert found["forward"].startswith(forward.description + "\n")
-    weight = plan_weight(forward_pass(geometry), 4, 2, limit)
+    weight = plan_gradient(forward_pass(geometry), 4, 2, limit)
     assert found["weight gradient"].startswith(weight.description.removesuffix(" tasks"))
     expected = f"{weight.splits} splits of the pixels" if weight.splits > 1 else "one sum over all pixels"
     assert expected in found["weight gradient"]

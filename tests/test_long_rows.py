@@ -212,7 +212,8 @@ def borrows(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> 
         if isinstance(made, scatter.ScatterPlan):
             return made.packed_bytes + made.zeros_bytes + made.scratch_bytes
         assert isinstance(made, plan.ConvPlan)
-        return round_up(made.packed_group_bytes * made.task.groups) + made.scratch_bytes
+        packed = 0 if made.packs else round_up(made.packed_group_bytes * made.task.groups)
+        return packed + made.scratch_bytes
 
     most = max(with_weights(made) for made in gradient)
     return Workspace(with_weights(forward), most, sums + weight.scratch_bytes)

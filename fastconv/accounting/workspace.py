@@ -17,7 +17,9 @@ __all__ = ["KEPT_BUFFER", "Workspace", "conv_workspace", "linear_workspace"]
 KEPT_BUFFER = 2**27  # a buffer up to this size stays with the engine between calls
 _LINE = 64  # bytes of a cache line, which is what buffers are cut at; no vector is wider
 _BAND = 2**19  # bytes of the band of one thread, unless one window takes more
-_HEAVY, _HEAVY_BAND = 2**20, 2**22  # weight gradients larger than the first have bands up to the second
+_HEAVY, _HEAVY_BAND = 2**20, 2**22  # weight gradients larger than the first, and passes with more weights than
+# numbers of x, have bands up to the second
+_PACK = 2**8 + _LINE  # bytes of an order to pack weights, of each thread that packs its own
 _COLUMN_BAND = 2**22  # the same where the gradient of the input goes through columns
 _LARGEST_BAND = 2**22  # of a segment of a row that would be halo for the most part in a smaller one
 _SHORT_ROW, _SHORTEST_SEGMENT = 2**8, 2**6  # pixels of a row that stays whole where it can; of a segment
@@ -166,7 +168,9 @@ def _band(source_rows: int, extent: int, row: _Row, most: int, limit: int) -> in
 def _forward(sizes: _Lowering) -> int:
     taps = prod(axis.kernel for axis in sizes.axes)
     packed = _packed(sizes.groups, sizes.lanes, taps * sizes.depth, sizes.itemsize)
-    return _whole_lines(packed) + sizes.threads * _source_band(sizes, _BAND)
+    heavy = sizes.lanes * taps > sizes.batch * prod(axis.size for axis in sizes.axes)
+    most = _HEAVY_BAND if heavy else _BAND
+    return _whole_lines(packed) + sizes.threads * (_source_band(sizes, most) + heavy * _PACK)
 
 
 def _source_band(sizes: _Lowering, most: int) -> int:
@@ -203,7 +207,9 @@ def _by_phases(sizes: _Lowering, *, depthwise: bool) -> int:
     lanes, reduction = (sizes.lanes, 1) if depthwise else (sizes.depth, sizes.lanes)
     row = _Row(counts[2], 1, extents[2], taps[0] * sizes.lanes * sizes.itemsize, sizes.groups * lanes * sizes.itemsize)
     images = 0 if sizes.groups == 1 and all(axis.kernel == 1 == axis.stride for axis in sizes.axes) else sizes.batch
-    band = _band(images * counts[0] * (counts[1] - 1 + extents[1]), extents[1], row, _BAND, sizes.limit)
+    heavy = lanes * prod(taps) > sizes.batch * prod(axis.out for axis in sizes.axes)
+    rows, most = images * counts[0] * (counts[1] - 1 + extents[1]), _HEAVY_BAND if heavy else _BAND
+    band = _band(rows, extents[1], row, most, sizes.limit) + heavy * _PACK
     return _whole_lines(_packed(sizes.groups, lanes, prod(taps) * reduction, sizes.itemsize)) + sizes.threads * band
 
 

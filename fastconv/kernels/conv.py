@@ -17,17 +17,18 @@ from functools import cache
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import call_tile, fence, integer
+from fastconv.kernels.memory import call_kernel, call_tile, fence, integer, store_integer
+from fastconv.kernels.pack import PACK
 from fastconv.kernels.rows import SOURCE, address_of_window, fill_band, reads_source
 
-__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "conv_address", "first_column", "tile_chunks"]
+__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "PACK_BYTES", "conv_address", "first_column", "tile_chunks"]
 
 CONV = Block(
     SOURCE
     + """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
     A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL
-    ROW_TASKS BLOCK_TASKS AHEAD STREAM
+    ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL
 """
 )
 # one block of filters: two tiles (tall, one row less), byte offsets into a, b and c, step of b, lanes of the last
@@ -50,10 +51,14 @@ BIAS, Y, Y_N, Y_D, Y_H, Y_W, Y_GROUP = (_I[name] for name in ("BIAS", "Y", "Y_N"
 TILES_BIG, TILES, M_BIG, M_SMALL = _I["TILES_BIG"], _I["TILES"], _I["M_BIG"], _I["M_SMALL"]
 ROW_TASKS, BLOCK_TASKS, AHEAD, STREAM = _I["ROW_TASKS"], _I["BLOCK_TASKS"], _I["AHEAD"], _I["STREAM"]
 
+PACK_BLOCK, PACK_KERNEL, PANEL = _I["PACK"], _I["PACK_KERNEL"], _I["PANEL"]
+
 _E = BLOCK_ENTRY.index
 ENTRY = 8 * len(BLOCK_ENTRY.names)
 TILE_BIG, TILE_SMALL, A_OFFSET, B_OFFSET = _E["TILE_BIG"], _E["TILE_SMALL"], _E["A_OFFSET"], _E["B_OFFSET"]
 B_K, C_OFFSET, TAIL = _E["B_K"], _E["C_OFFSET"], _E["TAIL"]
+PACK_ENTRIES, PACK_TARGET = len(PACK.names), PACK.index["TARGET"]
+PACK_BYTES = 256  # of a copy of the argument block, whole cache lines
 CHUNK = 8 * len(CHUNK_ENTRY.names)
 SEGMENTS, LENGTH, OFFSET, FIRST_K = (CHUNK_ENTRY.index[name] for name in CHUNK_ENTRY.names)
 
@@ -118,8 +123,27 @@ def first_column(args, tile):
 
 
 @helper
-def _band(args, band, group, first_block, last_block, image, images, first_row, rows, tile, last_tile):
-    """All tiles of a band, from `tile` on in every row; `band` is its address, or 0 where x itself is read.
+def _packed_panel(args, scratch, group, block, entry):
+    """Address of the packed weights of one block of filters.
+
+    Where there are more weights than numbers of x they are packed here, block by block, into memory of this task that
+    stays in the L2 cache; else all of them are packed already.
+    """
+    offset = group * integer(args, WEIGHT_GROUP) + integer(entry, B_OFFSET)
+    if integer(args, PACK_BLOCK) == 0:
+        return integer(args, WEIGHT) + offset
+    own = scratch + integer(args, PANEL)
+    panel = own + PACK_BYTES
+    for i in range(PACK_ENTRIES):
+        store_integer(own, i, integer(integer(args, PACK_BLOCK), i))
+    store_integer(own, PACK_TARGET, panel - offset)
+    call_kernel(integer(args, PACK_KERNEL), own, group * integer(args, BLOCKS) + block)
+    return panel
+
+
+@helper
+def _band(args, scratch, band, group, first_block, last_block, image, images, first_row, rows, tile, last_tile):
+    """All tiles of a band, from `tile` on in every row; `band` is its address in `scratch`, 0 where x itself is read.
 
     A chunk of a panel of weights, 32 KB at most, stays in the L1 cache while all tiles of the band use it.
     """
@@ -127,7 +151,7 @@ def _band(args, band, group, first_block, last_block, image, images, first_row, 
     a_row = integer(args, A_ROW) if band else integer(args, S_H) * integer(args, X_H)
     for block in range(first_block, last_block):
         entry = integer(args, BLOCK_TABLE) + block * ENTRY
-        panel = integer(args, WEIGHT) + group * integer(args, WEIGHT_GROUP) + integer(entry, B_OFFSET)
+        panel = _packed_panel(args, scratch, group, block, entry)
         lane = group * integer(args, Y_GROUP) + integer(entry, C_OFFSET)
         for chunk in range(integer(args, CHUNKS)):
             part = integer(args, CHUNK_TABLE) + chunk * CHUNK
@@ -165,7 +189,7 @@ def group_rows(args, band, group, first_block, last_block, first, last, number):
         if not reads_source(args, column, columns):
             fill_band(args, band, group, image, images, row, rows, column, columns, number)
             start = band
-        _band(args, start, group, first_block, last_block, image, images, row, rows, tile, last_tile)
+        _band(args, band, start, group, first_block, last_block, image, images, row, rows, tile, last_tile)
         first += images * rows
 
 

@@ -9,8 +9,10 @@ from numba.extending import intrinsic
 from fastconv.kernels.jit import INTERPRETED
 
 __all__ = [
+    "SLIDE_ARGUMENTS",
     "TILE_ARGUMENTS",
     "call_kernel",
+    "call_slide",
     "call_tile",
     "clear_bytes",
     "copy_bytes",
@@ -19,6 +21,7 @@ __all__ = [
     "load",
     "load_at",
     "load_double",
+    "prefetch",
     "size_of",
     "store",
     "store_at",
@@ -30,6 +33,7 @@ __all__ = [
 
 _I64 = ir.IntType(64)
 TILE_ARGUMENTS = 15
+SLIDE_ARGUMENTS = 13
 
 
 @intrinsic
@@ -167,6 +171,21 @@ def fence(typing_context):
 
 
 @intrinsic
+def prefetch(typing_context, address):
+    """Ask for the cache line at an address; never faults."""
+
+    def codegen(context, builder, signature, arguments):
+        byte = ir.IntType(8).as_pointer()
+        i32 = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.inttoptr(arguments[0], byte), *(ir.Constant(i32, n) for n in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+@intrinsic
 def load_double(typing_context, address, index):
     """Float64 number `index` of the block at `address`."""
 
@@ -246,9 +265,21 @@ def call_tile(
     return types.void(*[types.intp] * (TILE_ARGUMENTS + 1)), codegen
 
 
+@intrinsic
+def call_slide(typing_context, slide, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail):
+    """Call the micro-kernel at an address; the arguments are those of `fastconv.kernels.slide`."""
+
+    def codegen(context, builder, signature, arguments):
+        _call(builder, arguments)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * (SLIDE_ARGUMENTS + 1)), codegen
+
+
 if INTERPRETED:
     from fastconv.kernels.twins import (
         call_kernel,
+        call_slide,
         call_tile,
         clear_bytes,
         copy_bytes,
@@ -257,6 +288,7 @@ if INTERPRETED:
         load,
         load_at,
         load_double,
+        prefetch,
         size_of,
         store,
         store_at,

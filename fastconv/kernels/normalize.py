@@ -13,10 +13,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastconv.kernels.arguments import Block
+from fastconv.kernels.emitter import Emitter
 from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, ZERO, c_function
 from fastconv.kernels.memory import integer, size_of
 from fastconv.kernels.target import host
-from fastconv.kernels.tile import Emitter, Tile
+from fastconv.kernels.tile import Tile
 
 __all__ = ["NORMALIZE", "normalize_address"]
 

@@ -19,7 +19,7 @@ from functools import cache
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, load, size_of, store
+from fastconv.kernels.memory import integer, load, prefetch, size_of, store
 from fastconv.kernels.target import host
 from fastconv.kernels.transpose import transpose_block
 
@@ -75,6 +75,9 @@ def one_block(args, source, first_row, target, columns, lanes, width, step, vect
         offsets = integer(args, ROWS) + 8 * row
         for j in range(0, columns, vector):
             count, table = min(vector, columns - j), integer(args, TABLE) + 8 * j
+            ahead = source + (columns + j) * itemsize  # the next numbers of these rows, which are far apart in memory
+            for i in range(vector):
+                prefetch(ahead + integer(offsets, i))
             transpose_block(number, source + j * itemsize, offsets, count, place, table, step)
 
 

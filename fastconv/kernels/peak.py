@@ -14,10 +14,11 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastconv.kernels.arguments import Block
+from fastconv.kernels.emitter import Emitter
 from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, ZERO, c_function
 from fastconv.kernels.memory import integer
 from fastconv.kernels.target import host
-from fastconv.kernels.tile import Emitter, Tile
+from fastconv.kernels.tile import Tile
 
 __all__ = ["PEAK", "chains", "peak_address", "repeat_flops"]
 

@@ -16,9 +16,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from fastconv.kernels.emitter import Emitter
 from fastconv.kernels.jit import INTERPRETED
 from fastconv.kernels.target import host
-from fastconv.kernels.tile import Emitter, Tile
+from fastconv.kernels.tile import Tile
 
 __all__ = ["PRODUCTS", "SQUARES", "SUM", "VECTORS", "lane_total", "reduce_columns", "reduce_run"]
 

@@ -11,9 +11,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from fastconv.kernels.emitter import Emitter
 from fastconv.kernels.jit import INTERPRETED
 from fastconv.kernels.target import host
-from fastconv.kernels.tile import Emitter, Tile
+from fastconv.kernels.tile import Tile
 
 __all__ = ["transpose_block"]
 

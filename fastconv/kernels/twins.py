@@ -76,6 +76,10 @@ def fence():
     """Nothing: Python has no stores past the caches."""
 
 
+def prefetch(address):
+    """Nothing: Python has no caches to ask."""
+
+
 def load_double(address, index):
     """Float64 number `index` of the block at `address`."""
     return ctypes.c_double.from_address(address + 8 * index).value
@@ -94,6 +98,11 @@ def call_kernel(kernel, arguments, task):
 def call_tile(tile, *arguments):
     """Call a micro-kernel by address."""
     interpreted(tile)(*arguments)
+
+
+def call_slide(slide, *arguments):
+    """Call a micro-kernel of depthwise convolution by address."""
+    interpreted(slide)(*arguments)
 
 
 def matrix(address, shape, strides, itemsize):
@@ -119,6 +128,32 @@ def tile_product(tile, segments, offsets, length, a, ai, ak, b, bk, init, init_r
             total += matrix(a_start, (tile.rows, length), (ai, ak), item) @ right  # (rows, k) @ (k, lanes)
     start = matrix(init, (tile.rows, width), (init_row, item), item)
     matrix(c, (tile.rows, width), (c_row, item), item)[...] = start + total
+
+
+def _slide_width(slide, tail):
+    return (slide.vectors - 1) * slide.lanes + tail if slide.masked else slide.vectors * slide.lanes
+
+
+def slide_windows(slide, rows, segments, offsets, x, cell, x_row, b, b_k, init, c, c_pixel, c_row, tail):
+    """``y[r, p] = init + sum of x[r, h, p * stride + k] * weight[h, k]``; the twin of `fastconv.kernels.slide`."""
+    item, width = slide.itemsize, _slide_width(slide, tail)
+    y = matrix(c, (rows, slide.pixels, width), (c_row, c_pixel, item), item)
+    y[...] = matrix(init, (width,), (item,), item)
+    strides = (x_row, slide.stride * cell, cell, item)
+    for h in range(segments):
+        windows = matrix(x + integer(offsets, 2 * h), (rows, slide.pixels, slide.taps, width), strides, item)
+        weight = matrix(b + integer(offsets, 2 * h + 1), (slide.taps, width), (b_k, item), item)
+        y += (windows * weight).sum(axis=2)
+
+
+def slide_taps(slide, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
+    """``c[h, k] += sum of x[r, h, p * stride + k] * dy[r, p]``; the twin of `fastconv.kernels.slide`."""
+    item, width, pixels = slide.itemsize, _slide_width(slide, tail), steps * slide.pixels
+    strides = (x_row, x_run, slide.stride * cell, cell, item)
+    windows = matrix(x, (rows, slide.runs, pixels, slide.taps, width), strides, item)
+    gradients = matrix(dy, (rows, pixels, width), (dy_row, dy_pixel, item), item)
+    total = matrix(c, (slide.runs, slide.taps, width), (c_run, c_tap, item), item)
+    total += np.einsum("rhpkw,rpw->hkw", windows, gradients)
 
 
 def transpose_block(number, source, rows, columns, target, table, step):

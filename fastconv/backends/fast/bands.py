@@ -47,6 +47,12 @@ class Source:
         """Bytes of a band."""
         return self.images_per_band * self.band_image if self.copy else 0
 
+    def holds_all(self, task: Pass) -> bool:
+        """Whether there is one band for all images, or none is needed."""
+        depth, height, _ = task.lines
+        whole = self.rows_per_band == height.out and self.images_per_band == task.batch * depth.out
+        return self.segments == 1 and (whole or not self.copy)
+
     def describe(self) -> str:
         """Where the tiles read, and how much at a time."""
         if self.segments == 1:

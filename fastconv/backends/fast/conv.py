@@ -10,23 +10,22 @@ import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.bias import add_bias, bias_gradient, fill_bias
+from fastconv.backends.fast.choice import PassPlan, plan_gradient, plan_pass
 from fastconv.backends.fast.memory import channels_last, empty_channels_last
-from fastconv.backends.fast.order import Reorder, WeightOrder, plan_gradient_order, plan_weights, reorder
+from fastconv.backends.fast.order import Reorder, WeightOrder, by_block, plan_gradient_order, plan_weights, reorder
 from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.plan import ConvPlan, plan_conv, plan_weight
+from fastconv.backends.fast.plan import WeightPlan
 from fastconv.backends.fast.scatter import input_gradient_by_columns, prefers_columns
+from fastconv.backends.fast.sliding import SlidingGradientPlan
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.conv import CONV, conv_address
 from fastconv.kernels.launch import launch
+from fastconv.kernels.pack import PACK
 from fastconv.kernels.sums import SPLITS_SUM, splits_sum_address
-from fastconv.kernels.weight import WEIGHT_GRADIENT, weight_address
 from fastconv.settings import get_num_threads, get_options
 
 __all__ = ["conv", "conv_backward", "conv_transpose", "conv_transpose_backward"]
-
-_C, _W = CONV.index, WEIGHT_GRADIENT.index
 
 
 def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
@@ -110,15 +109,17 @@ def _repeat_channels(x: Array, geometry: ConvGeometry) -> Array:
 class Prepared:
     """A pass with its plan and the order of its weights."""
 
-    plan: ConvPlan
+    plan: PassPlan
     weights: Reorder
     packed_bytes: int
 
 
 @lru_cache(maxsize=1024)
-def _prepare(task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int, threads: int, limit: int) -> Prepared:
+def _prepare(
+    task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int, threads: int, limit: int, finite: bool = True
+) -> Prepared:
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
-    plan = plan_conv(task, itemsize, threads, limit)
+    plan = plan_pass(task, itemsize, threads, limit, finite=finite)
     order = WeightOrder(
         groups=plan.task.groups,
         filters=plan.task.lanes if task.lanewise else geometry.group_filters,
@@ -132,6 +133,8 @@ def _prepare(task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int
         group_bytes=plan.packed_group_bytes,
     )
     weights = plan_weights(order, itemsize, plan.threads)
+    if plan.packs:
+        return Prepared(plan, by_block(weights), 0)
     return Prepared(plan, weights, round_up(plan.packed_group_bytes * plan.task.groups))
 
 
@@ -140,16 +143,24 @@ def _run(
 ) -> None:
     """Pack the weights, then run one pass from `source` into `y`."""
     item = source.itemsize
-    prepared = _prepare(task, geometry, transposed, item, get_num_threads(), get_options().max_workspace)
+    # padding of x is multiplied by the weights, what lies around dy is not
+    finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
+    prepared = _prepare(task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite)
     plan = prepared.plan
     with borrowed(prepared.packed_bytes + plan.scratch_bytes) as scratch:
         packed = address(scratch)
-        reorder(prepared.weights, item, address(weight), packed)
-        arguments = plan.arguments.copy()
-        arguments[_C["X"]], arguments[_C["WEIGHT"]] = address(source), packed
-        arguments[_C["SCRATCH"]], arguments[_C["BIAS"]] = packed + prepared.packed_bytes, address(bias)
-        arguments[_C["Y"]] = address(y) + plan.result_offset
-        launch(conv_address(item), arguments, plan.tasks, plan.threads)
+        if not plan.packs:
+            reorder(prepared.weights, item, address(weight), packed)
+        arguments, places = plan.arguments.copy(), plan.block.index
+        arguments[places["X"]], arguments[places["WEIGHT"]] = address(source), packed
+        arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
+        if plan.scratch_bytes:
+            arguments[places["SCRATCH"]] = packed + prepared.packed_bytes
+        order = prepared.weights.arguments.copy()
+        if plan.packs:
+            order[PACK.index["SOURCE"]] = address(weight)
+            arguments[places["PACK"]] = address(order)
+        launch(plan.driver(item), arguments, plan.tasks, plan.threads)
 
 
 def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry, bias: Array | None = None) -> Array:
@@ -188,20 +199,21 @@ def _input_gradient_of_one_window(
     return dx.reshape(geometry.input_shape)
 
 
-def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
+def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool = True) -> Array:
     task = forward_pass(geometry)
     source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
-    plan = plan_weight(task, x.itemsize, get_num_threads(), get_options().max_workspace)
     item = x.itemsize
+    plan = plan_gradient(task, item, get_num_threads(), get_options().max_workspace, finite=finite)
     size = prod(plan.shape) * item
     gradient_bytes = round_up(size)
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
-        arguments = plan.arguments.copy()
-        arguments[_W["X"]], arguments[_W["DY"]] = address(source), address(dy)
-        arguments[_W["DW"]] = address(scratch)
-        arguments[_W["SCRATCH"]] = address(scratch) + gradient_bytes
-        arguments[_W["START"]] = _zeros(plan.task.lanes, x.dtype).ctypes.data
-        launch(weight_address(item), arguments, plan.tasks, plan.threads)
+        arguments, places = plan.arguments.copy(), plan.block.index
+        arguments[places["X"]], arguments[places["DY"]] = address(source), address(dy)
+        arguments[places["DW"]] = address(scratch)
+        if isinstance(plan, WeightPlan):
+            arguments[places["SCRATCH"]] = address(scratch) + gradient_bytes
+            arguments[places["START"]] = address(_zeros(plan.task.lanes, x.dtype))
+        launch(plan.driver(item), arguments, plan.tasks, plan.threads)
         if plan.splits > 1:
             totals = SPLITS_SUM.fill(
                 X=address(scratch), NUMBERS=size // plan.splits // item, SPLITS=plan.splits, TASKS=plan.threads
@@ -212,4 +224,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry) -> Array:
             plan.task.groups, plan.task.lanes, plan.task.depth, geometry.taps, item, plan.threads
         )
         reorder(order, item, address(scratch), address(gradient))
+    if isinstance(plan, SlidingGradientPlan) and not np.isfinite(gradient).all():
+        # every number of dy meets a tap inside x, so that one which is not finite shows here
+        return _weight_gradient(dy, x, geometry, finite=False)
     return gradient

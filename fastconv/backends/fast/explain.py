@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fastconv.backends.fast.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
 from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, WeightPlan, plan_conv, plan_weight
+from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
 from fastconv.backends.fast.scatter import plan_scatter, prefers_columns, why_columns
+from fastconv.backends.fast.sliding import SlidingGradientPlan, SlidingPlan
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.scatter import SCATTER
 from fastconv.settings import get_options
@@ -33,8 +35,8 @@ def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     """
     limit = get_options().max_workspace
     task = forward_pass(geometry)
-    forward = plan_conv(task, itemsize, threads, limit)
-    weight = plan_weight(task, itemsize, threads, limit)
+    forward = plan_pass(task, itemsize, threads, limit)
+    weight = plan_gradient(task, itemsize, threads, limit)
     return [
         *_part("forward", forward.description, _reasons(task, forward)),
         *_input_gradient(geometry, itemsize, threads, limit),
@@ -48,10 +50,16 @@ def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
         yield f"  {reason}"
 
 
-def _reasons(task: Pass, plan: ConvPlan | WeightPlan) -> list[str]:
+def _reasons(task: Pass, plan: PassPlan | GradientPlan) -> list[str]:
     """Why the tiles are of this kind, where they read, and how many tasks there are."""
+    sharing = _sharing(task.multiply_adds * 2, plan.tasks)
+    if isinstance(plan, (SlidingPlan, SlidingGradientPlan)):
+        return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
-    return [_kind(task), _place(task, plan), *segments, _sharing(task.multiply_adds * 2, plan.tasks)]
+    packing = ["each task packs the weights of its filters itself, because they are more than x"] * (
+        isinstance(plan, ConvPlan) and plan.packs
+    )
+    return [_kind(task), _place(task, plan), *segments, *packing, sharing]
 
 
 def _segments(segments: int) -> list[str]:
@@ -87,12 +95,12 @@ def _tasks(count: int) -> str:
     return "one task" if count == 1 else f"{count} tasks"
 
 
-def _items(plan: WeightPlan) -> str:
+def _items(plan: GradientPlan) -> str:
     """Description of a weight gradient, whose splits × parts are shared by fewer tasks."""
     return plan.description.replace(" tasks", " splits × parts")
 
 
-def _splits(plan: WeightPlan) -> str:
+def _splits(plan: GradientPlan) -> str:
     if plan.splits == 1:
         return "one sum over all pixels, because they are few or the weights are many"
     return f"{plan.splits} splits of the pixels, added in order: as many for any number of threads"
@@ -102,7 +110,7 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
     flat = one_window(geometry)
     if flat is not None:
         (task,), _ = input_gradient_passes(flat)
-        plan = plan_conv(task, itemsize, threads, limit)
+        plan = plan_pass(task, itemsize, threads, limit)
         whole = "with every number of the window a filter, because each image is one window"
         yield from _part("input gradient", plan.description, [whole, *_reasons(task, plan)])
         return
@@ -116,7 +124,7 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
     if not complete:
         yield "  zero first, because some cells are read by no window"
     for task in passes:
-        plan = plan_conv(task, itemsize, threads, limit)
+        plan = plan_pass(task, itemsize, threads, limit)
         taps = "×".join(str(len(line.taps)) for line in task.lines[-geometry.rank :])
         yield from (f"  {line}" for line in _part(f"{taps} taps", plan.description, _reasons(task, plan)))
 

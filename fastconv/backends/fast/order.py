@@ -13,7 +13,7 @@ from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.pack import PACK, pack_address
 
-__all__ = ["Reorder", "plan_gradient_order", "plan_planes", "plan_weights", "reorder"]
+__all__ = ["Reorder", "by_block", "plan_gradient_order", "plan_planes", "plan_weights", "reorder"]
 
 _SOURCE, _TARGET = PACK.index["SOURCE"], PACK.index["TARGET"]
 SERIAL_NUMBERS = 2**15  # numbers below which one thread does it all
@@ -35,6 +35,14 @@ def reorder(plan: Reorder, itemsize: int, source: int, target: int) -> None:
     arguments = plan.arguments.copy()
     arguments[_SOURCE], arguments[_TARGET] = source, target
     launch(pack_address(itemsize), arguments, plan.tasks, plan.tasks)
+
+
+def by_block(plan: Reorder) -> Reorder:
+    """Return the same change of order in which task i is block i of all groups, whoever carries it out."""
+    arguments, places = plan.arguments.copy(), PACK.index
+    tasks = arguments[places["GROUPS"]] * arguments[places["BLOCKS"]]
+    arguments[places["TASKS"]] = tasks
+    return Reorder(arguments, plan.tables, int(tasks))
 
 
 def _plan(rows: Array, table: Array, numbers: int, threads: int, itemsize: int, **values: int) -> Reorder:

@@ -26,10 +26,12 @@ from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.tiling import Tiling, tiling
 from fastconv.backends.fast.workspace import ALIGNMENT, round_up
 from fastconv.kernels.addresses import address
-from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV
+from fastconv.kernels.arguments import Block
+from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV, PACK_BYTES, conv_address
+from fastconv.kernels.pack import pack_address
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
-from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT
+from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_address
 
 __all__ = [
     "CHUNK",
@@ -42,6 +44,8 @@ __all__ = [
     "conv_blocks",
     "plan_conv",
     "plan_weight",
+    "result_strides",
+    "splits_of",
     "tiling",
 ]
 
@@ -138,6 +142,13 @@ class ConvPlan:
     result_offset: int
     source: Source
     description: str
+    packs: bool  # each task packs the weights that it uses, block by block
+    block: Block = CONV
+
+    @staticmethod
+    def driver(itemsize: int) -> int:
+        """Address of the kernel."""
+        return conv_address(itemsize)
 
 
 def _partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
@@ -162,7 +173,7 @@ def _streams(task: Pass, itemsize: int) -> bool:
     return whole and task.pixels * task.groups * task.lanes * itemsize >= STREAM_BYTES
 
 
-def _result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int], int]:
+def result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int], int]:
     """Byte strides (N, D, H, W) of one step of the pass in the result, and the byte offset of its first pixel."""
     depth, height, width = task.lines
     pixel = task.groups * task.lanes * itemsize
@@ -171,14 +182,14 @@ def _result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int
     return strides, depth.first * plane + height.first * row + width.first * pixel
 
 
-def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: int) -> Source:
+def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: int, band_bytes: int) -> Source:
     """Bands, with segments of whole tiles: neither tiles nor results know of them."""
     columns = task.lines[2].out
     fitting = columns_that_fit(task, itemsize, 2**62 if in_place else limit)
     rows = task.pixels // columns
     segments = segments_of(columns, cut.tiles, fitting, rows=rows, items=ITEMS, fewest=-(-SEGMENT // cut.tall))
     longest = min(columns, -(-cut.tiles // segments) * cut.tall)
-    return make_source(task, itemsize, in_place, limit, BAND_BYTES, segments, longest)
+    return make_source(task, itemsize, in_place, limit, band_bytes, segments, longest)
 
 
 @lru_cache(maxsize=512)
@@ -190,7 +201,8 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
     cut, _ = tiling(task.lines[2].out, task.lanes, itemsize)
-    source = _conv_source(task, cut, itemsize, in_place, limit)
+    heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.depth
+    source = _conv_source(task, cut, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
     channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
     strides = source.strides(channel_bytes)
     vector_lanes = host().lanes(itemsize)
@@ -202,12 +214,14 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     stream = int(len(chunks) == 1 and _streams(task, itemsize))
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, stream)))
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
-    heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.depth
     row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
-    result, offset = _result_strides(task, itemsize)
-    scratch = round_up(source.band_bytes)
+    result, offset = result_strides(task, itemsize)
+    panel = max(cut.widths)[0] * vector_lanes * reduction * itemsize
+    packs = heavy and row_tasks == 1 and not task.lanewise and source.holds_all(task) and panel <= HEAVY_BAND_BYTES
+    scratch = round_up(source.band_bytes) + (PACK_BYTES + round_up(panel) if packs else 0)
     arguments = source_arguments(task, source)
     arguments.update(
+        PACK=0, PACK_KERNEL=pack_address(itemsize) if packs else 0, PANEL=round_up(source.band_bytes),
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
         WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
         CHUNK_TABLE=address(chunks), OFFSETS=address(offsets),
@@ -224,7 +238,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         pack_last_width=padded_lanes if task.lanewise else cut.widths[-1][0] * vector_lanes,
         blocks=1 if task.lanewise else len(cut.widths),
         packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
-        description=_describe(task, cut, itemsize, source, row_tasks, block_tasks),
+        description=_describe(task, cut, itemsize, source, row_tasks, block_tasks), packs=packs,
     )  # fmt: skip
 
 
@@ -275,6 +289,17 @@ class WeightPlan:
     splits: int
     shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
     description: str
+    block: Block = WEIGHT_GRADIENT
+
+    @staticmethod
+    def driver(itemsize: int) -> int:
+        """Address of the kernel."""
+        return weight_address(itemsize)
+
+
+def splits_of(task: Pass, size: int) -> int:
+    """Splits of the pixels of a weight gradient of `size` bytes: as many for any number of threads."""
+    return max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
 
 
 @lru_cache(maxsize=512)
@@ -284,7 +309,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
     size = task.weights * itemsize
-    splits = max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
+    splits = splits_of(task, size)
     heavy = size > HEAVY_BYTES
     source = _weight_source(task, splits, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
     channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize

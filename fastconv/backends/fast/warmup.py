@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 
+from fastconv.backends.fast.pieces import EDGE_VECTORS, largest_sum, largest_tile
 from fastconv.kernels.avg_pool import avg_pool_address
 from fastconv.kernels.box_avg import box_avg_address
 from fastconv.kernels.box_max import box_max_address
@@ -23,8 +25,10 @@ from fastconv.kernels.picks import picks_address
 from fastconv.kernels.pointwise import pointwise_address
 from fastconv.kernels.powers import powers_address
 from fastconv.kernels.scatter import scatter_address
+from fastconv.kernels.slide import TAPS, WINDOWS, Slide, slide_address
+from fastconv.kernels.sliding import sliding_conv_address, sliding_gradient_address
 from fastconv.kernels.sums import splits_sum_address, sums_address
-from fastconv.kernels.target import host
+from fastconv.kernels.target import AVX512, host
 from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
 from fastconv.kernels.weight import weight_address
 
@@ -34,6 +38,8 @@ __all__ = ["warmup"]
 def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer
     yield sums_address
+    yield sliding_conv_address
+    yield sliding_gradient_address
     for itemsize in (4, 8):
         for driver in (
             conv_address,
@@ -56,6 +62,8 @@ def _jobs() -> Iterator[Callable[[], object]]:
             yield partial(columns_address, itemsize, scatter=scatter)
     for tile in _tiles():
         yield partial(tile_address, tile)
+    for slide in _slides():
+        yield partial(slide_address, slide)
 
 
 def _pooling_jobs(itemsize: int) -> Iterator[Callable[[], object]]:
@@ -81,6 +89,22 @@ def _tiles() -> Iterator[Tile]:
         for mode in (PACKED, STRIDED, LANEWISE):
             for rows in range(1, host().tile_rows(2) + 1):
                 yield Tile(mode, rows, 2, lanes, itemsize, 0)
+
+
+def _slides() -> Iterator[Slide]:
+    """Pieces of depthwise convolution 3×3 at stride 1 and 2, of whole vectors."""
+    if host() != AVX512:
+        return
+    (vectors, pixels), sums = largest_tile(3), largest_sum(3)
+    for itemsize, stride in product((4, 8), (1, 2)):
+        lanes = host().lanes(itemsize)
+        for size in range(1, pixels + 1):
+            yield Slide(WINDOWS, size, vectors, lanes, itemsize, 0, 3, stride)
+        yield Slide(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, stride)
+        for runs in range(2, sums.runs + 1):
+            for size in range(1, sums.pixels + 1):
+                yield Slide(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, stride, runs)
+            yield Slide(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, stride, runs)
 
 
 def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[str, float, bool]]:

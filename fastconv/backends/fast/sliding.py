@@ -1,0 +1,147 @@
+"""Plans of depthwise convolution in two dimensions: what depends on shapes alone, decided once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.passes import Pass
+from fastconv.backends.fast.pieces import LONGEST_SUM, columns_of, gradient_pieces, largest_sum, window_pieces
+from fastconv.backends.fast.plan import SERIAL_FLOPS, result_strides, splits_of
+from fastconv.kernels.addresses import address
+from fastconv.kernels.arguments import Block
+from fastconv.kernels.sliding import (
+    SLIDING_CONV,
+    SLIDING_GRADIENT,
+    sliding_conv_address,
+    sliding_gradient_address,
+)
+from fastconv.kernels.target import host
+
+__all__ = ["SlidingGradientPlan", "SlidingPlan", "plan_sliding", "plan_sliding_gradient"]
+
+
+@dataclass(frozen=True)
+class SlidingPlan:
+    """Everything about one forward pass or input gradient that depends on shapes alone."""
+
+    task: Pass
+    arguments: Array
+    tables: tuple[Array, ...]  # kept alive: the argument block holds their addresses
+    tasks: int
+    threads: int
+    pack_width: int
+    packed_group_bytes: int
+    result_offset: int
+    description: str
+    block: Block = SLIDING_CONV
+    scratch_bytes: int = 0
+    blocks: int = 1
+    packs: bool = False
+
+    @property
+    def pack_last_width(self) -> int:
+        """Lanes of the one block of weights."""
+        return self.pack_width
+
+    @staticmethod
+    def driver(itemsize: int) -> int:
+        """Address of the kernel, which is the same for all dtypes."""
+        return sliding_conv_address()
+
+
+def _planes(task: Pass, itemsize: int, threads: int, pieces: Array) -> dict[str, int]:
+    """Entries of an argument block that forward pass and weight gradient have in common."""
+    _, height, width = task.lines
+    pixel = task.lanes * itemsize
+    full = [
+        row
+        for row in range(height.out)
+        if row * height.stride >= height.before and row * height.stride - height.before + height.extent <= height.source
+    ]
+    return {
+        "X": 0, "X_N": height.source * width.source * pixel, "X_H": width.source * pixel, "IN_H": height.source,
+        "PAD_H": height.before, "S_H": height.stride, "STEP_H": height.step, "KH": len(height.taps),
+        "IMAGES": task.batch, "OH": height.out,
+        "FULL_FIRST": full[0] if full else 0, "FULL_LAST": full[-1] + 1 if full else 0,
+        "CELL": pixel, "PIECES": len(pieces), "PIECE_TABLE": address(pieces), "TASKS": threads,
+    }  # fmt: skip
+
+
+def _threads(task: Pass, threads: int) -> int:
+    return 1 if task.multiply_adds * 2 < SERIAL_FLOPS else threads
+
+
+def _describe(task: Pass, what: str, items: str) -> str:
+    edges = len(columns_of(task.lines[2]).edges)
+    cut = f", {edges} columns cut at the edge" if edges else ""
+    return f"{what}, x in place{cut}, {items}"
+
+
+@lru_cache(maxsize=512)
+def plan_sliding(task: Pass, itemsize: int, threads: int) -> SlidingPlan:
+    """Plan of a pass for which `fastconv.backends.fast.pieces.slides` holds."""
+    lanes, (_, height, width) = host().lanes(itemsize), task.lines
+    threads = _threads(task, threads)
+    padded = -(-task.lanes // lanes) * lanes
+    line = padded * itemsize
+    pieces = window_pieces(task, itemsize, line)
+    x_row = width.source * task.lanes * itemsize
+    runs = range(len(height.taps))
+    offsets = np.array([(h * height.step * x_row, h * len(width.taps) * line) for h in runs], np.int64)
+    strides, first = result_strides(task, itemsize)
+    arguments = SLIDING_CONV.fill(
+        **_planes(task, itemsize, threads, pieces), LINE=line,
+        Y=0, Y_N=strides[0], Y_H=strides[2], Y_W=strides[3], WEIGHT=0, OFFSETS=address(offsets), BIAS=0,
+    )  # fmt: skip
+    return SlidingPlan(
+        task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, pack_width=padded,
+        packed_group_bytes=line * len(height.taps) * len(width.taps), result_offset=first,
+        description=_describe(task, f"windows of {len(height.taps)}×{len(width.taps)} that slide", f"{threads} tasks"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SlidingGradientPlan:
+    """Everything about one weight gradient that depends on shapes alone."""
+
+    task: Pass
+    arguments: Array
+    tables: tuple[Array, ...]
+    tasks: int
+    threads: int
+    splits: int
+    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
+    description: str
+    block: Block = SLIDING_GRADIENT
+    scratch_bytes: int = 0
+
+    @staticmethod
+    def driver(itemsize: int) -> int:
+        """Address of the kernel, which is the same for all dtypes."""
+        return sliding_gradient_address()
+
+
+@lru_cache(maxsize=512)
+def plan_sliding_gradient(task: Pass, itemsize: int, threads: int) -> SlidingGradientPlan:
+    """Plan of the weight gradient of a forward pass for which `fastconv.backends.fast.pieces.slides` holds."""
+    _, height, width = task.lines
+    pixel = task.lanes * itemsize
+    size = task.weights * itemsize
+    splits = splits_of(task, size)
+    threads = min(splits, _threads(task, threads))
+    pieces = gradient_pieces(task, itemsize)
+    arguments = SLIDING_GRADIENT.fill(
+        **_planes(task, itemsize, threads, pieces), LINE=pixel,
+        DY=0, Y_N=height.out * width.out * pixel, Y_H=width.out * pixel, Y_W=pixel,
+        RUNS=largest_sum(len(width.taps)).runs, ROWS=max(1, LONGEST_SUM // width.out),
+        LINE_RUN=len(width.taps) * pixel, DW=0, DW_SPLIT=size, SPLITS=splits,
+    )  # fmt: skip
+    return SlidingGradientPlan(
+        task=task, arguments=arguments, tables=(pieces,), tasks=threads, threads=threads, splits=splits,
+        shape=(splits, 1, len(height.taps), len(width.taps), task.lanes),
+        description=_describe(task, f"sums of {len(height.taps)}×{len(width.taps)} taps", f"{splits} splits"),
+    )  # fmt: skip
