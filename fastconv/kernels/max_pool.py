@@ -21,8 +21,8 @@ from fastconv.kernels.memory import (
     store_integer,
     store_number,
 )
-from fastconv.kernels.seconds import GROUP_BYTES, larger_seconds
-from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
+from fastconv.kernels.seconds import GROUP_BYTES, larger_seconds, larger_seconds_at
+from fastconv.kernels.windows import WINDOWS, D, H, W, inside, last_number, window
 
 __all__ = ["max_pool_address"]
 
@@ -76,14 +76,23 @@ def _along(x, x_step, y, y_step, index, position, position_step, count, with_ind
 
 
 @helper
-def _along_dense(x, every, y, index, position, position_step, count, with_index, number):
-    """`_along` for dense results and every first or second number of x: indices that LLVM's vectoriser can follow."""
+def _along_dense(x, every, last, y, index, position, position_step, count, with_index, number):
+    """`_along` for dense results and every first or second number of x: indices that LLVM's vectoriser can follow.
+
+    Whole vectors read one number more than they need, which must not be behind the `last` one.
+    """
     done = 0
-    if every == 2 and not with_index:
+    if every == 2:
         lanes = GROUP_BYTES // size_of(number)
-        if count > lanes:
-            larger_seconds(y, x, (count - 1) // lanes, number)
-            done = (count - 1) // lanes * lanes
+        groups = count // lanes
+        if x + (2 * groups * lanes - 1) * size_of(number) > last:
+            groups = (count - 1) // lanes
+        if groups > 0:
+            if with_index:
+                larger_seconds_at(y, index, x, position, position_step, groups, number)
+            else:
+                larger_seconds(y, x, groups, number)
+            done = groups * lanes
     for o in range(done, count):
         value, best = load_at(x, o * every, number), load_at(y, o, number)
         wins = beats(value, best)
@@ -95,13 +104,13 @@ def _along_dense(x, every, y, index, position, position_step, count, with_index,
 
 
 @helper
-def _tap_row(x, x_step, y, y_step, index, position, stride, count, with_index, number):
+def _tap_row(x, x_step, last, y, y_step, index, position, stride, count, with_index, number):
     """`_along`, or where memory is dense `_along_dense`."""
     item = size_of(number)
     if y_step == item and x_step == item:
-        _along_dense(x, 1, y, index, position, stride, count, with_index, number)
+        _along_dense(x, 1, last, y, index, position, stride, count, with_index, number)
     elif y_step == item and x_step == 2 * item:
-        _along_dense(x, 2, y, index, position, stride, count, with_index, number)
+        _along_dense(x, 2, last, y, index, position, stride, count, with_index, number)
     else:
         _along(x, x_step, y, y_step, index, position, stride, count, with_index, number)
 
@@ -120,6 +129,16 @@ def _copy_along(x, x_step, y, y_step, count, number):
 
 
 @helper
+def _positions(index, index_step, position, position_step, count):
+    if index_step == 1:
+        for o in range(count):
+            store_integer(index, o, position + o * position_step)
+    else:
+        for o in range(count):
+            store_integer(index, o * index_step, position + o * position_step)
+
+
+@helper
 def _lowest_row(y, y_step, index, width, with_index, number):
     for o in range(width):
         store_number(y + o * y_step, LOWEST, number)
@@ -131,9 +150,10 @@ def _lowest_row(y, y_step, index, width, with_index, number):
 def _row_plane(args, plane, y, index, depths, heights, with_index, number):
     """One output row of one channel: tap by tap, in row-major order, so that ties go to the first.
 
-    A first tap that every window sees is stored as it is; otherwise, and with indices, the row starts at the lowest.
+    A first tap that every window sees is stored as it is; otherwise the row starts at the lowest.
     """
     width, stride, y_step = integer(args, OUT_W), integer(args, S_W), integer(args, Y_W)
+    last = last_number(args)
     fresh = True
     for kd in range(depths[1], depths[2]):
         d = depths[0] + kd * integer(args, DIL_D)
@@ -145,14 +165,19 @@ def _row_plane(args, plane, y, index, depths, heights, with_index, number):
                 first, stop = inside(left, stride, integer(args, IN_W), width)
                 w, here = left + first * stride, first * y_step
                 x, step = row + w * integer(args, X_W), stride * integer(args, X_W)
-                if fresh and not with_index and stop - first == width:
+                if fresh and stop - first == width:
                     _copy_along(x, step, y, y_step, width, number)
+                    if with_index:
+                        position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+                        _positions(index, y_step // size_of(number), position, stride, width)
                 else:
                     if fresh:
                         _lowest_row(y, y_step, index, width, with_index, number)
                     position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
                     places = index + here // size_of(number) * 8
-                    _tap_row(x, step, y + here, y_step, places, position, stride, stop - first, with_index, number)
+                    _tap_row(
+                        x, step, last, y + here, y_step, places, position, stride, stop - first, with_index, number
+                    )
                 fresh = False
     if fresh:
         _lowest_row(y, y_step, index, width, with_index, number)
@@ -186,13 +211,21 @@ def _plane(number, with_index):
         revision  # noqa: B018 (a part of the cache key)
         channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
         rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            oh, od, item = row % height, row // height % depth, row // (height * depth)
-            n, c = item // channels, item % channels
+        row = rows * task // tasks
+        oh, od, item = row % height, row // height % depth, row // (height * depth)
+        n, c = item // channels, item % channels
+        for _ in range(row, rows * (task + 1) // tasks):
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
             here = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
             y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
             _row_plane(args, plane, y, index, window(args, D, od), window(args, H, oh), with_index, number)
+            oh += 1  # counted rather than divided: rows can be short
+            if oh == height:
+                oh, od = 0, od + 1
+            if od == depth:
+                od, c = 0, c + 1
+            if c == channels:
+                c, n = 0, n + 1
 
     return max_plane
 

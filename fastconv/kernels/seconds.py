@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from fastconv.kernels.jit import INTERPRETED
 
-__all__ = ["GROUP_BYTES", "add_seconds", "larger_seconds", "spread_seconds"]
+__all__ = ["GROUP_BYTES", "add_seconds", "larger_seconds", "larger_seconds_at", "spread_seconds"]
 
 GROUP_BYTES = 32  # of one vector: rows of pooling are short, and the rest of a row costs as much as the groups
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -71,6 +71,12 @@ def _offset(builder, address, group, step):
     return builder.add(address, builder.mul(group, ir.Constant(_I64, step)))
 
 
+def _wins(builder, value, best):
+    """Lanes in which a value beats the best so far: it is larger, or the first NaN."""
+    nan = builder.and_(builder.fcmp_unordered("uno", value, value), builder.fcmp_ordered("ord", best, best))
+    return builder.or_(builder.fcmp_ordered(">", value, best), nan)
+
+
 @intrinsic
 def larger_seconds(typing_context, y, x, groups, number):
     """``y[i] = max(y[i], x[2 i])`` for `groups` vectors; NaN wins, and of equals y."""
@@ -82,14 +88,47 @@ def larger_seconds(typing_context, y, x, groups, number):
         def body(group):
             place = _offset(builder, y, group, GROUP_BYTES)
             value, best = row.seconds(_offset(builder, x, group, 2 * GROUP_BYTES)), row.load(place)
-            nan = builder.and_(builder.fcmp_unordered("uno", value, value), builder.fcmp_ordered("ord", best, best))
-            wins = builder.or_(builder.fcmp_ordered(">", value, best), nan)
+            wins = _wins(builder, value, best)
             builder.store(builder.select(wins, value, best), row.pointer(place, row.vector), align=row.item)
 
         _each_group(builder, groups, body)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, number), codegen
+
+
+@intrinsic
+def larger_seconds_at(typing_context, y, index, x, position, step, groups, number):
+    """The same with indices: where ``x[2 i]`` wins, or ``index[i]`` is negative, it becomes ``position + i * step``."""
+
+    def codegen(context, builder, signature, arguments):
+        y, index, x, position, step, groups, _ = arguments
+        row = _Row(builder, number)
+        integers = ir.VectorType(_I64, row.lanes)
+
+        def spread(scalar):
+            one = builder.insert_element(ir.Constant(integers, ir.Undefined), scalar, ir.Constant(_I32, 0))
+            return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, row.lanes), [0] * row.lanes))
+
+        steps = builder.mul(spread(step), ir.Constant(integers, list(range(row.lanes))))
+        along = builder.mul(step, ir.Constant(_I64, row.lanes))
+
+        def body(group):
+            place, where = _offset(builder, y, group, GROUP_BYTES), _offset(builder, index, group, 8 * row.lanes)
+            value, best = row.seconds(_offset(builder, x, group, 2 * GROUP_BYTES)), row.load(place)
+            before = row.load(where, integers)
+            wins = builder.or_(
+                _wins(builder, value, best), builder.icmp_signed("<", before, ir.Constant(integers, None))
+            )
+            first = builder.add(position, builder.mul(group, along))
+            after = builder.select(wins, builder.add(spread(first), steps), before)
+            builder.store(builder.select(wins, value, best), row.pointer(place, row.vector), align=row.item)
+            builder.store(after, row.pointer(where, integers), align=8)
+
+        _each_group(builder, groups, body)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 6, number), codegen
 
 
 @intrinsic
@@ -140,4 +179,4 @@ def spread_seconds(typing_context, x, shares, groups, number):
 
 
 if INTERPRETED:
-    from fastconv.kernels.twins import add_seconds, larger_seconds, spread_seconds
+    from fastconv.kernels.twins import add_seconds, larger_seconds, larger_seconds_at, spread_seconds

@@ -261,6 +261,16 @@ def larger_seconds(y, x, groups, number):
     best[wins] = value[wins]
 
 
+def larger_seconds_at(y, index, x, position, step, groups, number):
+    """The same with the positions of the winners; the twin of `fastconv.kernels.seconds`."""
+    value = _every_second(x, groups, number)
+    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
+    places = matrix(index, value.shape, (8,), 8).view(np.int64)
+    wins = (value > best) | ((value != value) & (best == best)) | (places < 0)
+    best[wins] = value[wins]
+    places[wins] = (position + step * np.arange(value.size))[wins]
+
+
 def add_seconds(totals, x, groups, number):
     """``totals[i] += x[2 i]``; the twin of `fastconv.kernels.seconds`."""
     value = _every_second(x, groups, number)

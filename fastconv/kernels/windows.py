@@ -6,7 +6,7 @@ from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import helper
 from fastconv.kernels.memory import integer
 
-__all__ = ["WINDOWS", "D", "H", "W", "inside", "window"]
+__all__ = ["WINDOWS", "D", "H", "W", "first_tap", "inside", "last_number", "stop_tap", "window"]
 
 # x: the plane-sized array; y: the window-sized one; PART: items (planes, or blocks of channels) or rows per task
 WINDOWS = Block(
@@ -27,10 +27,14 @@ def first_tap(start, dilation):
 @helper
 def stop_tap(start, dilation, kernel, size):
     """One after the last tap that lies before cell `size`; 0 or less where there is none."""
-    return min(kernel, (size - 1 - start) // dilation + 1)
+    if start + (kernel - 1) * dilation < size:  # for most windows; a division takes as long as a short row
+        return kernel
+    return (size - 1 - start) // dilation + 1
 
 
 _I = WINDOWS.index
+X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
+BATCH, CHANNELS = _I["BATCH"], _I["CHANNELS"]
 D = tuple(_I[name] for name in ("IN_D", "OUT_D", "K_D", "S_D", "DIL_D", "PAD_D", "COUNT_D"))
 H = tuple(_I[name] for name in ("IN_H", "OUT_H", "K_H", "S_H", "DIL_H", "PAD_H", "COUNT_H"))
 W = tuple(_I[name] for name in ("IN_W", "OUT_W", "K_W", "S_W", "DIL_W", "PAD_W", "COUNT_W"))
@@ -48,6 +52,16 @@ def window(args, axis, o):
 @helper
 def inside(start, step, size, count):
     """Range of the o < count for which cell ``start + o * step`` lies in ``[0, size)``."""
+    if start >= 0 and start + (count - 1) * step < size:
+        return 0, count
     first = min(0 if start >= 0 else (-start + step - 1) // step, count)
     stop = 0 if start >= size else (size - 1 - start) // step + 1
     return first, max(first, min(stop, count))
+
+
+@helper
+def last_number(args):
+    """Address of the number of x whose positions are the last along all axes: up to it, everything may be read."""
+    place = integer(args, X) + (integer(args, BATCH) - 1) * integer(args, X_N)
+    place += (integer(args, CHANNELS) - 1) * integer(args, X_C) + (integer(args, D[0]) - 1) * integer(args, X_D)
+    return place + (integer(args, H[0]) - 1) * integer(args, X_H) + (integer(args, W[0]) - 1) * integer(args, X_W)
