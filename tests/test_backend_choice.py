@@ -266,7 +266,15 @@ def test_wrong_options(change: Any, changes: Any, error: type[Exception], messag
 # Threads.
 
 
-@pytest.mark.parametrize("change", [fc.set_num_threads, lambda n: fc.use_num_threads(n).__enter__()])
+ENTERED: list[Any] = []  # a block that nobody holds on to would be left at once
+
+
+def enter(n: Any) -> None:
+    ENTERED.append(fc.use_num_threads(n))
+    ENTERED[-1].__enter__()
+
+
+@pytest.mark.parametrize("change", [fc.set_num_threads, enter])
 def test_wrong_numbers_of_threads(change: Callable[[Any], Any]) -> None:
     limit = thread_limit()
     for n, error, message in (

@@ -11,12 +11,12 @@ import numpy as np
 
 from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.download import Progress, fetch, folder_for
-from fastconv.data.files import PathLike, damaged, dataset_of, listing, opened
+from fastconv.data.files import PathLike, as_path, damaged, dataset_of, listing, opened
 from fastconv.data.unpickling import load_arrays
 from fastconv.errors import DataError, DataNotFoundError
 from fastconv.validation.arrays import Array
 
-__all__ = ["CIFAR10_ARCHIVE", "CIFAR10_FOLDER", "load_cifar10"]
+__all__ = ["CIFAR10_ARCHIVE", "CIFAR10_FOLDER", "load_cifar10", "load_cifar10_batch"]
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 CIFAR10_FOLDER = "cifar-10-batches-py"
@@ -97,6 +97,16 @@ def load_cifar10(
         _joined(source, train, classes, "cifar10 train"),
         _joined(source, [contents["test_batch"]], classes, "cifar10 test"),
     )
+
+
+def load_cifar10_batch(file: PathLike) -> Dataset:
+    """Load one batch of CIFAR-10, ``data_batch_1`` say, alone; its classes are numbers. See `load_cifar10`."""
+    path = as_path("load_cifar10_batch", file)
+    if not path.is_file():
+        raise DataNotFoundError(f"load_cifar10_batch: {path} must be a batch of CIFAR-10, but there is no such file.")
+    with path.open("rb") as stream:
+        batch = _read(_TRAIN[0], str(path), path.stat().st_size, stream)
+    return Dataset(batch.images, batch.labels, name=path.name)
 
 
 def _source(where: Path) -> Path | None:

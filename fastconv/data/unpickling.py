@@ -2,7 +2,8 @@
 
 A pickle is a program: it may call anything that it can name. Here it can name a handful of stand-ins. They keep what
 they are called with; arrays are made afterwards, from checked dtypes, sizes and bytes. NumPy's own functions never
-see an argument from the file.
+see an argument from the file. Where objects are asked for, every other name has a stand-in too, which keeps the
+attributes and cannot be called.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _UNFINISHED = object()
 _ALLOWED = "arrays, numbers, strings, lists, tuples, dictionaries"
 
 
-def load_arrays(operation: str, name: str, stream: BinaryIO) -> Any:
+def load_arrays(operation: str, name: str, stream: BinaryIO, *, objects: bool = False) -> Any:
     """Read a pickle of arrays and plain containers.
 
     Parameters
@@ -32,6 +33,8 @@ def load_arrays(operation: str, name: str, stream: BinaryIO) -> Any:
         What is being done, and the file: for messages.
     stream : binary file
         Pickle of any protocol, written by Python 2 or 3.
+    objects : bool
+        Read objects as well, each as a dictionary of its attributes, and functions and classes as their dotted names.
 
     Returns
     -------
@@ -41,10 +44,11 @@ def load_arrays(operation: str, name: str, stream: BinaryIO) -> Any:
     Raises
     ------
     fastconv.errors.DataError
-        If the pickle names anything else than arrays (the message says what), or is damaged.
+        If the pickle names anything else than arrays (the message says what), or is damaged; with `objects`, if it
+        calls anything else.
     """
     try:
-        content = _ArrayUnpickler(operation, name, stream).load()
+        content = _ArrayUnpickler(operation, name, stream, objects).load()
         return _with_arrays(content, {})
     except DataError:
         raise
@@ -60,6 +64,8 @@ def load_arrays(operation: str, name: str, stream: BinaryIO) -> Any:
 
 class _Dtype:
     """Stands for `numpy.dtype`."""
+
+    readable = False
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = code.decode("ascii") if isinstance(code, bytes) else code
@@ -82,6 +88,7 @@ class _ArrayRecord:
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None
+        self.scalar = False
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, content = state
@@ -106,6 +113,29 @@ class _ArrayRecord:
         return array.astype(dtype.newbyteorder("="), copy=False)
 
 
+class _Object:
+    """Stands for a class or a function of any other name: for its objects, which it may make, and for itself."""
+
+    dotted = ""
+    asking = ""
+
+    def __new__(cls, *_: Any) -> _Object:
+        made = super().__new__(cls)
+        made.__setstate__({})
+        return made
+
+    def __init__(self, *_: Any) -> None:
+        raise DataError(f"{self.asking} it asks for {self.dotted} to be called, which is not allowed.")
+
+    def __setstate__(self, state: Any) -> None:
+        self.attributes = state
+
+    def plain(self) -> dict[Any, Any]:
+        if not isinstance(self.attributes, dict):
+            raise pickle.UnpicklingError(f"the attributes of a {self.dotted} must be a dictionary")
+        return self.attributes
+
+
 class _Ndarray:
     """Stands for the name `numpy.ndarray`, which a pickle mentions and never calls."""
 
@@ -113,11 +143,11 @@ class _Ndarray:
         raise pickle.UnpicklingError("numpy.ndarray must not be called")
 
 
-def _stand_ins() -> dict[tuple[str, str], Any]:
+def _stand_ins(objects: bool) -> dict[tuple[str, str], Any]:
     """Return what a pickle may name. New for each file: a pickle can set attributes of what it names."""
 
     class Dtype(_Dtype):
-        pass
+        readable = objects
 
     class Ndarray(_Ndarray):
         pass
@@ -129,6 +159,11 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
         array = _ArrayRecord()
         array.__setstate__((1, shape, dtype, order == "F", content))
         return array
+
+    def scalar(dtype: Any, content: Any) -> _ArrayRecord:
+        number = from_buffer(content, dtype, (), "C")
+        number.scalar = True
+        return number
 
     def encode(text: Any, encoding: Any = "latin1", *_: Any) -> bytes:
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
@@ -147,17 +182,39 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
     }
     for core in ("numpy.core", "numpy._core"):
         named[f"{core}.multiarray", "_reconstruct"] = reconstruct
+        named[f"{core}.multiarray", "scalar"] = scalar
         named[f"{core}.numeric", "_frombuffer"] = from_buffer  # pickles of protocol 5
-    return named
+    return {**named, **_makers()} if objects else named
+
+
+def _makers() -> dict[tuple[str, str], Any]:
+    """Return what pickles call to make objects, beyond an instruction of their own."""
+
+    def reconstructor(kind: Any, *_: Any) -> Any:  # protocols 0 and 1
+        if not (isinstance(kind, type) and issubclass(kind, _Object)):
+            raise pickle.UnpicklingError("an object must have a class")
+        return kind.__new__(kind)
+
+    def ordered(*items: Any) -> dict[Any, Any]:
+        return dict(*items)
+
+    return {
+        ("copyreg", "_reconstructor"): reconstructor,
+        ("copy_reg", "_reconstructor"): reconstructor,
+        ("collections", "OrderedDict"): ordered,
+    }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    def __init__(self, operation: str, name: str, stream: BinaryIO) -> None:
+    def __init__(self, operation: str, name: str, stream: BinaryIO, objects: bool) -> None:
         super().__init__(stream, encoding="bytes")
-        self._operation, self._name = operation, name
-        self._named = _stand_ins()
+        self._operation, self._name, self._objects = operation, name, objects
+        self._named = _stand_ins(objects)
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._named and self._objects:
+            asking = f"{self._operation}: {self._name} must hold {_ALLOWED} and objects alone, but"
+            self._named[module, name] = type("Object", (_Object,), {"dotted": f"{module}.{name}", "asking": asking})
         if (module, name) not in self._named:
             raise DataError(
                 f"{self._operation}: {self._name} must hold {_ALLOWED} alone, but it asks for {module}.{name}, which "
@@ -186,7 +243,14 @@ def _with_arrays(content: Any, known: dict[int, Any]) -> Any:
 
 def _converted(content: Any, known: dict[int, Any]) -> Any:
     if isinstance(content, _ArrayRecord):
-        return content.array()
+        array = content.array()
+        return array[()] if content.scalar else array
+    if isinstance(content, _Dtype) and content.readable:
+        return content.dtype()
+    if isinstance(content, _Object):
+        return _with_arrays(content.plain(), known)
+    if isinstance(content, type) and issubclass(content, _Object):
+        return content.dotted
     if isinstance(content, dict):
         return {key: _with_arrays(value, known) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
