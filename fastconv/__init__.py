@@ -1,7 +1,7 @@
 """Convolutional networks for NumPy: a plain-loop reference and a Numba engine behind one API.
 
-The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `data` and `initializers` are modules that
-are imported when they are first used.
+The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `data`, `initializers` and `compat` are
+modules that are imported when they are first used, and so is what `accelerate` and `check` need.
 """
 
 from importlib import import_module
@@ -91,6 +91,7 @@ from fastconv.testing import gradient_check
 __all__ = [
     "ConvGradients",
     "__version__",
+    "accelerate",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_backward",
     "adaptive_avg_pool2d",
@@ -107,8 +108,10 @@ __all__ = [
     "avg_pool2d_backward",
     "avg_pool3d",
     "avg_pool3d_backward",
+    "check",
     "col2im",
     "compare",
+    "compat",
     "conv1d",
     "conv1d_backward",
     "conv2d",
@@ -172,18 +175,23 @@ __all__ = [
     "use_num_threads",
 ]
 
-_MODULES = ("data", "initializers", "layers", "losses", "models", "optim", "training")
+_MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "optim", "training")
+_FUNCTIONS = {"accelerate": "acceleration", "check": "checking"}
 
 
 if TYPE_CHECKING:
-    from fastconv import data, initializers, layers, losses, models, optim, training
+    from fastconv import compat, data, initializers, layers, losses, models, optim, training
+    from fastconv.acceleration import accelerate
+    from fastconv.checking import check
 else:
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:
             return import_module(f"fastconv.{name}")
+        if name in _FUNCTIONS:
+            return getattr(import_module(f"fastconv.{_FUNCTIONS[name]}"), name)
         raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_MODULES, *_FUNCTIONS})

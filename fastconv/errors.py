@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
+    "AccelerationError",
+    "AccelerationWarning",
     "BackendUnavailableError",
     "DataError",
     "DataNotFoundError",
@@ -31,6 +33,14 @@ class InvalidTypeError(FastconvError, TypeError):
 
 class MemoryLimitError(FastconvError, MemoryError):
     """A result or a workspace would be larger than the memory of the machine (or of its cgroup)."""
+
+
+class AccelerationError(FastconvError, ValueError):
+    """Somebody's function does not compute what its fast equivalent computes, so it was left as it is."""
+
+
+class AccelerationWarning(UserWarning):
+    """Somebody's function was left as it is; the message says why."""
 
 
 class BackendUnavailableError(FastconvError, ImportError):

@@ -22,9 +22,12 @@ LAYERS = (
     ("workloads", "yardstick"),
     ("optim", "data", "accounting", "comparison"),
     ("training", "models", "onnx", "plotting", "contest"),
+    ("compat",),
     ("suite",),
+    ("conventions",),
+    ("acceleration", "checking"),
     ("__init__",),  # `import fastconv` itself
-    ("cli", "compat", "accelerate", "check"),
+    ("cli",),
     ("__main__",),
 )
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
