@@ -1,4 +1,4 @@
-"""The command line: ``fastconv compare``, ``bench``, ``train``, ``summary`` and the rest. Needs the extra ``cli``."""
+"""The command line: ``fastconv compare``, ``check``, ``bench``, ``train`` and the rest. Needs the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from fastconv._version import __version__
 from fastconv.cli.bench import bench as bench_command
+from fastconv.cli.check import check as check_command
 from fastconv.cli.compare import compare as compare_command
 from fastconv.cli.console import exit_code_of
 from fastconv.cli.info import info as info_command
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for command in (
     compare_command,
+    check_command,
     bench_command,
     report_command,
     summary_command,

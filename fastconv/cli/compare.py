@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -18,6 +18,8 @@ from fastconv.cli.arguments import (
     parse_shape,
     parse_sizes,
 )
+from fastconv.cli.compare_explain import print_kernels
+from fastconv.cli.compare_module import compare_module, refuse
 from fastconv.cli.console import FAILURE, console, progress_bar, require
 from fastconv.cli.listing import print_workloads
 from fastconv.cli.tables import print_comparison
@@ -26,16 +28,15 @@ from fastconv.comparison import compare as run_comparison
 from fastconv.comparison.api import workload_names
 from fastconv.comparison.files import check_writable
 from fastconv.comparison.text import failures
-from fastconv.geometry import ConvGeometry
-from fastconv.settings import get_num_threads, use_num_threads
+from fastconv.settings import use_num_threads
 from fastconv.validation.arrays import Array
-from fastconv.workloads import LAYERS, Options, Workload, by_name, image_workloads
 
 __all__ = ["compare"]
 
 _BACKENDS = ("naive", "numpy", "fast")
 _PLOTS = (".pdf", ".png", ".svg")
-_LAYER, _OUTPUT = "A layer or arrays of your own", "Output"
+_LAYER, _MODULE, _OUTPUT = "A layer or arrays of your own", "Functions of your own", "Output"
+_BOTH = "naive,fast"
 
 
 class Operation(str, Enum):
@@ -121,11 +122,25 @@ def compare(
         int | None, typer.Option(help="Groups of channels of a convolution.", rich_help_panel=_LAYER)
     ] = None,
     layout: Annotated[Layout | None, typer.Option(help="Order of the axes.", rich_help_panel=_LAYER)] = None,
+    module: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Time the functions of a Python file against fast.", rich_help_panel=_MODULE),
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="NAME=CONVENTION", help="Say what one of them is (check --list).", rich_help_panel=_MODULE
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Seconds for each of their calls; 60.", rich_help_panel=_MODULE),
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every named workload.")] = None,
     dtype: Annotated[
         DType | None, typer.Option(help="Dtype of all arrays; float32, or that of your own arrays.")
     ] = None,
-    backends: Annotated[str, typer.Option(metavar="REFERENCE,CANDIDATE", help="Whom to compare.")] = "naive,fast",
+    backends: Annotated[str, typer.Option(metavar="REFERENCE,CANDIDATE", help="Whom to compare.")] = _BOTH,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Compare the gradients too.")] = True,
     full: Annotated[bool, typer.Option("--full", help="Run the reference on the whole of every workload.")] = False,
@@ -144,17 +159,51 @@ def compare(
 ) -> None:
     """Compare naive and fast: differences of the result and of every gradient, times, speed-up and memory.
 
-    Exits with 1 if a difference is beyond its tolerance.
+    With --module, the functions of a Python file stand in for naive; the file is run, in a process of its own. Exits
+    with 1 if a difference is beyond its tolerance.
     """
     if list_names:
         print_workloads(console())
         return
+    if module is not None:
+        refuse(
+            {
+                "named workloads": names,
+                "--explain": explain,
+                "--operation": operation,
+                "--x": x,
+                "--bias": bias,
+                "--groups": groups,
+                "--layout": layout,
+                "--batch": batch,
+                "--backends": backends != _BOTH,
+                "--full": full,
+                "--plot": plot,
+            }
+        )
+        typed = {"--input": input_shape, "--weight": weight, "--kernel-size": kernel_size}
+        compare_module(
+            module,
+            mapping=mapping or [],
+            time_limit=60.0 if time_limit is None else time_limit,
+            sizes={**typed, "--stride": stride, "--padding": padding, "--dilation": dilation},
+            dtype=None if dtype is None else dtype.value,
+            backward=backward,
+            repeats=repeats,
+            threads=threads,
+            seed=seed,
+            json=json,
+        )
+        return
+    for option, value in (("--map", mapping), ("--time-limit", time_limit)):
+        if value:
+            raise typer.BadParameter(f"{option} goes with --module alone.")
     _check_outputs(json, plot)
     layer = _Layer(operation, input_shape, x, weight, bias, kernel_size, stride, padding, dilation, groups, layout)
     workloads, arguments = _select(names or [], layer, dtype, seed)
     if explain:
         with contextlib.nullcontext() if threads is None else use_num_threads(threads):
-            _explain(workloads, arguments, batch, dtype or DType.FLOAT32)
+            print_kernels(workloads, arguments, batch, "float32" if dtype is None else dtype.value)
         return
     settings: dict[str, Any] = {
         "backends": parse_pair_of_names("--backends", backends, _BACKENDS),
@@ -247,49 +296,6 @@ def _options(operation: Operation, layer: _Layer) -> dict[str, Any]:
     if layer.layout is not None:
         options["layout"] = layer.layout.value
     return options
-
-
-def _explain(workloads: Any, arguments: dict[str, Any], batch: int | None, dtype: DType) -> None:
-    """Print which kernel of the fast backend runs for every convolution, and why."""
-    from fastconv.backends.fast.explain import explain  # imports Numba
-
-    chosen = [_described(workloads, arguments)] if arguments else _named(workloads)
-    for workload in chosen:
-        if workload.weight_shape is None:
-            raise typer.BadParameter(f"--explain is for convolutions, but {workload.name} is {workload.operation}.")
-    arrays = [arguments[name] for name in ("x", "weight", "bias") if name in arguments]
-    precision = np.result_type(*arrays) if arrays else np.dtype(dtype.value)
-    itemsize = 4 if precision in (np.float16, np.float32) else 8  # as they are computed
-    out = console()
-    for workload in chosen:
-        geometry = cast(ConvGeometry, (workload if batch is None else workload.with_batch(batch)).geometry)
-        shapes = ("×".join(map(str, shape)) for shape in (geometry.input_shape, geometry.weight_shape))
-        out.print(f"{workload.name}: {' ⋆ '.join(shapes)}", soft_wrap=True)
-        for line in explain(geometry, itemsize, get_num_threads()):
-            out.print(f"  {line}", soft_wrap=True)
-
-
-def _named(names: list[str] | None) -> list[Workload]:
-    """Return named workloads, or every convolution."""
-    if names is not None:
-        return [by_name(name) for name in names]
-    images: tuple[Workload, ...] = ()
-    with contextlib.suppress(ImportError):  # no scikit-learn: no images
-        images = image_workloads()
-    return [workload for workload in (*LAYERS, *images) if workload.operation == Operation.CONV2D.value]
-
-
-def _described(operation: str, arguments: dict[str, Any]) -> Workload:
-    """Return the workload that a layer's options describe."""
-    shape = arguments["x"].shape
-    if len(shape) != 4:
-        raise typer.BadParameter(f"--explain needs an input of 4 axes, but got {shape}.")
-    if arguments.get("layout") == Layout.NHWC.value:
-        shape = (shape[0], shape[3], *shape[1:3])
-    weight_shape = arguments["weight"].shape if "weight" in arguments else None
-    kernel = weight_shape[2:] if weight_shape else (1, 1)
-    options = {name: arguments[name] for name in Options._fields if name in arguments}
-    return Workload(operation, operation, shape, kernel, weight_shape, True, Options(**options))
 
 
 def _deliver(result: Comparison, json: str | None, plot: Path | None) -> None:

@@ -14,7 +14,19 @@ from fastconv.comparison import text as plain
 
 __all__ = ["print_comparison", "print_table"]
 
-_STYLES = {"ok": "green", "BEYOND": "bold red", "slower": "bold red", "missing": "bold red", "faster": "green"}
+_STYLES = {
+    "ok": "green",
+    "BEYOND": "bold red",
+    "slower": "bold red",
+    "missing": "bold red",
+    "faster": "green",
+    "wrong": "bold red",
+    "raised": "bold red",
+    "crashed": "bold red",
+    "timed out": "bold red",
+    "cannot be expressed": "dim",
+    "skipped": "dim",
+}
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -12,7 +12,7 @@ from fastconv.comparison.files import write_whole
 from fastconv.comparison.text import plain_text
 from fastconv.validation.arrays import Array
 
-__all__ = ["Comparison", "Difference", "Environment", "FeatureMaps", "PassResult", "Row"]
+__all__ = ["Comparison", "Difference", "Environment", "FeatureMaps", "PassResult", "Row", "plain_data"]
 
 _FORMAT = "fastconv-compare/1"
 
@@ -259,7 +259,7 @@ class Comparison:
             "environment": asdict(self.environment),
             "rows": [row.to_dict() for row in self.rows],
         }
-        finite: dict[str, Any] = _plain(plain)
+        finite: dict[str, Any] = plain_data(plain)
         return finite
 
     def to_json(self) -> str:
@@ -288,13 +288,16 @@ def _without_maps(row: Row) -> Row:
     return Row(**{**row.__dict__, "maps": None})
 
 
-def _plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
+    """Return dicts, lists, strings and numbers; None for what is not finite, which JSON has no word for."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_data(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain_data(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, (bool, int, str)) or value is None:
         return value
-    return _plain(value.tolist()) if hasattr(value, "tolist") else str(value)  # a NumPy scalar or array; anything else
+    return (
+        plain_data(value.tolist()) if hasattr(value, "tolist") else str(value)
+    )  # a NumPy scalar or array; anything else

@@ -6,9 +6,19 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from fastconv.comparison.results import Comparison, Difference, PassResult, Row
+    from fastconv.comparison.results import Comparison, Difference, Environment, PassResult, Row
 
-__all__ = ["Table", "failures", "format_bytes", "format_seconds", "notes", "plain_text", "tables"]
+__all__ = [
+    "Table",
+    "draw_table",
+    "failures",
+    "format_bytes",
+    "format_seconds",
+    "notes",
+    "origin",
+    "plain_text",
+    "tables",
+]
 
 _MISSING = "–"
 _ARRAYS = ("y", "dx", "dweight", "dbias")
@@ -161,11 +171,11 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
         lines.append(f"> scratch of {reference} on a part; the whole takes more.")
     if any(passed.loop_seconds_per_output is None for passed in passes):
         lines.append(f"{_MISSING} under loops/output: the frozen loops know no dilation, they cannot do this work.")
-    return (*lines, _origin(comparison))
+    return (*lines, origin(comparison.environment, sorted({row.dtype for row in rows})))
 
 
-def _origin(comparison: Comparison) -> str:
-    here, dtypes = comparison.environment, sorted({row.dtype for row in comparison.rows})
+def origin(here: Environment, dtypes: list[str]) -> str:
+    """Say in one line where the numbers come from."""
     versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
     threads = f"{here.threads} thread{'s' * (here.threads != 1)} of {here.cores} core{'s' * (here.cores != 1)}"
     load = "" if here.load is None else f" (load {here.load:.1f} before)"
@@ -191,11 +201,12 @@ def _excess(difference: Difference) -> str:
 
 def plain_text(comparison: Comparison) -> str:
     """Return both tables, the notes and the failures as text."""
-    blocks = [_draw(table) for table in tables(comparison)]
+    blocks = [draw_table(table) for table in tables(comparison)]
     return "\n\n".join([*blocks, "\n".join((*notes(comparison), *failures(comparison)))])
 
 
-def _draw(table: Table) -> str:
+def draw_table(table: Table) -> str:
+    """Return a table as text, its columns aligned."""
     cells = (table.headers, *table.rows)
     widths = [max(len(row[column]) for row in cells) for column in range(len(table.headers))]
     rule = "  ".join("-" * width for width in widths)

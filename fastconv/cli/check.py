@@ -1,0 +1,117 @@
+"""``fastconv check``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from fastconv.cli.console import FAILURE, console, progress_bar
+from fastconv.cli.tables import print_table
+from fastconv.comparison.text import Table
+from fastconv.errors import InvalidValueError
+from fastconv.files import check_writable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fastconv.checking import CheckReport
+
+__all__ = ["check", "parse_mapping"]
+
+
+def check(
+    file: Annotated[Path | None, typer.Argument(help="A Python file with convolution or pooling in it.")] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=CONVENTION", help="Say what a function with an unusual name is."),
+    ] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each case.")] = 10.0,
+    case: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A case to run; all by default.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print a row for every case.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the cases and the known conventions, and stop.")] = False,
+    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the verdicts; - for stdout.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Examine somebody's convolution and pooling over the cases where such code is wrong in practice.
+
+    The file is run, in a process of its own, so it must be one that you trust. Exits with 1 if anything is wrong.
+    """
+    if list_:
+        _print_cases(console())
+        return
+    if file is None:
+        raise typer.BadParameter("must be given (--list names the cases).", param_hint="FILE")
+    names = parse_mapping("--map", mapping or [])
+    if json not in (None, "-"):
+        check_writable(json)
+    report = _examine(file, names, time_limit, case)
+    _print(report, console(stderr=json == "-"), everything)
+    if json == "-":
+        typer.echo(report.to_json(), nl=False)
+    elif json is not None:
+        report.save(json)
+    if not report.ok:
+        raise typer.Exit(FAILURE)
+
+
+def _examine(file: Path, mapping: dict[str, str], time_limit: float, cases: list[str] | None) -> CheckReport:
+    """Run the examination; what is wrong with the call itself is wrong usage."""
+    from fastconv.checking import check as run
+
+    try:
+        with progress_bar() as advance:
+            report = advance if sys.stderr.isatty() else lambda text, done: advance(text.partition(": ")[0], done)
+            return run(file, mapping, time_limit=time_limit, cases=cases or None, progress=report)
+    except InvalidValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except FileNotFoundError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="FILE") from None
+
+
+def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
+    """Read ``["my_conv=cs231n.conv2d.forward"]``."""
+    mapping = {}
+    for word in words:
+        name, sign, convention = word.partition("=")
+        if not (name and sign and convention):
+            raise typer.BadParameter(
+                f"must be NAME=CONVENTION, such as my_conv=cs231n.conv2d.forward, but got {word!r}.", param_hint=option
+            )
+        if name in mapping:
+            raise typer.BadParameter(f"must name each function once, but got {name!r} again.", param_hint=option)
+        mapping[name] = convention
+    return mapping
+
+
+def _print(report: CheckReport, out: Console, everything: bool) -> None:
+    """Print verdicts, examples and what to do next."""
+    from fastconv.checking import text
+
+    for table, lines in text.sections(report, everything=everything):
+        out.print(Text(table.title, style="bold"), soft_wrap=True)  # longer than the table, often
+        if table.rows:
+            print_table(table._replace(title=""), out)
+        for line in lines:
+            out.print(Text(text.wrapped(line, out.width)), soft_wrap=True)
+        out.print()
+    for heading, code in text.examples(report):
+        out.print(Text(heading, style="bold"), soft_wrap=True)
+        out.print()
+        out.print(code, soft_wrap=True)  # in no colour: it is there to be copied
+        out.print()
+    out.print(Text(f"{report.file}: {text.closing_line(report)}", style="bold green" if report.ok else "bold red"))
+    out.print(Text(text.advice(report)), soft_wrap=not out.is_terminal)
+
+
+def _print_cases(out: Console) -> None:
+    from fastconv.checking.examination import names_of_cases
+    from fastconv.conventions import CONVENTIONS
+
+    cases = tuple(names_of_cases().items())
+    conventions = tuple((each.name, each.form, each.source) for each in CONVENTIONS)
+    print_table(Table("Cases", ("case", "what code does that fails it"), cases, 2), out)
+    print_table(Table("Conventions", ("name", "calls", "who writes so"), conventions, 3), out)
