@@ -236,6 +236,11 @@ POOLS: tuple[Workload, ...] = (
     _pool("avgpool2x2_64_56", "avg_pool2d", (8, 64, 56, 56), 2, "average 2x2 s2, 64 @56"),
 )
 
+COURSE: tuple[Workload, ...] = (
+    _conv("course_conv", (100, 3, 31, 31), 25, 3, "3x3 s2 3->25 @31: a cell of CS231n", stride=2, padding=1),
+    _pool("course_maxpool", "max_pool2d", (100, 3, 32, 32), 2, "max 2x2 s2, 3 @32: a cell of CS231n"),
+)
+
 IMAGE_NAMES: tuple[str, ...] = (
     "photos_lines7x7",
     "photos_maxpool2x2",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fastconv.errors import InvalidValueError
 from fastconv.suite import family
 from fastconv.suite.family import Member
-from fastconv.workloads import LAYERS, POOLS, Workload
+from fastconv.workloads import COURSE, LAYERS, POOLS, Workload
 
 __all__ = [
     "BACKENDS",
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     ----------
     name : str
         What it is called on the command line, in the JSON and in the tables.
-    kind : {"conv", "pool", "model", "start", "family"}
+    kind : {"conv", "pool", "model", "start", "course", "accelerate", "family"}
         Which bench file runs it: ``bench_<kind>.py``.
     steps : tuple of str
         Its passes.
@@ -66,6 +66,8 @@ class Entry(NamedTuple):
         A network of `fastconv.models`.
     member : Member or None
         An operation or a layer of the family.
+    dtype : str or None
+        The one dtype that it is for, whatever is asked for; None for any.
     """
 
     name: str
@@ -76,11 +78,12 @@ class Entry(NamedTuple):
     workload: Workload | None = None
     network: Network | None = None
     member: Member | None = None
+    dtype: str | None = None
 
 
-def _layers(kind: str, workloads: Sequence[Workload]) -> tuple[Entry, ...]:
+def _layers(kind: str, workloads: Sequence[Workload], dtype: str | None = None) -> tuple[Entry, ...]:
     passes = ("forward", "backward")
-    return tuple(Entry(each.name, kind, passes, BACKENDS, each.description, each) for each in workloads)
+    return tuple(Entry(each.name, kind, passes, BACKENDS, each.description, each, dtype=dtype) for each in workloads)
 
 
 def _network(model: str, batch: int, description: str) -> Entry:
@@ -96,6 +99,15 @@ def _of_family(member: Member) -> Entry:
 TABLE: tuple[Entry, ...] = (
     *_layers("conv", LAYERS),
     *_layers("pool", POOLS),
+    *_layers("course", COURSE, "float64"),
+    Entry(
+        "accelerated_call",
+        "accelerate",
+        ("direct", "accelerated"),
+        ("fast",),
+        "a call of almost no work: conv2d itself, and in the place of somebody's loops",
+        dtype="float64",
+    ),
     _network("digits", 32, "two convolutions, 8x8 digits"),
     _network("lenet5", 64, "LeNet-5, 28x28"),
     _network("three-layer", 50, "the three-layer network of CS231n, with its batch, 32x32"),
@@ -159,7 +171,10 @@ class Selection:
         _check("a dtype", self.dtypes, DTYPES)
 
     def __contains__(self, case: Case) -> bool:
-        return self._names(case.workload) and case.backend in self.backends and case.dtype in self.dtypes
+        if not self._names(case.workload) or case.backend not in self.backends:
+            return False
+        fixed = _LINES[case.workload].dtype if case.workload in _LINES else None
+        return case.dtype == fixed if fixed else case.dtype in self.dtypes
 
     def _names(self, workload: str) -> bool:
         if workload in self.workloads or workload not in _LINES:

@@ -9,7 +9,8 @@ import numpy as np
 from fastconv.comparison.passes import backward, forward, winners
 from fastconv.comparison.problem import Problem, from_workload
 from fastconv.comparison.timing import Call
-from fastconv.suite.cases import LOOPS, Case
+from fastconv.suite.cases import LOOPS, Case, kind_of
+from fastconv.suite.course import COURSE_BACKENDS, course_call
 from fastconv.suite.loops import loops_call, loops_fault
 from fastconv.validation.arrays import Array
 from fastconv.workloads import Workload
@@ -44,6 +45,8 @@ def operation_work(case: Case, workload: Workload, seed: int = 0) -> Work:
     dy = None
     if case.step == "backward":
         dy = np.random.default_rng([seed, 1]).standard_normal(problem.output_shape).astype(problem.dtype)
+    if kind_of(case.workload) == "course" and case.backend in COURSE_BACKENDS:
+        return Work(problem, dy, course_call(problem, dy, case.backend))
     if case.backend == LOOPS:
         return Work(problem, dy, loops_call(problem, dy), loops_fault(problem, case.step))
     return Work(problem, dy, _backend_call(problem, dy, case.backend))
