@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import fastconv
 
 ROOT = Path(fastconv.__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 TESTS = Path(__file__).parent
 CLEARED = ("FASTCONV_BACKEND", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
 
@@ -35,10 +40,35 @@ def run(
     program = textwrap.dedent(code)
     if blocked:
         program = f"BLOCKED = {blocked!r}\n{BLOCKER}\n{program}"
+    return _finish(["-c", program], timeout=timeout, fails=fails, **environment)
+
+
+def run_example(name: str, *arguments: str, folder: Path, **environment: str) -> str:
+    """Run a file of examples/ as a user does, in `folder`, with warnings as errors, and return what it printed."""
+    return _finish([str(_example(name)), *arguments], cwd=folder, **environment)
+
+
+def load_example(name: str) -> dict[str, Any]:
+    """Return the names that a file of examples/ defines."""
+    return runpy.run_path(str(_example(name)))
+
+
+def _example(name: str) -> Path:
+    file = EXAMPLES / f"{name}.py"
+    if not file.is_file():
+        pytest.skip("the examples are in a checkout and in the source distribution alone")
+    return file
+
+
+def _finish(
+    command: list[str], *, cwd: Path | None = None, timeout: float = 240, fails: bool = False, **environment: str
+) -> str:
+    """Run Python with warnings as errors, and return what it printed."""
     clean = {name: value for name, value in os.environ.items() if name not in CLEARED}
     paths = os.pathsep.join([str(ROOT), str(TESTS)])
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, "-W", "error", *command],
+        cwd=cwd,
         env={**clean, "PYTHONPATH": paths, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -50,11 +80,13 @@ def run(
     except subprocess.TimeoutExpired:
         _kill_group(process)
         out, err = process.communicate()
-        raise AssertionError(f"the program hung for {timeout} s\n{program}\n{out}\n{err}") from None
+        raise AssertionError(f"the program hung for {timeout} s\n{' '.join(command)}\n{out}\n{err}") from None
     if fails:
-        assert process.returncode == 1, f"exit code {process.returncode} instead of 1\n{program}\n{out}\n{err}"
+        assert process.returncode == 1, (
+            f"exit code {process.returncode} instead of 1\n{' '.join(command)}\n{out}\n{err}"
+        )
         return err
-    assert process.returncode == 0, f"exit code {process.returncode}\n{program}\n{out}\n{err}"
+    assert process.returncode == 0, f"exit code {process.returncode}\n{' '.join(command)}\n{out}\n{err}"
     return out
 
 
