@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import product
 
 from fastconv.backends.fast.pieces import EDGE_VECTORS, largest_sum, largest_tile
 from fastconv.kernels.avg_pool import avg_pool_address
@@ -92,19 +91,19 @@ def _tiles() -> Iterator[Tile]:
 
 
 def _slides() -> Iterator[Slide]:
-    """Pieces of depthwise convolution 3×3 at stride 1 and 2, of whole vectors."""
+    """Pieces of depthwise convolution 3×3 at stride 1, of whole vectors."""
     if host() != AVX512:
         return
     (vectors, pixels), sums = largest_tile(3), largest_sum(3)
-    for itemsize, stride in product((4, 8), (1, 2)):
+    for itemsize in (4, 8):
         lanes = host().lanes(itemsize)
         for size in range(1, pixels + 1):
-            yield Slide(WINDOWS, size, vectors, lanes, itemsize, 0, 3, stride)
-        yield Slide(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, stride)
+            yield Slide(WINDOWS, size, vectors, lanes, itemsize, 0, 3, 1)
+        yield Slide(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, 1)
         for runs in range(2, sums.runs + 1):
             for size in range(1, sums.pixels + 1):
-                yield Slide(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, stride, runs)
-            yield Slide(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, stride, runs)
+                yield Slide(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, 1, runs)
+            yield Slide(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, 1, runs)
 
 
 def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[str, float, bool]]:
