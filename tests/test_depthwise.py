@@ -152,6 +152,8 @@ def test_edges_have_the_taps_that_are_inside() -> None:
         (depthwise((2, 8, 9, 30), (3, 3), 1, 2, 2), "taps apart"),
         (depthwise((2, 8, 9, 30), (3, 9), 1, (1, 4)), "many taps"),
         (depthwise((2, 8, 9, 30), (3, 3), 4, 1), "a large stride"),
+        (depthwise((1, 2, 9, 5000), (3, 3), 1, 1), "a wide image"),
+        (depthwise((1, 600, 9, 1000), (3, 3), 1, 1), "a long row"),
         (depthwise((2, 8, 9, 3), (3, 3), 1, 1), "more edges than columns between them"),
         (depthwise((2, 8, 9, 30), (2, 2), 1, 3), "windows of nothing but padding"),
         (ConvCase((2, 8, 9, 30), (8, 2, 3, 3), 1, 1, 1, 4), "not depthwise"),

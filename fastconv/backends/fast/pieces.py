@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 MOST_STRIDE = 3
+WIDEST = 4096  # columns, and below it numbers of a row: a table of more than some thousand pieces is slow to make
+LONGEST_ROW = 2**19
 EDGE_VECTORS = 8  # of a pixel at the edge: as many multiply-adds under way as the pipes take
 LONGEST_SUM = 448  # products in one register, see `fastconv.kernels.conv`
 
@@ -82,6 +84,8 @@ def slides(task: Pass) -> bool:
     if not task.lanewise or height.out == 1 or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
         return False
     if host() != AVX512 or width.step > 1 or width.stride > MOST_STRIDE or len(width.taps) not in _TILES:
+        return False
+    if width.out > WIDEST or width.out * task.lanes > LONGEST_ROW:
         return False
     columns = columns_of(width)
     reached = all(_inside(height, row) for row in range(height.out)) and all(count for _, _, count in columns.edges)
