@@ -17,8 +17,8 @@ __all__ = ["KEPT_BUFFER", "Workspace", "conv_workspace", "linear_workspace"]
 KEPT_BUFFER = 2**27  # a buffer up to this size stays with the engine between calls
 _LINE = 64  # bytes of a cache line, which is what buffers are cut at; no vector is wider
 _BAND = 2**19  # bytes of the band of one thread, unless one window takes more
-_HEAVY, _HEAVY_BAND = 2**20, 2**22  # weight gradients larger than the first, and passes with more weights than
-# numbers of x, have bands up to the second
+# Weight gradients larger than the first, and passes with more weights than numbers of x, have bands up to the second.
+_HEAVY, _HEAVY_BAND = 2**20, 2**22
 _PACK = 2**8 + _LINE  # bytes of an order to pack weights, of each thread that packs its own
 _COLUMN_BAND = 2**22  # the same where the gradient of the input goes through columns
 _LARGEST_BAND = 2**22  # of a segment of a row that would be halo for the most part in a smaller one

@@ -1,7 +1,8 @@
 """Every second number of a dense row, whole vectors at a time, as LLVM IR: windows with stride 2.
 
 LLVM does not vectorise a loop over every second number. A group reads two vectors and keeps their even places, so the
-last number that it reads is one beyond the last that it needs: the caller leaves the last numbers of a row out.
+last number that it reads is one beyond the last that it needs: the caller leaves the last numbers of a row out, or
+knows that there is more of the array behind them.
 """
 
 from __future__ import annotations

@@ -156,8 +156,8 @@ def _run(
         arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
         if plan.scratch_bytes:
             arguments[places["SCRATCH"]] = packed + prepared.packed_bytes
-        order = prepared.weights.arguments.copy()
         if plan.packs:
+            order = prepared.weights.arguments.copy()
             order[PACK.index["SOURCE"]] = address(weight)
             arguments[places["PACK"]] = address(order)
         launch(plan.driver(item), arguments, plan.tasks, plan.threads)

@@ -56,10 +56,10 @@ def _reasons(task: Pass, plan: PassPlan | GradientPlan) -> list[str]:
     if isinstance(plan, (SlidingPlan, SlidingGradientPlan)):
         return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
-    packing = ["each task packs the weights of its filters itself, because they are more than x"] * (
-        isinstance(plan, ConvPlan) and plan.packs
-    )
-    return [_kind(task), _place(task, plan), *segments, *packing, sharing]
+    reasons = [_kind(task), _place(task, plan), *segments]
+    if isinstance(plan, ConvPlan) and plan.packs:
+        reasons.append("each task packs the weights of its filters itself, because they are more than x")
+    return [*reasons, sharing]
 
 
 def _segments(segments: int) -> list[str]:

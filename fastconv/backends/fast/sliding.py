@@ -75,6 +75,10 @@ def _threads(task: Pass, threads: int) -> int:
     return 1 if task.multiply_adds * 2 < SERIAL_FLOPS else threads
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _describe(task: Pass, what: str, items: str) -> str:
     edges = len(columns_of(task.lines[2]).edges)
     cut = f", {edges} columns cut at the edge" if edges else ""
@@ -100,7 +104,7 @@ def plan_sliding(task: Pass, itemsize: int, threads: int) -> SlidingPlan:
     return SlidingPlan(
         task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, pack_width=padded,
         packed_group_bytes=line * len(height.taps) * len(width.taps), result_offset=first,
-        description=_describe(task, f"windows of {len(height.taps)}×{len(width.taps)} that slide", f"{threads} tasks"),
+        description=_describe(task, f"windows of {len(runs)}×{len(width.taps)} that slide", _count(threads, "task")),
     )  # fmt: skip
 
 
@@ -143,5 +147,5 @@ def plan_sliding_gradient(task: Pass, itemsize: int, threads: int) -> SlidingGra
     return SlidingGradientPlan(
         task=task, arguments=arguments, tables=(pieces,), tasks=threads, threads=threads, splits=splits,
         shape=(splits, 1, len(height.taps), len(width.taps), task.lanes),
-        description=_describe(task, f"sums of {len(height.taps)}×{len(width.taps)} taps", f"{splits} splits"),
+        description=_describe(task, f"sums of {len(height.taps)}×{len(width.taps)} taps", _count(splits, "split")),
     )  # fmt: skip
