@@ -48,6 +48,11 @@ def run_example(name: str, *arguments: str, folder: Path, **environment: str) ->
     return _finish([str(_example(name)), *arguments], cwd=folder, **environment)
 
 
+def run_file(file: Path, *arguments: str, timeout: float = 600, **environment: str) -> str:
+    """Run a file of the tests, with warnings as errors, and return what it printed."""
+    return _finish([str(file), *arguments], timeout=timeout, **environment)
+
+
 def load_example(name: str) -> dict[str, Any]:
     """Return the names that a file of examples/ defines."""
     return runpy.run_path(str(_example(name)))

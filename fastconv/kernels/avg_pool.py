@@ -166,7 +166,7 @@ def _row_backward(args, plane, y, share, count, depths, heights, number):
                 x, here = row + (left + first * stride) * integer(args, X_W), share + 8 * first
                 if step == item:
                     _spread_dense(x, 1, here, stop - first, number)
-                elif step == 2 * item:
+                elif step == 2 * item and stride == 2:  # what lies between is of this channel, and no other task's
                     _spread_dense(x, 2, here, stop - first, number)
                 else:
                     _spread_along(x, step, here, stop - first, number)

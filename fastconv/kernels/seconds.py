@@ -154,7 +154,10 @@ def add_seconds(typing_context, totals, x, groups, number):
 
 @intrinsic
 def spread_seconds(typing_context, x, shares, groups, number):
-    """``x[2 i] += shares[i]`` for `groups` vectors; the shares are float64, and what lies between stays as it is."""
+    """``x[2 i] += shares[i]`` for `groups` vectors; the shares are float64.
+
+    What lies between is written back as it was read: it must belong to the same task.
+    """
 
     def codegen(context, builder, signature, arguments):
         x, shares, groups, _ = arguments

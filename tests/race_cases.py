@@ -1,0 +1,268 @@
+"""Everything that the fast engine computes, on geometries in which two tasks share an image, and what each task writes.
+
+A program of `test_kernel_races`: ``python race_cases.py float32 [full]``. It prints JSON: the races, the results that
+depend on memory that nobody wrote or on the number of tasks, the kernels that ran in several tasks, and all there are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+from kernel_writes import Recorder
+
+RECORDER = Recorder()  # before the engine is imported
+
+import fastconv as fc  # noqa: E402
+from fastconv import functional as F  # noqa: E402
+from fastconv.backends import resolve_backend  # noqa: E402
+from fastconv.backends.fast.warmup import _jobs  # noqa: E402
+from fastconv.functional.linear import linear, linear_backward  # noqa: E402
+from fastconv.kernels.memory import integer, store_integer  # noqa: E402
+from fastconv.kernels.seconds import spread_seconds  # noqa: E402
+
+Case = tuple[str, Callable[[], Any]]
+SPATIAL = {1: (37,), 2: (9, 14), 3: (4, 5, 6)}
+PATTERNS = (0xFF, 0x5A)  # NaN, and numbers around 1e16
+
+
+def tasks_for_everything() -> int:
+    """Set every amount of work below which one thread does it all to nothing; return how many there were."""
+    found = 0
+    for name, module in list(sys.modules.items()):
+        if name.startswith("fastconv.backends.fast."):
+            for constant in [key for key in vars(module) if "SERIAL" in key or key == "_TINY_NUMBERS"]:
+                setattr(module, constant, 0)
+                found += 1
+    return found
+
+
+class Memory:
+    """np.empty that returns memory full of one byte."""
+
+    def __init__(self) -> None:
+        self.pattern, self._empty = 0, np.empty
+        np.empty = self.empty  # type: ignore[assignment]
+
+    def empty(self, shape: Any, dtype: Any = float, *args: Any, **options: Any) -> Any:
+        array = self._empty(shape, dtype, *args, **options)
+        if not array.dtype.hasobject:
+            array.reshape(-1, order="A").view(np.uint8)[...] = self.pattern
+        return array
+
+
+def draw(shape: tuple[int, ...], dtype: str, *, last: bool = False) -> Any:
+    """Numbers in planes, or channels-last in memory."""
+    numbers = np.random.default_rng(list(shape)).standard_normal(shape).astype(dtype)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(numbers, 1, -1)), -1, 1) if last else numbers
+
+
+def window_cases(dtype: str, full: bool) -> Iterator[Case]:
+    """Pools of every kind, and columns."""
+    options: dict[str, dict[str, Any]] = {
+        "k3s1p1": {"kernel_size": 3, "stride": 1, "padding": 1},
+        "k2s2": {"kernel_size": 2, "stride": 2},
+        "k3s2d2": {"kernel_size": 3, "stride": 2, "padding": 1, "dilation": 2},
+    }
+    batches, channels = ((1, 2, 3), (1, 2, 3, 4, 9, 17)) if full else ((1, 3), (1, 2, 3, 9))
+    for rank, (window, o), n, c, last in product((1, 2, 3), options.items(), batches, channels, (False, True)):
+        if not full and rank != 2 and (window, c) != ("k3s1p1", 2):
+            continue
+        if any(size < 5 for size in SPATIAL[rank]) and "d2" in window:
+            continue
+        x = draw((n, c, *SPATIAL[rank]), dtype, last=last)
+        where = f"{rank}d {window} {x.shape}{' channels last' if last else ''}"
+        yield f"pool {where}", lambda x=x, o=o, rank=rank, last=last: list(pools(x, rank, o, last))
+    for c, last in product((2, 9), (False, True)):  # windows of many taps, and windows of unequal sizes
+        x = draw((2, c, 24, 24), dtype, last=last)
+        yield (
+            f"long windows {c} {last}",
+            lambda x=x, last=last: list(pools(x, 2, {"kernel_size": 23, "stride": 1}, last)),
+        )
+        yield f"adaptive {c} {last}", lambda x=x, last=last: list(adaptive(x, last))
+    x = draw((3, 2, *SPATIAL[2]), dtype)
+    yield "columns", lambda: [cols := fc.im2col(x, (3, 2), padding=1), fc.col2im(cols, x.shape[2:], (3, 2), padding=1)]
+
+
+def like(x: Any, shape: tuple[int, ...], last: bool) -> Any:
+    """A gradient of another shape in the same memory order."""
+    return draw(shape, str(x.dtype), last=last)
+
+
+def pools(x: Any, rank: int, options: dict[str, Any], last: bool) -> Iterator[Any]:
+    """All pools of one window, forward and backward, and unpooling."""
+    call = lambda name, *arguments, **more: getattr(fc, f"{name}{rank}d{more.pop('way', '')}")(*arguments, **more)  # noqa: E731
+    kernel, rest = options["kernel_size"], {key: value for key, value in options.items() if key != "kernel_size"}
+    yield call("max_pool", x, kernel, **rest)
+    y, indices = call("max_pool", x, kernel, return_indices=True, **rest)
+    dy = like(x, y.shape, last)
+    yield from (y, indices, call("max_pool", dy, indices, x.shape, way="_backward"))
+    if "dilation" not in rest and rest["stride"] >= 2:
+        yield call("max_unpool", y, indices, x.shape[2:])
+        yield call("max_unpool", x, indices, way="_backward")
+    for count_include_pad in (False, True):
+        more = {**rest, "count_include_pad": count_include_pad}
+        yield from (call("avg_pool", x, kernel, **more), call("avg_pool", dy, x.shape, kernel, way="_backward", **more))
+    for p in (2, 3):
+        yield from (call("lp_pool", x, p, kernel, **rest), call("lp_pool", dy, x, p, kernel, way="_backward", **rest))
+
+
+def adaptive(x: Any, last: bool) -> Iterator[Any]:
+    """Adaptive and global pools."""
+    for size in ((5, 4), (2, 2), (1, 1), (7, 24)):
+        y, indices = fc.adaptive_max_pool2d(x, size, return_indices=True)
+        dy = like(x, y.shape, last)
+        yield from (y, fc.adaptive_max_pool2d(x, size), fc.max_pool2d_backward(dy, indices, x.shape))
+        yield from (fc.adaptive_avg_pool2d(x, size), fc.adaptive_avg_pool2d_backward(dy, x.shape))
+
+
+CONVOLUTIONS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    # (N, C, *spatial), (F, C // groups, *kernel), options
+    ((1, 3, 9, 14), (2, 3, 3, 3), {"padding": 1}),
+    ((3, 2, 9, 14), (3, 2, 3, 2), {"stride": 2, "padding": 1}),
+    ((1, 1, 11, 8), (1, 1, 5, 3), {}),
+    ((2, 4, 9, 11), (4, 4, 1, 1), {}),
+    ((3, 17, 7, 5), (33, 17, 1, 1), {}),
+    ((2, 16, 9, 11), (16, 16, 3, 3), {"padding": 1}),
+    ((1, 8, 10, 13), (35, 8, 3, 3), {"stride": (2, 1), "padding": 1}),
+    ((2, 6, 9, 10), (4, 3, 3, 3), {"groups": 2, "dilation": (2, 1)}),
+    ((2, 4, 9, 10), (4, 1, 3, 3), {"groups": 4, "padding": 1}),
+    ((2, 32, 9, 10), (32, 1, 3, 3), {"groups": 32, "padding": 1}),
+    ((1, 35, 12, 11), (35, 1, 3, 3), {"groups": 35, "padding": 1}),
+    ((1, 18, 47, 46), (18, 1, 3, 3), {"groups": 18, "padding": 1}),
+    ((2, 3, 9, 10), (6, 1, 3, 3), {"groups": 3, "padding": 1, "stride": 2}),
+    ((1, 32, 9, 10), (32, 1, 5, 5), {"groups": 32, "padding": 2, "stride": 2}),
+    ((3, 2, 6, 5), (40, 2, 6, 5), {}),
+    ((1, 2, 40, 61), (3, 2, 3, 3), {"padding": 1}),
+    ((2, 3, 61), (5, 3, 5), {"stride": 2, "padding": 2}),
+    ((1, 2, 700), (2, 2, 9), {}),
+    ((2, 2, 4, 6, 5), (3, 2, 2, 3, 2), {"padding": 1}),
+    ((1, 16, 4, 6, 5), (18, 16, 3, 3, 3), {"stride": 2, "padding": 1}),
+]
+
+
+def conv_cases(dtype: str, full: bool) -> Iterator[Case]:
+    """Convolutions and transposed convolutions, every pass, in both memory orders."""
+    for (x_shape, weight_shape, options), last in product(CONVOLUTIONS, (False, True)):
+        x, weight, bias = draw(x_shape, dtype, last=last), draw(weight_shape, dtype), draw(weight_shape[:1], dtype)
+        where = f"{x_shape} {weight_shape} {options}{' channels last' if last else ''}"
+        yield f"conv {where}", lambda a=(x, weight, bias), o=options, last=last: list(conv("conv", *a, o, last))
+        if last and not full:
+            continue
+        y_channels = weight_shape[1] * options.get("groups", 1)
+        source = draw((x_shape[0], weight_shape[0], *(max(1, size // 2) for size in x_shape[2:])), dtype, last=last)
+        more = {**options, "padding": 0}
+        a = (source, weight, draw((y_channels,), dtype))
+        yield f"transposed {where}", lambda a=a, o=more, last=last: list(conv("conv_transpose", *a, o, last))
+
+
+def conv(name: str, x: Any, weight: Any, bias: Any, options: dict[str, Any], last: bool) -> Iterator[Any]:
+    """Forward and all gradients."""
+    forward = getattr(fc, f"{name}{x.ndim - 2}d")
+    y = forward(x, weight, bias, **options)
+    yield from (y, *getattr(fc, f"{name}{x.ndim - 2}d_backward")(like(x, y.shape, last), x, weight, **options))
+
+
+def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
+    """Linear layers, normalisations, ReLU and sums."""
+    for rows, inputs, outputs in ((1, 70, 45), (2, 300, 33), (7, 33, 130), (40, 90, 77), (3, 5, 2)):
+        x, weight = draw((rows, inputs), dtype), draw((outputs, inputs), dtype)
+        dy = draw((rows, outputs), dtype)
+        yield (
+            f"linear {rows} {inputs} {outputs}",
+            lambda x=x, w=weight, dy=dy: [linear(x, w, w[:, 0]), *linear_backward(dy, x, w)],
+        )
+    shapes = [(1, 2, 9, 14), (3, 3, 9, 14), (2, 17, 5, 6), (1, 4, 300), (2, 4, 3, 4, 5), (1, 1, 40, 50), (64, 2, 3, 3)]
+    for shape, last in product(shapes, (False, True)):
+        x, dy = draw(shape, dtype, last=last), draw((*shape[:2], *shape[2:]), dtype, last=last)
+        yield f"normalisation {shape} {last}", lambda x=x, dy=dy: list(normalisations(x, dy))
+        yield (
+            f"pointwise {shape} {last}",
+            lambda x=x, dy=dy: [F.relu(x), F.relu_backward(dy, x), F.add(x, dy), F.add(x, dy, relu=True)],
+        )
+        other = draw(shape, dtype, last=not last)
+        yield f"pointwise, two orders {shape} {last}", lambda x=x, b=other: [F.add(x, b), F.relu_backward(b, x)]
+
+
+def normalisations(x: Any, dy: Any) -> Iterator[Any]:
+    """Batch and instance normalisation, through their layers, forward and backward."""
+    from fastconv import layers
+
+    kind = f"{x.ndim - 2}d"
+    for layer in (
+        getattr(layers, f"BatchNorm{kind}")(x.shape[1], dtype=x.dtype),
+        getattr(layers, f"InstanceNorm{kind}")(x.shape[1], affine=True, dtype=x.dtype),
+        layers.GroupNorm(1, x.shape[1], dtype=x.dtype),
+        layers.LayerNorm(x.shape[1:], dtype=x.dtype),
+    ):
+        yield from (layer(x), layer.backward(dy), *(parameter.grad for parameter in layer.parameters()))
+
+
+def seeded() -> dict[str, bool]:
+    """Whether mistakes made on purpose are found: what the recorder is for, and what it is not allowed to report."""
+
+    def writes_back(args: int, task: int) -> None:  # adds to every second number, and rewrites those of its neighbour
+        spread_seconds(integer(args, 0) + 4 * task, integer(args, 1), 1, np.float32(0))
+
+    def reads(args: int, task: int) -> None:  # the number that the next task writes
+        store_integer(integer(args, 0), task, integer(integer(args, 0), task + 1))
+
+    def apart(args: int, task: int) -> None:
+        store_integer(integer(args, 0), task, task)
+
+    numbers, shares, found = np.zeros(64, np.int64), np.zeros(64), {}
+    block = np.array([numbers.ctypes.data, shares.ctypes.data])
+    for function in (writes_back, reads, apart):
+        kernel = RECORDER.c_function(f"seeded_{function.__name__}", "void(intp, intp)", function)
+        RECORDER.launch(kernel.address, block, 2, 2)
+        found[function.__name__] = bool(list(RECORDER.launches.pop().races()))
+    return found
+
+
+def unsettled(case: Callable[[], Any], memory: Memory, counts: tuple[int, ...]) -> bool:
+    """Whether the results depend on memory that nobody wrote, or on the number of tasks."""
+    found = []
+    for i, threads in enumerate(counts):
+        memory.pattern = PATTERNS[i % 2]
+        resolve_backend("fast").release()
+        with fc.use_num_threads(threads):
+            found.append([np.asarray(array).tobytes() for array in case() if array is not None])
+    return any(results != found[0] for results in found)
+
+
+def main(dtype: str, full: bool) -> None:
+    """Run every case with two patterns in fresh memory, on two and on three tasks."""
+    fc.set_backend("fast")
+    resolve_backend("fast")
+    memory, races, unstable, several = Memory(), [], [], set()
+    assert tasks_for_everything() > 10
+    counts = (2, 3, 5) if full else (2, 3)
+    assert unsettled(lambda: [np.empty(1)], memory, counts)
+    for name, case in (*window_cases(dtype, full), *conv_cases(dtype, full), *dense_cases(dtype, full)):
+        RECORDER.launches.clear()
+        if unsettled(case, memory, counts):
+            unstable.append(name)
+        for launch in RECORDER.launches:
+            if len(launch.tasks) > 1:
+                several.add(launch.kernel)
+                races += [f"{name}: {race}" for race in launch.races()]
+    found = seeded()
+    RECORDER.compiles = False
+    for job in _jobs():
+        job()
+    kernels = {name for name in RECORDER.names.values() if not name.startswith(("tile_", "slide_", "seeded_"))}
+    result = {
+        "races": races,
+        "unsettled": unstable,
+        "seeded": found,
+        "never in several tasks": sorted(kernels - several),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], "full" in sys.argv[2:])
