@@ -18,6 +18,7 @@ import fastconv
 ROOT = Path(fastconv.__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TESTS = Path(__file__).parent
+FULL = os.environ.get("FASTCONV_FULL") == "1"  # the long forms of tests that have a short one
 CLEARED = ("FASTCONV_BACKEND", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
 
 # Put before a program: makes these packages impossible to import.

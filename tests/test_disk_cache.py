@@ -15,7 +15,8 @@ PROGRAM = """
     from engine_work import digests
     digests("float32"), digests("float64")
     from fastconv.kernels.jit import build_log
-    assert build_log
+    names = [built.name for built in build_log]
+    assert names and len(names) == len(set(names)), "two kernels of one name would overwrite each other's file"
     print(*[built.name for built in build_log if not built.cached])
 """
 

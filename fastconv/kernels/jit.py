@@ -4,12 +4,10 @@
   launcher, so that there is one parallel function in the whole project. A parallel function costs 0.2 s to compile, a
   driver 0.1 s.
 - ``error_model="numpy"``: no branch for a division by zero.
-- ``cache=True``: compiled code is kept on disk. Numba's key contains the bytecode of the function and its closure, but
-  neither the helpers and intrinsics that it calls nor the jit options; therefore every cached function has `REVISION`
-  in its closure, a hash over the sources of this package. Where no folder is writable, Numba raises instead of
-  compiling without a cache; then there is none.
-  Every kernel has a name of its own, which names its files: Numba numbers the variants that share an index without a
-  lock, so that two processes with a cold cache could each store a different variant under the same number.
+- Compiled code is kept on disk, in files of our own instead of those of ``cache=True`` (`disk_cache`). Numba's key
+  contains the bytecode of the function and its closure, but neither the helpers and intrinsics that it calls nor the
+  jit options; therefore every cached function has `REVISION` in its closure, a hash over the sources of this package.
+  Every kernel has a name of its own, which names its file.
   A closure may hold numbers and strings only: a jitted function in it is pickled with an identity that is new in every
   process, so that nothing would ever be found. Hence helpers are functions of a module, and take a number of the right
   type (`ZERO`) where the code depends on the type.
@@ -29,6 +27,10 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
+
+from fastconv.kernels.disk_cache import kernel_cache
 
 __all__ = [
     "INTERPRETED",
@@ -97,22 +99,15 @@ class Built(NamedTuple):
 build_log: list[Built] = []
 
 
-def _with_cache(compile_it: Callable[[bool], Any]) -> Any:
-    try:
-        return compile_it(True)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):
-            raise
-        return compile_it(False)
-
-
 def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
     """Compile `function` to a C function, or load it from disk; the caller must keep the result alive."""
     if INTERPRETED:
         return _interpret(name, function)
     start = time.perf_counter()
     function.__qualname__ = name
-    compiled = _with_cache(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function))
+    compiled: Any = CFunc(function, normalize_signature(signature), {}, dict(_OPTIONS))  # as `numba.cfunc` does
+    compiled._cache = kernel_cache(function)
+    compiled.compile()
     build_log.append(Built(name, time.perf_counter() - start, compiled.cache_hits > 0))
     return compiled
 
@@ -123,7 +118,8 @@ def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...],
         return function
     start = time.perf_counter()
     function.__qualname__ = name
-    compiled = _with_cache(lambda cache: numba.njit(nogil=True, parallel=parallel, cache=cache, **_OPTIONS)(function))
+    compiled = numba.njit(nogil=True, parallel=parallel, **_OPTIONS)(function)
+    compiled._cache = kernel_cache(function)
     compiled(*arguments)
     build_log.append(Built(name, time.perf_counter() - start, bool(sum(compiled.stats.cache_hits.values()))))
     return compiled
