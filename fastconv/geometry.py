@@ -188,13 +188,10 @@ class AdaptiveGeometry:
     size: tuple[int, ...]
     out: tuple[int, ...]
 
-    @cached_property
-    def spans(self) -> tuple[tuple[range, ...], ...]:
-        """Per axis, the cells of every window, ``i * size // out`` up to ``ceil((i + 1) * size / out)``."""
-        return tuple(
-            tuple(range(i * size // out, -(-(i + 1) * size // out)) for i in range(out))
-            for size, out in zip(self.size, self.out)
-        )
+    def span(self, axis: int, window: int) -> range:
+        """Cells of a window along an axis, ``i * size // out`` up to ``ceil((i + 1) * size / out)``."""
+        size, out = self.size[axis], self.out[axis]
+        return range(window * size // out, -(-(window + 1) * size // out))
 
     @cached_property
     def windows(self) -> WindowGeometry | None:

@@ -6,6 +6,7 @@ Backends are imported when they are first used, so that the naive one never pays
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ __all__ = [
     "check_backend_name",
     "get_backend",
     "register_backend",
+    "release",
     "resolve_backend",
     "set_backend",
     "unregister_backend",
@@ -250,6 +252,25 @@ def unregister_backend(name: str) -> None:
     _registered.pop(name, None)
     if _current == name:
         _current = None
+
+
+def release() -> None:
+    """Give memory that is kept between calls back to the system: scratch buffers, and the plans of calls made so far.
+
+    Both are bounded: the buffers that are idle have 128 MiB at most, the plans 64 MiB. The next call of every kind
+    makes them anew, which takes up to a few milliseconds. Compiled code stays. What layers keep for a backward pass is
+    let go of by `Layer.release`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> y = fc.avg_pool1d(np.ones((1, 1, 1000)), 4)
+    >>> fc.release()
+    """
+    loaded = (sys.modules.get(f"fastconv.backends.{name}") for name in _NAMES)
+    for backend in (*(module.BACKEND for module in loaded if module is not None), *_registered.values()):
+        backend.release()
 
 
 def resolve_backend(name: str | None, operation: str = "fastconv") -> Backend:

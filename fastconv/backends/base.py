@@ -145,6 +145,9 @@ class Backend(ABC):
     def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
         """Return ``dy * scale + (x - mean) * slope + shift``, with factors of shape (1, C) or (N, C)."""
 
+    def release(self) -> None:  # noqa: B027 (a backend that keeps nothing has nothing to do)
+        """Let go of the memory that is kept between calls."""
+
     @abstractmethod
     def im2col(self, x: Array, geometry: WindowGeometry) -> Array:
         """(N, C, *size) -> (N, C*taps, windows)."""

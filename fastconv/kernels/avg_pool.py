@@ -18,7 +18,7 @@ from fastconv.kernels.memory import (
     store_number_at,
 )
 from fastconv.kernels.seconds import GROUP_BYTES, add_seconds, spread_seconds
-from fastconv.kernels.windows import WINDOWS, D, H, W, inside, window
+from fastconv.kernels.windows import SAME, WINDOWS, D, H, W, counted, inside, whole, window
 
 __all__ = ["avg_pool_address"]
 
@@ -29,15 +29,13 @@ BATCH, CHANNELS, TASKS = _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
 OUT_D, OUT_H, OUT_W = _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
 IN_W, K_W, S_W, PAD_W = _I["IN_W"], _I["K_W"], _I["S_W"], _I["PAD_W"]
 DIL_D, DIL_H, DIL_W, CHANNEL_BLOCK = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"], _I["CHANNEL_BLOCK"]
-COUNT_D, COUNT_H, COUNT_W = _I["COUNT_D"], _I["COUNT_H"], _I["COUNT_W"]
 SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
 
 
 @helper
-def _count(args, od, oh, ow):
-    """Divisor of one average; the counts along each axis are given by tables."""
-    count = integer(integer(args, COUNT_D), od) * integer(integer(args, COUNT_H), oh)
-    return count * integer(integer(args, COUNT_W), ow)
+def _count(args, od, oh):
+    """Divisor of the averages of one row, but for the width where divisors differ."""
+    return integer(args, SAME) or counted(args, D, od) * counted(args, H, oh)
 
 
 @helper
@@ -115,10 +113,53 @@ def _spread_along(x, step, share, count, number):
 
 
 @helper
+def _range(args):
+    """Windows of a row that are divided by the same number, and what that is along the width."""
+    if integer(args, SAME):
+        return 0, integer(args, OUT_W), 1
+    first, stop = whole(args, W)
+    return first, stop, integer(args, K_W)
+
+
+@helper
+def _means(args, y, total, count, number):
+    """One output row from its totals; `count` is the divisor but for the width."""
+    width, y_step, (first, stop, taps) = integer(args, OUT_W), integer(args, Y_W), _range(args)
+    divisor = count * taps
+    if y_step == size_of(number) and divisor:
+        for o in range(first, stop):
+            store_number_at(y, o, load_double(total, o) / divisor, number)
+    else:
+        for o in range(first, stop):
+            store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
+    for end in range(2):
+        for o in range(stop if end else 0, width if end else first):
+            divisor = count * counted(args, W, o)
+            store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
+
+
+@helper
+def _shares(args, y, share, count, number):
+    """The gradients of one output row over their divisors, as in `_means`."""
+    width, y_step, (first, stop, taps) = integer(args, OUT_W), integer(args, Y_W), _range(args)
+    divisor = count * taps
+    if y_step == size_of(number) and divisor:
+        for o in range(first, stop):
+            store_double(share, o, load_at(y, o, number) / divisor)
+    else:
+        for o in range(first, stop):
+            store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
+    for end in range(2):
+        for o in range(stop if end else 0, width if end else first):
+            divisor = count * counted(args, W, o)
+            store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
+
+
+@helper
 def _row_plane(args, plane, y, total, count, depths, heights, number):
     """One output row of one channel, tap by tap; `total` is scratch memory, `count` the divisor but for the width."""
     width, stride, item = integer(args, OUT_W), integer(args, S_W), size_of(number)
-    step, counts, y_step = stride * integer(args, X_W), integer(args, COUNT_W), integer(args, Y_W)
+    step = stride * integer(args, X_W)
     for o in range(width):
         store_double(total, o, 0.0)
     for kd in range(depths[1], depths[2]):
@@ -134,29 +175,15 @@ def _row_plane(args, plane, y, total, count, depths, heights, number):
                     _add_dense(here, x, 2, stop - first, number)
                 else:
                     _add_along(here, x, step, stop - first, number)
-    if y_step == item:
-        for o in range(width):
-            divisor = count * integer(counts, o)
-            store_number_at(y, o, load_double(total, o) / divisor if divisor else np.nan, number)
-    else:
-        for o in range(width):
-            divisor = count * integer(counts, o)
-            store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
+    _means(args, y, total, count, number)
 
 
 @helper
 def _row_backward(args, plane, y, share, count, depths, heights, number):
     """One output row of one channel, tap by tap; `share` is scratch memory for the gradients over their divisors."""
     width, stride, item = integer(args, OUT_W), integer(args, S_W), size_of(number)
-    step, counts, y_step = stride * integer(args, X_W), integer(args, COUNT_W), integer(args, Y_W)
-    if y_step == item:
-        for o in range(width):
-            divisor = count * integer(counts, o)
-            store_double(share, o, load_at(y, o, number) / divisor if divisor else 0.0)
-    else:
-        for o in range(width):
-            divisor = count * integer(counts, o)
-            store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
+    step = stride * integer(args, X_W)
+    _shares(args, y, share, count, number)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
@@ -186,8 +213,10 @@ def _lanes(number):
             depths, heights = window(args, D, od), window(args, H, oh)
             plane = integer(args, X) + n * integer(args, X_N)
             target = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + oh * integer(args, Y_H)
+            same, row_count = integer(args, SAME), _count(args, od, oh)
             for ow in range(integer(args, OUT_W)):
-                count, y = _count(args, od, oh, ow), target + ow * integer(args, Y_W)
+                count = row_count if same else row_count * counted(args, W, ow)
+                y = target + ow * integer(args, Y_W)
                 _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number)
 
     return avg_lanes
@@ -207,7 +236,7 @@ def _plane(number):
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
             y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
             y += od * integer(args, Y_D) + oh * integer(args, Y_H)
-            count = integer(integer(args, COUNT_D), od) * integer(integer(args, COUNT_H), oh)
+            count = _count(args, od, oh)
             _row_plane(args, plane, y, total, count, window(args, D, od), window(args, H, oh), number)
 
     return avg_plane
@@ -232,8 +261,10 @@ def _lanes_backward(number):
                 for oh in range(integer(args, OUT_H)):
                     heights = window(args, H, oh)
                     row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
+                    same, row_count = integer(args, SAME), _count(args, od, oh)
                     for ow in range(integer(args, OUT_W)):
-                        count, y = _count(args, od, oh, ow), row + ow * integer(args, Y_W)
+                        count = row_count if same else row_count * counted(args, W, ow)
+                        y = row + ow * integer(args, Y_W)
                         if count:
                             _pixel_backward(args, plane, y, count, some, depths, heights, ow, number)
 
@@ -256,7 +287,7 @@ def _plane_backward(number):
             for od in range(integer(args, OUT_D)):
                 for oh in range(integer(args, OUT_H)):
                     y = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
-                    count = integer(integer(args, COUNT_D), od) * integer(integer(args, COUNT_H), oh)
+                    count = _count(args, od, oh)
                     _row_backward(args, plane, y, share, count, window(args, D, od), window(args, H, oh), number)
 
     return avg_plane_backward

@@ -84,11 +84,9 @@ def _add_run(sums, tap, x, step, count, number):
 
 
 @helper
-def _window_plane(args, plane, sums, od, oh, ow, number):
+def _window_plane(plane, sums, spans, number):
     """Sum of one window of one channel."""
-    d0, depth, d_step, _ = span(args, D, od)
-    h0, height, h_step, _ = span(args, H, oh)
-    w0, width, w_step, _ = span(args, W, ow)
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
     total, lost, tap = 0.0, 0.0, 0
     clear_bytes(sums, 8 * GROUP)
     for kd in range(depth):
@@ -119,11 +117,9 @@ def _fold_lanes(sums, channels):
 
 
 @helper
-def _window_lanes(args, plane, sums, channels, od, oh, ow, number):
+def _window_lanes(plane, sums, channels, spans, number):
     """Sums of one window, of some channels: left at ``sums + 64 * channels``."""
-    d0, depth, d_step, _ = span(args, D, od)
-    h0, height, h_step, _ = span(args, H, oh)
-    w0, width, w_step, _ = span(args, W, ow)
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
     tap = 0
     clear_bytes(sums, LANE_SUMS * channels * 8)
     for kd in range(depth):
@@ -158,10 +154,11 @@ def _lanes(number):
             od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
             channels = min(step, integer(args, CHANNELS) - first)
             plane = integer(args, X) + n * integer(args, X_N) + first * item
-            _window_lanes(args, plane, sums, channels, od, oh, ow, number)
+            spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
+            _window_lanes(plane, sums, channels, spans, number)
             y = integer(args, Y) + n * integer(args, Y_N) + first * item
             y += od * integer(args, Y_D) + oh * integer(args, Y_H) + ow * integer(args, Y_W)
-            count, total = divisor(args, od, oh, ow), sums + GROUP * channels * 8
+            count, total = divisor(args, *spans, od, oh, ow), sums + GROUP * channels * 8
             for c in range(channels):
                 store_number_at(y, c, load_double(total, c) / count if count else np.nan, number)
 
@@ -182,9 +179,11 @@ def _plane(number):
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
             y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
             y += od * integer(args, Y_D) + oh * integer(args, Y_H)
+            depths, heights = span(args, D, od), span(args, H, oh)
             for ow in range(integer(args, OUT_W)):
-                count = divisor(args, od, oh, ow)
-                total = _window_plane(args, plane, sums, od, oh, ow, number)
+                widths = span(args, W, ow)
+                count = divisor(args, depths, heights, widths, od, oh, ow)
+                total = _window_plane(plane, sums, (depths, heights, widths), number)
                 store_number(y + ow * integer(args, Y_W), total / count if count else np.nan, number)
 
     return box_avg_plane

@@ -22,7 +22,7 @@ X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N",
 Y_D, Y_H, Y_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H", "OUT_W"))
 BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
 IN_H, IN_W, DIL_D, DIL_H, DIL_W = _I["IN_H"], _I["IN_W"], _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
-INDEX = _I["INDEX"]
+INDEX, SCALE_W = _I["INDEX"], _I["SCALE_W"]
 
 
 @helper
@@ -71,11 +71,9 @@ def _place_of_run(x, step, count, best, number):
 
 
 @helper
-def _value_plane(args, plane, od, oh, ow, number):
+def _value_plane(plane, spans, number):
     """Largest value of one window of one channel, which has a cell."""
-    d0, depth, d_step, _ = span(args, D, od)
-    h0, height, h_step, _ = span(args, H, oh)
-    w0, width, w_step, _ = span(args, W, ow)
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
     best = load(plane + d0 + h0 + w0, number)
     for kd in range(depth):
         for kh in range(height):
@@ -85,37 +83,39 @@ def _value_plane(args, plane, od, oh, ow, number):
 
 
 @helper
-def _place_plane(args, plane, od, oh, ow, best, number):
+def _place_plane(args, plane, spans, best, number):
     """(address, position in the plane) of the first cell of one window that is `best`."""
-    d0, depth, d_step, d = span(args, D, od)
-    h0, height, h_step, h = span(args, H, oh)
-    w0, width, w_step, w = span(args, W, ow)
+    (d0, depth, d_step, d), (h0, height, h_step, h), (w0, width, w_step, w) = spans
     for kd in range(depth):
         for kh in range(height):
             row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
             kw = _place_of_run(row, w_step, width, best, number)
             if kw < width:
                 position = (d + kd * integer(args, DIL_D)) * integer(args, IN_H) + h + kh * integer(args, DIL_H)
-                return row + kw * w_step, position * integer(args, IN_W) + w + kw * integer(args, DIL_W)
+                return row + kw * w_step, position * _row_cells(args) + w + kw * integer(args, DIL_W)
     return plane, -1
 
 
 @helper
-def _taps(args, od, oh, ow):
-    return span(args, D, od)[1] * span(args, H, oh)[1] * span(args, W, ow)[1]
+def _taps(spans):
+    return spans[0][1] * spans[1][1] * spans[2][1]
 
 
 @helper
-def _window_lanes(args, plane, y, index, channels, od, oh, ow, with_index, number):
+def _row_cells(args):
+    """Cells of memory from one row of a plane to the next."""
+    return integer(args, IN_W) * integer(args, SCALE_W)
+
+
+@helper
+def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
     """One window, some channels."""
-    d0, depth, d_step, d = span(args, D, od)
-    h0, height, h_step, h = span(args, H, oh)
-    w0, width, w_step, w = span(args, W, ow)
+    (d0, depth, d_step, d), (h0, height, h_step, h), (w0, width, w_step, w) = spans
     for kd in range(depth):
         for kh in range(height):
             row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
             position = (d + kd * integer(args, DIL_D)) * integer(args, IN_H) + h + kh * integer(args, DIL_H)
-            position = position * integer(args, IN_W) + w
+            position = position * _row_cells(args) + w
             for kw in range(width):
                 x, here = row + kw * w_step, position + kw * integer(args, DIL_W)
                 if kd + kh + kw == 0:
@@ -141,8 +141,9 @@ def _lanes(number, with_index):
             here = n * integer(args, Y_N) + left * item
             here += od * integer(args, Y_D) + oh * integer(args, Y_H) + ow * integer(args, Y_W)
             y, index = integer(args, Y) + here, integer(args, INDEX) + here // item * 8
-            if _taps(args, od, oh, ow):
-                _window_lanes(args, plane, y, index, channels, od, oh, ow, with_index, number)
+            spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
+            if _taps(spans):
+                _window_lanes(args, plane, y, index, channels, spans, with_index, number)
             else:
                 no_cell(y, index, channels, with_index, number)
 
@@ -161,13 +162,15 @@ def _plane(number, with_index):
             n, c = item // channels, item % channels
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
             start = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
+            depths, heights = span(args, D, od), span(args, H, oh)
             for ow in range(integer(args, OUT_W)):
+                spans = depths, heights, span(args, W, ow)
                 here = start + ow * integer(args, Y_W)
                 y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
-                if _taps(args, od, oh, ow):
-                    best = _value_plane(args, plane, od, oh, ow, number)
+                if _taps(spans):
+                    best = _value_plane(plane, spans, number)
                     if with_index or best == 0 or best != best:
-                        x, position = _place_plane(args, plane, od, oh, ow, best, number)
+                        x, position = _place_plane(args, plane, spans, best, number)
                         best = load(x, number)
                         if with_index:
                             store_integer(index, 0, position)

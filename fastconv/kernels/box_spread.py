@@ -45,11 +45,9 @@ def _along(x, step, count, share, fill, number):
 
 
 @helper
-def _window_plane(args, plane, od, oh, ow, share, fill, number):
+def _window_plane(plane, spans, share, fill, number):
     """All cells of one window of one channel."""
-    d0, depth, d_step, _ = span(args, D, od)
-    h0, height, h_step, _ = span(args, H, oh)
-    w0, width, w_step, _ = span(args, W, ow)
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
     for kd in range(depth):
         for kh in range(height):
             row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
@@ -57,11 +55,9 @@ def _window_plane(args, plane, od, oh, ow, share, fill, number):
 
 
 @helper
-def _window_lanes(args, plane, od, oh, ow, shares, channels, fill, number):
+def _window_lanes(plane, spans, shares, channels, fill, number):
     """All cells of one window, of some channels; `shares` are numbers to copy, or float64 numbers to add."""
-    d0, depth, d_step, _ = span(args, D, od)
-    h0, height, h_step, _ = span(args, H, oh)
-    w0, width, w_step, _ = span(args, W, ow)
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
     item = size_of(number)
     for kd in range(depth):
         for kh in range(height):
@@ -102,11 +98,13 @@ def _lanes(number, fill):
             for od in range(integer(args, OUT_D)):
                 for oh in range(integer(args, OUT_H)):
                     row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
+                    depths, heights = span(args, D, od), span(args, H, oh)
                     for ow in range(integer(args, OUT_W)):
-                        count = divisor(args, od, oh, ow)
+                        widths = span(args, W, ow)
+                        count = divisor(args, depths, heights, widths, od, oh, ow)
                         if count:
                             _shares(row + ow * integer(args, Y_W), shares, count, channels, fill, number)
-                            _window_lanes(args, plane, od, oh, ow, shares, channels, fill, number)
+                            _window_lanes(plane, (depths, heights, widths), shares, channels, fill, number)
 
     return box_spread_lanes
 
@@ -125,11 +123,13 @@ def _plane(number, fill):
             for od in range(integer(args, OUT_D)):
                 for oh in range(integer(args, OUT_H)):
                     row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
+                    depths, heights = span(args, D, od), span(args, H, oh)
                     for ow in range(integer(args, OUT_W)):
-                        count = divisor(args, od, oh, ow)
+                        widths = span(args, W, ow)
+                        count = divisor(args, depths, heights, widths, od, oh, ow)
                         if count:
                             share = np.float64(load(row + ow * integer(args, Y_W), number)) / count
-                            _window_plane(args, plane, od, oh, ow, share, fill, number)
+                            _window_plane(plane, (depths, heights, widths), share, fill, number)
 
     return box_spread_plane
 

@@ -6,14 +6,28 @@ from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import helper
 from fastconv.kernels.memory import integer
 
-__all__ = ["WINDOWS", "D", "H", "W", "first_tap", "inside", "last_number", "stop_tap", "window"]
+__all__ = [
+    "SAME",
+    "WINDOWS",
+    "D",
+    "H",
+    "W",
+    "counted",
+    "first_tap",
+    "inside",
+    "last_number",
+    "stop_tap",
+    "whole",
+    "window",
+]
 
-# x: the plane-sized array; y: the window-sized one; PART: items (planes, or blocks of channels) or rows per task
+# x: the plane-sized array; y: the window-sized one. A mean is over the taps on cells FROM to TO - 1; SAME is what all
+# windows are divided by, or 0 where they differ.
 WINDOWS = Block(
     """
     X X_N X_C X_D X_H X_W Y Y_N Y_C Y_D Y_H Y_W INDEX BATCH CHANNELS
     IN_D IN_H IN_W OUT_D OUT_H OUT_W K_D K_H K_W S_D S_H S_W DIL_D DIL_H DIL_W PAD_D PAD_H PAD_W
-    COUNT_D COUNT_H COUNT_W SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS
+    FROM_D FROM_H FROM_W TO_D TO_H TO_W SAME SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS
 """
 )
 
@@ -34,10 +48,10 @@ def stop_tap(start, dilation, kernel, size):
 
 _I = WINDOWS.index
 X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
-BATCH, CHANNELS = _I["BATCH"], _I["CHANNELS"]
-D = tuple(_I[name] for name in ("IN_D", "OUT_D", "K_D", "S_D", "DIL_D", "PAD_D", "COUNT_D"))
-H = tuple(_I[name] for name in ("IN_H", "OUT_H", "K_H", "S_H", "DIL_H", "PAD_H", "COUNT_H"))
-W = tuple(_I[name] for name in ("IN_W", "OUT_W", "K_W", "S_W", "DIL_W", "PAD_W", "COUNT_W"))
+BATCH, CHANNELS, SAME = _I["BATCH"], _I["CHANNELS"], _I["SAME"]
+D, H, W = (
+    tuple(_I[f"{name}_{axis}"] for name in ("IN", "OUT", "K", "S", "DIL", "PAD", "FROM", "TO")) for axis in "DHW"
+)
 
 
 @helper
@@ -47,6 +61,22 @@ def window(args, axis, o):
     dilation = integer(args, axis[4])
     first = first_tap(start, dilation)
     return start, first, max(first, stop_tap(start, dilation, integer(args, axis[2]), integer(args, axis[0])))
+
+
+@helper
+def counted(args, axis, o):
+    """Taps of window `o` along one axis that are on cells which count."""
+    start = o * integer(args, axis[3]) - integer(args, axis[5]) - integer(args, axis[6])
+    dilation, cells = integer(args, axis[4]), integer(args, axis[7]) - integer(args, axis[6])
+    return max(0, stop_tap(start, dilation, integer(args, axis[2]), cells) - first_tap(start, dilation))
+
+
+@helper
+def whole(args, axis):
+    """Range of the windows along one axis all of whose taps are on cells that count."""
+    beyond, first = (integer(args, axis[2]) - 1) * integer(args, axis[4]), integer(args, axis[6])
+    cells = integer(args, axis[7]) - first - beyond
+    return inside(-integer(args, axis[5]) - first, integer(args, axis[3]), cells, integer(args, axis[1]))
 
 
 @helper

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast import adaptive, conv, linear, lp, picks, pointwise, pool, windows
+from fastconv.backends.fast.kept import forget_plans
 from fastconv.backends.fast.normalization import Normalization
 from fastconv.backends.fast.warmup import warmup
 from fastconv.backends.fast.workspace import release
@@ -112,8 +113,9 @@ class FastBackend(Normalization):
         return windows.col2im(cols, geometry)
 
     def release(self) -> None:
-        """Give the scratch memory that is kept between calls back to the system."""
+        """Let go of what is kept between calls: scratch buffers and plans."""
         release()
+        forget_plans()
 
 
 BACKEND = FastBackend()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.plan import PIXEL_CHUNK, SERIAL_FLOPS
 from fastconv.backends.fast.tiling import lane_blocks
 from fastconv.geometry import CHANNELS_LAST
@@ -37,7 +37,7 @@ class SumPlan:
     threads: int
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_sums(channels: int, pixels: int, dtype: np.dtype[Any], threads: int) -> SumPlan:
     """Plan of the sums over the pixels of a channels-last array; the splits depend on the shape alone."""
     item, lanes = dtype.itemsize, host().lanes(dtype.itemsize)

@@ -1,20 +1,21 @@
-"""Windows one by one on the fast engine: the tables that describe them, and what is done with them."""
+"""Windows one by one on the fast engine: how they are described, and what is done with them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.backends.fast.passes import three_axes
-from fastconv.backends.fast.windows import SERIAL_TAPS, by_axis, counts_of
+from fastconv.backends.fast.windows import SERIAL_TAPS, axis_arguments, by_axis, same_divisor
 from fastconv.backends.fast.workspace import borrowed, round_up
-from fastconv.geometry import AdaptiveGeometry, WindowGeometry
+from fastconv.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.kernels.addresses import address
 from fastconv.kernels.box_avg import LANE_SUMS, box_avg_address
 from fastconv.kernels.box_max import box_max_address
@@ -33,61 +34,46 @@ _X, _Y, _INDEX, _SCRATCH = (BOXES.index[name] for name in ("X", "Y", "INDEX", "S
 
 
 class Line(NamedTuple):
-    """The windows along one axis: tables of first cells, taps and divisors; steps in bytes of x and y."""
+    """The windows along one axis, whose cells are `scale` cells of memory each; steps in bytes of x and y."""
 
-    size: int
-    starts: Array
-    taps: Array
-    counts: Array
-    dilation: int
+    axis: Axis
+    scale: int
     x_step: int
     y_step: int
 
-    @property
-    def whole(self) -> bool:
-        """Whether there is one window, and it is the axis."""
-        return len(self.taps) == 1 and int(self.taps[0]) == self.size and self.dilation == 1
+
+_NO_LINE = Line(Axis(1, 1, 1, 1, 0, 0, 1), 1, 0, 0)
 
 
-_ONE = np.ones(1, np.int64)
-_NO_LINE = Line(1, np.zeros(1, np.int64), _ONE, _ONE, 1, 0, 0)
+def _axes(geometry: Geometry) -> tuple[Axis, ...]:
+    """Axes of windows; of adaptive ones, which have no kernel of their own, sizes alone."""
+    if isinstance(geometry, WindowGeometry):
+        return three_axes(geometry.axes)
+    return three_axes(tuple(Axis(size, 0, 0, 1, 0, 0, out) for size, out in zip(geometry.size, geometry.out)))
 
 
-def _window_lines(geometry: WindowGeometry, divisor: str) -> list[Line]:
-    lines = []
-    for axis, counts in zip(three_axes(geometry.axes), counts_of(geometry, divisor)):
-        taps = [axis.taps(window) for window in range(axis.out)]
-        starts = np.array([axis.start(i) + tap.start * axis.dilation for i, tap in enumerate(taps)], np.int64)
-        lengths = np.array([len(tap) for tap in taps], np.int64)
-        lines.append(Line(axis.size, starts, lengths, counts, axis.dilation, 0, 0))
-    return lines
+def _is_whole(axis: Axis, adaptive: bool) -> bool:
+    """Whether there is one window, and it is the axis."""
+    return axis.out == 1 and (adaptive or (len(axis.taps(0)) == axis.size and axis.dilation == 1))
 
 
-def _adaptive_lines(geometry: AdaptiveGeometry) -> list[Line]:
-    lines = [_NO_LINE] * (3 - len(geometry.size))
-    for size, spans in zip(geometry.size, geometry.spans):
-        starts = np.array([span.start for span in spans], np.int64)
-        lengths = np.array([len(span) for span in spans], np.int64)
-        lines.append(Line(size, starts, lengths, lengths, 1, 0, 0))
-    return lines
+def _divisor_of_one(axis: Axis, divisor: str) -> int:
+    """What an axis with one window adds to the divisor."""
+    return {"padded": len(axis.padded_taps(0)), "real": len(axis.taps(0)), "one": 1}[divisor]
 
 
-def _merged(depth: Line, height: Line, width: Line) -> tuple[Line, Line, Line]:
-    """Take rows that follow each other in memory, and in every window, for one long row."""
+def _merged(lines: Iterable[Line], divisor: str, adaptive: bool) -> tuple[tuple[Line, ...], int]:
+    """Take rows that follow each other in memory, and in every window, for one long row; and their divisor."""
+    (depth, height, width), factor = lines, 1
     for _ in range(2):
-        if not (width.whole and height.dilation == 1 and height.x_step == width.size * width.x_step):
+        scale = width.axis.size * width.scale
+        adjacent = height.axis.dilation == 1 and height.x_step == scale * width.x_step
+        if not (adjacent and _is_whole(width.axis, adaptive)):
             break
-        width = Line(
-            height.size * width.size,
-            height.starts * width.size,
-            height.taps * width.size,
-            height.counts * width.counts,
-            1,
-            width.x_step,
-            height.y_step,
-        )
+        factor *= _divisor_of_one(width.axis, divisor)
+        width = Line(height.axis, scale, width.x_step, height.y_step)
         depth, height = _NO_LINE, depth
-    return depth, height, width
+    return (depth, height, width), factor
 
 
 @dataclass(frozen=True)
@@ -95,34 +81,40 @@ class BoxPlan:
     """Argument block of one geometry and memory order, but for the addresses of the arrays."""
 
     arguments: Array
-    tables: tuple[Line, ...]  # kept alive: the block holds their addresses
     threads: int
     scratch_bytes: int  # of one task
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _plan(
     geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int
 ) -> BoxPlan:
     """Plan over x, the plane-sized array, and y, the window-sized one."""
-    found = _window_lines(geometry, divisor) if isinstance(geometry, WindowGeometry) else _adaptive_lines(geometry)
     (x_n, x_c, *x_steps), (y_n, y_c, *y_steps) = by_axis(x_strides), by_axis(y_strides)
-    lines = _merged(*(line._replace(x_step=x, y_step=y) for line, x, y in zip(found, x_steps, y_steps)))
-    if geometry.batch * geometry.channels * prod(int(line.taps.sum()) for line in lines) < SERIAL_TAPS:
+    adaptive = isinstance(geometry, AdaptiveGeometry)
+    same = 0 if isinstance(geometry, AdaptiveGeometry) else same_divisor(geometry.axes, divisor)
+    found = (Line(axis, 1, x, y) for axis, x, y in zip(_axes(geometry), x_steps, y_steps))
+    lines, factor = _merged(found, divisor, adaptive)
+    if geometry.batch * geometry.channels * _taps(geometry) < SERIAL_TAPS:
         threads = 1
     block = min(_CHANNEL_BLOCK, geometry.channels)
     scratch_bytes = round_up(LANE_SUMS * block * 8)
     values: dict[str, int] = dict.fromkeys(BOXES.names, 0)
     for letter, line in zip("DHW", lines):
-        values[f"X_{letter}"], values[f"Y_{letter}"] = line.x_step, line.y_step
-        values[f"OUT_{letter}"], values[f"DIL_{letter}"] = len(line.taps), line.dilation
-        values[f"START_{letter}"], values[f"TAPS_{letter}"] = address(line.starts), address(line.taps)
-        values[f"COUNT_{letter}"] = address(line.counts)
+        values.update(axis_arguments(letter, line.axis, divisor))
+        values[f"X_{letter}"], values[f"Y_{letter}"], values[f"SCALE_{letter}"] = line.x_step, line.y_step, line.scale
     values.update(
-        X_N=x_n, X_C=x_c, Y_N=y_n, Y_C=y_c, IN_H=lines[1].size, IN_W=lines[2].size, BATCH=geometry.batch,
-        CHANNELS=geometry.channels, CHANNEL_BLOCK=block, SCRATCH_STRIDE=scratch_bytes, TASKS=threads,
+        X_N=x_n, X_C=x_c, Y_N=y_n, Y_C=y_c, BATCH=geometry.batch, CHANNELS=geometry.channels, CHANNEL_BLOCK=block,
+        SAME=same, FACTOR=factor, ADAPTIVE=int(adaptive), SCRATCH_STRIDE=scratch_bytes, TASKS=threads,
     )  # fmt: skip
-    return BoxPlan(BOXES.fill(**values), lines, threads, scratch_bytes)
+    return BoxPlan(BOXES.fill(**values), threads, scratch_bytes)
+
+
+def _taps(geometry: Geometry) -> int:
+    """Cells that the windows of a plane read, about as many."""
+    if isinstance(geometry, WindowGeometry):
+        return geometry.windows * geometry.taps
+    return prod(map(max, geometry.size, geometry.out))
 
 
 def _run(kernel: int, plan: BoxPlan, x: Array, y: Array, index: int = 0, scratch: int = 0) -> None:
@@ -165,7 +157,7 @@ def box_max(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, 
     return y, indices
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _side_by_side(geometry: Geometry) -> bool:
     """Whether every cell is in exactly one window."""
     if isinstance(geometry, AdaptiveGeometry):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.bias import add_bias, bias_gradient, fill_bias
 from fastconv.backends.fast.choice import PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last, empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, by_block, plan_gradient_order, plan_weights, reorder
 from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes, one_window
@@ -87,7 +87,7 @@ def conv_transpose_backward(
     return dx, dweight, dbias
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _zeros(count: int, dtype: np.dtype[np.floating]) -> Array:
     zeros = np.zeros(count, dtype)
     zeros.flags.writeable = False
@@ -114,7 +114,7 @@ class Prepared:
     packed_bytes: int
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _prepare(
     task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int, threads: int, limit: int, finite: bool = True
 ) -> Prepared:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.bias import bias_gradient
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last
 from fastconv.backends.fast.plan import CHUNK, SERIAL_FLOPS, STREAM_BYTES
 from fastconv.backends.fast.tiling import Tiling, tiling
@@ -51,7 +51,7 @@ class LinearPlan:
     places: tuple[int, int, int, int, int]  # entries of the block: a, b, c, init, scratch
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_linear(form: str, rows: int, inputs: int, outputs: int, itemsize: int, threads: int) -> LinearPlan:
     """Plan of "forward", "dx" or "dweight" of (rows, inputs) and (outputs, inputs)."""
     if form == "dx":

@@ -6,12 +6,12 @@ How an array is cut into rows, columns and parts depends on its shape and memory
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.workspace import borrowed
 from fastconv.kernels.addresses import address
@@ -57,14 +57,14 @@ class _Rows:
         return self.rows if self.columns else self.fold
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def _divisor(number: int, largest: int, wanted: int = 1) -> int:
     """Largest divisor up to a bound, if possible one whose multiple by `wanted` fills all columns of a kernel."""
     divisors = [k for k in range(1, min(number, max(1, largest)) + 1) if number % k == 0]
     return max((k for k in divisors if k * wanted % COLUMN_BYTES == 0), default=divisors[-1])
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _as_columns(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
     """Channels-last memory as a matrix of pixels; few channels are taken several pixels at a time."""
     batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
@@ -73,7 +73,7 @@ def _as_columns(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
     return _Rows(True, False, images, pixels // fold, fold * channels, fold)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _as_planes(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
     """Planes as rows, cut where there are few; small ones that belong together as columns."""
     batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
@@ -113,7 +113,7 @@ class _SumsPlan:
     threads: int
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def _plan_sums(shape: tuple[int, ...], item: int, last: bool, per_image: bool, threads: int) -> _SumsPlan:
     cut = _rows(shape, item, last, per_image)
     batch, channels, splits = shape[0], shape[1], 1
@@ -148,7 +148,7 @@ def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -
     return (sums[:, :, 0], sums[:, :, 1]) if plan.pair == 2 else (sums[..., 0], sums[..., 1])
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def _plan_elementwise(
     shape: tuple[int, ...], item: int, last: bool, images: int, threads: int
 ) -> tuple[_Rows, Array, int]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
 from fastconv.kernels.pack import PACK, pack_address
@@ -76,7 +76,7 @@ class WeightOrder:
     group_bytes: int
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
     """Plan of weights (groups, filters, channels, taps) into panels [block][tap][depth][lane]."""
     place = np.full(order.taps, -1, np.int64)
@@ -122,7 +122,7 @@ def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
     )
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_gradient_order(groups: int, filters: int, channels: int, taps: int, itemsize: int, threads: int) -> Reorder:
     """Plan of (groups, taps, channels, filters) into (groups, filters, channels, taps)."""
     rows = np.arange(taps * channels, dtype=np.int64).reshape(taps, channels).T.reshape(-1) * filters * itemsize
@@ -151,7 +151,7 @@ def plan_gradient_order(groups: int, filters: int, channels: int, taps: int, ite
     )
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_planes(shape: tuple[int, ...], itemsize: int, threads: int) -> Reorder:
     """Plan of (N, C, *spatial) planes into channels-last order."""
     batch, channels, pixels = shape[0], shape[1], prod(shape[2:])

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 from math import gcd, prod
 
+from fastconv.backends.fast.kept import kept
 from fastconv.geometry import Axis, ConvGeometry
 
 __all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes", "one_window", "three_axes"]
@@ -117,7 +118,7 @@ def _sizes(geometry: ConvGeometry) -> tuple[int, int, int, bool]:
     return geometry.groups, geometry.group_channels, geometry.group_filters, False
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def forward_pass(geometry: ConvGeometry) -> Pass:
     """Pass from x to y."""
     axes = three_axes(geometry.axes)
@@ -129,7 +130,7 @@ def forward_pass(geometry: ConvGeometry) -> Pass:
     return Pass(lines, geometry.batch, groups, depth, lanes, kernel, lanewise)  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def one_window(geometry: ConvGeometry) -> ConvGeometry | None:
     """Geometry with one pixel per image and every tap a channel, where each image is one window and nothing else.
 
@@ -158,7 +159,7 @@ def _phases(axis: Axis) -> Iterator[Line]:
         yield Line(axis.out, count, 1, step, -start, tuple(taps), first, axis.stride, axis.size)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def input_gradient_passes(geometry: ConvGeometry) -> tuple[tuple[Pass, ...], bool]:
     """Passes from dy to dx, and whether they cover every cell of dx."""
     axes = three_axes(geometry.axes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
@@ -21,7 +21,7 @@ _CHANNEL_BLOCK = 16  # channels of a task, one cache line of float32
 _X, _Y, _INDEX = (PICKS.index[name] for name in ("X", "Y", "INDEX"))
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _plan(shape: tuple[int, ...], cells: int, item: int, channels_last: bool, threads: int) -> tuple[Array, int]:
     """Argument block for indices of `shape` into planes of `cells`, and the threads; a plane is one row of cells."""
     batch, channels, count = *shape[:2], prod(shape[2:])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.tiling import lane_blocks
 from fastconv.kernels.slide import TAPS, WINDOWS, Slide, slide_address
@@ -27,6 +27,7 @@ __all__ = [
     "largest_tile",
     "slides",
     "sums_fit",
+    "whole_windows",
     "window_pieces",
 ]
 
@@ -59,6 +60,19 @@ def _inside(line: Line, cell: int) -> range:
     return range(first, max(first, min(len(line.taps), -((start - line.source) // line.step))))
 
 
+def whole_windows(line: Line) -> range:
+    """Outputs along an axis whose windows lie inside the source.
+
+    Examples
+    --------
+    >>> whole_windows(Line(source=5, out=5, stride=1, step=1, before=1, taps=(0, 1, 2), first=0, every=1, result=5))
+    range(1, 4)
+    """
+    first = max(0, -(-line.before // line.stride))
+    last = (line.source - line.extent + line.before) // line.stride
+    return range(first, max(first, min(line.out, last + 1)))
+
+
 def columns_of(line: Line) -> Columns:
     """Which columns of a row are edges.
 
@@ -67,14 +81,13 @@ def columns_of(line: Line) -> Columns:
     >>> columns_of(Line(source=5, out=5, stride=1, step=1, before=1, taps=(0, 1, 2), first=0, every=1, result=5))
     Columns(first=1, last=4, edges=((0, 1, 2), (4, 0, 2)))
     """
-    taps = [_inside(line, cell) for cell in range(line.out)]
-    whole = [cell for cell, inside in enumerate(taps) if len(inside) == len(line.taps)]
-    first, last = (whole[0], whole[-1] + 1) if whole else (0, 0)
-    edges = [(cell, inside.start, len(inside)) for cell, inside in enumerate(taps) if not first <= cell < last]
-    return Columns(first, last, tuple(edges))
+    whole = whole_windows(line)
+    first, last = (whole.start, whole.stop) if whole else (0, 0)
+    edges = ((cell, _inside(line, cell)) for cell in (*range(first), *range(last, line.out)))
+    return Columns(first, last, tuple((cell, inside.start, len(inside)) for cell, inside in edges))
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def slides(task: Pass) -> bool:
     """Whether a pass is made of pieces: a depthwise one in two dimensions whose taps lie side by side, on AVX-512.
 
@@ -88,8 +101,8 @@ def slides(task: Pass) -> bool:
     if width.out > WIDEST or width.out * task.lanes > LONGEST_ROW:
         return False
     columns = columns_of(width)
-    reached = all(_inside(height, row) for row in range(height.out)) and all(count for _, _, count in columns.edges)
-    return reached and len(columns.edges) <= columns.last - columns.first
+    edges = (*columns_of(height).edges, *columns.edges)
+    return all(count for _, _, count in edges) and len(columns.edges) <= columns.last - columns.first
 
 
 def sums_fit(task: Pass) -> bool:
@@ -164,9 +177,8 @@ def largest_sum(taps: int) -> Sums:
 
 def _needed(height: Line, most: int) -> set[int]:
     """Numbers of kernel rows that are taken at a time."""
-    needed = set()
-    for row in range(height.out):
-        runs = len(_inside(height, row))
+    rows, needed = columns_of(height), set()
+    for runs in {len(height.taps)} | {count for _, _, count in rows.edges}:
         needed |= {min(most, runs), *({runs % most} - {0})}
     return needed
 

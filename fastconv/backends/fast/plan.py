@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -22,6 +21,7 @@ from fastconv.backends.fast.bands import (
     segments_of,
     source_arguments,
 )
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.tiling import Tiling, tiling
 from fastconv.backends.fast.workspace import ALIGNMENT, round_up
@@ -192,7 +192,7 @@ def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: 
     return make_source(task, itemsize, in_place, limit, band_bytes, segments, longest)
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     """Plan of a pass over a channels-last source."""
     in_place = _can_read_in_place(task)
@@ -302,7 +302,7 @@ def splits_of(task: Pass, size: int) -> int:
     return max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPlan:
     """Plan of the weight gradient that belongs to a forward pass."""
     in_place = _can_read_in_place(task)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last, is_channels_last
 from fastconv.geometry import CHANNELS_LAST
 from fastconv.kernels.addresses import address
@@ -49,7 +48,7 @@ def _in_one_order(a: Array, b: Array) -> tuple[Array, Array]:
     return a, b
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _plan(form: str, numbers: int, itemsize: int, threads: int) -> tuple[Array, int, int]:
     """Argument block but for the addresses, kernel, and number of threads."""
     arrays = 2 if form == "relu" else 3

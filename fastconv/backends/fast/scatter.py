@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from math import prod
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, plan_weights, reorder
 from fastconv.backends.fast.passes import three_axes
@@ -30,7 +30,7 @@ MANY_PASSES = 32  # with 64 passes (kernel and stride of 8) columns took 3/4 of 
 _X, _WEIGHT, _SCRATCH, _BIAS, _DX = (SCATTER.index[name] for name in ("X", "WEIGHT", "SCRATCH", "BIAS", "DX"))
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def why_columns(geometry: ConvGeometry, itemsize: int) -> str:
     """Why the input gradient goes through columns rather than passes into dx; empty where it does not."""
     if geometry.groups > 1 or geometry.taps == 1:
@@ -66,7 +66,7 @@ class ScatterPlan:
     tasks: int
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> ScatterPlan:
     """Plan of the input gradient of a geometry."""
     depth, height, width = three_axes(geometry.axes)

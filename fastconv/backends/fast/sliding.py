@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.passes import Pass
-from fastconv.backends.fast.pieces import LONGEST_SUM, columns_of, gradient_pieces, largest_sum, window_pieces
+from fastconv.backends.fast.pieces import (
+    LONGEST_SUM,
+    columns_of,
+    gradient_pieces,
+    largest_sum,
+    whole_windows,
+    window_pieces,
+)
 from fastconv.backends.fast.plan import SERIAL_FLOPS, result_strides, splits_of
 from fastconv.kernels.addresses import address
 from fastconv.kernels.arguments import Block
@@ -57,16 +64,12 @@ def _planes(task: Pass, itemsize: int, threads: int, pieces: Array) -> dict[str,
     """Entries of an argument block that forward pass and weight gradient have in common."""
     _, height, width = task.lines
     pixel = task.lanes * itemsize
-    full = [
-        row
-        for row in range(height.out)
-        if row * height.stride >= height.before and row * height.stride - height.before + height.extent <= height.source
-    ]
+    full = whole_windows(height)
     return {
         "X": 0, "X_N": height.source * width.source * pixel, "X_H": width.source * pixel, "IN_H": height.source,
         "PAD_H": height.before, "S_H": height.stride, "STEP_H": height.step, "KH": len(height.taps),
         "IMAGES": task.batch, "OH": height.out,
-        "FULL_FIRST": full[0] if full else 0, "FULL_LAST": full[-1] + 1 if full else 0,
+        "FULL_FIRST": full.start if full else 0, "FULL_LAST": full.stop if full else 0,
         "CELL": pixel, "PIECES": len(pieces), "PIECE_TABLE": address(pieces), "TASKS": threads,
     }  # fmt: skip
 
@@ -85,7 +88,7 @@ def _describe(task: Pass, what: str, items: str) -> str:
     return f"{what}, x in place{cut}, {items}"
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_sliding(task: Pass, itemsize: int, threads: int) -> SlidingPlan:
     """Plan of a pass for which `fastconv.backends.fast.pieces.slides` holds."""
     lanes, (_, height, width) = host().lanes(itemsize), task.lines
@@ -129,7 +132,7 @@ class SlidingGradientPlan:
         return sliding_gradient_address()
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def plan_sliding_gradient(task: Pass, itemsize: int, threads: int) -> SlidingGradientPlan:
     """Plan of the weight gradient of a forward pass for which `fastconv.backends.fast.pieces.slides` holds."""
     _, height, width = task.lines

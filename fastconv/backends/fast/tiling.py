@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
+from fastconv.backends.fast.kept import kept
 from fastconv.kernels.target import host
 
 __all__ = ["Tiling", "lane_blocks", "tiling"]
@@ -61,7 +61,7 @@ def lane_blocks(lanes: int, vectors: int, vector_lanes: int) -> Iterator[tuple[i
         first += width * vector_lanes
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
     """Best tiling of a row, and its cycles per step of the reduction."""
     best: tuple[float, Tiling] | None = None

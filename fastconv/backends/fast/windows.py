@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from math import prod
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.passes import three_axes
 from fastconv.backends.fast.workspace import round_up
 from fastconv.geometry import Axis, WindowGeometry
@@ -17,7 +18,17 @@ from fastconv.kernels.launch import launch
 from fastconv.kernels.windows import WINDOWS
 from fastconv.settings import get_num_threads
 
-__all__ = ["SERIAL_TAPS", "WindowPlan", "by_axis", "col2im", "counts_of", "im2col", "launch_windows", "plan_windows"]
+__all__ = [
+    "SERIAL_TAPS",
+    "WindowPlan",
+    "axis_arguments",
+    "same_divisor",
+    "by_axis",
+    "col2im",
+    "im2col",
+    "launch_windows",
+    "plan_windows",
+]
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
@@ -28,7 +39,6 @@ class WindowPlan:
     """Argument block of one geometry and memory order, but for the addresses of the arrays."""
 
     arguments: Array
-    tables: tuple[Array, ...]  # kept alive: the block holds their addresses
     threads: int
     total_bytes: int  # of the float64 scratch of one task: a number per channel, or per window of a row
 
@@ -38,13 +48,31 @@ def by_axis(strides: tuple[int, ...]) -> tuple[int, ...]:
     return (*strides[:2], *(0,) * (5 - len(strides)), *strides[2:])
 
 
-def counts_of(geometry: WindowGeometry, divisor: str) -> tuple[Array, ...]:
-    """Divisors along each of three axes: the cells that count, "padded" or "real", or "one"."""
-    counted = {"padded": Axis.padded_taps, "real": Axis.taps, "one": lambda axis, window: (window,)}[divisor]
-    return tuple(np.array([len(counted(a, o)) for o in range(a.out)], np.int64) for a in three_axes(geometry.axes))
+def _cells_that_count(axis: Axis, divisor: str) -> tuple[int, int]:
+    return (-axis.before, axis.size + axis.after) if divisor == "padded" else (0, axis.size)
 
 
-@lru_cache(maxsize=1024)
+def same_divisor(axes: tuple[Axis, ...], divisor: str) -> int:
+    """What every mean is divided by, "padded" or "real" cells, or "one"; 0 where windows differ."""
+    if divisor == "one":
+        return 1
+    for axis in axes:
+        first, stop = _cells_that_count(axis, divisor)
+        if axis.start(0) < first or axis.start(axis.out - 1) + axis.extent > stop:
+            return 0
+    return prod(axis.kernel for axis in axes)
+
+
+def axis_arguments(letter: str, axis: Axis, divisor: str) -> dict[str, int]:
+    """Entries of an argument block for one axis; "padded" cells count in a mean, or "real" ones alone."""
+    first, stop = _cells_that_count(axis, divisor)
+    return {
+        f"IN_{letter}": axis.size, f"OUT_{letter}": axis.out, f"K_{letter}": axis.kernel, f"S_{letter}": axis.stride,
+        f"DIL_{letter}": axis.dilation, f"PAD_{letter}": axis.before, f"FROM_{letter}": first, f"TO_{letter}": stop,
+    }  # fmt: skip
+
+
+@kept(1024)
 def plan_windows(
     geometry: WindowGeometry,
     x_strides: tuple[int, ...],
@@ -60,21 +88,18 @@ def plan_windows(
     values.update(zip(("X_N", "X_C", "X_D", "X_H", "X_W"), by_axis(x_strides)))
     if y_strides is not None:
         values.update(zip(("Y_N", "Y_C", "Y_D", "Y_H", "Y_W"), by_axis(y_strides)))
-    tables = counts_of(geometry, divisor)
-    for letter, axis, table in zip("DHW", three_axes(geometry.axes), tables):
-        values[f"IN_{letter}"], values[f"OUT_{letter}"] = axis.size, axis.out
-        values[f"K_{letter}"], values[f"S_{letter}"] = axis.kernel, axis.stride
-        values[f"DIL_{letter}"], values[f"PAD_{letter}"] = axis.dilation, axis.before
-        values[f"COUNT_{letter}"] = address(table)
+    for letter, axis in zip("DHW", three_axes(geometry.axes)):
+        values.update(axis_arguments(letter, axis, divisor))
     total_bytes = round_up(max(geometry.channels, geometry.out[-1]) * 8)
     values.update(
         BATCH=geometry.batch,
         CHANNELS=geometry.channels,
         CHANNEL_BLOCK=channel_block,
+        SAME=same_divisor(geometry.axes, divisor),
         SCRATCH_STRIDE=total_bytes,
         TASKS=threads,
     )
-    return WindowPlan(WINDOWS.fill(**values), tables, threads, total_bytes)
+    return WindowPlan(WINDOWS.fill(**values), threads, total_bytes)
 
 
 def launch_windows(kernel: int, plan: WindowPlan, x: Array, y: Array, index: int = 0, scratch: int = 0) -> None:

@@ -18,7 +18,7 @@ def _boxes(geometry: AdaptiveGeometry) -> Iterator[tuple[tuple[Any, ...], tuple[
     """Every image, channel and output position, with the index of its window."""
     for n, c in product(range(geometry.batch), range(geometry.channels)):
         for position in product(*(range(size) for size in geometry.out)):
-            spans = [geometry.spans[axis][window] for axis, window in enumerate(position)]
+            spans = [geometry.span(axis, window) for axis, window in enumerate(position)]
             yield (n, c, *position), (n, c, *(slice(span.start, span.stop) for span in spans))
 
 

@@ -14,7 +14,8 @@ __all__ = ["AdaptiveSlices", "Unpool"]
 
 def _slices(geometry: AdaptiveGeometry, axis: int) -> list[tuple[slice, ...]]:
     """Index of every window along one spatial axis of (N, C, *size)."""
-    return [(slice(None),) * (axis + 2) + (slice(span.start, span.stop),) for span in geometry.spans[axis]]
+    spans = (geometry.span(axis, window) for window in range(geometry.out[axis]))
+    return [(slice(None),) * (axis + 2) + (slice(span.start, span.stop),) for span in spans]
 
 
 def _argmax(x: Array, places: Array, cells: tuple[slice, ...], axis: int) -> tuple[Array, Array]:
@@ -44,7 +45,7 @@ class AdaptiveSlices(Backend):
             shape[axis + 2] = size
             dx = np.zeros(shape, dy.dtype)
             for i, cells in enumerate(_slices(geometry, axis)):
-                dx[cells] += share.take([i], axis + 2) / len(geometry.spans[axis][i])
+                dx[cells] += share.take([i], axis + 2) / len(geometry.span(axis, i))
         return dx
 
     def adaptive_max_pool(

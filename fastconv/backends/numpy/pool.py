@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
 from fastconv.backends.numpy.windows import gather, pad, scatter, tap_slices
-from fastconv.geometry import WindowGeometry
+from fastconv.geometry import Axis, WindowGeometry
 
 __all__ = ["PoolSlices"]
 
 _TAPS_IN_A_ROW = 128
 
 
-@lru_cache(maxsize=64)
-def _tap_positions(geometry: WindowGeometry) -> tuple[Array, Array]:
-    """(taps, windows): position of each tap in the flattened input plane, and whether it is a real cell."""
-    position = np.zeros((geometry.taps, geometry.windows), np.int64)
-    real = np.ones((geometry.taps, geometry.windows), np.bool_)
-    grid = np.indices((*geometry.kernel, *geometry.out)).reshape(2 * geometry.rank, geometry.taps, geometry.windows)
-    for k, window, axis in zip(grid[: geometry.rank], grid[geometry.rank :], geometry.axes):
-        cell = axis.start(0) + window * axis.stride + k * axis.dilation
-        position = position * axis.size + cell
-        real &= (cell >= 0) & (cell < axis.size)
-    return np.where(real, position, -1), real
+def _winning_cells(winner: Array, geometry: WindowGeometry) -> Array:
+    """Position in the flattened input plane of the winning tap of every window, (N, C, windows); -1 where none is real.
+
+    A window of minus infinities can be won by padding: its first real cell counts.
+    """
+    windows, position = np.unravel_index(np.arange(geometry.windows), geometry.out), np.zeros_like(winner)
+    taps = np.unravel_index(winner, geometry.kernel)
+    cells = [axis.start(0) + o * axis.stride + k * axis.dilation for axis, o, k in zip(geometry.axes, windows, taps)]
+    real = np.logical_and.reduce([(cell >= 0) & (cell < axis.size) for axis, cell in zip(geometry.axes, cells)])
+    for axis, o, cell in zip(geometry.axes, windows, cells):
+        first, count = _real_taps(axis, o, 0, axis.size)
+        begin = np.where(count > 0, axis.start(0) + o * axis.stride + first * axis.dilation, -1)
+        place = np.where(real, cell, begin)
+        position = np.where((position < 0) | (place < 0), -1, position * axis.size + place)
+    return position
 
 
-@lru_cache(maxsize=64)
+def _real_taps(axis: Axis, window: Array, low: int, high: int) -> tuple[Array, Array]:
+    """(first, number) of the taps of windows whose cell lies in ``[low, high)``: `Axis.taps` for many at a time."""
+    start = window * axis.stride - axis.before
+    first = np.maximum(0, -((start - low) // axis.dilation))
+    last = np.minimum(axis.kernel - 1, (high - 1 - start) // axis.dilation)
+    return first, np.maximum(0, last - first + 1)
+
+
 def _divisors(geometry: WindowGeometry, count_include_pad: bool) -> Array:
     """(*out): the cells of each window that count."""
-    counts = np.ones(geometry.out)
-    for i, axis in enumerate(geometry.axes):
-        taps = axis.padded_taps if count_include_pad else axis.taps
-        shape = [-1 if i == j else 1 for j in range(geometry.rank)]
-        counts *= np.array([len(taps(window)) for window in range(axis.out)], float).reshape(shape)
+    counts = np.ones(())
+    for axis in geometry.axes:
+        low, high = (-axis.before, axis.size + axis.after) if count_include_pad else (0, axis.size)
+        counts = counts[..., None] * _real_taps(axis, np.arange(axis.out), low, high)[1]
     return counts
 
 
@@ -84,11 +93,7 @@ class PoolSlices(Backend):
             return cols.max(axis=2).reshape(g.output_shape), None
         winner = cols.argmax(axis=2)  # the first of equals, and the first NaN
         y = np.take_along_axis(cols, winner[:, :, None], axis=2)[:, :, 0]
-        position, real = _tap_positions(g)
-        window = np.arange(g.windows)
-        padding_won = ~real[winner, window]  # a window of minus infinities: its first real cell counts
-        winner = np.where(padding_won, real.argmax(axis=0), winner)
-        return y.reshape(g.output_shape), position[winner, window].reshape(g.output_shape)
+        return y.reshape(g.output_shape), _winning_cells(winner, g).reshape(g.output_shape)
 
     @np.errstate(invalid="ignore", over="ignore")
     def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
