@@ -14,7 +14,7 @@ PACKAGE = Path(fastconv.__file__).parent
 
 # From the bottom. A part is a module or a package right under fastconv/; parts of one layer do not import each other.
 LAYERS = (
-    ("_version", "_seed_loops", "errors"),
+    ("_version", "_seed_loops", "errors", "interrupts"),
     ("files", "geometry", "kernels", "settings"),
     ("validation", "backends"),
     ("functional", "initializers"),

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from fastconv.backends.base import Backend
 from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError
+from fastconv.interrupts import DeferredInterrupt
 
 __all__ = [
     "available_backends",
@@ -52,7 +53,8 @@ def _load(name: str) -> Backend:
 
 @lru_cache(maxsize=len(_NAMES))
 def _import(name: str) -> Backend:
-    module = import_module(f"fastconv.backends.{name}")
+    with DeferredInterrupt():
+        module = import_module(f"fastconv.backends.{name}")
     backend: Backend = module.BACKEND
     return backend
 

@@ -4,3 +4,8 @@ Every kernel is a C function ``kernel(arguments, task)``: `arguments` is the add
 strides, addresses), `task` says which share of the work to do. Kernels take addresses, write to addresses, allocate
 nothing, check nothing and return nothing; what they mean is said by the plans in `fastconv.backends.fast`.
 """
+
+from fastconv.interrupts import DeferredInterrupt
+
+with DeferredInterrupt():
+    import numba  # noqa: F401 - first of all, and whole

@@ -12,7 +12,8 @@
   process, so that nothing would ever be found. Hence helpers are functions of a module, and take a number of the right
   type (`ZERO`) where the code depends on the type.
 - ``forceinline=True`` for helpers: constants that are passed to them fold, as if they had been written there.
-- No signature is compiled at import: everything is built on first use, under one lock.
+- No signature is compiled at import: everything is built on first use, under one lock, and Ctrl-C waits until the
+  kernel is whole.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import numpy as np
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 
+from fastconv.interrupts import DeferredInterrupt
 from fastconv.kernels.disk_cache import kernel_cache
 
 __all__ = [
@@ -105,9 +107,10 @@ def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
         return _interpret(name, function)
     start = time.perf_counter()
     function.__qualname__ = name
-    compiled: Any = CFunc(function, normalize_signature(signature), {}, dict(_OPTIONS))  # as `numba.cfunc` does
-    compiled._cache = kernel_cache(function)
-    compiled.compile()
+    with DeferredInterrupt():
+        compiled: Any = CFunc(function, normalize_signature(signature), {}, dict(_OPTIONS))  # as `numba.cfunc` does
+        compiled._cache = kernel_cache(function)
+        compiled.compile()
     build_log.append(Built(name, time.perf_counter() - start, compiled.cache_hits > 0))
     return compiled
 
@@ -118,8 +121,9 @@ def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...],
         return function
     start = time.perf_counter()
     function.__qualname__ = name
-    compiled = numba.njit(nogil=True, parallel=parallel, **_OPTIONS)(function)
-    compiled._cache = kernel_cache(function)
-    compiled(*arguments)
+    with DeferredInterrupt():
+        compiled = numba.njit(nogil=True, parallel=parallel, **_OPTIONS)(function)
+        compiled._cache = kernel_cache(function)
+        compiled(*arguments)
     build_log.append(Built(name, time.perf_counter() - start, bool(sum(compiled.stats.cache_hits.values()))))
     return compiled

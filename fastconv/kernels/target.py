@@ -9,6 +9,8 @@ import llvmlite.binding as llvm
 import numba
 from numba.core.codegen import get_host_cpu_features
 
+from fastconv.interrupts import DeferredInterrupt
+
 __all__ = ["AVX2", "AVX512", "NEON", "SSE2", "Target", "host"]
 
 
@@ -52,10 +54,11 @@ declare <16 x float> @llvm.fmuladd.v16f32(<16 x float>, <16 x float>, <16 x floa
 
 def _vector_unit(cpu: str, features: str) -> Target:
     """Vector unit of an x86 CPU, read off what LLVM makes of sixteen multiply-adds; takes about 1 ms."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=0)
-    assembly = machine.emit_assembly(llvm.parse_assembly(_PROBE))
+    with DeferredInterrupt():
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        machine = llvm.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=0)
+        assembly = machine.emit_assembly(llvm.parse_assembly(_PROBE))
     if "vfmadd" not in assembly:
         return SSE2
     return AVX512 if "zmm" in assembly else AVX2
