@@ -1,15 +1,39 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and opened to be read only where they are files."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["check_writable", "remove_partial", "write_whole"]
+from fastconv.errors import FastconvError
+
+__all__ = ["check_writable", "is_there", "open_regular", "remove_partial", "write_whole"]
+
+_SPECIAL = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a name belongs to anything but a folder; what it is, `open_regular` finds out."""
+    return path.exists() and not path.is_dir()
+
+
+def open_regular(operation: str, path: str | os.PathLike[str], error: type[FastconvError]) -> BinaryIO:
+    """Open a file to be read; a pipe, on which a reader would wait for ever, a socket or a device is an `error`."""
+    mode = os.stat(path).st_mode
+    for is_kind, words in _SPECIAL:
+        if is_kind(mode):
+            raise error(f"{operation}: {os.fspath(path)} must be a regular file, but it is {words}.")
+    return open(path, "rb")
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:

@@ -11,6 +11,7 @@ import typer
 from numpy.lib.format import MAGIC_PREFIX
 
 from fastconv.errors import InvalidValueError
+from fastconv.files import open_regular
 from fastconv.validation.arrays import Array
 
 __all__ = ["is_shape", "load_array", "parse_padding", "parse_pair_of_names", "parse_shape", "parse_sizes"]
@@ -72,7 +73,7 @@ def parse_pair_of_names(option: str, text: str, known: tuple[str, ...]) -> tuple
 
 def load_array(option: str, path: Path) -> Array:
     """Read a ``.npy`` file; no pickle is ever opened."""
-    with path.open("rb") as stream:
+    with open_regular("compare", path, InvalidValueError) as stream:
         if stream.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
             raise InvalidValueError(
                 f"compare: {option} must be a NumPy .npy file, but got {str(path)!r}, which is something else. "

@@ -14,6 +14,7 @@ from fastconv.data.download import Progress, fetch, folder_for
 from fastconv.data.files import PathLike, as_path, damaged, dataset_of, listing, opened
 from fastconv.data.unpickling import load_arrays
 from fastconv.errors import DataError, DataNotFoundError
+from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 
 __all__ = ["CIFAR10_ARCHIVE", "CIFAR10_FOLDER", "load_cifar10", "load_cifar10_batch"]
@@ -84,7 +85,7 @@ def load_cifar10(
     source = _source(where)
     if source is None:
         raise _not_found(where)
-    read = _read_archive(source) if source.is_file() else _read_folder(source)
+    read = _read_folder(source) if source.is_dir() else _read_archive(source)
     contents = dict(read)
     missing = [name for name in _FILES if name not in contents]
     if missing:
@@ -102,22 +103,22 @@ def load_cifar10(
 def load_cifar10_batch(file: PathLike) -> Dataset:
     """Load one batch of CIFAR-10, ``data_batch_1`` say, alone; its classes are numbers. See `load_cifar10`."""
     path = as_path("load_cifar10_batch", file)
-    if not path.is_file():
+    if not is_there(path):
         raise DataNotFoundError(f"load_cifar10_batch: {path} must be a batch of CIFAR-10, but there is no such file.")
-    with path.open("rb") as stream:
+    with open_regular("load_cifar10_batch", path, DataError) as stream:
         batch = _read(_TRAIN[0], str(path), path.stat().st_size, stream)
     return Dataset(batch.images, batch.labels, name=path.name)
 
 
 def _source(where: Path) -> Path | None:
     """Return the archive, or the folder with the first batch."""
-    if where.is_file():
+    if is_there(where):
         return where
     for folder in (where, where / CIFAR10_FOLDER):
-        if any((folder / name).is_file() for name in _FILES):
+        if any(is_there(folder / name) for name in _FILES):
             return folder
     archive = where / CIFAR10_ARCHIVE
-    return archive if archive.is_file() else None
+    return archive if is_there(archive) else None
 
 
 def _not_found(where: Path) -> DataNotFoundError:
@@ -130,15 +131,15 @@ def _not_found(where: Path) -> DataNotFoundError:
 def _read_folder(folder: Path) -> Iterator[tuple[str, Any]]:
     for name in _FILES:
         file = folder / name
-        if file.is_file():
-            with file.open("rb") as stream:
+        if is_there(file):
+            with open_regular("load_cifar10", file, DataError) as stream:
                 yield name, _read(name, str(file), file.stat().st_size, stream)
 
 
 def _read_archive(archive: Path) -> Iterator[tuple[str, Any]]:
     """Read the members in the order of the archive, so that it is unpacked once, and only in memory."""
     try:
-        with damaged("load_cifar10", archive, "a tar archive"), opened(archive) as unpacked:
+        with damaged("load_cifar10", archive, "a tar archive"), opened("load_cifar10", archive) as unpacked:
             with tarfile.open(fileobj=unpacked, mode="r:") as tar:
                 for member in tar:
                     name = member.name.rpartition("/")[2]

@@ -12,6 +12,7 @@ from typing import BinaryIO, Union
 
 from fastconv.data.dataset import Dataset
 from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
+from fastconv.files import open_regular
 
 __all__ = ["PathLike", "as_path", "dataset_of", "damaged", "folder_of", "listing", "missing_package", "opened"]
 
@@ -56,9 +57,9 @@ def damaged(operation: str, path: object, expected: str) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(operation: str, path: Path) -> Iterator[BinaryIO]:
     """Open a file to be read, through gzip if that is what it holds; its name does not matter."""
-    with path.open("rb") as stream:
+    with open_regular(operation, path, DataError) as stream:
         packed = stream.read(2) == _GZIP_MAGIC
         stream.seek(0)
         if not packed:

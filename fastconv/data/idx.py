@@ -12,6 +12,7 @@ from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.download import Progress, fetch, folder_for
 from fastconv.data.files import PathLike, as_path, damaged, dataset_of, folder_of, listing, opened
 from fastconv.errors import DataError, DataNotFoundError
+from fastconv.files import is_there
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import check_fits
 
@@ -66,7 +67,7 @@ def read_idx(path: PathLike) -> Array:
     array([7, 2, 1], dtype=uint8)
     """
     file = as_path("read_idx", path)
-    with opened(file) as stream, damaged("read_idx", file, "an IDX file"):
+    with opened("read_idx", file) as stream, damaged("read_idx", file, "an IDX file"):
         dtype, shape = _read_header(file, stream)
         check_fits("read_idx", str(file), shape, dtype.itemsize)
         expected = prod(shape) * dtype.itemsize
@@ -146,7 +147,7 @@ def load_mnist(
 def _existing(folder: Path, name: str) -> Path | None:
     dotted = name.replace("-idx", ".idx")  # as some archives have it
     for candidate in (name, f"{name}.gz", dotted, f"{dotted}.gz"):
-        if (folder / candidate).is_file():
+        if is_there(folder / candidate):
             return folder / candidate
     return None
 

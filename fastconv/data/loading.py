@@ -17,6 +17,7 @@ from fastconv.data.idx import MNIST_FILES, load_mnist
 from fastconv.data.image_folder import load_image_folder
 from fastconv.data.npz import load_npz
 from fastconv.errors import DataError, DataNotFoundError, InvalidValueError
+from fastconv.files import open_regular
 
 __all__ = ["DATASETS", "load"]
 
@@ -131,6 +132,7 @@ def _recognise(path: Path) -> str:
             f"load: name_or_path must be one of {', '.join(DATASETS)}, or the path of {_PATHS}, but got {str(path)!r}, "
             "which does not exist."
         )
+    open_regular("load", path, DataError).close()
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return "npz" if any(name.endswith(".npy") for name in archive.namelist()) else "images"

@@ -12,6 +12,7 @@ import numpy as np
 from fastconv.data.dataset import DataBundle, Dataset, numbered_classes
 from fastconv.data.files import PathLike, as_path, dataset_of, listing
 from fastconv.errors import DataError, InvalidValueError
+from fastconv.files import open_regular
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
 
@@ -80,7 +81,7 @@ def _read(file: Path) -> dict[str, Array]:
     wanted = {key for pair in (*_TRAIN_KEYS, *_TEST_KEYS) for key in pair}.union(_CLASS_KEYS)
     try:
         # Opened here: NumPy leaves a file open that turns out to be broken.
-        with file.open("rb") as stream:
+        with open_regular("load_npz", file, DataError) as stream:
             archive = np.load(stream, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"load_npz: {file} must be an .npz archive, but it is a single array.")

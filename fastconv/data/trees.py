@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fastconv.data.files import listing
 from fastconv.errors import DataError, DataNotFoundError
+from fastconv.files import open_regular
 
 __all__ = ["SUFFIXES", "FolderTree", "Sample", "Tree", "ZipTree", "samples_by_part"]
 
@@ -62,7 +63,8 @@ class FolderTree(Tree):
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
-        return (self.path / name).read_bytes()
+        with open_regular(_OPERATION, self.path / name, DataError) as stream:
+            return stream.read()
 
 
 class ZipTree(Tree):
@@ -70,9 +72,11 @@ class ZipTree(Tree):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._file = open_regular(_OPERATION, path, DataError)
         try:
-            self._archive = zipfile.ZipFile(path)
+            self._archive = zipfile.ZipFile(self._file)
         except zipfile.BadZipFile as error:
+            self._file.close()
             raise DataError(
                 f"{_OPERATION}: {path} must be a zip archive, but it is damaged, truncated or something else ({error})."
             ) from error
@@ -98,6 +102,7 @@ class ZipTree(Tree):
     def close(self) -> None:
         """Close the archive."""
         self._archive.close()
+        self._file.close()
 
 
 class Sample(NamedTuple):

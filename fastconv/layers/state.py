@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
-from fastconv.files import write_whole
+from fastconv.files import open_regular, write_whole
 from fastconv.layers.base import Layer
 from fastconv.validation.arrays import Array
 
@@ -106,7 +106,8 @@ def load_state(path: PathLike) -> dict[str, Array]:
     if source.suffix.lower() == ".npz":
         return read_arrays("load_state", source)
     package = _safetensors("load_state")
-    data = source.read_bytes()
+    with open_regular("load_state", source, StateFileError) as stream:
+        data = stream.read()
     try:
         arrays: dict[str, Array] = package.load(data)
     except Exception as error:  # SafetensorError derives from Exception alone
@@ -162,7 +163,8 @@ def _write_archive(stream: BinaryIO, arrays: Mapping[str, Array]) -> None:
 def read_arrays(operation: str, path: PathLike) -> dict[str, Array]:
     """Read a whole NumPy archive; what is wrong with it is said with its name."""
     expected = f"{operation}: {os.fspath(path)} must be a whole .npz archive of arrays without Python objects"
-    data = Path(path).read_bytes()
+    with open_regular(operation, path, StateFileError) as stream:
+        data = stream.read()
     if not data.startswith(_ZIP_MAGIC):
         raise StateFileError(f"{expected}, but it is {_kind(data)}.")
     try:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.files import is_there, open_regular
 from fastconv.layers import Layer
 
 __all__ = ["is_model_file", "load_model_file"]
@@ -86,15 +87,17 @@ def _split(path: str) -> tuple[Path, str | None]:
 
 def _run(file: Path) -> dict[str, Any]:
     """Return the names of a file that has been run, as if it had been imported from its own folder."""
-    if not file.is_file():
+    if not is_there(file):
         raise FileNotFoundError(2, "no such Python file", str(file))
+    with open_regular(_OPERATION, file, InvalidValueError) as stream:
+        source = stream.read()
     module = ModuleType(f"fastconv_model_{file.stem}")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module  # classes of the file can be pickled and are found by dataclasses
     folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
+        exec(compile(source, str(file), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # whatever it does wrong
         raise InvalidValueError(f"{_OPERATION}: {_where(file, error)}") from error
     finally:

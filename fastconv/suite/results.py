@@ -7,10 +7,10 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from fastconv.errors import InvalidValueError
+from fastconv.files import open_regular
 from fastconv.suite.cases import LOOPS, Case, Selection
 
 __all__ = ["FORMAT", "Result", "Suite", "complete", "read_json", "read_suite"]
@@ -131,7 +131,8 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         If it cannot be read.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        with open_regular("report", path, InvalidValueError) as stream:
+            data = json.loads(stream.read().decode("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidValueError(
             f"report: {os.fspath(path)} must be JSON that a fastconv command wrote, but it is damaged or something "

@@ -12,6 +12,7 @@ import numpy as np
 from fastconv.data.files import as_path
 from fastconv.data.unpickling import load_arrays
 from fastconv.errors import DataError, DataNotFoundError, StateFileError
+from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 
 __all__ = ["State", "load_checkpoint", "state_of"]
@@ -55,10 +56,10 @@ def load_checkpoint(filename: str | os.PathLike[str]) -> dict[str, Any]:
     A pickle is a program. This one is read by an unpickler that makes arrays and plain data alone.
     """
     path = as_path("load_checkpoint", filename)
-    if not path.is_file():
+    if not is_there(path):
         raise DataNotFoundError(f"load_checkpoint: {path} must be a checkpoint, but there is no such file.")
     try:
-        with path.open("rb") as stream:
+        with open_regular("load_checkpoint", path, StateFileError) as stream:
             content = _text(load_arrays("load_checkpoint", str(path), stream, objects=True))
     except DataError as error:
         raise StateFileError(str(error)) from error

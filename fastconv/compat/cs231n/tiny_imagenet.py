@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from fastconv.data.files import PathLike, folder_of, missing_package
 from fastconv.errors import DataError, DataNotFoundError
+from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 
 __all__ = ["load_tiny_imagenet"]
@@ -85,7 +86,7 @@ def _training(folder: Path, wnids: Sequence[str], dtype: DTypeLike) -> tuple[Arr
 def _test(folder: Path, wnids: Sequence[str], dtype: DTypeLike) -> tuple[Array, Array | None]:
     images = folder_of("load_tiny_imagenet", folder / "test" / "images", "images")
     names = sorted(entry.name for entry in images.iterdir())
-    if not (folder / "test" / "test_annotations.txt").is_file():
+    if not is_there(folder / "test" / "test_annotations.txt"):
         return _images([images / name for name in names], dtype), None
     labels = dict(_annotations(folder / "test", "test"))
     return _annotated(folder / "test", {name: labels.get(name, "nothing") for name in names}, wnids, dtype)
@@ -112,9 +113,11 @@ def _fields(file: Path) -> list[list[str]]:
 
 
 def _lines(file: Path) -> list[str]:
-    if not file.is_file():
+    if not is_there(file):
         raise DataNotFoundError(f"load_tiny_imagenet: {file} must be there, but there is no such file.")
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    with open_regular("load_tiny_imagenet", file, DataError) as stream:
+        text = stream.read().decode("utf-8")
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _images(files: Sequence[Path], dtype: DTypeLike) -> Array:
@@ -125,7 +128,7 @@ def _images(files: Sequence[Path], dtype: DTypeLike) -> Array:
     images = np.zeros((len(files), *_IMAGE), dtype)
     for image, file in zip(images, files):
         try:
-            with Image.open(file) as opened:
+            with open_regular("load_tiny_imagenet", file, DataError) as stream, Image.open(stream) as opened:
                 pixels = np.asarray(opened.convert("RGB"))
         except (OSError, SyntaxError) as error:
             raise DataError(f"load_tiny_imagenet: {file} must be an image, but it cannot be read ({error}).") from error
