@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and opened to be read only where they are files."""
+"""Files that are written whole or not at all, and read no further than they were meant to be."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from fastconv.errors import FastconvError
 
-__all__ = ["check_writable", "is_there", "open_regular", "remove_partial", "write_whole"]
+__all__ = [
+    "check_writable",
+    "fill",
+    "is_there",
+    "open_regular",
+    "read_exactly",
+    "remove_partial",
+    "write_whole",
+]
+
+_PIECE = 2**20  # bytes
 
 _SPECIAL = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -34,6 +44,26 @@ def open_regular(operation: str, path: str | os.PathLike[str], error: type[Fastc
         if is_kind(mode):
             raise error(f"{operation}: {os.fspath(path)} must be a regular file, but it is {words}.")
     return open(path, "rb")
+
+
+def read_exactly(stream: IO[bytes], size: int) -> bytes:
+    """Return all that is left in a stream, which must be `size` bytes; fewer or more are an EOFError."""
+    content = stream.read(size)
+    if len(content) != size or stream.read(1):
+        raise EOFError(f"it must have {size} bytes, but there are {'more' if len(content) == size else len(content)}")
+    return content
+
+
+def fill(stream: IO[bytes], buffer: Any) -> int:
+    """Read bytes into a flat array of uint8 until it is full or the stream ends, and return how many came.
+
+    A stream that unpacks makes the memory for what it returns, so it is asked for little at a time.
+    """
+    done = 0
+    while done < len(buffer) and (piece := stream.read(min(_PIECE, len(buffer) - done))):
+        memoryview(buffer)[done : done + len(piece)] = piece
+        done += len(piece)
+    return done
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import typer
 from numpy.lib.format import MAGIC_PREFIX
 
 from fastconv.errors import InvalidValueError
 from fastconv.files import open_regular
+from fastconv.validation.archives import DAMAGED, read_array
 from fastconv.validation.arrays import Array
 
 __all__ = ["is_shape", "load_array", "parse_padding", "parse_pair_of_names", "parse_shape", "parse_sizes"]
@@ -79,10 +80,11 @@ def load_array(option: str, path: Path) -> Array:
                 f"compare: {option} must be a NumPy .npy file, but got {str(path)!r}, which is something else. "
                 "Write one with numpy.save."
             )
+        size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         try:
-            array: Array = np.load(stream, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+            array = read_array("compare", f"{option} ({path})", stream, size)
+        except DAMAGED as error:
             raise InvalidValueError(
                 f"compare: {option} must be a whole .npy file of numbers, without Python objects, but got "
                 f"{str(path)!r} ({error})."

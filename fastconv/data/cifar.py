@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.download import Progress, fetch, folder_for
-from fastconv.data.files import PathLike, as_path, damaged, dataset_of, listing, opened
+from fastconv.data.files import PathLike, as_path, damaged, dataset_of, listing, opened, shown
 from fastconv.data.unpickling import load_arrays
-from fastconv.errors import DataError, DataNotFoundError
+from fastconv.errors import DataError, DataNotFoundError, FastconvError
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 
@@ -93,7 +94,7 @@ def load_cifar10(
             f"load_cifar10: {source} must hold {_EXPECTED}, but {', '.join(missing)} cannot be found."
         )
     classes = contents["batches.meta"]
-    train = [contents[name] for name in _TRAIN]
+    train = [contents.pop(name) for name in _TRAIN]
     return DataBundle(
         _joined(source, train, classes, "cifar10 train"),
         _joined(source, [contents["test_batch"]], classes, "cifar10 test"),
@@ -106,7 +107,7 @@ def load_cifar10_batch(file: PathLike) -> Dataset:
     if not is_there(path):
         raise DataNotFoundError(f"load_cifar10_batch: {path} must be a batch of CIFAR-10, but there is no such file.")
     with open_regular("load_cifar10_batch", path, DataError) as stream:
-        batch = _read(_TRAIN[0], str(path), path.stat().st_size, stream)
+        batch = _read(_TRAIN[0], str(path), os.fstat(stream.fileno()).st_size, stream)
     return Dataset(batch.images, batch.labels, name=path.name)
 
 
@@ -133,32 +134,47 @@ def _read_folder(folder: Path) -> Iterator[tuple[str, Any]]:
         file = folder / name
         if is_there(file):
             with open_regular("load_cifar10", file, DataError) as stream:
-                yield name, _read(name, str(file), file.stat().st_size, stream)
+                yield name, _read(name, str(file), os.fstat(stream.fileno()).st_size, stream)
 
 
 def _read_archive(archive: Path) -> Iterator[tuple[str, Any]]:
     """Read the members in the order of the archive, so that it is unpacked once, and only in memory."""
     try:
         with damaged("load_cifar10", archive, "a tar archive"), opened("load_cifar10", archive) as unpacked:
-            with tarfile.open(fileobj=unpacked, mode="r:") as tar:
+            with tarfile.open(fileobj=_Headers(unpacked), mode="r:") as tar:  # type: ignore[call-overload]
                 for member in tar:
                     name = member.name.rpartition("/")[2]
-                    stream = tar.extractfile(member) if member.isfile() and name in _FILES else None
-                    if stream is not None:
-                        label = f"{archive}:{member.name}"
-                        yield name, _read(name, label, member.size, stream)  # type: ignore[arg-type]
+                    if member.size < 0 or member.issparse():
+                        raise tarfile.ReadError(f"{member.name} has {member.size} bytes, or holes")
+                    if member.isfile() and name in _FILES:
+                        unpacked.seek(member.offset_data)
+                        yield name, _read(name, f"{archive}:{member.name}", member.size, unpacked)
             while unpacked.read(_BLOCK):  # to the end, where gzip has its checksum
                 pass
-    except tarfile.TarError as error:
+    except FastconvError:
+        raise
+    except (tarfile.TarError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         raise DataError(
             f"load_cifar10: {archive} must be a tar archive, but it is damaged, truncated or something else ({error})."
         ) from error
 
 
-def _read(name: str, label: str, size: int, stream: BinaryIO) -> Any:
+class _Headers:
+    """A tar archive for `tarfile`, which takes a name to be as long as a header claims."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.seek, self.tell = stream, stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _BLOCK:
+            raise tarfile.ReadError(f"a header must have at most {_BLOCK} bytes, but got {size}")
+        return self._stream.read(size)
+
+
+def _read(name: str, label: str, size: int, stream: IO[bytes]) -> Any:
     if size > _LARGEST:
         raise DataError(f"load_cifar10: {label} must have at most {_LARGEST} bytes, but got {size}.")
-    content = load_arrays("load_cifar10", label, stream)
+    content = load_arrays("load_cifar10", label, stream, size)
     read: Callable[[str, dict[str, Any]], Any] = _class_names if name == "batches.meta" else _batch
     if not isinstance(content, dict):
         raise DataError(f"load_cifar10: {label} must hold a dictionary, but got {type(content).__name__}.")
@@ -173,7 +189,7 @@ def _class_names(label: str, content: dict[str, Any]) -> tuple[str, ...]:
     names = content.get("label_names")
     if not isinstance(names, (list, tuple)) or len(names) != _CLASSES:
         raise DataError(
-            f"load_cifar10: {label} must hold label_names, a list of {_CLASSES} names, but got {names!r} (keys: "
+            f"load_cifar10: {label} must hold label_names, a list of {_CLASSES} names, but got {shown(names)} (keys: "
             f"{listing(content)})."
         )
     return tuple(map(_text, names))
@@ -202,5 +218,11 @@ def _integers(label: str, labels: Any) -> Any:
 
 
 def _joined(source: Path, parts: list[_Batch], classes: tuple[str, ...], name: str) -> Dataset:
-    images, labels = (np.concatenate(arrays) for arrays in zip(*parts))
+    labels = np.concatenate([part.labels for part in parts])
+    images = np.empty((len(labels), *_SHAPE), np.uint8)
+    end = len(images)
+    while parts:  # each part is let go when it has been copied: at no time are all of them there twice
+        part = parts.pop().images
+        images[end - len(part) : end] = part
+        end -= len(part)
     return dataset_of("load_cifar10", source, images, labels, classes, name)

@@ -14,11 +14,12 @@ from fastconv.data.dataset import Dataset
 from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
 from fastconv.files import open_regular
 
-__all__ = ["PathLike", "as_path", "dataset_of", "damaged", "folder_of", "listing", "missing_package", "opened"]
+__all__ = ["PathLike", "as_path", "dataset_of", "damaged", "folder_of", "listing", "missing_package", "opened", "shown"]
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_LONGEST = 80  # characters of a value in a message
 _LISTED = 8  # names in a message; more would hide what it says
 
 
@@ -67,6 +68,18 @@ def opened(operation: str, path: Path) -> Iterator[BinaryIO]:
             return
         with gzip.GzipFile(fileobj=stream) as unpacked:
             yield unpacked  # type: ignore[misc]  # a reader of bytes, though no BinaryIO by its type
+
+
+def shown(value: object) -> str:
+    """Words for a value of a file, which may be of any length, or hold one part any number of times."""
+    if isinstance(value, (list, tuple, dict)):
+        short = len(value) <= _LISTED and all(isinstance(item, int) and abs(item) < 2**63 for item in value)
+        return repr(value) if short and not isinstance(value, dict) else f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, (str, bytes, bytearray)):
+        return repr(value[:_LONGEST]) + ("..." if len(value) > _LONGEST else "")
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        return f"an integer of {value.bit_length()} bits"
+    return repr(value) if value is None or isinstance(value, (int, float)) else type(value).__name__
 
 
 def dataset_of(

@@ -12,9 +12,9 @@ from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.download import Progress, fetch, folder_for
 from fastconv.data.files import PathLike, as_path, damaged, dataset_of, folder_of, listing, opened
 from fastconv.errors import DataError, DataNotFoundError
-from fastconv.files import is_there
+from fastconv.files import fill, is_there
 from fastconv.validation.arrays import Array
-from fastconv.validation.memory import check_fits
+from fastconv.validation.memory import allocate, check_fits
 
 __all__ = ["MNIST_FILES", "load_mnist", "read_idx"]
 
@@ -71,14 +71,15 @@ def read_idx(path: PathLike) -> Array:
         dtype, shape = _read_header(file, stream)
         check_fits("read_idx", str(file), shape, dtype.itemsize)
         expected = prod(shape) * dtype.itemsize
-        content = stream.read(expected + 1)  # one more, to see that the file ends
-    if len(content) != expected:
-        got = "more" if len(content) > expected else str(len(content))
-        raise DataError(
-            f"read_idx: {file} must hold {expected} bytes after its header (shape {shape}, {dtype.name}), but got "
-            f"{got}."
-        )
-    return np.frombuffer(bytearray(content), dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+        content = allocate("read_idx", str(file), (expected,), np.dtype(np.uint8))
+        found = fill(stream, content)  # what is allocated takes no memory before it is written
+        if found < expected or stream.read(1):
+            raise DataError(
+                f"read_idx: {file} must hold {expected} bytes after its header (shape {shape}, {dtype.name}), but got "
+                f"{found if found < expected else 'more'}."
+            )
+    array: Array = content.view(dtype).reshape(shape)
+    return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
 def _read_header(file: Path, stream: BinaryIO) -> tuple[np.dtype[np.generic], tuple[int, ...]]:

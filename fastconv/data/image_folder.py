@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -149,18 +150,19 @@ class _Reader:
     ) -> None:
         self._tree, self._size, self._color = tree, size, color
         self._workers, self._progress = workers, progress
-        self._open = _image_opener()
+        image = _image_module()
+        self._open, self._most_pixels = partial(image.open, formats=_FORMATS), image.MAX_IMAGE_PIXELS
 
     def read(self, samples: Sequence[Sample]) -> Bytes:
         """Return all images: (N, C, H, W)."""
         names = [sample.name for sample in samples]
-        first = self._decode(names[0], None)
-        if self._color != "auto" or first.shape[0] == 3:
-            return self._read_all(names, first.shape)
+        shape = self._decode(names[0], None).shape
+        if self._color != "auto" or shape[0] == 3:
+            return self._read_all(names, shape)
         try:
-            return self._read_all(names, first.shape)
+            return self._read_all(names, shape)
         except _ColorFoundError:
-            return self._read_all(names, (3, *first.shape[1:]))
+            return self._read_all(names, (3, *shape[1:]))
 
     def _read_all(self, names: list[str], shape: tuple[int, ...]) -> Bytes:
         check_fits(_OPERATION, "the images", (len(names), *shape), 1)
@@ -193,10 +195,20 @@ class _Reader:
             f"{height}x{width} and {other} {other_height}x{other_width}. Pass size=({height}, {width}) to resize them."
         )
 
+    def _check_size(self, name: str, picture: Any) -> None:
+        """Refuse a picture by the size that its file says, before its pixels take memory."""
+        width, height = picture.size
+        if self._most_pixels is not None and width * height > self._most_pixels:
+            raise DataError(
+                f"{_OPERATION}: {self._tree.label(name)} must have at most {self._most_pixels} pixels, but got "
+                f"{height}x{width}. PIL.Image.MAX_IMAGE_PIXELS is the limit."
+            )
+
     def _decode(self, name: str, channels: int | None) -> Bytes:
         """Return one picture: (C, H, W)."""
         try:
             with self._open(io.BytesIO(self._tree.read(name))) as picture:
+                self._check_size(name, picture)
                 mode = self._mode(name, picture.mode, channels)
                 pixels = self._converted(picture, mode)
         except (_ColorFoundError, DataError, MemoryError):
@@ -235,9 +247,9 @@ class _Reader:
         return np.asarray(picture)
 
 
-def _image_opener() -> Callable[[io.BytesIO], Any]:
+def _image_module() -> ModuleType:
     try:
         from PIL import Image
     except ImportError as error:
         raise missing_package(_OPERATION, "Pillow", error) from error
-    return partial(Image.open, formats=_FORMATS)
+    return Image

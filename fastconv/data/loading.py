@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from fastconv.data.cifar import CIFAR10_ARCHIVE, CIFAR10_FOLDER, load_cifar10
 from fastconv.data.dataset import DataBundle
 from fastconv.data.download import Progress
 from fastconv.data.embedded import load_digits
-from fastconv.data.files import PathLike, as_path, listing
+from fastconv.data.files import PathLike, as_path, listing, opened
 from fastconv.data.idx import MNIST_FILES, load_mnist
 from fastconv.data.image_folder import load_image_folder
 from fastconv.data.npz import load_npz
 from fastconv.errors import DataError, DataNotFoundError, InvalidValueError
 from fastconv.files import open_regular
+from fastconv.validation.archives import DAMAGED
 
 __all__ = ["DATASETS", "load"]
 
@@ -132,17 +134,23 @@ def _recognise(path: Path) -> str:
             f"load: name_or_path must be one of {', '.join(DATASETS)}, or the path of {_PATHS}, but got {str(path)!r}, "
             "which does not exist."
         )
-    open_regular("load", path, DataError).close()
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return "npz" if any(name.endswith(".npy") for name in archive.namelist()) else "images"
+    with open_regular("load", path, DataError) as stream, suppress(*DAMAGED):
+        names = zipfile.ZipFile(stream).namelist()
+        return "npz" if any(name.endswith(".npy") for name in names) else "images"
     if path.suffix == ".npz":
         return "npz"
     if path.suffix == ".zip":
         return "images"
-    if path.name.endswith((".tar", ".tar.gz", ".tgz")) or tarfile.is_tarfile(path):
+    if path.name.endswith((".tar", ".tar.gz", ".tgz")) or _is_tar(path):
         return "cifar10"
     raise DataError(f"load: {path} must be {_PATHS}, but it is none of them.")
+
+
+def _is_tar(path: Path) -> bool:
+    """Whether the first header of a tar archive, packed or not, is there; `tarfile` would read whatever it claims."""
+    with opened("load", path) as stream, suppress(OSError, EOFError, zlib.error):
+        return stream.read(512)[257:262] == b"ustar"
+    return False
 
 
 def _recognise_folder(folder: Path) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 
 from fastconv.data.dataset import DataBundle, Dataset, numbered_classes
 from fastconv.data.files import PathLike, as_path, dataset_of, listing
-from fastconv.errors import DataError, InvalidValueError
+from fastconv.errors import DataError, FastconvError, InvalidValueError
 from fastconv.files import open_regular
+from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice
 
 __all__ = ["load_npz"]
@@ -79,21 +80,23 @@ def load_npz(path: PathLike, *, layout: str = "auto") -> DataBundle:
 def _read(file: Path) -> dict[str, Array]:
     """Read the arrays that have a meaning here."""
     wanted = {key for pair in (*_TRAIN_KEYS, *_TEST_KEYS) for key in pair}.union(_CLASS_KEYS)
+    expected = f"load_npz: {file} must be an .npz archive of arrays without pickled objects"
     try:
-        # Opened here: NumPy leaves a file open that turns out to be broken.
         with open_regular("load_npz", file, DataError) as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise DataError(f"load_npz: {file} must be an .npz archive, but it is a single array.")
+            if stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
+                raise DataError(f"{expected}, but it is a single array.")
+            archive = open_archive(stream)
+            found = array_entries(archive)
+            check_fits("load_npz", str(file), (sum(found[key].file_size for key in wanted & found.keys()),), 1)
             # The others are named, for messages, and not read.
-            return {key: archive[key] if key in wanted else np.empty(0) for key in archive.files}
-    except DataError:
+            return {
+                key: read_array_entry("load_npz", f"{key} of {file}", archive, member) if key in wanted else np.empty(0)
+                for key, member in found.items()
+            }
+    except FastconvError:
         raise
-    except (ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise DataError(
-            f"load_npz: {file} must be an .npz archive of arrays without pickled objects, but it is damaged, truncated "
-            f"or something else ({error})."
-        ) from error
+    except DAMAGED as error:
+        raise DataError(f"{expected}, but it is damaged, truncated or something else ({error}).") from error
 
 
 def _pair(file: Path, arrays: Mapping[str, Array], candidates: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:

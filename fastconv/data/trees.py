@@ -6,14 +6,14 @@ Nothing is ever unpacked to the disk, so a name in an archive is a label and no 
 from __future__ import annotations
 
 import os
-import zipfile
 from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from fastconv.data.files import listing
 from fastconv.errors import DataError, DataNotFoundError
-from fastconv.files import open_regular
+from fastconv.files import open_regular, read_exactly
+from fastconv.validation.archives import DAMAGED, entries, open_archive, read_entry
 
 __all__ = ["SUFFIXES", "FolderTree", "Sample", "Tree", "ZipTree", "samples_by_part"]
 
@@ -44,6 +44,10 @@ class Tree(ABC):
         """Return what a message calls a file."""
         return str(self.path / name)
 
+    def _check_size(self, name: str, size: int) -> None:
+        if size > _LARGEST:
+            raise DataError(f"{_OPERATION}: {self.label(name)} must have at most {_LARGEST} bytes, but got {size}.")
+
     def close(self) -> None:  # noqa: B027 (a folder has nothing to close)
         """Let go of the files."""
 
@@ -64,7 +68,9 @@ class FolderTree(Tree):
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
         with open_regular(_OPERATION, self.path / name, DataError) as stream:
-            return stream.read()
+            size = os.fstat(stream.fileno()).st_size
+            self._check_size(name, size)
+            return read_exactly(stream, size)
 
 
 class ZipTree(Tree):
@@ -74,13 +80,13 @@ class ZipTree(Tree):
         super().__init__(path)
         self._file = open_regular(_OPERATION, path, DataError)
         try:
-            self._archive = zipfile.ZipFile(self._file)
-        except zipfile.BadZipFile as error:
+            self._archive = open_archive(self._file)
+        except DAMAGED as error:
             self._file.close()
             raise DataError(
                 f"{_OPERATION}: {path} must be a zip archive, but it is damaged, truncated or something else ({error})."
             ) from error
-        self._members = {member.filename: member for member in self._archive.infolist() if not member.is_dir()}
+        self._members = entries(self._archive)
 
     def names(self) -> list[str]:
         """List all members that are files."""
@@ -91,13 +97,10 @@ class ZipTree(Tree):
         return f"{self.path}:{name}"
 
     def read(self, name: str) -> bytes:
-        """Return the content of a member, checked against its CRC."""
+        """Return the content of a member, checked against its size and its CRC."""
         member = self._members[name]
-        if member.file_size > _LARGEST:
-            raise DataError(
-                f"{_OPERATION}: {self.label(name)} must have at most {_LARGEST} bytes, but got {member.file_size}."
-            )
-        return self._archive.read(member)
+        self._check_size(name, member.file_size)
+        return read_entry(self._archive, member)
 
     def close(self) -> None:
         """Close the archive."""

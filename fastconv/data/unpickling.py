@@ -4,27 +4,43 @@ A pickle is a program: it may call anything that it can name. Here it can name a
 they are called with; arrays are made afterwards, from checked dtypes, sizes and bytes. NumPy's own functions never
 see an argument from the file. Where objects are asked for, every other name has a stand-in too, which keeps the
 attributes and cannot be called.
+
+A pickle also says how long its parts are and how many it will remember, and the unpickler in C takes memory for that
+before it reads: nine bytes can ask for 16 GB. The one in Python, of the same module, remembers in a dictionary, and
+reads here from a stream that ends where the file does; a batch of CIFAR-10 is mostly one string of bytes, so that it
+takes no longer. What a few bytes could still multiply has a limit: instructions, names, and copies.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
+from collections.abc import Callable, Iterable
 from math import prod
-from typing import Any, BinaryIO
+from mmap import mmap
+from typing import IO, Any
 
 import numpy as np
 
+from fastconv.data.files import shown
 from fastconv.errors import DataError
+from fastconv.files import fill
 from fastconv.validation.arrays import Array
 
 __all__ = ["load_arrays"]
 
 _ITEM_KINDS = "biuf"
 _UNFINISHED = object()
+_PIECE = 2**20  # bytes that are read at once
+_MOST_INSTRUCTIONS = 2**20  # a batch of CIFAR-10 has 31,000
+_MOST_WITH_OBJECTS = 2**22  # nine for each step of a Solver whose losses are numbers of NumPy
+_MOST_NAMES = 1000
+_KEYS = (str, bytes, int, float, type(None))
+_LONGEST_KEY = 16  # items of a tuple
 _ALLOWED = "arrays, numbers, strings, lists, tuples, dictionaries"
 
 
-def load_arrays(operation: str, name: str, stream: BinaryIO, *, objects: bool = False) -> Any:
+def load_arrays(operation: str, name: str, stream: IO[bytes], size: int | None = None, *, objects: bool = False) -> Any:
     """Read a pickle of arrays and plain containers.
 
     Parameters
@@ -33,6 +49,8 @@ def load_arrays(operation: str, name: str, stream: BinaryIO, *, objects: bool = 
         What is being done, and the file: for messages.
     stream : binary file
         Pickle of any protocol, written by Python 2 or 3.
+    size : int, optional
+        Bytes that it has; by default all that are left in the stream.
     objects : bool
         Read objects as well, each as a dictionary of its attributes, and functions and classes as their dotted names.
 
@@ -48,8 +66,12 @@ def load_arrays(operation: str, name: str, stream: BinaryIO, *, objects: bool = 
         calls anything else.
     """
     try:
-        content = _ArrayUnpickler(operation, name, stream, objects).load()
-        return _with_arrays(content, {})
+        source = _Source(stream, _left(stream) if size is None else size)
+        decoded, swapped = _Allowance(source.left), _Allowance(source.left)
+        content = _ArrayUnpickler(operation, name, source, objects, decoded.spend).load()
+        if source.left:
+            raise pickle.UnpicklingError(f"it must end with its last instruction, but {source.left} bytes follow")
+        return _Converter(swapped.spend).converted(content)
     except DataError:
         raise
     except RecursionError as error:
@@ -60,6 +82,54 @@ def load_arrays(operation: str, name: str, stream: BinaryIO, *, objects: bool = 
             f"{operation}: {name} must be a pickle of {_ALLOWED}, but it is damaged, truncated or something else "
             f"({type(error).__name__}: {error})."
         ) from error
+
+
+def _left(stream: IO[bytes]) -> int:
+    here = stream.tell()
+    size = stream.seek(0, os.SEEK_END) - here
+    stream.seek(here)
+    return size
+
+
+class _Source:
+    """The bytes of a pickle; asking for more than there are is an error before any memory is taken."""
+
+    def __init__(self, stream: IO[bytes], left: int) -> None:
+        self.left = left
+        self._stream = stream
+
+    def read(self, size: int) -> Any:
+        if not 0 <= size <= self.left:
+            raise pickle.UnpicklingError(f"it asks for {size} bytes, but {self.left} are left")
+        self.left -= size
+        if size <= _PIECE:
+            return self._whole(self._stream.read(size), size)
+        # Takes memory as it is written, since the size in an archive is a claim too, and gives it back to the system:
+        # blocks of this size stay with malloc, and the batches of CIFAR-10 would be there twice when they are joined.
+        content = memoryview(mmap(-1, size))
+        return self._whole(content[: fill(self._stream, content)], size)
+
+    def readline(self) -> bytes:
+        line: bytes = self._stream.readline(self.left)
+        self.left -= len(line)
+        return line
+
+    def _whole(self, content: Any, size: int) -> Any:
+        if len(content) != size:
+            raise EOFError(f"it must go on for {size} bytes, but has {len(content)}")
+        return content
+
+
+class _Allowance:
+    """Bytes that may be made out of others: as many as the file has, since an honest one has its own for each array."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise pickle.UnpicklingError("it asks for more copies than it has bytes")
 
 
 class _Dtype:
@@ -77,9 +147,9 @@ class _Dtype:
 
     def dtype(self) -> np.dtype[Any]:
         if not isinstance(self.code, str) or self.code[:1] not in _ITEM_KINDS or not self.code[1:].isdigit():
-            raise pickle.UnpicklingError(f"the dtype must be numeric, but got {self.code!r}")
+            raise pickle.UnpicklingError(f"the dtype must be numeric, but got {shown(self.code)}")
         if self.order not in ("|", "<", ">", "="):
-            raise pickle.UnpicklingError(f"the byte order must be one of | < > =, but got {self.order!r}")
+            raise pickle.UnpicklingError(f"the byte order must be one of | < > =, but got {shown(self.order)}")
         return np.dtype(self.order.replace("|", "=") + self.code)
 
 
@@ -94,15 +164,15 @@ class _ArrayRecord:
         _, shape, dtype, fortran, content = state
         self.state = shape, dtype, content, "F" if fortran else "C"
 
-    def array(self) -> Array:
+    def array(self, spend: Callable[[int], None]) -> Array:
         if self.state is None:
             raise pickle.UnpicklingError("an array without content")
         shape, record, content, order = self.state
-        if not isinstance(record, _Dtype) or not isinstance(content, (bytes, bytearray)):
+        if not isinstance(record, _Dtype) or not isinstance(content, (bytes, bytearray, memoryview)):
             raise pickle.UnpicklingError("an array must have a dtype and bytes")
         dtype = record.dtype()
         if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
-            raise pickle.UnpicklingError(f"the shape of an array must be a tuple of sizes, but got {shape!r}")
+            raise pickle.UnpicklingError(f"the shape of an array must be a tuple of sizes, but got {shown(shape)}")
         if prod(shape) * dtype.itemsize != len(content):
             raise pickle.UnpicklingError(
                 f"an array of shape {shape} and {dtype} must have {prod(shape) * dtype.itemsize} bytes, but got "
@@ -110,6 +180,8 @@ class _ArrayRecord:
             )
         flat = np.frombuffer(content, dtype)  # no copy, however many arrays share their bytes
         array: Array = flat.reshape(shape, order="F" if order == "F" else "C")
+        if not dtype.isnative:
+            spend(array.nbytes)
         return array.astype(dtype.newbyteorder("="), copy=False)
 
 
@@ -143,7 +215,7 @@ class _Ndarray:
         raise pickle.UnpicklingError("numpy.ndarray must not be called")
 
 
-def _stand_ins(objects: bool) -> dict[tuple[str, str], Any]:
+def _stand_ins(objects: bool, spend: Callable[[int], None]) -> dict[tuple[str, str], Any]:
     """Return what a pickle may name. New for each file: a pickle can set attributes of what it names."""
 
     class Dtype(_Dtype):
@@ -167,7 +239,8 @@ def _stand_ins(objects: bool) -> dict[tuple[str, str], Any]:
 
     def encode(text: Any, encoding: Any = "latin1", *_: Any) -> bytes:
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-            raise pickle.UnpicklingError(f"_codecs.encode must turn a string into latin1, but got {encoding!r}")
+            raise pickle.UnpicklingError(f"_codecs.encode must turn a string into latin1, but got {shown(encoding)}")
+        spend(len(text))
         return text.encode("latin1")
 
     def no_bytes() -> bytes:
@@ -195,8 +268,10 @@ def _makers() -> dict[tuple[str, str], Any]:
             raise pickle.UnpicklingError("an object must have a class")
         return kind.__new__(kind)
 
-    def ordered(*items: Any) -> dict[Any, Any]:
-        return dict(*items)
+    def ordered(items: Any = ()) -> dict[Any, Any]:
+        pairs = list(items)
+        _check_keys(key for key, _ in pairs)
+        return dict(pairs)
 
     return {
         ("copyreg", "_reconstructor"): reconstructor,
@@ -205,13 +280,73 @@ def _makers() -> dict[tuple[str, str], Any]:
     }
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    def __init__(self, operation: str, name: str, stream: BinaryIO, objects: bool) -> None:
-        super().__init__(stream, encoding="bytes")
+def _check_keys(keys: Iterable[Any]) -> None:
+    """Refuse what cannot be hashed at once: a tuple may hold one part of itself any number of times."""
+    for key in keys:
+        items = key if isinstance(key, tuple) and len(key) <= _LONGEST_KEY else (key,)
+        if not all(isinstance(item, _KEYS) for item in items):
+            raise pickle.UnpicklingError(f"a key of a dictionary must be strings or numbers, but got {shown(key)}")
+
+
+def _byte_array(unpickler: Any) -> None:
+    size = int.from_bytes(unpickler.read(8), "little")
+    unpickler.append(bytearray(unpickler.read(size)))
+
+
+def _with_keys(code: bytes, keys: slice) -> Callable[[Any], None]:
+    """Return an instruction that puts items into a dictionary, preceded by a look at the keys on the stack."""
+    known = pickle._Unpickler.dispatch[code[0]]
+
+    def run(unpickler: Any) -> None:
+        _check_keys(unpickler.stack[keys])
+        known(unpickler)
+
+    return run
+
+
+def _set(unpickler: Any) -> None:
+    raise pickle.UnpicklingError(f"a set where {_ALLOWED} are expected")
+
+
+# Instructions that would take memory, or time, for what the file claims.
+_CHANGED: dict[int, Callable[[Any], None]] = {
+    pickle.BYTEARRAY8[0]: _byte_array,
+    pickle.DICT[0]: _with_keys(pickle.DICT, slice(None, None, 2)),
+    pickle.SETITEMS[0]: _with_keys(pickle.SETITEMS, slice(None, None, 2)),
+    pickle.SETITEM[0]: _with_keys(pickle.SETITEM, slice(-2, -1)),
+    **dict.fromkeys((pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]), _set),
+}
+
+
+class _Instructions(dict[int, Callable[[Any], None]]):
+    """What each instruction does, for so many of them."""
+
+    def __init__(self, known: Any, most: int) -> None:
+        super().__init__(known)
+        self._most = self._left = most
+
+    def __getitem__(self, code: int) -> Callable[[Any], None]:
+        self._left -= 1
+        if self._left < 0:
+            raise pickle.UnpicklingError(f"it must have at most {self._most} instructions, but there are more")
+        return super().__getitem__(code)
+
+    def __missing__(self, code: int) -> Callable[[Any], None]:
+        raise pickle.UnpicklingError(f"there is no instruction {bytes([code])!r}")
+
+
+class _ArrayUnpickler(pickle._Unpickler):
+    def __init__(self, operation: str, name: str, source: _Source, objects: bool, spend: Callable[[int], None]) -> None:
+        super().__init__(source, encoding="bytes")
         self._operation, self._name, self._objects = operation, name, objects
-        self._named = _stand_ins(objects)
+        self._named = _stand_ins(objects, spend)
+        known = {**pickle._Unpickler.dispatch, **_CHANGED}
+        most = _MOST_WITH_OBJECTS if objects else _MOST_INSTRUCTIONS
+        self.dispatch = _Instructions(known, most)  # type: ignore[misc]
 
     def find_class(self, module: str, name: str) -> Any:
+        if len(self._named) > _MOST_NAMES:
+            raise pickle.UnpicklingError(f"it must ask for at most {_MOST_NAMES} names, but there are more")
         if (module, name) not in self._named and self._objects:
             asking = f"{self._operation}: {self._name} must hold {_ALLOWED} and objects alone, but"
             self._named[module, name] = type("Object", (_Object,), {"dotted": f"{module}.{name}", "asking": asking})
@@ -223,37 +358,41 @@ class _ArrayUnpickler(pickle.Unpickler):
         return self._named[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError(f"a reference to something outside of the file ({pid!r})")
+        raise pickle.UnpicklingError(f"a reference to something outside of the file ({shown(pid)})")
 
 
-def _with_arrays(content: Any, known: dict[int, Any]) -> Any:
-    """Replace records by arrays; refuse anything that is neither an array nor plain.
+class _Converter:
+    """Replaces records by arrays, and refuses anything that is neither an array nor plain."""
 
-    `known` has what each object became, so that one that a small file mentions a billion times is looked at once.
-    """
-    if content is None or isinstance(content, (bool, int, float, str, bytes, bytearray)):
-        return content
-    if id(content) not in known:
-        known[id(content)] = _UNFINISHED
-        known[id(content)] = _converted(content, known)
-    if known[id(content)] is _UNFINISHED:
-        raise pickle.UnpicklingError("a container that holds itself")
-    return known[id(content)]
+    def __init__(self, spend: Callable[[int], None]) -> None:
+        self._spend = spend
+        self._known: dict[int, Any] = {}  # what each became: a small file may mention one a billion times
 
+    def converted(self, content: Any) -> Any:
+        if content is None or isinstance(content, (bool, int, float, str, bytes, bytearray)):
+            return content
+        if isinstance(content, memoryview):
+            return bytes(content)
+        if id(content) not in self._known:
+            self._known[id(content)] = _UNFINISHED
+            self._known[id(content)] = self._made(content)
+        if self._known[id(content)] is _UNFINISHED:
+            raise pickle.UnpicklingError("a container that holds itself")
+        return self._known[id(content)]
 
-def _converted(content: Any, known: dict[int, Any]) -> Any:
-    if isinstance(content, _ArrayRecord):
-        array = content.array()
-        return array[()] if content.scalar else array
-    if isinstance(content, _Dtype) and content.readable:
-        return content.dtype()
-    if isinstance(content, _Object):
-        return _with_arrays(content.plain(), known)
-    if isinstance(content, type) and issubclass(content, _Object):
-        return content.dotted
-    if isinstance(content, dict):
-        return {key: _with_arrays(value, known) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        items = [_with_arrays(item, known) for item in content]
-        return items if isinstance(content, list) else tuple(items)
-    raise pickle.UnpicklingError(f"a {type(content).__name__} where {_ALLOWED} are expected")
+    def _made(self, content: Any) -> Any:
+        if isinstance(content, _ArrayRecord):
+            array = content.array(self._spend)
+            return array[()] if content.scalar else array
+        if isinstance(content, _Dtype) and content.readable:
+            return content.dtype()
+        if isinstance(content, _Object):
+            return self.converted(content.plain())
+        if isinstance(content, type) and issubclass(content, _Object):
+            return content.dotted
+        if isinstance(content, dict):
+            return {key: self.converted(value) for key, value in content.items()}
+        if isinstance(content, (list, tuple)):
+            items = [self.converted(item) for item in content]
+            return items if isinstance(content, list) else tuple(items)
+        raise pickle.UnpicklingError(f"a {type(content).__name__} where {_ALLOWED} are expected")

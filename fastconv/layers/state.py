@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import io
+import json
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
-from fastconv.files import open_regular, write_whole
+from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError
+from fastconv.files import fill, open_regular, write_whole
 from fastconv.layers.base import Layer
+from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import allocate, check_fits
 
 __all__ = ["check_state_path", "load_state", "read_arrays", "save_state", "write_arrays"]
 
@@ -27,7 +28,12 @@ SUFFIXES = (".npz", ".safetensors")
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip archive knows: equal weights give equal files
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _PICKLE_MAGIC = b"\x80"
-_DAMAGED = (ValueError, TypeError, EOFError, KeyError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile)
+_MAGIC_LENGTH = 8
+_TENSOR_DTYPES = {
+    f"{letter}{8 * size}": np.dtype(f"<{letter.lower()}{size}")
+    for letter, sizes in (("F", (2, 4, 8)), ("I", (1, 2, 4, 8)), ("U", (1, 2, 4, 8)))
+    for size in sizes
+} | {"BOOL": np.dtype(bool)}
 
 
 def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
@@ -105,16 +111,33 @@ def load_state(path: PathLike) -> dict[str, Array]:
     source = check_state_path("load_state", path)
     if source.suffix.lower() == ".npz":
         return read_arrays("load_state", source)
-    package = _safetensors("load_state")
     with open_regular("load_state", source, StateFileError) as stream:
-        data = stream.read()
-    try:
-        arrays: dict[str, Array] = package.load(data)
-    except Exception as error:  # SafetensorError derives from Exception alone
-        raise StateFileError(
-            f"load_state: {source} must be a whole safetensors file of real numbers, but it is damaged, truncated or "
-            f"something else ({error})."
-        ) from error
+        try:
+            return _read_tensors(source, stream)
+        except (OSError, MemoryLimitError):
+            raise
+        except Exception as error:  # SafetensorError derives from Exception alone
+            raise StateFileError(
+                f"load_state: {source} must be a whole safetensors file of real numbers, but it is damaged, truncated "
+                f"or something else ({error})."
+            ) from error
+
+
+def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
+    """Let safetensors check that sizes and places are those of the file, and read; it would hold everything twice."""
+    from safetensors import safe_open
+
+    with safe_open(source, framework="numpy"):
+        length = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(length))
+    arrays = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            shape, dtype = tuple(entry["shape"]), _TENSOR_DTYPES[entry["dtype"]]
+            stream.seek(8 + length + entry["data_offsets"][0])
+            flat = allocate("load_state", f"{name} of {source}", (prod(shape) * dtype.itemsize,), np.dtype(np.uint8))
+            fill(stream, flat)
+            arrays[name] = flat.view(dtype).reshape(shape)
     return arrays
 
 
@@ -164,30 +187,22 @@ def read_arrays(operation: str, path: PathLike) -> dict[str, Array]:
     """Read a whole NumPy archive; what is wrong with it is said with its name."""
     expected = f"{operation}: {os.fspath(path)} must be a whole .npz archive of arrays without Python objects"
     with open_regular(operation, path, StateFileError) as stream:
-        data = stream.read()
-    if not data.startswith(_ZIP_MAGIC):
-        raise StateFileError(f"{expected}, but it is {_kind(data)}.")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as whole:
-            if (damaged := whole.testzip()) is not None:  # before a header could ask for any amount of memory
-                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
-            if data[-22:-18] == _ZIP_MAGIC[1] and min(len(whole.filelist), 65535) != _entries(data):
-                raise zipfile.BadZipFile("wrong number of arrays")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except _DAMAGED as error:
-        raise StateFileError(
-            f"{expected}, but it is damaged or truncated, or holds something else ({error})."
-        ) from error
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # np.load hands out the bytes of what has no header of NumPy
-            raise StateFileError(f"{expected}, but {name} is something else.")
+        begin = stream.read(_MAGIC_LENGTH)
+        if not begin.startswith(_ZIP_MAGIC):
+            raise StateFileError(f"{expected}, but it is {_kind(begin)}.")
+        try:
+            archive = open_archive(stream)
+            members = array_entries(archive)
+        except DAMAGED as error:
+            raise StateFileError(f"{expected}, but it is damaged or truncated ({error}).") from error
+        check_fits(operation, os.fspath(path), (sum(member.file_size for member in members.values()),), 1)
+        arrays = {}
+        for name, member in members.items():
+            try:
+                arrays[name] = read_array_entry(operation, f"{name} of {os.fspath(path)}", archive, member)
+            except DAMAGED as error:
+                raise StateFileError(f"{expected}, but {name} is something else, or damaged ({error}).") from error
     return arrays
-
-
-def _entries(data: bytes) -> int:
-    """Number of entries as the end of the archive has it, 65535 for more; `zipfile` does not compare it."""
-    return int.from_bytes(data[-12:-10], "little")
 
 
 def _kind(data: bytes) -> str:

@@ -6,10 +6,14 @@ import os
 from functools import lru_cache
 from math import prod
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fastconv.errors import InvalidValueError, MemoryLimitError
+from fastconv.validation.arrays import Array
 
-__all__ = ["check_fits", "memory_limit"]
+__all__ = ["allocate", "check_fits", "memory_limit"]
 
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _ADDRESSABLE = 2**63 - 1
@@ -57,3 +61,12 @@ def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: i
             f"{operation}: {subject} must fit into memory ({memory_limit()} bytes), but got {needed} bytes "
             f"(shape {shape}). Use a smaller batch or smaller planes."
         )
+
+
+def allocate(operation: str, subject: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return a new array for what a file says that it has; the memory is taken as it is written."""
+    check_fits(operation, subject, shape, dtype.itemsize)
+    try:
+        return np.empty(shape, dtype)
+    except MemoryError as error:
+        raise MemoryLimitError(f"{operation}: {subject} must fit into memory, but {error}.") from error

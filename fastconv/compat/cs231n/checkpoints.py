@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.data.files import as_path
+from fastconv.data.files import as_path, shown
 from fastconv.data.unpickling import load_arrays
 from fastconv.errors import DataError, DataNotFoundError, StateFileError
 from fastconv.files import is_there, open_regular
@@ -60,7 +60,7 @@ def load_checkpoint(filename: str | os.PathLike[str]) -> dict[str, Any]:
         raise DataNotFoundError(f"load_checkpoint: {path} must be a checkpoint, but there is no such file.")
     try:
         with open_regular("load_checkpoint", path, StateFileError) as stream:
-            content = _text(load_arrays("load_checkpoint", str(path), stream, objects=True))
+            content = _text(load_arrays("load_checkpoint", str(path), stream, objects=True), {})
     except DataError as error:
         raise StateFileError(str(error)) from error
     if not isinstance(content, dict) or not {"model", "epoch", *_HISTORIES} <= content.keys():
@@ -83,16 +83,19 @@ def state_of(filename: str | os.PathLike[str], expected: Mapping[str, Array]) ->
         raise StateFileError(f"load_checkpoint: {path} must have the parameters {wanted}, but got {found}.")
     if type(epoch) is not int or epoch < 0 or not all(isinstance(content[name], list) for name in _HISTORIES):
         raise StateFileError(
-            f"load_checkpoint: {path} must have an epoch from 0 and lists as histories, but got epoch {epoch!r}."
+            f"load_checkpoint: {path} must have an epoch from 0 and lists as histories, but got epoch {shown(epoch)}."
         )
     kept = {name: np.array(w) for name, w in params.items()}  # what comes from a pickle may be read-only
     return State(kept, epoch, *(content[name] for name in _HISTORIES))
 
 
-def _text(value: Any) -> Any:
-    """Strings of Python 2 as strings, in dictionaries too."""
-    if isinstance(value, bytes):
-        return value.decode("latin1")
-    if isinstance(value, dict):
-        return {_text(key): _text(item) for key, item in value.items()}
-    return value
+def _text(value: Any, known: dict[int, Any]) -> Any:
+    """Strings of Python 2 as strings, in dictionaries too; `known` has what each became, as in `load_arrays`."""
+    if not isinstance(value, (bytes, dict)):
+        return value
+    if id(value) not in known:
+        if isinstance(value, bytes):
+            known[id(value)] = value.decode("latin1")
+        else:
+            known[id(value)] = {_text(key, known): _text(item, known) for key, item in value.items()}
+    return known[id(value)]

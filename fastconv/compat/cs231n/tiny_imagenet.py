@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.data.files import PathLike, folder_of, missing_package
-from fastconv.errors import DataError, DataNotFoundError
+from fastconv.errors import DataError, DataNotFoundError, FastconvError
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import check_fits
 
 __all__ = ["load_tiny_imagenet"]
 
@@ -125,14 +126,17 @@ def _images(files: Sequence[Path], dtype: DTypeLike) -> Array:
         from PIL import Image
     except ImportError as error:
         raise missing_package("load_tiny_imagenet", "Pillow", error) from error
+    check_fits("load_tiny_imagenet", "the images", (len(files), *_IMAGE), np.dtype(dtype).itemsize)
     images = np.zeros((len(files), *_IMAGE), dtype)
     for image, file in zip(images, files):
         try:
             with open_regular("load_tiny_imagenet", file, DataError) as stream, Image.open(stream) as opened:
-                pixels = np.asarray(opened.convert("RGB"))
-        except (OSError, SyntaxError) as error:
+                width, height = opened.size
+                if (height, width) != _IMAGE[1:]:
+                    raise DataError(f"load_tiny_imagenet: {file} must have 64 x 64 pixels, but got {height, width}.")
+                image[:] = np.asarray(opened.convert("RGB")).transpose(2, 0, 1)
+        except (FastconvError, FileNotFoundError):
+            raise
+        except Exception as error:  # damaged files raise almost anything, out of zlib, struct and Pillow
             raise DataError(f"load_tiny_imagenet: {file} must be an image, but it cannot be read ({error}).") from error
-        if pixels.shape != _IMAGE[1:] + _IMAGE[:1]:
-            raise DataError(f"load_tiny_imagenet: {file} must have 64 x 64 pixels, but got {pixels.shape[:2]}.")
-        image[:] = pixels.transpose(2, 0, 1)
     return images
