@@ -228,6 +228,31 @@ def test_foreign_states_are_refused() -> None:
     assert other.state_dict()["steps"] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"slots": {}}, r"slots of every parameter that was changed, but 0\.velocity, 1\.velocity, 2\.velocity cannot"),
+        ({"slots": {"99.velocity": np.zeros(3)}}, r"0\.velocity, 1\.velocity, 2\.velocity cannot be found"),
+        ({"groups": [{"lr": 0.1}]}, "a group must have the options dampening, lr, momentum, .*, but got lr"),
+        ({"steps": [1, 1, 1.5]}, r"every step must be an integer, but got 1\.5"),
+    ],
+)
+def test_a_state_that_is_not_whole_is_refused(change: dict[str, Any], message: str) -> None:
+    """Without its velocity a run goes on, and is another one: nothing but leaving it out shows that."""
+    trained = parameters(np.float32)
+    optimizer = SGD(trained, lr=0.1, momentum=0.9)
+    run(optimizer, trained, gradients(np.float32, steps=1))
+    state = optimizer.state_dict()
+    other = SGD(parameters(np.float32), lr=0.1, momentum=0.9)
+    with pytest.raises((ValueError, TypeError), match=message):
+        other.load_state_dict({**state, **change})
+    with pytest.raises(ValueError, match=r"slot 99\.mean must belong to one of 3 parameters"):
+        other.load_state_dict({**state, "slots": {**state["slots"], "99.mean": np.zeros(3)}})
+    with pytest.raises(ValueError, match="state must be whole, but slots cannot be found"):
+        other.load_state_dict({name: value for name, value in state.items() if name != "slots"})
+    assert other.state_dict()["steps"] == [0, 0, 0]
+
+
 WEIGHT = Parameter(np.zeros(3))
 
 

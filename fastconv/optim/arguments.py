@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 
@@ -15,7 +15,10 @@ def check_number(operation: str, subject: str, value: object) -> float:
     """Return a finite Python float; with a scalar of NumPy's float64, an array of float32 would turn into float64."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InvalidTypeError(f"{operation}: {subject} must be a number, but got {value!r}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        number = inf
     if not isfinite(number):
         raise InvalidValueError(f"{operation}: {subject} must be finite, but got {number}.")
     return number

@@ -11,8 +11,9 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.arguments import check_positive
+from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
+from fastconv.validation.sizes import check_integer
 
 __all__ = ["Group", "Optimizer"]
 
@@ -215,9 +216,14 @@ class Optimizer(ABC):
         Raises
         ------
         ValueError
-            If it belongs to another kind of optimiser or to other parameters; nothing is changed then.
+            If it is not whole, or belongs to another kind of optimiser or to other parameters; nothing is changed then.
+        TypeError
+            If something in it has another type.
         """
         where, members = f"{self._name}.load_state_dict", list(self._members())
+        missing = [name for name in ("kind", "groups", "steps", "slots") if name not in state]
+        if missing:
+            raise InvalidValueError(f"{where}: state must be whole, but {', '.join(missing)} cannot be found.")
         if state["kind"] != self._name:
             raise InvalidValueError(f"{where}: state must be of {self._name}, but got that of {state['kind']}.")
         if len(state["groups"]) != len(self.groups) or len(state["steps"]) != len(members):
@@ -225,18 +231,58 @@ class Optimizer(ABC):
                 f"{where}: state must have {len(self.groups)} groups with {len(members)} parameters, but got "
                 f"{len(state['groups'])} with {len(state['steps'])}."
             )
-        slots: dict[int, Slots] = {}
-        for key, array in state["slots"].items():
-            index, name = int(key.partition(".")[0]), key.partition(".")[2]
-            shape = members[index][1].shape
-            if np.shape(array) != shape:
-                raise InvalidValueError(f"{where}: slot {key} must have shape {shape}, but got {np.shape(array)}.")
-            slots.setdefault(index, {})[name] = np.array(array, compute_dtype(members[index][1].dtype))
-        for group, options in zip(self.groups, state["groups"]):
+        groups = [self._continued(where, group, options) for group, options in zip(self.groups, state["groups"])]
+        steps = [check_integer(where, "every step", step, 0) for step in state["steps"]]
+        slots = self._continued_slots(where, groups, steps, state["slots"])
+        for group, options in zip(self.groups, groups):
             group.pop("initial_lr", None)
-            group.update({name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
+            group.update(options)
         self._slots = slots
-        self._steps = {index: int(step) for index, step in enumerate(state["steps"]) if step}
+        self._steps = {index: step for index, step in enumerate(steps) if step}
+
+    def _continued(self, where: str, group: Group, options: Any) -> Group:
+        """Return the options of a group as a state has them, checked as those of a new group are."""
+        own = group.keys() - {"parameters", "initial_lr"}
+        if not isinstance(options, Mapping) or options.keys() - {"initial_lr"} != own:
+            found = ", ".join(map(str, options)) if isinstance(options, Mapping) else type(options).__name__
+            raise InvalidValueError(
+                f"{where}: a group must have the options {', '.join(sorted(own))}, but got {found}."
+            )
+        checked = dict(options)
+        for name in checked.keys() & {"lr", "initial_lr"}:
+            checked[name] = check_not_negative(where, name, checked[name])  # a schedule may have come down to 0
+        self._check(checked)
+        return checked
+
+    def _continued_slots(
+        self, where: str, groups: list[Group], steps: list[int], given: Mapping[str, Any]
+    ) -> dict[int, Slots]:
+        """Return slots as a state has them: one for each name and each parameter that was ever changed."""
+        parameters = self._parameters()
+        options = [after for group, after in zip(self.groups, groups) for _ in group["parameters"]]
+        wanted = {
+            f"{index}.{name}" for index, step in enumerate(steps) if step for name in self.slots_of(options[index])
+        }
+        missing = sorted(wanted - given.keys())
+        if missing:
+            raise InvalidValueError(
+                f"{where}: state must have the slots of every parameter that was changed, but {', '.join(missing)} "
+                "cannot be found."
+            )
+        slots: dict[int, Slots] = {}
+        for key, array in given.items():
+            number, _, name = key.partition(".")
+            if not number.isdecimal() or int(number) >= len(parameters):
+                raise InvalidValueError(f"{where}: slot {key} must belong to one of {len(parameters)} parameters.")
+            parameter = parameters[int(number)]
+            if np.shape(array) != parameter.shape:
+                raise InvalidValueError(
+                    f"{where}: slot {key} must have shape {parameter.shape}, but got {np.shape(array)}."
+                )
+            if np.asarray(array).dtype.kind not in "iubf":
+                raise InvalidTypeError(f"{where}: slot {key} must be real numbers, but got {np.asarray(array).dtype}.")
+            slots.setdefault(int(number), {})[name] = np.array(array, compute_dtype(parameter.dtype))
+        return slots
 
     def __repr__(self) -> str:
         lines = [", ".join(f"{name}={value!r}" for name, value in options.items()) for options in self.options()]

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.data.files import shown
 from fastconv.errors import InvalidValueError, StateFileError
 from fastconv.files import check_writable, remove_partial
 from fastconv.layers.state import PathLike, read_arrays, write_arrays
+from fastconv.training.whole import check_whole
 from fastconv.validation.arrays import Array
 
 __all__ = ["Checkpoint", "CheckpointFolder", "checkpoint_weights", "differences"]
@@ -54,25 +56,25 @@ class Checkpoint:
 
     @classmethod
     def load(cls, operation: str, path: PathLike) -> Checkpoint:
-        """Read a file; one that is no checkpoint is refused with its name."""
-        arrays = read_arrays(operation, path)
+        """Read a file; one that is no checkpoint, or not a whole one, is refused with its name."""
+        arrays, where = read_arrays(operation, path), f"{operation}: {os.fspath(path)}"
         try:
             about = json.loads(arrays.pop(_ABOUT).item().decode("ascii"))
             known = about["format"] == _FORMAT
-            losses = arrays.pop("step_losses")
-        except (KeyError, ValueError, AttributeError, TypeError):
+        except (KeyError, ValueError, AttributeError, TypeError, RecursionError):
             known = False
         if not known:
+            raise StateFileError(f"{where} must be a checkpoint of a Trainer, but it is another .npz archive.")
+        if about.get("version") != _VERSION:
             raise StateFileError(
-                f"{operation}: {os.fspath(path)} must be a checkpoint of a Trainer, but it is another .npz archive."
-            )
-        if about["version"] != _VERSION:
-            raise StateFileError(
-                f"{operation}: {os.fspath(path)} must be a checkpoint of version {_VERSION}, but got "
-                f"{about['version']}. "
+                f"{where} must be a checkpoint of version {_VERSION}, but got {shown(about.get('version'))}. "
                 "Go on with the version of fastconv that wrote it."
             )
-        return cls(about, _under("model.", arrays), _under("optimizer.", arrays), losses)
+        if "step_losses" not in arrays:
+            raise StateFileError(f"{where} must be a whole checkpoint, but step_losses is missing.")
+        checkpoint = cls(about, _under("model.", arrays), _under("optimizer.", arrays), arrays["step_losses"])
+        check_whole(where, about, checkpoint.weights, checkpoint.step_losses)
+        return checkpoint
 
 
 def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -123,7 +123,7 @@ class Run:
                     f"{_FIT}: the run that goes on must be that of {self._folder.last}, but these differ: "
                     f"{'; '.join(differing)}."
                 )
-            restore(trainer, checkpoint)
+            restore(trainer, checkpoint, f"{_FIT}: {self._folder.last}")
             return
         position = trainer.position
         if position.images != min(position.step * self._batch_size, len(self._train)):
