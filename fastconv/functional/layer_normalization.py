@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidValueError
 from fastconv.functional.conv import ConvGradients
-from fastconv.functional.normalize_any import Statistics, check_pair, inverse_deviation
+from fastconv.functional.normalize_any import Statistics, check_pair, inverse_deviation, merged
 from fastconv.functional.views import as_computed, finish
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.needs import GRADIENTS, check_needs
@@ -185,9 +185,11 @@ def _input_gradient(call: _Call, mean: Array, inverse: Array) -> Array:
     if call.weight is not None:
         zeros = call.element(None, 0)
         g = call.backend.normalize(_columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
-    first, second = call.backend.normalize_sums(g, call.x, mean)
+    parts = call.planes(g), call.planes(call.x)
+    sums = call.backend.normalize_sums(*parts, np.repeat(mean, parts[0].shape[1], axis=1))
     count = call.x.shape[2]
     with np.errstate(invalid="ignore", over="ignore"):
+        first, second = (part.sum(axis=1, keepdims=True) for part in sums)
         slope, shift = -second * inverse**3 / count, -first * inverse / count
     return call.backend.normalize_backward(g, call.x, mean, inverse, slope, shift)
 
@@ -254,7 +256,19 @@ class _Call:
         if self.x.size == 0:
             nothing = np.empty((len(self.x), 1), self.x.dtype)
             return nothing, nothing
-        return self.backend.moments(self.x, True)
+        planes = self.planes(self.x)
+        mean, variance = (table[:, None] for table in self.backend.moments(planes, True))
+        return merged(mean, variance) if planes.shape[1] > 1 else (mean[:, 0], variance[:, 0])
+
+    def planes(self, rows: Array) -> Array:
+        """Rows as (R, C, P), C the first axis that is normalised over.
+
+        Sums are taken plane by plane, in an order that memory has no part in; of channels-last memory it is a view too.
+        """
+        stored = (self.shape[axis] for axis in self._order)
+        back = (1 + self._order.index(axis) for axis in range(len(self.shape)))
+        array = rows.reshape(len(rows), *stored).transpose(0, *back)
+        return array.reshape(len(rows), self.shape[0] if len(self.shape) > 1 else 1, -1)
 
     def pair(self, statistics: object, eps: object) -> Statistics:
         """Mean and inverse deviation of every row, (R, 1)."""

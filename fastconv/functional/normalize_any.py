@@ -20,7 +20,7 @@ from fastconv.validation.needs import check_needs
 from fastconv.validation.numbers import check_number
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["NormCall", "Statistics", "check_pair", "inverse_deviation"]
+__all__ = ["NormCall", "Statistics", "check_pair", "inverse_deviation", "merged"]
 
 Statistics = tuple[Array, Array]
 
@@ -43,6 +43,14 @@ def inverse_deviation(operation: str, variance: Array, eps: object) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse: Array = 1 / np.sqrt(variance + variance.dtype.type(amount))
     return inverse
+
+
+def merged(mean: Array, variance: Array) -> Statistics:
+    """Mean and variance over the last axis, of parts of equal size."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        center = mean.mean(axis=-1, dtype=np.float64, keepdims=True)
+        spread = (variance + np.square(mean - center)).mean(axis=-1)
+    return center[..., 0].astype(mean.dtype), spread.astype(mean.dtype)
 
 
 class NormCall:
@@ -122,18 +130,12 @@ class NormCall:
 
     def group_moments(self, groups: int) -> Statistics:
         """Mean and variance, (N, groups)."""
-        batch, channels = self.x.shape[:2]
+        batch = len(self.x)
         if batch == 0:
             nothing = np.empty((0, groups), self.x.dtype)
             return nothing, nothing
-        if self.x.flags.c_contiguous and groups < channels:
-            rows = self.x.reshape(batch, groups, -1)
-            return resolve_backend(self._backend, self.operation).moments(rows, True)
-        mean, variance = (table.reshape(batch, groups, -1) for table in self.moments(per_image=True))
-        with np.errstate(invalid="ignore", over="ignore"):
-            center = mean.mean(axis=2, dtype=np.float64, keepdims=True)
-            spread = (variance + np.square(mean - center)).mean(axis=2)
-        return center[:, :, 0].astype(mean.dtype), spread.astype(mean.dtype)
+        mean, variance = self.moments(per_image=True)
+        return merged(mean.reshape(batch, groups, -1), variance.reshape(batch, groups, -1))
 
     def pair(self, statistics: object, *, per_image: bool) -> Statistics:
         """Return what a user passed as (1, C) or (N, C), or the moments."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.elementwise import select
-from fastconv.functional.views import as_computed, finish
+from fastconv.functional.views import as_computed, finish, sum_along
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.numbers import check_axis
 
@@ -138,8 +138,8 @@ def _slope_shape(operation: str, x: tuple[int, ...], weight: tuple[int, ...], ax
 
 
 def _sum_to(x: Array, shape: tuple[int, ...]) -> Array:
-    """Sum over the axes where `shape` is 1, one after the other: partial sums keep the rounding error small."""
-    for axis in reversed(range(x.ndim)):
+    """Sum over the axes where `shape` is 1, one after the other."""
+    for axis in range(x.ndim):
         if shape[axis] != x.shape[axis]:
-            x = x.sum(axis=axis, keepdims=True)
+            x = sum_along(x, axis)
     return x

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.views import as_computed, finish
+from fastconv.functional.views import as_computed, finish, sum_along
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.numbers import check_axis
 
@@ -49,7 +49,7 @@ def softmax(x: Any, axis: int = -1) -> Array:
     with np.errstate(all="ignore"):
         y = _shifted(x, axis)
         np.exp(y, out=y)
-        np.divide(y, y.sum(axis=axis, keepdims=True), out=y)
+        np.divide(y, sum_along(y, axis), out=y)
     return finish(y, dtype, channels_last=False)
 
 
@@ -79,7 +79,7 @@ def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
     dx = np.empty_like(y)
     with np.errstate(all="ignore"):
         np.multiply(dy, y, out=dx)
-        np.subtract(dy, dx.sum(axis=axis, keepdims=True), out=dx)
+        np.subtract(dy, sum_along(dx, axis), out=dx)
         np.multiply(dx, y, out=dx)
     return finish(dx, dtype, channels_last=False)
 
@@ -112,7 +112,7 @@ def log_softmax(x: Any, axis: int = -1) -> Array:
     x, axis, dtype = _checked("log_softmax", x, axis)
     with np.errstate(all="ignore"):
         y = _shifted(x, axis)
-        np.subtract(y, np.log(np.exp(y).sum(axis=axis, keepdims=True)), out=y)
+        np.subtract(y, np.log(sum_along(np.exp(y), axis)), out=y)
     return finish(y, dtype, channels_last=False)
 
 
@@ -143,7 +143,7 @@ def log_softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
     dx = np.empty_like(y)
     with np.errstate(all="ignore"):
         np.exp(y, out=dx)
-        np.multiply(dx, dy.sum(axis=axis, keepdims=True), out=dx)
+        np.multiply(dx, sum_along(dy, axis), out=dx)
         np.subtract(dy, dx, out=dx)
     return finish(dx, dtype, channels_last=False)
 

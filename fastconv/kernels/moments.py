@@ -1,10 +1,12 @@
 """Mean and sum of squared deviations, and the sums that the gradients of a normalisation need.
 
-Two forms: *rows* of consecutive numbers, each with a mean of its own, and *columns* of a matrix whose rows are pixels,
-for channels-last memory. Both go through the numbers in blocks of 32 KiB, twice while a block is in the cache: first
-the mean of the block, then the squared deviations from it. Blocks are merged in float64 (Chan, Golub and LeVeque 1983,
-equations 1.7 and 2.1), so that the variance has no cancellation however far the mean is from zero, and an array is
-read from memory once. Nothing depends on the number of tasks.
+Two forms, of one order: *rows* for planes, a channel at a time, and *columns* for channels-last memory, some channels
+at a time. The numbers of a channel are cut into *units*, a few small images or a piece of a large one, and these into
+blocks of at most `BLOCK` numbers. Both forms go through a block twice while it is in the cache: first its mean, then
+the squared deviations from it, with sums that depend on the place of a pixel alone (see `fastconv.kernels.reductions`).
+Blocks are merged in float64 (Chan, Golub and LeVeque 1983, equations 1.7 and 2.1), so that the variance has no
+cancellation however far the mean is from zero, and an array is read from memory once. So nothing depends on the number
+of tasks, nor on the order in which the numbers lie in memory.
 """
 
 from __future__ import annotations
@@ -13,25 +15,37 @@ from functools import cache
 
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, load, load_double, size_of, store_double, store_number
+from fastconv.kernels.memory import (
+    clear_bytes,
+    copy_bytes,
+    integer,
+    load,
+    load_at,
+    load_double,
+    size_of,
+    store_double,
+    store_number,
+    store_number_at,
+)
 from fastconv.kernels.reductions import PRODUCTS, SQUARES, SUM, VECTORS, reduce_columns, reduce_run
 from fastconv.kernels.target import host
 
-__all__ = ["MOMENTS", "SCRATCH_BYTES", "moments_address"]
+__all__ = ["BLOCK", "MOMENTS", "SCRATCH_BYTES", "moments_address"]
 
-# rows: ROWS rows of LENGTH numbers; row r has mean number r // REPEAT % PERIOD, and two float64 results at OUT.
-# columns: IMAGES × ROWS rows of LENGTH numbers; SPLITS parts of an image have 2 × LENGTH float64 results each, and
-# image i has LENGTH means at MEAN + i * MEAN_IMAGE.
-MOMENTS = Block("X DY MEAN MEAN_IMAGE REPEAT PERIOD IMAGES ROWS LENGTH SPLITS OUT SCRATCH SCRATCH_STRIDE TASKS")
+# Units are groups of GROUP images, or one of PIECES pieces of an image; unit u has two rows of CHANNELS float64 results
+# at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE.
+MOMENTS = Block("X DY MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS")
 _I = MOMENTS.index
-X, DY, MEAN, MEAN_IMAGE, REPEAT = _I["X"], _I["DY"], _I["MEAN"], _I["MEAN_IMAGE"], _I["REPEAT"]
-PERIOD, IMAGES, ROWS, LENGTH, SPLITS = _I["PERIOD"], _I["IMAGES"], _I["ROWS"], _I["LENGTH"], _I["SPLITS"]
-OUT, SCRATCH, SCRATCH_STRIDE, TASKS = _I["OUT"], _I["SCRATCH"], _I["SCRATCH_STRIDE"], _I["TASKS"]
+X, DY, MEAN, MEAN_IMAGE, BATCH, CHANNELS = (
+    _I["X"], _I["DY"], _I["MEAN"], _I["MEAN_IMAGE"], _I["BATCH"], _I["CHANNELS"],
+)  # fmt: skip
+PIXELS, GROUP, PIECES, OUT = _I["PIXELS"], _I["GROUP"], _I["PIECES"], _I["OUT"]
+SCRATCH, SCRATCH_STRIDE, TASKS = _I["SCRATCH"], _I["SCRATCH_STRIDE"], _I["TASKS"]
 
-BLOCK_BYTES = 2**15
-BLOCK_ROWS = 128  # rows of 256 bytes
+BLOCK = 2**10  # numbers of a channel: with 256 bytes of channels it is in the L2 cache
 COLUMN_BYTES = VECTORS * host().vector_bytes  # of the columns that are summed at once
-SCRATCH_BYTES = 3 * COLUMN_BYTES  # of a task: two sums and a mean per column
+TABLE_BYTES = COLUMN_BYTES * COLUMN_BYTES // 4  # of sums: RESIDUES pixels of up to COLUMN_BYTES of channels
+SCRATCH_BYTES = 3 * TABLE_BYTES  # of a task: two tables of sums, and means
 
 
 @helper
@@ -56,16 +70,18 @@ def _merge(out, second, count, shift, total, squares, done):
 
 
 @helper
-def _end_block(out, length, some, count, mean, totals, squares, done, number):
-    """Merge a block of `some` columns into their results."""
-    item, second = size_of(number), out + length * 8
-    for c in range(some):
-        shift, total = float(load(mean + c * item, number)), float(load(totals + c * item, number))
-        deviations = float(load(squares + c * item, number))
-        if done:
-            _merge(out + c * 8, second + c * 8, count, shift, total, deviations, done)
-        else:
-            _begin(out + c * 8, second + c * 8, count, shift, total, deviations)
+def _unit(args, unit):
+    """(first image, images, first pixel, stop) of a unit."""
+    group, pieces, pixels = integer(args, GROUP), integer(args, PIECES), integer(args, PIXELS)
+    image, piece, blocks = unit // pieces * group, unit % pieces, (pixels + BLOCK - 1) // BLOCK
+    stop = min(pixels, blocks * (piece + 1) // pieces * BLOCK)
+    return image, min(group, integer(args, BATCH) - image), blocks * piece // pieces * BLOCK, stop
+
+
+@helper
+def _units(args):
+    group = integer(args, GROUP)
+    return (integer(args, BATCH) + group - 1) // group * integer(args, PIECES)
 
 
 def _rows(number):
@@ -73,21 +89,34 @@ def _rows(number):
 
     def moments_rows(args, task):
         revision  # noqa: B018 (a part of the cache key)
-        rows, length, tasks, item = integer(args, ROWS), integer(args, LENGTH), integer(args, TASKS), size_of(number)
+        channels, pixels, item, tasks = (
+            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
+        )  # fmt: skip
+        items, step = _units(args) * channels, channels * pixels * item
         scratch = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        mean, block = scratch + 2 * item, BLOCK_BYTES // item
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            x, out = integer(args, X) + row * length * item, integer(args, OUT) + row * 16
-            for first in range(0, length, block):
-                count, here = min(block, length - first), x + first * item
-                reduce_run(SUM, number, here, here, here, count, scratch)
+        mean = scratch + 2 * item
+        unit, c = items * task // tasks // channels, items * task // tasks % channels
+        image, images, start, stop = _unit(args, unit)
+        for _ in range(items * task // tasks, items * (task + 1) // tasks):
+            if c == channels:  # counted rather than divided: planes can be short
+                unit, c = unit + 1, 0
+                image, images, start, stop = _unit(args, unit)
+            out = integer(args, OUT) + (unit * 2 * channels + c) * 8
+            second, done = out + channels * 8, 0
+            for first in range(start, stop, BLOCK):
+                length = min(BLOCK, stop - first)
+                count, x = length * images, integer(args, X) + image * step + (c * pixels + first) * item
+                reduce_run(SUM, number, x, x, x, length, images, step, scratch)
                 store_number(mean, load(scratch, number) / count, number)
-                reduce_run(SQUARES, number, here, here, mean, count, scratch)
+                reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
+                shift = float(load(mean, number))
                 total, squares = float(load(scratch, number)), float(load(scratch + item, number))
-                if first:
-                    _merge(out, out + 8, count, float(load(mean, number)), total, squares, first)
+                if done:
+                    _merge(out, second, count, shift, total, squares, done)
                 else:
-                    _begin(out, out + 8, count, float(load(mean, number)), total, squares)
+                    _begin(out, second, count, shift, total, squares)
+                done += count
+            c += 1
 
     return moments_rows
 
@@ -97,22 +126,123 @@ def _rows_backward(number):
 
     def moments_rows_backward(args, task):
         revision  # noqa: B018 (a part of the cache key)
-        rows, length, tasks, item = integer(args, ROWS), integer(args, LENGTH), integer(args, TASKS), size_of(number)
+        channels, pixels, item, tasks = (
+            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
+        )  # fmt: skip
+        items, step = _units(args) * channels, channels * pixels * item
         scratch = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        block = BLOCK_BYTES // item
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            mean = integer(args, MEAN) + row // integer(args, REPEAT) % integer(args, PERIOD) * item
-            offset, total, product = row * length * item, 0.0, 0.0
-            for first in range(0, length, block):
-                here = offset + first * item
-                x, dy, count = integer(args, X) + here, integer(args, DY) + here, min(block, length - first)
-                reduce_run(PRODUCTS, number, x, dy, mean, count, scratch)
+        unit, c = items * task // tasks // channels, items * task // tasks % channels
+        image, images, start, stop = _unit(args, unit)
+        for _ in range(items * task // tasks, items * (task + 1) // tasks):
+            if c == channels:  # counted rather than divided: planes can be short
+                unit, c = unit + 1, 0
+                image, images, start, stop = _unit(args, unit)
+            mean, total, product = integer(args, MEAN) + image * integer(args, MEAN_IMAGE) + c * item, 0.0, 0.0
+            for first in range(start, stop, BLOCK):
+                here, length = image * step + (c * pixels + first) * item, min(BLOCK, stop - first)
+                x, dy = integer(args, X) + here, integer(args, DY) + here
+                reduce_run(PRODUCTS, number, x, dy, mean, length, images, step, scratch)
                 total += load(scratch, number)
                 product += load(scratch + item, number)
-            store_double(integer(args, OUT) + row * 16, 0, total)
-            store_double(integer(args, OUT) + row * 16, 1, product)
+            store_double(integer(args, OUT) + (unit * 2 * channels + c) * 8, 0, total)
+            store_double(integer(args, OUT) + (unit * 2 * channels + c) * 8, channels, product)
+            c += 1
 
     return moments_rows_backward
+
+
+@helper
+def _down(kind, x, dy, mean, sums, numbers, rows, step, number):
+    """Add up columns, `numbers` side by side, of `rows` rows."""
+    item, column = size_of(number), 0
+    width, lanes = COLUMN_BYTES // item, COLUMN_BYTES // item // VECTORS
+    while column < numbers:
+        here = column * item
+        some = width if numbers - column >= width else min(lanes, numbers - column)
+        if some == width:
+            reduce_columns(
+                kind, number, VECTORS, x + here, dy + here, mean + here, rows, step, some, sums + here, TABLE_BYTES
+            )
+        else:
+            reduce_columns(
+                kind, number, 1, x + here, dy + here, mean + here, rows, step, some, sums + here, TABLE_BYTES
+            )
+        column += some
+
+
+@helper
+def _residues(length, number):
+    """Sums that a block of `length` pixels has of each channel: a power of two."""
+    most, residues = COLUMN_BYTES // size_of(number), 1
+    while residues < min(length, most):
+        residues *= 2
+    return residues
+
+
+@helper
+def _block(kind, x, dy, mean, sums, length, images, image_step, pixel, some, number):
+    """Sums of a block of `some` channels, left at `sums`, the second ones at ``sums + TABLE_BYTES``.
+
+    Where a pixel is no longer than the columns that are summed at once, so many pixels are taken for one row that they
+    are one of each residue; `mean` is repeated as often.
+    """
+    item, residues = size_of(number), _residues(length, number)
+    rows, rest, line, step = length // residues, length % residues, some * item, residues * pixel
+    more, runs = rows + 1, images  # rows of the first `rest` residues
+    if length <= residues:  # every pixel has a residue of its own: down all images at once
+        rows, rest, step, more, runs = 0, length, image_step, images, 1
+    clear_bytes(sums, residues * line)
+    if kind != SUM:
+        clear_bytes(sums + TABLE_BYTES, residues * line)
+    for _ in range(runs):
+        if line == pixel:
+            if rest:
+                _down(kind, x, dy, mean, sums, rest * some, more, step, number)
+            if rows and rest < residues:
+                done = rest * line
+                _down(kind, x + done, dy + done, mean + done, sums + done, (residues - rest) * some, rows, step, number)
+        else:
+            for r in range(min(residues, length)):
+                there = more if r < rest else rows
+                _down(kind, x + r * pixel, dy + r * pixel, mean, sums + r * line, some, there, step, number)
+        x += image_step
+        dy += image_step
+    _fold(sums, residues, some, number)
+    if kind != SUM:
+        _fold(sums + TABLE_BYTES, residues, some, number)
+
+
+@helper
+def _fold(sums, residues, some, number):
+    """Add the second half of the sums of every channel to the first, until one is left."""
+    half = residues // 2
+    while half:
+        other = sums + half * some * size_of(number)
+        for i in range(half * some):
+            store_number_at(sums, i, load_at(sums, i, number) + load_at(other, i, number), number)
+        half //= 2
+
+
+@helper
+def _repeat(mean, some, residues, number):
+    """Repeat the means of a pixel, so that there is one for every residue."""
+    done, line = 1, some * size_of(number)
+    while done < residues:
+        copy_bytes(mean + done * line, mean, done * line)
+        done *= 2
+
+
+@helper
+def _end_block(out, channels, some, count, mean, totals, done, number):
+    """Merge a block of `some` channels into their results."""
+    item, second, squares = size_of(number), out + channels * 8, totals + TABLE_BYTES
+    for c in range(some):
+        shift, total = float(load(mean + c * item, number)), float(load(totals + c * item, number))
+        deviations = float(load(squares + c * item, number))
+        if done:
+            _merge(out + c * 8, second + c * 8, count, shift, total, deviations, done)
+        else:
+            _begin(out + c * 8, second + c * 8, count, shift, total, deviations)
 
 
 def _columns(number):
@@ -120,33 +250,28 @@ def _columns(number):
 
     def moments_columns(args, task):
         revision  # noqa: B018 (a part of the cache key)
-        rows, length, splits = integer(args, ROWS), integer(args, LENGTH), integer(args, SPLITS)
-        items, tasks, item = integer(args, IMAGES) * splits, integer(args, TASKS), size_of(number)
-        step, width, lanes = length * item, COLUMN_BYTES // item, COLUMN_BYTES // item // VECTORS
-        sums = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        squares, mean = sums + COLUMN_BYTES, sums + 2 * COLUMN_BYTES
-        for part in range(items * task // tasks, items * (task + 1) // tasks):
-            image, split = part // splits, part % splits
-            start, stop = rows * split // splits, rows * (split + 1) // splits
-            column = 0
-            while column < length:
-                some = width if length - column >= width else min(lanes, length - column)
-                plane = integer(args, X) + image * rows * step + column * item
-                out = integer(args, OUT) + (2 * part * length + column) * 8
-                for first in range(start, stop, BLOCK_ROWS):
-                    count, x = min(BLOCK_ROWS, stop - first), plane + first * step
-                    if some == width:
-                        reduce_columns(SUM, number, VECTORS, x, x, x, count, step, some, sums, 0)
-                    else:
-                        reduce_columns(SUM, number, 1, x, x, x, count, step, some, sums, 0)
-                    for c in range(some):
-                        store_number(mean + c * item, load(sums + c * item, number) / count, number)
-                    if some == width:
-                        reduce_columns(SQUARES, number, VECTORS, x, x, mean, count, step, some, sums, COLUMN_BYTES)
-                    else:
-                        reduce_columns(SQUARES, number, 1, x, x, mean, count, step, some, sums, COLUMN_BYTES)
-                    _end_block(out, length, some, count, mean, sums, squares, first - start, number)
-                column += some
+        channels, pixels, item, tasks = (
+            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
+        )  # fmt: skip
+        pixel, most = channels * item, COLUMN_BYTES // item
+        step, chunks = pixels * pixel, (channels + most - 1) // most
+        items, sums = _units(args) * chunks, integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        mean = sums + 2 * TABLE_BYTES
+        for i in range(items * task // tasks, items * (task + 1) // tasks):
+            unit, c = i // chunks, i % chunks * most
+            some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
+            out, done = integer(args, OUT) + (unit * 2 * channels + c) * 8, 0
+            for first in range(start, stop, BLOCK):
+                length = min(BLOCK, stop - first)
+                count, x = length * images, integer(args, X) + image * step + first * pixel + c * item
+                _block(SUM, x, x, x, sums, length, images, step, pixel, some, number)
+                for k in range(some):
+                    store_number(mean + k * item, load(sums + k * item, number) / count, number)
+                if channels == some:
+                    _repeat(mean, some, _residues(length, number), number)
+                _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, number)
+                _end_block(out, channels, some, count, mean, sums, done, number)
+                done += count
 
     return moments_columns
 
@@ -156,33 +281,29 @@ def _columns_backward(number):
 
     def moments_columns_backward(args, task):
         revision  # noqa: B018 (a part of the cache key)
-        rows, length, splits = integer(args, ROWS), integer(args, LENGTH), integer(args, SPLITS)
-        items, tasks, item = integer(args, IMAGES) * splits, integer(args, TASKS), size_of(number)
-        step, width, lanes = length * item, COLUMN_BYTES // item, COLUMN_BYTES // item // VECTORS
-        sums = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        products = sums + COLUMN_BYTES
-        for part in range(items * task // tasks, items * (task + 1) // tasks):
-            image, split = part // splits, part % splits
-            start, stop = rows * split // splits, rows * (split + 1) // splits
-            column = 0
-            while column < length:
-                some = width if length - column >= width else min(lanes, length - column)
-                mean = integer(args, MEAN) + image * integer(args, MEAN_IMAGE) + column * item
-                out = integer(args, OUT) + (2 * part * length + column) * 8
-                for first in range(start, stop, BLOCK_ROWS):
-                    count, here = min(BLOCK_ROWS, stop - first), (image * rows + first) * step + column * item
-                    x, dy = integer(args, X) + here, integer(args, DY) + here
-                    if some == width:
-                        reduce_columns(PRODUCTS, number, VECTORS, x, dy, mean, count, step, some, sums, COLUMN_BYTES)
-                    else:
-                        reduce_columns(PRODUCTS, number, 1, x, dy, mean, count, step, some, sums, COLUMN_BYTES)
-                    for c in range(some):
-                        before = load_double(out, c) if first > start else 0.0
-                        store_double(out, c, before + load(sums + c * item, number))
-                    for c in range(length, length + some):
-                        before = load_double(out, c) if first > start else 0.0
-                        store_double(out, c, before + load(products + (c - length) * item, number))
-                column += some
+        channels, pixels, item, tasks = (
+            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
+        )  # fmt: skip
+        pixel, most = channels * item, COLUMN_BYTES // item
+        step, chunks = pixels * pixel, (channels + most - 1) // most
+        items, sums = _units(args) * chunks, integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
+        mean = sums + 2 * TABLE_BYTES
+        for i in range(items * task // tasks, items * (task + 1) // tasks):
+            unit, c = i // chunks, i % chunks * most
+            some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
+            out = integer(args, OUT) + (unit * 2 * channels + c) * 8
+            copy_bytes(mean, integer(args, MEAN) + image * integer(args, MEAN_IMAGE) + c * item, some * item)
+            if channels == some:
+                _repeat(mean, some, most, number)
+            for first in range(start, stop, BLOCK):
+                here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
+                x, dy = integer(args, X) + here, integer(args, DY) + here
+                _block(PRODUCTS, x, dy, mean, sums, length, images, step, pixel, some, number)
+                for k in range(some):
+                    for j in range(2):
+                        before = load_double(out, j * channels + k) if first > start else 0.0
+                        more = load(sums + j * TABLE_BYTES + k * item, number)
+                        store_double(out, j * channels + k, before + more)
 
     return moments_columns_backward
 

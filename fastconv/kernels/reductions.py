@@ -6,8 +6,9 @@ There are three kinds, told apart by a literal:
 - `SQUARES`: the sums of ``x - mean`` and of its square;
 - `PRODUCTS`: the sums of dy and of ``dy * (x - mean)``.
 
-The order of every sum follows from its length alone: four accumulators take the vectors in turn, and are added in
-pairs. Callers keep the runs short (see `fastconv.kernels.moments`), which bounds the rounding error.
+The order of a sum is the same both ways. Number i of a run is added to sum i % RESIDUES: a lane of one of four
+vectors along a run, a number of a table down the columns. At the end the second half of these sums is added to the
+first, and so on until one is left. Callers keep runs short (see `fastconv.kernels.moments`), which bounds the rounding.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class _Sums:
         ]
 
     def add(self, emit, place, x, dy, mean, j):
-        """Add vector number j of x and dy to the sums at `place`; lanes beyond a tail add nothing."""
+        """Add vector number j of x and dy to the sums at `place`; lanes beyond a tail add zero."""
         if self.kind == SUM:
             terms = [emit.load_vector(x, j)]
         else:
@@ -61,10 +62,11 @@ class _Sums:
             self.builder.store(self.builder.fadd(self.builder.load(sums[place]), kept), sums[place])
 
     def total(self, emit, number):
-        """Sum over all accumulators and lanes of one sum, in pairs."""
+        """Sum over all accumulators and lanes of one sum, the second half added to the first each time."""
         builder, parts = self.builder, [self.builder.load(place) for place in self.sums[number]]
         while len(parts) > 1:
-            parts = [builder.fadd(a, b) for a, b in zip(parts[::2], parts[1::2])]
+            half = len(parts) // 2
+            parts = [builder.fadd(a, b) for a, b in zip(parts[:half], parts[half:])]
         return _across(builder, parts[0], emit.tile.lanes)
 
 
@@ -96,41 +98,46 @@ def lane_total(typing_context, number, x, valid):
 
 
 @intrinsic(prefer_literal=True)
-def reduce_run(typing_context, kind, number, x, dy, mean, count, out):
-    """Sums over `count` numbers at `x` (and `dy`); `mean` is the address of one number, `out` of one or two."""
+def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, out):
+    """Sums over `runs` runs of `count` numbers, `step` bytes apart, of `x` (and `dy`).
+
+    `mean` is the address of one number, `out` of one or two.
+    """
     if not isinstance(kind, types.IntegerLiteral):
         return None
     item, name = number.bitwidth // 8, kind.literal_value
 
     def codegen(context, builder, signature, arguments):
-        _, _, x_, dy_, mean_, count_, out_ = arguments
+        _, _, x_, dy_, mean_, count_, runs_, step_, out_ = arguments
         emit = _emitter(builder, item, VECTORS)
         size = emit.tile.lanes
         sums = _Sums(emit, name)
         mean_vector = emit.zero if name == SUM else emit.broadcast(mean_)
         groups = builder.sdiv(count_, ir.Constant(_I64, VECTORS * size))
-        with cgutils.for_range(builder, groups, intp=_I64) as loop:
-            offset = builder.mul(loop.index, ir.Constant(_I64, VECTORS * size * item))
-            for j in range(VECTORS):
-                sums.add(emit, j, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, j)
         done = builder.mul(groups, ir.Constant(_I64, VECTORS * size))
-        rest = builder.sub(count_, done)
-        pieces = builder.sdiv(builder.add(rest, ir.Constant(_I64, size - 1)), ir.Constant(_I64, size))
-        with cgutils.for_range(builder, pieces, intp=_I64) as loop:
-            first = builder.mul(loop.index, ir.Constant(_I64, size))
-            offset = builder.mul(builder.add(done, first), ir.Constant(_I64, item))
-            last = _emitter(builder, item, 1, builder.sub(rest, first))
-            sums.add(last, 0, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, 0)
+        with cgutils.for_range(builder, runs_, intp=_I64) as run:
+            start = builder.mul(run.index, step_)
+            with cgutils.for_range(builder, groups, intp=_I64) as loop:
+                offset = builder.add(start, builder.mul(loop.index, ir.Constant(_I64, VECTORS * size * item)))
+                for j in range(VECTORS):
+                    sums.add(emit, j, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, j)
+            for j in range(VECTORS):
+                first = builder.add(done, ir.Constant(_I64, j * size))
+                rest = builder.sub(count_, first)
+                with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(_I64, 0))):
+                    offset = builder.add(start, builder.mul(first, ir.Constant(_I64, item)))
+                    last = _emitter(builder, item, 1, rest)
+                    sums.add(last, j, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, 0)
         for i in range(len(sums.sums)):
             builder.store(sums.total(emit, i), emit.pointer(out_, i * item, emit.scalar), align=item)
         return context.get_dummy_value()
 
-    return types.void(kind, number, *[types.intp] * 5), codegen
+    return types.void(kind, number, *[types.intp] * 7), codegen
 
 
 @intrinsic(prefer_literal=True)
 def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
-    """Sums down the columns of `rows` rows that are `step` bytes apart.
+    """Add the columns of `rows` rows that are `step` bytes apart to the sums at `out`.
 
     `vectors` is 4, for as many whole vectors of columns, or 1, for one of which `valid` lanes count. `mean` is the
     address of one number per column; the second sums go to ``out + out_step``.
@@ -143,13 +150,16 @@ def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, ste
         _, _, _, x_, dy_, mean_, rows_, step_, valid_, out_, out_step_ = arguments
         emit = _emitter(builder, item, width, valid_ if width == 1 else None)
         sums = _Sums(emit, name)
+        targets = [builder.add(out_, out_step_) if i else out_ for i in range(len(sums.sums))]
+        for places, target in zip(sums.sums, targets):
+            for j in range(width):
+                builder.store(emit.load_vector(target, j), places[j])
         means = [emit.zero if name == SUM else emit.load_vector(mean_, j) for j in range(width)]
         with cgutils.for_range(builder, rows_, intp=_I64) as loop:
             offset = builder.mul(loop.index, step_)
             for j in range(width):
                 sums.add(emit, j, builder.add(x_, offset), builder.add(dy_, offset), means[j], j)
-        for i, places in enumerate(sums.sums):
-            target = builder.add(out_, out_step_) if i else out_
+        for places, target in zip(sums.sums, targets):
             for j in range(width):
                 emit.store_vector(builder.load(places[j]), target, j)
         return context.get_dummy_value()

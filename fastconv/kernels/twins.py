@@ -201,10 +201,10 @@ def _addends(kind, x, dy, mean):
     return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)))[kind]
 
 
-def reduce_run(kind, number, x, dy, mean, count, out):
-    """Sums over a run; the twin of `fastconv.kernels.reductions`."""
+def reduce_run(kind, number, x, dy, mean, count, runs, step, out):
+    """Sums over runs; the twin of `fastconv.kernels.reductions`."""
     item = number.itemsize
-    numbers, gradients = (matrix(place, (count,), (item,), item) for place in (x, dy))
+    numbers, gradients = (matrix(place, (runs, count), (step, item), item) for place in (x, dy))
     for i, term in enumerate(_addends(kind, numbers, gradients, load(mean, number))):
         store(out + i * item, type(number)(term.sum()))
 
@@ -215,12 +215,12 @@ def lane_total(number, x, valid):
 
 
 def reduce_columns(kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
-    """Sums down columns; the twin of `fastconv.kernels.reductions`."""
+    """Add up columns; the twin of `fastconv.kernels.reductions`."""
     item = number.itemsize
     width = valid if vectors == 1 else vectors * host().lanes(item)
     numbers, gradients = (matrix(place, (rows, width), (step, item), item) for place in (x, dy))
     for i, term in enumerate(_addends(kind, numbers, gradients, matrix(mean, (width,), (item,), item))):
-        matrix(out + i * out_step, (width,), (item,), item)[...] = term.sum(axis=0)
+        matrix(out + i * out_step, (width,), (item,), item)[...] += term.sum(axis=0)
 
 
 def normalize_run(kind, columns, number, x, dy, out, mean, scale, slope, shift, count):

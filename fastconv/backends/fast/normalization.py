@@ -1,6 +1,7 @@
 """Normalisation on the fast engine: planes as rows of numbers, channels-last images as matrices of pixels.
 
-How an array is cut into rows, columns and parts depends on its shape and memory order alone, never on the threads.
+How an array is cut into rows and columns depends on its shape and memory order, how a sum is cut on the shape alone,
+and nothing on the threads.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from fastconv.backends.fast.memory import channels_last, empty_channels_last, is
 from fastconv.backends.fast.workspace import borrowed
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import launch
-from fastconv.kernels.moments import COLUMN_BYTES, MOMENTS, SCRATCH_BYTES, moments_address
+from fastconv.kernels.moments import BLOCK, COLUMN_BYTES, MOMENTS, SCRATCH_BYTES, moments_address
 from fastconv.kernels.normalize import NORMALIZE, normalize_address
+from fastconv.kernels.target import host
 from fastconv.settings import get_num_threads
 
 __all__ = ["Normalization"]
@@ -103,49 +105,52 @@ def _rows(shape: tuple[int, ...], item: int, last: bool, per_image: bool) -> _Ro
 class _SumsPlan:
     """How sums are taken, and how the parts of them are put together."""
 
-    cut: _Rows
     arguments: Array
-    shape: tuple[int, ...]  # of the parts of both sums, as the kernel writes them
-    pair: int  # axis that tells the two sums apart
-    axes: tuple[int, ...]  # that tell the parts apart, when that one is gone
-    shares: Array  # of every part in the whole
+    shape: tuple[int, ...]  # (images, units, 2, C): both sums of the units of an image, or of them all
+    shares: Array  # of every unit in the whole
     count: int  # numbers of a channel
     threads: int
 
 
 @kept(512)
-def _plan_sums(shape: tuple[int, ...], item: int, last: bool, per_image: bool, threads: int) -> _SumsPlan:
-    cut = _rows(shape, item, last, per_image)
-    batch, channels, splits = shape[0], shape[1], 1
-    if cut.columns:
-        splits = max(1, min(_PARTS // cut.images, cut.rows, cut.rows * cut.length * item // _PART_BYTES))
-        inner = (channels, cut.fold) if cut.planar else (cut.fold, channels)
-        parts, pair, axes = (cut.images, splits, 2, *inner), 2, (1, 3 if cut.planar else 2)
-        counts = np.diff(cut.rows * np.arange(splits + 1) // splits).reshape(splits, 1, 1)
-    else:
-        images = batch if per_image else 1
-        parts, pair, axes = (batch // images, images, channels, cut.fold, 2), 4, (0, 3)
-        counts = np.full((), cut.length)
+def _plan_sums(shape: tuple[int, ...], item: int, per_image: bool, threads: int) -> _SumsPlan:
+    batch, channels, pixels = shape
+    images, group = (batch, 1) if per_image else (1, max(1, min(batch, BLOCK // pixels)))
+    blocks = -(-pixels // BLOCK)
+    pieces = max(1, min(_PARTS // batch, blocks // (_PART_BYTES // (BLOCK * item))))
+    cuts = np.minimum(blocks * np.arange(pieces + 1) // pieces * BLOCK, pixels)
+    members = np.diff(np.minimum(np.arange(0, batch + group, group), batch))  # images of a group
+    counts = np.outer(members, np.diff(cuts)).reshape(images, -1, 1)
     threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
     arguments = MOMENTS.fill(
-        X=0, DY=0, MEAN=0, MEAN_IMAGE=cut.length * item if cut.images > 1 else 0, REPEAT=cut.repeat,
-        PERIOD=channels * (batch if per_image else 1), IMAGES=cut.images, ROWS=cut.rows, LENGTH=cut.length,
-        SPLITS=splits, OUT=0, SCRATCH=0, SCRATCH_STRIDE=SCRATCH_BYTES, TASKS=threads,
+        X=0, DY=0, MEAN=0, MEAN_IMAGE=channels * item if per_image else 0, BATCH=batch, CHANNELS=channels,
+        PIXELS=pixels, GROUP=group, PIECES=pieces, OUT=0, SCRATCH=0, SCRATCH_STRIDE=SCRATCH_BYTES, TASKS=threads,
     )  # fmt: skip
-    count = prod(shape) // channels // (batch if per_image else 1)
-    return _SumsPlan(cut, arguments, parts, pair, axes, counts / count, count, threads)
+    count = batch // images * pixels
+    return _SumsPlan(arguments, (images, counts.shape[1], 2, channels), counts / count, count, threads)
+
+
+def _summed(*arrays: Array, per_image: bool) -> tuple[str, tuple[int, ...], tuple[Array, ...]]:
+    """Form of a kernel, (N, C, pixels), and the arrays in its memory order.
+
+    Tiny planes would fill no vector: without images to be told apart, all pixels are those of one channels-last image.
+    """
+    batch, channels, pixels = *arrays[0].shape[:2], prod(arrays[0].shape[2:])
+    if not per_image and pixels * arrays[0].itemsize < host().vector_bytes:
+        return "columns", (1, channels, batch * pixels), tuple(map(channels_last, arrays))
+    last, arrays = _arranged(*arrays)
+    return "columns" if last else "rows", (batch, channels, pixels), arrays
 
 
 def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -> tuple[Array, Array]:
-    """Two sums of every part."""
+    """Two sums of every unit, (images, units, C)."""
     sums, arguments = np.empty(plan.shape), plan.arguments.copy()
-    means = x if mean is None else plan.cut.spread(mean)
+    means = x if mean is None else np.ascontiguousarray(mean)
     with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
         arguments[_X], arguments[_DY], arguments[_MEAN] = address(x), address(dy), address(means)
         arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
-        kind = "columns" if plan.cut.columns else "rows"
-        launch(moments_address(kind + form, x.itemsize), arguments, plan.threads, plan.threads)
-    return (sums[:, :, 0], sums[:, :, 1]) if plan.pair == 2 else (sums[..., 0], sums[..., 1])
+        launch(moments_address(form, x.itemsize), arguments, plan.threads, plan.threads)
+    return sums[:, :, 0], sums[:, :, 1]
 
 
 @kept(512)
@@ -183,16 +188,17 @@ class Normalization(Backend):
 
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
         """Mean and biased variance of every channel."""
-        last, (x,) = _arranged(x)
-        plan = _plan_sums(x.shape, x.itemsize, last, per_image and len(x) > 1, get_num_threads())
-        means, squares = _sums("", plan, x, x, None)
+        images = per_image and len(x) > 1
+        form, shape, (x,) = _summed(x, per_image=images)
+        plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
+        means, squares = _sums(form, plan, x, x, None)
         with np.errstate(invalid="ignore", over="ignore"):
-            mean = np.add.reduce(means * plan.shares, axis=plan.axes, keepdims=True)
+            mean = np.add.reduce(means * plan.shares, axis=1, keepdims=True)
             means -= mean
             between = np.square(means, out=means)
             between *= plan.shares
             between += squares * (1 / plan.count)
-            variance = np.add.reduce(between, axis=plan.axes)
+            variance = np.add.reduce(between, axis=1)
             return mean.astype(x.dtype).reshape(variance.shape), variance.astype(x.dtype)
 
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
@@ -201,11 +207,12 @@ class Normalization(Backend):
 
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Sums of dy and of ``dy * (x - mean)``."""
-        last, (x, dy) = _arranged(x, dy)
-        plan = _plan_sums(x.shape, x.itemsize, last, len(mean) > 1, get_num_threads())
+        images = len(mean) > 1
+        form, shape, (x, dy) = _summed(x, dy, per_image=images)
+        plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
         with np.errstate(invalid="ignore", over="ignore"):
             first, second = (
-                np.add.reduce(part, axis=plan.axes).astype(x.dtype) for part in _sums("_backward", plan, x, dy, mean)
+                np.add.reduce(part, axis=1).astype(x.dtype) for part in _sums(f"{form}_backward", plan, x, dy, mean)
             )
         return first, second
 
