@@ -249,8 +249,8 @@ class Recorder:
         self.names[address] = name
         return SimpleNamespace(address=address)
 
-    def launch(self, kernel: int, arguments: np.ndarray, tasks: int, threads: int) -> None:
-        """As `fastconv.kernels.launch.launch`, task after task."""
+    def launch(self, kernel: int, arguments: np.ndarray, tasks: int, *rest: Any) -> None:
+        """As `fastconv.kernels.launch.launch`, task after task, and in one slice."""
         function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(kernel)
         traces = []
         for task in range(tasks):

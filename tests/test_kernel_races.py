@@ -20,11 +20,13 @@ import fastconv as fc
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
 FULL = os.environ.get("FASTCONV_FULL") == "1"
+OTHER_CPUS = [{"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""} for name in ("haswell", "x86-64")]
 
 
+@pytest.mark.parametrize("cpu", [{}, *OTHER_CPUS * FULL], ids=lambda cpu: cpu.get("NUMBA_CPU_NAME", "this CPU"))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_tasks_of_a_launch_write_apart_from_each_other(dtype: str) -> None:
-    found = json.loads(run_file(TESTS / "race_cases.py", dtype, *["full"] * FULL, NUMBA_NUM_THREADS="5"))
+def test_tasks_of_a_launch_write_apart_from_each_other(dtype: str, cpu: dict[str, str]) -> None:
+    found = json.loads(run_file(TESTS / "race_cases.py", dtype, *["full"] * FULL, NUMBA_NUM_THREADS="5", **cpu))
     assert found["seeded"] == {"writes_back": True, "reads": True, "apart": False}
     assert found["races"] == []
     assert found["unsettled"] == []

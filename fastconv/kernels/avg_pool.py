@@ -18,7 +18,7 @@ from fastconv.kernels.memory import (
     store_number_at,
 )
 from fastconv.kernels.seconds import GROUP_BYTES, add_seconds, spread_seconds
-from fastconv.kernels.windows import SAME, WINDOWS, D, H, W, counted, inside, whole, window
+from fastconv.kernels.windows import SAME, WINDOWS, D, H, W, columns, counted, inside, whole, window
 
 __all__ = ["avg_pool_address"]
 
@@ -113,18 +113,19 @@ def _spread_along(x, step, share, count, number):
 
 
 @helper
-def _range(args):
-    """Windows of a row that are divided by the same number, and what that is along the width."""
+def _range(args, start, width):
+    """Windows of a row from `start` on that are divided by the same number, and what that is along the width."""
     if integer(args, SAME):
-        return 0, integer(args, OUT_W), 1
+        return 0, width, 1
     first, stop = whole(args, W)
-    return first, stop, integer(args, K_W)
+    first = min(max(first - start, 0), width)
+    return first, max(first, min(stop - start, width)), integer(args, K_W)
 
 
 @helper
-def _means(args, y, total, count, number):
-    """One output row from its totals; `count` is the divisor but for the width."""
-    width, y_step, (first, stop, taps) = integer(args, OUT_W), integer(args, Y_W), _range(args)
+def _means(args, y, total, count, start, width, number):
+    """`width` means of one row from their totals; `start` is the first, `count` the divisor but for the width."""
+    y_step, (first, stop, taps) = integer(args, Y_W), _range(args, start, width)
     divisor = count * taps
     if y_step == size_of(number) and divisor:
         for o in range(first, stop):
@@ -134,14 +135,14 @@ def _means(args, y, total, count, number):
             store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
     for end in range(2):
         for o in range(stop if end else 0, width if end else first):
-            divisor = count * counted(args, W, o)
+            divisor = count * counted(args, W, start + o)
             store_number(y + o * y_step, load_double(total, o) / divisor if divisor else np.nan, number)
 
 
 @helper
-def _shares(args, y, share, count, number):
-    """The gradients of one output row over their divisors, as in `_means`."""
-    width, y_step, (first, stop, taps) = integer(args, OUT_W), integer(args, Y_W), _range(args)
+def _shares(args, y, share, count, start, width, number):
+    """The gradients of one row over their divisors, as in `_means`."""
+    y_step, (first, stop, taps) = integer(args, Y_W), _range(args, start, width)
     divisor = count * taps
     if y_step == size_of(number) and divisor:
         for o in range(first, stop):
@@ -151,14 +152,14 @@ def _shares(args, y, share, count, number):
             store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
     for end in range(2):
         for o in range(stop if end else 0, width if end else first):
-            divisor = count * counted(args, W, o)
+            divisor = count * counted(args, W, start + o)
             store_double(share, o, load(y + o * y_step, number) / divisor if divisor else 0.0)
 
 
 @helper
-def _row_plane(args, plane, y, total, count, depths, heights, number):
-    """One output row of one channel, tap by tap; `total` is scratch memory, `count` the divisor but for the width."""
-    width, stride, item = integer(args, OUT_W), integer(args, S_W), size_of(number)
+def _row_plane(args, plane, y, total, count, depths, heights, start, width, number):
+    """`width` outputs of a row of one channel, tap by tap; `total` is scratch memory, the rest as in `_means`."""
+    stride, item = integer(args, S_W), size_of(number)
     step = stride * integer(args, X_W)
     for o in range(width):
         store_double(total, o, 0.0)
@@ -166,7 +167,7 @@ def _row_plane(args, plane, y, total, count, depths, heights, number):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
             for kw in range(integer(args, K_W)):
-                left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+                left = start * stride + kw * integer(args, DIL_W) - integer(args, PAD_W)
                 first, stop = inside(left, stride, integer(args, IN_W), width)
                 x, here = row + (left + first * stride) * integer(args, X_W), total + 8 * first
                 if step == item:
@@ -175,20 +176,20 @@ def _row_plane(args, plane, y, total, count, depths, heights, number):
                     _add_dense(here, x, 2, stop - first, number)
                 else:
                     _add_along(here, x, step, stop - first, number)
-    _means(args, y, total, count, number)
+    _means(args, y, total, count, start, width, number)
 
 
 @helper
-def _row_backward(args, plane, y, share, count, depths, heights, number):
-    """One output row of one channel, tap by tap; `share` is scratch memory for the gradients over their divisors."""
-    width, stride, item = integer(args, OUT_W), integer(args, S_W), size_of(number)
+def _row_backward(args, plane, y, share, count, depths, heights, start, width, number):
+    """`width` gradients of a row of one channel, tap by tap; `share` is scratch memory for what `_shares` makes."""
+    stride, item = integer(args, S_W), size_of(number)
     step = stride * integer(args, X_W)
-    _shares(args, y, share, count, number)
+    _shares(args, y, share, count, start, width, number)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
             for kw in range(integer(args, K_W) - 1, -1, -1):  # a cell gets its shares in the order of the windows
-                left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+                left = start * stride + kw * integer(args, DIL_W) - integer(args, PAD_W)
                 first, stop = inside(left, stride, integer(args, IN_W), width)
                 x, here = row + (left + first * stride) * integer(args, X_W), share + 8 * first
                 if step == item:
@@ -214,7 +215,7 @@ def _lanes(number):
             plane = integer(args, X) + n * integer(args, X_N)
             target = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + oh * integer(args, Y_H)
             same, row_count = integer(args, SAME), _count(args, od, oh)
-            for ow in range(integer(args, OUT_W)):
+            for ow in range(*columns(args, od * height + oh)):
                 count = row_count if same else row_count * counted(args, W, ow)
                 y = target + ow * integer(args, Y_W)
                 _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number)
@@ -236,8 +237,11 @@ def _plane(number):
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
             y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
             y += od * integer(args, Y_D) + oh * integer(args, Y_H)
-            count = _count(args, od, oh)
-            _row_plane(args, plane, y, total, count, window(args, D, od), window(args, H, oh), number)
+            start, stop = columns(args, od * height + oh)
+            y += start * integer(args, Y_W)
+            count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
+            if start < stop:
+                _row_plane(args, plane, y, total, count, depths, heights, start, stop - start, number)
 
     return avg_plane
 
@@ -262,7 +266,7 @@ def _lanes_backward(number):
                     heights = window(args, H, oh)
                     row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
                     same, row_count = integer(args, SAME), _count(args, od, oh)
-                    for ow in range(integer(args, OUT_W)):
+                    for ow in range(*columns(args, od * integer(args, OUT_H) + oh)):
                         count = row_count if same else row_count * counted(args, W, ow)
                         y = row + ow * integer(args, Y_W)
                         if count:
@@ -286,9 +290,11 @@ def _plane_backward(number):
             source = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
             for od in range(integer(args, OUT_D)):
                 for oh in range(integer(args, OUT_H)):
-                    y = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
-                    count = _count(args, od, oh)
-                    _row_backward(args, plane, y, share, count, window(args, D, od), window(args, H, oh), number)
+                    start, stop = columns(args, od * integer(args, OUT_H) + oh)
+                    y = source + od * integer(args, Y_D) + oh * integer(args, Y_H) + start * integer(args, Y_W)
+                    count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
+                    if start < stop:
+                        _row_backward(args, plane, y, share, count, depths, heights, start, stop - start, number)
 
     return avg_plane_backward
 

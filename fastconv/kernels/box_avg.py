@@ -26,6 +26,7 @@ from fastconv.kernels.memory import (
     store_number,
     store_number_at,
 )
+from fastconv.kernels.windows import columns
 
 __all__ = ["LANE_SUMS", "box_avg_address"]
 
@@ -180,7 +181,7 @@ def _plane(number):
             y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
             y += od * integer(args, Y_D) + oh * integer(args, Y_H)
             depths, heights = span(args, D, od), span(args, H, oh)
-            for ow in range(integer(args, OUT_W)):
+            for ow in range(*columns(args, od * height + oh)):
                 widths = span(args, W, ow)
                 count = divisor(args, depths, heights, widths, od, oh, ow)
                 total = _window_plane(plane, sums, (depths, heights, widths), number)

@@ -14,6 +14,7 @@ from fastconv.kernels.boxes import BOXES, D, H, W, span
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
 from fastconv.kernels.largest import SPAN, largest, skip_others
 from fastconv.kernels.memory import integer, load, size_of, store, store_integer
+from fastconv.kernels.windows import columns
 
 __all__ = ["box_max_address"]
 
@@ -163,7 +164,7 @@ def _plane(number, with_index):
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
             start = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
             depths, heights = span(args, D, od), span(args, H, oh)
-            for ow in range(integer(args, OUT_W)):
+            for ow in range(*columns(args, od * height + oh)):
                 spans = depths, heights, span(args, W, ow)
                 here = start + ow * integer(args, Y_W)
                 y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8

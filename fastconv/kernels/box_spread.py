@@ -23,12 +23,13 @@ from fastconv.kernels.memory import (
     store_number,
     store_number_at,
 )
+from fastconv.kernels.windows import columns
 
 __all__ = ["box_spread_address"]
 
 _I = BOXES.index
 X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N", "Y_C"))
-Y_D, Y_H, Y_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H", "OUT_W"))
+Y_D, Y_H, Y_W, OUT_D, OUT_H = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H"))
 BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
 SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
 
@@ -99,7 +100,7 @@ def _lanes(number, fill):
                 for oh in range(integer(args, OUT_H)):
                     row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
                     depths, heights = span(args, D, od), span(args, H, oh)
-                    for ow in range(integer(args, OUT_W)):
+                    for ow in range(*columns(args, od * integer(args, OUT_H) + oh)):
                         widths = span(args, W, ow)
                         count = divisor(args, depths, heights, widths, od, oh, ow)
                         if count:
@@ -124,7 +125,7 @@ def _plane(number, fill):
                 for oh in range(integer(args, OUT_H)):
                     row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
                     depths, heights = span(args, D, od), span(args, H, oh)
-                    for ow in range(integer(args, OUT_W)):
+                    for ow in range(*columns(args, od * integer(args, OUT_H) + oh)):
                         widths = span(args, W, ow)
                         count = divisor(args, depths, heights, widths, od, oh, ow)
                         if count:

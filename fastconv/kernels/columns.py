@@ -13,6 +13,7 @@ __all__ = ["columns_address"]
 _I = WINDOWS.index
 X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
 Y, BATCH, CHANNELS, TASKS = _I["Y"], _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
+FIRST, STOP = _I["FIRST"], _I["STOP"]
 IN_D, IN_H, IN_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("IN_D", "IN_H", "IN_W", "OUT_D", "OUT_H", "OUT_W"))
 K_D, K_H, K_W, S_D, S_H, S_W = (_I[name] for name in ("K_D", "K_H", "K_W", "S_D", "S_H", "S_W"))
 DIL_D, DIL_H, DIL_W = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
@@ -66,12 +67,10 @@ def _driver(number, scatter):
         for item in range(planes * task // tasks, planes * (task + 1) // tasks):
             n, c = item // channels, item % channels
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            row = integer(args, Y) + item * taps * windows * itemsize
-            for kd in range(integer(args, K_D)):
-                for kh in range(integer(args, K_H)):
-                    for kw in range(integer(args, K_W)):
-                        tap(args, plane, row, kd, kh, kw, scatter, number)
-                        row += windows * itemsize
+            for k in range(integer(args, FIRST), integer(args, STOP)):
+                row = integer(args, Y) + (item * taps + k) * windows * itemsize
+                kw, kh = k % integer(args, K_W), k // integer(args, K_W) % integer(args, K_H)
+                tap(args, plane, row, k // (integer(args, K_W) * integer(args, K_H)), kh, kw, scatter, number)
 
     return columns
 

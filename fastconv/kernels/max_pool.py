@@ -22,7 +22,7 @@ from fastconv.kernels.memory import (
     store_number,
 )
 from fastconv.kernels.seconds import GROUP_BYTES, larger_seconds, larger_seconds_at
-from fastconv.kernels.windows import WINDOWS, D, H, W, inside, last_number, window
+from fastconv.kernels.windows import WINDOWS, D, H, W, columns, inside, last_number, window
 
 __all__ = ["max_pool_address"]
 
@@ -147,12 +147,12 @@ def _lowest_row(y, y_step, index, width, with_index, number):
 
 
 @helper
-def _row_plane(args, plane, y, index, depths, heights, with_index, number):
-    """One output row of one channel: tap by tap, in row-major order, so that ties go to the first.
+def _row_plane(args, plane, y, index, depths, heights, start, width, with_index, number):
+    """`width` outputs of a row of one channel from `start` on: tap by tap, in row-major order: ties go to the first.
 
     A first tap that every window sees is stored as it is; otherwise the row starts at the lowest.
     """
-    width, stride, y_step = integer(args, OUT_W), integer(args, S_W), integer(args, Y_W)
+    stride, y_step = integer(args, S_W), integer(args, Y_W)
     last = last_number(args)
     fresh = True
     for kd in range(depths[1], depths[2]):
@@ -161,7 +161,7 @@ def _row_plane(args, plane, y, index, depths, heights, with_index, number):
             h = heights[0] + kh * integer(args, DIL_H)
             row = plane + d * integer(args, X_D) + h * integer(args, X_H)
             for kw in range(integer(args, K_W)):
-                left = kw * integer(args, DIL_W) - integer(args, PAD_W)
+                left = start * stride + kw * integer(args, DIL_W) - integer(args, PAD_W)
                 first, stop = inside(left, stride, integer(args, IN_W), width)
                 w, here = left + first * stride, first * y_step
                 x, step = row + w * integer(args, X_W), stride * integer(args, X_W)
@@ -196,7 +196,7 @@ def _lanes(number, with_index):
             depths, heights = window(args, D, od), window(args, H, oh)
             plane = integer(args, X) + n * integer(args, X_N)
             offset = n * integer(args, Y_N) + od * integer(args, Y_D) + oh * integer(args, Y_H)
-            for ow in range(integer(args, OUT_W)):
+            for ow in range(*columns(args, od * height + oh)):
                 here = offset + ow * integer(args, Y_W)
                 index = integer(args, INDEX) + here // size_of(number) * 8
                 _pixel_lanes(args, plane, integer(args, Y) + here, index, depths, heights, ow, with_index, number)
@@ -216,9 +216,13 @@ def _plane(number, with_index):
         n, c = item // channels, item % channels
         for _ in range(row, rows * (task + 1) // tasks):
             plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
+            start, stop = columns(args, od * height + oh)
             here = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
+            here += start * integer(args, Y_W)
             y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
-            _row_plane(args, plane, y, index, window(args, D, od), window(args, H, oh), with_index, number)
+            depths, heights = window(args, D, od), window(args, H, oh)
+            if start < stop:
+                _row_plane(args, plane, y, index, depths, heights, start, stop - start, with_index, number)
             oh += 1  # counted rather than divided: rows can be short
             if oh == height:
                 oh, od = 0, od + 1

@@ -14,8 +14,8 @@ from fastconv.kernels.memory import integer, load, size_of, store
 
 __all__ = ["PICKS", "picks_address"]
 
-PICKS = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX COUNT BATCH CHANNELS CHANNEL_BLOCK TASKS")
-X, X_N, X_C, X_W, Y, Y_N, Y_C, Y_W, INDEX, COUNT, BATCH, CHANNELS, CHANNEL_BLOCK, TASKS = range(len(PICKS.names))
+PICKS = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX FIRST STOP BATCH CHANNELS CHANNEL_BLOCK TASKS")
+X, X_N, X_C, X_W, Y, Y_N, Y_C, Y_W, INDEX, FIRST, STOP, BATCH, CHANNELS, CHANNEL_BLOCK, TASKS = range(len(PICKS.names))
 FORMS = {"add": 0, "put": 1, "take": 2}
 
 
@@ -36,7 +36,7 @@ def _driver(number, form):
     def picks(args, task):
         revision  # noqa: B018 (a part of the cache key)
         channels, step, tasks = integer(args, CHANNELS), integer(args, CHANNEL_BLOCK), integer(args, TASKS)
-        blocks, count, item_size = (channels + step - 1) // step, integer(args, COUNT), size_of(number)
+        blocks, item_size = (channels + step - 1) // step, size_of(number)
         items = integer(args, BATCH) * blocks
         x_c, y_c, x_w, y_w = integer(args, X_C), integer(args, Y_C), integer(args, X_W), integer(args, Y_W)
         for item in range(items * task // tasks, items * (task + 1) // tasks):
@@ -45,11 +45,11 @@ def _driver(number, form):
             offset = n * integer(args, Y_N) + first * y_c
             y, indices = integer(args, Y) + offset, integer(args, INDEX) + offset // item_size * 8
             if y_w == item_size and x_w == item_size:
-                for p in range(count):
+                for p in range(integer(args, FIRST), integer(args, STOP)):
                     index = integer(indices, p)
                     _pick(plane + index * item_size, y + p * item_size, index, form, number)
             else:
-                for p in range(count):
+                for p in range(integer(args, FIRST), integer(args, STOP)):
                     for c in range(min(step, channels - first)):
                         here = p * y_w + c * y_c
                         index = integer(indices, here // item_size)

@@ -12,6 +12,7 @@ __all__ = [
     "D",
     "H",
     "W",
+    "columns",
     "counted",
     "first_tap",
     "inside",
@@ -22,12 +23,13 @@ __all__ = [
 ]
 
 # x: the plane-sized array; y: the window-sized one. A mean is over the taps on cells FROM to TO - 1; SAME is what all
-# windows are divided by, or 0 where they differ.
+# windows are divided by, or 0 where they differ. FIRST to STOP - 1: the windows of a plane that are reduced now, or for
+# im2col and col2im the taps; all of them, but for launches that take long (`fastconv.kernels.launch`).
 WINDOWS = Block(
     """
     X X_N X_C X_D X_H X_W Y Y_N Y_C Y_D Y_H Y_W INDEX BATCH CHANNELS
     IN_D IN_H IN_W OUT_D OUT_H OUT_W K_D K_H K_W S_D S_H S_W DIL_D DIL_H DIL_W PAD_D PAD_H PAD_W
-    FROM_D FROM_H FROM_W TO_D TO_H TO_W SAME SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS
+    FROM_D FROM_H FROM_W TO_D TO_H TO_W SAME SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS FIRST STOP
 """
 )
 
@@ -48,7 +50,7 @@ def stop_tap(start, dilation, kernel, size):
 
 _I = WINDOWS.index
 X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
-BATCH, CHANNELS, SAME = _I["BATCH"], _I["CHANNELS"], _I["SAME"]
+BATCH, CHANNELS, SAME, FIRST, STOP = (_I[name] for name in ("BATCH", "CHANNELS", "SAME", "FIRST", "STOP"))
 D, H, W = (
     tuple(_I[f"{name}_{axis}"] for name in ("IN", "OUT", "K", "S", "DIL", "PAD", "FROM", "TO")) for axis in "DHW"
 )
@@ -77,6 +79,14 @@ def whole(args, axis):
     beyond, first = (integer(args, axis[2]) - 1) * integer(args, axis[4]), integer(args, axis[6])
     cells = integer(args, axis[7]) - first - beyond
     return inside(-integer(args, axis[5]) - first, integer(args, axis[3]), cells, integer(args, axis[1]))
+
+
+@helper
+def columns(args, row):
+    """Range of the windows of a row of windows that are reduced now; `row` counts them over the plane."""
+    width = integer(args, W[1])
+    first = min(max(integer(args, FIRST) - row * width, 0), width)
+    return first, max(first, min(integer(args, STOP) - row * width, width))
 
 
 @helper

@@ -21,7 +21,7 @@ from fastconv.kernels.box_avg import LANE_SUMS, box_avg_address
 from fastconv.kernels.box_max import box_max_address
 from fastconv.kernels.box_spread import box_spread_address
 from fastconv.kernels.boxes import BOXES
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import Cut, by_span, by_tasks, launch, slices_of
 from fastconv.settings import get_num_threads
 
 __all__ = ["box_avg", "box_max", "box_spread"]
@@ -31,6 +31,7 @@ Geometry = WindowGeometry | AdaptiveGeometry
 _FEW_CHANNELS = 8  # below this, lanes would be empty
 _CHANNEL_BLOCK = 64  # channels of a task: its sums stay in the L1 cache
 _X, _Y, _INDEX, _SCRATCH = (BOXES.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
+_BY_TASKS, _BY_SPAN = by_tasks(BOXES), by_span(BOXES)
 
 
 class Line(NamedTuple):
@@ -83,6 +84,8 @@ class BoxPlan:
     arguments: Array
     threads: int
     scratch_bytes: int  # of one task
+    work: int  # cells of all windows
+    rows: int  # of windows in all planes
 
 
 @kept(1024)
@@ -95,7 +98,8 @@ def _plan(
     same = 0 if isinstance(geometry, AdaptiveGeometry) else same_divisor(geometry.axes, divisor)
     found = (Line(axis, 1, x, y) for axis, x, y in zip(_axes(geometry), x_steps, y_steps))
     lines, factor = _merged(found, divisor, adaptive)
-    if geometry.batch * geometry.channels * _taps(geometry) < SERIAL_TAPS:
+    work = geometry.batch * geometry.channels * _taps(geometry)
+    if work < SERIAL_TAPS:
         threads = 1
     block = min(_CHANNEL_BLOCK, geometry.channels)
     scratch_bytes = round_up(LANE_SUMS * block * 8)
@@ -106,8 +110,10 @@ def _plan(
     values.update(
         X_N=x_n, X_C=x_c, Y_N=y_n, Y_C=y_c, BATCH=geometry.batch, CHANNELS=geometry.channels, CHANNEL_BLOCK=block,
         SAME=same, FACTOR=factor, ADAPTIVE=int(adaptive), SCRATCH_STRIDE=scratch_bytes, TASKS=threads,
+        STOP=prod(geometry.out),
     )  # fmt: skip
-    return BoxPlan(BOXES.fill(**values), threads, scratch_bytes)
+    rows = geometry.batch * geometry.channels * lines[0].axis.out * lines[1].axis.out
+    return BoxPlan(BOXES.fill(**values), threads, scratch_bytes, work, rows)
 
 
 def _taps(geometry: Geometry) -> int:
@@ -117,16 +123,24 @@ def _taps(geometry: Geometry) -> int:
     return prod(map(max, geometry.size, geometry.out))
 
 
-def _run(kernel: int, plan: BoxPlan, x: Array, y: Array, index: int = 0, scratch: int = 0) -> None:
+def _run(
+    kernel: int, plan: BoxPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, cut: Cut = _BY_TASKS
+) -> None:
     arguments = plan.arguments.copy()
     arguments[_X], arguments[_Y] = address(x), address(y)
     arguments[_INDEX], arguments[_SCRATCH] = index, scratch
-    launch(kernel, arguments, plan.threads, plan.threads)
+    launch(kernel, arguments, plan.threads, plan.threads, plan.work, cut)
 
 
-def _run_with_scratch(kernel: int, plan: BoxPlan, x: Array, y: Array) -> None:
+def _run_with_scratch(kernel: int, plan: BoxPlan, x: Array, y: Array, *, cut: Cut = _BY_TASKS) -> None:
     with borrowed(plan.scratch_bytes * plan.threads) as scratch:
-        _run(kernel, plan, x, y, scratch=address(scratch))
+        _run(kernel, plan, x, y, scratch=address(scratch), cut=cut)
+
+
+def _cut(form: str, plan: BoxPlan) -> Cut:
+    """Tasks of the forward passes are windows, or rows of them in planes: these may be too few."""
+    few_rows = plan.rows < plan.threads * slices_of(plan.work, plan.threads)
+    return _BY_SPAN if form == "plane" and few_rows else _BY_TASKS
 
 
 def _form(channels: int, *, channels_last: bool) -> str:
@@ -139,7 +153,8 @@ def box_avg(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
-        _run_with_scratch(box_avg_address(_form(geometry.channels, channels_last=last), x.itemsize), plan, x, y)
+        form = _form(geometry.channels, channels_last=last)
+        _run_with_scratch(box_avg_address(form, x.itemsize), plan, x, y, cut=_cut(form, plan))
     return y
 
 
@@ -153,7 +168,7 @@ def box_max(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, 
         plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads())
         form = _form(geometry.channels, channels_last=last)
         kernel = box_max_address(form, x.itemsize, with_index=return_indices)
-        _run(kernel, plan, x, y, 0 if indices is None else address(indices))
+        _run(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_cut(form, plan))
     return y, indices
 
 
@@ -180,5 +195,5 @@ def box_spread(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
         plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
         run = _run_with_scratch if form == "lanes" else _run
-        run(box_spread_address(form, dy.itemsize, fill=fill), plan, dx, dy)
+        run(box_spread_address(form, dy.itemsize, fill=fill), plan, dx, dy, cut=_BY_SPAN)
     return dx

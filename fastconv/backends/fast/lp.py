@@ -9,13 +9,14 @@ from fastconv.backends.fast.memory import channels_last, empty_channels_last, is
 from fastconv.backends.fast.pool import in_best_order, window_sums, window_sums_backward
 from fastconv.geometry import WindowGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_tasks, launch
 from fastconv.kernels.powers import EXPONENTS, POWERS, ROOTS, powers_address
 from fastconv.settings import get_num_threads
 
 __all__ = ["lp_pool", "lp_pool_backward"]
 
 _DOUBLE = np.dtype(np.float64)
+_BY_TASKS = by_tasks(POWERS)
 _SERIAL = 2**14  # numbers below which one thread does it all
 
 
@@ -42,7 +43,7 @@ def _map(form: str, a: Array, b: Array | None, norm_type: float, dtype: np.dtype
             A=address(a), B=0 if b is None else address(b), Y=address(y), COUNT=a.size, TASKS=threads
         )
         item = dtype.itemsize if form == "root" else a.itemsize
-        launch(powers_address(form, item, int(norm_type)), arguments, threads, threads)
+        launch(powers_address(form, item, int(norm_type)), arguments, threads, threads, a.size, _BY_TASKS)
     return y
 
 

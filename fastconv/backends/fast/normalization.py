@@ -16,7 +16,7 @@ from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.workspace import borrowed
 from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_tasks, launch
 from fastconv.kernels.moments import BLOCK, COLUMN_BYTES, MOMENTS, SCRATCH_BYTES, moments_address
 from fastconv.kernels.normalize import NORMALIZE, normalize_address
 from fastconv.kernels.target import host
@@ -28,6 +28,7 @@ _SERIAL_NUMBERS = 2**16  # numbers below which one thread does it all: 10 µs a 
 _PARTS = 32  # of an array at most, where a sum has to be cut: enough for its threads, whatever their number
 _PART_BYTES = 2**15  # of a part at least
 _X, _DY, _MEAN, _OUT, _SCRATCH = (MOMENTS.index[name] for name in ("X", "DY", "MEAN", "OUT", "SCRATCH"))
+_BY_TASKS, _SUMS_BY_TASKS = by_tasks(NORMALIZE), by_tasks(MOMENTS)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -
     with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
         arguments[_X], arguments[_DY], arguments[_MEAN] = address(x), address(dy), address(means)
         arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
-        launch(moments_address(form, x.itemsize), arguments, plan.threads, plan.threads)
+        launch(moments_address(form, x.itemsize), arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
     return sums[:, :, 0], sums[:, :, 1]
 
 
@@ -179,7 +180,7 @@ def _elementwise(x: Array, dy: Array | None, *tables: Array) -> Array:
     places = (arrays[0], arrays[-1], out, *factors)
     arguments[: len(places)] = [address(array) for array in places]
     kernel = normalize_address(x.itemsize, columns=cut.columns, backward=dy is not None)
-    launch(kernel, arguments, threads, threads)
+    launch(kernel, arguments, threads, threads, x.size, _BY_TASKS)
     return out
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.kept import kept
 from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_tasks, launch
 from fastconv.kernels.pack import PACK, pack_address
 
 __all__ = ["Reorder", "by_block", "plan_gradient_order", "plan_planes", "plan_weights", "reorder"]
 
 _SOURCE, _TARGET = PACK.index["SOURCE"], PACK.index["TARGET"]
+_BY_TASKS = by_tasks(PACK)
 SERIAL_NUMBERS = 2**15  # numbers below which one thread does it all
 _PIXELS = 64  # pixels of a plane, or channels of a filter, in one item of work
 _CHANNELS = 16
@@ -28,13 +29,14 @@ class Reorder:
     arguments: Array
     tables: tuple[Array, ...]  # kept alive: the block holds their addresses
     tasks: int
+    numbers: int
 
 
 def reorder(plan: Reorder, itemsize: int, source: int, target: int) -> None:
     """Carry out a change of order."""
     arguments = plan.arguments.copy()
     arguments[_SOURCE], arguments[_TARGET] = source, target
-    launch(pack_address(itemsize), arguments, plan.tasks, plan.tasks)
+    launch(pack_address(itemsize), arguments, plan.tasks, plan.tasks, plan.numbers, _BY_TASKS)
 
 
 def by_block(plan: Reorder) -> Reorder:
@@ -42,7 +44,7 @@ def by_block(plan: Reorder) -> Reorder:
     arguments, places = plan.arguments.copy(), PACK.index
     tasks = arguments[places["GROUPS"]] * arguments[places["BLOCKS"]]
     arguments[places["TASKS"]] = tasks
-    return Reorder(arguments, plan.tables, int(tasks))
+    return Reorder(arguments, plan.tables, int(tasks), plan.numbers)
 
 
 def _plan(rows: Array, table: Array, numbers: int, threads: int, itemsize: int, **values: int) -> Reorder:
@@ -57,7 +59,7 @@ def _plan(rows: Array, table: Array, numbers: int, threads: int, itemsize: int, 
         TASKS=tasks,
         **values,
     )
-    return Reorder(block, (rows, table), tasks)
+    return Reorder(block, (rows, table), tasks, numbers)
 
 
 @dataclass(frozen=True)

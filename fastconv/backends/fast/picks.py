@@ -10,7 +10,7 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_span, launch
 from fastconv.kernels.picks import PICKS, picks_address
 from fastconv.settings import get_num_threads
 
@@ -19,6 +19,7 @@ __all__ = ["max_pool_backward", "max_unpool", "max_unpool_backward"]
 _SERIAL = 2**13  # indices below which one thread does it all, 2 ns each
 _CHANNEL_BLOCK = 16  # channels of a task, one cache line of float32
 _X, _Y, _INDEX = (PICKS.index[name] for name in ("X", "Y", "INDEX"))
+_BY_SPAN = by_span(PICKS)
 
 
 @kept(1024)
@@ -32,7 +33,7 @@ def _plan(shape: tuple[int, ...], cells: int, item: int, channels_last: bool, th
         X_W=channels * item if channels_last else item,
         Y=0, Y_N=count * channels * item, Y_C=item if channels_last else count * item,
         Y_W=channels * item if channels_last else item,
-        INDEX=0, COUNT=count, BATCH=batch, CHANNELS=channels,
+        INDEX=0, FIRST=0, STOP=count, BATCH=batch, CHANNELS=channels,
         CHANNEL_BLOCK=min(_CHANNEL_BLOCK, channels) if channels_last else 1, TASKS=threads,
     )  # fmt: skip
     return arguments, threads
@@ -52,7 +53,7 @@ def _run(form: str, x: Array, y: Array, indices: Array, channels_last: bool) -> 
         arguments, threads = _plan(y.shape, prod(x.shape[2:]), x.itemsize, channels_last, get_num_threads())
         arguments = arguments.copy()
         arguments[_X], arguments[_Y], arguments[_INDEX] = address(x), address(y), address(indices)
-        launch(picks_address(form, x.itemsize), arguments, threads, threads)
+        launch(picks_address(form, x.itemsize), arguments, threads, threads, y.size, _BY_SPAN)
 
 
 def _placed(form: str, y: Array, indices: Array, shape: tuple[int, ...]) -> Array:

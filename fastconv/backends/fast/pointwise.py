@@ -9,13 +9,14 @@ from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last, is_channels_last
 from fastconv.geometry import CHANNELS_LAST
 from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_tasks, launch
 from fastconv.kernels.pointwise import POINTWISE, pointwise_address
 from fastconv.settings import get_num_threads
 
 __all__ = ["add", "relu", "relu_backward"]
 
 _A, _B, _OUT = (POINTWISE.index[name] for name in ("A", "B", "OUT"))
+_BY_TASKS = by_tasks(POINTWISE)
 # Below this, NumPy's own sum is over before a kernel is called: 0.6 µs for 1,000 numbers against 1.6 µs.
 _TINY_NUMBERS = 2**11
 # Bytes read and written below which one thread does it all: a parallel region costs 2 µs, and as many bytes take 5 µs.
@@ -63,7 +64,7 @@ def _run(form: str, a: Array, b: Array) -> Array:
     plan, kernel, threads = _plan(form, out.size, out.itemsize, get_num_threads())
     arguments = plan.copy()
     arguments[_A], arguments[_B], arguments[_OUT] = address(a), address(b), address(out)
-    launch(kernel, arguments, threads, threads)
+    launch(kernel, arguments, threads, threads, out.size, _BY_TASKS)
     return out
 
 

@@ -80,9 +80,10 @@ def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
     return y
 
 
-def _launch_with_totals(form: str, plan: WindowPlan, x: Array, y: Array) -> None:
+def _launch_with_totals(form: str, plan: WindowPlan, x: Array, y: Array, *, by_planes: bool = False) -> None:
     with borrowed(plan.total_bytes * plan.threads) as scratch:
-        launch_windows(avg_pool_address(form, x.itemsize), plan, x, y, scratch=address(scratch))
+        kernel = avg_pool_address(form, x.itemsize)
+        launch_windows(kernel, plan, x, y, scratch=address(scratch), by_planes=by_planes)
 
 
 def avg_pool_backward(dy: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
@@ -104,5 +105,5 @@ def _shares(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     if geometry.batch:
         block = min(_CHANNEL_BLOCK, geometry.channels) if last else 1
         plan = plan_windows(geometry, dx.strides, dy.strides, divisor, block, get_num_threads())
-        _launch_with_totals(f"{_form(dx, channels_last=last)}_backward", plan, dx, dy)
+        _launch_with_totals(f"{_form(dx, channels_last=last)}_backward", plan, dx, dy, by_planes=True)
     return dx

@@ -14,7 +14,7 @@ from fastconv.backends.fast.workspace import round_up
 from fastconv.geometry import Axis, WindowGeometry
 from fastconv.kernels.addresses import address
 from fastconv.kernels.columns import columns_address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_span, by_tasks, launch, slices_of
 from fastconv.kernels.windows import WINDOWS
 from fastconv.settings import get_num_threads
 
@@ -32,6 +32,7 @@ __all__ = [
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
+_BY_TASKS, _BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class WindowPlan:
     arguments: Array
     threads: int
     total_bytes: int  # of the float64 scratch of one task: a number per channel, or per window of a row
+    work: int  # taps of all windows
+    rows: int  # of windows in all images
 
 
 def by_axis(strides: tuple[int, ...]) -> tuple[int, ...]:
@@ -82,7 +85,8 @@ def plan_windows(
     threads: int,
 ) -> WindowPlan:
     """Plan over x, the plane-sized array, and y, the window-sized one (None: contiguous columns)."""
-    if geometry.batch * geometry.channels * geometry.windows * geometry.taps < SERIAL_TAPS:
+    work = geometry.batch * geometry.channels * geometry.windows * geometry.taps
+    if work < SERIAL_TAPS:
         threads = 1
     values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
     values.update(zip(("X_N", "X_C", "X_D", "X_H", "X_W"), by_axis(x_strides)))
@@ -98,16 +102,21 @@ def plan_windows(
         SAME=same_divisor(geometry.axes, divisor),
         SCRATCH_STRIDE=total_bytes,
         TASKS=threads,
+        STOP=geometry.windows if y_strides is not None else geometry.taps,
     )
-    return WindowPlan(WINDOWS.fill(**values), threads, total_bytes)
+    rows = geometry.batch * geometry.windows // geometry.out[-1]
+    return WindowPlan(WINDOWS.fill(**values), threads, total_bytes, work, rows)
 
 
-def launch_windows(kernel: int, plan: WindowPlan, x: Array, y: Array, index: int = 0, scratch: int = 0) -> None:
-    """Run a kernel over arrays, and the addresses of indices and scratch memory."""
+def launch_windows(
+    kernel: int, plan: WindowPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, by_planes: bool = False
+) -> None:
+    """Run a kernel over arrays, and the addresses of indices and scratch memory; its tasks are rows, or planes."""
     arguments = plan.arguments.copy()
     arguments[_X], arguments[_Y] = address(x), address(y)
     arguments[_INDEX], arguments[_SCRATCH] = index, scratch
-    launch(kernel, arguments, plan.threads, plan.threads)
+    few_rows = plan.rows < plan.threads * slices_of(plan.work, plan.threads)
+    launch(kernel, arguments, plan.threads, plan.threads, plan.work, _BY_SPAN if by_planes or few_rows else _BY_TASKS)
 
 
 def im2col(x: Array, geometry: WindowGeometry) -> Array:
@@ -115,7 +124,7 @@ def im2col(x: Array, geometry: WindowGeometry) -> Array:
     cols = np.empty(geometry.columns_shape, x.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
-        launch_windows(columns_address(x.itemsize, scatter=False), plan, x, cols)
+        launch_windows(columns_address(x.itemsize, scatter=False), plan, x, cols, by_planes=True)
     return cols
 
 
@@ -124,5 +133,6 @@ def col2im(cols: Array, geometry: WindowGeometry) -> Array:
     x: Array = np.zeros(geometry.input_shape, cols.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
-        launch_windows(columns_address(x.itemsize, scatter=True), plan, x, np.ascontiguousarray(cols))
+        cols = np.ascontiguousarray(cols)
+        launch_windows(columns_address(x.itemsize, scatter=True), plan, x, cols, by_planes=True)
     return x
