@@ -193,8 +193,111 @@ def test_sizes_of_a_kind_that_was_not_tried_go_to_the_original(monkeypatch: pyte
 def test_a_function_that_refuses_some_cases_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     cut = "dpadded[:, pad : pad + A_prev.shape[1], pad : pad + A_prev.shape[2]]"
     text = changed(loop_code.COURSERA, (cut, "dpadded[:, pad:-pad, pad:-pad] + np.zeros(A_prev.shape)"))
-    accelerated = fc.accelerate(load(monkeypatch, text), on_mismatch="raise")  # without padding it raises
+    module = load(monkeypatch, text)
+    accelerated = fc.accelerate(module, on_mismatch="raise")  # without padding it raises
     assert "conv_backward" in accelerated
+    assert list(accelerated.partly) == ["conv_backward"]
+    assert re.match(
+        r"in the plain case \(x .*\) it raised ValueError: .*; calls with .*no padding.* go to it", said(accelerated)
+    )
+    assert f"conv_backward  fast, but {said(accelerated)}" in repr(accelerated)
+    x, w, b = numbers(2, 6, 7, 3), numbers(3, 3, 3, 4), numbers(1, 1, 1, 4)
+    for pad in (0, 1):
+        sizes = {"stride": 2, "pad": pad}
+        dz, cache = module.conv_forward(x, w, b, sizes)
+        if pad:
+            same(module.conv_backward(dz, cache), accelerated["conv_backward"](dz, cache))
+            assert "conv_backward" not in called(module.conv_backward, dz, cache)
+        else:
+            with pytest.raises(ValueError, match="operands could not be broadcast"):
+                module.conv_backward(dz, cache)
+
+
+def said(accelerated: Acceleration) -> str:
+    (text,) = accelerated.partly.values()
+    return text
+
+
+def called(function: Callable[..., Any], *arguments: Any) -> set[str]:
+    """Names of the functions of somebody's module that a call runs."""
+    names: set[str] = set()
+    sys.setprofile(
+        lambda frame, event, _: names.add(frame.f_code.co_name) if "loops" in frame.f_code.co_filename else None
+    )
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("(H - HH) % stride or (W - WW) % stride", {"stride": 2, "pool_height": 2, "pool_width": 3}),
+        ("(HH, WW) != (stride, stride)", {"stride": 2, "pool_height": 3, "pool_width": 3}),
+        ("H != W", {"stride": 1, "pool_height": 2, "pool_width": 2}),
+    ],
+)
+def test_what_the_original_asserts_is_still_asserted(
+    where: str, kept: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = "    OH, OW = 1 + (H - HH) // stride, 1 + (W - WW) // stride\n    out = np.zeros((N, C, OH, OW), dtype"
+    module = load(monkeypatch, changed(loop_code.CS231N, (first, f"    assert not ({where}), 'sizes'\n{first}")))
+    accelerated = fc.accelerate(module, on_mismatch="raise")
+    assert {"max_pool_forward_naive", "max_pool_backward_naive"} <= set(accelerated)
+    with pytest.raises(AssertionError, match="sizes"):
+        module.max_pool_forward_naive(numbers(2, 3, 6, 8), kept)
+    x = numbers(2, 3, 6, 6)
+    plain = {"stride": 2, "pool_height": 2, "pool_width": 2}
+    same(module.max_pool_forward_naive(x, plain), accelerated["max_pool_forward_naive"](x, plain))
+    assert not called(module.max_pool_forward_naive, x, plain)
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["(x < 0).all()", "C == 9", "x[0, 0, 0, 0] == 1"],
+)
+def test_what_raises_for_no_reason_that_can_be_told_is_left(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = "    OH, OW = 1 + (H - HH) // stride, 1 + (W - WW) // stride\n    out = np.zeros((N, C, OH, OW), dtype"
+    module = load(monkeypatch, changed(loop_code.CS231N, (first, f"    assert not ({where}), 'oh'\n{first}")))
+    accelerated = fc.accelerate(module, on_mismatch="skip")
+    text = str(accelerated.refused["max_pool_forward_naive"])
+    assert re.search(r"it raised AssertionError: oh .*nothing about the sizes tells that from calls in which", text)
+    with pytest.raises(AccelerationError, match="it raised AssertionError: oh"):
+        fc.accelerate(module, on_mismatch="raise")
+
+
+def test_dtypes_that_the_original_does_not_take_go_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = '    stride, pad = conv_param["stride"], conv_param["pad"]\n    N'
+    text = changed(loop_code.CS231N, (first, f"    assert x.dtype == w.dtype == np.float64\n{first}"))
+    module = load(monkeypatch, text)
+    accelerated = fc.accelerate(module, on_mismatch="raise")
+    x, w, b = numbers(1, 2, 5, 6), numbers(3, 2, 3, 3), numbers(3)
+    same(module.conv_forward_naive(x, w, b, CONV_PARAM)[0], accelerated["conv_forward_naive"](x, w, b, CONV_PARAM)[0])
+    for arguments in ((x.astype(np.float32), w), (x, w.astype(np.float32))):
+        with pytest.raises(AssertionError):
+            module.conv_forward_naive(*arguments, b, CONV_PARAM)
+
+
+def test_a_backward_pass_that_is_left_to_the_original_has_what_that_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = "    x, w, b, conv_param = cache"
+    text = changed(loop_code.CS231N, *OPAQUE, (start, f"    dout = np.real(dout)\n{start}"))
+    module = load(monkeypatch, text)
+    accelerated = fc.accelerate(module, on_mismatch="raise")
+    x, w, b = numbers(2, 2, 4, 5), numbers(3, 2, 2, 2), numbers(3)
+    y, cache = module.conv_forward_naive(x, w, b, CONV_PARAM)
+    expected = accelerated["conv_backward_naive"](y, accelerated["conv_forward_naive"](x, w, b, CONV_PARAM)[1])
+    same(module.conv_backward_naive(y + 1j, cache), expected)  # nobody has tried complex numbers
+    same(module.conv_backward_naive(dout=y + 1j, cache=cache), expected)
+    first = "        dout = dout.transpose(0, 2, 3, 1).reshape(-1, FN)"
+    module = load(monkeypatch, changed(loop_code.SCRATCH, (first, f"        dout = np.real(dout)\n{first}")))
+    layer = module.Convolution(w, b, 1, 1)
+    layer.forward(-x)
+    with fc.accelerate(module):
+        y = layer.forward(x)
+        dx, dw, db = layer.backward(y), layer.dW, layer.db
+        same((layer.backward(y + 1j), layer.dW, layer.db), (dx, dw, db))
 
 
 def test_a_function_with_attributes_keeps_what_is_returned_whole() -> None:

@@ -20,6 +20,7 @@ from fastconv.conventions.convention import words
 from fastconv.conventions.diagnosis import diagnose
 from fastconv.conventions.judge import compared, worst
 from fastconv.conventions.problem import MEMORIES, OPERATIONS, stored
+from fastconv.conventions.properties import Properties, properties_of, unproven
 from fastconv.conventions.recognise import by_name
 from fastconv.conventions.results import expected
 from fastconv.errors import InvalidTypeError, InvalidValueError
@@ -153,6 +154,59 @@ def test_the_plain_case_is_the_first_and_its_windows_lie_side_by_side() -> None:
 def test_ties_say_nothing_about_convolution() -> None:
     assert case("ties").draw("conv2d") is None
     assert case("ties").draw("avg_pool2d") is None
+
+
+USUAL = {
+    *("a single image", "several images", "a single channel", "several channels", "several filters"),
+    *("a square image", "a rectangular image", "stride 1", "a larger stride", "a stride that divides"),
+    *("a stride that does not divide", "padding", "no padding", "overlapping windows", "float32"),
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "refused"),
+    [
+        ("conv2d", "no padding"),
+        ("conv2d", "padding"),
+        ("conv2d", "a stride that does not divide"),
+        ("conv2d", "a rectangular kernel"),
+        ("max_pool2d", "padding"),
+        ("avg_pool2d", "a rectangular kernel"),
+    ],
+)
+def test_what_a_function_refuses_leaves_cases_for_the_rest(operation: str, refused: str) -> None:
+    """Every two usual properties of a case that raises are together in one that does not, in forms with one stride."""
+    drawn = [each.draw(operation) for each in CASES]
+    problems = [each for each in drawn if each is not None and each.dy is not None]
+    problems = [each for each in problems if each.stride[0] == each.stride[1] and each.padding[0] == each.padding[1]]
+    every = [properties(each) for each in problems if each.dilation == (1, 1)]
+    ran = [each for each in every if refused not in each.sizes]
+    for raised in (each for each in every if refused in each.sizes):
+        left = {part for part in unproven(ran, raised) if part <= USUAL}
+        assert left <= {frozenset((refused,))}
+
+
+def properties(problem: Any) -> Properties:
+    given = [array for array in (problem.x, problem.dy, problem.weight) if array is not None]
+    filters = None if problem.weight is None else len(problem.weight)
+    return properties_of(given, problem.x.shape, filters, problem.kernel, **problem.options)
+
+
+def test_properties_of_a_call() -> None:
+    found = properties_of([np.zeros((2, 3)).T], (2, 1, 5, 5), 4, (3, 2), stride=(1, 2), padding=2, dilation=2)
+    assert found.sizes == {
+        *("several images", "a single channel", "several filters", "a square image", "a rectangular kernel"),
+        *("a stride for each axis", "much padding", "dilation", "a stride that divides", "several windows"),
+        "overlapping windows",
+    }
+    assert found.storage == {"arrays in Fortran order", "float64"}
+    assert found.touches([frozenset(("dilation", "float64"))])
+    assert not found.touches([frozenset(("dilation", "padding"))])
+    gaps = properties_of([stored(np.zeros(3, np.float32), "sliced")], (1, 2, 4, 5), None, 1, stride=3, padding=(1, 0))
+    assert {"gaps between windows", "a stride of three or more", "a padding for each axis", "a 1x1 kernel"} < gaps.sizes
+    assert gaps.storage == {"sliced arrays", "float32"}
+    assert "windows side by side" in properties_of([], (1, 1, 4, 4), None, 2, stride=2).sizes
+    assert "a single window" in properties_of([], (1, 1, 2, 2), None, 2, stride=2).sizes
 
 
 # recognition

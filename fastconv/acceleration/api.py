@@ -67,8 +67,9 @@ def accelerate(
     Notes
     -----
     Every function is run on the cases of `fastconv.conventions.CASES` that its form can express, and compared with the
-    loops of the naive backend; so is its equivalent. A case in which it raises an exception is none that it has to
-    agree in. Nothing is printed or warned meanwhile, and the global random generators are left as they were.
+    loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something in common
+    with that case, which no case has in which it ran and was right, go on to it, and the result says so (`partly`).
+    Nothing is printed or warned meanwhile, and the global random generators are left as they were.
 
     Results have the dtypes of the originals, which are found by trying. A call that the equivalent does not take, such
     as complex numbers or a cache of another kind, goes to the original.
@@ -153,11 +154,15 @@ def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
+    partly: dict[str, str] = {}
     places: list[tuple[Place, Function]] = []
     for proof in proofs:
         for role, equivalent in proof.equal.items():
             aim = proof.implementation.targets[role]
-            originals[aim.label], fast[aim.label] = aim.function, replacement(aim.function, equivalent)
+            originals[aim.label] = aim.function
+            fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role])
+            if role in proof.gaps:
+                partly[aim.label] = str(proof.gaps[role])
             place = place_of(aim)
             if place is not None:
                 places.append((place, fast[aim.label]))
@@ -170,4 +175,4 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     left = () if everywhere else tuple(str(place) for place, _ in others)
     title = getattr(target, "__name__", repr(target))
     given = target if inspect.isroutine(target) else None
-    return Acceleration(title, originals, fast, refused, places, left, given)
+    return Acceleration(title, originals, fast, refused, places, left, given, partly)

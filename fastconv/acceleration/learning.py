@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -32,7 +32,9 @@ class _Listening(Calls):
         return run(*arrays)
 
 
-def learn_dtypes(implementation: Implementation, exact: bool) -> dict[DTypes, DTypes | None]:
+def learn_dtypes(
+    implementation: Implementation, exact: bool, problems: Sequence[Problem]
+) -> dict[DTypes, DTypes | None]:
     """Return the dtypes of results by those of arguments, where they are not those of fastconv (see `Calls`).
 
     Parameters
@@ -41,16 +43,15 @@ def learn_dtypes(implementation: Implementation, exact: bool) -> dict[DTypes, DT
         Right functions.
     exact : bool
         Whether the forward function was right for an image of integers; otherwise such calls are left to it.
+    problems : sequence of Problem
+        Those on which they ran and were right. What they cannot do with other dtypes is left to them.
     """
     learned: dict[DTypes, DTypes | None] = {}
     settled: set[DTypes] = set()  # a convention may convert before it calls: then the first dtypes are the true ones
     convention = implementation.convention
     listening = _Listening()
     ours = implementation.with_functions(convention.fast(implementation, listening))
-    problem = convention.adapted(
-        implementation,
-        draw(convention.operations[0], images=1, channels=1, filters=1, size=(4, 4), kernel=(2, 2), stride=(2, 2)),
-    )
+    problem = _smallest(implementation, problems)
     for variant in _variants(problem):
         listening.heard.clear()
         there, here = run(implementation, variant), run(ours, variant)
@@ -58,15 +59,28 @@ def learn_dtypes(implementation: Implementation, exact: bool) -> dict[DTypes, DT
         for role in implementation.targets:
             key = listening.heard.get("forward" if role == first else "backward")
             dtypes = _dtypes(implementation, role, there)
-            if key is None or not dtypes or role in here.errors or key in settled:
+            if key is None or role in here.errors or key in settled:
                 continue
             settled.add(key)
-            if any(dtype.kind in "iub" for dtype in (*key[1:], *dtypes) if dtype is not None):
+            if not dtypes:
+                learned[key] = None
+            elif any(dtype.kind in "iub" for dtype in (*key[1:], *dtypes) if dtype is not None):
                 whole = role != first and any(dtype.kind in "iub" for dtype in dtypes)
                 learned[key] = None if whole or (role == first and not exact) else dtypes
             elif np.float16 in key[1:] or dtypes != _dtypes(implementation, role, here):
                 learned[key] = dtypes
     return learned
+
+
+def _smallest(implementation: Implementation, problems: Sequence[Problem]) -> Problem:
+    """The first problem with a backward pass, with one image, one channel and one filter where they take that."""
+    found = [problem for problem in problems if problem.dy is not None]
+    first = found[0] if found else draw(implementation.convention.operations[0], size=(4, 4), kernel=(2, 2))
+    whole, small = (
+        implementation.convention.adapted(implementation, problem)
+        for problem in (first, first.only(images=1, channels=1, filters=1))
+    )
+    return whole if run(implementation, small).errors else small
 
 
 def _dtypes(implementation: Implementation, role: str, found: Run) -> DTypes:

@@ -24,8 +24,8 @@ _MARK = "_fastconv_equivalent"
 _NOWHERE = object()
 
 
-def replacement(original: Function, fast: Function) -> Function:
-    """Return a function like `original` that calls `fast`, and the original for what that does not take."""
+def replacement(original: Function, fast: Function, left: Function) -> Function:
+    """Return a function like `original` that calls `fast`, and `left` for what that does not take."""
 
     @wraps(original)
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -33,7 +33,7 @@ def replacement(original: Function, fast: Function) -> Function:
             return fast(*args, **kwargs)
         except _LEFT:
             pass  # outside, so that an error of the original does not come with this one
-        return original(*args, **kwargs)
+        return left(*args, **kwargs)
 
     setattr(function, _MARK, True)
     return function

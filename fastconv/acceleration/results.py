@@ -36,6 +36,8 @@ class Acceleration(Mapping[str, Function]):
         Names in other modules that still are the originals.
     function : callable, optional
         The one function that was given, to call.
+    partly : mapping of str to str, optional
+        The functions that are replaced for some calls alone, and for which.
 
     Attributes
     ----------
@@ -45,6 +47,8 @@ class Acceleration(Mapping[str, Function]):
         Why the others were left as they are.
     elsewhere : tuple of str
         Names in other modules that still are the originals, because they were imported from there before.
+    partly : dict of str to str
+        Where the original raised, so that such calls go on to it.
 
     Notes
     -----
@@ -60,9 +64,11 @@ class Acceleration(Mapping[str, Function]):
         places: list[tuple[Place, Function]],
         elsewhere: tuple[str, ...] = (),
         function: Function | None = None,
+        partly: Mapping[str, str] | None = None,
     ) -> None:
         self._title, self._originals = title, dict(originals)
         self.fast, self.refused, self.elsewhere = dict(fast), dict(refused), elsewhere
+        self.partly = dict(partly or {})
         self._places, self._active, self._given = places, True, function
         if function is not None:
             update_wrapper(self, function, updated=())
@@ -136,8 +142,11 @@ class Acceleration(Mapping[str, Function]):
         undone = "" if self._active else " (undone)"
         lines = [f"accelerated {self._title}: {len(self.fast)} of {len(self.fast) + len(self.refused)}{undone}"]
         width = max((len(name) for name in (*self.fast, *self.refused)), default=0)
-        lines += [f"  {name:<{width}}  fast" for name in self.fast]
+        lines += [f"  {name:<{width}}  fast{self._except(name)}" for name in self.fast]
         lines += [f"  {name:<{width}}  left as it is: {mismatch.text}" for name, mismatch in self.refused.items()]
         if self.elsewhere:
             lines.append(f"  still the original, unless everywhere=True: {', '.join(self.elsewhere)}")
         return "\n".join(lines)
+
+    def _except(self, name: str) -> str:
+        return f", but {self.partly[name]}" if name in self.partly else ""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from fastconv.acceleration.learning import learn_dtypes
+from fastconv.acceleration.regions import Gap, Trial, find_gaps
 from fastconv.backends import available_backends
 from fastconv.conventions.calls import Calls
-from fastconv.conventions.cases import CASES, Case
+from fastconv.conventions.cases import CASES
 from fastconv.conventions.diagnosis import diagnose
 from fastconv.conventions.implementation import Function, Implementation
 from fastconv.conventions.judge import CANNOT, OK, RAISED, WRONG, Run, Verdict, judge, run
@@ -65,19 +66,17 @@ class Proof:
         By role the equivalents that may replace the originals, as they were proven.
     refused : mapping of str to Mismatch
         By role, why the others may not.
+    gaps : mapping of str to Gap
+        By role of `equal` where the original raised: such calls go on to it.
+    originals : mapping of str to callable
+        By role of `equal` what takes the calls that its equivalent leaves to it.
     """
 
     implementation: Implementation
     equal: Mapping[str, Function]
     refused: Mapping[str, Mismatch]
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """One case for one operation."""
-
-    case: Case
-    problem: Problem
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    originals: Mapping[str, Function] = field(default_factory=dict)
 
 
 def prove(implementation: Implementation, settled: Mapping[str, Function], *, contiguous: bool) -> Proof:
@@ -101,35 +100,55 @@ def prove(implementation: Implementation, settled: Mapping[str, Function], *, co
         return Proof(implementation, {}, {})
     trials = list(_trials(implementation))
     verdicts = [(trial, _judged(implementation, trial)) for trial in trials]
-    refused: dict[str, Mismatch] = {}
-    for role in implementation.targets:
-        mismatch = _first_mismatch(implementation, role, [(trial, found[role]) for trial, found in verdicts])
-        if mismatch is not None and role not in settled:
-            refused[role] = mismatch
-    refused = {**_adding_up(implementation, trials[0]), **refused}
+    usable = [(trial, found) for trial, found in verdicts if trial.case.name != _INTEGERS]
+    refused, gaps = _refused(implementation, [role for role in implementation.targets if role not in settled], usable)
     good = [role for role in implementation.targets if role not in refused and role not in settled]
     if not good:
         return Proof(implementation, {}, refused)
     calls = _calls(implementation, verdicts, good, contiguous)
-    usable = [(trial, found) for trial, found in verdicts if trial.case.name != _INTEGERS]
-    made = implementation.convention.fast(implementation, calls)
-    equal = {role: made[role] for role in good}
+    equal = {}
+    for role in good:
+        unproven = gaps[role].parts if role in gaps else ()
+        equal[role] = implementation.convention.fast(implementation, replace(calls, unproven=unproven))[role]
     mismatch = _lonely(implementation, good, calls, trials) or _together(implementation, equal, usable)
     if mismatch is not None:
         return Proof(implementation, {}, {**refused, **dict.fromkeys(good, mismatch)})
-    return Proof(implementation, equal, refused)
+    originals = {role: implementation[role] for role in good}
+    if not calls.foreign:
+        originals.update(implementation.convention.resuming(implementation, good))
+    return Proof(implementation, equal, refused, gaps, originals)
 
 
-def _trials(implementation: Implementation) -> Iterator[_Trial]:
+def _refused(
+    implementation: Implementation, roles: list[str], verdicts: list[tuple[Trial, dict[str, Verdict]]]
+) -> tuple[dict[str, Mismatch], dict[str, Gap]]:
+    """Why some roles may not be replaced, and what is unproven about the others."""
+    refused = _adding_up(implementation, roles, verdicts)
+    for role in roles:
+        mismatch = _first_mismatch(implementation, role, [(trial, found[role]) for trial, found in verdicts])
+        if mismatch is not None:
+            refused[role] = mismatch
+    gaps = find_gaps(implementation, verdicts, [role for role in roles if role not in refused])
+    for role, gap in gaps.items():
+        if not gap.parts:
+            text = (
+                f"{gap.trial.case.phrase} ({gap.trial.problem}) it raised {gap.said}, and nothing about the sizes tells"
+                " that from calls in which it ran"
+            )
+            refused[role] = Mismatch(gap.trial.case.name, text, problem=gap.trial.problem)
+    return refused, {role: gap for role, gap in gaps.items() if role not in refused}
+
+
+def _trials(implementation: Implementation) -> Iterator[Trial]:
     convention = implementation.convention
     for case in CASES:
         for operation in convention.operations:
             problem = case.draw(operation)
             if problem is not None:
-                yield _Trial(case, problem)
+                yield Trial(case, problem)
 
 
-def _judged(implementation: Implementation, trial: _Trial) -> dict[str, Verdict]:
+def _judged(implementation: Implementation, trial: Trial) -> dict[str, Verdict]:
     also = "repeat" if trial.case.also == "repeat" else "unmodified"  # not "dtype": that is learned
     try:
         return judge(implementation, trial.problem, also)
@@ -137,10 +156,10 @@ def _judged(implementation: Implementation, trial: _Trial) -> dict[str, Verdict]
         return dict.fromkeys(implementation.targets, Verdict(RAISED, "SystemExit"))
 
 
-def _first_mismatch(implementation: Implementation, role: str, found: list[tuple[_Trial, Verdict]]) -> Mismatch | None:
+def _first_mismatch(implementation: Implementation, role: str, found: list[tuple[Trial, Verdict]]) -> Mismatch | None:
     """The first case in which a role is wrong, or, if it never runs, what it raises."""
     for trial, verdict in found:
-        if verdict.kind == WRONG and trial.case.name != _INTEGERS:
+        if verdict.kind == WRONG:
             return _described(implementation, role, trial, verdict)
     if any(verdict.kind == OK and trial.case.name in _BASIC for trial, verdict in found):
         return None
@@ -151,12 +170,15 @@ def _first_mismatch(implementation: Implementation, role: str, found: list[tuple
     return Mismatch("", f"it could not be tried: {next((verdict.text for _, verdict in found), 'there is no case')}")
 
 
-def _adding_up(implementation: Implementation, trial: _Trial) -> dict[str, Mismatch]:
+def _adding_up(
+    implementation: Implementation, roles: list[str], verdicts: list[tuple[Trial, dict[str, Verdict]]]
+) -> dict[str, Mismatch]:
     """The backward functions that give something else when they are called again after the same forward pass."""
     convention, found = implementation.convention, {}
-    problem = convention.adapted(implementation, trial.problem)
-    backwards = [role for role in implementation.targets if role != next(iter(convention.gives))]
-    for role in backwards if convention.cached else ():
+    backwards = [role for role in roles if role != next(iter(convention.gives))] if convention.cached else []
+    for role in backwards:
+        trial = next((trial for trial, verdict in verdicts if verdict[role].kind == OK), verdicts[0][0])
+        problem = convention.adapted(implementation, trial.problem)
         try:
             _, context = convention.forward(implementation, problem)
             first, second = (deepcopy(convention.backward(implementation, problem, context, role)) for _ in range(2))
@@ -171,39 +193,40 @@ def _adding_up(implementation: Implementation, trial: _Trial) -> dict[str, Misma
     return found
 
 
-def _described(implementation: Implementation, role: str, trial: _Trial, verdict: Verdict) -> Mismatch:
+def _described(implementation: Implementation, role: str, trial: Trial, verdict: Verdict) -> Mismatch:
     problem, verdict = _smallest(implementation, role, trial, verdict)
     words = diagnose(verdict.array, verdict.got, problem)
     text = f"{trial.case.phrase} ({problem}) {verdict.text}" + (f": {words}" if words else "")
     return Mismatch(trial.case.name, text, verdict.array, verdict.difference, problem)
 
 
-def _smallest(implementation: Implementation, role: str, trial: _Trial, verdict: Verdict) -> tuple[Problem, Verdict]:
+def _smallest(implementation: Implementation, role: str, trial: Trial, verdict: Verdict) -> tuple[Problem, Verdict]:
     """The same with one image, one channel and one filter, as far as it is still wrong."""
     problem = implementation.convention.adapted(implementation, trial.problem)
     for part in ("images", "channels", "filters"):
         smaller = problem.only(**{part: 1})
-        found = _judged(implementation, _Trial(trial.case, smaller))[role]
+        found = _judged(implementation, Trial(trial.case, smaller))[role]
         if found.kind == WRONG:
             problem, verdict = smaller, found
     return problem, verdict
 
 
 def _calls(
-    implementation: Implementation, verdicts: list[tuple[_Trial, dict[str, Verdict]]], good: list[str], contiguous: bool
+    implementation: Implementation, verdicts: list[tuple[Trial, dict[str, Verdict]]], good: list[str], contiguous: bool
 ) -> Calls:
     """How the equivalents have to call fastconv."""
     whole = [found for trial, found in verdicts if trial.case.name == _INTEGERS]
     first = next(iter(implementation.convention.gives))
     exact = all(found[first].kind == OK for found in whole if first in found)
     fastest = available_backends()[0]  # where Numba cannot be imported, numpy is faster than loops all the same
-    calls = Calls(learn_dtypes(implementation, exact), contiguous, engine=fastest)
+    right = [trial.problem for trial, found in verdicts if all(found[role].kind == OK for role in good)]
+    calls = Calls(learn_dtypes(implementation, exact, right), contiguous, engine=fastest)
     foreign = implementation.convention.cached and _reads_theirs(implementation, calls, verdicts, good)
     return replace(calls, foreign=foreign)
 
 
 def _reads_theirs(
-    implementation: Implementation, calls: Calls, verdicts: list[tuple[_Trial, dict[str, Verdict]]], good: list[str]
+    implementation: Implementation, calls: Calls, verdicts: list[tuple[Trial, dict[str, Verdict]]], good: list[str]
 ) -> bool:
     """Whether the fast backward function understands what their forward function has kept."""
     if "backward" not in good or implementation.cls is not None:
@@ -214,7 +237,7 @@ def _reads_theirs(
     return all(_judged(mixed, trial)["backward"].kind == OK for trial in trials)
 
 
-def _lonely(implementation: Implementation, good: list[str], calls: Calls, trials: list[_Trial]) -> Mismatch | None:
+def _lonely(implementation: Implementation, good: list[str], calls: Calls, trials: list[Trial]) -> Mismatch | None:
     """Why one of a pair that is held together by a cache cannot be replaced alone."""
     if not implementation.convention.cached:
         return None
@@ -252,7 +275,7 @@ def _same(one: Any, other: Any) -> bool:
 def _together(
     implementation: Implementation,
     equal: Mapping[str, Function],
-    verdicts: list[tuple[_Trial, dict[str, Verdict]]],
+    verdicts: list[tuple[Trial, dict[str, Verdict]]],
 ) -> Mismatch | None:
     """Why the equivalents cannot stand beside what is left of the originals; None if they can.
 
@@ -272,7 +295,7 @@ def _together(
     return None
 
 
-def _unchanged(implementation: Implementation, mixed: Implementation, left: list[str], trial: _Trial) -> bool:
+def _unchanged(implementation: Implementation, mixed: Implementation, left: list[str], trial: Trial) -> bool:
     """Whether the roles that are left give the same beside the equivalents as among themselves."""
     convention = implementation.convention
     other = draw(trial.problem.operation, size=(9, 8), kernel=(2, 2), stride=(2, 2), seed=1)

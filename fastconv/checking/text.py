@@ -192,7 +192,10 @@ def advice(report: CheckReport) -> str:
         return f"Nothing is known of {', '.join(silent)}: no case could be put to it."
     if report.ok:
         return "fastconv.accelerate(module) replaces these functions by fast ones that compute the same."
-    return "fastconv.accelerate leaves a function as it is where its numbers differ."
+    return (
+        "fastconv.accelerate leaves a function as it is where its numbers differ, and calls like those in which it"
+        " raises to it."
+    )
 
 
 def plain_text(report: CheckReport) -> str:

@@ -122,21 +122,34 @@ _ABOUT: dict[str, tuple[Trait, ...]] = {
     "a stride that does not divide": (_with_a_rest,),
     "padding": (_padded,),
     "much padding": (_much_padded,),
+    "padding and a larger stride": (_padded, _stepping),
+    "padding and a stride that does not divide": (_padded, _with_a_rest),
+    "one padded rectangular image and a larger stride": (_rectangular, _padded, _stepping),
+    "many channels and padding": (_padded,),
+    "padding and gaps between windows": (_padded, _with_gaps),
+    "a 1x1 kernel and a larger stride": (_stepping,),
     "overlapping windows": (overlapping,),
+    "overlapping windows and a larger stride": (overlapping, _stepping),
+    "overlapping windows and a stride that does not divide": (overlapping, _with_a_rest),
+    "padding and overlapping wide windows": (overlapping, _wide, _padded),
     "overlapping rectangular windows": (overlapping, _oblong),
     "windows that overlap along one axis": (overlapping, _uneven_stride),
     "gaps between windows": (_with_gaps,),
+    "gaps between windows and no rest": (_with_gaps,),
+    "sliced float32 input and padding": (_padded, _stepping),
     "ties": (tied,),
     "ties in overlapping windows": (tied, overlapping),
     "negative input": (_negative,),
+    "negative input in overlapping windows": (_negative, overlapping),
     "negative input and padding": (_negative, _padded),
     "a different stride per axis": (_uneven_stride,),
     "different padding per axis": (_uneven_padding,),
     "dilation": (_dilated,),
     "dilation and stride": (_dilated, _stepping),
 }
-_STORED = ("input in Fortran order", "sliced input", "read-only input")  # about memory
-_TYPED = ("float32", "an integer image")  # about the dtype
+_BOTH = ("sliced float32 input and padding",)
+_STORED = ("input in Fortran order", "sliced input", "read-only input", *_BOTH)  # about memory
+_TYPED = ("float32", "an integer image", *_BOTH)  # about the dtype
 
 
 def keeps_traits(case: str, original: Problem) -> Trait:

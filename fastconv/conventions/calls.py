@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.conventions.properties import Part, Properties, properties_of
 from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from fastconv.functional.columns import col2im, im2col
 from fastconv.functional.conv import conv2d, conv2d_backward
@@ -45,6 +46,8 @@ class Calls:
         The backend.
     pairs : bool
         Take stride, padding and dilation per axis; otherwise leave such a call to the original.
+    unproven : tuple of frozenset of str
+        Leave a call with all the properties of one of these to the original: nothing is known about it.
     """
 
     dtypes: Mapping[DTypes, DTypes | None] = field(default_factory=dict)
@@ -52,9 +55,11 @@ class Calls:
     foreign: bool = True
     engine: str = "fast"
     pairs: bool = False
+    unproven: tuple[Part, ...] = ()
 
     def conv2d(self, x: Array, weight: Array, bias: Array | None, **options: Any) -> Any:
         """Convolve."""
+        self._check("forward", (x, weight, bias), _image(x, options), weight.shape[2:], options, len(weight))
         return self._forward(conv2d, (x, weight, bias), (), options)
 
     def conv2d_backward(self, dy: Array, x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Any:
@@ -63,11 +68,12 @@ class Calls:
         def run(dy: Array, x: Array, weight: Array, _: Array | None) -> tuple[Array | None, ...]:
             return tuple(conv2d_backward(dy, x, weight, backend=self.engine, **options))
 
-        self._check(options)
+        self._check("backward", (dy, x, weight), _image(x, options), weight.shape[2:], options, len(weight))
         return self.compute("backward", (dy, x, weight, bias), run)
 
     def max_pool2d(self, x: Array, kernel: Any, **options: Any) -> Any:
         """Largest element of every window."""
+        self._check("forward", (x,), _image(x, options), kernel, {"stride": kernel, **options})
         return self._forward(max_pool2d, (x,), (kernel,), options)
 
     def max_pool2d_backward(self, dy: Array, x: Array, kernel: Any, **options: Any) -> Any:
@@ -78,11 +84,12 @@ class Calls:
             _, indices = max_pool2d(x, kernel, return_indices=True, backend=self.engine, **options)
             return max_pool2d_backward(dy, indices, x.shape, layout=layout, backend=self.engine)
 
-        self._check(options)
+        self._check("backward", (dy, x), _image(x, options), kernel, {"stride": kernel, **options})
         return self.compute("backward", (dy, x), run)
 
     def avg_pool2d(self, x: Array, kernel: Any, **options: Any) -> Any:
         """Mean of every window."""
+        self._check("forward", (x,), _image(x, options), kernel, {"stride": kernel, **options})
         return self._forward(avg_pool2d, (x,), (kernel,), options)
 
     def avg_pool2d_backward(self, dy: Array, x: Array, kernel: Any, **options: Any) -> Any:
@@ -91,30 +98,52 @@ class Calls:
         def run(dy: Array, x: Array) -> Array:
             return avg_pool2d_backward(dy, x.shape, kernel, backend=self.engine, **options)
 
-        self._check(options)
+        self._check("backward", (dy, x), _image(x, options), kernel, {"stride": kernel, **options})
         return self.compute("backward", (dy, x), run)
 
     def im2col(self, x: Array, kernel: Any, **options: Any) -> Any:
         """Windows as columns, (N, C*KH*KW, OH*OW)."""
+        self._check("forward", (x,), x.shape, kernel, options)
         return self._forward(im2col, (x,), (kernel,), options)
 
     def col2im(self, columns: Array, size: Any, kernel: Any, **options: Any) -> Any:
         """Columns added back into planes."""
-        self._check(options)
+        image = (len(columns), columns.shape[1] // (kernel[0] * kernel[1]), *size)
+        self._check("backward", (columns,), image, kernel, options)
         return self.compute("backward", (columns,), lambda c: col2im(c, size, kernel, backend=self.engine, **options))
 
     def _forward(
         self, operation: Callable[..., Any], arrays: tuple[Any, ...], sizes: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        self._check(options)
         return self.compute("forward", arrays, lambda *given: operation(*given, *sizes, backend=self.engine, **options))
 
-    def _check(self, options: dict[str, Any]) -> None:
-        """Decline sizes of a kind that was not tried: words, and one for each axis."""
+    def _check(
+        self,
+        role: str,
+        arrays: tuple[Any, ...],
+        image: tuple[int, ...],
+        kernel: Any,
+        options: dict[str, Any],
+        filters: int | None = None,
+    ) -> None:
+        """Decline sizes of a kind that was not tried: words, one for each axis, and what is like a case that raised."""
         if not self.pairs:
             for name in _SIZES:
                 if name in options and not isinstance(options[name], _INTEGER):
                     raise Declined
+        if self.watches:
+            sizes = {name: options[name] for name in _SIZES if name in options}
+            self.meet(role, properties_of(arrays, image, filters, kernel, **sizes))
+
+    @property
+    def watches(self) -> bool:
+        """Whether the properties of a call matter."""
+        return bool(self.unproven)
+
+    def meet(self, role: str, found: Properties) -> None:
+        """Decline a call about which nothing is known."""
+        if found.touches(self.unproven):
+            raise Declined
 
     def compute(self, role: str, arrays: tuple[Any, ...], run: Callable[..., Any]) -> Any:
         """Run a call with the dtypes that were learned for it."""
@@ -150,3 +179,9 @@ class Calls:
         if isinstance(found, tuple):
             return tuple(None if array is None else np.ascontiguousarray(array) for array in found)
         return np.ascontiguousarray(found)
+
+
+def _image(x: Array, options: dict[str, Any]) -> tuple[int, ...]:
+    """N, C, H and W of an image in either layout."""
+    N, *planes = x.shape
+    return (N, planes[-1], *planes[:-1]) if options.get("layout", "NCHW") == "NHWC" else (N, *planes)

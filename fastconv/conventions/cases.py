@@ -124,6 +124,12 @@ CASES = (
     ),
     _case("a 1x1 kernel", "the kernel is squeezed away", {"size": (3, 4), "kernel": (1, 1)}, None),
     _case(
+        "a 1x1 kernel and a larger stride",
+        "as above, and the positions between the windows",
+        {"size": (5, 7), "kernel": (1, 1), "stride": (2, 2)},
+        None,
+    ),
+    _case(
         "a kernel as large as the image",
         "the one output position is lost",
         {"size": (3, 4), "kernel": (3, 4)},
@@ -147,7 +153,48 @@ CASES = (
         PADDED,
         {"size": (4, 4), "kernel": (2, 2), "stride": (2, 2), "padding": (1, 1)},
     ),
-    _case("much padding", "the padding is taken to be one", {**USUAL, "padding": (2, 2)}, None),
+    _case(
+        "much padding",
+        "the padding is taken to be one",
+        {**USUAL, "padding": (2, 2), "channels": 1, "filters": 1},
+        None,
+    ),
+    _case(
+        "padding and a larger stride",
+        "the stride is forgotten where the gradient is padded",
+        {**PADDED, "stride": (2, 2)},
+        {"size": (5, 5), "kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)},
+    ),
+    _case(
+        "padding and a stride that does not divide",
+        "the rest of the image is taken to be padding",
+        {"size": (6, 8), "kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)},
+        {"size": (5, 7), "kernel": (2, 2), "stride": (2, 2), "padding": (1, 1)},
+    ),
+    _case(
+        "one padded rectangular image and a larger stride",
+        "right for what has one size alone",
+        {**PADDED, "size": (5, 7), "stride": (2, 2), "images": 1, "channels": 1, "filters": 1},
+        {"size": (4, 6), "kernel": (2, 2), "stride": (2, 2), "padding": (1, 1), "images": 1, "channels": 1},
+    ),
+    _case(
+        "many channels and padding",
+        "as with many channels, where the image is padded",
+        {**CONV, "padding": (1, 1), "images": 3, "channels": 9, "filters": 10},
+        {**POOL, "padding": (1, 1), "images": 3, "channels": 9},
+    ),
+    _case(
+        "padding and gaps between windows",
+        "the last window, which lies in the padding, is lost",
+        {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3), "padding": (1, 1)},
+        {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3), "padding": (1, 1)},
+    ),
+    _case(
+        "negative input",
+        "the maximum starts from zero",
+        {**USUAL, "values": "negative"},
+        {**POOL, "values": "negative"},
+    ),
     _case(
         "overlapping windows",
         "the gradient of the input is assigned where it has to be added",
@@ -155,10 +202,28 @@ CASES = (
         USUAL,
     ),
     _case(
+        "overlapping windows and a larger stride",
+        "as above, and the position in the input is that of the output",
+        {"size": (7, 5), "kernel": (3, 3), "stride": (2, 2), "images": 1, "channels": 1, "filters": 1},
+        {"size": (7, 5), "kernel": (3, 3), "stride": (2, 2), "values": "negative"},
+    ),
+    _case(
+        "overlapping windows and a stride that does not divide",
+        "as above, and the rest of the image shifts them",
+        {"size": (8, 7), "kernel": (4, 4), "stride": (3, 3)},
+        {"size": (6, 6), "kernel": (3, 3), "stride": (2, 2), "values": "negative"},
+    ),
+    _case(
         "overlapping rectangular windows",
         "as above, along one axis",
         {"size": (6, 5), "kernel": (3, 2), "stride": (2, 2), "padding": (1, 1)},
-        {"size": (5, 6), "kernel": (3, 2), "stride": (2, 2)},
+        {"size": (5, 6), "kernel": (3, 2), "stride": (2, 2), "values": "negative"},
+    ),
+    _case(
+        "padding and overlapping wide windows",
+        "height and width are exchanged where both have to fit",
+        {"size": (4, 5), "kernel": (2, 3), "padding": (1, 1)},
+        {"size": (6, 5), "kernel": (2, 3), "stride": (2, 2), "padding": (1, 1)},
     ),
     _case(
         "windows that overlap along one axis",
@@ -171,6 +236,12 @@ CASES = (
         "the stride is taken to be the size of the window",
         {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3)},
         {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3)},
+    ),
+    _case(
+        "gaps between windows and no rest",
+        "as above; the window ends with the image",
+        {"size": (5, 8), "kernel": (2, 2), "stride": (3, 3)},
+        {"size": (5, 8), "kernel": (2, 2), "stride": (3, 3), "values": "negative"},
     ),
     _case(
         "a large kernel",
@@ -193,15 +264,16 @@ CASES = (
         only="max",
     ),
     _case(
-        "negative input",
-        "the maximum starts from zero",
+        "negative input in overlapping windows",
+        "as with negative input; of several numbers one is above zero nearly always, unless all are drawn below",
+        None,
         {**USUAL, "values": "negative"},
-        {**POOL, "values": "negative"},
+        only="max",
     ),
     _case(
         "negative input and padding",
         "the padding of a maximum is zero where it has to be minus infinity",
-        {**PADDED, "values": "negative"},
+        {**PADDED, "values": "negative", "images": 1},
         {"size": (5, 5), "kernel": (3, 3), "stride": (2, 2), "padding": (1, 1), "values": "negative"},
     ),
     _case(
@@ -235,6 +307,12 @@ CASES = (
         {**POOL, "memory": "F"},
     ),
     _case(
+        "sliced float32 input and padding",
+        "as below, where the image is padded",
+        {**PADDED, "size": (6, 5), "stride": (2, 2), "memory": "sliced", "dtype": np.float32},
+        {**POOL, "size": (6, 4), "padding": (1, 1), "memory": "sliced", "dtype": np.float32},
+    ),
+    _case(
         "sliced input",
         "strides are computed from the shape",
         {**USUAL, "memory": "sliced"},
@@ -263,7 +341,7 @@ CASES = (
         "inputs looked at afterwards",
         "an input is changed in place",
         {**PADDED, "size": (4, 5)},
-        {**POOL, "size": (6, 4)},
+        {**POOL, "size": (6, 4), "images": 1, "channels": 1},
         also="unmodified",
     ),
     _case(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastconv.conventions.calls import Calls
@@ -126,6 +126,23 @@ class Convention:
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         """Return a drop-in equivalent for every role: same arguments, same results, by the fast backend."""
         raise NotImplementedError
+
+    def resuming(self, implementation: Implementation, roles: Sequence[str]) -> dict[str, Function]:
+        """Return originals that can go on after a fast forward pass, which keeps nothing for them.
+
+        Parameters
+        ----------
+        implementation : Implementation
+            The originals.
+        roles : sequence of str
+            Those that are replaced.
+
+        Returns
+        -------
+        dict of str to callable
+            By role: the original, which runs its own forward pass first; without those that can go on as they are.
+        """
+        return {}
 
     def __repr__(self) -> str:
         return f"<convention {self.name}: {self.form}>"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.conventions.calls import Calls
+from fastconv.conventions.calls import Calls, Declined
 from fastconv.conventions.convention import CONV_ROLES, POOL_ROLES, Cache, one, parameter_names, uneven, words
 from fastconv.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS, Cached, cached_role, known
 from fastconv.conventions.implementation import Function, Implementation
@@ -26,10 +26,20 @@ def _moved(array: Any, axes: tuple[int, ...]) -> Any:
     return array.transpose(axes) if isinstance(array, np.ndarray) and array.ndim == len(axes) else array
 
 
-def _options(sizes: Any) -> dict[str, Any]:
-    """Sizes of a convolution; the size of the filters may be said among them."""
+def _options(sizes: Any, weight: Any) -> dict[str, Any]:
+    """Sizes of a convolution with square kernels; their size may be said among them."""
+    if weight.shape[0] != weight.shape[1]:
+        raise Declined
     known(sizes, 2 + ("f" in sizes))
     return {"stride": sizes["stride"], "padding": sizes["pad"], "layout": LAYOUT}
+
+
+def _size(sizes: Any) -> int:
+    """The one size of square windows."""
+    size: int = known(sizes, 2)["f"]
+    if not isinstance(size, (int, np.integer)):
+        raise Declined
+    return size
 
 
 class _Coursera(Cached):
@@ -82,13 +92,13 @@ class Conv(_Coursera):
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         def forward(A_prev: Any, W: Any, b: Any, hparameters: Any) -> tuple[Any, Any]:
-            options = _options(hparameters)
+            options = _options(hparameters, W)
             y = calls.conv2d(A_prev, W.transpose(FILTERS), b.reshape(-1), **options)
             return y, Cache((A_prev, W, b, hparameters))
 
         def backward(dZ: Any, cache: Any) -> tuple[Any, Any, Any]:
             x, weight, bias, sizes = self.unpacked(cache, calls)
-            options = _options(sizes)
+            options = _options(sizes, weight)
             dx, dweight, dbias = calls.conv2d_backward(dZ, x, weight.transpose(FILTERS), bias.reshape(-1), **options)
             return dx, calls.stored(dweight.transpose(TO_FILTERS)), dbias.reshape(1, 1, 1, -1)
 
@@ -136,12 +146,12 @@ class Pool(_Coursera):
         gradients = {"max": calls.max_pool2d_backward, "average": calls.avg_pool2d_backward}
 
         def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> tuple[Any, Any]:
-            y = pools[mode](A_prev, known(hparameters, 2)["f"], stride=hparameters["stride"], layout=LAYOUT)
+            y = pools[mode](A_prev, _size(hparameters), stride=hparameters["stride"], layout=LAYOUT)
             return y, Cache((A_prev, hparameters))
 
         def backward(dA: Any, cache: Any, mode: str = "max") -> Any:
             x, sizes = self.unpacked(cache, calls)
-            return gradients[mode](dA, x, known(sizes, 2)["f"], stride=sizes["stride"], layout=LAYOUT)
+            return gradients[mode](dA, x, _size(sizes), stride=sizes["stride"], layout=LAYOUT)
 
         return {"forward": forward, "backward": backward}
 

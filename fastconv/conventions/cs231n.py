@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastconv.conventions.calls import Calls, Declined
@@ -70,6 +71,23 @@ class Cached(Convention):
             return None, arguments
         y, cache = implementation["forward"](*arguments)
         return y, cache
+
+    def resuming(self, implementation: Implementation, roles: Sequence[str]) -> dict[str, Function]:
+        """Their backward function with a cache of theirs in place of ours, which holds the arguments of forward."""
+        if not {"forward", "backward"} <= {*roles}:
+            return {}
+
+        forward, original = implementation["forward"], implementation["backward"]
+        signature = inspect.signature(original)
+
+        def backward(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            _, (name, cache), *others = bound.arguments.items()  # such as the mode of a pooling
+            if type(cache) is Cache:
+                _, bound.arguments[name] = forward(*cache, **dict(others))
+            return original(*bound.args, **bound.kwargs)
+
+        return {"backward": backward}
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         """Arguments of the forward function, which are what the documented cache holds."""

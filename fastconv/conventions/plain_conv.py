@@ -47,7 +47,9 @@ class Conv(Plain):
         found = self.call(implementation, "backward", self.values(problem, rank))
         if not isinstance(found, tuple) or len(found) not in (2, 3):
             raise TypeError(f"{implementation.label} returns no pair or triple of gradients")
-        implementation.details["gradients"] = len(found)
+        count = implementation.details.setdefault("gradients", len(found))
+        if len(found) != count:
+            raise TypeError(f"{implementation.label} returns {len(found)} gradients, and at first {count}")
         dx, dweight = with_axes(found[0], planes), with_axes(found[1], filters)
         dbias = found[2] if len(found) == 3 else None
         return Results(

@@ -38,7 +38,7 @@ class Results(NamedTuple):
     dbias: Any = None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def expected(problem: Problem, backend: str = "naive") -> Results:
     """Return output and gradients of a problem, by the loops of the naive backend in float64.
 
@@ -67,7 +67,7 @@ def expected(problem: Problem, backend: str = "naive") -> Results:
     return _results(problem, exactly, backend)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def rounding(problem: Problem, backend: str = "naive") -> Results:
     """Return what the rounding errors of every result are proportional to (see `fastconv.testing.magnitude`)."""
     return _results(problem, magnitude, backend)._replace(**({"y": 0.0} if problem.operation == "max_pool2d" else {}))

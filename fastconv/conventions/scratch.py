@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -58,6 +58,19 @@ class _Layer(Convention):
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
         layer = self.layer(implementation, problem)
         return layer.forward(problem.stored(problem.x)), layer
+
+    def resuming(self, implementation: Implementation, roles: Sequence[str]) -> dict[str, Function]:
+        """Their backward method, after their own forward pass on the input of the last fast one."""
+        if not {"forward", "backward"} <= {*roles}:
+            return {}
+
+        def backward(self: Any, *args: Any, **kwargs: Any) -> Any:
+            kept = vars(self).get(_KEPT)
+            if kept is not None and kept is self.x:
+                implementation["forward"](self, kept)
+            return implementation["backward"](self, *args, **kwargs)
+
+        return {"backward": backward}
 
     def kept(self, run: Callable[[Any, Any], Any]) -> Function:
         """Forward method that keeps its input for the fast backward method."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,19 @@ class Conv(_Layers):
             _summed([[each.weights_grad for each in of_layer] for of_layer in filters]) if "dweight" in given else None,
             _summed([[each.bias_grad for each in of_layer] for of_layer in filters]) if "dbias" in given else None,
         )
+
+    def resuming(self, implementation: Implementation, roles: Sequence[str]) -> dict[str, Function]:
+        """Their parts of the backward pass, after their own forward pass on the last image."""
+
+        def resumed(original: Function) -> Function:
+            def part(self: Any, *args: Any, **kwargs: Any) -> Any:
+                implementation["forward"](self, self.input_array)
+                return original(self, *args, **kwargs)
+
+            return part
+
+        parts = [role for role in roles if role.startswith("bp_")] if "forward" in roles else []
+        return {role: resumed(implementation[role]) for role in parts}
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         def forward(self: Any, input_array: Any) -> None:
@@ -255,7 +269,8 @@ class ConvFunction(Convention):
         y = np.zeros((len(problem.x), len(weight), *problem.out))
         for image, outputs in zip(problem.x, y):
             for kernel, output, number in zip(weight, outputs, bias):
-                arrays = problem.stored(image), problem.stored(kernel), output
+                pair = (image, kernel) if len(image) > 1 else (image[0], kernel[0])  # one channel may be said as none
+                arrays = *map(problem.stored, pair), output
                 implementation["forward"](*arrays, one(problem.stride), float(number))
         return y, None
 
