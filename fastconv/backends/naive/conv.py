@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.base import Array, Backend, Gradients
+from fastconv.backends.naive.totals import Totals
 from fastconv.backends.naive.windows import window_at, windows_of
 from fastconv.geometry import ConvGeometry
 
@@ -37,23 +38,22 @@ class ConvLoops(Backend):
         """Gradients of conv2d and its kin."""
         dtype = x.dtype
         x, weight = x.astype(np.float64), weight.astype(np.float64)
-        dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(geometry.filters)
+        dx, dweight, dbias = Totals(x.shape), Totals(weight.shape), Totals(geometry.filters)
         windows = list(windows_of(geometry))
         for n in range(geometry.batch):
             for f in range(geometry.filters):
                 group = f // geometry.group_filters
                 first = group * geometry.group_channels
-                planes = x[n, first : first + geometry.group_channels]
-                dplanes = dx[n, first : first + geometry.group_channels]
+                channels = slice(first, first + geometry.group_channels)
                 for position, cells, taps in windows:
                     g = float(dy[(n, f, *position)])
                     if "x" in needs:
-                        dplanes[(..., *cells)] += g * weight[(f, ..., *taps)]
+                        dx.add((n, channels, *cells), g * weight[(f, ..., *taps)])
                     if "weight" in needs:
-                        dweight[f] += g * window_at(planes, geometry, cells, taps)
-                    dbias[f] += g
+                        dweight.add(f, g * window_at(x[n, channels], geometry, cells, taps))
+                    dbias.add(f, g)
         return (
-            dx.astype(dtype) if "x" in needs else None,
-            dweight.astype(dtype) if "weight" in needs else None,
-            dbias.astype(dtype) if "bias" in needs else None,
+            dx.rounded(dtype) if "x" in needs else None,
+            dweight.rounded(dtype) if "weight" in needs else None,
+            dbias.rounded(dtype) if "bias" in needs else None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.base import Array, Backend, Gradients
+from fastconv.backends.naive.totals import Totals
 
 __all__ = ["LinearLoops"]
 
@@ -28,17 +29,17 @@ class LinearLoops(Backend):
         """Gradients of linear."""
         dtype = x.dtype
         x, weight = x.astype(np.float64), weight.astype(np.float64)
-        dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(len(weight))
+        dx, dweight, dbias = Totals(x.shape), Totals(weight.shape), Totals(len(weight))
         for n in range(len(x)):
             for o in range(len(weight)):
                 g = float(dy[n, o])
                 if "x" in needs:
-                    dx[n] += g * weight[o]
+                    dx.add(n, g * weight[o])
                 if "weight" in needs:
-                    dweight[o] += g * x[n]
-                dbias[o] += g
+                    dweight.add(o, g * x[n])
+                dbias.add(o, g)
         return (
-            dx.astype(dtype) if "x" in needs else None,
-            dweight.astype(dtype) if "weight" in needs else None,
-            dbias.astype(dtype) if "bias" in needs else None,
+            dx.rounded(dtype) if "x" in needs else None,
+            dweight.rounded(dtype) if "weight" in needs else None,
+            dbias.rounded(dtype) if "bias" in needs else None,
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
 from fastconv.backends.base import Array, Backend, Gradients
+from fastconv.backends.numpy.products import add_in_pairs, product, row_sums
 from fastconv.backends.numpy.windows import gather, scatter
 from fastconv.geometry import ConvGeometry
 from fastconv.settings import get_options
@@ -22,6 +24,14 @@ def _batches(geometry: ConvGeometry, itemsize: int) -> Iterator[slice]:
         yield slice(first, min(first + step, geometry.batch))
 
 
+def _gradients_of_images(rows: Array, x: Array, geometry: ConvGeometry) -> Iterator[Array]:
+    """Gradient of the weights of each image, dY Xᵀ."""
+    g = geometry
+    for images in _batches(g, x.itemsize):
+        cols = gather(x[images], g).reshape(-1, g.groups, g.group_channels * g.taps, g.windows)
+        yield from product(rows[images], cols.swapaxes(2, 3))  # (N, G, Fg, L) @ (N, G, L, K)
+
+
 class ConvProducts(Backend):
     """Convolution: im2col, a product, col2im."""
 
@@ -32,7 +42,7 @@ class ConvProducts(Backend):
         matrix = weight.reshape(g.groups, g.group_filters, g.group_channels * g.taps)
         for images in _batches(g, x.itemsize):
             cols = gather(x[images], g).reshape(-1, g.groups, g.group_channels * g.taps, g.windows)
-            y[images] = np.matmul(matrix, cols).reshape(-1, *g.output_shape[1:])  # (G, Fg, K) @ (N, G, K, L)
+            y[images] = product(matrix, cols).reshape(-1, *g.output_shape[1:])  # (G, Fg, K) @ (N, G, K, L)
         if bias is not None:
             y += bias.reshape(-1, *(1,) * g.rank)
         return y
@@ -44,15 +54,16 @@ class ConvProducts(Backend):
         """Gradients of conv2d and its kin: dW = dY Xᵀ, dX = col2im(Wᵀ dY)."""
         g = geometry
         matrix = weight.reshape(g.groups, g.group_filters, g.group_channels * g.taps)
-        dx = np.empty(g.input_shape, x.dtype) if "x" in needs else None
-        dmatrix = np.zeros(matrix.shape, x.dtype) if "weight" in needs else None
-        for images in _batches(g, x.itemsize):
-            rows = dy[images].reshape(-1, g.groups, g.group_filters, g.windows)
-            if dmatrix is not None:
-                cols = gather(x[images], g).reshape(-1, g.groups, g.group_channels * g.taps, g.windows)
-                dmatrix += np.matmul(rows, cols.swapaxes(2, 3)).sum(axis=0)  # (N, G, Fg, L) @ (N, G, L, K)
-            if dx is not None:
-                dcols = np.matmul(matrix.swapaxes(1, 2), rows)  # (G, K, Fg) @ (N, G, Fg, L)
+        rows = dy.reshape(g.batch, g.groups, g.group_filters, g.windows)
+        dx = dweight = dbias = None
+        if "x" in needs:
+            dx = np.empty(g.input_shape, x.dtype)
+            for images in _batches(g, x.itemsize):
+                dcols = product(matrix.swapaxes(1, 2), rows[images])  # (G, K, Fg) @ (N, G, Fg, L)
                 dx[images] = scatter(dcols.reshape(-1, g.channels, *g.kernel, *g.out), g)
-        dbias = dy.reshape(g.batch, g.filters, g.windows).sum(axis=2).sum(axis=0) if "bias" in needs else None
-        return dx, None if dmatrix is None else dmatrix.reshape(weight.shape), dbias
+        if "weight" in needs:
+            zeros = np.zeros((1, *matrix.shape), x.dtype)  # the gradient of no images
+            dweight = add_in_pairs(chain(zeros, _gradients_of_images(rows, x, g))).reshape(weight.shape)
+        if "bias" in needs:
+            dbias = row_sums(np.moveaxis(dy, 1, 0).reshape(g.filters, -1))
+        return dx, dweight, dbias

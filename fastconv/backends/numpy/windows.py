@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.numpy.products import add_in_pairs
 from fastconv.geometry import WindowGeometry
 
 __all__ = ["Slices", "gather", "pad", "scatter", "tap_slices"]
 
 Slices = tuple[Any, ...]  # slices, to be spliced into an index
+TAPS = 32  # that are added to a cell one after the other
 
 
 def _margins(geometry: WindowGeometry) -> list[tuple[int, int]]:
@@ -53,8 +55,14 @@ def scatter(cols: Array, geometry: WindowGeometry) -> Array:
     """(N, C, *kernel, *out) -> (N, C, *size), the adjoint of `gather`."""
     margins = _margins(geometry)
     padded_size = [before + size + after for size, (before, after) in zip(geometry.size, margins)]
-    padded = np.zeros((*cols.shape[:2], *padded_size), cols.dtype)
-    for tap, cells in tap_slices(geometry):
-        padded[(..., *cells)] += cols[(slice(None), slice(None), *tap)]
+
+    def spread(taps: list[tuple[Slices, Slices]]) -> Array:
+        padded = np.zeros((*cols.shape[:2], *padded_size), cols.dtype)
+        for tap, cells in taps:
+            padded[(..., *cells)] += cols[(slice(None), slice(None), *tap)]
+        return padded
+
+    taps = list(tap_slices(geometry))
+    padded = add_in_pairs(spread(taps[first : first + TAPS]) for first in range(0, len(taps), TAPS))
     inner: Slices = tuple(slice(before, before + size) for size, (before, _) in zip(geometry.size, margins))
     return padded[(..., *inner)]
