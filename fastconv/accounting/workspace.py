@@ -25,11 +25,15 @@ _LARGEST_BAND = 2**22  # of a segment of a row that would be halo for the most p
 _SHORT_ROW, _SHORTEST_SEGMENT = 2**8, 2**6  # pixels of a row that stays whole where it can; of a segment
 _TALLEST = 28  # pixels of a tile
 _SPLITS, _SPLIT_PIXELS, _SPLIT_BYTES = 16, 2**10, 2**22  # partial sums of a weight gradient, see `plan_weight`
+# Up to these no sum has so many chunks that what it rounds off is kept beside the result: products of a result, and of
+# one of a linear layer, in place and by dots; chunks of a weight gradient
+_FEW_PRODUCTS, _FEW_INPUTS, _FEW_LINES, _FEW_DOTS, _FEW_CHUNKS = 19_000, 39_000, 1_700, 50_000, 54
+_SMALL_CHUNK, _WIDE_WINDOW = 100, 2**16  # pixels, unless so many bytes of a column of a window make bands short
 _SERIAL_FLOPS = 1_500_000  # below this there is one thread
 _TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
 
 
-_CHUNK = 384  # products that are added up in a register
+_CHUNKS = (384, 512, 768)  # products that are added to a result at a time
 _PANEL, _BLOCK = 2**18, 512  # bytes of packed weights of a linear layer, and of the widest row of a block
 _FEW_ROWS, _DOTS = 8, 8  # rows of a linear layer that are dots, and how many at a time
 
@@ -170,7 +174,9 @@ def _forward(sizes: _Lowering) -> int:
     packed = _packed(sizes.groups, sizes.lanes, taps * sizes.depth, sizes.itemsize)
     heavy = sizes.lanes * taps > sizes.batch * prod(axis.size for axis in sizes.axes)
     most = _HEAVY_BAND if heavy else _BAND
-    return _whole_lines(packed) + sizes.threads * (_source_band(sizes, most) + heavy * _PACK)
+    result = sizes.batch * prod(axis.out for axis in sizes.axes) * sizes.groups * sizes.lanes * sizes.itemsize
+    lost = result if taps * sizes.depth > _FEW_PRODUCTS else 0
+    return _whole_lines(packed) + sizes.threads * (_source_band(sizes, most) + heavy * _PACK) + lost
 
 
 def _source_band(sizes: _Lowering, most: int) -> int:
@@ -190,6 +196,14 @@ def _weight_gradient(sizes: _Lowering) -> int:
     depth, height, width = sizes.axes
     rows = sizes.batch * depth.out * height.out
     splits = max(1, min(_SPLITS, rows * width.out // _SPLIT_PIXELS, _SPLIT_BYTES // size))
+    pixels, window = rows * width.out, depth.kernel * height.extent * sizes.pixel * sizes.itemsize
+    tight = sizes.limit < _LARGEST_BAND or window > _WIDE_WINDOW  # a chunk may be a single pixel
+    if (
+        sizes.depth == 1 and sizes.pixel == sizes.lanes
+    ):  # depthwise: of a few rows each, where many would round too much
+        splits = max(splits, min(rows // 3, _SPLIT_BYTES // size))
+    if splits == 1 and (pixels if tight else pixels // _SMALL_CHUNK) > _FEW_CHUNKS:
+        splits = 2
     most = _HEAVY_BAND if size > _HEAVY else _BAND
     shortest = min(4, width.out) * sizes.pixel * sizes.itemsize  # a row of pixels, or a segment
     table = 16 * min(rows * width.out, max(1, most // shortest))
@@ -210,7 +224,10 @@ def _by_phases(sizes: _Lowering, *, depthwise: bool) -> int:
     heavy = lanes * prod(taps) > sizes.batch * prod(axis.out for axis in sizes.axes)
     rows, most = images * counts[0] * (counts[1] - 1 + extents[1]), _HEAVY_BAND if heavy else _BAND
     band = _band(rows, extents[1], row, most, sizes.limit) + heavy * _PACK
-    return _whole_lines(_packed(sizes.groups, lanes, prod(taps) * reduction, sizes.itemsize)) + sizes.threads * band
+    result = sizes.batch * prod(axis.size for axis in sizes.axes) * sizes.groups * lanes * sizes.itemsize
+    lost = result if prod(taps) * reduction > _FEW_PRODUCTS else 0
+    packed = _packed(sizes.groups, lanes, prod(taps) * reduction, sizes.itemsize)
+    return _whole_lines(packed) + sizes.threads * band + lost
 
 
 def _prefers_columns(geometry: ConvGeometry, itemsize: int) -> bool:
@@ -266,23 +283,32 @@ def linear_workspace(rows: int, inputs: int, outputs: int, itemsize: int, thread
     if rows == 0:
         return Workspace(0, 0, 0)
     forward = rows * _DOTS * _LINE * threads
-    if rows > _FEW_ROWS:
+    if rows > _FEW_ROWS or inputs > _FEW_DOTS:
         turned = _whole_lines((outputs + _TALLEST) * _panel_row(rows, inputs, itemsize)) + _TALLEST * _BLOCK
         forward = max(
-            _panels(outputs, inputs, itemsize, threads), _panels(rows, inputs, itemsize, threads) + threads * turned
-        )
-    return Workspace(forward, _panels(inputs, outputs, itemsize, threads), _panels(inputs, rows, itemsize, threads))
+            forward, _panels(outputs, inputs, itemsize, threads),
+            _panels(rows, inputs, itemsize, threads) + threads * turned,
+        )  # fmt: skip
+    lost = [
+        rows * outputs if inputs > _FEW_INPUTS else 0,
+        rows * inputs if outputs > (_FEW_LINES if rows <= _TALLEST else _FEW_INPUTS) else 0,
+        outputs * inputs if rows > _FEW_INPUTS else 0,
+    ]
+    most = (forward, _panels(inputs, outputs, itemsize, threads), _panels(inputs, rows, itemsize, threads))
+    return Workspace(*(panels + itemsize * numbers for panels, numbers in zip(most, lost)))
 
 
-def _panel_chunk(length: int) -> int:
-    """Lines of a panel: the reduction in equal pieces."""
-    return -(-length // -(-length // _CHUNK))
+def _panel_chunks(length: int) -> list[int]:
+    """Lines that a panel may have: the reduction in equal pieces."""
+    return [-(-length // -(-length // most)) for most in _CHUNKS]
 
 
 def _panel_row(lanes: int, length: int, itemsize: int) -> int:
     """Bytes of a line of a panel: whole blocks, as many as fit."""
-    return min(_whole_lines(lanes * itemsize) + _BLOCK, max(_BLOCK, _PANEL // _panel_chunk(length)))
+    return min(_whole_lines(lanes * itemsize) + _BLOCK, max(_BLOCK, _PANEL // min(_panel_chunks(length))))
 
 
 def _panels(lanes: int, length: int, itemsize: int, threads: int) -> int:
-    return threads * _whole_lines(_panel_chunk(length) * _panel_row(lanes, length, itemsize))
+    widest = _whole_lines(lanes * itemsize) + _BLOCK
+    most = max(chunk * min(widest, max(_BLOCK, _PANEL // chunk)) for chunk in _panel_chunks(length))
+    return threads * _whole_lines(most)

@@ -2,9 +2,9 @@
 
 Forward and input gradient are the same computation on other arguments, and so are 1-D, 2-D and 3-D. For each output row
 of a band, and each block of filters, the row is cut into tiles of nearly equal size; a tile runs over the chunks of the
-reduction, at most 384 products each, and adds them up in the result. The chunks bound the rounding error: the worst
-case, a constant added again and again, is 49 eps off after 4,608 products in chunks of 384, 575 eps in one run. Their
-boundaries depend on the geometry alone.
+reduction, 384 products each or some more, and adds them up in the result. How many there may be follows from the
+rounding error that is promised (`fastconv.backends.fast.depth`): where there are more, the tiles are compensated, and
+what they round off is `LOST` bytes behind the result. All that depends on the geometry alone.
 
 The readable twin, with arrays in place of addresses, is::
 
@@ -28,7 +28,7 @@ CONV = Block(
     + """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
     A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL
-    ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL
+    ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL LOST
 """
 )
 # one block of filters: two tiles (tall, one row less), byte offsets into a, b and c, step of b, lanes of the last
@@ -51,7 +51,7 @@ BIAS, Y, Y_N, Y_D, Y_H, Y_W, Y_GROUP = (_I[name] for name in ("BIAS", "Y", "Y_N"
 TILES_BIG, TILES, M_BIG, M_SMALL = _I["TILES_BIG"], _I["TILES"], _I["M_BIG"], _I["M_SMALL"]
 ROW_TASKS, BLOCK_TASKS, AHEAD, STREAM = _I["ROW_TASKS"], _I["BLOCK_TASKS"], _I["AHEAD"], _I["STREAM"]
 
-PACK_BLOCK, PACK_KERNEL, PANEL = _I["PACK"], _I["PACK_KERNEL"], _I["PANEL"]
+PACK_BLOCK, PACK_KERNEL, PANEL, LOST = _I["PACK"], _I["PACK_KERNEL"], _I["PANEL"], _I["LOST"]
 
 _E = BLOCK_ENTRY.index
 ENTRY = 8 * len(BLOCK_ENTRY.names)
@@ -86,6 +86,7 @@ def tile_chunks(args, tile, entry, a, b, init, c):
             integer(entry, TAIL),
             a,
             0,
+            integer(args, LOST),
         )
         init, init_row = c, y_pixel
 
@@ -108,7 +109,7 @@ def _row(args, part, entry, first, last, a, b, init, init_row, c):
             following, step = c + m * y_pixel, y_pixel if steps <= 160 else m * y_pixel // steps
         call_tile(
             tile, segments, offsets, length, a, a_pixel, a_k, b, b_k, init, init_row, c, y_pixel, tail,
-            following, step,
+            following, step, integer(args, LOST),
         )  # fmt: skip
         a += m * a_pixel
         c += m * y_pixel

@@ -47,14 +47,14 @@ def _runs(args, tile, rest, m, weights, scratch, line):
                 a = weights + first * line
                 call_tile(
                     tile, 1, integer(args, NO_OFFSETS), length, a, integer(args, W_ROW), line, x + first * line,
-                    line, init, step, c, line, 0, a, 0,
+                    line, init, step, c, line, 0, a, 0, 0,
                 )  # fmt: skip
                 init, step = c, line
             if left and first + run > vectors:  # the numbers that do not fill a vector
                 a = weights + vectors * line
                 call_tile(
                     rest, 1, integer(args, NO_OFFSETS), 1, a, integer(args, W_ROW), line, x + vectors * line,
-                    line, init, step, c, line, left, a, 0,
+                    line, init, step, c, line, left, a, 0, 0,
                 )  # fmt: skip
 
 

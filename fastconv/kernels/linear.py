@@ -37,7 +37,7 @@ PRODUCT = Block(
     """
     A A_ROW A_K B B_ROW PACK C C_ROW INIT ZERO_ROW LENGTH CHUNK TILES TILES_BIG M_BIG M_SMALL BLOCKS BLOCK_TABLE
     GROUP LANE_ROWS LAST_LANE_ROWS COLUMNS NO_OFFSETS SWAPPED T_ROW T_ROWS SCRATCH SCRATCH_STRIDE PANELS
-    ROW_TASKS LANE_TASKS STREAM AHEAD
+    ROW_TASKS LANE_TASKS STREAM AHEAD LOST
 """
 )
 # one block of lanes: two tiles (tall, one row less), first lane, valid lanes, lanes in whole vectors, tail
@@ -52,7 +52,7 @@ GROUP, LANE_ROWS, LAST_LANE_ROWS = _I["GROUP"], _I["LANE_ROWS"], _I["LAST_LANE_R
 COLUMNS, NO_OFFSETS, SWAPPED = _I["COLUMNS"], _I["NO_OFFSETS"], _I["SWAPPED"]
 T_ROW, T_ROWS, SCRATCH, SCRATCH_STRIDE = _I["T_ROW"], _I["T_ROWS"], _I["SCRATCH"], _I["SCRATCH_STRIDE"]
 PANELS, ROW_TASKS, LANE_TASKS, STREAM = _I["PANELS"], _I["ROW_TASKS"], _I["LANE_TASKS"], _I["STREAM"]
-AHEAD = _I["AHEAD"]
+AHEAD, LOST = _I["AHEAD"], _I["LOST"]
 ENTRY = 8 * len(LINEAR_ENTRY.names)
 TILE_BIG, TILE_SMALL, FIRST, VALID, WIDTH, TAIL = (LINEAR_ENTRY.index[name] for name in LINEAR_ENTRY.names)
 
@@ -151,7 +151,7 @@ def _chunk(args, scratch, first_block, last_block, first_tile, last_tile, k, len
             tile = integer(entry, TILE_BIG) if t < tall else integer(entry, TILE_SMALL)
             call_tile(
                 tile, 1, integer(args, NO_OFFSETS), length, a, integer(args, A_ROW), integer(args, A_K), b, b_k,
-                init, init_row, c, c_row, integer(entry, TAIL), ahead, ahead_k,
+                init, init_row, c, c_row, integer(entry, TAIL), ahead, ahead_k, integer(args, LOST),
             )  # fmt: skip
             panel += integer(args, CHUNK) * width * item
             column += width * item

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _I64 = ir.IntType(64)
-TILE_ARGUMENTS = 15
+TILE_ARGUMENTS = 16
 SLIDE_ARGUMENTS = 13
 
 
@@ -254,8 +254,9 @@ def call_kernel(typing_context, kernel, arguments_address, task):
 
 @intrinsic
 def call_tile(
-    typing_context, tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k
-):
+    typing_context, tile,
+    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
+):  # fmt: skip
     """Call the micro-kernel at an address; the arguments are those of `fastconv.kernels.tile`."""
 
     def codegen(context, builder, signature, arguments):

@@ -32,6 +32,7 @@ from numba.extending import intrinsic
 from fastconv.kernels.emitter import Emitter
 from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, c_function
 from fastconv.kernels.memory import SLIDE_ARGUMENTS
+from fastconv.kernels.partial_sums import MOST, emit_sums
 from fastconv.kernels.twins import slide_taps, slide_windows
 
 __all__ = ["TAPS", "WINDOWS", "Slide", "emit_slide", "slide_address"]
@@ -130,19 +131,24 @@ def _emit_windows(emit: Emitter, slide: Slide, arguments: list[ir.Value]) -> Non
 def _emit_taps(emit: Emitter, slide: Slide, arguments: list[ir.Value]) -> None:
     rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, _ = arguments
     builder, vectors, runs = emit.builder, range(slide.vectors), range(slide.runs)
-    row = _Loop(builder, "row", [x, dy, *[emit.zero] * slide.runs * slide.taps * slide.vectors])
-    step = _Loop(builder, "step", row.values)
-    x_start, dy_start, *sums = step.values
-    places = [_after(builder, dy_start, dy_pixel, p) for p in range(slide.pixels)]
-    factors = [[emit.load_vector(place, j) for j in vectors] for place in places]
-    for run in runs:
-        for number, j, meeting in _cells(emit, slide, _after(builder, x_start, x_run, run), cell):
-            for p, k in meeting:
-                i = (run * slide.taps + k) * slide.vectors + j
-                sums[i] = emit.multiply_add(number, factors[p][j], sums[i])
-    next_x = _after(builder, x_start, cell, slide.pixels * slide.stride)
-    step.end(steps, [next_x, _after(builder, dy_start, dy_pixel, slide.pixels), *sums])
-    row.end(rows, [builder.add(row.values[0], x_row), builder.add(row.values[1], dy_row), *sums])
+
+    def step(places: list[ir.Value], sums: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
+        x_start, dy_start = places
+        pixels = [_after(builder, dy_start, dy_pixel, p) for p in range(slide.pixels)]
+        factors, sums = [[emit.load_vector(place, j) for j in vectors] for place in pixels], list(sums)
+        for run in runs:
+            for number, j, meeting in _cells(emit, slide, _after(builder, x_start, x_run, run), cell):
+                for p, k in meeting:
+                    i = (run * slide.taps + k) * slide.vectors + j
+                    sums[i] = emit.multiply_add(number, factors[p][j], sums[i])
+        next_x = _after(builder, x_start, cell, slide.pixels * slide.stride)
+        return [next_x, _after(builder, dy_start, dy_pixel, slide.pixels)], sums
+
+    def leave(row: list[ir.Value], places: list[ir.Value]) -> list[ir.Value]:
+        return [builder.add(row[0], x_row), builder.add(row[1], dy_row)]
+
+    count, most = slide.runs * slide.taps * slide.vectors, max(1, MOST // slide.pixels)
+    sums = emit_sums(emit, count, rows, steps, most, [x, dy], list, step, leave)
     for run in runs:
         for k in range(slide.taps):
             place = _after(builder, _after(builder, c, c_run, run), c_tap, k)

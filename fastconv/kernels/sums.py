@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from fastconv.kernels.accumulate import accumulate
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function
-from fastconv.kernels.memory import call_tile, integer, load, size_of, store
+from fastconv.kernels.memory import call_tile, integer, size_of
 
 __all__ = ["SPLITS_SUM", "SUMS", "SUM_ENTRY", "splits_sum_address", "sums_address"]
 
@@ -43,7 +44,7 @@ def _driver():
                     init = total + offset if first > start else integer(args, ZERO_VECTOR)
                     call_tile(
                         integer(entry, TILE), 1, integer(args, NO_OFFSETS), length, integer(args, ONE), 0, 0,
-                        x + offset, pixel, init, 0, total + offset, 0, integer(entry, TAIL), x, 0,
+                        x + offset, pixel, init, 0, total + offset, 0, integer(entry, TAIL), x, 0, 0,
                     )  # fmt: skip
 
     return sums
@@ -57,15 +58,17 @@ def _splits_driver(number):
     revision = REVISION
 
     def splits_sum(args, task):
-        """Add every split to the first, in order."""
+        """Add all splits to the first, in pairs: neighbours, then every other one, and so on."""
         revision  # noqa: B018 (a part of the cache key)
         itemsize = size_of(number)
         numbers, tasks, x = integer(args, NUMBERS), integer(args, WORKERS), integer(args, ALL)
         first, last = numbers * task // tasks, numbers * (task + 1) // tasks
-        for split in range(1, integer(args, PARTS)):
-            other = x + split * numbers * itemsize
-            for i in range(first, last):
-                store(x + i * itemsize, load(x + i * itemsize, number) + load(other + i * itemsize, number))
+        parts, step = integer(args, PARTS), 1
+        while step < parts and first < last:
+            for part in range(0, parts - step, 2 * step):
+                one, other = x + part * numbers * itemsize, x + (part + step) * numbers * itemsize
+                accumulate(number, one + first * itemsize, other + first * itemsize, last - first)
+            step *= 2
 
     return splits_sum
 

@@ -38,6 +38,7 @@ from numba.extending import intrinsic
 from fastconv.kernels.emitter import Emitter
 from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, c_function
 from fastconv.kernels.memory import TILE_ARGUMENTS
+from fastconv.kernels.partial_sums import MOST, emit_sums
 from fastconv.kernels.twins import tile_product
 
 __all__ = ["LANEWISE", "PACKED", "ROWS", "STRIDED", "Tile", "emit_tile", "tile_address"]
@@ -51,7 +52,8 @@ class Tile(NamedTuple):
     """Shape of a micro-kernel: mode, rows, vectors, lanes per vector, bytes per number, masked last vector.
 
     With `stream`, results go past the caches: for results that are larger than the caches and are not read again soon.
-    Their rows then start on cache lines, and no vector is masked.
+    Their rows then start on cache lines, and no vector is masked. A `compensated` one adds what is rounded off where c
+    is made to the numbers `lost` bytes behind those of c: for reductions of very many chunks.
     """
 
     mode: int
@@ -61,6 +63,7 @@ class Tile(NamedTuple):
     itemsize: int
     masked: int
     stream: int = 0
+    compensated: int = 0
 
     @property
     def width(self) -> int:
@@ -69,8 +72,8 @@ class Tile(NamedTuple):
 
 
 def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> None:
-    """Emit the loop nest: over segments, over k, and inside it rows × vectors multiply-adds."""
-    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k = arguments
+    """Emit the loop nest: over segments, over k, and inside it rows × vectors multiply-adds; then the results."""
+    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost = arguments
     emit = Emitter(builder, tile, tail)
     rows, vectors, item = range(tile.rows), range(tile.vectors), ir.Constant(_I64, tile.itemsize)
     if tile.mode == PACKED:
@@ -80,64 +83,65 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
     if tile.mode == STRIDED:
         ai = item
     row_offsets = [builder.mul(ai, ir.Constant(_I64, i)) for i in rows]
+    # a vector that is loaded lane by lane comes first: a lanewise tile of NEON spills where it comes last
+    order = vectors[::-1] if tile.mode == LANEWISE and emit.places else vectors
 
-    before = builder.block
-    segment_loop, k_loop = builder.append_basic_block("segment"), builder.append_basic_block("k")
-    segment_end, done = builder.append_basic_block("segment_end"), builder.append_basic_block("done")
-    builder.branch(segment_loop)
+    def enter(segment: list[ir.Value]) -> list[ir.Value]:
+        table, b_running = segment
+        a_start = builder.add(a, builder.load(builder.inttoptr(table, _I64.as_pointer())))
+        if tile.mode != PACKED:
+            b_running = builder.add(b, builder.load(emit.pointer(table, 8, _I64)))
+        return [a_start, b_running, ahead]
 
-    builder.position_at_end(segment_loop)
-    r, table, b_running = builder.phi(_I64), builder.phi(_I64), builder.phi(_I64)
-    outer = [builder.phi(emit.vector) for _ in rows for _ in vectors]
-    for phi, value in zip([r, table, b_running, *outer], [ir.Constant(_I64, 0), offsets, b, *[emit.zero] * len(outer)]):
-        phi.add_incoming(value, before)
-    a_start = builder.add(a, builder.load(builder.inttoptr(table, _I64.as_pointer())))
-    b_start = b_running
-    if tile.mode != PACKED:
-        b_start = builder.add(b, builder.load(emit.pointer(table, 8, _I64)))
-    builder.branch(k_loop)
+    def step(places: list[ir.Value], sums: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
+        a_k, b_k, needed = places
+        emit.prefetch(needed)
+        b_vectors = [emit.load_vector(b_k, j, masked=tile.mode != PACKED) for j in vectors]
+        following = list(sums)
+        for i in rows:
+            a_row = builder.add(a_k, row_offsets[i]) if i else a_k
+            spread = emit.broadcast(a_row) if tile.mode != LANEWISE else None
+            for j in order:
+                factor = spread if spread is not None else emit.load_vector(a_row, j)
+                number = i * tile.vectors + j
+                following[number] = emit.multiply_add(factor, b_vectors[j], sums[number])
+        return [builder.add(a_k, ak), builder.add(b_k, bk), builder.add(needed, ahead_k)], following
 
-    builder.position_at_end(k_loop)
-    k, a_k, b_k = builder.phi(_I64), builder.phi(_I64), builder.phi(_I64)
-    inner = [builder.phi(emit.vector) for _ in outer]
-    for phi, value in zip([k, a_k, b_k, *inner], [ir.Constant(_I64, 0), a_start, b_start, *outer]):
-        phi.add_incoming(value, segment_loop)
-    emit.prefetch(builder.add(ahead, builder.mul(k, ahead_k)))
-    b_vectors = [emit.load_vector(b_k, j, masked=tile.mode != PACKED) for j in vectors]
-    sums = []
-    for i in rows:
-        a_row = builder.add(a_k, row_offsets[i]) if i else a_k
-        spread = emit.broadcast(a_row) if tile.mode != LANEWISE else None
-        for j in vectors:
-            factor = spread if spread is not None else emit.load_vector(a_row, j)
-            sums.append(emit.multiply_add(factor, b_vectors[j], inner[i * tile.vectors + j]))
-    next_k, next_a, next_b = builder.add(k, ir.Constant(_I64, 1)), builder.add(a_k, ak), builder.add(b_k, bk)
-    for phi, value in zip([k, a_k, b_k, *inner], [next_k, next_a, next_b, *sums]):
-        phi.add_incoming(value, k_loop)
-    builder.cbranch(builder.icmp_signed("<", next_k, length), k_loop, segment_end)
+    def leave(segment: list[ir.Value], places: list[ir.Value]) -> list[ir.Value]:
+        entry = ir.Constant(_I64, 8 if tile.mode == PACKED else 16)
+        return [builder.add(segment[0], entry), places[1]]
 
-    builder.position_at_end(segment_end)
-    next_r = builder.add(r, ir.Constant(_I64, 1))
-    next_table = builder.add(table, ir.Constant(_I64, 8 if tile.mode == PACKED else 16))
-    for phi, value in zip([r, table, b_running, *outer], [next_r, next_table, next_b, *sums]):
-        phi.add_incoming(value, segment_end)
-    builder.cbranch(builder.icmp_signed("<", next_r, segments), segment_loop, done)
-
-    builder.position_at_end(done)
+    count = tile.rows * tile.vectors
+    sums = emit_sums(emit, count, segments, length, MOST, [offsets, b], enter, step, leave)
     for i in rows:
         init_address = builder.add(init, builder.mul(init_row, ir.Constant(_I64, i)))
         c_address = builder.add(c, builder.mul(c_row, ir.Constant(_I64, i)))
         for j in vectors:
-            total = builder.fadd(emit.load_vector(init_address, j), sums[i * tile.vectors + j])
+            start, part = emit.load_vector(init_address, j), sums[i * tile.vectors + j]
+            total = builder.fadd(start, part)
+            if tile.compensated:
+                _emit_lost(emit, start, part, total, builder.add(c_address, lost), j)
             emit.store_vector(total, c_address, j)
+
+
+def _emit_lost(emit: Emitter, start: ir.Value, part: ir.Value, total: ir.Value, address: ir.Value, j: int) -> None:
+    """Add what ``start + part`` rounds off, exactly (Knuth 1969, volume 2, 4.2.2), to vector j at an address.
+
+    Where the total is not finite, that is not a number, and nothing is added.
+    """
+    builder = emit.builder
+    taken = builder.fsub(total, start)
+    rest = builder.fadd(builder.fsub(start, builder.fsub(total, taken)), builder.fsub(part, taken))
+    known = builder.select(builder.fcmp_ordered("ord", rest, rest), rest, emit.zero)
+    emit.store_vector(builder.fadd(emit.load_vector(address, j), known), address, j)
 
 
 @intrinsic(prefer_literal=True)
 def _tile(
-    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream,
-    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k,
+    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated,
+    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
 ):  # fmt: skip
-    shape = (mode, rows, vectors, lanes, itemsize, masked, stream)
+    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = Tile(*(number.literal_value for number in shape))
@@ -152,16 +156,16 @@ def _tile(
 @cache
 def _compiled(tile: Tile):
     revision = REVISION
-    mode, rows, vectors, lanes, itemsize, masked, stream = tile
+    mode, rows, vectors, lanes, itemsize, masked, stream, compensated = tile
 
-    def kernel(segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k):
+    def kernel(segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost):
         revision  # noqa: B018 (a part of the cache key)
         _tile(
-            mode, rows, vectors, lanes, itemsize, masked, stream,
-            segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k,
+            mode, rows, vectors, lanes, itemsize, masked, stream, compensated,
+            segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
         )  # fmt: skip
 
-    kind = "_masked" if masked else "_stream" if stream else ""
+    kind = ("_masked" if masked else "_stream" if stream else "") + ("_compensated" if compensated else "")
     name = f"tile_{'pslr'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{kind}"
     if INTERPRETED:
         return c_function(name, "", partial(tile_product, tile))

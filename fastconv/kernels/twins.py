@@ -11,6 +11,7 @@ import ctypes
 import numpy as np
 
 from fastconv.kernels.jit import interpreted
+from fastconv.kernels.partial_sums import MOST
 from fastconv.kernels.target import host
 
 LANEWISE = 2
@@ -111,23 +112,47 @@ def matrix(address, shape, strides, itemsize):
     return np.lib.stride_tricks.as_strided(base, shape, strides)
 
 
-def tile_product(tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k):
+def parts_of(times, steps, most):
+    """(outer step, first inner step, steps, starts anew) of two nested loops, `most` steps at a time."""
+    room = most
+    for time in range(times):
+        step = 0
+        while step < steps:
+            anew = room == 0
+            room = room or most
+            some = min(steps - step, room)
+            yield time, step, some, anew
+            step, room = step + some, room - some
+
+
+def tile_product(
+    tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost
+):
     """``c = init + sum over segments of A @ B`` on strided views; the twin of `fastconv.kernels.tile`."""
     item = tile.itemsize
     width = (tile.vectors - 1) * tile.lanes + tail if tile.masked else tile.width
-    total = np.zeros((tile.rows, width), _FLOATS[item][1])
+    total, part = np.zeros((2, tile.rows, width), _FLOATS[item][1])
     entries = 1 if tile.mode == 0 else 2
-    for r in range(segments):
-        a_start = a + integer(offsets, r * entries)
+    for r, k, some, anew in parts_of(segments, length, MOST):
+        if anew:
+            total += part
+            part[...] = 0
+        a_start = a + integer(offsets, r * entries) + k * ak
         b_start = b + r * length * bk if entries == 1 else b + integer(offsets, r * entries + 1)
-        right = matrix(b_start, (length, width), (bk, item), item)  # (k, lanes)
+        right = matrix(b_start + k * bk, (some, width), (bk, item), item)  # (k, lanes)
         if tile.mode == LANEWISE:
-            left = matrix(a_start, (tile.rows, length, width), (ai, ak, item), item)  # (rows, k, lanes)
-            total += (left * right).sum(axis=1)
+            left = matrix(a_start, (tile.rows, some, width), (ai, ak, item), item)  # (rows, k, lanes)
+            part += (left * right).sum(axis=1)
         else:
-            total += matrix(a_start, (tile.rows, length), (ai, ak), item) @ right  # (rows, k) @ (k, lanes)
+            part += matrix(a_start, (tile.rows, some), (ai, ak), item) @ right  # (rows, k) @ (k, lanes)
+    total += part
     start = matrix(init, (tile.rows, width), (init_row, item), item)
-    matrix(c, (tile.rows, width), (c_row, item), item)[...] = start + total
+    result = start + total
+    if tile.compensated:
+        taken = result - start
+        rest = (start - (result - taken)) + (total - taken)
+        matrix(c + lost, (tile.rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
+    matrix(c, (tile.rows, width), (c_row, item), item)[...] = result
 
 
 def _slide_width(slide, tail):
@@ -148,12 +173,19 @@ def slide_windows(slide, rows, segments, offsets, x, cell, x_row, b, b_k, init, 
 
 def slide_taps(slide, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
     """``c[h, k] += sum of x[r, h, p * stride + k] * dy[r, p]``; the twin of `fastconv.kernels.slide`."""
-    item, width, pixels = slide.itemsize, _slide_width(slide, tail), steps * slide.pixels
-    strides = (x_row, x_run, slide.stride * cell, cell, item)
-    windows = matrix(x, (rows, slide.runs, pixels, slide.taps, width), strides, item)
-    gradients = matrix(dy, (rows, pixels, width), (dy_row, dy_pixel, item), item)
+    item, width = slide.itemsize, _slide_width(slide, tail)
+    strides = (x_run, slide.stride * cell, cell, item)
     total = matrix(c, (slide.runs, slide.taps, width), (c_run, c_tap, item), item)
-    total += np.einsum("rhpkw,rpw->hkw", windows, gradients)
+    parts = np.zeros((1, slide.runs, slide.taps, width), total.dtype)
+    for row, step, some, anew in parts_of(rows, steps, max(1, MOST // slide.pixels)):
+        if anew:
+            parts = np.concatenate([np.zeros_like(parts[:1]), parts])
+        pixels, first = some * slide.pixels, step * slide.pixels
+        start = x + row * x_row + first * slide.stride * cell
+        windows = matrix(start, (slide.runs, pixels, slide.taps, width), strides, item)
+        gradients = matrix(dy + row * dy_row + first * dy_pixel, (pixels, width), (dy_pixel, item), item)
+        parts[0] += np.einsum("hpkw,pw->hkw", windows, gradients)
+    total += parts[::-1].sum(axis=0)
 
 
 def transpose_block(number, source, rows, columns, target, table, step):

@@ -22,7 +22,7 @@ WEIGHT_GRADIENT = Block(
     + """
     GROUPS BLOCKS BLOCK_TABLE RUNS RUN_OFFSETS RUN_BYTES TILES TILES_BIG M_BIG M_SMALL A_ROW A_PIXEL A_NUMBER
     DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS START DW DW_SPLIT DW_GROUP DW_RUN DW_ROW
-    SPLITS PARTS TASKS ROW_TABLE AHEAD_BYTES LAST_TAP
+    SPLITS PARTS TASKS ROW_TABLE AHEAD_BYTES LAST_TAP LOST
 """
 )
 # one block of filters: two tiles, byte offsets into x, dy and dw, lanes of the last vector
@@ -42,7 +42,7 @@ DY, DY_IMAGE, DY_ROW, DY_PIXEL = _I["DY"], _I["DY_IMAGE"], _I["DY_ROW"], _I["DY_
 DY_GROUP, PIECES, PIECE_ROWS, START = _I["DY_GROUP"], _I["PIECES"], _I["PIECE_ROWS"], _I["START"]
 DW, DW_SPLIT, DW_GROUP, DW_RUN, DW_ROW = _I["DW"], _I["DW_SPLIT"], _I["DW_GROUP"], _I["DW_RUN"], _I["DW_ROW"]
 SPLITS, PARTS, TASKS, ROW_TABLE = _I["SPLITS"], _I["PARTS"], _I["TASKS"], _I["ROW_TABLE"]
-AHEAD_BYTES, LAST_TAP = _I["AHEAD_BYTES"], _I["LAST_TAP"]
+AHEAD_BYTES, LAST_TAP, LOST = _I["AHEAD_BYTES"], _I["LAST_TAP"], _I["LOST"]
 
 _E = WEIGHT_BLOCK_ENTRY.index
 ENTRY = 8 * len(WEIGHT_BLOCK_ENTRY.names)
@@ -91,7 +91,7 @@ def _chunk(args, table, count, start, length, a, ahead, group, split, part, is_f
         call_tile(
             kernel, count, table, length, x, integer(args, A_NUMBER), integer(args, A_PIXEL),
             dy + integer(entry, B_OFFSET), dy_pixel, init, init_row, c, dw_row, integer(entry, TAIL),
-            ahead, share // (count * length),
+            ahead, share // (count * length), integer(args, LOST),
         )  # fmt: skip
         ahead += share
 

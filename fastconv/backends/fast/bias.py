@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.depth import chain_depth, pairs_depth
 from fastconv.backends.fast.kept import kept
-from fastconv.backends.fast.plan import PIXEL_CHUNK, SERIAL_FLOPS
+from fastconv.backends.fast.plan import PIXEL_CHUNKS, SERIAL_FLOPS
 from fastconv.backends.fast.tiling import lane_blocks
 from fastconv.geometry import CHANNELS_LAST
 from fastconv.kernels.addresses import address
@@ -22,7 +23,8 @@ from fastconv.kernels.tile import STRIDED, Tile, tile_address
 __all__ = ["add_bias", "bias_gradient", "fill_bias"]
 
 _SPLIT_PIXELS = 1024  # pixels of a split at least
-_MAX_SPLITS = 64
+_MAX_SPLITS = 64  # unless these would have more than so many pixels, which bounds the rounding error
+_LONGEST_SPLIT = 8192
 _VECTORS = 8  # of one tile: as many additions under way as the pipes take
 _X, _TOTALS = SUMS.index["X"], SUMS.index["TOTALS"]
 
@@ -35,6 +37,7 @@ class SumPlan:
     tables: tuple[Array, ...]  # kept alive: the block holds their addresses
     splits: int
     threads: int
+    depth: int
 
 
 @kept(512)
@@ -48,18 +51,20 @@ def plan_sums(channels: int, pixels: int, dtype: np.dtype[Any], threads: int) ->
         entries.append(SUM_ENTRY.fill(TILE=tile, OFFSET=first * item, TAIL=tail))
     table, one, zero = np.array(entries), np.ones(1, dtype), np.zeros(_VECTORS * lanes, dtype)
     offsets = np.zeros(2, np.int64)
-    splits = max(1, min(_MAX_SPLITS, pixels // _SPLIT_PIXELS))
+    splits = max(1, min(_MAX_SPLITS, pixels // _SPLIT_PIXELS), -(-pixels // _LONGEST_SPLIT))
+    chunk = PIXEL_CHUNKS[0]
+    depth = chain_depth(chunk, -(-min(pixels, _LONGEST_SPLIT) // chunk)) + pairs_depth(splits)
     threads = 1 if channels * pixels * 2 < SERIAL_FLOPS // 8 else min(threads, splits)
     arguments = SUMS.fill(
-        X=0, PIXEL=channels * item, PIXELS=pixels, SPLITS=splits, CHUNK=PIXEL_CHUNK, BLOCKS=len(entries),
+        X=0, PIXEL=channels * item, PIXELS=pixels, SPLITS=splits, CHUNK=chunk, BLOCKS=len(entries),
         BLOCK_TABLE=address(table), ONE=address(one), ZERO_VECTOR=address(zero), NO_OFFSETS=address(offsets), ITEM=item,
         TOTALS=0, TOTALS_SPLIT=channels * item, TASKS=threads,
     )  # fmt: skip
-    return SumPlan(arguments, (table, one, zero, offsets), splits, threads)
+    return SumPlan(arguments, (table, one, zero, offsets), splits, threads, depth)
 
 
 def bias_gradient(dy: Array, threads: int) -> Array:
-    """Sum of a channels-last dy over all axes but the channels; the totals of the splits are added in float64."""
+    """Sum of a channels-last dy over all axes but the channels; totals of splits are added in pairs, in float64."""
     plan = plan_sums(dy.shape[1], dy.shape[0] * prod(dy.shape[2:]), dy.dtype, threads)
     totals = np.empty((plan.splits, dy.shape[1]), dy.dtype)
     arguments = plan.arguments.copy()
@@ -67,9 +72,13 @@ def bias_gradient(dy: Array, threads: int) -> Array:
     launch(sums_address(), arguments, plan.threads, plan.threads)
     if plan.splits == 1:
         return np.asarray(totals[0])
+    totals = totals.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):  # infinities and NaN without a word, as from the kernels
-        dbias: Array = totals.sum(axis=0, dtype=np.float64).astype(dy.dtype)
-    return dbias
+        while len(totals) > 1:
+            half = len(totals) // 2
+            totals[:half] += totals[-half:]
+            totals = totals[:-half]
+        return np.asarray(totals[0].astype(dy.dtype))
 
 
 def _rows(y: Array, bias: Array) -> tuple[Array, Array]:
@@ -81,6 +90,13 @@ def fill_bias(y: Array, bias: Array) -> None:
     """Set every number of a channels-last y to the bias of its channel."""
     rows, numbers = _rows(y, bias)
     rows[...] = numbers
+
+
+def add_lost(y: Array, lost: Array) -> None:
+    """Add what was rounded off, which lies as a channels-last y does, to y."""
+    rows = y.transpose(CHANNELS_LAST[y.ndim])
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows += lost.reshape(rows.shape)
 
 
 def add_bias(y: Array, bias: Array | None) -> Array:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from fastconv.backends.fast.passes import Pass
-from fastconv.backends.fast.pieces import slides, sums_fit
+from fastconv.backends.fast.pieces import slides
 from fastconv.backends.fast.plan import ConvPlan, WeightPlan, plan_conv, plan_weight
-from fastconv.backends.fast.sliding import SlidingGradientPlan, SlidingPlan, plan_sliding, plan_sliding_gradient
+from fastconv.backends.fast.sliding import (
+    SlidingGradientPlan,
+    SlidingPlan,
+    plan_sliding,
+    plan_sliding_gradient,
+    sums_fit,
+)
 
 __all__ = ["GradientPlan", "PassPlan", "plan_gradient", "plan_pass"]
 
@@ -26,6 +32,6 @@ def plan_pass(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bo
 
 def plan_gradient(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> GradientPlan:
     """Plan of the weight gradient that belongs to a forward pass; `finite` says the same of dy."""
-    if finite and slides(task) and sums_fit(task):
+    if finite and slides(task) and sums_fit(task, itemsize):
         return plan_sliding_gradient(task, itemsize, threads)
     return plan_weight(task, itemsize, threads, limit)

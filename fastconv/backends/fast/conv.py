@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast.bias import add_bias, bias_gradient, fill_bias
+from fastconv.backends.fast.bias import add_bias, add_lost, bias_gradient, fill_bias
 from fastconv.backends.fast.choice import PassPlan, plan_gradient, plan_pass
 from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last, empty_channels_last
@@ -147,7 +147,8 @@ def _run(
     finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
     prepared = _prepare(task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite)
     plan = prepared.plan
-    with borrowed(prepared.packed_bytes + plan.scratch_bytes) as scratch:
+    own_bytes = prepared.packed_bytes + plan.scratch_bytes
+    with borrowed(own_bytes + (y.nbytes if plan.compensated else 0)) as scratch:
         packed = address(scratch)
         if not plan.packs:
             reorder(prepared.weights, item, address(weight), packed)
@@ -160,7 +161,14 @@ def _run(
             order = prepared.weights.arguments.copy()
             order[PACK.index["SOURCE"]] = address(weight)
             arguments[places["PACK"]] = address(order)
+        if not plan.compensated:
+            launch(plan.driver(item), arguments, plan.tasks, plan.threads)
+            return
+        lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
+        lost[...] = 0
+        arguments[places["LOST"]] = address(lost) - address(y)
         launch(plan.driver(item), arguments, plan.tasks, plan.threads)
+        add_lost(y, lost)
 
 
 def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry, bias: Array | None = None) -> Array:
@@ -204,7 +212,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
     source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
     item = x.itemsize
     plan = plan_gradient(task, item, get_num_threads(), get_options().max_workspace, finite=finite)
-    size = prod(plan.shape) * item
+    size = prod(plan.shape) * item  # of all parts that are added up
     gradient_bytes = round_up(size)
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
         arguments, places = plan.arguments.copy(), plan.block.index
@@ -213,10 +221,13 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
         if isinstance(plan, WeightPlan):
             arguments[places["SCRATCH"]] = address(scratch) + gradient_bytes
             arguments[places["START"]] = address(_zeros(plan.task.lanes, x.dtype))
+            if plan.compensated:
+                scratch[size // 2 : size] = 0
         launch(plan.driver(item), arguments, plan.tasks, plan.threads)
-        if plan.splits > 1:
+        parts = plan.shape[0]
+        if parts > 1:
             totals = SPLITS_SUM.fill(
-                X=address(scratch), NUMBERS=size // plan.splits // item, SPLITS=plan.splits, TASKS=plan.threads
+                X=address(scratch), NUMBERS=size // parts // item, SPLITS=parts, TASKS=plan.threads
             )
             launch(splits_sum_address(item), totals, plan.threads, plan.threads)
         gradient = np.empty(geometry.weight_shape, x.dtype)

@@ -10,9 +10,10 @@ import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.bias import bias_gradient
+from fastconv.backends.fast.depth import COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last
-from fastconv.backends.fast.plan import CHUNK, SERIAL_FLOPS, STREAM_BYTES
+from fastconv.backends.fast.plan import CHUNKS, SERIAL_FLOPS, STREAM_BYTES
 from fastconv.backends.fast.tiling import Tiling, tiling
 from fastconv.backends.fast.workspace import ALIGNMENT, aligned, borrowed, round_up
 from fastconv.kernels.addresses import address
@@ -29,11 +30,11 @@ FEW_ROWS = 8  # rows of x up to which the forward pass is dots: weights are read
 SERIAL_BYTES = 2**18  # of weights, below which dots stay on one thread
 CACHED_BYTES = 2**16  # of b, below which every tile reads it in place: it stays in the caches whatever its strides
 PANEL_BYTES = 2**18  # of packed b: a quarter of a common L2 cache, the rest is for a and c
-FEW_LINES = 16  # lines of b that are read side by side, in place: as many streams as are fetched ahead
-RUN = 128  # products that one lane of a dot adds up at a time
+LINES = (16, 32, 64)  # of b that are read side by side, in place: as few as the rounding permits
+RUNS = (128, 512)  # products that one lane of a dot adds up at a time; the longer ones for very long rows
 SMALL_SCRATCH = 2**16  # bytes of scratch memory that cost nothing to ask for
 
-_A, _B, _C, _INIT, _SCRATCH = (PRODUCT.index[name] for name in ("A", "B", "C", "INIT", "SCRATCH"))
+_A, _B, _C, _INIT, _SCRATCH, _LOST = (PRODUCT.index[name] for name in ("A", "B", "C", "INIT", "SCRATCH", "LOST"))
 _X, _WEIGHT, _Y, _BIAS, _SUMS = (DOTS.index[name] for name in ("X", "WEIGHT", "Y", "BIAS", "SCRATCH"))
 
 
@@ -49,6 +50,8 @@ class LinearPlan:
     scratch_bytes: int
     aligned: bool
     places: tuple[int, int, int, int, int]  # entries of the block: a, b, c, init, scratch
+    depth: int
+    compensated: bool = False  # what is rounded off is added up beside the result
 
 
 @kept(512)
@@ -58,11 +61,20 @@ def plan_linear(form: str, rows: int, inputs: int, outputs: int, itemsize: int, 
         return _product("dx", rows, inputs, outputs, itemsize, threads)
     if form == "dweight":
         return _product("dweight", outputs, inputs, rows, itemsize, threads)
-    if rows <= FEW_ROWS:
+    if rows <= FEW_ROWS and _run_of_dots(inputs, itemsize)[1] <= LIMIT:
         return _dots(rows, inputs, outputs, itemsize, threads)
     if _is_swapped(rows, inputs, outputs, itemsize):
         return _product("swapped", outputs, rows, inputs, itemsize, threads)
     return _product("rows", rows, outputs, inputs, itemsize, threads)
+
+
+def _run_of_dots(inputs: int, itemsize: int) -> tuple[int, int, bool]:
+    """Vectors of a run, depth of the sum of every lane, of the lanes and the bias, and whether that is too much."""
+    lanes = host().lanes(itemsize)
+    vectors = -(-inputs // lanes)  # what does not fill a vector is a run of its own
+    return first_within(
+        (run, chain_depth(min(run, vectors), -(-vectors // run) + 1) + pairs_depth(lanes) + 1) for run in RUNS
+    )
 
 
 def _is_swapped(rows: int, inputs: int, outputs: int, itemsize: int) -> bool:
@@ -72,7 +84,7 @@ def _is_swapped(rows: int, inputs: int, outputs: int, itemsize: int) -> bool:
     """
     straight = tiling(rows, outputs, itemsize)[1] * inputs + 0.5 * outputs * inputs
     swapped = tiling(outputs, rows, itemsize)[1] * inputs + 0.5 * rows * inputs + 1.0 * rows * outputs
-    return swapped < straight
+    return swapped < straight and not _chunk("swapped", inputs, TRANSPOSED, 0)[2]  # c must be the result itself
 
 
 def _grid(tiles: int, blocks: int, threads: int) -> tuple[int, int]:
@@ -89,23 +101,23 @@ def _packing(way: str, tiles: int, nbytes: int) -> int:
     return IN_PLACE if tiles == 1 or nbytes <= CACHED_BYTES else COPIED
 
 
-def _chunk(way: str, length: int, pack: int, nbytes: int) -> int:
-    """Products that are added up in a register; of weights that are read in place once, as many as there are streams.
+def _chunk(way: str, length: int, pack: int, nbytes: int) -> tuple[int, int, bool]:
+    """Products that are added to the result at a time, depth of the sum, and whether tiles must be compensated.
 
-    There the chunks grow with the sum, so that their number, which is the length of a sum too, stays in bounds.
+    Of weights that are read in place once, a chunk has as many lines as there are streams.
     """
     if way == "dx" and pack == IN_PLACE and nbytes > CACHED_BYTES:
-        return max(FEW_LINES, min(CHUNK, length // 256 + 1))
-    pieces = -(-length // CHUNK)
-    return -(-length // pieces)
+        return first_within((lines, chain_depth(lines, -(-length // lines))) for lines in LINES)
+    pieces = ((-(-length // most)) for most in CHUNKS)
+    return first_within((-(-length // count), chain_depth(-(-length // count), count)) for count in pieces)
 
 
-def _entries(mode: int, cut: Tiling, itemsize: int, stream: int) -> Iterator[Array]:
+def _entries(mode: int, cut: Tiling, itemsize: int, *kind: int) -> Iterator[Array]:
     first, lanes = 0, host().lanes(itemsize)
     for vectors, valid in cut.widths:
         tail = valid - (vectors - 1) * lanes
         heights = (cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall)
-        big, small = (tile_address(Tile(mode, m, vectors, lanes, itemsize, int(tail < lanes), stream)) for m in heights)
+        big, small = (tile_address(Tile(mode, m, vectors, lanes, itemsize, int(tail < lanes), *kind)) for m in heights)
         yield LINEAR_ENTRY.fill(
             TILE_BIG=big, TILE_SMALL=small, FIRST=first, VALID=valid, WIDTH=vectors * lanes, TAIL=tail
         )
@@ -118,7 +130,7 @@ def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: i
     cut, _ = tiling(rows, lanes, item)
     nbytes = length * lanes * item
     pack = _packing(way, cut.tiles, nbytes)
-    chunk = _chunk(way, length, pack, nbytes)
+    chunk, depth, compensated = _chunk(way, length, pack, nbytes)
     width = cut.widths[0][0] * vector
     group = len(cut.widths) if pack == IN_PLACE else max(1, PANEL_BYTES // (chunk * width * item))
     if 2 * rows * lanes * length < SERIAL_FLOPS:
@@ -129,7 +141,7 @@ def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: i
         and rows * lanes * item >= STREAM_BYTES
     )  # fmt: skip
     mode = STRIDED if way == "dweight" else ROWS if pack == IN_PLACE else PACKED
-    table = np.array(list(_entries(mode, cut, item, stream)))
+    table = np.array(list(_entries(mode, cut, item, stream, int(compensated))))
     swapped, row_bytes, t_row = way == "swapped", length * item, min(group, len(cut.widths)) * width * item
     numbers = np.arange(vector, dtype=np.int64)
     lane_rows, t_rows = numbers * row_bytes, numbers * t_row
@@ -147,12 +159,15 @@ def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: i
         BLOCK_TABLE=address(table), GROUP=group, LANE_ROWS=address(lane_rows),
         LAST_LANE_ROWS=address(last_lane_rows), COLUMNS=address(numbers), NO_OFFSETS=address(offsets),
         SWAPPED=int(swapped), T_ROW=t_row, T_ROWS=address(t_rows), SCRATCH=0, SCRATCH_STRIDE=scratch, PANELS=panels,
-        ROW_TASKS=row_tasks, LANE_TASKS=lane_tasks, STREAM=stream, AHEAD=width * item,
+        ROW_TASKS=row_tasks, LANE_TASKS=lane_tasks, STREAM=stream, AHEAD=width * item, LOST=0,
     )  # fmt: skip
     tables = (table, lane_rows, last_lane_rows, numbers, offsets, t_rows, zeros)
     tasks = row_tasks * lane_tasks
     places = (_A, _B, _C, _INIT, _SCRATCH)
-    return LinearPlan(way, product_address(item), arguments, tables, tasks, scratch * tasks, bool(stream), places)
+    return LinearPlan(
+        way, product_address(item), arguments, tables, tasks, scratch * tasks, bool(stream), places,
+        chain_depth(chunk, 1) + COMPENSATED if compensated else depth, compensated,
+    )  # fmt: skip
 
 
 def _dots(rows: int, inputs: int, outputs: int, item: int, threads: int) -> LinearPlan:
@@ -165,6 +180,7 @@ def _dots(rows: int, inputs: int, outputs: int, item: int, threads: int) -> Line
         threads = 1
     tasks = min(threads, tiles)
     vectors, rest = divmod(inputs, lanes)
+    run, depth, _ = _run_of_dots(inputs, item)
     zeros, offsets = np.zeros(lanes, np.int64), np.zeros(2, np.int64)
     kernels = {}
     for size, m in (("BIG", tall), ("SMALL", max(1, tall - 1))):
@@ -173,12 +189,14 @@ def _dots(rows: int, inputs: int, outputs: int, item: int, threads: int) -> Line
     scratch = round_up(rows * tall * lanes * item)
     arguments = DOTS.fill(
         X=0, X_ROW=inputs * item, ROWS=rows, WEIGHT=0, W_ROW=inputs * item, BIAS=0, Y=0,
-        Y_ROW=outputs * item, VECTORS=vectors, CHUNK=RUN, REST=rest, TILES=tiles, TILES_BIG=tall_tiles, M_BIG=tall,
+        Y_ROW=outputs * item, VECTORS=vectors, CHUNK=run, REST=rest, TILES=tiles, TILES_BIG=tall_tiles, M_BIG=tall,
         M_SMALL=tall - 1, ZERO_ROW=address(zeros), NO_OFFSETS=address(offsets), SCRATCH=0, SCRATCH_STRIDE=scratch,
         TASKS=tasks, **kernels,
     )  # fmt: skip
     places = (_X, _WEIGHT, _Y, _BIAS, _SUMS)
-    return LinearPlan("dots", dots_address(item), arguments, (zeros, offsets), tasks, scratch * tasks, False, places)
+    return LinearPlan(
+        "dots", dots_address(item), arguments, (zeros, offsets), tasks, scratch * tasks, False, places, depth
+    )
 
 
 def _run(plan: LinearPlan, a: Array, b: Array, init: Array | None, shape: tuple[int, int]) -> Array:
@@ -192,7 +210,9 @@ def _run(plan: LinearPlan, a: Array, b: Array, init: Array | None, shape: tuple[
     arguments[at_a], arguments[at_b], arguments[at_c] = address(a), address(b), address(c)
     if init is not None:
         arguments[at_init] = address(init)
-    if not plan.scratch_bytes:
+    if plan.compensated:
+        _run_compensated(plan, arguments, c)
+    elif not plan.scratch_bytes:
         launch(plan.kernel, arguments, plan.tasks, plan.tasks)
     elif plan.scratch_bytes <= SMALL_SCRATCH:
         scratch = np.empty(plan.scratch_bytes + ALIGNMENT, np.uint8)
@@ -203,6 +223,17 @@ def _run(plan: LinearPlan, a: Array, b: Array, init: Array | None, shape: tuple[
             arguments[at_scratch] = address(scratch)
             launch(plan.kernel, arguments, plan.tasks, plan.tasks)
     return c
+
+
+def _run_compensated(plan: LinearPlan, arguments: Array, c: Array) -> None:
+    """Run one pass with numbers beside c that take what is rounded off, and add them to it."""
+    with borrowed(plan.scratch_bytes + c.nbytes) as scratch:
+        lost = scratch[plan.scratch_bytes : plan.scratch_bytes + c.nbytes].view(c.dtype).reshape(c.shape)
+        lost[...] = 0
+        arguments[plan.places[-1]], arguments[_LOST] = address(scratch), address(lost) - address(c)
+        launch(plan.kernel, arguments, plan.tasks, plan.tasks)
+        with np.errstate(invalid="ignore", over="ignore"):
+            c += lost
 
 
 def _in_order(matrix: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.depth import LIMIT
 from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.tiling import lane_blocks
@@ -21,12 +22,12 @@ __all__ = [
     "MOST_STRIDE",
     "Columns",
     "Sums",
+    "additions_of",
     "columns_of",
     "gradient_pieces",
     "largest_sum",
     "largest_tile",
     "slides",
-    "sums_fit",
     "whole_windows",
     "window_pieces",
 ]
@@ -35,7 +36,7 @@ MOST_STRIDE = 3
 WIDEST = 4096  # columns, and below it numbers of a row: a table of more than some thousand pieces is slow to make
 LONGEST_ROW = 2**19
 EDGE_VECTORS = 8  # of a pixel at the edge: as many multiply-adds under way as the pipes take
-LONGEST_SUM = 448  # products in one register, see `fastconv.kernels.conv`
+LONGEST_SUM = 448  # pixels that are added up in one call: their rows stay in the L2 cache
 
 # By the taps of a kernel row: vectors and pixels of the largest tile; and kernel rows, vectors and pixels of the
 # largest sum. They keep everything in 32 registers, found by compiling (tests/test_codegen.py). LLVM loads ahead of
@@ -91,7 +92,8 @@ def columns_of(line: Line) -> Columns:
 def slides(task: Pass) -> bool:
     """Whether a pass is made of pieces: a depthwise one in two dimensions whose taps lie side by side, on AVX-512.
 
-    Every window must reach into x, and no more than half of the columns may be edges: these take a call each.
+    Every window must reach into x, and no more than half of the columns may be edges: these take a call each. The taps
+    are added up in one register.
     """
     depth, height, width = task.lines
     if not task.lanewise or height.out == 1 or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
@@ -100,14 +102,11 @@ def slides(task: Pass) -> bool:
         return False
     if width.out > WIDEST or width.out * task.lanes > LONGEST_ROW:
         return False
+    if len(height.taps) * len(width.taps) >= LIMIT:  # in one register
+        return False
     columns = columns_of(width)
     edges = (*columns_of(height).edges, *columns.edges)
     return all(count for _, _, count in edges) and len(columns.edges) <= columns.last - columns.first
-
-
-def sums_fit(task: Pass) -> bool:
-    """Whether a row of the weight gradient is one sum within the promised rounding."""
-    return task.lines[2].out <= LONGEST_SUM
 
 
 def _parts(columns: Columns, most: int) -> Iterator[tuple[int, int]]:
@@ -160,6 +159,13 @@ def window_pieces(task: Pass, itemsize: int, line: int) -> Array:
         for column, tap, inside in columns.edges:
             add(column, 1, tap, inside, block)
     return np.array(entries)
+
+
+def additions_of(line: Line) -> int:
+    """How many pieces of a row add to the same tap of the weight gradient, at most."""
+    columns = columns_of(line)
+    edges = [tap for _, first, count in columns.edges for tap in range(first, first + count)]
+    return 2 + max((edges.count(tap) for tap in set(edges)), default=0)
 
 
 class Sums(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 import numpy as np
@@ -21,6 +21,7 @@ from fastconv.backends.fast.bands import (
     segments_of,
     source_arguments,
 )
+from fastconv.backends.fast.depth import COMPENSATED, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.tiling import Tiling, tiling
@@ -34,12 +35,13 @@ from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
 from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_address
 
 __all__ = [
-    "CHUNK",
-    "PIXEL_CHUNK",
+    "CHUNKS",
+    "PIXEL_CHUNKS",
     "SERIAL_FLOPS",
     "ConvPlan",
     "Tiling",
     "WeightPlan",
+    "chunk_size",
     "chunk_tables",
     "conv_blocks",
     "plan_conv",
@@ -49,8 +51,10 @@ __all__ = [
     "tiling",
 ]
 
-CHUNK = 384  # products that are added up in a register: bounds the rounding error, see `fastconv.kernels.conv`
-PIXEL_CHUNK = 256  # the same for weight gradients, where a chunk of dy is to stay in the L1 cache
+# Products that are added to the result at a time: a chunk of weights stays in the L1 cache, but for long reductions,
+# whose chunks would be too many (see `fastconv.backends.fast.depth`)
+CHUNKS = (384, 512, 768)
+PIXEL_CHUNKS = (256, 512, 640)  # the same for weight gradients, where it is a chunk of dy
 LONGEST_PIXEL_CHUNK = 448  # where one chunk takes all pixels, and every gradient is written once
 HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through: bands are larger, chunks fewer
 HEAVY_BAND_BYTES = 2**22
@@ -97,25 +101,35 @@ def _runs(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[lis
     return [start + tap * width.step * pixel for start in rows for tap in taps], task.depth, itemsize
 
 
-def _chunks(runs: int, length: int) -> Iterator[tuple[int, int, int, int]]:
-    """(first run, runs, first number in the run, numbers): at most `CHUNK` products each."""
-    if length > CHUNK:
-        pieces = -(-length // CHUNK)
+def _chunks(runs: int, length: int, most: int) -> Iterator[tuple[int, int, int, int]]:
+    """(first run, runs, first number in the run, numbers): at most so many products each."""
+    if length > most:
+        pieces = -(-length // most)
         for run in range(runs):
             for piece in range(pieces):
                 start = length * piece // pieces
                 yield run, 1, start, length * (piece + 1) // pieces - start
         return
-    step = CHUNK // length
+    step = most // length
     for run in range(0, runs, step):
         yield run, min(step, runs - run), 0, length
 
 
-def chunk_tables(runs: list[int], length: int, a_step: int, b_step: int) -> tuple[Array, Array]:
+def chunk_size(runs: int, length: int) -> tuple[int, int, bool]:
+    """Products of a chunk, depth of the sum over all runs, and whether tiles must be compensated."""
+
+    def depth(most: int) -> int:
+        chunks = [count * numbers for _, count, _, numbers in _chunks(runs, length, most)]
+        return chain_depth(max(chunks), len(chunks))
+
+    return first_within((most, depth(most)) for most in CHUNKS)
+
+
+def chunk_tables(runs: list[int], length: int, most: int, a_step: int, b_step: int) -> tuple[Array, Array]:
     """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number."""
     entries: list[Array] = []
     offsets: list[int] = []
-    for run, count, start, numbers in _chunks(len(runs), length):
+    for run, count, start, numbers in _chunks(len(runs), length, most):
         first_k = 0 if b_step else run * length + start
         entries.append(CHUNK_ENTRY.fill(SEGMENTS=count, LENGTH=numbers, OFFSET=8 * len(offsets), FIRST_K=first_k))
         for r in range(run, run + count):
@@ -143,6 +157,8 @@ class ConvPlan:
     source: Source
     description: str
     packs: bool  # each task packs the weights that it uses, block by block
+    depth: int
+    compensated: bool  # what is rounded off is added up beside the result
     block: Block = CONV
 
     @staticmethod
@@ -209,10 +225,12 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
     runs, length, a_k = _runs(task, strides, itemsize)
     line = padded_lanes * itemsize
-    chunks, offsets = chunk_tables(runs, length, a_k, line if task.lanewise else 0)
+    most, depth, compensated = chunk_size(len(runs), length)
+    chunks, offsets = chunk_tables(runs, length, most, a_k, line if task.lanewise else 0)
     reduction = len(runs) * length
     stream = int(len(chunks) == 1 and _streams(task, itemsize))
-    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, stream)))
+    kind = {"stream": stream, "compensated": int(compensated)}
+    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, **kind)))
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
     result, offset = result_strides(task, itemsize)
@@ -229,7 +247,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
-        STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0,
+        STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0, LOST=0,
     )  # fmt: skip
     return ConvPlan(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
@@ -239,16 +257,17 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         blocks=1 if task.lanewise else len(cut.widths),
         packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks), packs=packs,
+        depth=chain_depth(most, 1) + COMPENSATED if compensated else depth, compensated=compensated,
     )  # fmt: skip
 
 
-def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, stream: int = 0) -> Iterator[Array]:
+def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, **kind: int) -> Iterator[Array]:
     """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
     first, mode = 0, LANEWISE if line else PACKED
     for vectors, valid in cut.widths:
         width = vectors * host().lanes(itemsize)
         yield BLOCK_ENTRY.fill(
-            **_tile_pair(mode, cut, vectors, valid, itemsize, stream),
+            **_tile_pair(mode, cut, vectors, valid, itemsize, **kind),
             A_OFFSET=first * itemsize if line else 0,
             B_OFFSET=first * itemsize * (1 if line else reduction),
             B_K=line or width * itemsize,
@@ -257,15 +276,15 @@ def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, stream: i
         first += width
 
 
-def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, stream: int = 0) -> dict[str, int]:
+def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, **kind: int) -> dict[str, int]:
     """Addresses of the tall and the short tile of a block, and its valid lanes in the last vector."""
     lanes = host().lanes(itemsize)
     tail = valid - (vectors - 1) * lanes
     masked = int(tail < lanes)
-    tall = tile_address(Tile(mode, cut.tall, vectors, lanes, itemsize, masked, stream))
+    tall = tile_address(Tile(mode, cut.tall, vectors, lanes, itemsize, masked, **kind))
     short = tall
     if cut.tall_tiles < cut.tiles:
-        short = tile_address(Tile(mode, cut.short, vectors, lanes, itemsize, masked, stream))
+        short = tile_address(Tile(mode, cut.short, vectors, lanes, itemsize, masked, **kind))
     return {"TILE_BIG": tall, "TILE_SMALL": short, "TAIL": tail}
 
 
@@ -287,8 +306,10 @@ class WeightPlan:
     scratch_bytes: int
     source: Source
     splits: int
-    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
+    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes); twice the splits if compensated
     description: str
+    depth: int
+    compensated: bool
     block: Block = WEIGHT_GRADIENT
 
     @staticmethod
@@ -318,12 +339,18 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     cut, _ = tiling(length, task.lanes, itemsize)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
+    longest, depth, compensated = _pixel_chunk(task, source, splits)
+    if compensated and splits == 1:  # what is lost takes as much memory as a second split
+        splits = 2
+        longest, depth, compensated = _pixel_chunk(task, source, splits)
+    if compensated:
+        splits //= 2
+    parts_of_sum = 2 * splits if compensated else splits
     parts = 1 if splits >= threads else -(-threads // splits)
     tasks = min(threads, splits * parts)
-    block_table = np.array(list(_weight_blocks(task, cut, itemsize)))
+    block_table = np.array(list(_weight_blocks(task, cut, itemsize, compensated=int(compensated))))
     run_offsets = np.array(runs, np.int64)
     output_width = task.lines[2].out
-    longest = LONGEST_PIXEL_CHUNK if task.pixels <= splits * LONGEST_PIXEL_CHUNK else PIXEL_CHUNK
     pieces = -(-source.columns // longest)
     table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
     scratch = table_bytes + round_up(source.band_bytes)
@@ -341,14 +368,47 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
         SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
         AHEAD_BYTES=strides[2] if not source.copy or (source.inside and not task.lanewise) else 0,
-        LAST_TAP=(task.lines[2].extent - 1) * strides[2],
+        LAST_TAP=(task.lines[2].extent - 1) * strides[2], LOST=splits * size,
     )  # fmt: skip
     return WeightPlan(
         task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,
         threads=threads, scratch_bytes=scratch * tasks, source=source, splits=splits,
-        shape=(splits, task.groups, len(runs), length, task.lanes),
+        shape=(parts_of_sum, task.groups, len(runs), length, task.lanes),
         description=_describe(task, cut, itemsize, source, splits, parts),
+        depth=(chain_depth(longest, 1) + COMPENSATED if compensated else depth) + pairs_depth(parts_of_sum),
+        compensated=compensated,
     )  # fmt: skip
+
+
+def _chunks_of(task: Pass, source: Source, first: int, last: int, longest: int) -> int:
+    """Chunks of the rows `first` to ``last - 1``, as `fastconv.kernels.weight.split_rows` goes through them."""
+    height, chunks = task.lines[1].out, 0
+    step, pieces = max(1, longest // source.columns), -(-source.columns // longest)
+    while first < last:
+        images, rows = 1, min(source.rows_per_band, height - first % height, last - first)
+        if rows == height:
+            images = min(source.images_per_band, (last - first) // height)
+        chunks += -(-images * rows // step) * pieces
+        first += images * rows
+    return chunks
+
+
+def _pixel_chunk(task: Pass, source: Source, splits: int) -> tuple[int, int, bool]:
+    """Pixels of a chunk, depth of the sum over a split, and whether tiles must be compensated."""
+    rows = task.pixels // task.lines[2].out * source.segments
+    bounds = [rows * split // splits for split in range(splits + 1)]
+
+    band = source.images_per_band * source.rows_per_band * source.columns
+
+    def depth(longest: int) -> int:
+        chunks = max(_chunks_of(task, source, *ends, longest) for ends in pairwise(bounds))
+        return chain_depth(min(longest, band), chunks) + pairs_depth(splits)
+
+    whole = task.pixels <= splits * LONGEST_PIXEL_CHUNK
+    size, deepest, compensated = first_within(
+        (longest, depth(longest)) for longest in ((LONGEST_PIXEL_CHUNK,) if whole else PIXEL_CHUNKS)
+    )
+    return size, deepest - pairs_depth(splits), compensated
 
 
 def _weight_source(task: Pass, splits: int, itemsize: int, in_place: bool, limit: int, band_bytes: int) -> Source:
@@ -361,11 +421,11 @@ def _weight_source(task: Pass, splits: int, itemsize: int, in_place: bool, limit
     return make_source(task, itemsize, in_place, limit, band_bytes, segments, -(-columns // segments))
 
 
-def _weight_blocks(task: Pass, cut: Tiling, itemsize: int) -> Iterator[Array]:
+def _weight_blocks(task: Pass, cut: Tiling, itemsize: int, **kind: int) -> Iterator[Array]:
     first = 0
     for vectors, valid in cut.widths:
         yield WEIGHT_BLOCK_ENTRY.fill(
-            **_tile_pair(LANEWISE if task.lanewise else STRIDED, cut, vectors, valid, itemsize),
+            **_tile_pair(LANEWISE if task.lanewise else STRIDED, cut, vectors, valid, itemsize, **kind),
             A_OFFSET=first * itemsize if task.lanewise else 0,
             B_OFFSET=first * itemsize,
             C_OFFSET=first * itemsize,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.depth import chain_depth, first_within
 from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, plan_weights, reorder
 from fastconv.backends.fast.passes import three_axes
-from fastconv.backends.fast.plan import SERIAL_FLOPS, Tiling, chunk_tables, conv_blocks, tiling
+from fastconv.backends.fast.plan import CHUNKS, SERIAL_FLOPS, Tiling, chunk_tables, conv_blocks, tiling
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import Axis, ConvGeometry
 from fastconv.kernels.addresses import address
@@ -27,13 +28,14 @@ __all__ = ["input_gradient_by_columns", "prefers_columns", "why_columns"]
 BAND_LIMIT = 2**22  # bytes of dx that are made at a time: smaller bands compute more output rows twice
 ITEMS = 64  # segments that all rows are cut into, to be shared, where that computes 1/16 of the columns twice at most
 MANY_PASSES = 32  # with 64 passes (kernel and stride of 8) columns took 3/4 of the time, with 1024 a thirtieth
+SHORT_CHUNKS = (96, 32, 16)
 _X, _WEIGHT, _SCRATCH, _BIAS, _DX = (SCATTER.index[name] for name in ("X", "WEIGHT", "SCRATCH", "BIAS", "DX"))
 
 
 @kept(1024)
 def why_columns(geometry: ConvGeometry, itemsize: int) -> str:
     """Why the input gradient goes through columns rather than passes into dx; empty where it does not."""
-    if geometry.groups > 1 or geometry.taps == 1:
+    if geometry.groups > 1 or geometry.taps == 1 or columns_chunk(geometry)[2]:
         return ""
     lanes = host().lanes(itemsize)
     if 2 * geometry.channels <= lanes:
@@ -46,6 +48,16 @@ def why_columns(geometry: ConvGeometry, itemsize: int) -> str:
     if cells > 2 * reached:
         return f"windows are few: {cells} cells would be summed over all taps, most of them over zeros around dy"
     return ""
+
+
+def columns_chunk(geometry: ConvGeometry) -> tuple[int, int, bool]:
+    """Filters of a chunk, depth of the sums over them and over the windows of a cell, and whether that is too much.
+
+    Where many windows meet in a cell, chunks are shorter.
+    """
+    meeting = prod(-(-axis.kernel * gcd(axis.stride, axis.dilation) // axis.stride) for axis in geometry.axes)
+    chunks = ((most, -(-geometry.filters // most)) for most in (*CHUNKS, *SHORT_CHUNKS))
+    return first_within((most, chain_depth(min(most, geometry.filters), count) + meeting) for most, count in chunks)
 
 
 def prefers_columns(geometry: ConvGeometry, itemsize: int) -> bool:
@@ -74,7 +86,7 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int
     numbers = geometry.taps * channels
     cut, _ = tiling(width.out, numbers, itemsize)
     padded = sum(vectors for vectors, _ in cut.widths) * host().lanes(itemsize)
-    chunks, offsets = chunk_tables([0], filters, itemsize, 0)
+    chunks, offsets = chunk_tables([0], filters, columns_chunk(geometry)[0], itemsize, 0)
     blocks = np.array(list(conv_blocks(cut, itemsize, filters, 0)))
     runs, run_numbers = _run_table(geometry, itemsize)
     if geometry.multiply_adds() * 2 < SERIAL_FLOPS:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.depth import LIMIT, chain_depth, pairs_depth
 from fastconv.backends.fast.kept import kept
-from fastconv.backends.fast.passes import Pass
+from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.pieces import (
     LONGEST_SUM,
+    additions_of,
     columns_of,
     gradient_pieces,
     largest_sum,
     whole_windows,
     window_pieces,
 )
-from fastconv.backends.fast.plan import SERIAL_FLOPS, result_strides, splits_of
+from fastconv.backends.fast.plan import SERIAL_FLOPS, SPLIT_BYTES, result_strides, splits_of
 from fastconv.kernels.addresses import address
 from fastconv.kernels.arguments import Block
 from fastconv.kernels.sliding import (
@@ -28,7 +31,7 @@ from fastconv.kernels.sliding import (
 )
 from fastconv.kernels.target import host
 
-__all__ = ["SlidingGradientPlan", "SlidingPlan", "plan_sliding", "plan_sliding_gradient"]
+__all__ = ["SlidingGradientPlan", "SlidingPlan", "plan_sliding", "plan_sliding_gradient", "sums_fit"]
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,12 @@ class SlidingPlan:
     packed_group_bytes: int
     result_offset: int
     description: str
+    depth: int
     block: Block = SLIDING_CONV
     scratch_bytes: int = 0
     blocks: int = 1
     packs: bool = False
+    compensated: bool = False
 
     @property
     def pack_last_width(self) -> int:
@@ -108,6 +113,7 @@ def plan_sliding(task: Pass, itemsize: int, threads: int) -> SlidingPlan:
         task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, pack_width=padded,
         packed_group_bytes=line * len(height.taps) * len(width.taps), result_offset=first,
         description=_describe(task, f"windows of {len(runs)}×{len(width.taps)} that slide", _count(threads, "task")),
+        depth=len(runs) * len(width.taps) + 1,
     )  # fmt: skip
 
 
@@ -123,6 +129,7 @@ class SlidingGradientPlan:
     splits: int
     shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
     description: str
+    depth: int
     block: Block = SLIDING_GRADIENT
     scratch_bytes: int = 0
 
@@ -132,13 +139,46 @@ class SlidingGradientPlan:
         return sliding_gradient_address()
 
 
+def _calls_of(height: Line, full: range, first: int, last: int, most: int) -> int:
+    """Calls for the rows `first` to ``last - 1`` of all images, as `fastconv.kernels.sliding` makes them."""
+    calls = 0
+    while first < last:
+        row = first % height.out
+        first += min(full.stop - row, last - first, most) if row in full else 1
+        calls += 1
+    return calls
+
+
+@kept(512)
+def _splits(task: Pass, itemsize: int) -> tuple[int, int]:
+    """Splits of the rows, and depth of the sums: twice as many splits, and again, until it is within the limit.
+
+    Few rows of small images add to the gradient at a time, and it is small, so that many splits cost little.
+    """
+    _, height, width = task.lines
+    rows, most, size = task.batch * height.out, max(1, LONGEST_SUM // width.out), task.weights * itemsize
+    splits, full, additions = splits_of(task, size), whole_windows(height), additions_of(width)
+    while True:
+        bounds = [rows * split // splits for split in range(splits + 1)]
+        calls = max(_calls_of(height, full, *ends, most) for ends in pairwise(bounds))
+        depth = chain_depth(min(most, height.out) * width.out, calls * additions) + pairs_depth(splits)
+        if depth <= LIMIT or 2 * splits > min(rows, SPLIT_BYTES // size):
+            return splits, depth
+        splits *= 2
+
+
+def sums_fit(task: Pass, itemsize: int) -> bool:
+    """Whether the rows of the weight gradient can be added up within the promised rounding."""
+    return task.lines[2].out <= LONGEST_SUM and _splits(task, itemsize)[1] <= LIMIT
+
+
 @kept(512)
 def plan_sliding_gradient(task: Pass, itemsize: int, threads: int) -> SlidingGradientPlan:
     """Plan of the weight gradient of a forward pass for which `fastconv.backends.fast.pieces.slides` holds."""
     _, height, width = task.lines
     pixel = task.lanes * itemsize
     size = task.weights * itemsize
-    splits = splits_of(task, size)
+    splits, depth = _splits(task, itemsize)
     threads = min(splits, _threads(task, threads))
     pieces = gradient_pieces(task, itemsize)
     arguments = SLIDING_GRADIENT.fill(
@@ -151,4 +191,5 @@ def plan_sliding_gradient(task: Pass, itemsize: int, threads: int) -> SlidingGra
         task=task, arguments=arguments, tables=(pieces,), tasks=threads, threads=threads, splits=splits,
         shape=(splits, 1, len(height.taps), len(width.taps), task.lanes),
         description=_describe(task, f"sums of {len(height.taps)}×{len(width.taps)} taps", _count(splits, "split")),
+        depth=depth,
     )  # fmt: skip
