@@ -5,7 +5,7 @@ error of a sum is bounded by half of its *depth*, the most additions that one te
 n terms has depth n, and the bound is sharp: of one 1 and many numbers a little below half an eps, each of these is
 lost. Therefore a register adds up `MOST` terms, then it is added to a number in memory that stays in the L1 cache, and
 starts at zero again: depth `MOST` plus one for each part. The multiply-adds that follow do not wait for it, so that it
-costs a percent or so.
+costs a few percent at most.
 """
 
 from __future__ import annotations
