@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.bias import add_bias, add_lost, bias_gradient, fill_bias
-from fastconv.backends.fast.choice import PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
 from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import channels_last, empty_channels_last
 from fastconv.backends.fast.order import Reorder, WeightOrder, by_block, plan_gradient_order, plan_weights, reorder
@@ -20,7 +20,8 @@ from fastconv.backends.fast.sliding import SlidingGradientPlan
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.arguments import Block
+from fastconv.kernels.launch import Cut, by_tasks, launch
 from fastconv.kernels.pack import PACK
 from fastconv.kernels.sums import SPLITS_SUM, splits_sum_address
 from fastconv.settings import get_num_threads, get_options
@@ -138,6 +139,19 @@ def _prepare(
     return Prepared(plan, weights, round_up(plan.packed_group_bytes * plan.task.groups))
 
 
+@kept(8)
+def _cut(block: Block) -> Cut:
+    """Slices of a pass: by rows, by parts of the tiles of a weight gradient, or by tasks of either."""
+    if "ROW_TASKS" in block.index:
+        return by_tasks(block, "ROW_TASKS")
+    return by_tasks(block, "PARTS", "TASKS") if "PARTS" in block.index else by_tasks(block)
+
+
+def _launch(plan: PassPlan | GradientPlan, item: int, arguments: Array) -> None:
+    work = plan.task.multiply_adds / (1 if plan.task.lanewise else 16)
+    launch(plan.driver(item), arguments, plan.tasks, plan.threads, work, _cut(plan.block))
+
+
 def _run(
     task: Pass, source: Array, weight: Array, bias: Array, y: Array, geometry: ConvGeometry, transposed: bool
 ) -> None:
@@ -162,12 +176,12 @@ def _run(
             order[PACK.index["SOURCE"]] = address(weight)
             arguments[places["PACK"]] = address(order)
         if not plan.compensated:
-            launch(plan.driver(item), arguments, plan.tasks, plan.threads)
+            _launch(plan, item, arguments)
             return
         lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
         lost[...] = 0
         arguments[places["LOST"]] = address(lost) - address(y)
-        launch(plan.driver(item), arguments, plan.tasks, plan.threads)
+        _launch(plan, item, arguments)
         add_lost(y, lost)
 
 
@@ -223,13 +237,13 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
             arguments[places["START"]] = address(_zeros(plan.task.lanes, x.dtype))
             if plan.compensated:
                 scratch[size // 2 : size] = 0
-        launch(plan.driver(item), arguments, plan.tasks, plan.threads)
+        _launch(plan, item, arguments)
         parts = plan.shape[0]
         if parts > 1:
             totals = SPLITS_SUM.fill(
                 X=address(scratch), NUMBERS=size // parts // item, SPLITS=parts, TASKS=plan.threads
             )
-            launch(splits_sum_address(item), totals, plan.threads, plan.threads)
+            launch(splits_sum_address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
         gradient = np.empty(geometry.weight_shape, x.dtype)
         order = plan_gradient_order(
             plan.task.groups, plan.task.lanes, plan.task.depth, geometry.taps, item, plan.threads

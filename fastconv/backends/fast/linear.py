@@ -18,7 +18,7 @@ from fastconv.backends.fast.tiling import Tiling, tiling
 from fastconv.backends.fast.workspace import ALIGNMENT, aligned, borrowed, round_up
 from fastconv.kernels.addresses import address
 from fastconv.kernels.dots import DOTS, dots_address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_tasks, launch
 from fastconv.kernels.linear import COPIED, IN_PLACE, LINEAR_ENTRY, PRODUCT, TRANSPOSED, product_address
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
@@ -36,6 +36,7 @@ SMALL_SCRATCH = 2**16  # bytes of scratch memory that cost nothing to ask for
 
 _A, _B, _C, _INIT, _SCRATCH, _LOST = (PRODUCT.index[name] for name in ("A", "B", "C", "INIT", "SCRATCH", "LOST"))
 _X, _WEIGHT, _Y, _BIAS, _SUMS = (DOTS.index[name] for name in ("X", "WEIGHT", "Y", "BIAS", "SCRATCH"))
+_BY_ROWS, _DOTS_BY_TASKS = by_tasks(PRODUCT, "ROW_TASKS"), by_tasks(DOTS)
 
 
 @dataclass(frozen=True)
@@ -210,28 +211,29 @@ def _run(plan: LinearPlan, a: Array, b: Array, init: Array | None, shape: tuple[
     arguments[at_a], arguments[at_b], arguments[at_c] = address(a), address(b), address(c)
     if init is not None:
         arguments[at_init] = address(init)
+    work, cut = c.size * a.shape[plan.way != "dweight"] / 16, _DOTS_BY_TASKS if plan.way == "dots" else _BY_ROWS
     if plan.compensated:
-        _run_compensated(plan, arguments, c)
+        _run_compensated(plan, arguments, c, work)
     elif not plan.scratch_bytes:
-        launch(plan.kernel, arguments, plan.tasks, plan.tasks)
+        launch(plan.kernel, arguments, plan.tasks, plan.tasks, work, cut)
     elif plan.scratch_bytes <= SMALL_SCRATCH:
         scratch = np.empty(plan.scratch_bytes + ALIGNMENT, np.uint8)
         arguments[at_scratch] = round_up(address(scratch))
-        launch(plan.kernel, arguments, plan.tasks, plan.tasks)
+        launch(plan.kernel, arguments, plan.tasks, plan.tasks, work, cut)
     else:
         with borrowed(plan.scratch_bytes) as scratch:
             arguments[at_scratch] = address(scratch)
-            launch(plan.kernel, arguments, plan.tasks, plan.tasks)
+            launch(plan.kernel, arguments, plan.tasks, plan.tasks, work, cut)
     return c
 
 
-def _run_compensated(plan: LinearPlan, arguments: Array, c: Array) -> None:
+def _run_compensated(plan: LinearPlan, arguments: Array, c: Array, work: float) -> None:
     """Run one pass with numbers beside c that take what is rounded off, and add them to it."""
     with borrowed(plan.scratch_bytes + c.nbytes) as scratch:
         lost = scratch[plan.scratch_bytes : plan.scratch_bytes + c.nbytes].view(c.dtype).reshape(c.shape)
         lost[...] = 0
         arguments[plan.places[-1]], arguments[_LOST] = address(scratch), address(lost) - address(c)
-        launch(plan.kernel, arguments, plan.tasks, plan.tasks)
+        launch(plan.kernel, arguments, plan.tasks, plan.tasks, work, _BY_ROWS)
         with np.errstate(invalid="ignore", over="ignore"):
             c += lost
 

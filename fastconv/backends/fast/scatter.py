@@ -18,7 +18,7 @@ from fastconv.backends.fast.plan import CHUNKS, SERIAL_FLOPS, Tiling, chunk_tabl
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import Axis, ConvGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.kernels.launch import by_tasks, launch
 from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter_address
 from fastconv.kernels.target import host
 from fastconv.settings import get_options
@@ -194,5 +194,6 @@ def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, 
         arguments[_X], arguments[_WEIGHT], arguments[_DX] = address(dy), packed, address(dx)
         arguments[_BIAS] = packed + plan.packed_bytes
         arguments[_SCRATCH] = packed + plan.packed_bytes + plan.zeros_bytes
-        launch(scatter_address(item), arguments, plan.tasks, plan.tasks)
+        work = geometry.multiply_adds() / 16
+        launch(scatter_address(item), arguments, plan.tasks, plan.tasks, work, by_tasks(SCATTER))
     return dx
