@@ -522,3 +522,16 @@ def test_initializers_have_their_variance() -> None:
         assert drawn.dtype == np.float32
         # the variance of a sample of n has a relative standard deviation of sqrt(2 / n); five of them
         assert abs(drawn.astype(np.float64).var() - variance) <= 5 * np.sqrt(2 / drawn.size) * variance
+
+
+@pytest.mark.parametrize("dims", [(1, -1), (0, -1), (2, -1), (1, 2), (-2, 3), (2, 2)])
+def test_flatten_takes_the_axes_that_it_is_told(dims: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5), dtype=np.float32)
+    flatten = fc.layers.Flatten(*dims)
+    first, last = (dim % 4 for dim in dims)
+    expected = x.reshape(*x.shape[:first], -1, *x.shape[last + 1 :])
+    np.testing.assert_array_equal(flatten(x), expected)
+    assert flatten.output_shape(x.shape) == expected.shape
+    np.testing.assert_array_equal(flatten.backward(expected), x)
+    with pytest.raises(ValueError, match="start_dim and end_dim must be axes"):
+        fc.layers.Flatten(3, 1)(x)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv import initializers
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.linear import linear, linear_backward
 from fastconv.layers.base import Layer
 from fastconv.layers.steps import Shape
@@ -118,16 +118,40 @@ class Linear(WeightedLayer):
 
 
 class Flatten(Layer):
-    """Put all axes but the batch into one, in (C, H, W) order: ``(N, C, H, W) -> (N, C*H*W)``.
+    """Put all axes but the batch into one, in (C, H, W) order: ``(N, C, H, W) -> (N, C*H*W)``; or some of them.
+
+    Parameters
+    ----------
+    start_dim, end_dim : int
+        First and last axis that become one; negative ones count from the end, as in `torch.nn.Flatten`.
+
+    Raises
+    ------
+    TypeError
+        If one of them is not an integer.
 
     Examples
     --------
     >>> Flatten().output_shape((8, 16, 5, 7))
     (8, 560)
+    >>> Flatten(2).output_shape((8, 16, 5, 7))
+    (8, 16, 35)
     """
 
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        for name, value in (("start_dim", start_dim), ("end_dim", end_dim)):
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+                raise InvalidTypeError(f"Flatten: {name} must be an integer, but got {value!r}.")
+        self.start_dim, self.end_dim = int(start_dim), int(end_dim)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        whole = (self.start_dim, self.end_dim) == (1, -1)
+        return "" if whole else f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
     def forward(self, x: Any) -> Array:
-        """Return `x` with two axes; see `Layer.forward`."""
+        """Return `x` with some axes in one; see `Layer.forward`."""
         image = check_array("Flatten", "x", x)
         rows = image.reshape(self.output_shape(image.shape))
         self._keep(image.shape, sorted(range(image.ndim), key=lambda axis: -image.strides[axis]))
@@ -143,11 +167,17 @@ class Flatten(Layer):
         return np.ascontiguousarray(image.transpose(order)).transpose(np.argsort(order))
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """(N, product of the rest); see `Layer.output_shape`."""
+        """Shape with one axis in the place of some; see `Layer.output_shape`."""
         shape = tuple(input_shape)
         if len(shape) < 2:
             raise InvalidValueError(f"Flatten: the input must have at least 2 axes, (N, ...), but got shape {shape}.")
-        return (shape[0], prod(shape[1:]))
+        first, last = (dim + len(shape) if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
+        if not 0 <= first <= last < len(shape):
+            raise InvalidValueError(
+                f"Flatten: start_dim and end_dim must be axes of the input, the first not after the last, but got "
+                f"{self.start_dim} and {self.end_dim} for shape {shape}."
+            )
+        return (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :])
 
 
 class Identity(Layer):
