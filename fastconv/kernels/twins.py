@@ -108,7 +108,7 @@ def call_slide(slide, *arguments):
 
 def matrix(address, shape, strides, itemsize):
     """Array over memory at `address`."""
-    base = np.ctypeslib.as_array((_FLOATS[itemsize][0] * 1).from_address(address))
+    base = np.ctypeslib.as_array((_FLOATS[itemsize][0] * 1).from_address(int(address)))
     return np.lib.stride_tricks.as_strided(base, shape, strides)
 
 
