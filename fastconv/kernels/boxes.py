@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv.kernels import windows
 from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import helper
+from fastconv.kernels.jit import INTERPRETED, helper
 from fastconv.kernels.memory import integer
 from fastconv.kernels.windows import SAME, WINDOWS, counted, window
 
@@ -27,6 +27,8 @@ FACTOR, ADAPTIVE = _I["FACTOR"], _I["ADAPTIVE"]
 @helper
 def _ratio(number, divisor):
     """``number // divisor`` of numbers from 0 on: a signed division also rounds."""
+    if INTERPRETED:  # Python's integers stay what they are: addresses are made of them
+        return number // divisor
     return np.int64(np.uint64(number) // np.uint64(divisor))
 
 
