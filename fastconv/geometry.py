@@ -10,7 +10,7 @@ from ``size`` upwards are padding.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -95,26 +95,32 @@ class Axis:
         return self.taps(window, -self.before, self.size + self.after)
 
 
+def _axis(size: int, kernel: int, stride: int, dilation: int, before: int, after: int, out: int) -> Axis:
+    """Axis whose steps are no longer than it is with its padding: a longer one leads out of it, however long it is."""
+    most = max(before + size + after, 1)
+    return Axis(size, kernel, min(stride, most), dilation if kernel > 1 else min(dilation, most), before, after, out)
+
+
 def conv_axis(size: int, kernel: int, stride: int, dilation: int, before: int, after: int) -> Axis:
     """Axis of a convolution; ``out`` is the largest number of windows that fit, zero or less where none does."""
     spare = before + size + after - window_extent(kernel, dilation)
-    return Axis(size, kernel, stride, dilation, before, after, spare // stride + 1)
+    return _axis(size, kernel, stride, dilation, before, after, spare // stride + 1)
 
 
 def transposed_axis(
     size: int, kernel: int, stride: int, dilation: int, before: int, after: int, output_size: int
 ) -> Axis:
     """Axis of the convolution that a transposed one turns round: it takes `output_size` cells to `size` windows."""
-    return Axis(output_size, kernel, stride, dilation, before, after, size)
+    return _axis(output_size, kernel, stride, dilation, before, after, size)
 
 
 def pool_axis(size: int, kernel: int, stride: int, dilation: int, before: int, after: int, *, ceil_mode: bool) -> Axis:
     """Axis of a pooling; in ceil mode a last window may stick out, unless it would start in the padding after."""
     axis = conv_axis(size, kernel, stride, dilation, before, after)
-    spare = axis.padded - axis.extent
-    if not ceil_mode or spare < 0 or spare % stride == 0 or axis.start(axis.out) >= size:
+    spare = axis.padded - window_extent(kernel, dilation)
+    if not ceil_mode or spare < 0 or spare % stride == 0 or axis.out * stride - before >= size:
         return axis
-    return Axis(size, kernel, stride, dilation, before, after, axis.out + 1)
+    return replace(axis, out=axis.out + 1)
 
 
 @dataclass(frozen=True)
