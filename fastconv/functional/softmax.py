@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidValueError
 from fastconv.functional.views import as_computed, finish, sum_along
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.numbers import check_axis
@@ -27,12 +26,12 @@ def softmax(x: Any, axis: int = -1) -> Array:
     Returns
     -------
     ndarray, shaped like x
-        Sums to 1 along the axis.
+        Sums to 1 along the axis; without elements where x has none.
 
     Raises
     ------
     ValueError
-        If there is no such axis, or it is empty.
+        If there is no such axis.
 
     Notes
     -----
@@ -102,7 +101,7 @@ def log_softmax(x: Any, axis: int = -1) -> Array:
     Raises
     ------
     ValueError
-        If there is no such axis, or it is empty.
+        If there is no such axis.
 
     Examples
     --------
@@ -151,13 +150,13 @@ def log_softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
 def _shifted(x: Array, axis: int) -> Array:
     """Subtract the maximum, into a fresh array in the memory order of x."""
     y = np.empty_like(x)
-    np.subtract(x, x.max(axis=axis, keepdims=True), out=y)
+    np.subtract(x, x.max(axis=axis, keepdims=True, initial=-np.inf), out=y)  # of no numbers, too
     return y
 
 
 def _checked(operation: str, x: Any, axis: object) -> tuple[Array, int, np.dtype[Any]]:
     x = check_array(operation, "x", x)
-    along = _class_axis(operation, x.shape, axis)
+    along = check_axis(operation, "axis", axis, x.shape)
     dtype = common_dtype(operation, x)
     return as_computed(x, dtype), along, dtype
 
@@ -165,13 +164,6 @@ def _checked(operation: str, x: Any, axis: object) -> tuple[Array, int, np.dtype
 def _checked_pair(operation: str, dy: Any, y: Any, axis: object) -> tuple[Array, Array, int, np.dtype[Any]]:
     dy, y = check_array(operation, "dy", dy), check_array(operation, "y", y)
     check_shape(operation, "dy", dy.shape, y.shape, "that of y")
-    along = _class_axis(operation, y.shape, axis)
+    along = check_axis(operation, "axis", axis, y.shape)
     dtype = common_dtype(operation, dy, y)
     return as_computed(dy, dtype), as_computed(y, dtype), along, dtype
-
-
-def _class_axis(operation: str, shape: tuple[int, ...], axis: object) -> int:
-    along = check_axis(operation, "axis", axis, shape)
-    if shape[along] == 0:
-        raise InvalidValueError(f"{operation}: axis {along} must not be empty, but got shape {shape}.")
-    return along
