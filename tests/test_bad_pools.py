@@ -264,6 +264,9 @@ HUGE = np.broadcast_to(np.float32(1), (2**10, 2**10, 2**10, 2**10))  # 4 TiB tha
 SMALL = np.ones((1, 1, 2, 2))
 TOO_LARGE: dict[str, Callable[[str], Any]] = {
     "lp_pool2d": lambda b: fc.lp_pool2d(HUGE, 2, 2, stride=1, backend=b),
+    "global_avg_pool2d": lambda b: fc.global_avg_pool2d(HUGE, backend=b),  # small results of hours of work
+    "global_max_pool2d": lambda b: fc.global_max_pool2d(HUGE, backend=b),
+    "max_pool2d": lambda b: fc.max_pool2d(HUGE, 2**10, backend=b),
     "adaptive_avg_pool2d": lambda b: fc.adaptive_avg_pool2d(SMALL, 2**25, backend=b),
     "adaptive_max_pool2d": lambda b: fc.adaptive_max_pool2d(SMALL, 2**25, backend=b),
     "adaptive_avg_pool2d_backward": lambda b: fc.adaptive_avg_pool2d_backward(SMALL, (1, 1, 2**25, 2**25), backend=b),

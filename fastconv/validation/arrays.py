@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.validation.memory import check_fits
 
 __all__ = [
     "LAYOUTS",
@@ -28,6 +29,8 @@ Array = NDArray[Any]
 
 LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 
+_LARGE = 2**30  # bytes from which on an array is held against the memory: a broadcast view takes none, and hours
+
 _FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -43,6 +46,8 @@ def check_array(operation: str, name: str, value: object) -> Array:
             value = np.asarray(value)
         except ValueError as error:  # ragged nested sequences
             raise InvalidTypeError(f"{operation}: {name} must be an array of numbers, but got {value!r}.") from error
+    if value.nbytes > _LARGE:
+        check_fits(operation, name, value.shape, value.itemsize)
     dtype = value.dtype
     if dtype.kind in "iub" or dtype.newbyteorder("=") in _FLOATS:
         return value

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastconv.errors import InvalidValueError, MemoryLimitError
-from fastconv.validation.arrays import Array
 
 __all__ = ["allocate", "check_fits", "memory_limit"]
 
@@ -63,7 +63,7 @@ def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: i
         )
 
 
-def allocate(operation: str, subject: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def allocate(operation: str, subject: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a new array for what a file says that it has; the memory is taken as it is written."""
     check_fits(operation, subject, shape, dtype.itemsize)
     try:
