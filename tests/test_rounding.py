@@ -318,3 +318,37 @@ def test_the_depth_of_a_plan_is_the_error_of_the_worst_input(n: int, dtype: str)
     x[0] = 1
     off = error(pointwise(x, "fast"), x)
     assert (depth - 3) / 2 <= off <= depth / 2
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "naive"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kernel", [10, 11, 22, 23, 40])
+def test_means_and_their_gradients_keep_the_promise(kernel: int, dtype: str, backend: str) -> None:
+    n, eps = kernel * kernel, float(np.finfo(dtype).eps)
+    exact = (1 + half(dtype) * (n - 1)) / n
+    x = np.full((1, 1, 2 * kernel, 2 * kernel), half(dtype), dtype)
+    dy = np.full((1, 1, kernel, kernel), half(dtype), dtype)
+    x[0, 0, 0, 0] = dy[0, 0, 0, 0] = 1
+    y = fc.avg_pool2d(x, kernel, stride=kernel, backend=backend)[0, 0, 0, 0]
+    dx = fc.avg_pool2d_backward(dy, (1, 1, 2 * kernel - 1, 2 * kernel - 1), kernel, stride=1, backend=backend)
+    for found in (y, dx[0, 0, kernel - 1, kernel - 1]):
+        assert abs(float(found) - exact) <= PROMISED * eps * exact
+
+
+@pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
+@pytest.mark.parametrize("padding", [(0, 0), (2, 20)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("kernel", [(11, 12), (5, 400), (150, 3)])
+def test_gradients_of_many_windows_go_where_they_went(
+    kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+) -> None:
+    padding = (min(padding[0], kernel[0] - 1), min(padding[1], kernel[1] - 1))
+    for dilation, count_include_pad, channels in product(((1, 1), (2, 1)), (False, True), (2, 9)):
+        options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": True}
+        options["count_include_pad"] = count_include_pad
+        shape = (2, channels, (kernel[0] - 1) * dilation[0] + 10, kernel[1] + 31)
+        dy = np.random.default_rng(0).standard_normal(fc.avg_pool2d(np.zeros(shape), kernel, **options).shape)
+        found, expected = (
+            fc.avg_pool2d_backward(dy, shape, kernel, backend=backend, **options) for backend in ("fast", "numpy")
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-14)

@@ -35,7 +35,7 @@ X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N",
 Y_D, Y_H, Y_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H", "OUT_W"))
 BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
 SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
-CHUNK = 1024  # taps, a multiple of GROUP
+CHUNK = 896  # taps, a multiple of GROUP: 112 for each of its sums, whose rounding is bounded by that
 LANE_SUMS = GROUP + 2  # float64 numbers per channel that the lanes need: eight sums, the total, what was cut off
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import gcd, prod
+from typing import Any
+
 import numpy as np
 
 from fastconv.backends.base import Array
@@ -9,7 +13,7 @@ from fastconv.backends.fast.boxes import box_avg, box_max, box_spread
 from fastconv.backends.fast.memory import channels_last, empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.backends.fast.windows import WindowPlan, launch_windows, plan_windows
 from fastconv.backends.fast.workspace import borrowed
-from fastconv.geometry import WindowGeometry
+from fastconv.geometry import Axis, WindowGeometry
 from fastconv.kernels.addresses import address
 from fastconv.kernels.avg_pool import avg_pool_address
 from fastconv.kernels.max_pool import max_pool_address
@@ -20,19 +24,21 @@ __all__ = ["avg_pool", "avg_pool_backward", "in_best_order", "max_pool", "window
 _FEW_CHANNELS = 8  # below this, windows are reduced one by one also in channels-last memory
 _CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
 _SHORT_ROW = 16  # windows of a row below which rows are not worth a loop: channels are, after a change of order
-_MANY_TAPS = 512  # from here on a sum in one float64 number would be off by more than 64 eps at worst
+# Taps, by the bytes of a number, from which on a sum in one float64 number could be off by more than 64 eps.
+_MANY_TAPS = {8: 120, 4: 512}
+_MANY_SHARES = 120  # the same for the gradients that a cell adds up, in its own dtype
 
 
 def _form(x: Array, *, channels_last: bool) -> str:
     return "lanes" if channels_last and x.shape[1] >= _FEW_CHANNELS else "plane"
 
 
-def _window_by_window(geometry: WindowGeometry) -> bool:
-    """Whether windows are reduced one by one: they are long and few, or too long for one sum.
+def _window_by_window(geometry: WindowGeometry, itemsize: int = 4) -> bool:
+    """Whether windows are reduced one by one: they are long and few, or too long for one sum of such numbers.
 
-    It depends on the geometry alone, so that the order of a sum does.
+    It depends on the geometry and the dtype alone, so that the order of a sum does.
     """
-    return geometry.taps >= _MANY_TAPS or geometry.kernel[-1] >= 2 * geometry.out[-1]
+    return geometry.taps >= _MANY_TAPS[itemsize] or geometry.kernel[-1] >= 2 * geometry.out[-1]
 
 
 def in_best_order(x: Array, geometry: WindowGeometry) -> Array:
@@ -69,7 +75,7 @@ def window_sums(x: Array, geometry: WindowGeometry) -> Array:
 
 
 def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
-    if _window_by_window(geometry):
+    if _window_by_window(geometry, x.itemsize):
         return box_avg(x, geometry, divisor)
     x = in_best_order(x, geometry)
     last = is_channels_last(x)
@@ -97,6 +103,68 @@ def window_sums_backward(dy: Array, geometry: WindowGeometry) -> Array:
 
 
 def _shares(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
+    """Give every gradient, over its divisor, to the cells of its window.
+
+    A cell adds up the shares of all windows that overlap there. Where these are too many for one sum, one axis is done
+    after the other, which is the same, as divisors are products too; and along one axis every other window.
+    """
+    long = [i for i, axis in enumerate(geometry.axes) if axis.kernel > 1]
+    if prod(map(_overlap, geometry.axes)) <= _MANY_SHARES:
+        return _share_out(dy, geometry, divisor)
+    if len(long) > 1:
+        for i in reversed(long):
+            dy = _shares(dy, _along(geometry, dy.shape[2:], i), divisor)
+        return dy
+    (i,) = long
+    return _halves(dy / _divisors(geometry.axes[i], divisor, dy.ndim - 3 - i, dy.dtype), geometry, i)
+
+
+def _overlap(axis: Axis) -> int:
+    """Windows that have a cell in common, at most."""
+    return min(axis.out, -(-axis.kernel * gcd(axis.stride, axis.dilation) // axis.stride))
+
+
+def _along(geometry: WindowGeometry, shape: tuple[int, ...], i: int) -> WindowGeometry:
+    """Windows along axis i of planes of gradients, of which `shape` are the sizes."""
+    axes = [Axis(size, 1, 1, 1, 0, 0, size) for size in shape]
+    axes[i] = geometry.axes[i]
+    return WindowGeometry(tuple(axes), geometry.batch, geometry.channels)
+
+
+def _divisors(axis: Axis, divisor: str, axes_after: int, dtype: np.dtype[Any]) -> Array:
+    """What is divided by along one axis, for gradients with `axes_after` more; 1 where no cell counts."""
+    low, high = (-axis.before, axis.size + axis.after) if divisor == "padded" else (0, axis.size)
+    starts = np.arange(axis.out) * axis.stride - axis.before
+    first = np.clip(-((starts - low) // axis.dilation), 0, axis.kernel)
+    stop = np.clip((high - 1 - starts) // axis.dilation + 1, first, axis.kernel)
+    counts = np.ones(axis.out) if divisor == "one" else np.maximum(stop - first, 1)
+    return counts.astype(dtype).reshape(-1, *(1,) * axes_after)
+
+
+def _halves(share: Array, geometry: WindowGeometry, i: int) -> Array:
+    """Shares along axis i, of every other window, and of the rest."""
+    axis = geometry.axes[i]
+    if _overlap(axis) <= _MANY_SHARES:
+        return _share_out(share, geometry, "one")
+    dx: Array | None = None
+    for first in (0, 1):
+        skipped = max(0, first * axis.stride - axis.before)  # cells before the first window
+        before = max(0, axis.before - first * axis.stride)
+        some = share[(slice(None),) * (2 + i) + (slice(first, None, 2),)]
+        half = replace(axis, size=axis.size - skipped, stride=2 * axis.stride, before=before, out=some.shape[2 + i])
+        axes = (*geometry.axes[:i], half, *geometry.axes[i + 1 :])
+        part = _halves(some, WindowGeometry(axes, geometry.batch, geometry.channels), i)
+        if dx is None:
+            dx = part
+        else:
+            cells = (slice(None),) * (2 + i) + (slice(skipped, None),)
+            with np.errstate(invalid="ignore", over="ignore"):
+                dx[cells] += part
+    assert dx is not None
+    return dx
+
+
+def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     if _window_by_window(geometry):
         return box_spread(dy, geometry, divisor)
     dy = in_best_order(dy, geometry)
