@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from kernel_writes import Recorder
 
-RECORDER = Recorder()  # before the engine is imported
+if __name__ == "__main__":
+    RECORDER = Recorder()  # before the engine is imported, in a process of its own
 
-import fastconv as fc  # noqa: E402
-from fastconv import functional as F  # noqa: E402
-from fastconv.backends import resolve_backend  # noqa: E402
-from fastconv.backends.fast.warmup import _jobs  # noqa: E402
-from fastconv.functional.linear import linear, linear_backward  # noqa: E402
-from fastconv.kernels.memory import integer, store_integer  # noqa: E402
-from fastconv.kernels.seconds import spread_seconds  # noqa: E402
+import fastconv as fc
+from fastconv import functional as F
+from fastconv.backends import resolve_backend
+from fastconv.backends.fast.warmup import _jobs
+from fastconv.functional.linear import linear, linear_backward
+from fastconv.kernels.memory import integer, store_integer
+from fastconv.kernels.seconds import spread_seconds
 
 Case = tuple[str, Callable[[], Any]]
 SPATIAL = {1: (37,), 2: (9, 14), 3: (4, 5, 6)}

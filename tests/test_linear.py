@@ -175,9 +175,12 @@ def serial_launches() -> Iterator[None]:
     """Run the tasks one after the other: there may be more of them than this machine has threads."""
     from fastconv.backends.fast import linear as engine
 
+    def serial(kernel: int, arguments: Array, tasks: int, threads: int, *rest: Any) -> None:
+        launch(kernel, arguments, tasks, 1, *rest)
+
     launch = engine.launch
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "launch", lambda kernel, arguments, tasks, threads: launch(kernel, arguments, tasks, 1))
+        patch.setattr(engine, "launch", serial)
         yield
 
 

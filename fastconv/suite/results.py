@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.files import open_regular
 from fastconv.suite.cases import LOOPS, Case, Selection
 
@@ -133,7 +133,9 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with open_regular("report", path, InvalidValueError) as stream:
             data = json.loads(stream.read().decode("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except FastconvError:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a number of thousands of digits
         raise InvalidValueError(
             f"report: {os.fspath(path)} must be JSON that a fastconv command wrote, but it is damaged or something "
             f"else ({error})."
@@ -168,7 +170,7 @@ def read_suite(data: dict[str, Any], name: str) -> Suite:
         selection = _selection(head["selection"])
         environment = dict(data["machine_info"]["fastconv"])
         environment["versions"], environment["cpu"], environment["threads"]  # what every reader needs
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidValueError(
             f"bench: {name} must be a whole result of a suite, but it is damaged ({type(error).__name__}: {error})."
         ) from None

@@ -12,7 +12,7 @@ from fastconv.comparison.reading import comparison_of
 from fastconv.comparison.text import Table
 from fastconv.contest import report as contest_report
 from fastconv.contest.chart import plot_contest
-from fastconv.errors import InvalidValueError
+from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.plotting import plot_comparison
 from fastconv.suite import report
 from fastconv.suite.chart import plot_suite
@@ -82,7 +82,9 @@ class Saved(NamedTuple):
         """Let what is missing in a file be an error that names it."""
         try:
             return make()
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
+        except (FastconvError, ImportError, OSError):
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise InvalidValueError(
                 f"report: {self.name} must be a whole result, but it is damaged ({type(error).__name__}: {error})."
             ) from None
