@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import gcd, prod
-from typing import Any
 
 import numpy as np
 
@@ -116,7 +115,7 @@ def _shares(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
             dy = _shares(dy, _along(geometry, dy.shape[2:], i), divisor)
         return dy
     (i,) = long
-    return _halves(dy / _divisors(geometry.axes[i], divisor, dy.ndim - 3 - i, dy.dtype), geometry, i)
+    return _halves(_over_divisors(dy, geometry.axes[i], i, divisor), geometry, i)
 
 
 def _overlap(axis: Axis) -> int:
@@ -131,14 +130,18 @@ def _along(geometry: WindowGeometry, shape: tuple[int, ...], i: int) -> WindowGe
     return WindowGeometry(tuple(axes), geometry.batch, geometry.channels)
 
 
-def _divisors(axis: Axis, divisor: str, axes_after: int, dtype: np.dtype[Any]) -> Array:
-    """What is divided by along one axis, for gradients with `axes_after` more; 1 where no cell counts."""
+def _over_divisors(dy: Array, axis: Axis, i: int, divisor: str) -> Array:
+    """Gradients over what the means of their windows are divided by, along axis i: the same but for the edges."""
+    if divisor == "one":
+        return dy
     low, high = (-axis.before, axis.size + axis.after) if divisor == "padded" else (0, axis.size)
-    starts = np.arange(axis.out) * axis.stride - axis.before
-    first = np.clip(-((starts - low) // axis.dilation), 0, axis.kernel)
-    stop = np.clip((high - 1 - starts) // axis.dilation + 1, first, axis.kernel)
-    counts = np.ones(axis.out) if divisor == "one" else np.maximum(stop - first, 1)
-    return counts.astype(dtype).reshape(-1, *(1,) * axes_after)
+    share: Array = dy / dy.dtype.type(axis.kernel)
+    first = min(max(0, -(-(low + axis.before) // axis.stride)), axis.out)
+    stop = max(first, min(axis.out, (high - axis.extent + axis.before) // axis.stride + 1))
+    for o in (*range(first), *range(stop, axis.out)):
+        window = (slice(None),) * (2 + i) + (o,)
+        share[window] = dy[window] / dy.dtype.type(max(len(axis.taps(o, low, high)), 1))
+    return share
 
 
 def _halves(share: Array, geometry: WindowGeometry, i: int) -> Array:
