@@ -1,9 +1,13 @@
-"""Imports point downwards: every module belongs to a layer, and imports from lower ones (or its own part) alone."""
+"""Imports point downwards: every module belongs to a layer, and imports from lower ones (or its own part) alone.
+
+Inside a part they run in no circle, at any depth: also not through an import in a function or one for types alone.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -100,6 +104,51 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+
+
+def imported_files(module: str, source: str, known: Mapping[str, object]) -> set[str]:
+    """The modules among `known` that one imports; `from package import name` may mean the file `package.name`."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {name if name in known else str(node.module) for name in names}
+    return {name if name in known else f"{name}.__init__" for name in found} & {*known} - {module}
+
+
+# TODO: to be broken, each with the room that it stands in
+CIRCLES = {
+    ("fastconv.accounting.results", "fastconv.accounting.text"),
+    ("fastconv.checking.race_results", "fastconv.checking.race_text"),
+    ("fastconv.checking.results", "fastconv.checking.text"),
+    ("fastconv.comparison.results", "fastconv.comparison.text"),
+    ("fastconv.contest.results", "fastconv.contest.targets"),
+    ("fastconv.conventions.implementation", "fastconv.conventions.convention"),
+    ("fastconv.kernels.memory", "fastconv.kernels.twins"),
+    ("fastconv.kernels.twins", "fastconv.kernels.peak"),
+    ("fastconv.layers.steps", "fastconv.layers.base"),
+    ("fastconv.training.trainer", "fastconv.training.run"),
+}
+
+
+def test_imports_run_in_no_circle() -> None:
+    sources = {module: file.read_text(encoding="utf-8") for module, file in MODULES.items()}
+    graph = {module: imported_files(module, source, MODULES) for module, source in sources.items()}
+    for importer, imported in CIRCLES:
+        graph[importer].remove(imported)
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+@pytest.mark.parametrize(
+    "back", ["from b import y", "def f():\n    import b", "if TYPE_CHECKING:\n    from b import y"]
+)
+def test_a_circle_is_found_however_it_is_closed(back: str) -> None:
+    known = {"a": None, "b": None}
+    graph = {"a": imported_files("a", back, known), "b": imported_files("b", "from a import x", known)}
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize("module", MODULES)
