@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 import pytest
-from programs import TESTS, run_file
+from programs import SUPPORT, run_file
 from strategies import BACKENDS
 
 import fastconv as fc
@@ -26,7 +26,7 @@ OTHER_CPUS = [{"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""} for name in ("h
 @pytest.mark.parametrize("cpu", [{}, *OTHER_CPUS * FULL], ids=lambda cpu: cpu.get("NUMBA_CPU_NAME", "this CPU"))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tasks_of_a_launch_write_apart_from_each_other(dtype: str, cpu: dict[str, str]) -> None:
-    found = json.loads(run_file(TESTS / "race_cases.py", dtype, *["full"] * FULL, NUMBA_NUM_THREADS="5", **cpu))
+    found = json.loads(run_file(SUPPORT / "race_cases.py", dtype, *["full"] * FULL, NUMBA_NUM_THREADS="5", **cpu))
     assert found["seeded"] == {"writes_back": True, "reads": True, "apart": False}
     assert found["races"] == []
     assert found["unsettled"] == []
