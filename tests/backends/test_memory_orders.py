@@ -7,13 +7,13 @@ new one is held to it as well. Each gets the same numbers in many memory orders,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from programs import FULL
 from strategies import BACKENDS, Array
 
 import fastconv as fc
@@ -22,8 +22,6 @@ from fastconv.suite.cases import Case
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
-
-FULL = bool(os.environ.get("FASTCONV_FULL"))
 
 
 def channels_last(x: Array) -> Array:

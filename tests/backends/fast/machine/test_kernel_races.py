@@ -8,18 +8,16 @@ runs were wrong, by as much as the gradient itself; on one thread none.
 from __future__ import annotations
 
 import json
-import os
 
 import numpy as np
 import pytest
-from programs import SUPPORT, run_file
+from programs import FULL, SUPPORT, run_file
 from strategies import BACKENDS
 
 import fastconv as fc
 
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
-FULL = os.environ.get("FASTCONV_FULL") == "1"
 OTHER_CPUS = [{"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""} for name in ("haswell", "x86-64")]
 
 
