@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import CLEARED, ROOT, TESTS
+from programs import CLEARED, ROOT, SUPPORT
 from training_runs import BATCH, EPOCHS, IMAGES, fit, images, network, trainer
 
 import fastconv as fc
@@ -74,9 +74,9 @@ def test_a_run_that_failed_goes_on(tmp_path: Path, whole: Trainer, step: int, ev
 
 def start(folder: Path, stop: int | str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if name not in CLEARED}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(TESTS)])
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(SUPPORT)])
     return subprocess.Popen(
-        [sys.executable, "-W", "error", str(TESTS / "training_runs.py"), str(folder), str(stop)],
+        [sys.executable, "-W", "error", str(SUPPORT / "training_runs.py"), str(folder), str(stop)],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS, check_conv
+from grids import grid
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
@@ -316,14 +317,16 @@ def test_by_differences(backend: str, rank: int, name: str) -> None:
 # Against PyTorch.
 
 
-@backends
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("dilation", [1, 2])
-@pytest.mark.parametrize("padding", [0, 1, 2])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("kernel", [1, 2, 3])
-@ranks
+@grid(
+    backend=BACKENDS,
+    rank=(1, 3),
+    kernel=(1, 2, 3),
+    stride=(1, 2, 3),
+    padding=(0, 1, 2),
+    dilation=(1, 2),
+    groups=(1, 2),
+    dtype=("float32", "float64"),
+)
 def test_torch(
     backend: str, rank: int, kernel: int, stride: int, padding: int, dilation: int, groups: int, dtype: str
 ) -> None:

@@ -8,7 +8,6 @@ to the 1. So a sum of n of them, one after the other, is (n - 1) / 2 eps off; ad
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import product
@@ -16,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import FULL
 from strategies import BACKENDS, Array
 
 import fastconv as fc
 from fastconv.geometry import ConvGeometry, conv_axis
 from fastconv.layers import Linear
 
-FULL = bool(os.environ.get("FASTCONV_FULL"))
 PROMISED = 64
 DTYPES = ("float32", "float64")
 # About every boundary that a plan has; in the normal run the ones that broke the promise

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import ROOT, SUPPORT
 from strategies import BACKENDS
 
 import fastconv as fc
@@ -55,7 +56,7 @@ def contest(*engines: str, workloads: tuple[Workload, ...] = (TINY,), **settings
 
 @pytest.fixture(autouse=True)
 def engines_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(SUPPORT))
 
 
 # arithmetic, on made-up numbers
@@ -381,7 +382,7 @@ def test_the_report_is_made_of_the_json(tmp_path: Path) -> None:
 
 
 def test_the_documentation_is_generated_from_the_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Path(fc.__file__).parent.parent / "docs" / "generate.py"
+    script = ROOT / "docs" / "generate.py"
     if not script.exists():
         pytest.skip("the documentation is not here")
     spec = importlib.util.spec_from_file_location("generate", script)
@@ -415,7 +416,7 @@ def test_the_picture(tmp_path: Path, suffix: str, start: bytes) -> None:
 
 def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
     pytest.importorskip("typer")
-    paths = os.pathsep.join([str(Path(fc.__file__).parent.parent), str(Path(__file__).parent)])
+    paths = os.pathsep.join([str(ROOT), str(SUPPORT)])
     return subprocess.Popen(
         [sys.executable, "-m", "fastconv", "bench", *arguments],
         cwd=cwd,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from programs import FULL
 from training_runs import fit, network, trainer
 
 import fastconv as fc
@@ -22,7 +22,6 @@ from fastconv.errors import FastconvError, StateFileError
 from fastconv.layers.state import read_arrays, write_arrays
 from fastconv.training import Trainer
 
-FULL = os.environ.get("FASTCONV_FULL") == "1"
 GONE = object()
 OTHERS: tuple[Any, ...] = (GONE, None, "x", -1, [], {}, [1], 10**300, 2**63, float("nan"), True, {"dtype": "V1000000"})
 

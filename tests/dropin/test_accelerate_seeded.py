@@ -9,7 +9,6 @@ there is no padding"). The code without mistakes has to be replaced, so that ref
 from __future__ import annotations
 
 import inspect
-import os
 from itertools import product
 from types import ModuleType
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import loop_code
 import pytest
 from loop_code import changed, load
+from programs import FULL
 from seeded_mistakes import MISTAKES, STYLES, WHERE, Change, Style
 
 import fastconv as fc
@@ -41,7 +41,6 @@ PROBES: tuple[dict[str, Any], ...] = tuple(
         {"stride": (3, 3), "padding": (1, 1)},
     )
 )
-FULL = os.environ.get("FASTCONV_FULL") == "1"
 CONDITIONAL = [*product(STYLES, WHERE)]
 HIDDEN = [(style, hole, where) for style, hole, where in product(STYLES, WHERE, WHERE) if hole != where]
 

@@ -7,16 +7,14 @@ next to nothing; of honest ones, a fifth more than the result.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
-from programs import run
+from programs import FULL, run
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak in kilobytes, as Linux counts")
 
-FULL = os.environ.get("FASTCONV_FULL") == "1"
 MEGABYTES = 320 if FULL else 64  # of an honest file
 
 PROGRAM = """

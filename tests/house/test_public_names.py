@@ -1,6 +1,6 @@
 """What others import stays: every public name, how it is called, and the options of every command, are in one file.
 
-After a change that is meant: `python tests/test_public_names.py`, which writes the file again, and a line in the
+After a change that is meant: `python tests/house/test_public_names.py`, which writes the file again, and a line in the
 CHANGELOG. Annotations are no part of it: a better one breaks nobody.
 """
 

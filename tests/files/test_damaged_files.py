@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import struct
 import tarfile
 import warnings
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from data_files import CIFAR_CLASSES, cifar_batch, idx_bytes, python2_pickle, write_cifar
+from programs import FULL
 
 from fastconv import data
 from fastconv.data.cifar import load_cifar10_batch
@@ -27,7 +27,6 @@ from fastconv.errors import DataError, FastconvError, StateFileError
 from fastconv.layers import load_state, save_state
 from fastconv.validation.archives import open_archive
 
-FULL = os.environ.get("FASTCONV_FULL") == "1"
 NAMES = ("cat/1.png", "cat/2.png", "dog/1.png", "größe/1.png", "größe/io.png")
 
 

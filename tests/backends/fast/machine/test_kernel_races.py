@@ -8,25 +8,23 @@ runs were wrong, by as much as the gradient itself; on one thread none.
 from __future__ import annotations
 
 import json
-import os
 
 import numpy as np
 import pytest
-from programs import TESTS, run_file
+from programs import FULL, SUPPORT, run_file
 from strategies import BACKENDS
 
 import fastconv as fc
 
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
-FULL = os.environ.get("FASTCONV_FULL") == "1"
 OTHER_CPUS = [{"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""} for name in ("haswell", "x86-64")]
 
 
 @pytest.mark.parametrize("cpu", [{}, *OTHER_CPUS * FULL], ids=lambda cpu: cpu.get("NUMBA_CPU_NAME", "this CPU"))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tasks_of_a_launch_write_apart_from_each_other(dtype: str, cpu: dict[str, str]) -> None:
-    found = json.loads(run_file(TESTS / "race_cases.py", dtype, *["full"] * FULL, NUMBA_NUM_THREADS="5", **cpu))
+    found = json.loads(run_file(SUPPORT / "race_cases.py", dtype, *["full"] * FULL, NUMBA_NUM_THREADS="5", **cpu))
     assert found["seeded"] == {"writes_back": True, "reads": True, "apart": False}
     assert found["races"] == []
     assert found["unsettled"] == []

@@ -7,15 +7,14 @@ new one is held to it as well. Each gets the same numbers in many memory orders,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from programs import FULL
 from strategies import BACKENDS, Array
-from test_bench_family import MEMBERS
 
 import fastconv as fc
 from fastconv.suite import family, family_work
@@ -23,8 +22,6 @@ from fastconv.suite.cases import Case
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
-
-FULL = bool(os.environ.get("FASTCONV_FULL"))
 
 
 def channels_last(x: Array) -> Array:
@@ -68,6 +65,7 @@ ORDERS: dict[str, Callable[[Array], Array]] = {
     "other bytes": lambda x: x.astype(x.dtype.newbyteorder()),
     "read-only": read_only,
 }
+MEMBERS = {member.name for member in (*family.OPERATIONS, *family.LAYERS)}
 MIXED = [("channels-last", "planes"), ("planes", "channels-last"), ("fortran", "every second")]
 
 # (spatial axes of an image, images, channels, groups): what is left over everywhere; many blocks; lanes to spare; few
@@ -123,7 +121,7 @@ def bits(member: family.Member, step: str, dtype: str, orders: tuple[str, ...]) 
 
 
 def test_the_members_of_other_sizes_are_all_members() -> None:
-    assert {member.name for member in members(*SIZES[0])} == set(MEMBERS)
+    assert {member.name for member in members(*SIZES[0])} == MEMBERS
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)

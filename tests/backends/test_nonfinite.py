@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from grids import grid
 from strategies import BACKENDS, Array, ConvCase, TransposedCase, normal
 
 import fastconv as fc
@@ -67,12 +68,15 @@ def by_gradient_of_windows(case: ConvCase) -> str:
     return "y" if isinstance(case, TransposedCase) else "dx"
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("corner", [True, False], ids=["corner", "inside"])
-@pytest.mark.parametrize("value", [NAN, INF, -INF], ids=str)
-@pytest.mark.parametrize("name", ["x", "weight", "bias", "dy"])
-def test_all_backends_agree(case: ConvCase, dtype: str, name: str, value: float, corner: bool) -> None:
+@grid(
+    called=CASES,
+    dtype=("float32", "float64"),
+    name=("x", "weight", "bias", "dy"),
+    value=(NAN, INF, -INF),
+    corner=(True, False),
+)
+def test_all_backends_agree(called: str, dtype: str, name: str, value: float, corner: bool) -> None:
+    case = CASES[called]
     given = spoilt(arrays(case, dtype), name, value, corner)
     expected = results(case, "naive", given)
     assert any(not np.isfinite(array).all() for array in expected.values())

@@ -17,7 +17,8 @@ import fastconv
 
 ROOT = Path(fastconv.__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-TESTS = Path(__file__).parent
+SUPPORT = Path(__file__).parent  # what several tests share
+TESTS = SUPPORT.parent
 FULL = os.environ.get("FASTCONV_FULL") == "1"  # the long forms of tests that have a short one
 CLEARED = ("FASTCONV_BACKEND", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
 
@@ -71,7 +72,8 @@ def _finish(
 ) -> str:
     """Run Python with warnings as errors, and return what it printed."""
     clean = {name: value for name, value in os.environ.items() if name not in CLEARED}
-    paths = os.pathsep.join([str(ROOT), str(TESTS)])
+    folders = sorted({file.parent for file in TESTS.rglob("*.py")})  # a program may import what a test defines
+    paths = os.pathsep.join(map(str, [ROOT, *folders]))
     process = subprocess.Popen(
         [sys.executable, "-W", "error", *command],
         cwd=cwd,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import TESTS
 from training_runs import images
 
 import fastconv as fc
@@ -22,7 +23,7 @@ from fastconv.optim import OPTIMIZERS, SGD, Adam, ExponentialLR
 from fastconv.testing import assert_close
 from fastconv.training import Trainer
 
-WATCHED = (str(Path(fc.__file__).parent), str(Path(__file__).parent))
+WATCHED = (str(Path(fc.__file__).parent), str(TESTS))
 LARGE = 6  # elements: fewer than any batch, gradient or parameter of these tests has
 # Normalisation sums over a whole batch: its tables of partial sums are float64 on purpose, and weighed with the plans
 # that are kept. What it is given and what it returns must not be.

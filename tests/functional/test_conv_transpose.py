@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from checks import GRADIENTS, check_conv
+from grids import grid
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
@@ -436,17 +436,22 @@ def test_output_sizes_that_are_possible(stride: int, dilation: int, padding: Any
 
 # Against PyTorch.
 
-TORCH_GRID = [
-    pytest.param(*sizes, extra, id="k{}-s{}-p{}-d{}-g{}-o{}".format(*sizes, extra))
-    for sizes in product((1, 2, 3, 4), (1, 2, 3), (0, 1, 2), (1, 2), (1, 2))  # kernel, s, p, d, groups
-    for extra in range(max(sizes[1], sizes[3]))
-    if 2 * sizes[1] - 2 * sizes[2] + sizes[3] * (sizes[0] - 1) + extra >= 0
-]  # fmt: skip
+
+def has_outputs(*, kernel: int, stride: int, padding: int, dilation: int, extra: int, **_: Any) -> bool:
+    return extra < max(stride, dilation) and 2 * (stride - padding) + dilation * (kernel - 1) + extra >= 0
 
 
-@backends
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation", "groups", "extra"), TORCH_GRID)
+@grid(
+    backend=BACKENDS,
+    rank=(1, 2, 3),
+    kernel=(1, 2, 3, 4),
+    stride=(1, 2, 3),
+    padding=(0, 1, 2),
+    dilation=(1, 2),
+    groups=(1, 2),
+    extra=(0, 1, 2),
+    where=has_outputs,
+)
 def test_torch(
     backend: str, rank: int, kernel: int, stride: int, padding: int, dilation: int, groups: int, extra: int
 ) -> None:
