@@ -129,7 +129,6 @@ CIRCLES = {
     ("fastconv.kernels.memory", "fastconv.kernels.twins"),
     ("fastconv.kernels.twins", "fastconv.kernels.peak"),
     ("fastconv.layers.steps", "fastconv.layers.base"),
-    ("fastconv.training.trainer", "fastconv.training.run"),
 }
 
 
