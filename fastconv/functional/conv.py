@@ -7,7 +7,7 @@ from typing import Any
 
 from fastconv.functional.conv_any import ConvGradients, conv, conv_backward
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
+from fastconv.validation.sizes import GRADIENTS
 
 __all__ = ["ConvGradients", "conv2d", "conv2d_backward"]
 

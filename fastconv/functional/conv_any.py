@@ -19,9 +19,8 @@ from fastconv.validation.arrays import (
     layout_shape,
     logical_shape,
 )
-from fastconv.validation.needs import check_needs
 from fastconv.validation.operations import conv_geometry
-from fastconv.validation.sizes import check_integer, check_padding, check_sizes
+from fastconv.validation.sizes import check_integer, check_needs, check_padding, check_sizes
 
 __all__ = ["ConvGradients", "conv", "conv_backward"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastconv.functional.conv_any import ConvGradients
 from fastconv.functional.conv_transpose_any import conv_transpose, conv_transpose_backward
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
+from fastconv.validation.sizes import GRADIENTS
 
 __all__ = ["conv_transpose2d", "conv_transpose2d_backward"]
 

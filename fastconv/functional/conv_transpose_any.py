@@ -20,8 +20,7 @@ from fastconv.validation.arrays import (
     layout_shape,
     logical_shape,
 )
-from fastconv.validation.needs import check_needs
-from fastconv.validation.sizes import check_integer, check_padding, check_sizes
+from fastconv.validation.sizes import check_integer, check_needs, check_padding, check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
 
 __all__ = ["conv_transpose", "conv_transpose_backward"]

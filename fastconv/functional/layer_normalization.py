@@ -14,8 +14,7 @@ from fastconv.functional.conv import ConvGradients
 from fastconv.functional.normalize_any import Statistics, check_pair, inverse_deviation, merged
 from fastconv.functional.views import as_computed, finish
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.needs import GRADIENTS, check_needs
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
 
 __all__ = ["check_normalized_shape", "layer_norm", "layer_norm_backward", "layer_norm_statistics"]
 

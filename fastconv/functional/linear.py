@@ -11,7 +11,7 @@ from fastconv.functional.conv import ConvGradients
 from fastconv.functional.views import as_computed, finish
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.memory import check_fits
-from fastconv.validation.needs import GRADIENTS, check_needs
+from fastconv.validation.sizes import GRADIENTS, check_needs
 
 __all__ = ["linear", "linear_backward"]
 

@@ -16,9 +16,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.conv import ConvGradients
 from fastconv.functional.views import as_computed, channels_first, finish
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, check_rank, check_shape, common_dtype
-from fastconv.validation.needs import check_needs
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_needs, check_number
 
 __all__ = ["NormCall", "Statistics", "check_pair", "inverse_deviation", "merged"]
 

@@ -10,7 +10,7 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.elementwise import select
 from fastconv.functional.views import as_computed, finish, sum_along
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.numbers import check_axis
+from fastconv.validation.sizes import check_axis
 
 __all__ = ["PReLUGradients", "prelu", "prelu_backward"]
 

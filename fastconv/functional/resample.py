@@ -21,8 +21,7 @@ from fastconv.validation.arrays import (
     logical_shape,
 )
 from fastconv.validation.memory import check_fits
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice, check_flag, check_shape_argument, check_sizes
+from fastconv.validation.sizes import check_choice, check_flag, check_number, check_shape_argument, check_sizes
 
 __all__ = ["RESAMPLE_MODES", "upsample", "upsample_backward", "upsampled_size"]
 

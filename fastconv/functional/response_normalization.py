@@ -11,8 +11,7 @@ from fastconv.backends import resolve_backend
 from fastconv.functional.normalize_any import NormCall
 from fastconv.geometry import WindowGeometry, conv_axis
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_number
 
 __all__ = ["local_response_norm", "local_response_norm_backward"]
 

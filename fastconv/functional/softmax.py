@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.functional.views import as_computed, finish, sum_along
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.numbers import check_axis
+from fastconv.validation.sizes import check_axis
 
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 

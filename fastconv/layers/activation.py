@@ -35,8 +35,7 @@ from fastconv.functional.smooth import (
 from fastconv.layers.elementwise import OPERATIONS, Elementwise
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
     "ELU",

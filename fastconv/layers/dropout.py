@@ -12,7 +12,7 @@ from fastconv.layers.arguments import check_input_shape, check_rng
 from fastconv.layers.base import Layer
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from fastconv.functional.views import finish
 from fastconv.losses.arguments import check_class_weight, check_labels, check_reduction, check_scores, share
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["accuracy", "multiclass_svm", "softmax_cross_entropy"]
 

@@ -11,7 +11,7 @@ from fastconv.functional.smooth import into_sigmoid
 from fastconv.functional.views import finish
 from fastconv.losses.arguments import check_pair, check_reduction, share
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "squared_error"]
 

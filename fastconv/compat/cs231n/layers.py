@@ -30,8 +30,7 @@ from fastconv.functional.relu import relu_backward as _relu_backward
 from fastconv.functional.views import finish
 from fastconv.losses import multiclass_svm, softmax_cross_entropy
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
     "ReLU",
