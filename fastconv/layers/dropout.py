@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastconv.functional.views import finish
+from fastconv.functional.call import finish
 from fastconv.layers.arguments import check_input_shape, check_rng
 from fastconv.layers.base import Layer
 from fastconv.layers.steps import Shape
@@ -73,7 +73,7 @@ class Dropout(Layer):
         shape = self.output_shape(x.shape)
         if not self.drops:
             self._keep(shape, None)
-            return finish(x, common_dtype(type(self).__name__, x), channels_last=False)
+            return finish(x, common_dtype(type(self).__name__, x))
         mask = self._drawn(x)
         self._keep(shape, mask)
         return self._masked(x, mask)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.smooth import into_sigmoid
-from fastconv.functional.views import finish
+from fastconv.functional.call import finish
+from fastconv.functional.sigmoid import into_sigmoid
 from fastconv.losses.arguments import check_pair, check_reduction, share
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
@@ -61,7 +61,7 @@ def squared_error(prediction: Any, target: Any, *, scale: float = 1.0, reduction
         np.subtract(prediction, target, out=difference)
         loss, factor = share(np.square(difference).sum(), difference.size, mean)
         np.multiply(difference, 2 * scale * factor, out=difference)
-    return scale * loss, finish(difference, dtype, channels_last=False)
+    return scale * loss, finish(difference, dtype)
 
 
 def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "mean") -> tuple[float, Array]:
@@ -119,7 +119,7 @@ def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "m
         np.maximum(gradient, _LEAST_VARIANCE, out=gradient)
         np.divide(p - target, gradient, out=gradient)
         np.multiply(gradient, factor, out=gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+    return loss, finish(gradient, dtype)
 
 
 def _check_probabilities(operation: str, p: Array) -> None:
@@ -176,4 +176,4 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
         rows += np.log1p(np.exp(-np.abs(x)))
         loss, factor = share(rows.sum(), x.size, mean)
         np.multiply(gradient, factor, out=gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+    return loss, finish(gradient, dtype)
