@@ -11,14 +11,10 @@ from math import prod
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.views import as_computed, channels_first, finish
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, check_rank, check_shape, common_dtype
-from fastconv.validation.needs import check_needs
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_integer
+from fastconv.functional.call import ConvGradients, PlanesCall
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
+from fastconv.validation.sizes import check_integer, check_needs, check_number
 
 __all__ = ["NormCall", "Statistics", "check_pair", "inverse_deviation", "merged"]
 
@@ -53,8 +49,8 @@ def merged(mean: Array, variance: Array) -> Statistics:
     return center[..., 0].astype(mean.dtype), spread.astype(mean.dtype)
 
 
-class NormCall:
-    """One call of a normalisation of (N, C, ...): arrays and layout checked, viewed as (N, C, *spatial)."""
+class NormCall(PlanesCall):
+    """One call of a normalisation of (N, C, ...): rows without spatial axes have one of one cell here."""
 
     def __init__(
         self,
@@ -68,48 +64,38 @@ class NormCall:
         weight: object = None,
         bias: object = None,
     ) -> None:
-        self.operation, self._backend = operation, backend
         array = check_array(operation, "x", x)
-        self.rank = array.ndim - 2
-        self.channels_last = self._checked_layout(array.shape, layout, 1 if spatial else 0)
-        named = {"dy": dy, "weight": weight, "bias": bias}
-        arrays = {name: check_array(operation, name, one) for name, one in named.items() if one is not None}
-        self.dtype = common_dtype(operation, array, *arrays.values())
-        self.x = self._view(array)
+        self.has_planes = array.ndim != 2 or spatial
+        if self.has_planes:
+            rank = _checked_rank(operation, array.shape, spatial)
+            super().__init__(operation, rank, LAYOUTS[rank][0] if layout is None else layout, backend)
+        else:
+            _check_rows(operation, array.shape, layout)
+            super().__init__(operation, 1, LAYOUTS[1][0], backend)
+        arrays = self.arrays({"dy": dy, "weight": weight, "bias": bias}, x=array)
         if "dy" in arrays:
             check_shape(operation, "dy", arrays["dy"].shape, array.shape, "the shape of x")
+        self.x = self.view(array)
+        self.dy = self.view(arrays["dy"]) if "dy" in arrays else self.x
         for name in ("weight", "bias"):
             if name in arrays:
                 check_shape(operation, name, arrays[name].shape, self.x.shape[1:2], "one value per channel")
-        self.dy = self._view(arrays["dy"]) if "dy" in arrays else self.x
         self.weight, self.bias = (
-            as_computed(arrays[name], self.dtype) if name in arrays else None for name in ("weight", "bias")
+            self.computed(arrays[name]) if name in arrays else None for name in ("weight", "bias")
         )
 
-    def _checked_layout(self, shape: tuple[int, ...], layout: object, least: int) -> bool:
-        if not least <= self.rank <= 3:
-            axes = "3, 4 or 5 axes (N, C, *spatial)" if least else "2 to 5 axes, (N, C) or (N, C, *spatial)"
-            raise InvalidValueError(f"{self.operation}: x must have {axes}, but got {len(shape)} (shape {shape}).")
-        if self.rank == 0:
-            if layout not in (None, "NC"):
-                raise InvalidValueError(
-                    f"{self.operation}: layout must be 'NC' for an x without spatial axes, but got {layout!r}."
-                )
-            if shape[1] == 0:
-                raise InvalidValueError(f"{self.operation}: axis C of x must not be empty, but got shape {shape}.")
-            return False
-        last = check_layout(self.operation, LAYOUTS[self.rank][0] if layout is None else layout, self.rank)
-        check_rank(self.operation, "x", shape, self.rank, channels_last=last)
-        return last
+    def check_planes(self, name: str, shape: tuple[int, ...]) -> None:
+        """See `PlanesCall.check_planes`; rows are checked already, and `dy` has the shape of `x`."""
+        if self.has_planes and name == "x":
+            super().check_planes(name, shape)
 
-    def _view(self, array: Array) -> Array:
-        """(N, C, *spatial), with a spatial axis of one where there is none."""
-        view = channels_first(as_computed(array, self.dtype), channels_last=self.channels_last)
-        return view if self.rank else view[:, :, None]
+    def view(self, array: Array) -> Array:
+        """(N, C, *spatial) view of an array, in the dtype in which the result is computed."""
+        return super().view(array if self.has_planes else array[:, :, None])
 
-    def finish(self, array: Array) -> Array:
-        """Give a result its dtype and its layout."""
-        return finish(array if self.rank else array[:, :, 0], self.dtype, channels_last=self.channels_last)
+    def finish(self, y: Array) -> Array:
+        """Give a result its dtype, its layout and its rank."""
+        return super().finish(y) if self.has_planes else super().finish(y)[:, :, 0]
 
     def groups(self, num_groups: object) -> int:
         """Return the number of groups, which divides the channels."""
@@ -126,7 +112,7 @@ class NormCall:
         if len(self.x) == 0:
             nothing = np.full((0 if per_image else 1, self.x.shape[1]), np.nan, self.x.dtype)
             return nothing, nothing
-        return resolve_backend(self._backend, self.operation).moments(self.x, per_image)
+        return self.backend().moments(self.x, per_image)
 
     def group_moments(self, groups: int) -> Statistics:
         """Mean and variance, (N, groups)."""
@@ -152,7 +138,7 @@ class NormCall:
 
     def _given(self, statistics: object, shape: tuple[int, ...], letters: str) -> Statistics:
         mean, variance = check_pair(self.operation, statistics, shape, letters)
-        mean, variance = (as_computed(array, self.dtype).reshape(-1, shape[-1]) for array in (mean, variance))
+        mean, variance = (self.computed(array).reshape(-1, shape[-1]) for array in (mean, variance))
         return mean, variance
 
     def normalized(self, pair: Statistics, eps: object) -> Array:
@@ -163,7 +149,7 @@ class NormCall:
         mean, inverse = (self._of_channels(table) for table in (mean, inverse))
         scale = inverse if self.weight is None else inverse * self.weight
         shift = np.zeros((1, mean.shape[1]), mean.dtype) if self.bias is None else self.bias[None]
-        return self.finish(resolve_backend(self._backend, self.operation).normalize(self.x, mean, scale, shift))
+        return self.finish(self.backend().normalize(self.x, mean, scale, shift))
 
     def _of_channels(self, table: Array) -> Array:
         """(rows, groups) -> (rows, C)."""
@@ -175,28 +161,26 @@ class NormCall:
     ) -> ConvGradients:
         """Gradients of a forward call; `constant` says that the statistics do not depend on x."""
         wanted = check_needs(self.operation, needs)
-        dy, inverse = self.dy, inverse_deviation(self.operation, pair[1], eps)
-        channels, backend = self.x.shape[1], resolve_backend(self._backend, self.operation)
+        inverse = inverse_deviation(self.operation, pair[1], eps)
+        channels = self.x.shape[1]
         if len(self.x) == 0:
             nothing = np.zeros(channels, self.x.dtype)
-            return self._finished(wanted, np.empty_like(self.x), nothing, nothing)
+            return self.finish_gradients(wanted, np.empty_like(self.x), nothing, nothing)
         mean, spread = self._of_channels(pair[0]), self._of_channels(inverse)
         scale = spread if self.weight is None else spread * self.weight
-        first = second = dx = None
-        zeros = np.zeros((1, channels), dy.dtype)
+        dx = dweight = dbias = None
+        sums: Statistics | None = None
         if not constant or wanted - {"x"}:
-            first, second = backend.normalize_sums(dy, self.x, mean)
-        if "x" in wanted and first is not None and second is not None and not constant:
-            slope, shift = self._flow(first, second, inverse)
-            dx = backend.normalize_backward(dy, self.x, mean, scale, slope, shift)
-        elif "x" in wanted:
-            dx = backend.normalize(dy, zeros, scale, zeros)
-        dweight = dbias = None
-        if first is not None and second is not None:
+            sums = first, second = self.backend().normalize_sums(self.dy, self.x, mean)
             with np.errstate(invalid="ignore", over="ignore"):
-                dweight = np.add.reduce(second * spread, axis=0, dtype=np.float64).astype(dy.dtype)
-                dbias = np.add.reduce(first, axis=0, dtype=np.float64).astype(dy.dtype)
-        return self._finished(wanted, dx, dweight, dbias)
+                dweight = np.add.reduce(second * spread, axis=0, dtype=np.float64).astype(self.x.dtype)
+                dbias = np.add.reduce(first, axis=0, dtype=np.float64).astype(self.x.dtype)
+        if "x" in wanted and sums is not None and not constant:
+            dx = self.backend().normalize_backward(self.dy, self.x, mean, scale, *self._flow(*sums, inverse))
+        elif "x" in wanted:
+            zeros = np.zeros((1, channels), self.x.dtype)
+            dx = self.backend().normalize(self.dy, zeros, scale, zeros)
+        return self.finish_gradients(wanted, dx, dweight, dbias)
 
     def _flow(self, first: Array, second: Array, inverse: Array) -> Statistics:
         """What the statistics add to dx, as factors of ``x - mean`` and of 1: their gradients over their numbers."""
@@ -210,13 +194,19 @@ class NormCall:
             slope, shift = -totals[1] * inverse**3 / count, -totals[0] * inverse / count
         return self._of_channels(slope), self._of_channels(shift)
 
-    def _finished(
-        self, wanted: frozenset[str], dx: Array | None, dweight: Array | None, dbias: Array | None
-    ) -> ConvGradients:
-        return ConvGradients(
-            self.finish(dx) if "x" in wanted and dx is not None else None,
-            *(
-                finish(table, self.dtype, channels_last=False) if name in wanted and table is not None else None
-                for name, table in (("weight", dweight), ("bias", dbias))
-            ),
-        )
+
+def _checked_rank(operation: str, shape: tuple[int, ...], spatial: bool) -> int:
+    """Number of spatial axes of x, of which it must have some if `spatial`."""
+    rank = len(shape) - 2
+    if rank not in LAYOUTS:
+        axes = "3, 4 or 5 axes (N, C, *spatial)" if spatial else "2 to 5 axes, (N, C) or (N, C, *spatial)"
+        raise InvalidValueError(f"{operation}: x must have {axes}, but got {len(shape)} (shape {shape}).")
+    return rank
+
+
+def _check_rows(operation: str, shape: tuple[int, ...], layout: object) -> None:
+    """Refuse an x without spatial axes that has no channels, or a layout for it."""
+    if layout not in (None, "NC"):
+        raise InvalidValueError(f"{operation}: layout must be 'NC' for an x without spatial axes, but got {layout!r}.")
+    if shape[1] == 0:
+        raise InvalidValueError(f"{operation}: axis C of x must not be empty, but got shape {shape}.")
