@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.functional.views import as_computed
+from fastconv.functional.call import as_computed
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.sizes import check_choice
 

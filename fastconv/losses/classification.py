@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.functional.views import finish
+from fastconv.functional.call import finish
 from fastconv.losses.arguments import check_class_weight, check_labels, check_reduction, check_scores, reduced
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["accuracy", "multiclass_svm", "softmax_cross_entropy"]
 
@@ -76,7 +76,7 @@ def softmax_cross_entropy(
         soft = targets.shape == scores.shape
         compute = _of_probabilities if soft else _of_labels
         loss, gradient = compute(shifted, targets, smoothing, weights, mean)
-    return loss, finish(gradient, dtype, channels_last=False)
+    return loss, finish(gradient, dtype)
 
 
 def _shifted(scores: Array) -> Array:
@@ -198,7 +198,7 @@ def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: 
         gradient = np.sign(margins, out=margins)
         np.put_along_axis(gradient, index, -gradient.sum(axis=1, keepdims=True), axis=1)
         loss = reduced(total, index.size, mean, gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+    return loss, finish(gradient, dtype)
 
 
 def accuracy(scores: Any, labels: Any) -> float:

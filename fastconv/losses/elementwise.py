@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.smooth import into_sigmoid
-from fastconv.functional.views import finish
+from fastconv.functional.call import finish
+from fastconv.functional.sigmoid import into_sigmoid
 from fastconv.losses.arguments import check_pair, check_reduction, reduced
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "squared_error"]
 
@@ -60,7 +60,7 @@ def squared_error(prediction: Any, target: Any, *, scale: float = 1.0, reduction
         difference = np.empty_like(prediction)
         np.subtract(prediction, target, out=difference)
         loss = reduced(np.square(difference).sum(), difference.size, mean, difference, 2 * scale)
-    return scale * loss, finish(difference, dtype, channels_last=False)
+    return scale * loss, finish(difference, dtype)
 
 
 def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "mean") -> tuple[float, Array]:
@@ -117,7 +117,7 @@ def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "m
         np.maximum(gradient, _LEAST_VARIANCE, out=gradient)
         np.divide(p - target, gradient, out=gradient)
         loss = reduced(-log_p.sum(), p.size, mean, gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+    return loss, finish(gradient, dtype)
 
 
 def _check_probabilities(operation: str, p: Array) -> None:
@@ -173,4 +173,4 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
         rows -= x * target
         rows += np.log1p(np.exp(-np.abs(x)))
         loss = reduced(rows.sum(), x.size, mean, gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+    return loss, finish(gradient, dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastconv.errors import InvalidValueError
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["check_fraction", "check_not_negative", "check_positive"]
 

@@ -12,8 +12,7 @@ from fastconv.layers.parameter import Parameter
 from fastconv.optim.arguments import check_not_negative
 from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import check_flag, check_number
 
 __all__ = ["SGD"]
 

@@ -17,7 +17,7 @@ from fastconv.compat.cs231n.affine import affine_weight_gradients
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["FullyConnectedNet", "TwoLayerNet"]
 __all__ += layer_utils.__all__
