@@ -27,9 +27,10 @@ from fastconv.cli.train_progress import EpochTable
 from fastconv.data import DATASETS, Dataset, channel_statistics, load, normalise
 from fastconv.files import check_writable, write_whole
 from fastconv.layers.state import check_state_path, save_state
+from fastconv.report.figure import FORMATS
 from fastconv.settings import get_num_threads, use_num_threads
 from fastconv.training import EarlyStopping, History, Metrics, Trainer
-from fastconv.training.plot import FORMATS, plot_history
+from fastconv.training.plot import plot_history
 
 __all__ = ["train"]
 
