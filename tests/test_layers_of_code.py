@@ -128,7 +128,6 @@ CIRCLES = {
     ("fastconv.conventions.implementation", "fastconv.conventions.convention"),
     ("fastconv.kernels.memory", "fastconv.kernels.twins"),
     ("fastconv.kernels.twins", "fastconv.kernels.peak"),
-    ("fastconv.layers.steps", "fastconv.layers.base"),
     ("fastconv.training.trainer", "fastconv.training.run"),
 }
 

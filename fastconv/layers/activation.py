@@ -8,8 +8,8 @@ from typing import Any
 from fastconv import functional
 from fastconv.backends import check_backend_name
 from fastconv.errors import InvalidValueError
+from fastconv.layers.base import Shape
 from fastconv.layers.elementwise import OPERATIONS, Elementwise
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
 

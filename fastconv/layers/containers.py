@@ -9,9 +9,8 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.layers.inference import inference_mode
-from fastconv.layers.steps import Shape, Step, Value
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
 

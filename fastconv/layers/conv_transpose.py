@@ -7,19 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.functional import (
-    conv_transpose1d,
-    conv_transpose1d_backward,
-    conv_transpose2d,
-    conv_transpose2d_backward,
-    conv_transpose3d,
-    conv_transpose3d_backward,
-)
+from fastconv import functional
 from fastconv.geometry import ConvGeometry
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.conv_any import ConvolutionLayer
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Shape
+from fastconv.layers.conv import ConvolutionLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
@@ -130,8 +123,8 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     rank = 2
-    _forward = staticmethod(conv_transpose2d)
-    _backward = staticmethod(conv_transpose2d_backward)
+    _forward = staticmethod(functional.conv_transpose2d)
+    _backward = staticmethod(functional.conv_transpose2d_backward)
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -148,8 +141,8 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     rank = 1
-    _forward = staticmethod(conv_transpose1d)
-    _backward = staticmethod(conv_transpose1d_backward)
+    _forward = staticmethod(functional.conv_transpose1d)
+    _backward = staticmethod(functional.conv_transpose1d_backward)
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -166,5 +159,5 @@ class ConvTranspose3d(_ConvTranspose):
     """
 
     rank = 3
-    _forward = staticmethod(conv_transpose3d)
-    _backward = staticmethod(conv_transpose3d_backward)
+    _forward = staticmethod(functional.conv_transpose3d)
+    _backward = staticmethod(functional.conv_transpose3d_backward)

@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastconv.functional.call import finish
-from fastconv.layers.arguments import check_input_shape, check_rng
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
+from fastconv.layers.arguments import check_input_shape, check_rng, layout_of, layout_repr
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.sizes import check_number
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
@@ -127,8 +126,7 @@ class _ChannelDropout(Dropout):
 
     def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Any = None) -> None:
         super().__init__(p, rng=rng)
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
-        check_layout(type(self).__name__, self.layout, self.rank)
+        self.layout = layout_of(type(self).__name__, layout, self.rank)
 
     def _drawn(self, x: Array) -> Array:
         shape = tuple(size if letter in "NC" else 1 for letter, size in zip(self.layout, x.shape))
@@ -149,7 +147,7 @@ class _ChannelDropout(Dropout):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        return f"p={self.p}" + ("" if self.layout == LAYOUTS[self.rank][0] else f", layout={self.layout!r}")
+        return f"p={self.p}{layout_repr(self.layout, self.rank)}"
 
 
 class Dropout1d(_ChannelDropout):

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array
 
 __all__ = ["OPERATIONS", "Elementwise"]

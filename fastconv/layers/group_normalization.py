@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.conv import ConvGradients
 from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
-from fastconv.layers.arguments import check_dtype, check_input_shape
+from fastconv.layers.arguments import check_dtype, check_input_shape, letters_of
+from fastconv.layers.base import Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS, Normalization
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_choice, check_flag, check_integer
 
@@ -124,8 +124,7 @@ class GroupNorm(Normalization):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
         shape = tuple(input_shape)
-        usual = {2: "NC", 3: "NCW", 4: "NCHW", 5: "NCDHW"}
-        letters = self.layout or usual.get(len(shape), "NCHW")
+        letters = "NC" if len(shape) == 2 and self.layout is None else letters_of(shape, self.layout)
         checked = check_input_shape("GroupNorm", shape, letters)
         channels = checked[letters.index("C")]
         if channels != self.num_channels:

@@ -16,8 +16,8 @@ from fastconv.functional.instance_normalization import (
     instance_norm_backward,
     instance_norm_statistics,
 )
-from fastconv.layers.running import Running, Statistics
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Shape
+from fastconv.layers.batch_normalization import Running, Statistics
 from fastconv.validation.arrays import Array, check_array
 
 __all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]

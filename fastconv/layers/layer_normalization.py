@@ -17,8 +17,8 @@ from fastconv.functional.layer_normalization import (
     layer_norm_statistics,
 )
 from fastconv.layers.arguments import check_dtype
+from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag
 

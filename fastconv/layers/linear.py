@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 from fastconv import initializers
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.linear import linear, linear_backward
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Layer, Shape
+from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
@@ -64,6 +64,8 @@ class Linear(WeightedLayer):
     >>> layer.backward(np.ones((1, 2), np.float32))
     array([[1., 1., 1.]], dtype=float32)
     """
+
+    weight: Parameter
 
     def __init__(
         self,

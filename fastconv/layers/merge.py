@@ -11,8 +11,7 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.relu import add
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape, Step, Value
+from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.sizes import check_axis, check_integer
 

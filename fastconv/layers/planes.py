@@ -7,10 +7,10 @@ from math import prod
 from typing import Any, ClassVar
 
 from fastconv.backends import check_backend_name
-from fastconv.layers.base import Layer
+from fastconv.layers.arguments import layout_of
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.inference import remembers
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout
+from fastconv.validation.arrays import LAYOUTS, Array, check_array
 
 __all__ = ["MaximaLayer", "PlanesLayer"]
 
@@ -27,8 +27,7 @@ class PlanesLayer(Layer):
     def __init__(self, layout: str | None, backend: str | None) -> None:
         super().__init__()
         name = type(self).__name__
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
-        check_layout(name, self.layout, self.rank)
+        self.layout = layout_of(name, layout, self.rank)
         self.backend = None if backend is None else check_backend_name(name, backend)
 
     @property

@@ -11,10 +11,9 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.layers.arguments import check_dtype
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.elementwise import OPERATIONS
 from fastconv.layers.parameter import Parameter
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_axis, check_integer, check_number
 

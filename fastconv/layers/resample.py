@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.padding import pad, pad_backward
 from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
-from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
+from fastconv.layers.arguments import check_input_shape, layout_of, layout_repr, letters_of
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_choice, check_flag
 
 __all__ = ["Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d"]
@@ -108,8 +107,7 @@ class Upsample(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""
         shape = tuple(input_shape)
-        usual = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
-        letters = self.layout or usual.get(len(shape), "NCHW")
+        letters = letters_of(shape, self.layout)
         shape = check_input_shape("Upsample", shape, letters)
         last = letters[1] != "C"
         logical = logical_shape(shape, channels_last=last)
@@ -141,8 +139,7 @@ class _ZeroPad(Layer):
     def __init__(self, padding: Any, *, layout: str | None = None) -> None:
         super().__init__()
         self.padding = _pairs(type(self).__name__, padding, self.rank)
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
-        check_layout(type(self).__name__, self.layout, self.rank)
+        self.layout = layout_of(type(self).__name__, layout, self.rank)
 
     def forward(self, x: Any) -> Array:
         """Pad `x`; see `Layer.forward`."""
@@ -168,7 +165,7 @@ class _ZeroPad(Layer):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = "" if self.layout == LAYOUTS[self.rank][0] else f", layout={self.layout!r}"
+        layout = layout_repr(self.layout, self.rank)
         return f"{self.padding}{layout}"
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from fastconv.backends import check_backend_name
 from fastconv.functional.response_normalization import local_response_norm, local_response_norm_backward
-from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer
+from fastconv.layers.arguments import check_input_shape, letters_of
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_choice, check_integer, check_number
 
@@ -93,8 +92,7 @@ class LocalResponseNorm(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
         shape = tuple(input_shape)
-        usual = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
-        return check_input_shape("LocalResponseNorm", shape, self.layout or usual.get(len(shape), "NCHW"))
+        return check_input_shape("LocalResponseNorm", shape, letters_of(shape, self.layout))
 
     def flops(self, input_shape: Shape) -> int:
         """Per number: a square, the additions of a window, its mean, two for the divisor, a power, a product."""

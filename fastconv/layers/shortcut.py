@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
+from fastconv.layers.arguments import check_input_shape, layout_repr
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import Array, check_array, check_layout, common_dtype
 from fastconv.validation.sizes import check_integer, check_sizes
 
 __all__ = ["SubsampleShortcut"]
@@ -110,7 +109,7 @@ class SubsampleShortcut(Layer):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = "" if self.layout == LAYOUTS[2][0] else f", layout={self.layout!r}"
+        layout = layout_repr(self.layout, 2)
         return f"{self.in_channels}, {self.out_channels}, stride={self.stride}{layout}"
 
 

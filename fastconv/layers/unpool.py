@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from fastconv import functional
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.functional import (
-    max_unpool1d,
-    max_unpool1d_backward,
-    max_unpool2d,
-    max_unpool2d_backward,
-    max_unpool3d,
-    max_unpool3d_backward,
-)
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.planes import MaximaLayer
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 
 __all__ = ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
@@ -108,8 +100,8 @@ class MaxUnpool2d(_MaxUnpool):
     """
 
     rank = 2
-    _forward = staticmethod(max_unpool2d)
-    _backward = staticmethod(max_unpool2d_backward)
+    _forward = staticmethod(functional.max_unpool2d)
+    _backward = staticmethod(functional.max_unpool2d_backward)
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -119,8 +111,8 @@ class MaxUnpool1d(_MaxUnpool):
     """
 
     rank = 1
-    _forward = staticmethod(max_unpool1d)
-    _backward = staticmethod(max_unpool1d_backward)
+    _forward = staticmethod(functional.max_unpool1d)
+    _backward = staticmethod(functional.max_unpool1d_backward)
 
 
 class MaxUnpool3d(_MaxUnpool):
@@ -130,5 +122,5 @@ class MaxUnpool3d(_MaxUnpool):
     """
 
     rank = 3
-    _forward = staticmethod(max_unpool3d)
-    _backward = staticmethod(max_unpool3d_backward)
+    _forward = staticmethod(functional.max_unpool3d)
+    _backward = staticmethod(functional.max_unpool3d_backward)
