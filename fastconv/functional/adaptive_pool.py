@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 from fastconv.functional.call import PlanesCall
 from fastconv.geometry import AdaptiveGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, OutputSize, ShapeLike
 
 __all__ = [
     "adaptive_avg",
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 
-def adaptive_avg_pool2d(x: Any, output_size: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def adaptive_avg_pool2d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Mean of windows that share a plane out among a given number of positions.
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
@@ -77,7 +80,7 @@ def adaptive_avg_pool2d(x: Any, output_size: Any, *, layout: str = "NCHW", backe
 
 
 def adaptive_avg_pool2d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool2d` with respect to its input; the size of its output is that of `dy`.
 
@@ -116,7 +119,9 @@ def adaptive_avg_pool2d_backward(
     return adaptive_avg_backward(PlanesCall("adaptive_avg_pool2d_backward", 2, layout, backend), dy, input_shape)
 
 
-def adaptive_avg_pool1d(x: Any, output_size: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def adaptive_avg_pool1d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Mean of windows that share a sequence out among a given number of positions.
 
     ``(N, C, W) -> (N, C, OW)``
@@ -134,7 +139,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any, *, layout: str = "NCW", backen
 
 
 def adaptive_avg_pool1d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool1d` with respect to its input; the size of its output is that of `dy`.
 
@@ -152,7 +157,9 @@ def adaptive_avg_pool1d_backward(
     return adaptive_avg_backward(PlanesCall("adaptive_avg_pool1d_backward", 1, layout, backend), dy, input_shape)
 
 
-def adaptive_avg_pool3d(x: Any, output_size: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def adaptive_avg_pool3d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
     """Mean of windows that share a volume out among a given number of positions.
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
@@ -172,7 +179,7 @@ def adaptive_avg_pool3d(x: Any, output_size: Any, *, layout: str = "NCDHW", back
 
 
 def adaptive_avg_pool3d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool3d` with respect to its input; the size of its output is that of `dy`.
 
@@ -193,18 +200,33 @@ def adaptive_avg_pool3d_backward(
 
 @overload
 def adaptive_max_pool2d(
-    x: Any, output_size: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[False] = ...,
+    layout: str = ...,
+    backend: str | None = ...,
 ) -> Array: ...
 
 
 @overload
 def adaptive_max_pool2d(
-    x: Any, output_size: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[True],
+    layout: str = ...,
+    backend: str | None = ...,
 ) -> tuple[Array, Array]: ...
 
 
 def adaptive_max_pool2d(
-    x: Any, output_size: Any, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCHW",
+    backend: str | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a plane out among a given number of positions.
 
@@ -255,18 +277,33 @@ def adaptive_max_pool2d(
 
 @overload
 def adaptive_max_pool1d(
-    x: Any, output_size: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[False] = ...,
+    layout: str = ...,
+    backend: str | None = ...,
 ) -> Array: ...
 
 
 @overload
 def adaptive_max_pool1d(
-    x: Any, output_size: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[True],
+    layout: str = ...,
+    backend: str | None = ...,
 ) -> tuple[Array, Array]: ...
 
 
 def adaptive_max_pool1d(
-    x: Any, output_size: Any, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCW",
+    backend: str | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a sequence out among a given number of positions.
 
@@ -286,18 +323,33 @@ def adaptive_max_pool1d(
 
 @overload
 def adaptive_max_pool3d(
-    x: Any, output_size: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[False] = ...,
+    layout: str = ...,
+    backend: str | None = ...,
 ) -> Array: ...
 
 
 @overload
 def adaptive_max_pool3d(
-    x: Any, output_size: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[True],
+    layout: str = ...,
+    backend: str | None = ...,
 ) -> tuple[Array, Array]: ...
 
 
 def adaptive_max_pool3d(
-    x: Any, output_size: Any, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCDHW",
+    backend: str | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a volume out among a given number of positions.
 
@@ -317,14 +369,14 @@ def adaptive_max_pool3d(
     return adaptive_max(PlanesCall("adaptive_max_pool3d", 3, layout, backend), x, output_size, return_indices)
 
 
-def adaptive_avg(call: PlanesCall, x: Any, output_size: object) -> Array:
+def adaptive_avg(call: PlanesCall, x: ArrayLike, output_size: object) -> Array:
     """Means of adaptive windows."""
     (x,) = call.arrays(x=x).values()
     return call.finish(call.backend().adaptive_avg_pool(call.view(x), _geometry(call, x, output_size)))
 
 
 def adaptive_avg_backward(
-    call: PlanesCall, dy: Any, input_shape: object, output_size: tuple[int, ...] | None = None
+    call: PlanesCall, dy: ArrayLike, input_shape: object, output_size: tuple[int, ...] | None = None
 ) -> Array:
     """Gradient of the means, whose number `dy` tells, unless it is given."""
     (dy,) = call.arrays(dy=dy).values()
@@ -335,7 +387,9 @@ def adaptive_avg_backward(
     return call.finish(call.backend().adaptive_avg_pool_backward(call.view(dy), geometry))
 
 
-def adaptive_max(call: PlanesCall, x: Any, output_size: object, return_indices: object) -> Array | tuple[Array, Array]:
+def adaptive_max(
+    call: PlanesCall, x: ArrayLike, output_size: object, return_indices: object
+) -> Array | tuple[Array, Array]:
     """Maxima of adaptive windows, with their positions if asked for."""
     (x,) = call.arrays(x=x).values()
     with_indices = check_flag(call.operation, "return_indices", return_indices)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 from fastconv.functional.adaptive_pool import adaptive_avg, adaptive_avg_backward, adaptive_max
 from fastconv.functional.call import PlanesCall
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import ArrayLike, ShapeLike
 
 __all__ = [
     "global_avg_pool1d",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-def global_avg_pool2d(x: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None = None) -> Array:
     """Mean of every plane.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
@@ -62,7 +63,9 @@ def global_avg_pool2d(x: Any, *, layout: str = "NCHW", backend: str | None = Non
     return adaptive_avg(PlanesCall("global_avg_pool2d", 2, layout, backend), x, 1)
 
 
-def global_avg_pool2d_backward(dy: Any, input_shape: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def global_avg_pool2d_backward(
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Gradient of `global_avg_pool2d` with respect to its input: every gradient is shared by its plane.
 
     ``(N, C, 1, 1) -> (N, C, H, W)``
@@ -102,7 +105,7 @@ def global_avg_pool2d_backward(dy: Any, input_shape: Any, *, layout: str = "NCHW
     return adaptive_avg_backward(call, dy, input_shape, (1,) * 2)
 
 
-def global_avg_pool1d(x: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def global_avg_pool1d(x: ArrayLike, *, layout: str = "NCW", backend: str | None = None) -> Array:
     """Mean of every sequence.
 
     ``(N, C, W) -> (N, C, 1)``
@@ -119,7 +122,9 @@ def global_avg_pool1d(x: Any, *, layout: str = "NCW", backend: str | None = None
     return adaptive_avg(PlanesCall("global_avg_pool1d", 1, layout, backend), x, 1)
 
 
-def global_avg_pool1d_backward(dy: Any, input_shape: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def global_avg_pool1d_backward(
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Gradient of `global_avg_pool1d` with respect to its input: every gradient is shared by its sequence.
 
     ``(N, C, 1) -> (N, C, W)``
@@ -137,7 +142,7 @@ def global_avg_pool1d_backward(dy: Any, input_shape: Any, *, layout: str = "NCW"
     return adaptive_avg_backward(call, dy, input_shape, (1,) * 1)
 
 
-def global_avg_pool3d(x: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def global_avg_pool3d(x: ArrayLike, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
     """Mean of every volume.
 
     ``(N, C, D, H, W) -> (N, C, 1, 1, 1)``
@@ -155,7 +160,7 @@ def global_avg_pool3d(x: Any, *, layout: str = "NCDHW", backend: str | None = No
 
 
 def global_avg_pool3d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
 ) -> Array:
     """Gradient of `global_avg_pool3d` with respect to its input: every gradient is shared by its volume.
 
@@ -177,18 +182,18 @@ def global_avg_pool3d_backward(
 
 @overload
 def global_max_pool2d(
-    x: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
 ) -> Array: ...
 
 
 @overload
 def global_max_pool2d(
-    x: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
 ) -> tuple[Array, Array]: ...
 
 
 def global_max_pool2d(
-    x: Any, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every plane.
 
@@ -236,18 +241,18 @@ def global_max_pool2d(
 
 @overload
 def global_max_pool1d(
-    x: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
 ) -> Array: ...
 
 
 @overload
 def global_max_pool1d(
-    x: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
 ) -> tuple[Array, Array]: ...
 
 
 def global_max_pool1d(
-    x: Any, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every sequence.
 
@@ -267,18 +272,18 @@ def global_max_pool1d(
 
 @overload
 def global_max_pool3d(
-    x: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
 ) -> Array: ...
 
 
 @overload
 def global_max_pool3d(
-    x: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
 ) -> tuple[Array, Array]: ...
 
 
 def global_max_pool3d(
-    x: Any, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every volume.
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.functional.elementwise import forward, gradient, select
 from fastconv.functional.relu import into_relu6
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["hardsigmoid", "hardsigmoid_backward", "hardswish", "hardswish_backward"]
 
 
-def hardsigmoid(x: Any) -> Array:
+def hardsigmoid(x: ArrayLike) -> Array:
     """Compute ``min(max(x + 3, 0), 6) / 6``, a sigmoid of three straight lines.
 
     Parameters
@@ -38,7 +37,7 @@ def hardsigmoid(x: Any) -> Array:
     return forward("hardsigmoid", _hardsigmoid, x)
 
 
-def hardsigmoid_backward(dy: Any, y: Any) -> Array:
+def hardsigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `hardsigmoid`, from its output: ``dy / 6`` strictly between 0 and 1, and 0 elsewhere.
 
     Parameters
@@ -72,7 +71,7 @@ def _hardsigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
     select(~((y > 0) & (y < 1)), 0, dx)
 
 
-def hardswish(x: Any) -> Array:
+def hardswish(x: ArrayLike) -> Array:
     """Compute ``x * hardsigmoid(x)``.
 
     Parameters
@@ -97,7 +96,7 @@ def hardswish(x: Any) -> Array:
     return forward("hardswish", _hardswish, x)
 
 
-def hardswish_backward(dy: Any, x: Any) -> Array:
+def hardswish_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     """Gradient of `hardswish`, from its input: 0 up to -3, `dy` from 3, and ``dy * (x/3 + 1/2)`` between.
 
     Parameters

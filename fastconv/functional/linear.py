@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import Call, ConvGradients
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import GRADIENTS, check_needs
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["linear", "linear_backward"]
 
 _SMALL = 2**20  # bytes of an output that need no look at the memory
 
 
-def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None) -> Array:
+def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, backend: str | None = None) -> Array:
     """Multiply every row with a matrix: ``y = x weightᵀ + bias``.
 
     ``(N, I) * (O, I) -> (N, O)``
@@ -64,7 +65,7 @@ def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None)
 
 
 def linear_backward(
-    dy: Any, x: Any, weight: Any, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
+    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
 ) -> ConvGradients:
     """Gradients of `linear` with respect to its input, weights and bias.
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.functional.call import Call
 from fastconv.functional.elementwise import sum_along
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_axis
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
-def softmax(x: Any, axis: int = -1) -> Array:
+def softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``exp(x) / sum(exp(x))`` along an axis: scores become probabilities.
 
     Parameters
@@ -55,7 +54,7 @@ def softmax(x: Any, axis: int = -1) -> Array:
     return call.finish(y)
 
 
-def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `softmax`, from its output: ``y * (dy - sum(dy * y))``.
 
     Parameters
@@ -88,7 +87,7 @@ def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
     return call.finish(dx)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Array:
+def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``x - log(sum(exp(x)))`` along an axis: the logarithms of `softmax`, also of those that round to 0.
 
     Parameters
@@ -122,7 +121,7 @@ def log_softmax(x: Any, axis: int = -1) -> Array:
     return call.finish(y)
 
 
-def log_softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `log_softmax`, from its output: ``dy - exp(y) * sum(dy)``.
 
     Parameters

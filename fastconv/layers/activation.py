@@ -12,6 +12,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.elementwise import OPERATIONS, Elementwise
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = [
     "ELU",
@@ -62,7 +63,7 @@ class ReLU(Elementwise):
     def _options(self) -> dict[str, Any]:
         return {"backend": self.backend}
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         (y,) = self._kept()
         dy = self._check_dy(dy, y.shape)

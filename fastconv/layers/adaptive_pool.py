@@ -11,6 +11,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.planes import MaximaLayer, PlanesLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.pooling import check_adaptive_size
+from fastconv.validation.types import ArrayLike, OutputSize
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -51,7 +52,7 @@ class PlanePool(PlanesLayer):
 class AvgOfPlane(PlanePool):
     """Means."""
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return the means; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation = type(self)._forward
@@ -59,7 +60,7 @@ class AvgOfPlane(PlanePool):
         self._keep(x.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, spread over the windows; see `Layer.backward`."""
         (input_shape,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(input_shape))
@@ -76,7 +77,7 @@ class MaxOfPlane(PlanePool, MaximaLayer):
 class Adaptive(PlanePool):
     """As many windows as asked for."""
 
-    def __init__(self, output_size: Any, *, layout: str | None = None, backend: str | None = None) -> None:
+    def __init__(self, output_size: OutputSize, *, layout: str | None = None, backend: str | None = None) -> None:
         super().__init__(layout, backend)
         check_adaptive_size(type(self).__name__, output_size, (1,) * self.rank)
         self.output_size = output_size

@@ -13,6 +13,7 @@ from fastconv.geometry import ConvGeometry
 from fastconv.layers.inference import remembers
 from fastconv.layers.tree import Tree
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["Layer", "Shape", "Step", "Value"]
 
@@ -86,7 +87,7 @@ class Layer(Tree["Layer"]):
     # the work
 
     @abstractmethod
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Compute the output and remember what `backward` needs.
 
         Parameters
@@ -101,7 +102,7 @@ class Layer(Tree["Layer"]):
         """
 
     @abstractmethod
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Gradient of the last `forward`: add those of the parameters to their ``grad``, return that of the input.
 
         Parameters
@@ -145,7 +146,7 @@ class Layer(Tree["Layer"]):
             If the layer does not take such an input.
         """
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
         """Return ``forward(x)``."""
         return self.forward(x)
 
@@ -166,7 +167,7 @@ class Layer(Tree["Layer"]):
             raise NotRunError(f"{type(self).__name__}.backward: forward must run first, outside of inference_mode.")
         return self._memory
 
-    def _check_dy(self, dy: Any, shape: Shape) -> Array:
+    def _check_dy(self, dy: ArrayLike, shape: Shape) -> Array:
         """Return `dy` as an array; refuse a shape other than that of the output."""
         array = np.asarray(dy)
         if array.shape != shape:

@@ -16,6 +16,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Running", "Statistics"]
 
@@ -121,7 +122,7 @@ class _BatchNorm(Running):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
         x = self._promoted(check_array(type(self).__name__, "x", x))
         self.output_shape(x.shape)
@@ -150,7 +151,7 @@ class _BatchNorm(Running):
                 self._track(mean, variance, numbers, factor)
         return mean, variance
 
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         x, mean, variance, uses_batch = self._kept()
         return batch_norm_backward(
             self._check_dy(dy, x.shape),

@@ -21,6 +21,7 @@ from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_choice, check_integer, check_padding, check_sizes
+from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvolutionLayer"]
 
@@ -37,10 +38,10 @@ class ConvolutionLayer(WeightedLayer):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
+        kernel_size: Size,
+        stride: Size,
+        padding: Padding,
+        dilation: Size,
         groups: int,
         layout: str | None,
         backend: str | None,
@@ -76,7 +77,7 @@ class ConvolutionLayer(WeightedLayer):
             "layout": self.layout,
         }
 
-    def _gradients(self, dy: Any, x: Array, input_gradient: bool) -> Array | None:
+    def _gradients(self, dy: ArrayLike, x: Array, input_gradient: bool) -> Array | None:
         """Add the gradients of weight and bias, return that of `x`."""
         operation = type(self)._backward
         gradients = operation(
@@ -127,17 +128,17 @@ class _Conv(ConvolutionLayer):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
         *,
         layout: str | None = None,
         dtype: DTypeLike = np.float32,
-        rng: Any = None,
+        rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
@@ -150,7 +151,7 @@ class _Conv(ConvolutionLayer):
     def _options(self) -> dict[str, Any]:
         return super()._options if self.padding_mode == "zeros" else {**super()._options, "padding": 0}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Convolve `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation = type(self)._forward
@@ -168,7 +169,7 @@ class _Conv(ConvolutionLayer):
             return x
         return pad(x, self._pairs(x.shape), self.padding_mode, layout=self.layout)
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         dx = self._gradients(dy, self._padded(x), input_gradient)

@@ -16,6 +16,7 @@ from fastconv.layers.conv import ConvolutionLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
+from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 __all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
@@ -27,17 +28,17 @@ class _ConvTranspose(ConvolutionLayer):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        output_padding: Size = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Any = 1,
+        dilation: Size = 1,
         *,
         layout: str | None = None,
         dtype: DTypeLike = np.float32,
-        rng: Any = None,
+        rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
@@ -50,7 +51,7 @@ class _ConvTranspose(ConvolutionLayer):
     def _options(self) -> dict[str, Any]:
         return {**super()._options, "output_padding": self.output_padding}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return the transposed convolution of `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation = type(self)._forward
@@ -58,7 +59,7 @@ class _ConvTranspose(ConvolutionLayer):
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         return self._gradients(dy, x, input_gradient)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fastconv.layers.arguments import check_input_shape, check_rng, layout_of, l
 from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.sizes import check_number
+from fastconv.validation.types import ArrayLike, Rng
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 
@@ -55,7 +56,7 @@ class Dropout(Layer):
     array([1., 1.], dtype=float32)
     """
 
-    def __init__(self, p: float = 0.5, *, rng: Any = None) -> None:
+    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         super().__init__()
         name = type(self).__name__
         self.p = check_number(name, "p", p, least=0, most=1)
@@ -66,7 +67,7 @@ class Dropout(Layer):
         """Whether the next forward pass drops anything."""
         return self.training and self.p > 0
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Drop, or return `x` as it is; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         shape = self.output_shape(x.shape)
@@ -77,7 +78,7 @@ class Dropout(Layer):
         self._keep(shape, mask)
         return self._masked(x, mask)
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return `dy` where numbers were kept, scaled as they were; see `Layer.backward`."""
         shape, mask = self._kept()
         dy = self._check_dy(dy, shape)
@@ -124,7 +125,7 @@ class _ChannelDropout(Dropout):
 
     rank: ClassVar[int]
 
-    def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Any = None) -> None:
+    def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Rng = None) -> None:
         super().__init__(p, rng=rng)
         self.layout = layout_of(type(self).__name__, layout, self.rank)
 

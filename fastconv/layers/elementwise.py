@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["OPERATIONS", "Elementwise"]
 
@@ -49,7 +50,7 @@ class Elementwise(Layer):
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.arguments}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Apply the function; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation = type(self)._forward
@@ -57,7 +58,7 @@ class Elementwise(Layer):
         self._keep(y if self.keeps_output else x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         (value,) = self._kept()
         dy = self._check_dy(dy, value.shape)

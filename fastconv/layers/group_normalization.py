@@ -15,6 +15,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS, Normalization
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_choice, check_flag, check_integer
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["GroupNorm"]
 
@@ -91,7 +92,7 @@ class GroupNorm(Normalization):
     def _options(self) -> dict[str, Any]:
         return {"eps": self.eps, "layout": self.layout}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Normalise `x`; see `Layer.forward`."""
         x = self._promoted(check_array("GroupNorm", "x", x))
         self.output_shape(x.shape)
@@ -108,7 +109,7 @@ class GroupNorm(Normalization):
         self._keep(x, statistics)
         return y
 
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         x, statistics = self._kept()
         return group_norm_backward(
             self._check_dy(dy, x.shape),

@@ -19,6 +19,7 @@ from fastconv.functional.instance_normalization import (
 from fastconv.layers.base import Shape
 from fastconv.layers.batch_normalization import Running, Statistics
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
@@ -40,7 +41,7 @@ class _InstanceNorm(Running):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
         x = self._promoted(check_array(type(self).__name__, "x", x))
         self.output_shape(x.shape)
@@ -65,7 +66,7 @@ class _InstanceNorm(Running):
             self._track(center, spread, numbers, self.momentum or 0.0)
         return mean, variance
 
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         x, mean, variance, uses_batch = self._kept()
         options: dict[str, Any] = {
             "statistics": (mean, variance),

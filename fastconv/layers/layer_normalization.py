@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -21,6 +20,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, Size
 
 __all__ = ["LayerNorm"]
 
@@ -69,7 +69,7 @@ class LayerNorm(Normalization):
 
     def __init__(
         self,
-        normalized_shape: Any,
+        normalized_shape: Size,
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
@@ -84,7 +84,7 @@ class LayerNorm(Normalization):
         with_bias = check_flag(name, "bias", bias) and self.elementwise_affine
         self._make(self.normalized_shape, check_dtype(name, dtype), weight=self.elementwise_affine, bias=with_bias)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Normalise `x`; see `Layer.forward`."""
         x = self._promoted(check_array("LayerNorm", "x", x))
         self.output_shape(x.shape)
@@ -101,7 +101,7 @@ class LayerNorm(Normalization):
         self._keep(x, statistics)
         return y
 
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         x, statistics = self._kept()
         return layer_norm_backward(
             self._check_dy(dy, x.shape),

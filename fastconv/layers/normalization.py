@@ -14,6 +14,7 @@ from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array
 from fastconv.validation.sizes import check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["NORMALIZED_LAYOUTS", "Normalization"]
 
@@ -37,10 +38,10 @@ class Normalization(WeightedLayer):
         return x if self.weight is None else x.astype(np.result_type(x.dtype, self.weight.dtype), copy=False)
 
     @abstractmethod
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         """Those of the last forward pass."""
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         return self._accumulate(self._gradients(dy, input_gradient))
 

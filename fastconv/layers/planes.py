@@ -11,6 +11,7 @@ from fastconv.layers.arguments import layout_of
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.inference import remembers
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["MaximaLayer", "PlanesLayer"]
 
@@ -48,7 +49,7 @@ class PlanesLayer(Layer):
 class MaximaLayer(PlanesLayer):
     """A layer whose forward pass finds maxima, and whose backward pass needs to know where they were."""
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return the maxima and remember where they were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation, options = type(self)._forward, {**self._options, "backend": self.backend}
@@ -61,7 +62,7 @@ class MaximaLayer(PlanesLayer):
         self._keep(indices, x.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, sent to the cells that won; see `Layer.backward`."""
         indices, input_shape = self._kept()
         dy = self._check_dy(dy, indices.shape)

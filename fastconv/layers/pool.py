@@ -14,6 +14,7 @@ from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag, check_padding, check_sizes
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = [
     "MaxPool2d",
@@ -35,10 +36,10 @@ class _Pool(PlanesLayer):
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
+        kernel_size: Size,
+        stride: Size | None,
+        padding: Padding,
+        dilation: Size,
         ceil_mode: bool,
         layout: str | None,
         backend: str | None,
@@ -103,10 +104,10 @@ class MaxPool(_Pool, MaximaLayer):
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
         ceil_mode: bool = False,
         *,
         layout: str | None = None,
@@ -120,10 +121,10 @@ class AvgPool(_Pool):
 
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         *,
@@ -137,7 +138,7 @@ class AvgPool(_Pool):
     def _options(self) -> dict[str, Any]:
         return {**super()._options, "count_include_pad": self.count_include_pad}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return the means; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation = type(self)._forward
@@ -145,7 +146,7 @@ class AvgPool(_Pool):
         self._keep(x.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, spread over the windows; see `Layer.backward`."""
         (input_shape,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(input_shape))
@@ -168,10 +169,10 @@ class LPPool(_Pool):
     def __init__(
         self,
         norm_type: float,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
         ceil_mode: bool = False,
         *,
         layout: str | None = None,
@@ -180,7 +181,7 @@ class LPPool(_Pool):
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout, backend)
         self.norm_type = check_norm_type(type(self).__name__, norm_type)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return the norms; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation = type(self)._forward
@@ -188,7 +189,7 @@ class LPPool(_Pool):
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the norms; see `Layer.backward`."""
         (x,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(x.shape))

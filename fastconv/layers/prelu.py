@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,6 +15,7 @@ from fastconv.layers.elementwise import OPERATIONS
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_axis, check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["PReLU"]
 
@@ -69,7 +69,7 @@ class PReLU(Layer):
         slope = check_number("PReLU", "init", init)
         self.weight = Parameter(np.full(self.num_parameters, slope, check_dtype("PReLU", dtype)))
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Apply the function; see `Layer.forward`."""
         x = check_array("PReLU", "x", x)
         self.output_shape(x.shape)
@@ -77,7 +77,7 @@ class PReLU(Layer):
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradient of the slopes, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         gradients = prelu_backward(self._check_dy(dy, x.shape), x, self.weight.data, axis=self.axis)

@@ -12,6 +12,7 @@ from fastconv.layers.base import Layer, Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_choice, check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["LocalResponseNorm"]
 
@@ -73,7 +74,7 @@ class LocalResponseNorm(Layer):
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("size", "alpha", "beta", "k", "layout")}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Normalise `x`; see `Layer.forward`."""
         x = check_array("LocalResponseNorm", "x", x)
         self.output_shape(x.shape)
@@ -81,7 +82,7 @@ class LocalResponseNorm(Layer):
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         (x,) = self._kept()
         dy = self._check_dy(dy, x.shape)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.errors import InvalidValueError
@@ -11,6 +9,7 @@ from fastconv.layers.arguments import check_input_shape, layout_repr
 from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array, check_layout, common_dtype
 from fastconv.validation.sizes import check_integer, check_sizes
+from fastconv.validation.types import ArrayLike, Size
 
 __all__ = ["SubsampleShortcut"]
 
@@ -50,7 +49,7 @@ class SubsampleShortcut(Layer):
            [ 0.,  0.]])
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: Any = 2, *, layout: str = "NCHW") -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: Size = 2, *, layout: str = "NCHW") -> None:
         super().__init__()
         name = "SubsampleShortcut"
         self.in_channels = check_integer(name, "in_channels", in_channels, 1)
@@ -75,7 +74,7 @@ class SubsampleShortcut(Layer):
         channels = slice(first, first + self.in_channels)
         return tuple(channels if letter == "C" else slice(None) for letter in self.layout)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return some cells of `x` between channels of zeros; see `Layer.forward`."""
         x = check_array("SubsampleShortcut", "x", x)
         y = _zeros_like(x, self.output_shape(x.shape))
@@ -83,7 +82,7 @@ class SubsampleShortcut(Layer):
         self._keep(x.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, zero where no cell was taken; see `Layer.backward`."""
         (shape,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(shape))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fastconv import functional
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.planes import MaximaLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
 
@@ -35,7 +36,7 @@ class _MaxUnpool(Layer):
         """The pooling whose maxima are put back."""
         return self._pool[0]
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Put `x` where the maxima of the last forward pass of the pooling were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         indices, input_shape = self.pool._kept()
@@ -51,7 +52,7 @@ class _MaxUnpool(Layer):
         self._keep(indices, y.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradients at the places of the maxima; see `Layer.backward`."""
         indices, shape = self._kept()
         dy = self._check_dy(dy, shape)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -15,6 +13,7 @@ from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import Rng
 
 __all__ = ["WeightedLayer"]
 
@@ -36,7 +35,7 @@ class WeightedLayer(Layer):
         outputs: int,
         bias: object,
         dtype: DTypeLike,
-        rng: Any,
+        rng: Rng,
         weight_init: str | initializers.Initializer,
     ) -> None:
         """Create the parameters; the bias starts at zero."""
