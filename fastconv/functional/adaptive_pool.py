@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from fastconv.functional.call import PlanesCall
+from fastconv.functional.call import CallOptions, PlanesCall
 from fastconv.geometry import AdaptiveGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
 from fastconv.validation.sizes import check_flag
 from fastconv.validation.types import ArrayLike, OutputSize, ShapeLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "adaptive_avg",
@@ -92,10 +95,8 @@ def adaptive_avg_pool2d_backward(
         Gradient of the loss with respect to the output of `adaptive_avg_pool2d`.
     input_shape : sequence of four ints
         Shape of the input of the forward call, in `layout`.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -104,10 +105,8 @@ def adaptive_avg_pool2d_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------
@@ -200,26 +199,12 @@ def adaptive_avg_pool3d_backward(
 
 @overload
 def adaptive_max_pool2d(
-    x: ArrayLike,
-    output_size: OutputSize,
-    *,
-    return_indices: Literal[False] = ...,
-    layout: str = ...,
-    backend: str | None = ...,
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def adaptive_max_pool2d(
-    x: ArrayLike,
-    output_size: OutputSize,
-    *,
-    return_indices: Literal[True],
-    layout: str = ...,
-    backend: str | None = ...,
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def adaptive_max_pool2d(
     x: ArrayLike,
     output_size: OutputSize,
@@ -254,10 +239,8 @@ def adaptive_max_pool2d(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
 
     See Also
     --------
@@ -277,26 +260,12 @@ def adaptive_max_pool2d(
 
 @overload
 def adaptive_max_pool1d(
-    x: ArrayLike,
-    output_size: OutputSize,
-    *,
-    return_indices: Literal[False] = ...,
-    layout: str = ...,
-    backend: str | None = ...,
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def adaptive_max_pool1d(
-    x: ArrayLike,
-    output_size: OutputSize,
-    *,
-    return_indices: Literal[True],
-    layout: str = ...,
-    backend: str | None = ...,
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def adaptive_max_pool1d(
     x: ArrayLike,
     output_size: OutputSize,
@@ -323,26 +292,12 @@ def adaptive_max_pool1d(
 
 @overload
 def adaptive_max_pool3d(
-    x: ArrayLike,
-    output_size: OutputSize,
-    *,
-    return_indices: Literal[False] = ...,
-    layout: str = ...,
-    backend: str | None = ...,
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def adaptive_max_pool3d(
-    x: ArrayLike,
-    output_size: OutputSize,
-    *,
-    return_indices: Literal[True],
-    layout: str = ...,
-    backend: str | None = ...,
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def adaptive_max_pool3d(
     x: ArrayLike,
     output_size: OutputSize,

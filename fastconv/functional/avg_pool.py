@@ -106,10 +106,8 @@ def avg_pool2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, or as in `avg_pool2d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -28,10 +28,17 @@ from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.sizes import CheckedPadding, check_flag, check_padding, check_shape_argument, check_sizes
 
-__all__ = ["Call", "ConvGradients", "PlanesCall", "PoolWindows", "Windows", "as_computed", "finish"]
+__all__ = ["Call", "CallOptions", "ConvGradients", "PlanesCall", "PoolWindows", "Windows", "as_computed", "finish"]
 
 Shape = tuple[int, ...]
 DType = np.dtype[Any]
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of every operation on planes; for the type checker."""
+
+    layout: str
+    backend: str | None
 
 
 class ConvGradients(NamedTuple):

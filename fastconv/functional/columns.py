@@ -56,10 +56,8 @@ def im2col(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
     MemoryError
         If the columns would be larger than the memory of the machine.
 
@@ -129,10 +127,8 @@ def col2im(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
 
     See Also
     --------

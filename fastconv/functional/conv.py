@@ -154,10 +154,8 @@ def conv2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, if `needs` names something else, or as in `conv2d`.
-    TypeError
-        As in `conv2d`.
 
     See Also
     --------

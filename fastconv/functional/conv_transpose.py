@@ -206,10 +206,8 @@ def conv_transpose2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, if `needs` names something else, or as in `conv_transpose2d`.
-    TypeError
-        As in `conv_transpose2d`.
 
     See Also
     --------

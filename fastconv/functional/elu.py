@@ -56,10 +56,8 @@ def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     alpha : float
         As in the forward call.
 
@@ -108,10 +106,8 @@ def selu_backward(dy: ArrayLike, y: ArrayLike) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------

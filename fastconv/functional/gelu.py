@@ -58,10 +58,8 @@ def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: str = "none") -> Arr
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
     approximate : {"none", "tanh"}
         As in the forward call.
 

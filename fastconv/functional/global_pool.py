@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from fastconv.functional.adaptive_pool import adaptive_avg, adaptive_avg_backward, adaptive_max
-from fastconv.functional.call import PlanesCall
+from fastconv.functional.call import CallOptions, PlanesCall
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike, ShapeLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "global_avg_pool1d",
@@ -43,10 +46,8 @@ def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None
 
     Raises
     ------
-    ValueError
-        If `x` has the wrong rank or an empty axis other than the batch.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If `x` has the wrong rank or an empty axis other than the batch, or a type that is not taken.
 
     See Also
     --------
@@ -76,10 +77,8 @@ def global_avg_pool2d_backward(
         Gradient of the loss with respect to the output of `global_avg_pool2d`.
     input_shape : sequence of four ints
         Shape of the input of the forward call, in `layout`.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -88,10 +87,8 @@ def global_avg_pool2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Examples
     --------
@@ -182,16 +179,12 @@ def global_avg_pool3d_backward(
 
 @overload
 def global_max_pool2d(
-    x: ArrayLike, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def global_max_pool2d(
-    x: ArrayLike, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def global_max_pool2d(
     x: ArrayLike, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
@@ -220,10 +213,8 @@ def global_max_pool2d(
 
     Raises
     ------
-    ValueError
-        If `x` has the wrong rank or an empty axis other than the batch.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If `x` has the wrong rank or an empty axis other than the batch, or a type that is not taken.
 
     See Also
     --------
@@ -241,16 +232,12 @@ def global_max_pool2d(
 
 @overload
 def global_max_pool1d(
-    x: ArrayLike, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def global_max_pool1d(
-    x: ArrayLike, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def global_max_pool1d(
     x: ArrayLike, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
@@ -272,16 +259,12 @@ def global_max_pool1d(
 
 @overload
 def global_max_pool3d(
-    x: ArrayLike, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def global_max_pool3d(
-    x: ArrayLike, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def global_max_pool3d(
     x: ArrayLike, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:

@@ -142,10 +142,8 @@ def layer_norm_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------

@@ -40,10 +40,8 @@ def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, ba
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Notes
     -----
@@ -92,10 +90,8 @@ def linear_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------

@@ -111,10 +111,8 @@ def lp_pool2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, or as in `lp_pool2d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Notes
     -----

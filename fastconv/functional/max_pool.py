@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from fastconv.functional.call import PlanesCall, PoolWindows
+from fastconv.functional.call import CallOptions, PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array, check_index_array, check_shape
 from fastconv.validation.pooling import check_positions
 from fastconv.validation.sizes import check_flag
@@ -23,15 +23,13 @@ __all__ = [
 ]
 
 
-class MaxPoolOptions(TypedDict, total=False):
+class MaxPoolOptions(CallOptions, total=False):
     """Options of max pooling, but for the one that decides what is returned; for the type checker."""
 
     stride: Size
     padding: Padding
     dilation: Size
     ceil_mode: bool
-    layout: str
-    backend: str | None
 
 
 @overload
@@ -133,10 +131,8 @@ def max_pool2d_backward(
         The indices of the forward call; -1 sends a gradient nowhere.
     input_shape : sequence of four ints
         Shape of the input of the forward call, in `layout`.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------

@@ -82,10 +82,8 @@ def max_unpool2d_backward(
         Gradient of the loss with respect to the output of `max_unpool2d`.
     indices : array_like of int, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         The indices of the forward call.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------

@@ -82,10 +82,8 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int 
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
     weight : array_like, shape (C,) or (1,)
         The slopes.
     axis : int

@@ -206,10 +206,8 @@ def relu6_backward(dy: ArrayLike, y: ArrayLike) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------

@@ -37,10 +37,8 @@ def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------
@@ -95,10 +93,8 @@ def tanh_backward(dy: ArrayLike, y: ArrayLike) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------
@@ -154,10 +150,8 @@ def silu_backward(dy: ArrayLike, x: ArrayLike) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
 
     Returns
     -------

@@ -59,10 +59,8 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     axis : int
         As in the forward call.
 
@@ -126,10 +124,8 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     axis : int
         As in the forward call.
 

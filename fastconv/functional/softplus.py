@@ -57,10 +57,8 @@ def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold:
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
     beta : float
         As in the forward call.
     threshold : float
@@ -133,10 +131,8 @@ def softsign_backward(dy: ArrayLike, x: ArrayLike) -> Array:
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
 
     Returns
     -------

@@ -8,10 +8,10 @@ from typing import Any
 from fastconv import functional
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
-from fastconv.layers.planes import MaximaLayer, PlanesLayer
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
+from fastconv.validation.arrays import LAYOUTS, layout_shape, logical_shape
 from fastconv.validation.pooling import check_adaptive_size
-from fastconv.validation.types import ArrayLike, OutputSize
+from fastconv.validation.types import OutputSize
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -49,25 +49,8 @@ class PlanePool(PlanesLayer):
         return ", ".join(filter(None, (*map(repr, self._arguments), layout)))
 
 
-class AvgOfPlane(PlanePool):
+class AvgOfPlane(PlanePool, MeansLayer):
     """Means."""
-
-    def forward(self, x: ArrayLike) -> Array:
-        """Return the means; see `Layer.forward`."""
-        x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y: Array = operation(x, *self._arguments, layout=self.layout, backend=self.backend)
-        self._keep(x.shape)
-        return y
-
-    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
-        """Return the gradient, spread over the windows; see `Layer.backward`."""
-        (input_shape,) = self._kept()
-        dy = self._check_dy(dy, self.output_shape(input_shape))
-        if not input_gradient:
-            return None
-        operation, backend = type(self)._backward, self.backend or self._kept_backend()
-        return operation(dy, input_shape, layout=self.layout, backend=backend)
 
 
 class MaxOfPlane(PlanePool, MaximaLayer):
@@ -174,14 +157,7 @@ class AdaptiveMaxPool2d(Adaptive, MaxOfPlane):
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
 
-    Parameters
-    ----------
-    output_size : int or None, or a sequence of them
-        Windows per axis; None keeps the size of the input.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `AdaptiveAvgPool2d`.
 
     Examples
     --------

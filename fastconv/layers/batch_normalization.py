@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any, ClassVar
 
@@ -24,9 +27,11 @@ Statistics = tuple[Array, Array]
 
 
 class Running(Normalization):
-    """Normalisation of channels, with running statistics."""
+    """Normalisation of channels, with running statistics; the subclasses name the operation on those of an input."""
 
     rank: ClassVar[int]
+    _forward: ClassVar[Callable[..., Array]]
+    _backward: ClassVar[Callable[..., ConvGradients]]
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     running_mean: Array | None
     running_var: Array | None
@@ -35,13 +40,14 @@ class Running(Normalization):
     def __init__(
         self,
         num_features: int,
-        eps: float,
-        momentum: float | None,
-        affine: bool,
-        track_running_stats: bool,
-        layout: str | None,
-        dtype: DTypeLike,
-        backend: str | None,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        layout: str | None = None,
+        dtype: DTypeLike = np.float32,
+        backend: str | None = None,
     ) -> None:
         super().__init__(eps, backend)
         name = type(self).__name__
@@ -67,6 +73,40 @@ class Running(Normalization):
     def uses_batch(self) -> bool:
         """Whether the next forward pass takes the statistics of its own input."""
         return self.training or self.running_mean is None
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
+        x = self._promoted(check_array(type(self).__name__, "x", x))
+        self.output_shape(x.shape)
+        options: dict[str, Any] = {"layout": self._layout_of(x.shape), "backend": self.backend}
+        uses_batch = self.uses_batch
+        operation = type(self)._forward if uses_batch else batch_norm
+        statistics = self._statistics(x, options) if uses_batch else self._running()
+        y = operation(x, self._weight_data, self._bias_data, statistics=statistics, eps=self.eps, **options)
+        self._keep(x, *(table if uses_batch else table.copy() for table in statistics), uses_batch)
+        return y
+
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
+        x, mean, variance, uses_batch = self._kept()
+        operation = type(self)._backward if uses_batch else partial(batch_norm_backward, training=False)
+        return operation(
+            self._check_dy(dy, x.shape),
+            x,
+            self._weight_data,
+            statistics=(mean, variance),
+            eps=self.eps,
+            needs=self._needs(input_gradient),
+            layout=self._layout_of(x.shape),
+            backend=self.backend or self._kept_backend(),
+        )
+
+    @abstractmethod
+    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
+        """Statistics of an input, which in training move the running ones."""
+
+    def flops(self, input_shape: Shape) -> int:
+        """Per number: one for the mean, three for the variance, three to normalise with them."""
+        return (7 if self.uses_batch else 3) * prod(input_shape)
 
     def _running(self) -> Statistics:
         assert self.running_mean is not None
@@ -108,33 +148,8 @@ class Running(Normalization):
 class _BatchNorm(Running):
     """Batch normalisation of any rank."""
 
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        *,
-        layout: str | None = None,
-        dtype: DTypeLike = np.float32,
-        backend: str | None = None,
-    ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend)
-
-    def forward(self, x: ArrayLike) -> Array:
-        """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
-        x = self._promoted(check_array(type(self).__name__, "x", x))
-        self.output_shape(x.shape)
-        options: dict[str, Any] = {"layout": self._layout_of(x.shape), "backend": self.backend}
-        uses_batch = self.uses_batch
-        if uses_batch:
-            statistics = self._statistics(x, options)
-        else:
-            statistics = self._running()
-        y = batch_norm(x, self._weight_data, self._bias_data, statistics=statistics, eps=self.eps, **options)
-        self._keep(x, *(table if uses_batch else table.copy() for table in statistics), uses_batch)
-        return y
+    _forward = staticmethod(batch_norm)
+    _backward = staticmethod(batch_norm_backward)
 
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
         numbers = prod(x.shape) // self.num_features
@@ -151,27 +166,9 @@ class _BatchNorm(Running):
                 self._track(mean, variance, numbers, factor)
         return mean, variance
 
-    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
-        x, mean, variance, uses_batch = self._kept()
-        return batch_norm_backward(
-            self._check_dy(dy, x.shape),
-            x,
-            self._weight_data,
-            statistics=(mean, variance),
-            training=uses_batch,
-            eps=self.eps,
-            needs=self._needs(input_gradient),
-            layout=self._layout_of(x.shape),
-            backend=self.backend or self._kept_backend(),
-        )
-
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every channel."""
         return 2 * self.num_features * max(itemsize, 4)
-
-    def flops(self, input_shape: Shape) -> int:
-        """Per number: one for the mean, three for the variance, three to normalise with them."""
-        return (7 if self.uses_batch else 3) * prod(input_shape)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -179,10 +176,7 @@ class BatchNorm1d(_BatchNorm):
 
     ``(N, num_features) -> (N, num_features)`` or ``(N, num_features, W) -> (N, num_features, W)``
 
-    Parameters
-    ----------
-    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
-        As for `BatchNorm2d`; the layouts are "NCW" and "NWC", and do not matter where there is no W.
+    Arguments as for `BatchNorm2d`, with one axis; `layout` is "NCW" or "NWC", and does not matter without a W.
 
     Examples
     --------
@@ -265,10 +259,7 @@ class BatchNorm3d(_BatchNorm):
 
     ``(N, num_features, D, H, W) -> (N, num_features, D, H, W)``
 
-    Parameters
-    ----------
-    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
-        As for `BatchNorm2d`; the layouts are "NCDHW" and "NDHWC".
+    Arguments as for `BatchNorm2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------

@@ -79,8 +79,7 @@ class ConvolutionLayer(WeightedLayer):
 
     def _gradients(self, dy: ArrayLike, x: Array, input_gradient: bool) -> Array | None:
         """Add the gradients of weight and bias, return that of `x`."""
-        operation = type(self)._backward
-        gradients = operation(
+        gradients = self._backward(
             dy,
             x,
             self.weight.data,
@@ -154,8 +153,7 @@ class _Conv(ConvolutionLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Convolve `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y = operation(self._padded(x), self.weight.data, self._bias_data, **self._options, backend=self.backend)
+        y = self._forward(self._padded(x), self.weight.data, self._bias_data, **self._options, backend=self.backend)
         self._keep(x)
         return y
 

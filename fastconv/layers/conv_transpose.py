@@ -54,8 +54,7 @@ class _ConvTranspose(ConvolutionLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Return the transposed convolution of `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y = operation(x, self.weight.data, self._bias_data, **self._options, backend=self.backend)
+        y = self._forward(x, self.weight.data, self._bias_data, **self._options, backend=self.backend)
         self._keep(x)
         return y
 

@@ -156,10 +156,7 @@ class Dropout1d(_ChannelDropout):
 
     ``(N, C, W) -> (N, C, W)``
 
-    Parameters
-    ----------
-    p, layout, rng
-        As for `Dropout2d`; the layouts are "NCW" and "NWC".
+    Arguments as for `Dropout2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -212,10 +209,7 @@ class Dropout3d(_ChannelDropout):
 
     ``(N, C, D, H, W) -> (N, C, D, H, W)``
 
-    Parameters
-    ----------
-    p, layout, rng
-        As for `Dropout2d`; the layouts are "NCDHW" and "NDHWC".
+    Arguments as for `Dropout2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------

@@ -104,12 +104,7 @@ class GlobalMaxPool2d(_Global, MaxOfPlane):
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
 
-    Parameters
-    ----------
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `GlobalAvgPool2d`.
 
     Examples
     --------

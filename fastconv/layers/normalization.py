@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,11 +13,11 @@ from fastconv.functional.conv import ConvGradients
 from fastconv.layers.base import Shape
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
-from fastconv.validation.arrays import LAYOUTS, Array
+from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["NORMALIZED_LAYOUTS", "Normalization"]
+__all__ = ["NORMALIZED_LAYOUTS", "Normalization", "OwnStatistics"]
 
 
 NORMALIZED_LAYOUTS = ("NC", *(layout for pair in LAYOUTS.values() for layout in pair))
@@ -52,3 +53,38 @@ class Normalization(WeightedLayer):
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Nothing, but for float16: what is read and what is written, in float32."""
         return 3 * 4 * prod(input_shape) if itemsize == 2 else 0
+
+
+class OwnStatistics(Normalization):
+    """A normalisation with the statistics of its own input; the subclasses name the operation and its arguments."""
+
+    _statistics: ClassVar[Callable[..., tuple[Array, Array]]]
+    _forward: ClassVar[Callable[..., Array]]
+    _backward: ClassVar[Callable[..., ConvGradients]]
+    _over: int | tuple[int, ...]  # what the operation takes after its input
+    _options: dict[str, Any]  # and by name
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Normalise `x`; see `Layer.forward`."""
+        x = self._promoted(check_array(type(self).__name__, "x", x))
+        self.output_shape(x.shape)
+        options = {**self._options, "backend": self.backend}
+        statistics = self._statistics(x, self._over, **options)
+        tables = self._weight_data, self._bias_data
+        y = self._forward(x, self._over, *tables, statistics=statistics, eps=self.eps, **options)
+        self._keep(x, statistics)
+        return y
+
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
+        x, statistics = self._kept()
+        return self._backward(
+            self._check_dy(dy, x.shape),
+            x,
+            self._over,
+            self._weight_data,
+            statistics=statistics,
+            eps=self.eps,
+            needs=self._needs(input_gradient),
+            backend=self.backend or self._kept_backend(),
+            **self._options,
+        )

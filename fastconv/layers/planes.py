@@ -13,7 +13,7 @@ from fastconv.layers.inference import remembers
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["MaximaLayer", "PlanesLayer"]
+__all__ = ["MaximaLayer", "MeansLayer", "PlanesLayer"]
 
 _INDEX_BYTES = 8
 
@@ -46,6 +46,31 @@ class PlanesLayer(Layer):
         return {"layout": self.layout}
 
 
+class MeansLayer(PlanesLayer):
+    """A layer whose backward pass needs but the shape of the input."""
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return the means; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        y: Array = self._forward(x, *self._arguments, **self._options, backend=self.backend)
+        self._keep(x.shape)
+        return y
+
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
+        """Return the gradient, spread over the windows; see `Layer.backward`."""
+        (input_shape,) = self._kept()
+        dy = self._check_dy(dy, self.output_shape(input_shape))
+        if not input_gradient:
+            return None
+        backend = self.backend or self._kept_backend()
+        return self._backward(dy, input_shape, *self._window, **self._options, backend=backend)
+
+    @property
+    def _window(self) -> tuple[Any, ...]:
+        """What the gradient takes after the shape of the input, by default nothing."""
+        return ()
+
+
 class MaximaLayer(PlanesLayer):
     """A layer whose forward pass finds maxima, and whose backward pass needs to know where they were."""
 
@@ -68,8 +93,8 @@ class MaximaLayer(PlanesLayer):
         dy = self._check_dy(dy, indices.shape)
         if not input_gradient:
             return None
-        operation, backend = type(self)._backward, self.backend or self._kept_backend()
-        return operation(dy, indices, input_shape, layout=self.layout, backend=backend)
+        backend = self.backend or self._kept_backend()
+        return self._backward(dy, indices, input_shape, layout=self.layout, backend=backend)
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Bytes of the index of every maximum."""

@@ -9,7 +9,7 @@ from fastconv import functional
 from fastconv.geometry import WindowGeometry
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
-from fastconv.layers.planes import MaximaLayer, PlanesLayer
+from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
@@ -37,12 +37,13 @@ class _Pool(PlanesLayer):
     def __init__(
         self,
         kernel_size: Size,
-        stride: Size | None,
-        padding: Padding,
-        dilation: Size,
-        ceil_mode: bool,
-        layout: str | None,
-        backend: str | None,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+        *,
+        layout: str | None = None,
+        backend: str | None = None,
     ) -> None:
         super().__init__(layout, backend)
         name, rank = type(self).__name__, self.rank
@@ -102,21 +103,8 @@ class _Pool(PlanesLayer):
 class MaxPool(_Pool, MaximaLayer):
     """Largest element of every window."""
 
-    def __init__(
-        self,
-        kernel_size: Size,
-        stride: Size | None = None,
-        padding: Padding = 0,
-        dilation: Size = 1,
-        ceil_mode: bool = False,
-        *,
-        layout: str | None = None,
-        backend: str | None = None,
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout, backend)
 
-
-class AvgPool(_Pool):
+class AvgPool(_Pool, MeansLayer):
     """Mean of every window."""
 
     def __init__(
@@ -131,30 +119,16 @@ class AvgPool(_Pool):
         layout: str | None = None,
         backend: str | None = None,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout, backend)
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout=layout, backend=backend)
         self.count_include_pad = check_flag(type(self).__name__, "count_include_pad", count_include_pad)
 
     @property
     def _options(self) -> dict[str, Any]:
         return {**super()._options, "count_include_pad": self.count_include_pad}
 
-    def forward(self, x: ArrayLike) -> Array:
-        """Return the means; see `Layer.forward`."""
-        x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y: Array = operation(x, self.kernel_size, **self._options, backend=self.backend)
-        self._keep(x.shape)
-        return y
-
-    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
-        """Return the gradient, spread over the windows; see `Layer.backward`."""
-        (input_shape,) = self._kept()
-        dy = self._check_dy(dy, self.output_shape(input_shape))
-        if not input_gradient:
-            return None
-        operation = type(self)._backward
-        backend = self.backend or self._kept_backend()
-        return operation(dy, input_shape, self.kernel_size, **self._options, backend=backend)
+    @property
+    def _window(self) -> tuple[Any, ...]:
+        return (self.kernel_size,)
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
@@ -178,14 +152,13 @@ class LPPool(_Pool):
         layout: str | None = None,
         backend: str | None = None,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout, backend)
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout=layout, backend=backend)
         self.norm_type = check_norm_type(type(self).__name__, norm_type)
 
     def forward(self, x: ArrayLike) -> Array:
         """Return the norms; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y: Array = operation(x, self.norm_type, self.kernel_size, **self._options, backend=self.backend)
+        y: Array = self._forward(x, self.norm_type, self.kernel_size, **self._options, backend=self.backend)
         self._keep(x)
         return y
 
@@ -195,9 +168,8 @@ class LPPool(_Pool):
         dy = self._check_dy(dy, self.output_shape(x.shape))
         if not input_gradient:
             return None
-        operation = type(self)._backward
         backend = self.backend or self._kept_backend()
-        return operation(dy, x, self.norm_type, self.kernel_size, **self._options, backend=backend)
+        return self._backward(dy, x, self.norm_type, self.kernel_size, **self._options, backend=backend)
 
     def flops(self, input_shape: Shape) -> int:
         """One power and one addition for each element of a window."""
@@ -287,20 +259,10 @@ class AvgPool2d(AvgPool):
 
     Parameters
     ----------
-    kernel_size, dilation : int or sequence of two ints
-        Window, height first.
-    stride : int or sequence of two ints, optional
-        Cells between neighbouring windows; by default `kernel_size`.
-    padding : int, sequence of two ints, sequence of two (before, after) pairs, "valid", "same" or "same_lower"
-        Zeros around the plane; smaller than the dilated kernel on each side.
-    ceil_mode : bool
-        Round the number of windows up.
+    kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+        As for `MaxPool2d`, but with zeros around the plane.
     count_include_pad : bool
         Count padding cells in the divisor.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of input and output.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
 
     Examples
     --------

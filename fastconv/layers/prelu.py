@@ -11,7 +11,6 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Layer, Shape
-from fastconv.layers.elementwise import OPERATIONS
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_axis, check_integer, check_number
@@ -41,10 +40,8 @@ class PReLU(Layer):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -99,7 +96,7 @@ class PReLU(Layer):
 
     def flops(self, input_shape: Shape) -> int:
         """Count a comparison and a multiplication per number."""
-        return OPERATIONS["PReLU"] * prod(input_shape)
+        return 2 * prod(input_shape)
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """What every number contributes to the gradient of the slopes, and a mask."""

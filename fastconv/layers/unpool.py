@@ -47,8 +47,7 @@ class _MaxUnpool(Layer):
             )
         last = self.pool.layout != LAYOUTS[self.rank][0]
         size = logical_shape(input_shape, channels_last=last)[2:]
-        operation = type(self)._forward
-        y = operation(x, indices, size, layout=self.pool.layout, backend=self.pool.backend)
+        y = self._forward(x, indices, size, layout=self.pool.layout, backend=self.pool.backend)
         self._keep(indices, y.shape)
         return y
 
@@ -58,9 +57,8 @@ class _MaxUnpool(Layer):
         dy = self._check_dy(dy, shape)
         if not input_gradient:
             return None
-        operation = type(self)._backward
         backend = self.pool.backend or self._kept_backend()
-        return operation(dy, indices, layout=self.pool.layout, backend=backend)
+        return self._backward(dy, indices, layout=self.pool.layout, backend=backend)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Batch and channels of the input, with the planes that the pooling last had; see `Layer.output_shape`."""
