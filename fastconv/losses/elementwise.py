@@ -9,7 +9,7 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import finish
 from fastconv.functional.sigmoid import into_sigmoid
-from fastconv.losses.arguments import check_pair, check_reduction, share
+from fastconv.losses.arguments import check_pair, check_reduction, reduced
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 
@@ -59,8 +59,7 @@ def squared_error(prediction: Any, target: Any, *, scale: float = 1.0, reduction
     with np.errstate(all="ignore"):
         difference = np.empty_like(prediction)
         np.subtract(prediction, target, out=difference)
-        loss, factor = share(np.square(difference).sum(), difference.size, mean)
-        np.multiply(difference, 2 * scale * factor, out=difference)
+        loss = reduced(np.square(difference).sum(), difference.size, mean, difference, 2 * scale)
     return scale * loss, finish(difference, dtype)
 
 
@@ -113,12 +112,11 @@ def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "m
         log_q = np.maximum(np.log1p(-p), _LEAST_LOG)
         log_q *= 1 - target
         log_p += log_q
-        loss, factor = share(-log_p.sum(), p.size, mean)
         gradient = np.empty_like(p)
         np.multiply(p, 1 - p, out=gradient)
         np.maximum(gradient, _LEAST_VARIANCE, out=gradient)
         np.divide(p - target, gradient, out=gradient)
-        np.multiply(gradient, factor, out=gradient)
+        loss = reduced(-log_p.sum(), p.size, mean, gradient)
     return loss, finish(gradient, dtype)
 
 
@@ -174,6 +172,5 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
         np.subtract(gradient, target, out=gradient)
         rows -= x * target
         rows += np.log1p(np.exp(-np.abs(x)))
-        loss, factor = share(rows.sum(), x.size, mean)
-        np.multiply(gradient, factor, out=gradient)
+        loss = reduced(rows.sum(), x.size, mean, gradient)
     return loss, finish(gradient, dtype)
