@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from fastconv.layers.steps import Step
+from fastconv.layers.base import Step
 
 __all__ = ["INPUT", "Moment", "Work", "fork_of", "kept_bytes", "works"]
 

@@ -23,7 +23,7 @@ from fastconv.layers import (
     SubsampleShortcut,
 )
 from fastconv.layers.arguments import check_rng
-from fastconv.layers.steps import Step, Value
+from fastconv.layers.base import Step, Value
 from fastconv.models.plain import check_image
 from fastconv.validation.sizes import check_choice, check_integer
 

@@ -128,7 +128,6 @@ CIRCLES = {
     ("fastconv.dropin.conventions.implementation", "fastconv.dropin.conventions.convention"),
     ("fastconv.kernels.memory", "fastconv.kernels.twins"),
     ("fastconv.kernels.twins", "fastconv.kernels.peak"),
-    ("fastconv.layers.steps", "fastconv.layers.base"),
 }
 
 
