@@ -20,7 +20,7 @@ PACKAGE = Path(fastconv.__file__).parent
 LAYERS = (
     ("_version", "_seed_loops", "errors", "interrupts"),
     ("files", "geometry", "kernels", "settings"),
-    ("validation", "backends"),
+    ("validation", "backends", "report"),
     ("functional", "initializers"),
     ("layers", "losses", "testing"),
     ("workloads", "yardstick"),
