@@ -13,9 +13,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fastconv.suite.cases import FAMILY, kind_of
-from fastconv.suite.results import read_suite
-from fastconv.suite.saved import Saved, read_saved
+from fastconv.cli.saved import Saved, read_saved
+from fastconv.evidence.bench.cases import FAMILY, kind_of
+from fastconv.evidence.bench.suite import read_suite
 
 FOLDER = Path(__file__).parent / "generated"
 COMMANDS = {

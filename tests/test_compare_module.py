@@ -20,8 +20,8 @@ from fastconv.checking.guest import GuestError
 from fastconv.checking.race_results import Lap, Race, RaceRow
 from fastconv.checking.race_sizes import Plan, Sizes, candidates
 from fastconv.checking.racing import race
-from fastconv.comparison.environment import current_environment
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.evidence.environment import current_environment
 
 needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 

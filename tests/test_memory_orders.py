@@ -18,8 +18,8 @@ from strategies import BACKENDS, Array
 from test_bench_family import MEMBERS
 
 import fastconv as fc
-from fastconv.suite import family, family_work
-from fastconv.suite.cases import Case
+from fastconv.evidence.bench import family, family_work
+from fastconv.evidence.bench.cases import Case
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from fastconv.checking.desk import Desk
-from fastconv.contest.wire import Message, receive, send
+from fastconv.evidence.process.wire import Message, receive, send
 from fastconv.validation.memory import memory_limit
 
 __all__ = ["main"]

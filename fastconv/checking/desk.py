@@ -11,10 +11,10 @@ from fastconv.checking.recorder import Recorder
 from fastconv.checking.stand_ins import perform
 from fastconv.checking.track import Track
 from fastconv.checking.wire import Packed, pack, pack_problem, unpack_problem
-from fastconv.contest.wire import Message
 from fastconv.conventions import Implementation, recognise, run
 from fastconv.conventions.calls import Calls
 from fastconv.errors import FastconvError
+from fastconv.evidence.process.wire import Message
 
 __all__ = ["Desk"]
 

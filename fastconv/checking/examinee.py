@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from fastconv.checking.guest import Guest, GuestError
 from fastconv.checking.wire import Packed, pack_problem, unpack, unpack_problem
-from fastconv.contest.wire import Message
 from fastconv.conventions import Convention, Problem, Results
 from fastconv.conventions.judge import Run
 from fastconv.conventions.recognise import by_name
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.process.wire import Message
 
 __all__ = ["CannotExpress", "Examinee", "Recorded", "Subject"]
 

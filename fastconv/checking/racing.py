@@ -18,12 +18,11 @@ from fastconv.checking.guest import TIMED_OUT, GuestError
 from fastconv.checking.race_results import Lap, Race, RaceRow
 from fastconv.checking.race_sizes import Plan, Sizes, candidates
 from fastconv.checking.wire import pack_problem, unpack, unpack_problem
-from fastconv.comparison.accuracy import differences
-from fastconv.comparison.environment import current_environment
-from fastconv.comparison.results import Difference
 from fastconv.conventions import Problem
 from fastconv.conventions.results import Results, expected, rounding
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.accuracy import Difference, differences
+from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["Sizes", "race"]
