@@ -2,8 +2,8 @@
 
     python docs/generate.py compare compare.json    # of fastconv compare --json FILE
     python docs/generate.py contest contest.json    # of fastconv bench --against ENGINES --json FILE
-    python docs/generate.py suite suite.json        # of fastconv bench --save FILE
-    python docs/generate.py family family.json      # of fastconv bench family --save FILE
+    python docs/generate.py suite suite.json        # of fastconv bench --json FILE
+    python docs/generate.py family family.json      # of fastconv bench family --json FILE
 
 Figures in the documentation are generated, never typed. The tables are those of `fastconv report --markdown`.
 """
@@ -21,8 +21,8 @@ FOLDER = Path(__file__).parent / "generated"
 COMMANDS = {
     "compare": "fastconv compare --json",
     "contest": "fastconv bench --against ENGINES --json",
-    "suite": "fastconv bench --save",
-    "family": "fastconv bench family --save",
+    "suite": "fastconv bench --json",
+    "family": "fastconv bench family --json",
 }
 
 

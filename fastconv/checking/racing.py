@@ -77,7 +77,7 @@ def race(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Race:
-    """Time somebody's functions against fast ones: what ``fastconv compare --module`` runs.
+    """Time somebody's functions against fast ones: what ``fastconv race`` runs.
 
     Parameters
     ----------
