@@ -17,7 +17,7 @@ from fastconv.report import Report, Table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fastconv.checking import CheckReport
+    from fastconv.dropin.check import CheckReport
 
 __all__ = ["check", "parse_mapping", "print_check"]
 
@@ -54,7 +54,7 @@ def check(
 
 def _examine(file: Path, mapping: dict[str, str], time_limit: float, cases: list[str] | None) -> CheckReport:
     """Run the examination; what is wrong with the call itself is wrong usage."""
-    from fastconv.checking import check as run
+    from fastconv.dropin.check import check as run
 
     try:
         with progress_bar() as advance:
@@ -83,7 +83,7 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
 
 def print_check(report: CheckReport, out: Console, *, everything: bool = False) -> None:
     """Print verdicts, examples and what to do next."""
-    from fastconv.checking import text
+    from fastconv.dropin.check import text
 
     for table, lines in text.sections(report, everything=everything):
         out.print(Text(table.title, style="bold"), soft_wrap=True)  # longer than the table, often
@@ -102,8 +102,8 @@ def print_check(report: CheckReport, out: Console, *, everything: bool = False) 
 
 
 def _print_cases(out: Console) -> None:
-    from fastconv.checking.examination import names_of_cases
-    from fastconv.conventions import CONVENTIONS
+    from fastconv.dropin.check.examination import names_of_cases
+    from fastconv.dropin.conventions import CONVENTIONS
 
     cases = tuple(names_of_cases().items())
     conventions = tuple((each.name, each.form, each.source) for each in CONVENTIONS)

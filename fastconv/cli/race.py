@@ -75,8 +75,8 @@ def run_race(
     **settings: Any,
 ) -> None:
     """Time the functions of a file against fast, print the tables and write the JSON."""
-    from fastconv.checking import race_text
-    from fastconv.checking.racing import race as time_both
+    from fastconv.dropin.race import race_text
+    from fastconv.dropin.race.racing import race as time_both
 
     outputs.check()
     if dtype is not None and dtype not in _DTYPES:
@@ -95,7 +95,7 @@ def run_race(
 
 def _sizes(typed: dict[str, str | None]) -> Any:
     """Read the sizes that were typed."""
-    from fastconv.checking.race_sizes import Sizes
+    from fastconv.dropin.race.sizes import Sizes
 
     sizes: dict[str, Any] = {}
     for name, text in typed.items():

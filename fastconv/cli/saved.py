@@ -80,8 +80,8 @@ def _summary(data: dict[str, Any], name: str) -> Result:
 
 
 def _race(data: dict[str, Any], name: str) -> Result:
-    from fastconv.checking import race_text
-    from fastconv.checking.race_results import Race
+    from fastconv.dropin.race import race_text
+    from fastconv.dropin.race.race_results import Race
 
     race = read_record(Race, data)
     report = Report(race_text.tables(race), (*race_text.notes(race), *race_text.failures(race)))
@@ -89,9 +89,9 @@ def _race(data: dict[str, Any], name: str) -> Result:
 
 
 def _check(data: dict[str, Any], name: str) -> Result:
-    from fastconv.checking import text
-    from fastconv.checking.results import CheckReport
     from fastconv.cli.check import print_check
+    from fastconv.dropin.check import text
+    from fastconv.dropin.check.results import CheckReport
 
     found = CheckReport.from_dict(data)
 
