@@ -7,6 +7,7 @@ line in the CHANGELOG.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -38,13 +39,13 @@ def max_pool_forward_naive(x, pool_param):
 COMMANDS = {
     "compare": "compare --input 1,2,5,6 --weight 3,2,2,3 --backends naive,numpy --repeats 1 --json OUT",
     "compare partly": "compare avgpool2x2_64_56 --backends naive,numpy --no-backward --repeats 1 --json OUT",
-    "compare --module": "compare --module FILE --input 1,2,6,8 --kernel-size 2 --stride 2 --repeats 1 --json OUT",
+    "race": "race FILE --input 1,2,6,8 --kernel-size 2 --stride 2 --repeats 1 --json OUT",
     "check": "check FILE --case plain --json OUT",
     "bench": "bench avgpool2x2_64_56 --backend numpy --batch 1 --quick --save OUT",
     "bench --against": "bench conv5x5_1_20_28 --against contest_engines:Right --batch 1 --threads 1 --quick --json OUT",
     "summary": "summary digits --json OUT",
 }
-NEED_FAST = ("compare --module", "bench --against")
+NEED_FAST = ("race", "bench --against")
 
 
 def kinds(value: Any) -> str:
@@ -96,7 +97,9 @@ def lines(names: Iterable[str], folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_json_of_a_command_is_as_it_was(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_json_of_a_command_is_as_it_was(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("typer")
     if name == "bench":
         pytest.importorskip("pytest_benchmark")
@@ -106,6 +109,26 @@ def test_the_json_of_a_command_is_as_it_was(name: str, tmp_path: Path, monkeypat
     monkeypatch.syspath_prepend(str(SUPPORT))
     pinned = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}: ")]
     assert lines([name], tmp_path) == pinned
+    assert_report_reads(tmp_path, capsys)
+
+
+def assert_report_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`fastconv report` prints and writes what any command saved; what is missing is an error that names the file."""
+    from fastconv import cli
+
+    file, page = folder / "out.json", folder / "page.md"
+    capsys.readouterr()
+    sys.argv = ["fastconv", "report", str(file)]
+    assert cli.main() == 0
+    assert len(capsys.readouterr().out.splitlines()) > 5
+    sys.argv += ["--markdown", str(page)]
+    assert cli.main() == 0
+    assert page.read_text(encoding="utf-8").count("|") + page.read_text(encoding="utf-8").count("**") > 3
+    data = json.loads(file.read_text(encoding="utf-8"))
+    data.pop(next(key for key in ("rows", "implementations", "benchmarks", "heats", "input_shape") if key in data))
+    file.write_text(json.dumps(data), encoding="utf-8")
+    assert cli.main() == 1
+    assert re.search(r"(report|bench): .*out\.json must be a whole result.* damaged \(KeyError", capsys.readouterr().err)
 
 
 def test_a_key_that_goes_and_a_type_that_changes_are_found() -> None:
