@@ -15,13 +15,13 @@ from loop_code import CS231N, IMAGES, changed
 from strategies import BACKENDS
 
 from fastconv import cli
-from fastconv.comparison.environment import current_environment
 from fastconv.dropin.check.worker import GuestError
 from fastconv.dropin.race import race_text
 from fastconv.dropin.race.race_results import Lap, Race, RaceRow
 from fastconv.dropin.race.racing import race
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.evidence.environment import current_environment
 
 needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
@@ -271,7 +271,7 @@ def test_json_on_stdout_is_json_alone_and_wrong_code_exits_with_one(
         (["--plot", "out.png"], r"--module does not go with --plot"),
         (["--x", "x.npy"], r"--module does not go with --x"),
         (["--operation", "conv2d"], r"--module does not go with --operation"),
-        (["--dtype", "float16"], r"must be one of float32, float64 with --module, but got 'float16'"),
+        (["--dtype", "float16"], r"--dtype.* must be one of float32, float64, but got 'float16'"),
         (["--input", "1,2"], r"--input.* must be 4 positive integers"),
         (["--weight", "w.npy"], r"--weight.* must be 4 positive integers"),
         (["--padding", "same"], r"--padding.* must be one integer, or two"),

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fastconv.contest.wire import Message
 from fastconv.dropin.check.loading import load_file
 from fastconv.dropin.check.messages import Packed, pack, pack_problem, unpack_problem
 from fastconv.dropin.check.recorder import Recorder
@@ -15,6 +14,7 @@ from fastconv.dropin.check.timed_calls import Track
 from fastconv.dropin.conventions import Implementation, recognise, run
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.errors import FastconvError
+from fastconv.evidence.process.wire import Message
 
 __all__ = ["Desk"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from fastconv.contest.wire import Message
 from fastconv.dropin.check.messages import Packed, pack_problem, unpack, unpack_problem
 from fastconv.dropin.check.worker import Guest, GuestError
 from fastconv.dropin.conventions import Convention, Problem, Results
 from fastconv.dropin.conventions.judge import Run
 from fastconv.dropin.conventions.recognise import by_name
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.process.wire import Message
 
 __all__ = ["CannotExpress", "Examinee", "Recorded", "Subject"]
 

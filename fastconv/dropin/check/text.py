@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from fastconv.comparison.text import Table, draw_table
+from fastconv.report.table import Table, draw_table
 
 if TYPE_CHECKING:
     from fastconv.dropin.check.results import CaseResult, CheckReport, Examination

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from fastconv.contest.wire import Message, receive, send
 from fastconv.errors import FastconvError
+from fastconv.evidence.process.wire import Message, receive, send
 from fastconv.settings import get_num_threads
 
 __all__ = ["Guest", "GuestError"]

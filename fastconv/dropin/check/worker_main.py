@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from fastconv.contest.wire import Message, receive, send
 from fastconv.dropin.check.desk import Desk
+from fastconv.evidence.process.wire import Message, receive, send
 from fastconv.validation.memory import memory_limit
 
 __all__ = ["main"]

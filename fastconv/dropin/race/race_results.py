@@ -7,9 +7,11 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fastconv.comparison.results import Difference, Environment, plain_data
 from fastconv.dropin.race.race_text import plain_text
+from fastconv.evidence.accuracy import Difference
+from fastconv.evidence.environment import Environment
 from fastconv.files import write_whole
+from fastconv.report import plain_data
 
 __all__ = ["Lap", "Race", "RaceRow"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastconv.comparison.text import Table, draw_table, format_seconds, origin
+from fastconv.report import format_seconds
+from fastconv.report.table import Table, draw_table
 
 if TYPE_CHECKING:
-    from fastconv.comparison.results import Difference
     from fastconv.dropin.race.race_results import Lap, Race, RaceRow
+    from fastconv.evidence.accuracy import Difference
 
 __all__ = ["failures", "notes", "plain_text", "tables"]
 
@@ -83,7 +84,7 @@ def notes(race: Race) -> tuple[str, ...]:
         f"Both: median after the first call, for which fast took up to {format_seconds(max(first, 0.0))} more.",
         "(relative): absolute, divided by the largest magnitude in the array.",
         "theirs, fast: the worst element as a share of what is allowed, 64 eps sum |x·w|, against numpy in float64.",
-        origin(race.environment, sorted({row.dtype for row in race.rows})),
+        race.environment.origin(", ".join(sorted({row.dtype for row in race.rows}))),
     )
 
 

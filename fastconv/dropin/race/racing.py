@@ -12,9 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.comparison.accuracy import differences
-from fastconv.comparison.environment import current_environment
-from fastconv.comparison.results import Difference
 from fastconv.dropin.check.api import check_limit, file_of, nothing_recognised
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.messages import pack_problem, unpack, unpack_problem
@@ -24,6 +21,8 @@ from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.race.race_results import Lap, Race, RaceRow
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.accuracy import Difference, differences
+from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["Sizes", "race"]
@@ -78,7 +77,7 @@ def race(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Race:
-    """Time somebody's functions against fast ones: what ``fastconv compare --module`` runs.
+    """Time somebody's functions against fast ones: what ``fastconv race`` runs.
 
     Parameters
     ----------
