@@ -17,8 +17,7 @@ from strategies import BACKENDS
 from fastconv import cli
 from fastconv.comparison.environment import current_environment
 from fastconv.dropin.check.worker import GuestError
-from fastconv.dropin.race import race_text
-from fastconv.dropin.race.race_results import Lap, Race, RaceRow
+from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.racing import race
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidTypeError, InvalidValueError
@@ -215,7 +214,7 @@ def test_times_faster_divides_by_their_time() -> None:
     found = made()
     assert found.rows[0].laps[0].times_faster == 500
     assert not found.ok  # nothing was compared
-    assert race_text.tables(found) == ()
+    assert found.report().tables == ()
 
 
 def test_figures_that_are_not_finite_are_null_in_json() -> None:

@@ -121,8 +121,6 @@ def imported_files(module: str, source: str, known: Mapping[str, object]) -> set
 # TODO: to be broken, each with the room that it stands in
 CIRCLES = {
     ("fastconv.accounting.results", "fastconv.accounting.text"),
-    ("fastconv.dropin.race.race_results", "fastconv.dropin.race.race_text"),
-    ("fastconv.dropin.check.results", "fastconv.dropin.check.text"),
     ("fastconv.comparison.results", "fastconv.comparison.text"),
     ("fastconv.contest.results", "fastconv.contest.targets"),
     ("fastconv.dropin.conventions.implementation", "fastconv.dropin.conventions.convention"),

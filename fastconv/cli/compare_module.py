@@ -17,7 +17,7 @@ from fastconv.files import check_writable
 from fastconv.settings import use_num_threads
 
 if TYPE_CHECKING:
-    from fastconv.dropin.race.race_results import Race
+    from fastconv.dropin.race.race_report import Race
 
 __all__ = ["compare_module", "refuse"]
 
@@ -95,18 +95,17 @@ def _sizes(typed: dict[str, str | None]) -> Any:
 
 
 def _deliver(found: Race, json: str | None) -> None:
-    from fastconv.dropin.race import race_text
-
+    report = found.report()
     out = console(stderr=json == "-")
-    for table in race_text.tables(found):
+    for table in report.tables:
         print_table(table, out)
-    for note in race_text.notes(found):
+    for note in report.notes:
         out.print(note, style="dim", soft_wrap=not out.is_terminal)
     if json == "-":
         typer.echo(found.to_json(), nl=False)
     elif json is not None:
         found.save(json)
-    for failure in race_text.failures(found):
+    for failure in report.failures:
         typer.echo(f"fastconv: compare: {failure}", err=True)
     if not found.ok:
         raise typer.Exit(FAILURE)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from fastconv.report import Table
 
 if TYPE_CHECKING:
     from fastconv.comparison.results import Comparison, Difference, Environment, PassResult, Row
@@ -22,15 +24,6 @@ __all__ = [
 
 _MISSING = "–"
 _ARRAYS = ("y", "dx", "dweight", "dbias")
-
-
-class Table(NamedTuple):
-    """A table of strings; the first `left` columns are aligned to the left, the others to the right."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left: int
 
 
 def format_seconds(seconds: float) -> str:

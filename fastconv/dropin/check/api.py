@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from fastconv.dropin.check.case_results import CaseResult
+from fastconv.dropin.check.check_report import CheckReport
 from fastconv.dropin.check.examination import examine, names_of_cases
 from fastconv.dropin.check.examinee import Examinee, Subject
 from fastconv.dropin.check.loading import check_file
-from fastconv.dropin.check.results import CaseResult, CheckReport
 from fastconv.dropin.check.worker import GuestError
 from fastconv.dropin.conventions import CONVENTIONS
 from fastconv.errors import InvalidTypeError, InvalidValueError

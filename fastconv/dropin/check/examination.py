@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.check.case_results import CaseResult, Examination, Example, error_and_place
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.examples import make_example
-from fastconv.dropin.check.results import CaseResult, Examination, Example
 from fastconv.dropin.check.shrinking import shrink
 from fastconv.dropin.check.slopes import GRADIENTS, compare_slopes
-from fastconv.dropin.check.text import error_and_place
 from fastconv.dropin.check.traits import keeps_traits
 from fastconv.dropin.check.worker import CRASHED, TIMED_OUT, GuestError
 from fastconv.dropin.conventions import (

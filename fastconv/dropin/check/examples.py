@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.dropin.check.case_results import Example
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Recorded, Subject
 from fastconv.dropin.check.literals import array_literal
-from fastconv.dropin.check.results import Example
 from fastconv.dropin.check.worker import GuestError
 from fastconv.dropin.conventions import Problem, Verdict
 from fastconv.validation.arrays import Array

@@ -21,7 +21,7 @@ from fastconv.dropin.check.messages import pack_problem, unpack, unpack_problem
 from fastconv.dropin.check.worker import TIMED_OUT, GuestError
 from fastconv.dropin.conventions import Problem
 from fastconv.dropin.conventions.expected import Results, expected, rounding
-from fastconv.dropin.race.race_results import Lap, Race, RaceRow
+from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidValueError
 from fastconv.validation.sizes import check_flag, check_integer
