@@ -123,7 +123,6 @@ CIRCLES = {
     ("fastconv.accounting.results", "fastconv.accounting.text"),
     ("fastconv.comparison.results", "fastconv.comparison.text"),
     ("fastconv.contest.results", "fastconv.contest.targets"),
-    ("fastconv.dropin.conventions.implementation", "fastconv.dropin.conventions.convention"),
     ("fastconv.kernels.memory", "fastconv.kernels.twins"),
     ("fastconv.kernels.twins", "fastconv.kernels.peak"),
     ("fastconv.layers.steps", "fastconv.layers.base"),

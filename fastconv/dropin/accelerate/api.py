@@ -11,9 +11,8 @@ from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
 from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
 from fastconv.dropin.accelerate.quiet import undisturbed
-from fastconv.dropin.conventions.implementation import Implementation
-from fastconv.dropin.conventions.known import CONVENTIONS
-from fastconv.dropin.conventions.recognise import recognise
+from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
 

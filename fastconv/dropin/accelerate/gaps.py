@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.cases import Case
-from fastconv.dropin.conventions.implementation import Implementation
+from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.judge import OK, RAISED, Verdict, run
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.properties import Part, Properties, unproven

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, DTypes
-from fastconv.dropin.conventions.implementation import Implementation
+from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.judge import Run, run
 from fastconv.dropin.conventions.problem import Problem, draw
 

@@ -14,8 +14,8 @@ from fastconv.dropin.accelerate.gaps import Gap, Trial, find_gaps
 from fastconv.dropin.accelerate.learning import learn_dtypes
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.cases import CASES
+from fastconv.dropin.conventions.convention import Function, Implementation
 from fastconv.dropin.conventions.diagnosis import diagnose
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG, Run, Verdict, judge, run
 from fastconv.dropin.conventions.problem import Problem, draw
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import Convention, one, parameter_names, uneven, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, one, parameter_names, words
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
@@ -46,6 +45,8 @@ class Columns(Convention):
     operations = ("im2col",)
     gives = _ROLES
     cached = False
+    missing = ("dilation",)
+    single = ("stride", "padding")
 
     def __init__(self, name: str, source: str, form: str, orders: tuple[Order, Order], stride_first: bool) -> None:
         self.name, self.source, self.form = name, source, form
@@ -65,11 +66,6 @@ class Columns(Convention):
         stride, padding = names[-2:] if self._stride_first else names[:-3:-1]
         return "stride" in stride and "pad" in padding
 
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        if problem.dilation != (1, 1):
-            return "it has no dilation"
-        return uneven(problem, "stride", "padding")
-
     def sizes(self, problem: Problem) -> tuple[int, int, int, int]:
         """Height and width of the kernel, then stride and padding in the order of this way of writing."""
         last = one(problem.stride), one(problem.padding)
@@ -81,9 +77,7 @@ class Columns(Convention):
         columns = implementation["im2col"](problem.stored(problem.x), *self.sizes(problem))
         return _ordered(self._from, columns, len(problem.x)), None
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         columns = problem.stored(self._to(problem.gradient, len(problem.x)))
         return Results(None, implementation["col2im"](columns, problem.x.shape, *self.sizes(problem)))
 
@@ -112,9 +106,7 @@ class Cython(Columns):
     def takes(self, role: str, names: list[str]) -> bool:
         return role == "col2im" and len(names) == 9
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         columns = problem.stored(self._to(problem.gradient, len(problem.x)))
         return Results(None, implementation["col2im"](columns, *problem.x.shape, *self.sizes(problem)))
 
@@ -131,9 +123,7 @@ class Six(Cython):
     def role_of(self, name: str, found: Any) -> str | None:
         return "col2im" if {"col2im", "6d"} <= set(words(name)) and len(parameter_names(found)) == 9 else None
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         n, c, _, _ = problem.x.shape
         columns = problem.gradient.reshape(n, c, *problem.kernel, *problem.out).transpose(1, 2, 3, 0, 4, 5)
         found = implementation["col2im"](problem.stored(columns), *problem.x.shape, *self.sizes(problem))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.expected import Results, expected, rounding
-from fastconv.dropin.conventions.implementation import Implementation
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Declined
-from fastconv.dropin.conventions.convention import Convention, parameter_names, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
 from fastconv.dropin.conventions.cs231n import FORBIDDEN
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Pair, Problem, draw, output_size
 from fastconv.dropin.conventions.signatures import Form, read_form
 from fastconv.errors import InvalidValueError
