@@ -1,7 +1,9 @@
 """The public names of `fastconv.dropin.check` and `fastconv.dropin.race`, which are documented here."""
 
-from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, GuestError, check
+from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, WorkerError, check
 from fastconv.dropin.race import Lap, Race, RaceRow, Sizes, race
+
+GuestError = WorkerError  # as it was called before
 
 __all__ = [
     "CaseResult",
@@ -9,6 +11,7 @@ __all__ = [
     "Examination",
     "Example",
     "GuestError",
+    "WorkerError",
     "Lap",
     "Race",
     "RaceRow",

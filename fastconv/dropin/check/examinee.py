@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fastconv.contest.wire import Message
 from fastconv.dropin.check.messages import Packed, pack_problem, unpack, unpack_problem
-from fastconv.dropin.check.worker import Guest, GuestError
+from fastconv.dropin.check.worker import Worker, WorkerError
 from fastconv.dropin.conventions import Convention, Problem, Results
 from fastconv.dropin.conventions.judge import Run
 from fastconv.dropin.conventions.recognise import by_name
@@ -107,7 +107,7 @@ class Examinee:
     def __init__(self, file: Path, mapping: Mapping[str, str], time_limit: float, source: str = "check") -> None:
         self.file, self.time_limit, self.module = file, time_limit, ""
         self._mapping, self._source = dict(mapping), source
-        self._guest: Guest | None = None
+        self._worker: Worker | None = None
 
     def __enter__(self) -> Examinee:
         return self
@@ -117,9 +117,9 @@ class Examinee:
 
     def end(self) -> None:
         """End the process."""
-        if self._guest is not None:
-            self._guest.end()
-            self._guest = None
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
 
     def load(self) -> list[Subject]:
         """Import the file, and return what is recognised in it.
@@ -128,12 +128,12 @@ class Examinee:
         ------
         ValueError
             If the mapping does not fit the file.
-        GuestError
+        WorkerError
             If the file cannot be imported.
         """
         self.end()
-        self._guest = Guest(self.file)
-        answer = self._guest.ask(
+        self._worker = Worker(self.file)
+        answer = self._worker.ask(
             self.time_limit, "load", file=str(self.file), mapping=self._mapping, source=self._source
         )
         if "refused" in answer:
@@ -155,39 +155,48 @@ class Examinee:
         ------
         CannotExpress
             If there is no way to ask for it.
-        GuestError
+        WorkerError
             If the process ended, or took too long.
         """
-        answer = self.ask("run", limit=limit, index=subject.number, problem=pack_problem(problem))
-        if "cannot" in answer:
-            raise CannotExpress(answer["cannot"])
-        if answer["adapted"] is not None:
-            problem = unpack_problem(answer["adapted"])
+        problem, answer = self.pose(problem, "run", limit=limit, index=subject.number)
         subject.details.update(answer["details"])
         results = Results(*map(unpack, answer["results"]))
         return problem, Run(results, answer["errors"], tuple((role, name) for role, name in answer["modified"]))
 
     def record(self, subject: Subject, problem: Problem) -> Recorded:
         """Return the statements that run a problem; up to the one that fails, if one does."""
-        guest = self._ready()
+        worker = self._ready()
         try:
             limit = min(self.time_limit, _RECORDING)  # where that is not enough, what led there is known by then
-            answer = guest.ask(limit, "record", index=subject.number, problem=pack_problem(problem))
-        except GuestError:
-            return Recorded(*guest.notes, 0, {}, [])
+            answer = worker.ask(limit, "record", index=subject.number, problem=pack_problem(problem))
+        except WorkerError:
+            return Recorded(*worker.notes, 0, {}, [])
         arrays = {name: unpack(array) for name, array in answer["arrays"].items()}
         return Recorded(answer["imports"], answer["lines"], answer["first"], arrays, answer["changed"])
+
+    def pose(self, problem: Problem, do: str, *, limit: float | None = None, **details: Any) -> tuple[Problem, Message]:
+        """Ask for a problem; return the part of it that the functions take, usually the whole, and the answer.
+
+        Raises
+        ------
+        CannotExpress
+            If there is no way to ask for it.
+        """
+        answer = self.ask(do, limit=limit, problem=pack_problem(problem), **details)
+        if "cannot" in answer:
+            raise CannotExpress(answer["cannot"])
+        return problem if answer["adapted"] is None else unpack_problem(answer["adapted"]), answer
 
     def ask(self, do: str, *, limit: float | None = None, **details: Any) -> Message:
         """Ask the process, a new one where it has ended."""
         return self._ready().ask(self.time_limit if limit is None else limit, do, **details)
 
-    def _ready(self) -> Guest:
-        guest = self._guest
-        if guest is None or not guest.alive:
+    def _ready(self) -> Worker:
+        worker = self._worker
+        if worker is None or not worker.alive:
             self.load()
             return self._ready()
-        return guest
+        return worker
 
 
 def _subject(index: int, found: Packed) -> Subject:

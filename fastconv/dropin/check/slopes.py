@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
-from fastconv.dropin.check.worker import RAISED, TIMED_OUT, GuestError
+from fastconv.dropin.check.worker import RAISED, TIMED_OUT, WorkerError
 from fastconv.dropin.conventions import CANNOT, CASES, OK, WRONG, Case, Problem, Verdict
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import gradient_check
@@ -32,7 +32,7 @@ def compare_slopes(examinee: Examinee, subject: Subject, operation: str) -> Verd
 
     Raises
     ------
-    GuestError
+    WorkerError
         If the code did not come to an end in time.
     """
     if subject.first not in subject.targets or not subject.differentiates:
@@ -92,13 +92,13 @@ def _results(examinee: Examinee, subject: Subject, problem: Problem, end: float)
     """Run a problem within what is left of the time."""
     left, late = end - time.monotonic(), f"no result after {examinee.time_limit:g} s"
     if left <= 0:
-        raise GuestError(TIMED_OUT, late)
+        raise WorkerError(TIMED_OUT, late)
     try:
         _, found = examinee.run(subject, problem, limit=left)
-    except GuestError as error:
+    except WorkerError as error:
         if error.verdict == TIMED_OUT:
-            raise GuestError(TIMED_OUT, late, error.where) from None
+            raise WorkerError(TIMED_OUT, late, error.where) from None
         raise
     for said in found.errors.values():
-        raise GuestError(RAISED, said)
+        raise WorkerError(RAISED, said)
     return found.results

@@ -19,7 +19,7 @@ from fastconv.contest.wire import Message, receive, send
 from fastconv.errors import FastconvError
 from fastconv.settings import get_num_threads
 
-__all__ = ["Guest", "GuestError"]
+__all__ = ["Worker", "WorkerError"]
 
 CRASHED, RAISED, TIMED_OUT = "crashed", "raised", "timed out"
 
@@ -36,7 +36,7 @@ _PROGRAM = (
 _WINDOWS_CRASHES = {0xC0000005: "access violation", 0xC00000FD: "stack overflow", 0xC0000409: "stack overrun"}
 
 
-class GuestError(FastconvError, RuntimeError):
+class WorkerError(FastconvError, RuntimeError):
     """Somebody's code did not come to an end with a result.
 
     Parameters
@@ -54,7 +54,7 @@ class GuestError(FastconvError, RuntimeError):
         self.verdict, self.what, self.where = verdict, what, where
 
 
-class Guest:
+class Worker:
     """A Python file in a process of its own.
 
     Parameters
@@ -76,7 +76,7 @@ class Guest:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Ctrl-C is for the examiner alone, which ends the guest, and on POSIX whatever that has started
+            # Ctrl-C is for the examiner alone, which ends the worker, and on POSIX whatever that has started
             **_apart(),
         )
         self._in, self._out = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
@@ -88,9 +88,9 @@ class Guest:
             reader.start()
         try:
             self.ask(_STARTING, "start")
-        except GuestError as error:  # not the fault of the file, whose turn has not come
+        except WorkerError as error:  # not the fault of the file, whose turn has not come
             words = self._words.decode(errors="replace").strip().splitlines()
-            raise GuestError(error.verdict, f"{error.what}: {words[-1]}" if words else error.what) from None
+            raise WorkerError(error.verdict, f"{error.what}: {words[-1]}" if words else error.what) from None
         except BaseException:
             self.end()
             raise
@@ -124,7 +124,7 @@ class Guest:
 
         Raises
         ------
-        GuestError
+        WorkerError
             If the code raised, ended its process, or took longer.
         """
         self.notes = ([], [])
@@ -136,9 +136,9 @@ class Guest:
         else:
             answer = self._wait(limit)
         if answer is None:
-            raise GuestError(CRASHED, *self._obituary())
+            raise WorkerError(CRASHED, *self._obituary())
         if "failed" in answer:
-            raise GuestError(*answer["failed"])
+            raise WorkerError(*answer["failed"])
         return answer
 
     def _wait(self, limit: float) -> Message | None:
@@ -158,7 +158,7 @@ class Guest:
             imports, lines = answer["note"]
             self.notes = imports, lines
         self.end()
-        raise GuestError(TIMED_OUT, f"no result after {limit:g} s", self._place())
+        raise WorkerError(TIMED_OUT, f"no result after {limit:g} s", self._place())
 
     def _read(self) -> None:
         """Collect the answers, in a thread."""

@@ -17,8 +17,8 @@ from fastconv.comparison.environment import current_environment
 from fastconv.comparison.results import Difference
 from fastconv.dropin.check.api import check_limit, file_of, nothing_recognised
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
-from fastconv.dropin.check.messages import pack_problem, unpack, unpack_problem
-from fastconv.dropin.check.worker import TIMED_OUT, GuestError
+from fastconv.dropin.check.messages import unpack
+from fastconv.dropin.check.worker import TIMED_OUT, WorkerError
 from fastconv.dropin.conventions import Problem
 from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.race.race_report import Lap, Race, RaceRow
@@ -50,17 +50,9 @@ class _Prepared:
     """What one side made of a problem, and how long its first calls took."""
 
     def __init__(self, examinee: Examinee, subject: Subject, problem: Problem, *, fast: bool, results: bool) -> None:
-        answer = examinee.ask(
-            "prepare",
-            limit=_COMPILING if fast else None,
-            index=subject.number,
-            problem=pack_problem(problem),
-            fast=fast,
-            results=results,
-        )
-        if "cannot" in answer:
-            raise CannotExpress(answer["cannot"])
-        self.problem = problem if answer["adapted"] is None else unpack_problem(answer["adapted"])
+        limit = _COMPILING if fast else None
+        details = {"index": subject.number, "fast": fast, "results": results}
+        self.problem, answer = examinee.pose(problem, "prepare", limit=limit, **details)
         self.seconds: dict[str, float] = answer["seconds"]
         self.results = Results(*map(unpack, answer["results"])) if results else Results()
 
@@ -112,7 +104,7 @@ def race(
     ------
     FileNotFoundError, ValueError, TypeError
         As of `fastconv.check`.
-    GuestError
+    WorkerError
         If the file cannot be imported.
 
     Notes
@@ -178,14 +170,14 @@ def _row(
         row = replace(row, problem=str(theirs.problem))
         try:
             fast = _Prepared(examinee, subject, problem, fast=True, results=True)
-        except GuestError as error:
+        except WorkerError as error:
             return replace(row, trouble=f"fast ones cannot be called in its place: {error}")
         report("rounds")
         laps = _laps(examinee, theirs.seconds, fast.seconds, settings.repeats)
         return replace(row, laps=laps, **_accuracy(theirs, fast))
     except CannotExpress as reason:
         return replace(row, trouble=f"cannot be asked for these sizes: {reason}")
-    except GuestError as error:
+    except WorkerError as error:
         return replace(row, trouble=f"{error.verdict}: {error}")
 
 
@@ -213,7 +205,7 @@ def _scaled(examinee: Examinee, subject: Subject, plan: Plan, settings: _Setting
     for _ in range(_TRIALS):
         try:
             spent = max(_Prepared(examinee, subject, plan.draw(), fast=False, results=False).seconds.values())
-        except GuestError as error:
+        except WorkerError as error:
             if error.verdict != TIMED_OUT:
                 raise
             spent = _HOPELESS * settings.bearable
