@@ -14,7 +14,7 @@ from fastconv.dropin.conventions.judge import OK, RAISED, Verdict, run
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.properties import Part, Properties, unproven
 
-__all__ = ["Gap", "Trial", "find_gaps"]
+__all__ = ["Gap", "Trial", "Verdicts", "find_gaps"]
 
 _FEW = 3  # parts that are named
 
@@ -24,6 +24,9 @@ class Trial(NamedTuple):
 
     case: Case
     problem: Problem
+
+
+Verdicts = Sequence[tuple[Trial, dict[str, Verdict]]]  # what each function did in each case, by role
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,7 @@ class _Noting(Calls):
         self.noted[role] = found
 
 
-def find_gaps(
-    implementation: Implementation, verdicts: Sequence[tuple[Trial, dict[str, Verdict]]], roles: Sequence[str]
-) -> dict[str, Gap]:
+def find_gaps(implementation: Implementation, verdicts: Verdicts, roles: Sequence[str]) -> dict[str, Gap]:
     """Return what is unproven about functions that were right wherever they ran.
 
     Parameters

@@ -27,6 +27,7 @@ LAYOUT = "NHWC"
 FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # from NHWC to NCHW, and back
 FILTERS, TO_FILTERS = (3, 2, 0, 1), (2, 3, 1, 0)  # from (f, f, C, F) to (F, C, f, f), and back
 MODES = {"max_pool2d": "max", "avg_pool2d": "average"}
+POOL_OF_MODE = {mode: operation for operation, mode in MODES.items()}
 
 
 def _moved(array: Any, axes: tuple[int, ...]) -> Any:
@@ -146,16 +147,15 @@ class Pool(_Coursera):
         return Results(None, _moved(implementation["backward"](dy, context, mode=MODES[problem.operation]), FIRST))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
-        pools = {"max": calls.max_pool2d, "average": calls.avg_pool2d}
-        gradients = {"max": calls.max_pool2d_backward, "average": calls.avg_pool2d_backward}
-
         def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> tuple[Any, Any]:
-            y = pools[mode](A_prev, _size(hparameters), stride=hparameters["stride"], layout=LAYOUT)
+            y = calls.pool2d(
+                POOL_OF_MODE[mode], A_prev, _size(hparameters), stride=hparameters["stride"], layout=LAYOUT
+            )
             return y, Cache((A_prev, hparameters))
 
         def backward(dA: Any, cache: Any, mode: str = "max") -> Any:
             x, sizes = self.unpacked(cache, calls)
-            return gradients[mode](dA, x, _size(sizes), stride=sizes["stride"], layout=LAYOUT)
+            return calls.pool2d_backward(POOL_OF_MODE[mode], dA, x, _size(sizes), stride=sizes["stride"], layout=LAYOUT)
 
         return {"forward": forward, "backward": backward}
 

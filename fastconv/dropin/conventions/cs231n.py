@@ -157,16 +157,16 @@ class Pool(Cached):
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         operation = self.operations[0]
-        pool, gradient = getattr(calls, operation), getattr(calls, f"{operation}_backward")
 
         def forward(x: Any, pool_param: Any) -> tuple[Any, Any]:
             kernel = known(pool_param, 3)["pool_height"], pool_param["pool_width"]
-            return pool(x, kernel, stride=pool_param["stride"]), Cache((x, pool_param))
+            y = calls.pool2d(operation, x, kernel, stride=pool_param["stride"])
+            return y, Cache((x, pool_param))
 
         def backward(dout: Any, cache: Any) -> Any:
             x, pool_param = self.unpacked(cache, calls)
             kernel = known(pool_param, 3)["pool_height"], pool_param["pool_width"]
-            return gradient(dout, x, kernel, stride=pool_param["stride"])
+            return calls.pool2d_backward(operation, dout, x, kernel, stride=pool_param["stride"])
 
         return {"forward": forward, "backward": backward}
 

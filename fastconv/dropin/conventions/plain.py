@@ -10,18 +10,17 @@ import numpy as np
 from fastconv.dropin.conventions.calls import Declined
 from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
 from fastconv.dropin.conventions.cs231n import FORBIDDEN
-from fastconv.dropin.conventions.problem import Pair, Problem, draw, output_size
+from fastconv.dropin.conventions.problem import SIZES, Pair, Problem, draw, output_size
 from fastconv.dropin.conventions.signatures import Form, read_form
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 
-__all__ = ["RANKS", "SIZES", "Plain", "planes_of", "read", "sizes_of", "with_axes"]
+__all__ = ["RANKS", "Plain", "planes_of", "read", "sizes_of", "with_axes"]
 
 _BACKWARD = {"backward", "bwd", "backprop", "grad", "gradient", "gradients"}
 _PARTS = {"single", "step", "layer", "block", "shape", "size", "output", "weights", "input", "params", "init"} | {
     *("plot", "show", "draw", "save", "print", "test", "check", "compare", "time", "benchmark")  # they do more
 }
-SIZES = ("stride", "padding", "dilation")
 
 # What the function takes: axes of x and axes of the filters that are not there.
 RANKS = {

@@ -11,8 +11,8 @@ from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.convention import CONV_ROLES, POOL_ROLES, Function, Implementation, words
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.plain import RANKS, SIZES, Plain, planes_of, read, sizes_of, with_axes
-from fastconv.dropin.conventions.problem import Pair, Problem
+from fastconv.dropin.conventions.plain import RANKS, Plain, planes_of, read, sizes_of, with_axes
+from fastconv.dropin.conventions.problem import SIZES, Pair, Problem
 from fastconv.dropin.conventions.signatures import Form
 
 __all__ = ["CONV", "POOLS"]
@@ -115,8 +115,6 @@ class Pool(Plain):
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         calls, pairs = replace(calls, pairs=True), self.pairs(implementation)
         axes = RANKS[self.rank(implementation)][0]
-        operation = self.operations[0]
-        pool, gradient = getattr(calls, operation), getattr(calls, f"{operation}_backward")
 
         def sizes(values: dict[str, Any]) -> dict[str, Any]:
             if "stride" in values and values["stride"] is None:  # tried: see `values`
@@ -125,11 +123,11 @@ class Pool(Plain):
             return found if "kernel" in found else {"kernel": (values["kernel_h"], values["kernel_w"]), **found}
 
         def forward(values: dict[str, Any]) -> Any:
-            return pool(planes_of(values["x"], axes), **sizes(values))[(0,) * len(axes)]
+            return calls.pool2d(self.operations[0], planes_of(values["x"], axes), **sizes(values))[(0,) * len(axes)]
 
         def backward(values: dict[str, Any]) -> Any:
             x, dy = planes_of(values["x"], axes), planes_of(values["dy"], axes)
-            return gradient(dy, x, **sizes(values))[(0,) * len(axes)]
+            return calls.pool2d_backward(self.operations[0], dy, x, **sizes(values))[(0,) * len(axes)]
 
         return read(self, implementation, {"forward": forward, "backward": backward})
 

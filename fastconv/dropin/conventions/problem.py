@@ -12,10 +12,11 @@ from fastconv.errors import InvalidValueError
 from fastconv.geometry import conv_axis
 from fastconv.validation.arrays import Array
 
-__all__ = ["MEMORIES", "OPERATIONS", "VALUES", "Pair", "Problem", "draw", "output_size", "stored"]
+__all__ = ["MEMORIES", "OPERATIONS", "SIZES", "VALUES", "Pair", "Problem", "draw", "output_size", "stored"]
 
 Pair = tuple[int, int]
 
+SIZES = ("stride", "padding", "dilation")
 OPERATIONS = ("conv2d", "max_pool2d", "avg_pool2d", "im2col")
 VALUES = ("normal", "ties", "negative", "integers")
 MEMORIES = ("C", "F", "sliced", "read-only")
@@ -62,7 +63,7 @@ class Problem:
     @property
     def options(self) -> dict[str, Pair]:
         """Stride, padding and dilation, as the functions of fastconv take them."""
-        return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        return {name: getattr(self, name) for name in SIZES}
 
     @property
     def gradient(self) -> Array:

@@ -158,15 +158,16 @@ class Pool(_Layer):
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         attributes = _attributes(implementation)
         operation = self.operations[0]
-        pool, gradient = getattr(calls, operation), getattr(calls, f"{operation}_backward")
 
         def run(self: Any, x: Any) -> Any:
             height, width, stride, padding = attributes(self)
-            return pool(x, (height, width), stride=stride, padding=padding)
+            return calls.pool2d(operation, x, (height, width), stride=stride, padding=padding)
 
         def backward(self: Any, dout: Any) -> Any:
             height, width, stride, padding = attributes(self)
-            return gradient(dout, _input_of(self), (height, width), stride=stride, padding=padding)
+            return calls.pool2d_backward(
+                operation, dout, _input_of(self), (height, width), stride=stride, padding=padding
+            )
 
         return {"forward": self.kept(run), "backward": backward}
 

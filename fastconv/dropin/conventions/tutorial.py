@@ -226,7 +226,7 @@ class Pool(_Layers):
 
         def forward(self: Any, input_array: Any) -> None:
             kernel, options = windows(self)
-            y = calls.max_pool2d(_image(input_array, self), kernel, **options)[0]
+            y = calls.pool2d("max_pool2d", _image(input_array, self), kernel, **options)[0]
             if self.output_array.shape != y.shape:
                 raise Declined
             self.output_array[...] = y
@@ -234,7 +234,7 @@ class Pool(_Layers):
         def backward(self: Any, input_array: Any, sensitivity_array: Any) -> None:
             kernel, options = windows(self)
             dy = np.asarray(sensitivity_array, np.float64)[None]
-            dx = calls.max_pool2d_backward(dy, _image(input_array, self), kernel, **options)[0]
+            dx = calls.pool2d_backward("max_pool2d", dy, _image(input_array, self), kernel, **options)[0]
             self.delta_array = np.array(dx, order="C")
 
         return {"forward": forward, "backward": backward}
