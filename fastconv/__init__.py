@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastconv import testing
 from fastconv._version import __version__
-from fastconv.accounting import summary
 from fastconv.backends import (
     available_backends,
     get_backend,
@@ -19,7 +18,8 @@ from fastconv.backends import (
     unregister_backend,
     use_backend,
 )
-from fastconv.comparison import compare
+from fastconv.evidence.compare import compare
+from fastconv.evidence.summary import summary
 from fastconv.functional import (
     ConvGradients,
     adaptive_avg_pool1d,

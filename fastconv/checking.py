@@ -1,9 +1,9 @@
-"""The public names of `fastconv.dropin.check` and `fastconv.dropin.race`, which are documented here."""
+"""What `fastconv.check` returns, and timing, under the name that programs import them by; in `fastconv.dropin`."""
 
-from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, WorkerError, check
+from fastconv.dropin.check import CaseResult, CheckReport, CodeProcessError, Examination, Example, check
 from fastconv.dropin.race import Lap, Race, RaceRow, Sizes, race
 
-GuestError = WorkerError  # as it was called before
+GuestError = CodeProcessError  # as it was called before
 
 __all__ = [
     "CaseResult",
@@ -11,7 +11,7 @@ __all__ = [
     "Examination",
     "Example",
     "GuestError",
-    "WorkerError",
+    "CodeProcessError",
     "Lap",
     "Race",
     "RaceRow",

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from fastconv.cli.console import FAILURE, console, progress_bar
-from fastconv.cli.tables import print_table
+from fastconv.cli.console import console, progress_bar
+from fastconv.cli.output import Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
-from fastconv.files import check_writable
 from fastconv.report import Table
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from fastconv.dropin.check import CheckReport
 
-__all__ = ["check", "parse_mapping"]
+__all__ = ["check", "parse_mapping", "print_check"]
 
 
 def check(
@@ -46,16 +45,11 @@ def check(
     if file is None:
         raise typer.BadParameter("must be given (--list names the cases).", param_hint="FILE")
     names = parse_mapping("--map", mapping or [])
-    if json not in (None, "-"):
-        check_writable(json)
+    outputs = Outputs("check", json)
+    outputs.check()
     report = _examine(file, names, time_limit, case)
-    _print(report, console(stderr=json == "-"), everything)
-    if json == "-":
-        typer.echo(report.to_json(), nl=False)
-    elif json is not None:
-        report.save(json)
-    if not report.ok:
-        raise typer.Exit(FAILURE)
+    result = Result.of(report)._replace(show=lambda out: print_check(report, out, everything=everything))
+    outputs.deliver(result, ok=report.ok)
 
 
 def _examine(file: Path, mapping: dict[str, str], time_limit: float, cases: list[str] | None) -> CheckReport:
@@ -87,7 +81,7 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _print(report: CheckReport, out: Console, everything: bool) -> None:
+def print_check(report: CheckReport, out: Console, *, everything: bool = False) -> None:
     """Print verdicts, examples and what to do next."""
     from fastconv.dropin.check import check_report
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv._version import __version__
 from fastconv.backends import available_backends, get_backend
-from fastconv.comparison.environment import available_cores, cpu_name, version_of
+from fastconv.evidence.environment import available_cores, cpu_name, version_of
 from fastconv.settings import get_num_threads, get_options, thread_limit
 from fastconv.validation.memory import memory_limit
 

@@ -17,8 +17,8 @@ from loop_code import CS231N, changed
 
 import fastconv as fc
 from fastconv.dropin.check import CaseResult, CheckReport, examination
+from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
 from fastconv.dropin.check.examinee import Examinee
-from fastconv.dropin.check.worker import Worker, WorkerError
 from fastconv.dropin.conventions import draw
 from fastconv.settings import use_num_threads
 
@@ -276,7 +276,7 @@ def test_a_crashed_file_is_started_again(tmp_path: Path) -> None:
     with Examinee(path, {}, 20.0) as examinee:
         conv = examinee.load()[0]
         assert examinee.run(conv, problem)[1].errors == {}
-        with pytest.raises(WorkerError, match="ended its process with exit code 1"):
+        with pytest.raises(CodeProcessError, match="ended its process with exit code 1"):
             examinee.run(conv, padded)
         assert examinee.run(conv, problem)[1].errors == {}
 
@@ -340,19 +340,21 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_child(tmp_path: Path) -> None:
 
 
 def test_a_guest_that_has_gone_says_so_again(tmp_path: Path) -> None:
-    worker = Worker(written(tmp_path))
+    process = CodeProcess(written(tmp_path))
     try:
-        worker._process.kill()
-        worker._process.wait()
+        process._process.kill()
+        process._process.wait()
         for _ in range(2):
-            with pytest.raises(WorkerError) as caught:
-                worker.ask(5.0, "start")
+            with pytest.raises(CodeProcessError) as caught:
+                process.ask(5.0, "start")
             assert caught.value.verdict == "crashed"
     finally:
-        worker.end()
+        process.end()
 
 
 def test_a_process_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastconv.dropin.check.worker._PROGRAM", "import nothing_like_this")
-    with pytest.raises(WorkerError, match=r"exit code 1: ModuleNotFoundError: No module named 'nothing_like_this'"):
-        Worker(written(tmp_path))
+    monkeypatch.setattr("fastconv.dropin.check.code_process._PROGRAM", "import nothing_like_this")
+    with pytest.raises(
+        CodeProcessError, match=r"exit code 1: ModuleNotFoundError: No module named 'nothing_like_this'"
+    ):
+        CodeProcess(written(tmp_path))

@@ -15,12 +15,12 @@ from loop_code import CS231N, IMAGES, changed
 from strategies import BACKENDS
 
 from fastconv import cli
-from fastconv.comparison.environment import current_environment
-from fastconv.dropin.check.worker import WorkerError
+from fastconv.dropin.check.code_process import CodeProcessError
 from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.racing import race
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.evidence.environment import current_environment
 
 needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
@@ -140,7 +140,7 @@ def test_sizes_that_cannot_be_expressed_are_said(tmp_path: Path) -> None:
 
 def test_an_import_that_fails_is_raised(tmp_path: Path) -> None:
     with pytest.raises(
-        WorkerError, match=r"ModuleNotFoundError: No module named 'nothing_like_this' \(layers\.py, line 1"
+        CodeProcessError, match=r"ModuleNotFoundError: No module named 'nothing_like_this' \(layers\.py, line 1"
     ):
         race(written(tmp_path, "import nothing_like_this\n"))
     with pytest.raises(InvalidValueError, match="compare: the file must define convolution or pooling"):

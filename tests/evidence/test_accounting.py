@@ -15,12 +15,12 @@ import pytest
 
 import fastconv as fc
 from fastconv import models
-from fastconv.accounting import Summary, optimizers
-from fastconv.accounting.lifetimes import inference_moments, peak, training_moments
-from fastconv.accounting.text import format_bytes, format_count
-from fastconv.accounting.work import Work, kept_bytes
-from fastconv.accounting.workspace import Workspace, conv_workspace, linear_workspace
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
+from fastconv.evidence.summary import Summary
+from fastconv.evidence.summary.api import scratch_numbers
+from fastconv.evidence.summary.lifetimes import Work, inference_moments, kept_bytes, peak, training_moments
+from fastconv.evidence.summary.workspace import Workspace, conv_workspace, linear_workspace
+from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.geometry import ConvGeometry, conv_axis
 from fastconv.layers import (
     Conv2d,
@@ -35,7 +35,7 @@ from fastconv.layers import (
     Sequential,
 )
 from fastconv.optim import SGD, Adam, AdamW, RMSprop
-from fastconv.workloads import LAYERS, Workload
+from fastconv.report import format_bytes, format_count
 
 MEGABYTE = 10**6
 
@@ -204,14 +204,14 @@ def test_the_state_is_what_the_optimiser_keeps(name: str, make: Any) -> None:
     assert fc.summary(model, (1, 3, 6, 10), optimizer=name).optimizer_bytes == kept
     shapes = [parameter.shape for parameter in model.parameters()]
     scratch = sum(array.size for array in optimizer._scratch.values())
-    assert optimizers.scratch_numbers(shapes) == scratch
+    assert scratch_numbers(shapes) == scratch
 
 
 def test_an_update_runs_over_rows() -> None:
-    assert optimizers.scratch_numbers([]) == 0
-    assert optimizers.scratch_numbers([(3,), (2, 5)]) == 2 * 10
-    assert optimizers.scratch_numbers([(2**10, 2**10)]) == 2 * 2**14
-    assert optimizers.scratch_numbers([(3, 2**20)]) == 2 * 2**20
+    assert scratch_numbers([]) == 0
+    assert scratch_numbers([(3,), (2, 5)]) == 2 * 10
+    assert scratch_numbers([(2**10, 2**10)]) == 2 * 2**14
+    assert scratch_numbers([(3, 2**20)]) == 2 * 2**20
 
 
 # what is alive together

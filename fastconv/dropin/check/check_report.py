@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from fastconv.dropin.check.case_results import BAD, CaseResult, Examination, error_and_place
 from fastconv.report import Record, Report, Table, read_record
-from fastconv.report.table import draw_table
+from fastconv.report.table import draw_table, markdown_table
 
 __all__ = ["CheckReport", "advice", "closing_line", "examples", "others", "sections", "wrapped"]
 
@@ -231,9 +231,17 @@ class CheckReport(Record):
         return "\n\n".join([*blocks, f"{closing_line(self)}\n{advice(self)}"])
 
     def report(self) -> Report:
-        """Return a table for each implementation, of one case for each way to fail, and what there is to say."""
-        tables, below = zip(*sections(self)) if self.failure or self.implementations else ((), ())
-        return Report(tables, (*(line for lines in below for line in lines), closing_line(self), advice(self)))
+        """Return a table for each implementation, of one case for each way to fail, and what to do next."""
+        return Report(tuple(table for table, _ in sections(self)), (closing_line(self), advice(self)))
+
+    def markdown(self) -> str:
+        """Return what `print` shows, as Markdown, for a page to include."""
+        blocks = []
+        for table, lines in sections(self):
+            blocks.append(markdown_table(table) if table.rows else f"**{table.title}**")
+            blocks += ["\n".join(f"- {line}" for line in lines)] if lines else []
+        blocks += [f"{heading}\n\n```python\n{code}\n```" for heading, code in examples(self)]
+        return "\n\n".join([*blocks, f"{closing_line(self)}\n\n{advice(self)}"]) + "\n"
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CheckReport:

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from fastconv.contest.wire import Message
+from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
 from fastconv.dropin.check.messages import Packed, pack_problem, unpack, unpack_problem
-from fastconv.dropin.check.worker import Worker, WorkerError
 from fastconv.dropin.conventions import Convention, Problem, Results
 from fastconv.dropin.conventions.judge import Run
 from fastconv.dropin.conventions.recognise import by_name
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.process.wire import Message
 
 __all__ = ["CannotExpress", "Examinee", "Recorded", "Subject"]
 
@@ -107,7 +107,7 @@ class Examinee:
     def __init__(self, file: Path, mapping: Mapping[str, str], time_limit: float, source: str = "check") -> None:
         self.file, self.time_limit, self.module = file, time_limit, ""
         self._mapping, self._source = dict(mapping), source
-        self._worker: Worker | None = None
+        self._process: CodeProcess | None = None
 
     def __enter__(self) -> Examinee:
         return self
@@ -117,9 +117,9 @@ class Examinee:
 
     def end(self) -> None:
         """End the process."""
-        if self._worker is not None:
-            self._worker.end()
-            self._worker = None
+        if self._process is not None:
+            self._process.end()
+            self._process = None
 
     def load(self) -> list[Subject]:
         """Import the file, and return what is recognised in it.
@@ -128,12 +128,12 @@ class Examinee:
         ------
         ValueError
             If the mapping does not fit the file.
-        WorkerError
+        CodeProcessError
             If the file cannot be imported.
         """
         self.end()
-        self._worker = Worker(self.file)
-        answer = self._worker.ask(
+        self._process = CodeProcess(self.file)
+        answer = self._process.ask(
             self.time_limit, "load", file=str(self.file), mapping=self._mapping, source=self._source
         )
         if "refused" in answer:
@@ -155,7 +155,7 @@ class Examinee:
         ------
         CannotExpress
             If there is no way to ask for it.
-        WorkerError
+        CodeProcessError
             If the process ended, or took too long.
         """
         problem, answer = self.pose(problem, "run", limit=limit, index=subject.number)
@@ -165,12 +165,12 @@ class Examinee:
 
     def record(self, subject: Subject, problem: Problem) -> Recorded:
         """Return the statements that run a problem; up to the one that fails, if one does."""
-        worker = self._ready()
+        process = self._ready()
         try:
             limit = min(self.time_limit, _RECORDING)  # where that is not enough, what led there is known by then
-            answer = worker.ask(limit, "record", index=subject.number, problem=pack_problem(problem))
-        except WorkerError:
-            return Recorded(*worker.notes, 0, {}, [])
+            answer = process.ask(limit, "record", index=subject.number, problem=pack_problem(problem))
+        except CodeProcessError:
+            return Recorded(*process.notes, 0, {}, [])
         arrays = {name: unpack(array) for name, array in answer["arrays"].items()}
         return Recorded(answer["imports"], answer["lines"], answer["first"], arrays, answer["changed"])
 
@@ -191,12 +191,12 @@ class Examinee:
         """Ask the process, a new one where it has ended."""
         return self._ready().ask(self.time_limit if limit is None else limit, do, **details)
 
-    def _ready(self) -> Worker:
-        worker = self._worker
-        if worker is None or not worker.alive:
+    def _ready(self) -> CodeProcess:
+        process = self._process
+        if process is None or not process.alive:
             self.load()
             return self._ready()
-        return worker
+        return process
 
 
 def _subject(index: int, found: Packed) -> Subject:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.check.code_process import RAISED, TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
-from fastconv.dropin.check.worker import RAISED, TIMED_OUT, WorkerError
 from fastconv.dropin.conventions import CANNOT, CASES, OK, WRONG, Case, Problem, Verdict
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import gradient_check
@@ -32,7 +32,7 @@ def compare_slopes(examinee: Examinee, subject: Subject, operation: str) -> Verd
 
     Raises
     ------
-    WorkerError
+    CodeProcessError
         If the code did not come to an end in time.
     """
     if subject.first not in subject.targets or not subject.differentiates:
@@ -92,13 +92,13 @@ def _results(examinee: Examinee, subject: Subject, problem: Problem, end: float)
     """Run a problem within what is left of the time."""
     left, late = end - time.monotonic(), f"no result after {examinee.time_limit:g} s"
     if left <= 0:
-        raise WorkerError(TIMED_OUT, late)
+        raise CodeProcessError(TIMED_OUT, late)
     try:
         _, found = examinee.run(subject, problem, limit=left)
-    except WorkerError as error:
+    except CodeProcessError as error:
         if error.verdict == TIMED_OUT:
-            raise WorkerError(TIMED_OUT, late, error.where) from None
+            raise CodeProcessError(TIMED_OUT, late, error.where) from None
         raise
     for said in found.errors.values():
-        raise WorkerError(RAISED, said)
+        raise CodeProcessError(RAISED, said)
     return found.results

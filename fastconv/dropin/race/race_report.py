@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastconv.comparison.results import Difference, Environment
-from fastconv.comparison.text import origin
+from fastconv.evidence.accuracy import Difference
+from fastconv.evidence.environment import Environment
 from fastconv.report import MISSING, Record, Report, Table, format_seconds, format_times
 
 __all__ = ["Lap", "Race", "RaceRow"]
@@ -183,7 +183,7 @@ def _notes(race: Race) -> tuple[str, ...]:
         f"Both: median after the first call, for which fast took up to {format_seconds(max(first, 0.0))} more.",
         "(relative): absolute, divided by the largest magnitude in the array.",
         "theirs, fast: the worst element as a share of what is allowed, 64 eps sum |x·w|, against numpy in float64.",
-        origin(race.environment, sorted({row.dtype for row in race.rows})),
+        race.environment.origin(", ".join(sorted({row.dtype for row in race.rows}))),
     )
 
 

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.comparison.accuracy import differences
-from fastconv.comparison.environment import current_environment
-from fastconv.comparison.results import Difference
 from fastconv.dropin.check.api import check_limit, file_of, nothing_recognised
+from fastconv.dropin.check.code_process import TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.messages import unpack
-from fastconv.dropin.check.worker import TIMED_OUT, WorkerError
 from fastconv.dropin.conventions import Problem
 from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.accuracy import Difference, differences
+from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["Sizes", "race"]
@@ -70,7 +69,7 @@ def race(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Race:
-    """Time somebody's functions against fast ones: what ``fastconv compare --module`` runs.
+    """Time somebody's functions against fast ones: what ``fastconv race`` runs.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ def race(
     ------
     FileNotFoundError, ValueError, TypeError
         As of `fastconv.check`.
-    WorkerError
+    CodeProcessError
         If the file cannot be imported.
 
     Notes
@@ -170,14 +169,14 @@ def _row(
         row = replace(row, problem=str(theirs.problem))
         try:
             fast = _Prepared(examinee, subject, problem, fast=True, results=True)
-        except WorkerError as error:
+        except CodeProcessError as error:
             return replace(row, trouble=f"fast ones cannot be called in its place: {error}")
         report("rounds")
         laps = _laps(examinee, theirs.seconds, fast.seconds, settings.repeats)
         return replace(row, laps=laps, **_accuracy(theirs, fast))
     except CannotExpress as reason:
         return replace(row, trouble=f"cannot be asked for these sizes: {reason}")
-    except WorkerError as error:
+    except CodeProcessError as error:
         return replace(row, trouble=f"{error.verdict}: {error}")
 
 
@@ -205,7 +204,7 @@ def _scaled(examinee: Examinee, subject: Subject, plan: Plan, settings: _Setting
     for _ in range(_TRIALS):
         try:
             spent = max(_Prepared(examinee, subject, plan.draw(), fast=False, results=False).seconds.values())
-        except WorkerError as error:
+        except CodeProcessError as error:
             if error.verdict != TIMED_OUT:
                 raise
             spent = _HOPELESS * settings.bearable

@@ -8,8 +8,8 @@ import sys
 import pytest
 from strategies import BACKENDS, CONV_CASES, ConvCase
 
+from fastconv.evidence.workloads import LAYERS, by_name
 from fastconv.geometry import ConvGeometry, conv_axis
-from fastconv.workloads import LAYERS, by_name
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)

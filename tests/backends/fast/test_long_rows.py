@@ -15,7 +15,7 @@ from programs import run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, stored
 
 import fastconv as fc
-from fastconv.accounting.workspace import Workspace, conv_workspace
+from fastconv.evidence.summary.workspace import Workspace, conv_workspace
 from fastconv.geometry import ConvGeometry
 from fastconv.testing import assert_close, magnitude
 from fastconv.validation.operations import conv_geometry

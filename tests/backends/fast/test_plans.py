@@ -19,10 +19,10 @@ from programs import run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, normal, stored
 
 import fastconv as fc
+from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.geometry import ConvGeometry
 from fastconv.testing import assert_close, magnitude
 from fastconv.validation.operations import conv_geometry
-from fastconv.workloads import LAYERS, Workload
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
@@ -51,7 +51,9 @@ def cached_functions(package: str) -> dict[str, Any]:
     """Every function with a cache in a package and what is below it."""
     found = {}
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if not module.name.startswith(("fastconv.__main__", "fastconv.contest.engines")):  # engines need extras
+        if not module.name.startswith(
+            ("fastconv.__main__", "fastconv.evidence.contest.engines")
+        ):  # engines need extras
             for name, value in vars(importlib.import_module(module.name)).items():
                 if hasattr(value, "cache_info") and value.__module__.startswith("fastconv."):
                     found[f"{value.__module__}.{name}"] = value
