@@ -118,4 +118,4 @@ def _properties(implementation: Implementation, role: str, trial: Trial) -> Prop
     convention, calls = implementation.convention, _Noting()
     ours = implementation.with_functions(convention.fast(implementation, calls))
     run(ours, convention.adapted(implementation, trial.problem))
-    return calls.noted.get("forward" if role == next(iter(convention.gives)) else "backward")
+    return calls.noted.get("forward" if role == convention.first else "backward")

@@ -173,7 +173,7 @@ def _first_mismatch(implementation: Implementation, role: str, found: list[tuple
 def _adding_up(implementation: Implementation, roles: list[str], verdicts: Verdicts) -> dict[str, Mismatch]:
     """The backward functions that give something else when they are called again after the same forward pass."""
     convention, found = implementation.convention, {}
-    backwards = [role for role in roles if role != next(iter(convention.gives))] if convention.cached else []
+    backwards = [role for role in roles if role != convention.first] if convention.cached else []
     for role in backwards:
         trial = next((trial for trial, verdict in verdicts if verdict[role].kind == OK), verdicts[0][0])
         problem = convention.adapted(implementation, trial.problem)
@@ -212,7 +212,7 @@ def _smallest(implementation: Implementation, role: str, trial: Trial, verdict: 
 def _calls(implementation: Implementation, verdicts: Verdicts, good: list[str], contiguous: bool) -> Calls:
     """How the equivalents have to call fastconv."""
     whole = [found for trial, found in verdicts if trial.case.name == _INTEGERS]
-    first = next(iter(implementation.convention.gives))
+    first = implementation.convention.first
     exact = all(found[first].kind == OK for found in whole if first in found)
     fastest = available_backends()[0]  # where Numba cannot be imported, numpy is faster than loops all the same
     right = [trial.problem for trial, found in verdicts if all(found[role].kind == OK for role in good)]
@@ -235,7 +235,7 @@ def _lonely(implementation: Implementation, good: list[str], calls: Calls, trial
     """Why one of a pair that is held together by a cache cannot be replaced alone."""
     if not implementation.convention.cached:
         return None
-    first = next(iter(implementation.convention.gives))
+    first = implementation.convention.first
     if first in implementation and first not in good and not calls.foreign:
         return Mismatch("", f"it works on what {implementation.targets[first].label} keeps, which was left as it is")
     alone = first in good and len(implementation.targets) == 1 and implementation.cls is None

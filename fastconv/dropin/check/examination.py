@@ -63,9 +63,8 @@ def examine(
     report : callable
         Told the name of each case when it begins.
     """
-    operations = subject.convention.operations
-    for operation in operations:
-        label = subject.label if len(operations) == 1 else f"{subject.label} ({operation})"
+    for operation in subject.convention.operations:
+        label = subject.label_of(operation)
         results: list[CaseResult] = []
         for case in (*CASES, GRADIENTS):
             about = case is GRADIENTS or case.draw(operation) is not None

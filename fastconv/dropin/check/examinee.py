@@ -51,15 +51,14 @@ class Subject(NamedTuple):
     names: tuple[str, ...]
     details: dict[str, Any]
 
+    def label_of(self, operation: str) -> str:
+        """The names, with the operation where an argument decides which it is."""
+        return self.label if len(self.convention.operations) == 1 else f"{self.label} ({operation})"
+
     @property
     def differentiates(self) -> bool:
         """Whether there is a backward function."""
-        return any(role != self.first for role in self.targets)
-
-    @property
-    def first(self) -> str:
-        """The role of the forward function."""
-        return next(iter(self.convention.gives))
+        return any(role != self.convention.first for role in self.targets)
 
 
 class Recorded(NamedTuple):

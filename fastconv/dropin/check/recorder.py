@@ -244,7 +244,7 @@ def perform(implementation: Implementation, problem: Problem, recorder: Recorder
     convention = implementation.convention
     problem = convention.adapted(implementation, problem)
     implementation = _with_stand_ins(implementation, recorder)
-    first = next(iter(convention.gives))
+    first = convention.first
     y, context = convention.forward(implementation, problem)
     recorder.step = "backward"
     if problem.dy is None or all(role == first for role in implementation.targets):

@@ -35,8 +35,9 @@ def compare_slopes(examinee: Examinee, subject: Subject, operation: str) -> Verd
     CodeProcessError
         If the code did not come to an end in time.
     """
-    if subject.first not in subject.targets or not subject.differentiates:
-        missing = "forward" if subject.first not in subject.targets else "backward"
+    first = subject.convention.first
+    if first not in subject.targets or not subject.differentiates:
+        missing = "forward" if first not in subject.targets else "backward"
         return Verdict(CANNOT, f"there is no {missing} function")
     reason = "no case for it"
     for name in _TRIED:

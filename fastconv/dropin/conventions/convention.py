@@ -153,6 +153,11 @@ class Convention:
     missing: tuple[str, ...] = ()
     single: tuple[str, ...] = ()
 
+    @property
+    def first(self) -> str:
+        """The role of the forward function."""
+        return next(iter(self.gives))
+
     def role_of(self, name: str, found: Any) -> str | None:
         """Return the role of a function of this name and signature; None if it is none of this convention."""
         return None

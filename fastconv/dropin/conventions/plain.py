@@ -143,16 +143,12 @@ class Plain(Convention):
         role = next(iter(implementation.targets))
         try:
             if role == "forward":
-                found, right = self.forward(implementation, problem)[0], (len(problem.x), *self._outputs(problem))
+                found, right = self.forward(implementation, problem)[0], problem.output_shape
             else:
                 found, right = self.backward(implementation, problem, None).dx, problem.x.shape
         except Exception:  # noqa: BLE001 - theirs: it does not take this rank
             return 0
         return (found.ndim == len(right)) + (found.shape == right) if isinstance(found, np.ndarray) else 0
-
-    def _outputs(self, problem: Problem) -> tuple[int, ...]:
-        rows = problem.x.shape[1] if problem.weight is None else len(problem.weight)
-        return (rows, *problem.out)
 
     def values(self, problem: Problem, rank: str) -> dict[str, Any]:
         """Arguments by what they mean."""

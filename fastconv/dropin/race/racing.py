@@ -157,9 +157,7 @@ def _row(
     examinee: Examinee, subject: Subject, operation: str, settings: _Settings, report: Callable[[str], None]
 ) -> RaceRow:
     """Run one implementation against fast; what goes wrong is said in the row."""
-    several = len(subject.convention.operations) > 1
-    label = f"{subject.label} ({operation})" if several else subject.label
-    row = RaceRow(label, subject.convention.name, operation, "", str(settings.dtype))
+    row = RaceRow(subject.label_of(operation), subject.convention.name, operation, "", str(settings.dtype))
     try:
         report("how long its loops take")
         problem = _bearable(examinee, subject, operation, settings)
@@ -234,20 +232,17 @@ def _accuracy(theirs: _Prepared, fast: _Prepared) -> dict[str, Any]:
     problem = theirs.problem
     right, sums = expected(problem, "numpy"), rounding(problem, "numpy")
     names = [name for name in Results._fields if getattr(fast.results, name) is not None]
+
+    def compared(found: Results, other: Results, reference: str) -> tuple[Difference, ...]:
+        arrays, others = ({name: np.asarray(getattr(each, name)) for name in names} for each in (found, other))
+        sizes = {name: np.broadcast_to(getattr(sums, name), others[name].shape) for name in names}
+        return differences(arrays, others, sizes, problem.x.dtype, reference)
+
+    def share(side: _Prepared) -> float:
+        return max(each.of_tolerance for each in compared(side.results, right, "numpy in float64"))
+
     return {
-        "differences": _differences(theirs.results, fast.results, sums, problem, names, "fast"),
-        "of_tolerance": _share(theirs.results, right, sums, problem, names),
-        "fast_of_tolerance": _share(fast.results, right, sums, problem, names),
+        "differences": compared(theirs.results, fast.results, "fast"),
+        "of_tolerance": share(theirs),
+        "fast_of_tolerance": share(fast),
     }
-
-
-def _share(found: Results, right: Results, sums: Results, problem: Problem, names: list[str]) -> float:
-    return max(each.of_tolerance for each in _differences(found, right, sums, problem, names, "numpy in float64"))
-
-
-def _differences(
-    found: Results, right: Results, sums: Results, problem: Problem, names: list[str], reference: str
-) -> tuple[Difference, ...]:
-    arrays, others, sizes = ({name: np.asarray(getattr(each, name)) for name in names} for each in (found, right, sums))
-    sizes = {name: np.broadcast_to(size, others[name].shape) for name, size in sizes.items()}
-    return differences(arrays, others, sizes, problem.x.dtype, reference)
