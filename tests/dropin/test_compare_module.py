@@ -270,7 +270,7 @@ def test_json_on_stdout_is_json_alone_and_wrong_code_exits_with_one(
         (["--plot", "out.png"], r"--module does not go with --plot"),
         (["--x", "x.npy"], r"--module does not go with --x"),
         (["--operation", "conv2d"], r"--module does not go with --operation"),
-        (["--dtype", "float16"], r"must be one of float32, float64 with --module, but got 'float16'"),
+        (["--dtype", "float16"], r"--dtype.* must be one of float32, float64, but got 'float16'"),
         (["--input", "1,2"], r"--input.* must be 4 positive integers"),
         (["--weight", "w.npy"], r"--weight.* must be 4 positive integers"),
         (["--padding", "same"], r"--padding.* must be one integer, or two"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -135,6 +136,22 @@ def test_a_wrong_result_is_named_and_the_rest_is_kept(
     assert command(monkeypatch, "bench", "--save", "b.json") == 1
     assert not (tmp_path / "b.json").exists()
     assert capsys.readouterr().err.endswith("fastconv: bench: all: wrong\n")
+
+
+def test_old_spellings_work_and_name_the_new_ones(
+    runs: Callable[..., Runs], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made = runs(made_suite(), made_suite())
+    assert command(monkeypatch, "bench", "--dtypes", "float64", "--save", "a.json") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith(
+        "`fastconv bench --dtypes` will be gone in the next version; write `fastconv bench --dtype` instead"
+    )
+    assert lines[1].endswith("write `fastconv bench --json a.json` instead")
+    assert made.asked[0].dtypes == ("float64",)
+    assert read_json(tmp_path / "a.json") == made_suite()
+    assert command(monkeypatch, "bench", "--json", "-", "--save", "kept") == 0
+    assert json.loads(capsys.readouterr().out) == read_json(tmp_path / ".benchmarks" / "kept.json") == made_suite()
 
 
 @pytest.mark.parametrize(

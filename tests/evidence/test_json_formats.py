@@ -7,6 +7,7 @@ line in the CHANGELOG.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strategies import BACKENDS
+
+import fastconv as fc
 
 PINNED = Path(__file__).with_name("json_formats.txt")
-TESTS = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"
 OPEN = ("versions", "commit_info", "machine_info", "peaks")  # whose keys depend on the machine
 
 POOL = """
@@ -37,13 +39,13 @@ def max_pool_forward_naive(x, pool_param):
 COMMANDS = {
     "compare": "compare --input 1,2,5,6 --weight 3,2,2,3 --backends naive,numpy --repeats 1 --json OUT",
     "compare partly": "compare avgpool2x2_64_56 --backends naive,numpy --no-backward --repeats 1 --json OUT",
-    "compare --module": "compare --module FILE --input 1,2,6,8 --kernel-size 2 --stride 2 --repeats 1 --json OUT",
+    "race": "race FILE --input 1,2,6,8 --kernel-size 2 --stride 2 --repeats 1 --json OUT",
     "check": "check FILE --case plain --json OUT",
     "bench": "bench avgpool2x2_64_56 --backend numpy --batch 1 --quick --save OUT",
     "bench --against": "bench conv5x5_1_20_28 --against contest_engines:Right --batch 1 --threads 1 --quick --json OUT",
     "summary": "summary digits --json OUT",
 }
-NEED_FAST = ("compare --module", "bench --against")
+NEED_FAST = ("race", "bench --against")
 
 
 def kinds(value: Any) -> str:
@@ -95,16 +97,40 @@ def lines(names: Iterable[str], folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_json_of_a_command_is_as_it_was(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_json_of_a_command_is_as_it_was(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("typer")
     if name == "bench":
         pytest.importorskip("pytest_benchmark")
-    if name in NEED_FAST and "fast" not in BACKENDS:
+    if name in NEED_FAST and "fast" not in fc.available_backends():
         pytest.skip("the fast backend needs Numba")
     monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.syspath_prepend(str(TESTS))
+    monkeypatch.syspath_prepend(str(SUPPORT))
     pinned = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}: ")]
     assert lines([name], tmp_path) == pinned
+    assert_report_reads(tmp_path, capsys)
+
+
+def assert_report_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`fastconv report` prints and writes what any command saved; what is missing is an error that names the file."""
+    from fastconv import cli
+
+    file, page = folder / "out.json", folder / "page.md"
+    capsys.readouterr()
+    sys.argv = ["fastconv", "report", str(file)]
+    assert cli.main() == 0
+    assert len(capsys.readouterr().out.splitlines()) > 5
+    sys.argv += ["--markdown", str(page)]
+    assert cli.main() == 0
+    assert page.read_text(encoding="utf-8").count("|") + page.read_text(encoding="utf-8").count("**") > 3
+    data = json.loads(file.read_text(encoding="utf-8"))
+    data.pop(next(key for key in ("rows", "implementations", "benchmarks", "heats", "input_shape") if key in data))
+    file.write_text(json.dumps(data), encoding="utf-8")
+    assert cli.main() == 1
+    assert re.search(
+        r"(report|bench): .*out\.json must be a whole result.* damaged \(KeyError", capsys.readouterr().err
+    )
 
 
 def test_a_key_that_goes_and_a_type_that_changes_are_found() -> None:
@@ -121,6 +147,6 @@ def test_a_key_that_goes_and_a_type_that_changes_are_found() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(TESTS))
+    sys.path.insert(0, str(SUPPORT))
     with tempfile.TemporaryDirectory() as folder:
         PINNED.write_text("\n".join(lines(COMMANDS, Path(folder))) + "\n", encoding="utf-8")
