@@ -295,7 +295,7 @@ def test_nothing_is_left_running(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not POSIX, reason="kills by signal")
-def test_a_killed_examiner_takes_its_guest_with_it(tmp_path: Path) -> None:
+def test_a_killed_examiner_takes_the_process_with_it(tmp_path: Path) -> None:
     path = written(
         tmp_path, f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))", "while True: pass"
     )
@@ -339,7 +339,7 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_child(tmp_path: Path) -> None:
     assert not (tmp_path / "out.json").exists()
 
 
-def test_a_guest_that_has_gone_says_so_again(tmp_path: Path) -> None:
+def test_a_process_that_has_gone_says_so_again(tmp_path: Path) -> None:
     process = CodeProcess(written(tmp_path))
     try:
         process._process.kill()

@@ -1,4 +1,4 @@
-"""Other people's convolution and pooling, timed against fast: what ``fastconv compare --module`` runs."""
+"""Other people's convolution and pooling, timed against fast: what ``fastconv race`` runs."""
 
 from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.racing import race
