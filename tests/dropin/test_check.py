@@ -18,7 +18,7 @@ from programs import run
 
 import fastconv as fc
 from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example
-from fastconv.dropin.check import text as report_text
+from fastconv.dropin.check import check_report as report_text
 from fastconv.dropin.check.literals import array_literal, stored_literal
 from fastconv.dropin.check.messages import pack, pack_problem, unpack, unpack_problem
 from fastconv.dropin.check.shrinking import shrink
