@@ -178,13 +178,13 @@ __all__ = [
 ]
 
 _MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "optim", "training")
-_FUNCTIONS = {"accelerate": "acceleration", "check": "checking"}
+_FUNCTIONS = {"accelerate": "dropin.accelerate", "check": "dropin.check"}
 
 
 if TYPE_CHECKING:
     from fastconv import compat, data, initializers, layers, losses, models, optim, training
-    from fastconv.acceleration import accelerate
-    from fastconv.checking import check
+    from fastconv.dropin.accelerate import accelerate
+    from fastconv.dropin.check import check
 else:
 
     def __getattr__(name: str) -> Any:

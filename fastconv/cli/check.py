@@ -18,7 +18,7 @@ from fastconv.files import check_writable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fastconv.checking import CheckReport
+    from fastconv.dropin.check import CheckReport
 
 __all__ = ["check", "parse_mapping"]
 
@@ -60,7 +60,7 @@ def check(
 
 def _examine(file: Path, mapping: dict[str, str], time_limit: float, cases: list[str] | None) -> CheckReport:
     """Run the examination; what is wrong with the call itself is wrong usage."""
-    from fastconv.checking import check as run
+    from fastconv.dropin.check import check as run
 
     try:
         with progress_bar() as advance:
@@ -89,7 +89,7 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
 
 def _print(report: CheckReport, out: Console, everything: bool) -> None:
     """Print verdicts, examples and what to do next."""
-    from fastconv.checking import text
+    from fastconv.dropin.check import text
 
     for table, lines in text.sections(report, everything=everything):
         out.print(Text(table.title, style="bold"), soft_wrap=True)  # longer than the table, often
@@ -108,8 +108,8 @@ def _print(report: CheckReport, out: Console, everything: bool) -> None:
 
 
 def _print_cases(out: Console) -> None:
-    from fastconv.checking.examination import names_of_cases
-    from fastconv.conventions import CONVENTIONS
+    from fastconv.dropin.check.examination import names_of_cases
+    from fastconv.dropin.conventions import CONVENTIONS
 
     cases = tuple(names_of_cases().items())
     conventions = tuple((each.name, each.form, each.source) for each in CONVENTIONS)

@@ -17,7 +17,7 @@ from fastconv.files import check_writable
 from fastconv.settings import use_num_threads
 
 if TYPE_CHECKING:
-    from fastconv.checking.race_results import Race
+    from fastconv.dropin.race.race_results import Race
 
 __all__ = ["compare_module", "refuse"]
 
@@ -51,7 +51,7 @@ def compare_module(
     json: str | None,
 ) -> None:
     """Time the functions of a file against fast, print the tables and write the JSON."""
-    from fastconv.checking.racing import race
+    from fastconv.dropin.race.racing import race
 
     if json not in (None, "-"):
         check_writable(json)
@@ -79,7 +79,7 @@ def compare_module(
 
 def _sizes(typed: dict[str, str | None]) -> Any:
     """Read the sizes that were typed."""
-    from fastconv.checking.race_sizes import Sizes
+    from fastconv.dropin.race.sizes import Sizes
 
     shapes = {
         field: parse_shape(option, text, 4)
@@ -95,7 +95,7 @@ def _sizes(typed: dict[str, str | None]) -> Any:
 
 
 def _deliver(found: Race, json: str | None) -> None:
-    from fastconv.checking import race_text
+    from fastconv.dropin.race import race_text
 
     out = console(stderr=json == "-")
     for table in race_text.tables(found):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.data.randomness import check_generator
+from fastconv.data.dataset import check_generator
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array, check_rank
 from fastconv.validation.sizes import check_choice, check_sizes

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.normalize_any import NormCall, Statistics
+from fastconv.functional.call import ConvGradients
+from fastconv.functional.normalization import NormCall, Statistics
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import GRADIENTS, check_flag
 
 __all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.functional.elementwise import forward, gradient, select
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["elu", "elu_backward", "selu", "selu_backward"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.functional.elementwise import forward, gradient
-from fastconv.functional.normal import cumulative, density
-from fastconv.functional.smooth import into_sigmoid
+from fastconv.functional.gaussian import cumulative, density
+from fastconv.functional.sigmoid import into_sigmoid
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
 
@@ -43,7 +43,7 @@ def gelu(x: Any, approximate: str = "none") -> Array:
     Notes
     -----
     Hendrycks and Gimpel (2016), "Gaussian Error Linear Units (GELUs)", section 2. For Φ see
-    `fastconv.functional.normal`.
+    `fastconv.functional.gaussian`.
 
     Examples
     --------

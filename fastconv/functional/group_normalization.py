@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.normalize_any import NormCall, Statistics
+from fastconv.functional.call import ConvGradients
+from fastconv.functional.normalization import NormCall, Statistics
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
+from fastconv.validation.sizes import GRADIENTS
 
 __all__ = ["group_norm", "group_norm_backward", "group_norm_statistics"]
 

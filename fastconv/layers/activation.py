@@ -5,38 +5,13 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from fastconv import functional
 from fastconv.backends import check_backend_name
 from fastconv.errors import InvalidValueError
-from fastconv.functional.activation import (
-    hardsigmoid,
-    hardsigmoid_backward,
-    hardswish,
-    hardswish_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    relu6,
-    relu6_backward,
-)
-from fastconv.functional.elu import elu, elu_backward, selu, selu_backward
-from fastconv.functional.gelu import gelu, gelu_backward
-from fastconv.functional.relu import relu, relu_backward
-from fastconv.functional.smooth import (
-    sigmoid,
-    sigmoid_backward,
-    silu,
-    silu_backward,
-    softplus,
-    softplus_backward,
-    softsign,
-    softsign_backward,
-    tanh,
-    tanh_backward,
-)
 from fastconv.layers.elementwise import OPERATIONS, Elementwise
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
     "ELU",
@@ -74,8 +49,8 @@ class ReLU(Elementwise):
     array([[0., 1.]])
     """
 
-    _forward = staticmethod(relu)
-    _backward = staticmethod(relu_backward)
+    _forward = staticmethod(functional.relu)
+    _backward = staticmethod(functional.relu_backward)
     keeps_output = True
     operations = OPERATIONS["ReLU"]
 
@@ -91,7 +66,7 @@ class ReLU(Elementwise):
         """Return the gradient of the input; see `Layer.backward`."""
         (y,) = self._kept()
         dy = self._check_dy(dy, y.shape)
-        return relu_backward(dy, y, backend=self.backend or self._kept_backend()) if input_gradient else None
+        return functional.relu_backward(dy, y, backend=self.backend or self._kept_backend()) if input_gradient else None
 
 
 class LeakyReLU(Elementwise):
@@ -115,8 +90,8 @@ class LeakyReLU(Elementwise):
     array([-0.2,  3. ])
     """
 
-    _forward = staticmethod(leaky_relu)
-    _backward = staticmethod(leaky_relu_backward)
+    _forward = staticmethod(functional.leaky_relu)
+    _backward = staticmethod(functional.leaky_relu_backward)
     keeps_output = True
     arguments = ("negative_slope",)
     operations = OPERATIONS["LeakyReLU"]
@@ -135,8 +110,8 @@ class ReLU6(Elementwise):
     array([0., 3., 6.])
     """
 
-    _forward = staticmethod(relu6)
-    _backward = staticmethod(relu6_backward)
+    _forward = staticmethod(functional.relu6)
+    _backward = staticmethod(functional.relu6_backward)
     keeps_output = True
     operations = OPERATIONS["ReLU6"]
 
@@ -150,8 +125,8 @@ class HardSigmoid(Elementwise):
     array([0.  , 0.5 , 0.75])
     """
 
-    _forward = staticmethod(hardsigmoid)
-    _backward = staticmethod(hardsigmoid_backward)
+    _forward = staticmethod(functional.hardsigmoid)
+    _backward = staticmethod(functional.hardsigmoid_backward)
     keeps_output = True
     operations = OPERATIONS["HardSigmoid"]
 
@@ -165,8 +140,8 @@ class HardSwish(Elementwise):
     array([-0.   ,  1.125,  4.   ])
     """
 
-    _forward = staticmethod(hardswish)
-    _backward = staticmethod(hardswish_backward)
+    _forward = staticmethod(functional.hardswish)
+    _backward = staticmethod(functional.hardswish_backward)
     keeps_input = True
     operations = OPERATIONS["HardSwish"]
 
@@ -192,8 +167,8 @@ class ELU(Elementwise):
     array([-2.,  3.])
     """
 
-    _forward = staticmethod(elu)
-    _backward = staticmethod(elu_backward)
+    _forward = staticmethod(functional.elu)
+    _backward = staticmethod(functional.elu_backward)
     keeps_output = True
     arguments = ("alpha",)
     operations = OPERATIONS["ELU"]
@@ -212,8 +187,8 @@ class SELU(Elementwise):
     array([-1.75809934,  1.05070099])
     """
 
-    _forward = staticmethod(selu)
-    _backward = staticmethod(selu_backward)
+    _forward = staticmethod(functional.selu)
+    _backward = staticmethod(functional.selu_backward)
     keeps_output = True
     operations = OPERATIONS["SELU"]
 
@@ -239,8 +214,8 @@ class GELU(Elementwise):
     array([-0.15865525,  0.84134475])
     """
 
-    _forward = staticmethod(gelu)
-    _backward = staticmethod(gelu_backward)
+    _forward = staticmethod(functional.gelu)
+    _backward = staticmethod(functional.gelu_backward)
     keeps_input = True
     arguments = ("approximate",)
     operations = OPERATIONS["GELU"]
@@ -264,8 +239,8 @@ class SiLU(Elementwise):
     array([-0.        ,  0.73105858])
     """
 
-    _forward = staticmethod(silu)
-    _backward = staticmethod(silu_backward)
+    _forward = staticmethod(functional.silu)
+    _backward = staticmethod(functional.silu_backward)
     keeps_input = True
     operations = OPERATIONS["SiLU"]
 
@@ -293,8 +268,8 @@ class Softplus(Elementwise):
     array([6.93147181e-01, 8.00000000e+02])
     """
 
-    _forward = staticmethod(softplus)
-    _backward = staticmethod(softplus_backward)
+    _forward = staticmethod(functional.softplus)
+    _backward = staticmethod(functional.softplus_backward)
     keeps_input = True
     arguments = ("beta", "threshold")
     operations = OPERATIONS["Softplus"]
@@ -316,8 +291,8 @@ class Softsign(Elementwise):
     array([-0.75,  0.5 ])
     """
 
-    _forward = staticmethod(softsign)
-    _backward = staticmethod(softsign_backward)
+    _forward = staticmethod(functional.softsign)
+    _backward = staticmethod(functional.softsign_backward)
     keeps_input = True
     operations = OPERATIONS["Softsign"]
 
@@ -331,8 +306,8 @@ class Sigmoid(Elementwise):
     array([0. , 0.5])
     """
 
-    _forward = staticmethod(sigmoid)
-    _backward = staticmethod(sigmoid_backward)
+    _forward = staticmethod(functional.sigmoid)
+    _backward = staticmethod(functional.sigmoid_backward)
     keeps_output = True
     operations = OPERATIONS["Sigmoid"]
 
@@ -346,8 +321,8 @@ class Tanh(Elementwise):
     array([-1.        ,  0.46211716])
     """
 
-    _forward = staticmethod(tanh)
-    _backward = staticmethod(tanh_backward)
+    _forward = staticmethod(functional.tanh)
+    _backward = staticmethod(functional.tanh_backward)
     keeps_output = True
     operations = OPERATIONS["Tanh"]
 

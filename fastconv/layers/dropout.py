@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastconv.functional.views import finish
+from fastconv.functional.call import finish
 from fastconv.layers.arguments import check_input_shape, check_rng
 from fastconv.layers.base import Layer
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 
@@ -73,7 +73,7 @@ class Dropout(Layer):
         shape = self.output_shape(x.shape)
         if not self.drops:
             self._keep(shape, None)
-            return finish(x, common_dtype(type(self).__name__, x), channels_last=False)
+            return finish(x, common_dtype(type(self).__name__, x))
         mask = self._drawn(x)
         self._keep(shape, mask)
         return self._masked(x, mask)

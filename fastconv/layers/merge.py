@@ -14,8 +14,7 @@ from fastconv.functional.relu import add
 from fastconv.layers.base import Layer
 from fastconv.layers.steps import Shape, Step, Value
 from fastconv.validation.arrays import Array, check_array, common_dtype
-from fastconv.validation.numbers import check_axis
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_axis, check_integer
 
 __all__ = ["Concat", "Residual"]
 

@@ -14,7 +14,7 @@ from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["NORMALIZED_LAYOUTS", "Normalization"]
 

@@ -16,8 +16,7 @@ from fastconv.layers.elementwise import OPERATIONS
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_axis, check_number
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_axis, check_integer, check_number
 
 __all__ = ["PReLU"]
 

@@ -12,8 +12,7 @@ from fastconv.layers.base import Layer
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice, check_integer
+from fastconv.validation.sizes import check_choice, check_integer, check_number
 
 __all__ = ["LocalResponseNorm"]
 

@@ -12,8 +12,7 @@ from fastconv.layers.arguments import check_dtype, check_input_shape
 from fastconv.layers.normalization import Normalization
 from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_layout
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_flag, check_integer
+from fastconv.validation.sizes import check_flag, check_integer, check_number
 
 __all__ = ["Running", "Statistics"]
 

@@ -9,8 +9,7 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 from fastconv.layers.elementwise import OPERATIONS, Elementwise
 from fastconv.layers.steps import Shape
-from fastconv.validation.numbers import check_axis
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_axis, check_integer
 
 __all__ = ["LogSoftmax", "Softmax"]
 

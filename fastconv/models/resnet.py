@@ -24,7 +24,7 @@ from fastconv.layers import (
 )
 from fastconv.layers.arguments import check_rng
 from fastconv.layers.steps import Step, Value
-from fastconv.models.arguments import check_classes, check_image
+from fastconv.models.plain import check_image
 from fastconv.validation.sizes import check_choice, check_integer
 
 __all__ = ["BasicBlock", "ResNet"]
@@ -188,7 +188,7 @@ class ResNet(Sequential):
             channels = filters
         named["pool"] = GlobalAvgPool2d()
         named["flatten"] = Flatten()
-        named["linear"] = Linear(channels, check_classes(name, classes), dtype=dtype, rng=generator)
+        named["linear"] = Linear(channels, check_integer(name, "classes", classes, 1), dtype=dtype, rng=generator)
         super().__init__(named)
 
 

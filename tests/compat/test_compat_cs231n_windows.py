@@ -478,13 +478,12 @@ def test_inputs_of_max_pooling_stay_as_they_are(name: str) -> None:
 
 def test_naive_names_run_the_naive_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     used = []
-    resolve = fc.functional.conv_any.resolve_backend
+    resolve = fc.functional.call.resolve_backend
 
     def recorded(name: str | None, operation: str) -> Any:
         used.append(name)
         return resolve(name, operation)
 
-    monkeypatch.setattr("fastconv.functional.conv_any.resolve_backend", recorded)
     monkeypatch.setattr("fastconv.functional.call.resolve_backend", recorded)
     x, w, b, conv_param = conv_problem("course")
     pool_param = {"pool_height": 2, "pool_width": 2, "stride": 2}

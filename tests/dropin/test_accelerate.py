@@ -33,9 +33,9 @@ from loop_code import (
 )
 
 import fastconv as fc
-from fastconv.acceleration import Acceleration, AccelerationError, AccelerationWarning
-from fastconv.conventions import CASES, recognise, run
-from fastconv.conventions.convention import Cache
+from fastconv.dropin.accelerate import Acceleration, AccelerationError, AccelerationWarning
+from fastconv.dropin.conventions import CASES, recognise, run
+from fastconv.dropin.conventions.convention import Cache
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import assert_close
 
@@ -886,9 +886,9 @@ def test_accelerate_is_imported_when_it_is_used() -> None:
         import fastconv as fc
         assert {"accelerate", "check", "compat"} <= set(dir(fc)) & set(fc.__all__)
         parts = {name.split(".")[1] for name in sys.modules if name.startswith("fastconv.")}
-        assert not parts & {"acceleration", "checking", "conventions", "compat"}
+        assert not parts & {"dropin", "acceleration", "checking", "conventions", "compat"}
         fc.accelerate
-        assert "fastconv.acceleration" in sys.modules
+        assert "fastconv.dropin.accelerate" in sys.modules
         assert "numba" not in sys.modules
     """
     run_program(program)

@@ -22,7 +22,7 @@ from loop_code import (
 )
 
 import fastconv as fc
-from fastconv.acceleration import AccelerationWarning
+from fastconv.dropin.accelerate import AccelerationWarning
 
 Change = tuple[str, str]
 

@@ -20,8 +20,8 @@ from programs import FULL
 from seeded_mistakes import MISTAKES, STYLES, WHERE, Change, Style
 
 import fastconv as fc
-from fastconv.conventions import RAISED, WRONG, Problem, Verdict, draw, judge, recognise, run
-from fastconv.conventions.judge import Run
+from fastconv.dropin.conventions import RAISED, WRONG, Problem, Verdict, draw, judge, recognise, run
+from fastconv.dropin.conventions.judge import Run
 from fastconv.testing import assert_close
 
 # Calls that no case makes, to see where a replacement differs from what it replaces.

@@ -17,13 +17,13 @@ from loop_code import CS231N, IMAGES, changed
 from programs import run
 
 import fastconv as fc
-from fastconv.checking import CaseResult, CheckReport, Examination, Example
-from fastconv.checking import text as report_text
-from fastconv.checking.literals import array_literal, stored_literal
-from fastconv.checking.shrinking import shrink
-from fastconv.checking.wire import pack, pack_problem, unpack, unpack_problem
-from fastconv.conventions import CASES, CONVENTIONS, Problem, draw
-from fastconv.conventions.problem import MEMORIES, stored
+from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example
+from fastconv.dropin.check import text as report_text
+from fastconv.dropin.check.literals import array_literal, stored_literal
+from fastconv.dropin.check.messages import pack, pack_problem, unpack, unpack_problem
+from fastconv.dropin.check.shrinking import shrink
+from fastconv.dropin.conventions import CASES, CONVENTIONS, Problem, draw
+from fastconv.dropin.conventions.problem import MEMORIES, stored
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
 Change = tuple[str, str]
@@ -568,7 +568,7 @@ def test_help_does_not_import_numba() -> None:
         sys.argv = ["fastconv", "check", "--help"]
         from fastconv.__main__ import main
         assert main() == 0
-        assert "numba" not in sys.modules and "fastconv.checking" not in sys.modules
+        assert "numba" not in sys.modules and "fastconv.dropin.check" not in sys.modules
         """
     )
 

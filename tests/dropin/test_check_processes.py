@@ -16,10 +16,10 @@ import pytest
 from loop_code import CS231N, changed
 
 import fastconv as fc
-from fastconv.checking import CaseResult, CheckReport, examination
-from fastconv.checking.examinee import Examinee
-from fastconv.checking.guest import Guest, GuestError
-from fastconv.conventions import draw
+from fastconv.dropin.check import CaseResult, CheckReport, examination
+from fastconv.dropin.check.examinee import Examinee
+from fastconv.dropin.check.worker import Guest, GuestError
+from fastconv.dropin.conventions import draw
 from fastconv.settings import use_num_threads
 
 POSIX = os.name == "posix"
@@ -355,6 +355,6 @@ def test_a_guest_that_has_gone_says_so_again(tmp_path: Path) -> None:
 
 
 def test_a_process_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastconv.checking.guest._PROGRAM", "import nothing_like_this")
+    monkeypatch.setattr("fastconv.dropin.check.worker._PROGRAM", "import nothing_like_this")
     with pytest.raises(GuestError, match=r"exit code 1: ModuleNotFoundError: No module named 'nothing_like_this'"):
         Guest(written(tmp_path))

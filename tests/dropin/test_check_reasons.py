@@ -13,13 +13,13 @@ import pytest
 from loop_code import CS231N, changed
 
 import fastconv as fc
-from fastconv.checking import CaseResult, CheckReport, Examination, Example, examination, text, traits
-from fastconv.checking.examinee import Recorded
-from fastconv.checking.examples import _Place, _tail
-from fastconv.checking.shrinking import shrink
-from fastconv.checking.traits import keeps_traits, overlapping, tied
-from fastconv.conventions import CASES, Case, Verdict, draw
-from fastconv.conventions.problem import OPERATIONS
+from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, examination, text, traits
+from fastconv.dropin.check.examinee import Recorded
+from fastconv.dropin.check.examples import _Place, _tail
+from fastconv.dropin.check.shrinking import shrink
+from fastconv.dropin.check.traits import keeps_traits, overlapping, tied
+from fastconv.dropin.conventions import CASES, Case, Verdict, draw
+from fastconv.dropin.conventions.problem import OPERATIONS
 
 CONV, MAX, AVG = (f"{name}_forward_naive / {name}_backward_naive" for name in ("conv", "max_pool", "avg_pool"))
 ADDED = "dx[n, c, i * stride + k, j * stride + l] += dout[n, c, i, j]"

@@ -15,12 +15,12 @@ from loop_code import CS231N, IMAGES, changed
 from strategies import BACKENDS
 
 from fastconv import cli
-from fastconv.checking import race_text
-from fastconv.checking.guest import GuestError
-from fastconv.checking.race_results import Lap, Race, RaceRow
-from fastconv.checking.race_sizes import Plan, Sizes, candidates
-from fastconv.checking.racing import race
 from fastconv.comparison.environment import current_environment
+from fastconv.dropin.check.worker import GuestError
+from fastconv.dropin.race import race_text
+from fastconv.dropin.race.race_results import Lap, Race, RaceRow
+from fastconv.dropin.race.racing import race
+from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
 needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")

@@ -14,15 +14,26 @@ from loop_code import changed, load
 from programs import ROOT
 
 import fastconv as fc
-from fastconv.conventions import CANNOT, CASES, CONVENTIONS, OK, RAISED, WRONG, Implementation, judge, recognise, run
-from fastconv.conventions import draw as draw_problem
-from fastconv.conventions.convention import words
-from fastconv.conventions.diagnosis import diagnose
-from fastconv.conventions.judge import compared, worst
-from fastconv.conventions.problem import MEMORIES, OPERATIONS, stored
-from fastconv.conventions.properties import Properties, properties_of, unproven
-from fastconv.conventions.recognise import by_name
-from fastconv.conventions.results import expected
+from fastconv.dropin.conventions import (
+    CANNOT,
+    CASES,
+    CONVENTIONS,
+    OK,
+    RAISED,
+    WRONG,
+    Implementation,
+    judge,
+    recognise,
+    run,
+)
+from fastconv.dropin.conventions import draw as draw_problem
+from fastconv.dropin.conventions.convention import words
+from fastconv.dropin.conventions.diagnosis import diagnose
+from fastconv.dropin.conventions.expected import expected
+from fastconv.dropin.conventions.judge import compared, worst
+from fastconv.dropin.conventions.problem import MEMORIES, OPERATIONS, stored
+from fastconv.dropin.conventions.properties import Properties, properties_of, unproven
+from fastconv.dropin.conventions.recognise import by_name
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import assert_close
 

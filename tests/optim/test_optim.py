@@ -268,7 +268,7 @@ WEIGHT = Parameter(np.zeros(3))
         (lambda: SGD([{"lr": 1.0}]), TypeError, "a group must have parameters"),
         (lambda: SGD([{"parameters": [WEIGHT], "beta": 1.0}]), TypeError, "among lr, momentum.*but got.*'beta'"),
         (lambda: SGD([WEIGHT], lr=0), ValueError, r"SGD: lr must be positive, but got 0\.0"),
-        (lambda: SGD([WEIGHT], lr=float("nan")), ValueError, "lr must be finite"),
+        (lambda: SGD([WEIGHT], lr=float("nan")), ValueError, "lr must be a finite number"),
         (lambda: SGD([WEIGHT], lr="fast"), TypeError, "lr must be a number, but got 'fast'"),
         (lambda: SGD([WEIGHT], lr=True), TypeError, "lr must be a number"),
         (lambda: SGD([WEIGHT], momentum=-1), ValueError, "momentum must not be negative"),

@@ -14,8 +14,7 @@ from fastconv.functional.batch_normalization import batch_norm, batch_norm_backw
 from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
 from fastconv.functional.layer_normalization import layer_norm, layer_norm_backward, layer_norm_statistics
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
     "NormCache",

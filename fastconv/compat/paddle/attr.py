@@ -9,8 +9,7 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import check_flag, check_number
 
 __all__ = [
     "Extra",

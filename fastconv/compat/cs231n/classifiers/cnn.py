@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.compat.cs231n import layer_utils
-from fastconv.compat.cs231n.classifiers.penalty import penalised
+from fastconv.compat.cs231n.classifiers.fc_net import penalised
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
 from fastconv.compat.cs231n.layer_utils import (
     affine_backward,

@@ -14,7 +14,6 @@ from numpy.typing import DTypeLike
 
 from fastconv.compat.cs231n import layer_utils
 from fastconv.compat.cs231n.affine import affine_weight_gradients
-from fastconv.compat.cs231n.classifiers.penalty import penalised
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
 from fastconv.compat.cs231n.layer_utils import (
     affine_backward,
@@ -32,7 +31,7 @@ from fastconv.compat.cs231n.layer_utils import (
 )
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["FullyConnectedNet", "TwoLayerNet"]
 __all__ += layer_utils.__all__
@@ -235,6 +234,19 @@ class FullyConnectedNet:
             return None
         dx, grads[f"W{layer}"], grads[f"b{layer}"] = affine_backward(dout, affine)
         return dx
+
+
+def penalised(
+    loss: Any, grads: dict[str, Array], params: dict[str, Array], reg: float
+) -> tuple[float, dict[str, Array]]:
+    """Add ``reg / 2 * sum(W²)`` of the weights, W1, W2 and so on, to a loss and its gradients."""
+    if not reg:
+        return float(loss), grads
+    weights = [name for name in params if name.startswith("W")]
+    for name in weights:
+        grads[name] += reg * params[name]
+    squares = sum(float(np.sum(params[name] * params[name])) for name in weights)
+    return float(loss) + 0.5 * reg * squares, grads
 
 
 def _drawn(sizes: Sequence[int], scale: float, *, normalised: bool = False) -> dict[str, Array]:
