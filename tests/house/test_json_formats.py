@@ -1,6 +1,6 @@
 """The JSON that commands write keeps its keys and types, at every depth, so that what somebody saved stays readable.
 
-They are in one file. After a change that is meant: `python tests/test_json_formats.py`, which writes it again, and a
+They are in one file. After a change that is meant: `python tests/house/test_json_formats.py`, which writes it again, and a
 line in the CHANGELOG.
 """
 
