@@ -17,7 +17,7 @@ import pytest
 from strategies import BACKENDS
 
 PINNED = Path(__file__).with_name("json_formats.txt")
-TESTS = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"  # has engines for the contest
 OPEN = ("versions", "commit_info", "machine_info", "peaks")  # whose keys depend on the machine
 
 POOL = """
@@ -102,7 +102,7 @@ def test_the_json_of_a_command_is_as_it_was(name: str, tmp_path: Path, monkeypat
     if name in NEED_FAST and "fast" not in BACKENDS:
         pytest.skip("the fast backend needs Numba")
     monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.syspath_prepend(str(TESTS))
+    monkeypatch.syspath_prepend(str(SUPPORT))
     pinned = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}: ")]
     assert lines([name], tmp_path) == pinned
 
@@ -121,6 +121,6 @@ def test_a_key_that_goes_and_a_type_that_changes_are_found() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(TESTS))
+    sys.path.insert(0, str(SUPPORT))
     with tempfile.TemporaryDirectory() as folder:
         PINNED.write_text("\n".join(lines(COMMANDS, Path(folder))) + "\n", encoding="utf-8")
