@@ -115,6 +115,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     shows = kind == "silent"
@@ -132,6 +133,7 @@ def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.Monkey
     assert time.monotonic() - start < 60
 
 
+@pytest.mark.slow
 def test_after_three_endless_cases_the_others_are_skipped(tmp_path: Path) -> None:
     names = ["plain", "a single image", "a tall kernel", "padding", "ties", "negative input", "dilation"]
     report = fc.check(written(tmp_path, first="while True: pass"), time_limit=0.2, cases=names)

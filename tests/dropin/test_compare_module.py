@@ -61,6 +61,7 @@ def test_right_functions_beside_fast(tmp_path: Path) -> None:
     assert [(difference.array, difference.max_abs) for difference in pool.differences] == [("y", 0.0), ("dx", 0.0)]
 
 
+@pytest.mark.slow
 @needs_fast
 @pytest.mark.parametrize("module", ["COURSERA", "SCRATCH", "TUTORIAL", "COLUMNS", "PLAIN", "IMAGES"])
 def test_every_known_way_of_writing_runs_beside_fast(tmp_path: Path, module: str) -> None:
@@ -101,6 +102,7 @@ def test_a_wrong_function_is_timed_and_said_to_be_wrong(tmp_path: Path) -> None:
     assert re.search(r"\de\+\d+ times +\d+\.\d% +wrong", str(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "trouble"),
     [
