@@ -347,7 +347,7 @@ def test_the_chains_of_the_peak_end_where_they_should(dtype: str) -> None:
     numbers, results = np.array([0.5, 0.5], dtype), np.zeros((2, 128 // item), dtype)
     places = {"FACTOR": address(numbers), "TERM": address(numbers) + item, "RESULT": address(results)}
     block = peak.PEAK.fill(REPEATS=2, RESULT_STEP=128, **places)
-    launch(peak.peak_address(item), block, 2, 1)
+    launch(peak.peak.address(item), block, 2, 1)
     starts = np.arange(1, peak.chains() + 1)
     lanes = peak.host().lanes(item)
     np.testing.assert_array_equal(results[:, :lanes], (starts / 4 + 0.75).sum())

@@ -59,8 +59,8 @@ EDITED = """
 # a helper or an intrinsic of one module, of which the compiled functions of other modules are made
 EDITS = {
     "rows.py": (
-        "top = first_row * integer(args, S_H) - ",
-        "top = 1 + first_row * integer(args, S_H) - ",
+        "top = first_row * args.S_H - ",
+        "top = 1 + first_row * args.S_H - ",
         {"y", "dweight"},
     ),
     "accumulate.py": ("fadd(emit.load_vector(place, 0)", "fsub(emit.load_vector(place, 0)", {"dx"}),

@@ -126,8 +126,6 @@ CIRCLES = {
     ("fastconv.comparison.results", "fastconv.comparison.text"),
     ("fastconv.contest.results", "fastconv.contest.targets"),
     ("fastconv.conventions.implementation", "fastconv.conventions.convention"),
-    ("fastconv.kernels.memory", "fastconv.kernels.twins"),
-    ("fastconv.kernels.twins", "fastconv.kernels.peak"),
     ("fastconv.layers.steps", "fastconv.layers.base"),
     ("fastconv.training.trainer", "fastconv.training.run"),
 }

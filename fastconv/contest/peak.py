@@ -67,5 +67,5 @@ def _run(itemsize: int, threads: int, repeats: int) -> float:
         RESULT_STEP=_STEP,
     )
     start = time.perf_counter()
-    launch(kernel.peak_address(itemsize), block, threads, threads)
+    launch(kernel.peak.address(itemsize), block, threads, threads)
     return time.perf_counter() - start

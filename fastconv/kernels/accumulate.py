@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
+from fastconv.kernels import twins
 from fastconv.kernels.emitter import Emitter
-from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels.jit import emitted
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import Tile
 
@@ -38,7 +38,7 @@ def _each_vector(builder, item, arguments, combine):
     builder.position_at_end(done)
 
 
-@intrinsic
+@emitted(twins.accumulate)
 def accumulate(typing_context, number, target, source, count):
     """``target[i] += source[i]`` for i below `count`, which is at least 1; `number` says the type."""
 
@@ -54,7 +54,7 @@ def accumulate(typing_context, number, target, source, count):
     return types.void(number, types.intp, types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.copy_run)
 def copy_run(typing_context, number, target, source, count):
     """``target[i] = source[i]`` for i below `count`, which is at least 1; `number` says the type."""
 
@@ -65,7 +65,7 @@ def copy_run(typing_context, number, target, source, count):
     return types.void(number, types.intp, types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.sum_groups)
 def sum_groups(typing_context, number, totals, source, groups):
     """``totals[i] += source[8 g + i]`` in float64 for g below `groups`, at least 1; `number` has the type of source."""
 
@@ -95,7 +95,3 @@ def sum_groups(typing_context, number, totals, source, groups):
         return context.get_dummy_value()
 
     return types.void(number, types.intp, types.intp, types.intp), codegen
-
-
-if INTERPRETED:
-    from fastconv.kernels.twins import accumulate, copy_run, sum_groups

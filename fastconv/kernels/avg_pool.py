@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.memory import (
-    integer,
     load,
     load_at,
     load_double,
@@ -18,38 +16,29 @@ from fastconv.kernels.memory import (
     store_number_at,
 )
 from fastconv.kernels.seconds import GROUP_BYTES, add_seconds, spread_seconds
-from fastconv.kernels.windows import SAME, WINDOWS, D, H, W, columns, counted, inside, whole, window
+from fastconv.kernels.windows import WINDOWS, D, H, W, columns, counted, inside, whole, window
 
-__all__ = ["avg_pool_address"]
-
-_I = WINDOWS.index
-X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
-Y, Y_N, Y_C, Y_D, Y_H, Y_W = (_I[name] for name in ("Y", "Y_N", "Y_C", "Y_D", "Y_H", "Y_W"))
-BATCH, CHANNELS, TASKS = _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
-OUT_D, OUT_H, OUT_W = _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
-IN_W, K_W, S_W, PAD_W = _I["IN_W"], _I["K_W"], _I["S_W"], _I["PAD_W"]
-DIL_D, DIL_H, DIL_W, CHANNEL_BLOCK = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"], _I["CHANNEL_BLOCK"]
-SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
+__all__ = ["AVG_POOL"]
 
 
 @helper
 def _count(args, od, oh):
     """Divisor of the averages of one row, but for the width where divisors differ."""
-    return integer(args, SAME) or counted(args, D, od) * counted(args, H, oh)
+    return args.SAME or counted(args, D, od) * counted(args, H, oh)
 
 
 @helper
 def _row(args, plane, depths, heights, kd, kh):
     """Address of the row of one tap."""
-    d = depths[0] + kd * integer(args, DIL_D)
-    h = heights[0] + kh * integer(args, DIL_H)
-    return plane + d * integer(args, X_D) + h * integer(args, X_H)
+    d = depths[0] + kd * args.DIL_D
+    h = heights[0] + kh * args.DIL_H
+    return plane + d * args.X_D + h * args.X_H
 
 
 @helper
 def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
     """One output position, all channels; `total` is scratch memory."""
-    channels = integer(args, CHANNELS)
+    channels = args.CHANNELS
     ws, w0, w1 = window(args, W, ow)
     for c in range(channels):
         store_double(total, c, 0.0)
@@ -57,7 +46,7 @@ def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
             for kw in range(w0, w1):
-                x = row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W)
+                x = row + (ws + kw * args.DIL_W) * args.X_W
                 for c in range(channels):
                     store_double(total, c, load_double(total, c) + load_at(x, c, number))
     for c in range(channels):
@@ -72,7 +61,7 @@ def _pixel_backward(args, plane, y, count, channels, depths, heights, ow, number
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
             for kw in range(w0, w1):
-                x = row + (ws + kw * integer(args, DIL_W)) * integer(args, X_W)
+                x = row + (ws + kw * args.DIL_W) * args.X_W
                 for c in range(channels):
                     store_number_at(x, c, load_at(x, c, number) + load_at(y, c, number) / count, number)
 
@@ -115,17 +104,17 @@ def _spread_along(x, step, share, count, number):
 @helper
 def _range(args, start, width):
     """Windows of a row from `start` on that are divided by the same number, and what that is along the width."""
-    if integer(args, SAME):
+    if args.SAME:
         return 0, width, 1
     first, stop = whole(args, W)
     first = min(max(first - start, 0), width)
-    return first, max(first, min(stop - start, width)), integer(args, K_W)
+    return first, max(first, min(stop - start, width)), args.K_W
 
 
 @helper
 def _means(args, y, total, count, start, width, number):
     """`width` means of one row from their totals; `start` is the first, `count` the divisor but for the width."""
-    y_step, (first, stop, taps) = integer(args, Y_W), _range(args, start, width)
+    y_step, (first, stop, taps) = args.Y_W, _range(args, start, width)
     divisor = count * taps
     if y_step == size_of(number) and divisor:
         for o in range(first, stop):
@@ -142,7 +131,7 @@ def _means(args, y, total, count, start, width, number):
 @helper
 def _shares(args, y, share, count, start, width, number):
     """The gradients of one row over their divisors, as in `_means`."""
-    y_step, (first, stop, taps) = integer(args, Y_W), _range(args, start, width)
+    y_step, (first, stop, taps) = args.Y_W, _range(args, start, width)
     divisor = count * taps
     if y_step == size_of(number) and divisor:
         for o in range(first, stop):
@@ -159,17 +148,17 @@ def _shares(args, y, share, count, start, width, number):
 @helper
 def _row_plane(args, plane, y, total, count, depths, heights, start, width, number):
     """`width` outputs of a row of one channel, tap by tap; `total` is scratch memory, the rest as in `_means`."""
-    stride, item = integer(args, S_W), size_of(number)
-    step = stride * integer(args, X_W)
+    stride, item = args.S_W, size_of(number)
+    step = stride * args.X_W
     for o in range(width):
         store_double(total, o, 0.0)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
-            for kw in range(integer(args, K_W)):
-                left = start * stride + kw * integer(args, DIL_W) - integer(args, PAD_W)
-                first, stop = inside(left, stride, integer(args, IN_W), width)
-                x, here = row + (left + first * stride) * integer(args, X_W), total + 8 * first
+            for kw in range(args.K_W):
+                left = start * stride + kw * args.DIL_W - args.PAD_W
+                first, stop = inside(left, stride, args.IN_W, width)
+                x, here = row + (left + first * stride) * args.X_W, total + 8 * first
                 if step == item:
                     _add_dense(here, x, 1, stop - first, number)
                 elif step == 2 * item:
@@ -182,16 +171,16 @@ def _row_plane(args, plane, y, total, count, depths, heights, start, width, numb
 @helper
 def _row_backward(args, plane, y, share, count, depths, heights, start, width, number):
     """`width` gradients of a row of one channel, tap by tap; `share` is scratch memory for what `_shares` makes."""
-    stride, item = integer(args, S_W), size_of(number)
-    step = stride * integer(args, X_W)
+    stride, item = args.S_W, size_of(number)
+    step = stride * args.X_W
     _shares(args, y, share, count, start, width, number)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
-            for kw in range(integer(args, K_W) - 1, -1, -1):  # a cell gets its shares in the order of the windows
-                left = start * stride + kw * integer(args, DIL_W) - integer(args, PAD_W)
-                first, stop = inside(left, stride, integer(args, IN_W), width)
-                x, here = row + (left + first * stride) * integer(args, X_W), share + 8 * first
+            for kw in range(args.K_W - 1, -1, -1):  # a cell gets its shares in the order of the windows
+                left = start * stride + kw * args.DIL_W - args.PAD_W
+                first, stop = inside(left, stride, args.IN_W, width)
+                x, here = row + (left + first * stride) * args.X_W, share + 8 * first
                 if step == item:
                     _spread_dense(x, 1, here, stop - first, number)
                 elif step == 2 * item and stride == 2:  # what lies between is of this channel, and no other task's
@@ -200,119 +189,88 @@ def _row_backward(args, plane, y, share, count, depths, heights, start, width, n
                     _spread_along(x, step, here, stop - first, number)
 
 
-def _lanes(number):
-    revision = REVISION
-
-    def avg_lanes(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        height, depth, tasks = integer(args, OUT_H), integer(args, OUT_D), integer(args, TASKS)
-        rows = integer(args, BATCH) * depth * height
-        total = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            n = row // (depth * height)
-            od, oh = row // height - n * depth, row % height
-            depths, heights = window(args, D, od), window(args, H, oh)
-            plane = integer(args, X) + n * integer(args, X_N)
-            target = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + oh * integer(args, Y_H)
-            same, row_count = integer(args, SAME), _count(args, od, oh)
-            for ow in range(*columns(args, od * height + oh)):
-                count = row_count if same else row_count * counted(args, W, ow)
-                y = target + ow * integer(args, Y_W)
-                _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number)
-
-    return avg_lanes
+@kernel(WINDOWS)
+def avg_pool_lanes(args, task, number):
+    height, depth, tasks = args.OUT_H, args.OUT_D, args.TASKS
+    rows = args.BATCH * depth * height
+    total = args.SCRATCH + task * args.SCRATCH_STRIDE
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        n = row // (depth * height)
+        od, oh = row // height - n * depth, row % height
+        depths, heights = window(args, D, od), window(args, H, oh)
+        plane = args.X + n * args.X_N
+        target = args.Y + n * args.Y_N + od * args.Y_D + oh * args.Y_H
+        same, row_count = args.SAME, _count(args, od, oh)
+        for ow in range(*columns(args, od * height + oh)):
+            count = row_count if same else row_count * counted(args, W, ow)
+            y = target + ow * args.Y_W
+            _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number)
 
 
-def _plane(number):
-    revision = REVISION
-
-    def avg_plane(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
-        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
-        total = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            oh, od, item = row % height, row // height % depth, row // (height * depth)
-            n, c = item // channels, item % channels
-            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
-            y += od * integer(args, Y_D) + oh * integer(args, Y_H)
-            start, stop = columns(args, od * height + oh)
-            y += start * integer(args, Y_W)
-            count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
-            if start < stop:
-                _row_plane(args, plane, y, total, count, depths, heights, start, stop - start, number)
-
-    return avg_plane
+@kernel(WINDOWS)
+def avg_pool_plane(args, task, number):
+    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
+    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    total = args.SCRATCH + task * args.SCRATCH_STRIDE
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        oh, od, item = row % height, row // height % depth, row // (height * depth)
+        n, c = item // channels, item % channels
+        plane = args.X + n * args.X_N + c * args.X_C
+        y = args.Y + n * args.Y_N + c * args.Y_C
+        y += od * args.Y_D + oh * args.Y_H
+        start, stop = columns(args, od * height + oh)
+        y += start * args.Y_W
+        count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
+        if start < stop:
+            _row_plane(args, plane, y, total, count, depths, heights, start, stop - start, number)
 
 
-def _lanes_backward(number):
+@kernel(WINDOWS)
+def avg_pool_lanes_backward(args, task, number):
     """On blocks of channels that no other task writes; x is the gradient of the input, zero at first."""
-    revision = REVISION
-
-    def avg_backward(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, step, tasks = integer(args, CHANNELS), integer(args, CHANNEL_BLOCK), integer(args, TASKS)
-        blocks = (channels + step - 1) // step
-        items = integer(args, BATCH) * blocks
-        for item in range(items * task // tasks, items * (task + 1) // tasks):
-            n, first = item // blocks, item % blocks * step
-            some = min(step, channels - first)
-            plane = integer(args, X) + n * integer(args, X_N) + first * integer(args, X_C)
-            source = integer(args, Y) + n * integer(args, Y_N) + first * integer(args, Y_C)
-            for od in range(integer(args, OUT_D)):
-                depths = window(args, D, od)
-                for oh in range(integer(args, OUT_H)):
-                    heights = window(args, H, oh)
-                    row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
-                    same, row_count = integer(args, SAME), _count(args, od, oh)
-                    for ow in range(*columns(args, od * integer(args, OUT_H) + oh)):
-                        count = row_count if same else row_count * counted(args, W, ow)
-                        y = row + ow * integer(args, Y_W)
-                        if count:
-                            _pixel_backward(args, plane, y, count, some, depths, heights, ow, number)
-
-    return avg_backward
+    channels, step, tasks = args.CHANNELS, args.CHANNEL_BLOCK, args.TASKS
+    blocks = (channels + step - 1) // step
+    items = args.BATCH * blocks
+    for item in range(items * task // tasks, items * (task + 1) // tasks):
+        n, first = item // blocks, item % blocks * step
+        some = min(step, channels - first)
+        plane = args.X + n * args.X_N + first * args.X_C
+        source = args.Y + n * args.Y_N + first * args.Y_C
+        for od in range(args.OUT_D):
+            depths = window(args, D, od)
+            for oh in range(args.OUT_H):
+                heights = window(args, H, oh)
+                row = source + od * args.Y_D + oh * args.Y_H
+                same, row_count = args.SAME, _count(args, od, oh)
+                for ow in range(*columns(args, od * args.OUT_H + oh)):
+                    count = row_count if same else row_count * counted(args, W, ow)
+                    y = row + ow * args.Y_W
+                    if count:
+                        _pixel_backward(args, plane, y, count, some, depths, heights, ow, number)
 
 
-def _plane_backward(number):
+@kernel(WINDOWS)
+def avg_pool_plane_backward(args, task, number):
     """On planes that no other task writes; x is the gradient of the input, zero at first."""
-    revision = REVISION
-
-    def avg_plane_backward(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
-        planes = integer(args, BATCH) * channels
-        share = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
-            n, c = item // channels, item % channels
-            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            source = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
-            for od in range(integer(args, OUT_D)):
-                for oh in range(integer(args, OUT_H)):
-                    start, stop = columns(args, od * integer(args, OUT_H) + oh)
-                    y = source + od * integer(args, Y_D) + oh * integer(args, Y_H) + start * integer(args, Y_W)
-                    count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
-                    if start < stop:
-                        _row_backward(args, plane, y, share, count, depths, heights, start, stop - start, number)
-
-    return avg_plane_backward
+    channels, tasks = args.CHANNELS, args.TASKS
+    planes = args.BATCH * channels
+    share = args.SCRATCH + task * args.SCRATCH_STRIDE
+    for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+        n, c = item // channels, item % channels
+        plane = args.X + n * args.X_N + c * args.X_C
+        source = args.Y + n * args.Y_N + c * args.Y_C
+        for od in range(args.OUT_D):
+            for oh in range(args.OUT_H):
+                start, stop = columns(args, od * args.OUT_H + oh)
+                y = source + od * args.Y_D + oh * args.Y_H + start * args.Y_W
+                count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
+                if start < stop:
+                    _row_backward(args, plane, y, share, count, depths, heights, start, stop - start, number)
 
 
-_FORMS = {
-    "lanes": _lanes,
-    "plane": _plane,
-    "lanes_backward": _lanes_backward,
-    "plane_backward": _plane_backward,
+AVG_POOL = {
+    "lanes": avg_pool_lanes,
+    "plane": avg_pool_plane,
+    "lanes_backward": avg_pool_lanes_backward,
+    "plane_backward": avg_pool_plane_backward,
 }
-
-
-@cache
-def _compiled(form, itemsize):
-    return c_function(f"avg_pool_{form}_f{8 * itemsize}", "void(intp, intp)", _FORMS[form](ZERO[itemsize]))
-
-
-def avg_pool_address(form: str, itemsize: int) -> int:
-    """Address of "lanes", "plane", "lanes_backward" or "plane_backward"; compiled on first use."""
-    with LOCK:
-        return _compiled(form, itemsize).address

@@ -8,16 +8,14 @@ channels-last memory, and *plane*, for any other.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from fastconv.kernels.accumulate import GROUP, sum_groups
-from fastconv.kernels.boxes import BOXES, D, H, W, divisor, span
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.boxes import divisor, span
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.memory import (
     clear_bytes,
-    integer,
     load,
     load_at,
     load_double,
@@ -26,15 +24,10 @@ from fastconv.kernels.memory import (
     store_number,
     store_number_at,
 )
-from fastconv.kernels.windows import columns
+from fastconv.kernels.windows import WINDOWS, D, H, W, columns
 
-__all__ = ["LANE_SUMS", "box_avg_address"]
+__all__ = ["LANE_SUMS", "BOX_AVG"]
 
-_I = BOXES.index
-X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N", "Y_C"))
-Y_D, Y_H, Y_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H", "OUT_W"))
-BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
-SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
 CHUNK = 896  # taps, a multiple of GROUP: 112 for each of its sums, whose rounding is bounded by that
 LANE_SUMS = GROUP + 2  # float64 numbers per channel that the lanes need: eight sums, the total, what was cut off
 
@@ -140,65 +133,44 @@ def _window_lanes(plane, sums, channels, spans, number):
         store_double(total, c, _rounded(load_double(total, c), load_double(lost, c)))
 
 
-def _lanes(number):
-    revision = REVISION
-
-    def box_avg_lanes(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        step, item, tasks = integer(args, CHANNEL_BLOCK), size_of(number), integer(args, TASKS)
-        depth, height, width = integer(args, OUT_D), integer(args, OUT_H), integer(args, OUT_W)
-        blocks = (integer(args, CHANNELS) + step - 1) // step
-        items = integer(args, BATCH) * depth * height * width * blocks
-        sums = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        for i in range(items * task // tasks, items * (task + 1) // tasks):
-            first, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
-            od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
-            channels = min(step, integer(args, CHANNELS) - first)
-            plane = integer(args, X) + n * integer(args, X_N) + first * item
-            spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
-            _window_lanes(plane, sums, channels, spans, number)
-            y = integer(args, Y) + n * integer(args, Y_N) + first * item
-            y += od * integer(args, Y_D) + oh * integer(args, Y_H) + ow * integer(args, Y_W)
-            count, total = divisor(args, *spans, od, oh, ow), sums + GROUP * channels * 8
-            for c in range(channels):
-                store_number_at(y, c, load_double(total, c) / count if count else np.nan, number)
-
-    return box_avg_lanes
+@kernel(WINDOWS)
+def box_avg_lanes(args, task, number):
+    step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
+    depth, height, width = args.OUT_D, args.OUT_H, args.OUT_W
+    blocks = (args.CHANNELS + step - 1) // step
+    items = args.BATCH * depth * height * width * blocks
+    sums = args.SCRATCH + task * args.SCRATCH_STRIDE
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        first, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
+        od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
+        channels = min(step, args.CHANNELS - first)
+        plane = args.X + n * args.X_N + first * item
+        spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
+        _window_lanes(plane, sums, channels, spans, number)
+        y = args.Y + n * args.Y_N + first * item
+        y += od * args.Y_D + oh * args.Y_H + ow * args.Y_W
+        count, total = divisor(args, *spans, od, oh, ow), sums + GROUP * channels * 8
+        for c in range(channels):
+            store_number_at(y, c, load_double(total, c) / count if count else np.nan, number)
 
 
-def _plane(number):
-    revision = REVISION
-
-    def box_avg_plane(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
-        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
-        sums = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            oh, od, item = row % height, row // height % depth, row // (height * depth)
-            n, c = item // channels, item % channels
-            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            y = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
-            y += od * integer(args, Y_D) + oh * integer(args, Y_H)
-            depths, heights = span(args, D, od), span(args, H, oh)
-            for ow in range(*columns(args, od * height + oh)):
-                widths = span(args, W, ow)
-                count = divisor(args, depths, heights, widths, od, oh, ow)
-                total = _window_plane(plane, sums, (depths, heights, widths), number)
-                store_number(y + ow * integer(args, Y_W), total / count if count else np.nan, number)
-
-    return box_avg_plane
+@kernel(WINDOWS)
+def box_avg_plane(args, task, number):
+    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
+    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    sums = args.SCRATCH + task * args.SCRATCH_STRIDE
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        oh, od, item = row % height, row // height % depth, row // (height * depth)
+        n, c = item // channels, item % channels
+        plane = args.X + n * args.X_N + c * args.X_C
+        y = args.Y + n * args.Y_N + c * args.Y_C
+        y += od * args.Y_D + oh * args.Y_H
+        depths, heights = span(args, D, od), span(args, H, oh)
+        for ow in range(*columns(args, od * height + oh)):
+            widths = span(args, W, ow)
+            count = divisor(args, depths, heights, widths, od, oh, ow)
+            total = _window_plane(plane, sums, (depths, heights, widths), number)
+            store_number(y + ow * args.Y_W, total / count if count else np.nan, number)
 
 
-_FORMS = {"lanes": _lanes, "plane": _plane}
-
-
-@cache
-def _compiled(form, itemsize):
-    return c_function(f"box_avg_{form}_f{8 * itemsize}", "void(intp, intp)", _FORMS[form](ZERO[itemsize]))
-
-
-def box_avg_address(form: str, itemsize: int) -> int:
-    """Address of "lanes" or "plane" for numbers of `itemsize` bytes; compiled on first use."""
-    with LOCK:
-        return _compiled(form, itemsize).address
+BOX_AVG = {"lanes": box_avg_lanes, "plane": box_avg_plane}

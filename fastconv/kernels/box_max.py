@@ -7,23 +7,15 @@ for which of several NaN it is.
 
 from __future__ import annotations
 
-from functools import cache
-
 from fastconv.kernels.best import beats, begin, improve, no_cell
-from fastconv.kernels.boxes import BOXES, D, H, W, span
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.boxes import span
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.largest import SPAN, largest, skip_others
-from fastconv.kernels.memory import integer, load, size_of, store, store_integer
-from fastconv.kernels.windows import columns
+from fastconv.kernels.memory import load, size_of, store, store_integer
+from fastconv.kernels.windows import WINDOWS, D, H, W, columns
 
-__all__ = ["box_max_address"]
-
-_I = BOXES.index
-X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N", "Y_C"))
-Y_D, Y_H, Y_W, OUT_D, OUT_H, OUT_W = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H", "OUT_W"))
-BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
-IN_H, IN_W, DIL_D, DIL_H, DIL_W = _I["IN_H"], _I["IN_W"], _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
-INDEX, SCALE_W = _I["INDEX"], _I["SCALE_W"]
+__all__ = ["BOX_MAX"]
 
 
 @helper
@@ -92,8 +84,8 @@ def _place_plane(args, plane, spans, best, number):
             row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
             kw = _place_of_run(row, w_step, width, best, number)
             if kw < width:
-                position = (d + kd * integer(args, DIL_D)) * integer(args, IN_H) + h + kh * integer(args, DIL_H)
-                return row + kw * w_step, position * _row_cells(args) + w + kw * integer(args, DIL_W)
+                position = (d + kd * args.DIL_D) * args.IN_H + h + kh * args.DIL_H
+                return row + kw * w_step, position * _row_cells(args) + w + kw * args.DIL_W
     return plane, -1
 
 
@@ -105,7 +97,7 @@ def _taps(spans):
 @helper
 def _row_cells(args):
     """Cells of memory from one row of a plane to the next."""
-    return integer(args, IN_W) * integer(args, SCALE_W)
+    return args.IN_W * args.SCALE_W
 
 
 @helper
@@ -115,83 +107,61 @@ def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
     for kd in range(depth):
         for kh in range(height):
             row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
-            position = (d + kd * integer(args, DIL_D)) * integer(args, IN_H) + h + kh * integer(args, DIL_H)
+            position = (d + kd * args.DIL_D) * args.IN_H + h + kh * args.DIL_H
             position = position * _row_cells(args) + w
             for kw in range(width):
-                x, here = row + kw * w_step, position + kw * integer(args, DIL_W)
+                x, here = row + kw * w_step, position + kw * args.DIL_W
                 if kd + kh + kw == 0:
                     begin(x, y, index, here, channels, with_index, number)
                 else:
                     improve(x, y, index, here, channels, with_index, number)
 
 
-def _lanes(number, with_index):
-    revision = REVISION
+@kernel(WINDOWS, index=(False, True))
+def box_max_lanes(args, task, number, with_index):
+    step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
+    depth, height, width = args.OUT_D, args.OUT_H, args.OUT_W
+    blocks = (args.CHANNELS + step - 1) // step
+    items = args.BATCH * depth * height * width * blocks
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        left, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
+        od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
+        channels = min(step, args.CHANNELS - left)
+        plane = args.X + n * args.X_N + left * item
+        here = n * args.Y_N + left * item
+        here += od * args.Y_D + oh * args.Y_H + ow * args.Y_W
+        y, index = args.Y + here, args.INDEX + here // item * 8
+        spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
+        if _taps(spans):
+            _window_lanes(args, plane, y, index, channels, spans, with_index, number)
+        else:
+            no_cell(y, index, channels, with_index, number)
 
-    def box_max_lanes(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        step, item, tasks = integer(args, CHANNEL_BLOCK), size_of(number), integer(args, TASKS)
-        depth, height, width = integer(args, OUT_D), integer(args, OUT_H), integer(args, OUT_W)
-        blocks = (integer(args, CHANNELS) + step - 1) // step
-        items = integer(args, BATCH) * depth * height * width * blocks
-        for i in range(items * task // tasks, items * (task + 1) // tasks):
-            left, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
-            od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
-            channels = min(step, integer(args, CHANNELS) - left)
-            plane = integer(args, X) + n * integer(args, X_N) + left * item
-            here = n * integer(args, Y_N) + left * item
-            here += od * integer(args, Y_D) + oh * integer(args, Y_H) + ow * integer(args, Y_W)
-            y, index = integer(args, Y) + here, integer(args, INDEX) + here // item * 8
-            spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
+
+@kernel(WINDOWS, index=(False, True))
+def box_max_plane(args, task, number, with_index):
+    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
+    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        oh, od, item = row % height, row // height % depth, row // (height * depth)
+        n, c = item // channels, item % channels
+        plane = args.X + n * args.X_N + c * args.X_C
+        start = n * args.Y_N + c * args.Y_C + od * args.Y_D + oh * args.Y_H
+        depths, heights = span(args, D, od), span(args, H, oh)
+        for ow in range(*columns(args, od * height + oh)):
+            spans = depths, heights, span(args, W, ow)
+            here = start + ow * args.Y_W
+            y, index = args.Y + here, args.INDEX + here // size_of(number) * 8
             if _taps(spans):
-                _window_lanes(args, plane, y, index, channels, spans, with_index, number)
+                best = _value_plane(plane, spans, number)
+                if with_index or best == 0 or best != best:
+                    x, position = _place_plane(args, plane, spans, best, number)
+                    best = load(x, number)
+                    if with_index:
+                        store_integer(index, 0, position)
+                store(y, best)
             else:
-                no_cell(y, index, channels, with_index, number)
-
-    return box_max_lanes
+                no_cell(y, index, 1, with_index, number)
 
 
-def _plane(number, with_index):
-    revision = REVISION
-
-    def box_max_plane(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
-        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            oh, od, item = row % height, row // height % depth, row // (height * depth)
-            n, c = item // channels, item % channels
-            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            start = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
-            depths, heights = span(args, D, od), span(args, H, oh)
-            for ow in range(*columns(args, od * height + oh)):
-                spans = depths, heights, span(args, W, ow)
-                here = start + ow * integer(args, Y_W)
-                y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
-                if _taps(spans):
-                    best = _value_plane(plane, spans, number)
-                    if with_index or best == 0 or best != best:
-                        x, position = _place_plane(args, plane, spans, best, number)
-                        best = load(x, number)
-                        if with_index:
-                            store_integer(index, 0, position)
-                    store(y, best)
-                else:
-                    no_cell(y, index, 1, with_index, number)
-
-    return box_max_plane
-
-
-_FORMS = {"lanes": _lanes, "plane": _plane}
-
-
-@cache
-def _compiled(form, itemsize, with_index):
-    name = f"box_max_{form}{'_index' if with_index else ''}_f{8 * itemsize}"
-    return c_function(name, "void(intp, intp)", _FORMS[form](ZERO[itemsize], with_index))
-
-
-def box_max_address(form: str, itemsize: int, *, with_index: bool = False) -> int:
-    """Address of "lanes" or "plane" for numbers of `itemsize` bytes; compiled on first use."""
-    with LOCK:
-        return _compiled(form, itemsize, with_index).address
+BOX_MAX = {"lanes": box_max_lanes, "plane": box_max_plane}

@@ -6,15 +6,13 @@ filled, and their memory is written once.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
-from fastconv.kernels.boxes import BOXES, D, H, W, divisor, span
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.boxes import divisor, span
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.memory import (
     copy_bytes,
-    integer,
     load,
     load_at,
     load_double,
@@ -23,15 +21,9 @@ from fastconv.kernels.memory import (
     store_number,
     store_number_at,
 )
-from fastconv.kernels.windows import columns
+from fastconv.kernels.windows import WINDOWS, D, H, W, columns
 
-__all__ = ["box_spread_address"]
-
-_I = BOXES.index
-X, X_N, X_C, Y, Y_N, Y_C = (_I[name] for name in ("X", "X_N", "X_C", "Y", "Y_N", "Y_C"))
-Y_D, Y_H, Y_W, OUT_D, OUT_H = (_I[name] for name in ("Y_D", "Y_H", "Y_W", "OUT_D", "OUT_H"))
-BATCH, CHANNELS, TASKS, CHANNEL_BLOCK = _I["BATCH"], _I["CHANNELS"], _I["TASKS"], _I["CHANNEL_BLOCK"]
-SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
+__all__ = ["BOX_SPREAD"]
 
 
 @helper
@@ -82,69 +74,47 @@ def _shares(y, shares, count, channels, fill, number):
             store_double(shares, c, share)
 
 
-def _lanes(number, fill):
-    revision = REVISION
-
-    def box_spread_lanes(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        step, item, tasks = integer(args, CHANNEL_BLOCK), size_of(number), integer(args, TASKS)
-        blocks = (integer(args, CHANNELS) + step - 1) // step
-        items = integer(args, BATCH) * blocks
-        shares = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        for i in range(items * task // tasks, items * (task + 1) // tasks):
-            n, first = i // blocks, i % blocks * step
-            channels = min(step, integer(args, CHANNELS) - first)
-            plane = integer(args, X) + n * integer(args, X_N) + first * item
-            source = integer(args, Y) + n * integer(args, Y_N) + first * item
-            for od in range(integer(args, OUT_D)):
-                for oh in range(integer(args, OUT_H)):
-                    row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
-                    depths, heights = span(args, D, od), span(args, H, oh)
-                    for ow in range(*columns(args, od * integer(args, OUT_H) + oh)):
-                        widths = span(args, W, ow)
-                        count = divisor(args, depths, heights, widths, od, oh, ow)
-                        if count:
-                            _shares(row + ow * integer(args, Y_W), shares, count, channels, fill, number)
-                            _window_lanes(plane, (depths, heights, widths), shares, channels, fill, number)
-
-    return box_spread_lanes
+@kernel(WINDOWS, fill=(False, True))
+def box_spread_lanes(args, task, number, fill):
+    step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
+    blocks = (args.CHANNELS + step - 1) // step
+    items = args.BATCH * blocks
+    shares = args.SCRATCH + task * args.SCRATCH_STRIDE
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        n, first = i // blocks, i % blocks * step
+        channels = min(step, args.CHANNELS - first)
+        plane = args.X + n * args.X_N + first * item
+        source = args.Y + n * args.Y_N + first * item
+        for od in range(args.OUT_D):
+            for oh in range(args.OUT_H):
+                row = source + od * args.Y_D + oh * args.Y_H
+                depths, heights = span(args, D, od), span(args, H, oh)
+                for ow in range(*columns(args, od * args.OUT_H + oh)):
+                    widths = span(args, W, ow)
+                    count = divisor(args, depths, heights, widths, od, oh, ow)
+                    if count:
+                        _shares(row + ow * args.Y_W, shares, count, channels, fill, number)
+                        _window_lanes(plane, (depths, heights, widths), shares, channels, fill, number)
 
 
-def _plane(number, fill):
-    revision = REVISION
-
-    def box_spread_plane(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, tasks = integer(args, CHANNELS), integer(args, TASKS)
-        planes = integer(args, BATCH) * channels
-        for item in range(planes * task // tasks, planes * (task + 1) // tasks):
-            n, c = item // channels, item % channels
-            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            source = integer(args, Y) + n * integer(args, Y_N) + c * integer(args, Y_C)
-            for od in range(integer(args, OUT_D)):
-                for oh in range(integer(args, OUT_H)):
-                    row = source + od * integer(args, Y_D) + oh * integer(args, Y_H)
-                    depths, heights = span(args, D, od), span(args, H, oh)
-                    for ow in range(*columns(args, od * integer(args, OUT_H) + oh)):
-                        widths = span(args, W, ow)
-                        count = divisor(args, depths, heights, widths, od, oh, ow)
-                        if count:
-                            share = np.float64(load(row + ow * integer(args, Y_W), number)) / count
-                            _window_plane(plane, (depths, heights, widths), share, fill, number)
-
-    return box_spread_plane
+@kernel(WINDOWS, fill=(False, True))
+def box_spread_plane(args, task, number, fill):
+    channels, tasks = args.CHANNELS, args.TASKS
+    planes = args.BATCH * channels
+    for item in range(planes * task // tasks, planes * (task + 1) // tasks):
+        n, c = item // channels, item % channels
+        plane = args.X + n * args.X_N + c * args.X_C
+        source = args.Y + n * args.Y_N + c * args.Y_C
+        for od in range(args.OUT_D):
+            for oh in range(args.OUT_H):
+                row = source + od * args.Y_D + oh * args.Y_H
+                depths, heights = span(args, D, od), span(args, H, oh)
+                for ow in range(*columns(args, od * args.OUT_H + oh)):
+                    widths = span(args, W, ow)
+                    count = divisor(args, depths, heights, widths, od, oh, ow)
+                    if count:
+                        share = np.float64(load(row + ow * args.Y_W, number)) / count
+                        _window_plane(plane, (depths, heights, widths), share, fill, number)
 
 
-_FORMS = {"lanes": _lanes, "plane": _plane}
-
-
-@cache
-def _compiled(form, itemsize, fill):
-    name = f"box_{'fill' if fill else 'spread'}_{form}_f{8 * itemsize}"
-    return c_function(name, "void(intp, intp)", _FORMS[form](ZERO[itemsize], fill))
-
-
-def box_spread_address(form: str, itemsize: int, *, fill: bool) -> int:
-    """Address of "lanes" or "plane" for numbers of `itemsize` bytes; compiled on first use."""
-    with LOCK:
-        return _compiled(form, itemsize, fill).address
+BOX_SPREAD = {"lanes": box_spread_lanes, "plane": box_spread_plane}

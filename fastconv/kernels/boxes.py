@@ -1,27 +1,17 @@
 """Windows that are reduced one by one: adaptive and global pooling, and windows that are long.
 
-The argument block is that of `fastconv.kernels.windows`, with a `SCALE` per axis: as many cells of memory to a cell of
-the axis, where whole rows are taken for one long row. Its windows may share the axis out instead, adaptively. x is the
-plane-sized array, y the window-sized one.
+`SCALE` is how many cells of memory there are to a cell of an axis, where whole rows are taken for one long row, and
+`FACTOR` what the axes that are part of it add to a divisor. Windows may share the axes out instead, with `ADAPTIVE`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastconv.kernels import windows
-from fastconv.kernels.arguments import Block
 from fastconv.kernels.jit import INTERPRETED, helper
-from fastconv.kernels.memory import integer
-from fastconv.kernels.windows import SAME, WINDOWS, counted, window
+from fastconv.kernels.windows import D, H, W, along, counted, window
 
-__all__ = ["BOXES", "D", "H", "W", "divisor", "span"]
-
-# FACTOR: what the axes that are part of a long row add to a divisor
-BOXES = Block(" ".join(WINDOWS.names) + " SCALE_D SCALE_H SCALE_W FACTOR ADAPTIVE")
-_I = BOXES.index
-D, H, W = ((*getattr(windows, axis), _I[f"X_{axis}"], _I[f"SCALE_{axis}"]) for axis in "DHW")
-FACTOR, ADAPTIVE = _I["FACTOR"], _I["ADAPTIVE"]
+__all__ = ["divisor", "span"]
 
 
 @helper
@@ -35,9 +25,10 @@ def _ratio(number, divisor):
 @helper
 def span(args, axis, o):
     """(byte offset of the first tap, taps, bytes between taps, first cell) of window `o` along `D`, `H` or `W`."""
-    dilation, stride, scale = integer(args, axis[4]), integer(args, axis[8]), integer(args, axis[9])
-    if integer(args, ADAPTIVE):
-        size, out = integer(args, axis[0]), integer(args, axis[1])
+    line = along(args, axis)
+    dilation, stride, scale = line.DIL, line.X, line.SCALE
+    if args.ADAPTIVE:
+        size, out = line.IN, line.OUT
         start = _ratio(o * size, out)
         taps = _ratio((o + 1) * size + out - 1, out) - start
     else:
@@ -49,8 +40,8 @@ def span(args, axis, o):
 @helper
 def divisor(args, depths, heights, widths, od, oh, ow):
     """What the mean of a window with these spans is divided by."""
-    if integer(args, SAME):
-        return integer(args, SAME)
-    if integer(args, ADAPTIVE):
+    if args.SAME:
+        return args.SAME
+    if args.ADAPTIVE:
         return depths[1] * heights[1] * widths[1]
-    return integer(args, FACTOR) * counted(args, D, od) * counted(args, H, oh) * counted(args, W, ow)
+    return args.FACTOR * counted(args, D, od) * counted(args, H, oh) * counted(args, W, ow)

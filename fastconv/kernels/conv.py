@@ -13,23 +13,22 @@ The readable twin, with arrays in place of addresses, is::
 
 from __future__ import annotations
 
-from functools import cache
-
-from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.blocks import Block, entry_of, view
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.memory import call_kernel, call_tile, fence, integer, store_integer
 from fastconv.kernels.pack import PACK
 from fastconv.kernels.rows import SOURCE, address_of_window, fill_band, reads_source
 
-__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "PACK_BYTES", "conv_address", "first_column", "tile_chunks"]
+__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "PACK_BYTES", "conv", "first_column", "tile_chunks"]
 
 CONV = Block(
-    SOURCE
-    + """
+    SOURCE,
+    """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
     A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL
     ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL LOST
-"""
+""",
 )
 # one block of filters: two tiles (tall, one row less), byte offsets into a, b and c, step of b, lanes of the last
 # vector
@@ -37,56 +36,35 @@ BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
 # one chunk of the reduction: segments, their length, first entry of the offset table (bytes), first k
 CHUNK_ENTRY = Block("SEGMENTS LENGTH OFFSET FIRST_K")
 
-_I = CONV.index
-X_H, S_H, OD, OH, IMAGES, BAND_IMAGE = (_I[name] for name in ("X_H", "S_H", "OD", "OH", "IMAGES", "BAND_IMAGE"))
-ROWS_PER_BAND, IMAGES_PER_BAND, ROW_SEGMENTS = (
-    _I[name] for name in ("ROWS_PER_BAND", "IMAGES_PER_BAND", "ROW_SEGMENTS")
-)
-SCRATCH, SCRATCH_STRIDE = _I["SCRATCH"], _I["SCRATCH_STRIDE"]
-GROUPS, BLOCKS, BLOCK_TABLE = _I["GROUPS"], _I["BLOCKS"], _I["BLOCK_TABLE"]
-WEIGHT, WEIGHT_GROUP = _I["WEIGHT"], _I["WEIGHT_GROUP"]
-CHUNKS, CHUNK_TABLE, OFFSETS = _I["CHUNKS"], _I["CHUNK_TABLE"], _I["OFFSETS"]
-A_PIXEL, A_ROW, A_K = _I["A_PIXEL"], _I["A_ROW"], _I["A_K"]
-BIAS, Y, Y_N, Y_D, Y_H, Y_W, Y_GROUP = (_I[name] for name in ("BIAS", "Y", "Y_N", "Y_D", "Y_H", "Y_W", "Y_GROUP"))
-TILES_BIG, TILES, M_BIG, M_SMALL = _I["TILES_BIG"], _I["TILES"], _I["M_BIG"], _I["M_SMALL"]
-ROW_TASKS, BLOCK_TASKS, AHEAD, STREAM = _I["ROW_TASKS"], _I["BLOCK_TASKS"], _I["AHEAD"], _I["STREAM"]
 
-PACK_BLOCK, PACK_KERNEL, PANEL, LOST = _I["PACK"], _I["PACK_KERNEL"], _I["PANEL"], _I["LOST"]
-
-_E = BLOCK_ENTRY.index
-ENTRY = 8 * len(BLOCK_ENTRY.names)
-TILE_BIG, TILE_SMALL, A_OFFSET, B_OFFSET = _E["TILE_BIG"], _E["TILE_SMALL"], _E["A_OFFSET"], _E["B_OFFSET"]
-B_K, C_OFFSET, TAIL = _E["B_K"], _E["C_OFFSET"], _E["TAIL"]
 PACK_ENTRIES, PACK_TARGET = len(PACK.names), PACK.index["TARGET"]
 PACK_BYTES = 256  # of a copy of the argument block, whole cache lines
-CHUNK = 8 * len(CHUNK_ENTRY.names)
-SEGMENTS, LENGTH, OFFSET, FIRST_K = (CHUNK_ENTRY.index[name] for name in CHUNK_ENTRY.names)
 
 
 @helper
 def tile_chunks(args, tile, entry, a, b, init, c):
     """One tile of pixels: the chunks of the reduction, the first onto `init`, the others onto the result so far."""
-    init_row, y_pixel = 0, integer(args, Y_W)
-    for chunk in range(integer(args, CHUNKS)):
-        part = integer(args, CHUNK_TABLE) + chunk * CHUNK
+    init_row, y_pixel = 0, args.Y_W
+    for chunk in range(args.CHUNKS):
+        part = entry_of(CHUNK_ENTRY, args.CHUNK_TABLE, chunk)
         call_tile(
             tile,
-            integer(part, SEGMENTS),
-            integer(args, OFFSETS) + integer(part, OFFSET),
-            integer(part, LENGTH),
+            part.SEGMENTS,
+            args.OFFSETS + part.OFFSET,
+            part.LENGTH,
             a,
-            integer(args, A_PIXEL),
-            integer(args, A_K),
-            b + integer(part, FIRST_K) * integer(entry, B_K),
-            integer(entry, B_K),
+            args.A_PIXEL,
+            args.A_K,
+            b + part.FIRST_K * entry.B_K,
+            entry.B_K,
             init,
             init_row,
             c,
             y_pixel,
-            integer(entry, TAIL),
+            entry.TAIL,
             a,
             0,
-            integer(args, LOST),
+            args.LOST,
         )
         init, init_row = c, y_pixel
 
@@ -94,22 +72,22 @@ def tile_chunks(args, tile, entry, a, b, init, c):
 @helper
 def _row(args, part, entry, first, last, a, b, init, init_row, c):
     """One chunk of the tiles `first` to ``last - 1`` of an output row and a block of filters; tall ones come first."""
-    y_pixel, a_pixel, a_k, b_k = integer(args, Y_W), integer(args, A_PIXEL), integer(args, A_K), integer(entry, B_K)
-    segments, length, tail = integer(part, SEGMENTS), integer(part, LENGTH), integer(entry, TAIL)
-    offsets = integer(args, OFFSETS) + integer(part, OFFSET)
-    steps, ahead = segments * length, integer(args, AHEAD)
+    y_pixel, a_pixel, a_k, b_k = args.Y_W, args.A_PIXEL, args.A_K, entry.B_K
+    segments, length, tail = part.SEGMENTS, part.LENGTH, entry.TAIL
+    offsets = args.OFFSETS + part.OFFSET
+    steps, ahead = segments * length, args.AHEAD
     for t in range(first, last):
-        big = t < integer(args, TILES_BIG)
-        tile = integer(entry, TILE_BIG) if big else integer(entry, TILE_SMALL)
-        m = integer(args, M_BIG) if big else integer(args, M_SMALL)
+        big = t < args.TILES_BIG
+        tile = entry.TILE_BIG if big else entry.TILE_SMALL
+        m = args.M_BIG if big else args.M_SMALL
         following, step = a, 0  # what the next tile needs: x where it is read in place, the lines of y it writes first
         if ahead:
             following, step = a + m * a_pixel, m * ahead
-        elif init_row == 0 and not integer(args, STREAM):
+        elif init_row == 0 and not args.STREAM:
             following, step = c + m * y_pixel, y_pixel if steps <= 160 else m * y_pixel // steps
         call_tile(
             tile, segments, offsets, length, a, a_pixel, a_k, b, b_k, init, init_row, c, y_pixel, tail,
-            following, step, integer(args, LOST),
+            following, step, args.LOST,
         )  # fmt: skip
         a += m * a_pixel
         c += m * y_pixel
@@ -119,8 +97,8 @@ def _row(args, part, entry, first, last, a, b, init, init_row, c):
 @helper
 def first_column(args, tile):
     """Column of y at which a tile starts."""
-    tall = min(tile, integer(args, TILES_BIG))
-    return tall * integer(args, M_BIG) + (tile - tall) * integer(args, M_SMALL)
+    tall = min(tile, args.TILES_BIG)
+    return tall * args.M_BIG + (tile - tall) * args.M_SMALL
 
 
 @helper
@@ -130,15 +108,15 @@ def _packed_panel(args, scratch, group, block, entry):
     Where there are more weights than numbers of x they are packed here, block by block, into memory of this task that
     stays in the L2 cache; else all of them are packed already.
     """
-    offset = group * integer(args, WEIGHT_GROUP) + integer(entry, B_OFFSET)
-    if integer(args, PACK_BLOCK) == 0:
-        return integer(args, WEIGHT) + offset
-    own = scratch + integer(args, PANEL)
+    offset = group * args.WEIGHT_GROUP + entry.B_OFFSET
+    if args.PACK == 0:
+        return args.WEIGHT + offset
+    own = scratch + args.PANEL
     panel = own + PACK_BYTES
     for i in range(PACK_ENTRIES):
-        store_integer(own, i, integer(integer(args, PACK_BLOCK), i))
+        store_integer(own, i, integer(args.PACK, i))
     store_integer(own, PACK_TARGET, panel - offset)
-    call_kernel(integer(args, PACK_KERNEL), own, group * integer(args, BLOCKS) + block)
+    call_kernel(args.PACK_KERNEL, own, group * args.BLOCKS + block)
     return panel
 
 
@@ -149,26 +127,26 @@ def _band(args, scratch, band, group, first_block, last_block, image, images, fi
     A chunk of a panel of weights, 32 KB at most, stays in the L1 cache while all tiles of the band use it.
     """
     column = first_column(args, tile)
-    a_row = integer(args, A_ROW) if band else integer(args, S_H) * integer(args, X_H)
+    a_row = args.A_ROW if band else args.S_H * args.X_H
     for block in range(first_block, last_block):
-        entry = integer(args, BLOCK_TABLE) + block * ENTRY
+        entry = entry_of(BLOCK_ENTRY, args.BLOCK_TABLE, block)
         panel = _packed_panel(args, scratch, group, block, entry)
-        lane = group * integer(args, Y_GROUP) + integer(entry, C_OFFSET)
-        for chunk in range(integer(args, CHUNKS)):
-            part = integer(args, CHUNK_TABLE) + chunk * CHUNK
-            b = panel + integer(part, FIRST_K) * integer(entry, B_K)
+        lane = group * args.Y_GROUP + entry.C_OFFSET
+        for chunk in range(args.CHUNKS):
+            part = entry_of(CHUNK_ENTRY, args.CHUNK_TABLE, chunk)
+            b = panel + part.FIRST_K * entry.B_K
             for i in range(images):
-                n = (image + i) // integer(args, OD)
-                od = image + i - n * integer(args, OD)
-                a = band + i * integer(args, BAND_IMAGE)
+                n = (image + i) // args.OD
+                od = image + i - n * args.OD
+                a = band + i * args.BAND_IMAGE
                 if band == 0:
-                    a = address_of_window(args, group, image + i, first_row, column)
-                a += integer(entry, A_OFFSET)
-                c = integer(args, Y) + n * integer(args, Y_N) + od * integer(args, Y_D) + lane
-                c += column * integer(args, Y_W)
+                    a = address_of_window(view(SOURCE, args), group, image + i, first_row, column)
+                a += entry.A_OFFSET
+                c = args.Y + n * args.Y_N + od * args.Y_D + lane
+                c += column * args.Y_W
                 for r in range(first_row, first_row + rows):
-                    y = c + r * integer(args, Y_H)
-                    init, init_row = (y, integer(args, Y_W)) if chunk else (integer(args, BIAS) + lane, 0)
+                    y = c + r * args.Y_H
+                    init, init_row = (y, args.Y_W) if chunk else (args.BIAS + lane, 0)
                     _row(args, part, entry, tile, last_tile, a, b, init, init_row, y)
                     a += a_row
 
@@ -176,55 +154,40 @@ def _band(args, scratch, band, group, first_block, last_block, image, images, fi
 @helper
 def group_rows(args, band, group, first_block, last_block, first, last, number):
     """Output rows `first` to ``last - 1`` (counted over all segments of all images) of some blocks of one group."""
-    height, segments, tiles = integer(args, OH), integer(args, ROW_SEGMENTS), integer(args, TILES)
+    height, segments, tiles = args.OH, args.ROW_SEGMENTS, args.TILES
     while first < last:
         image, segment = first // (height * segments), first // height % segments
         row = first % height
-        images, rows = 1, min(integer(args, ROWS_PER_BAND), height - row, last - first)
+        images, rows = 1, min(args.ROWS_PER_BAND, height - row, last - first)
         if row == 0 and rows == height:
-            images = min(integer(args, IMAGES_PER_BAND), (last - first) // height)
+            images = min(args.IMAGES_PER_BAND, (last - first) // height)
         tile, last_tile = tiles * segment // segments, tiles * (segment + 1) // segments
         column = first_column(args, tile)
         columns = first_column(args, last_tile) - column
         start = 0
-        if not reads_source(args, column, columns):
-            fill_band(args, band, group, image, images, row, rows, column, columns, number)
+        if not reads_source(view(SOURCE, args), column, columns):
+            fill_band(view(SOURCE, args), band, group, image, images, row, rows, column, columns, number)
             start = band
         _band(args, band, start, group, first_block, last_block, image, images, row, rows, tile, last_tile)
         first += images * rows
 
 
-def _driver(number):
-    revision = REVISION
-
-    def conv(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        row_tasks, block_tasks = integer(args, ROW_TASKS), integer(args, BLOCK_TASKS)
-        rows = integer(args, IMAGES) * integer(args, ROW_SEGMENTS) * integer(args, OH)
-        blocks = integer(args, BLOCKS)
-        row_task = task % row_tasks
-        block_task = task // row_tasks
-        first, last = rows * row_task // row_tasks, rows * (row_task + 1) // row_tasks
-        all_blocks = integer(args, GROUPS) * blocks
-        block, stop = all_blocks * block_task // block_tasks, all_blocks * (block_task + 1) // block_tasks
-        band = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        while block < stop:
-            group = block // blocks
-            last_block = min(stop - group * blocks, blocks)
-            group_rows(args, band, group, block - group * blocks, last_block, first, last, number)
-            block = group * blocks + last_block
-        if integer(args, STREAM):
-            fence()
-
-    return conv
-
-
-@cache
-def _compiled(itemsize):
-    return c_function(f"conv_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize]))
-
-
-def conv_address(itemsize: int) -> int:
-    """Address of the driver for numbers of `itemsize` bytes; compiled on first use."""
-    with LOCK:
-        return _compiled(itemsize).address
+@kernel(CONV)
+def conv(args, task, number):
+    """Some rows of y, of some blocks of filters."""
+    row_tasks, block_tasks = args.ROW_TASKS, args.BLOCK_TASKS
+    rows = args.IMAGES * args.ROW_SEGMENTS * args.OH
+    blocks = args.BLOCKS
+    row_task = task % row_tasks
+    block_task = task // row_tasks
+    first, last = rows * row_task // row_tasks, rows * (row_task + 1) // row_tasks
+    all_blocks = args.GROUPS * blocks
+    block, stop = all_blocks * block_task // block_tasks, all_blocks * (block_task + 1) // block_tasks
+    band = args.SCRATCH + task * args.SCRATCH_STRIDE
+    while block < stop:
+        group = block // blocks
+        last_block = min(stop - group * blocks, blocks)
+        group_rows(args, band, group, block - group * blocks, last_block, first, last, number)
+        block = group * blocks + last_block
+    if args.STREAM:
+        fence()

@@ -38,10 +38,13 @@ _DIGEST = 32  # bytes of a SHA-256
 _warned = False
 
 
-def kernel_cache(function: Any) -> Any:
-    """Cache for what is compiled from `function`; one that is always empty where no folder can be written."""
+def kernel_cache(function: Any, revision: str) -> Any:
+    """Cache for what is compiled from `function`; one that is always empty where no folder can be written.
+
+    `revision` says which state of the sources it is, helpers and all.
+    """
     try:
-        return _KernelCache(function)
+        return _KernelCache(function, revision)
     except Exception as error:  # noqa: BLE001 - Numba's look for a folder: without one, it computes all the same
         _warn_once(numba.config.CACHE_DIR or str(Path(__file__).parent / "__pycache__"), error)
         return NullCache()
@@ -50,9 +53,9 @@ def kernel_cache(function: Any) -> Any:
 class _KernelCache(FunctionCache):  # type: ignore[misc]
     """Numba's cache of one function, with other files, and no exceptions."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, revision: str) -> None:
         super().__init__(function)
-        self._cache_file = _KernelFiles(Path(self.cache_path), self._impl.filename_base)
+        self._cache_file = _KernelFiles(Path(self.cache_path), self._impl.filename_base, revision)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Kernel for a signature; None if it must be compiled."""
@@ -73,9 +76,10 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
 class _KernelFiles:
     """The files of one function: a checksum, the stamp of what it was made from, and the pickled kernel."""
 
-    def __init__(self, folder: Path, base: str) -> None:
+    def __init__(self, folder: Path, base: str, revision: str) -> None:
         self._folder = folder
         self._base = base
+        self._revision = revision
 
     def load(self, key: Any) -> Any:
         """What was saved under this key; None if nothing was, or something else."""
@@ -87,12 +91,12 @@ class _KernelFiles:
         checksum, body = content[:_DIGEST], content[_DIGEST:]
         if sha256(body).digest() != checksum:
             raise ValueError(f"{path.name} is damaged: its checksum is another")
-        return pickle.loads(body[_DIGEST:]) if body[:_DIGEST] == _stamp(key) else None
+        return pickle.loads(body[_DIGEST:]) if body[:_DIGEST] == self._stamp(key) else None
 
     def save(self, key: Any, data: Any) -> None:
         """Write a whole file under another name, then give it its own."""
         path = self._path(key)
-        body = _stamp(key) + dumps(data)
+        body = self._stamp(key) + dumps(data)
         partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
         try:
             partial.write_bytes(sha256(body).digest() + body)
@@ -108,9 +112,8 @@ class _KernelFiles:
         signature, cpu, _ = key
         return self._folder / f"{self._base}.{sha256(repr((signature, cpu)).encode()).hexdigest()[:16]}.nbc"
 
-
-def _stamp(key: Any) -> bytes:
-    return sha256(repr((numba.__version__, key)).encode()).digest()
+    def _stamp(self, key: Any) -> bytes:
+        return sha256(repr((numba.__version__, self._revision, key)).encode()).digest()
 
 
 def _warn_once(folder: str, error: Exception) -> None:

@@ -6,14 +6,15 @@
 - ``error_model="numpy"``: no branch for a division by zero.
 - Compiled code is kept on disk, in files of our own instead of those of ``cache=True`` (`disk_cache`). Numba's key
   contains the bytecode of the function and its closure, but neither the helpers and intrinsics that it calls nor the
-  jit options; therefore every cached function has `REVISION` in its closure, a hash over the sources of this package.
-  Every kernel has a name of its own, which names its file.
+  jit options; therefore `REVISION`, a hash over the sources of this package, is a part of it. Every kernel has a name
+  of its own, which names its file.
   A closure may hold numbers and strings only: a jitted function in it is pickled with an identity that is new in every
   process, so that nothing would ever be found. Hence helpers are functions of a module, and take a number of the right
   type (`ZERO`) where the code depends on the type.
 - ``forceinline=True`` for helpers: constants that are passed to them fold, as if they had been written there.
-- No signature is compiled at import: everything is built on first use, under one lock, and Ctrl-C waits until the
-  kernel is whole.
+- No signature is compiled at import: everything is built on first use (`address_of`), under one lock, and Ctrl-C waits
+  until the kernel is whole.
+- Where nothing is compiled, kernels are Python functions, and emitted LLVM IR has a readable twin (`emitted`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import numba
 import numpy as np
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
+from numba.extending import intrinsic
 
 from fastconv.interrupts import DeferredInterrupt
 from fastconv.kernels.disk_cache import kernel_cache
@@ -40,8 +42,10 @@ __all__ = [
     "REVISION",
     "ZERO",
     "Built",
+    "address_of",
     "build_log",
     "c_function",
+    "emitted",
     "helper",
     "interpreted",
     "jitted",
@@ -66,11 +70,22 @@ _OPTIONS = {"error_model": "numpy"}
 
 helper = numba.njit(forceinline=True, **_OPTIONS)  # called from kernels only
 
+# the function of a kernel, which is called in one place: without a compilation of its own, which takes as long again
+inlined = numba.njit(inline="always", **_OPTIONS)
+
 ZERO = {4: np.float32(0), 8: np.float64(0)}
 
 # NUMBA_DISABLE_JIT: kernels run as Python functions, on the readable twins of the intrinsics (`fastconv.kernels.twins`)
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 _functions: list[Callable[..., None]] = []
+
+
+def emitted(twin: Callable[..., Any], *, literal: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate what emits LLVM IR as a Numba intrinsic; `twin` stands for it where nothing is compiled.
+
+    With `literal` it is told the values of constants.
+    """
+    return lambda function: twin if INTERPRETED else intrinsic(prefer_literal=literal)(function)
 
 
 class Interpreted(NamedTuple):
@@ -109,10 +124,22 @@ def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
     function.__qualname__ = name
     with DeferredInterrupt():
         compiled: Any = CFunc(function, normalize_signature(signature), {}, dict(_OPTIONS))  # as `numba.cfunc` does
-        compiled._cache = kernel_cache(function)
+        compiled._cache = kernel_cache(function, REVISION)
         compiled.compile()
     build_log.append(Built(name, time.perf_counter() - start, compiled.cache_hits > 0))
     return compiled
+
+
+_built: dict[str, Any] = {}
+
+
+def address_of(name: str, make: Callable[[], Callable[..., None]], arguments: int = 2) -> int:
+    """Address of the C function `name` of so many integers, which `make` writes in Python; built on first use."""
+    if name not in _built:
+        with LOCK:
+            if name not in _built:
+                _built[name] = c_function(name, f"void({', '.join(['intp'] * arguments)})", make())
+    return int(_built[name].address)
 
 
 def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...], *, parallel: bool) -> Any:
@@ -123,7 +150,7 @@ def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...],
     function.__qualname__ = name
     with DeferredInterrupt():
         compiled = numba.njit(nogil=True, parallel=parallel, **_OPTIONS)(function)
-        compiled._cache = kernel_cache(function)
+        compiled._cache = kernel_cache(function, REVISION)
         compiled(*arguments)
     build_log.append(Built(name, time.perf_counter() - start, bool(sum(compiled.stats.cache_hits.values()))))
     return compiled

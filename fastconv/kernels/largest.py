@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
-from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels import twins
+from fastconv.kernels.jit import emitted
 
 __all__ = ["SPAN", "largest", "skip_others"]
 
@@ -34,7 +34,7 @@ def _any(builder, mask, lanes):
     return builder.icmp_unsigned("!=", builder.bitcast(mask, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), 0))
 
 
-@intrinsic
+@emitted(twins.largest)
 def largest(typing_context, source, spans, number):
     """Largest of ``spans * SPAN`` cells from `source` on, at least one span, or NaN where there is one."""
 
@@ -83,7 +83,7 @@ def largest(typing_context, source, spans, number):
     return number(types.intp, types.intp, number), codegen
 
 
-@intrinsic
+@emitted(twins.skip_others)
 def skip_others(typing_context, source, spans, best):
     """Spans before the first that has a cell equal to `best`, or NaN where that is NaN; `spans` where none has."""
     number = best
@@ -116,7 +116,3 @@ def skip_others(typing_context, source, spans, best):
         return span
 
     return types.intp(types.intp, types.intp, best), codegen
-
-
-if INTERPRETED:
-    from fastconv.kernels.twins import largest, skip_others

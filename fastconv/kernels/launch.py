@@ -23,8 +23,8 @@ import numba
 import numpy as np
 
 from fastconv.kernels.addresses import address
-from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, jitted
+from fastconv.kernels.blocks import Block
+from fastconv.kernels.jit import INTERPRETED, LOCK, jitted
 from fastconv.kernels.memory import call_kernel
 
 __all__ = ["Cut", "by_span", "by_tasks", "launch", "slices_of", "threading_layer"]
@@ -45,20 +45,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _launchers():
-    revision = REVISION
+def _serial(kernel, arguments, first, tasks):
+    for task in range(tasks):
+        call_kernel(kernel, arguments, first + task)
 
-    def serial(kernel, arguments, first, tasks):
-        revision  # noqa: B018 (a part of the cache key)
-        for task in range(tasks):
-            call_kernel(kernel, arguments, first + task)
 
-    def parallel(kernel, arguments, first, tasks):
-        revision  # noqa: B018 (a part of the cache key)
-        for task in numba.prange(tasks):
-            call_kernel(kernel, arguments, first + task)
-
-    return serial, parallel
+def _parallel(kernel, arguments, first, tasks):
+    for task in numba.prange(tasks):
+        call_kernel(kernel, arguments, first + task)
 
 
 _built: dict[str, Any] = {}
@@ -71,7 +65,7 @@ def _launcher(name: str) -> Any:
     except KeyError:
         with LOCK:
             if name not in _built:
-                function = _launchers()[name == "parallel"]
+                function = {"serial": _serial, "parallel": _parallel}[name]
                 _built[name] = jitted(f"launch_{name}", function, (0, 0, 0, 0), parallel=name == "parallel")
             return _built[name]
 

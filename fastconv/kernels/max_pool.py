@@ -6,10 +6,9 @@ vectorised by LLVM, and *plane* for any other strides, where it runs along an ou
 
 from __future__ import annotations
 
-from functools import cache
-
 from fastconv.kernels.best import LOWEST, beats, begin, improve, no_cell
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.memory import (
     copy_bytes,
     integer,
@@ -24,33 +23,25 @@ from fastconv.kernels.memory import (
 from fastconv.kernels.seconds import GROUP_BYTES, larger_seconds, larger_seconds_at
 from fastconv.kernels.windows import WINDOWS, D, H, W, columns, inside, last_number, window
 
-__all__ = ["max_pool_address"]
-
-_I = WINDOWS.index
-X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
-Y, Y_N, Y_C, Y_D, Y_H, Y_W = (_I[name] for name in ("Y", "Y_N", "Y_C", "Y_D", "Y_H", "Y_W"))
-INDEX, BATCH, CHANNELS, TASKS = _I["INDEX"], _I["BATCH"], _I["CHANNELS"], _I["TASKS"]
-IN_H, IN_W, OUT_D, OUT_H, OUT_W = _I["IN_H"], _I["IN_W"], _I["OUT_D"], _I["OUT_H"], _I["OUT_W"]
-K_W, S_W, PAD_W = _I["K_W"], _I["S_W"], _I["PAD_W"]
-DIL_D, DIL_H, DIL_W = _I["DIL_D"], _I["DIL_H"], _I["DIL_W"]
+__all__ = ["MAX_POOL"]
 
 
 @helper
 def _pixel_lanes(args, plane, y, index, depths, heights, ow, with_index, number):
     """One output position, all channels."""
-    channels = integer(args, CHANNELS)
+    channels = args.CHANNELS
     ds, d0, d1 = depths
     hs, h0, h1 = heights
     ws, w0, w1 = window(args, W, ow)
     is_first = True
     for kd in range(d0, d1):
-        d = ds + kd * integer(args, DIL_D)
+        d = ds + kd * args.DIL_D
         for kh in range(h0, h1):
-            h = hs + kh * integer(args, DIL_H)
+            h = hs + kh * args.DIL_H
             for kw in range(w0, w1):
-                w = ws + kw * integer(args, DIL_W)
-                x = plane + d * integer(args, X_D) + h * integer(args, X_H) + w * integer(args, X_W)
-                position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+                w = ws + kw * args.DIL_W
+                x = plane + d * args.X_D + h * args.X_H + w * args.X_W
+                position = (d * args.IN_H + h) * args.IN_W + w
                 if is_first:
                     begin(x, y, index, position, channels, with_index, number)
                     is_first = False
@@ -152,28 +143,28 @@ def _row_plane(args, plane, y, index, depths, heights, start, width, with_index,
 
     A first tap that every window sees is stored as it is; otherwise the row starts at the lowest.
     """
-    stride, y_step = integer(args, S_W), integer(args, Y_W)
+    stride, y_step = args.S_W, args.Y_W
     last = last_number(args)
     fresh = True
     for kd in range(depths[1], depths[2]):
-        d = depths[0] + kd * integer(args, DIL_D)
+        d = depths[0] + kd * args.DIL_D
         for kh in range(heights[1], heights[2]):
-            h = heights[0] + kh * integer(args, DIL_H)
-            row = plane + d * integer(args, X_D) + h * integer(args, X_H)
-            for kw in range(integer(args, K_W)):
-                left = start * stride + kw * integer(args, DIL_W) - integer(args, PAD_W)
-                first, stop = inside(left, stride, integer(args, IN_W), width)
+            h = heights[0] + kh * args.DIL_H
+            row = plane + d * args.X_D + h * args.X_H
+            for kw in range(args.K_W):
+                left = start * stride + kw * args.DIL_W - args.PAD_W
+                first, stop = inside(left, stride, args.IN_W, width)
                 w, here = left + first * stride, first * y_step
-                x, step = row + w * integer(args, X_W), stride * integer(args, X_W)
+                x, step = row + w * args.X_W, stride * args.X_W
                 if fresh and stop - first == width:
                     _copy_along(x, step, y, y_step, width, number)
                     if with_index:
-                        position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+                        position = (d * args.IN_H + h) * args.IN_W + w
                         _positions(index, y_step // size_of(number), position, stride, width)
                 else:
                     if fresh:
                         _lowest_row(y, y_step, index, width, with_index, number)
-                    position = (d * integer(args, IN_H) + h) * integer(args, IN_W) + w
+                    position = (d * args.IN_H + h) * args.IN_W + w
                     places = index + here // size_of(number) * 8
                     _tap_row(
                         x, step, last, y + here, y_step, places, position, stride, stop - first, with_index, number
@@ -183,67 +174,45 @@ def _row_plane(args, plane, y, index, depths, heights, start, width, with_index,
         _lowest_row(y, y_step, index, width, with_index, number)
 
 
-def _lanes(number, with_index):
-    revision = REVISION
-
-    def max_lanes(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        height, depth, tasks = integer(args, OUT_H), integer(args, OUT_D), integer(args, TASKS)
-        rows = integer(args, BATCH) * depth * height
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            n = row // (depth * height)
-            od, oh = row // height - n * depth, row % height
-            depths, heights = window(args, D, od), window(args, H, oh)
-            plane = integer(args, X) + n * integer(args, X_N)
-            offset = n * integer(args, Y_N) + od * integer(args, Y_D) + oh * integer(args, Y_H)
-            for ow in range(*columns(args, od * height + oh)):
-                here = offset + ow * integer(args, Y_W)
-                index = integer(args, INDEX) + here // size_of(number) * 8
-                _pixel_lanes(args, plane, integer(args, Y) + here, index, depths, heights, ow, with_index, number)
-
-    return max_lanes
+@kernel(WINDOWS, index=(False, True))
+def max_pool_lanes(args, task, number, with_index):
+    height, depth, tasks = args.OUT_H, args.OUT_D, args.TASKS
+    rows = args.BATCH * depth * height
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        n = row // (depth * height)
+        od, oh = row // height - n * depth, row % height
+        depths, heights = window(args, D, od), window(args, H, oh)
+        plane = args.X + n * args.X_N
+        offset = n * args.Y_N + od * args.Y_D + oh * args.Y_H
+        for ow in range(*columns(args, od * height + oh)):
+            here = offset + ow * args.Y_W
+            index = args.INDEX + here // size_of(number) * 8
+            _pixel_lanes(args, plane, args.Y + here, index, depths, heights, ow, with_index, number)
 
 
-def _plane(number, with_index):
-    revision = REVISION
-
-    def max_plane(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, height, depth = integer(args, CHANNELS), integer(args, OUT_H), integer(args, OUT_D)
-        rows, tasks = integer(args, BATCH) * channels * depth * height, integer(args, TASKS)
-        row = rows * task // tasks
-        oh, od, item = row % height, row // height % depth, row // (height * depth)
-        n, c = item // channels, item % channels
-        for _ in range(row, rows * (task + 1) // tasks):
-            plane = integer(args, X) + n * integer(args, X_N) + c * integer(args, X_C)
-            start, stop = columns(args, od * height + oh)
-            here = n * integer(args, Y_N) + c * integer(args, Y_C) + od * integer(args, Y_D) + oh * integer(args, Y_H)
-            here += start * integer(args, Y_W)
-            y, index = integer(args, Y) + here, integer(args, INDEX) + here // size_of(number) * 8
-            depths, heights = window(args, D, od), window(args, H, oh)
-            if start < stop:
-                _row_plane(args, plane, y, index, depths, heights, start, stop - start, with_index, number)
-            oh += 1  # counted rather than divided: rows can be short
-            if oh == height:
-                oh, od = 0, od + 1
-            if od == depth:
-                od, c = 0, c + 1
-            if c == channels:
-                c, n = 0, n + 1
-
-    return max_plane
+@kernel(WINDOWS, index=(False, True))
+def max_pool_plane(args, task, number, with_index):
+    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
+    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    row = rows * task // tasks
+    oh, od, item = row % height, row // height % depth, row // (height * depth)
+    n, c = item // channels, item % channels
+    for _ in range(row, rows * (task + 1) // tasks):
+        plane = args.X + n * args.X_N + c * args.X_C
+        start, stop = columns(args, od * height + oh)
+        here = n * args.Y_N + c * args.Y_C + od * args.Y_D + oh * args.Y_H
+        here += start * args.Y_W
+        y, index = args.Y + here, args.INDEX + here // size_of(number) * 8
+        depths, heights = window(args, D, od), window(args, H, oh)
+        if start < stop:
+            _row_plane(args, plane, y, index, depths, heights, start, stop - start, with_index, number)
+        oh += 1  # counted rather than divided: rows can be short
+        if oh == height:
+            oh, od = 0, od + 1
+        if od == depth:
+            od, c = 0, c + 1
+        if c == channels:
+            c, n = 0, n + 1
 
 
-_FORMS = {"lanes": _lanes, "plane": _plane}
-
-
-@cache
-def _compiled(form, itemsize, with_index):
-    name = f"max_pool_{form}{'_index' if with_index else ''}_f{8 * itemsize}"
-    return c_function(name, "void(intp, intp)", _FORMS[form](ZERO[itemsize], with_index))
-
-
-def max_pool_address(form: str, itemsize: int, *, with_index: bool = False) -> int:
-    """Address of a form ("lanes" or "plane") for numbers of `itemsize` bytes; compiled on first use."""
-    with LOCK:
-        return _compiled(form, itemsize, with_index).address
+MAX_POOL = {"lanes": max_pool_lanes, "plane": max_pool_plane}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels import twins
+from fastconv.kernels.jit import emitted
+from fastconv.kernels.target import host
 
 __all__ = [
     "SLIDE_ARGUMENTS",
@@ -18,6 +19,7 @@ __all__ = [
     "copy_bytes",
     "fence",
     "integer",
+    "lanes_of",
     "load",
     "load_at",
     "load_double",
@@ -36,7 +38,7 @@ TILE_ARGUMENTS = 16
 SLIDE_ARGUMENTS = 13
 
 
-@intrinsic
+@emitted(twins.integer)
 def integer(typing_context, address, index):
     """Int64 number `index` of the block at `address`."""
 
@@ -47,7 +49,7 @@ def integer(typing_context, address, index):
     return types.int64(types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.store_integer)
 def store_integer(typing_context, address, index, value):
     """Store `value` as int64 number `index` of the block at `address`."""
 
@@ -59,7 +61,7 @@ def store_integer(typing_context, address, index, value):
     return types.void(types.intp, types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.size_of)
 def size_of(typing_context, number):
     """Bytes of a floating-point number; a constant, known from its type."""
 
@@ -69,7 +71,17 @@ def size_of(typing_context, number):
     return types.int64(number), codegen
 
 
-@intrinsic
+@emitted(twins.lanes_of)
+def lanes_of(typing_context, number):
+    """Numbers in a vector of the CPU; a constant, known from the type."""
+
+    def codegen(context, builder, signature, arguments):
+        return ir.Constant(_I64, host().lanes(number.bitwidth // 8))
+
+    return types.int64(number), codegen
+
+
+@emitted(twins.load)
 def load(typing_context, address, number):
     """Floating-point number at `address`, of the type of `number`."""
 
@@ -80,7 +92,7 @@ def load(typing_context, address, number):
     return number(types.intp, number), codegen
 
 
-@intrinsic
+@emitted(twins.store)
 def store(typing_context, address, value):
     """Store a floating-point number at `address`."""
 
@@ -92,7 +104,7 @@ def store(typing_context, address, value):
     return types.void(types.intp, value), codegen
 
 
-@intrinsic
+@emitted(twins.load_at)
 def load_at(typing_context, address, index, number):
     """Floating-point number `index` of those at `address`, of the type of `number`.
 
@@ -106,7 +118,7 @@ def load_at(typing_context, address, index, number):
     return number(types.intp, types.intp, number), codegen
 
 
-@intrinsic
+@emitted(twins.store_at)
 def store_at(typing_context, address, index, value):
     """Store a floating-point number as number `index` of those at `address`."""
 
@@ -118,22 +130,7 @@ def store_at(typing_context, address, index, value):
     return types.void(types.intp, types.intp, value), codegen
 
 
-@intrinsic(prefer_literal=True)
-def store_zero(typing_context, address, itemsize):
-    """Store zero as a floating-point number of `itemsize` bytes (a literal 4 or 8) at `address`."""
-    if not isinstance(itemsize, types.IntegerLiteral):
-        return None
-
-    def codegen(context, builder, signature, arguments):
-        kind = ir.FloatType() if itemsize.literal_value == 4 else ir.DoubleType()
-        pointer = builder.inttoptr(arguments[0], kind.as_pointer())
-        builder.store(ir.Constant(kind, 0.0), pointer, align=itemsize.literal_value)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, itemsize), codegen
-
-
-@intrinsic
+@emitted(twins.copy_bytes)
 def copy_bytes(typing_context, target, source, count):
     """Copy `count` bytes between addresses that do not overlap."""
 
@@ -147,7 +144,7 @@ def copy_bytes(typing_context, target, source, count):
     return types.void(types.intp, types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.clear_bytes)
 def clear_bytes(typing_context, target, count):
     """Set `count` bytes to zero."""
 
@@ -159,7 +156,7 @@ def clear_bytes(typing_context, target, count):
     return types.void(types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.fence)
 def fence(typing_context):
     """Make every store so far visible before any later one: stores past the caches are not in order by themselves."""
 
@@ -170,7 +167,7 @@ def fence(typing_context):
     return types.void(), codegen
 
 
-@intrinsic
+@emitted(twins.prefetch)
 def prefetch(typing_context, address):
     """Ask for the cache line at an address; never faults."""
 
@@ -185,7 +182,7 @@ def prefetch(typing_context, address):
     return types.void(types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.load_double)
 def load_double(typing_context, address, index):
     """Float64 number `index` of the block at `address`."""
 
@@ -196,7 +193,7 @@ def load_double(typing_context, address, index):
     return types.float64(types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.store_double)
 def store_double(typing_context, address, index, value):
     """Store `value` as float64 number `index` of the block at `address`."""
 
@@ -208,7 +205,7 @@ def store_double(typing_context, address, index, value):
     return types.void(types.intp, types.intp, types.float64), codegen
 
 
-@intrinsic
+@emitted(twins.store_number)
 def store_number(typing_context, address, value, number):
     """Store a float64 at `address`, rounded to the type of `number`."""
 
@@ -222,7 +219,7 @@ def store_number(typing_context, address, value, number):
     return types.void(types.intp, types.float64, number), codegen
 
 
-@intrinsic
+@emitted(twins.store_number_at)
 def store_number_at(typing_context, address, index, value, number):
     """Store a float64, rounded to the type of `number`, as number `index` of those at `address`."""
 
@@ -241,7 +238,7 @@ def _call(builder, arguments):
     builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
 
 
-@intrinsic
+@emitted(twins.call_kernel)
 def call_kernel(typing_context, kernel, arguments_address, task):
     """Call the kernel at an address with ``(arguments, task)``."""
 
@@ -252,7 +249,7 @@ def call_kernel(typing_context, kernel, arguments_address, task):
     return types.void(types.intp, types.intp, types.intp), codegen
 
 
-@intrinsic
+@emitted(twins.call_tile)
 def call_tile(
     typing_context, tile,
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
@@ -266,7 +263,7 @@ def call_tile(
     return types.void(*[types.intp] * (TILE_ARGUMENTS + 1)), codegen
 
 
-@intrinsic
+@emitted(twins.call_slide)
 def call_slide(typing_context, slide, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail):
     """Call the micro-kernel at an address; the arguments are those of `fastconv.kernels.slide`."""
 
@@ -275,26 +272,3 @@ def call_slide(typing_context, slide, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a1
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * (SLIDE_ARGUMENTS + 1)), codegen
-
-
-if INTERPRETED:
-    from fastconv.kernels.twins import (
-        call_kernel,
-        call_slide,
-        call_tile,
-        clear_bytes,
-        copy_bytes,
-        fence,
-        integer,
-        load,
-        load_at,
-        load_double,
-        prefetch,
-        size_of,
-        store,
-        store_at,
-        store_double,
-        store_integer,
-        store_number,
-        store_number_at,
-    )

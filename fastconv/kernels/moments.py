@@ -11,14 +11,12 @@ of tasks, nor on the order in which the numbers lie in memory.
 
 from __future__ import annotations
 
-from functools import cache
-
-from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
+from fastconv.kernels.blocks import Block
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.memory import (
     clear_bytes,
     copy_bytes,
-    integer,
     load,
     load_at,
     load_double,
@@ -30,17 +28,11 @@ from fastconv.kernels.memory import (
 from fastconv.kernels.reductions import PRODUCTS, SQUARES, SUM, VECTORS, reduce_columns, reduce_run
 from fastconv.kernels.target import host
 
-__all__ = ["BLOCK", "MOMENTS", "SCRATCH_BYTES", "moments_address"]
+__all__ = ["BLOCK", "MOMENTS", "SCRATCH_BYTES", "FORMS"]
 
 # Units are groups of GROUP images, or one of PIECES pieces of an image; unit u has two rows of CHANNELS float64 results
 # at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE.
 MOMENTS = Block("X DY MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS")
-_I = MOMENTS.index
-X, DY, MEAN, MEAN_IMAGE, BATCH, CHANNELS = (
-    _I["X"], _I["DY"], _I["MEAN"], _I["MEAN_IMAGE"], _I["BATCH"], _I["CHANNELS"],
-)  # fmt: skip
-PIXELS, GROUP, PIECES, OUT = _I["PIXELS"], _I["GROUP"], _I["PIECES"], _I["OUT"]
-SCRATCH, SCRATCH_STRIDE, TASKS = _I["SCRATCH"], _I["SCRATCH_STRIDE"], _I["TASKS"]
 
 BLOCK = 2**10  # numbers of a channel: with 256 bytes of channels it is in the L2 cache
 COLUMN_BYTES = VECTORS * host().vector_bytes  # of the columns that are summed at once
@@ -72,83 +64,73 @@ def _merge(out, second, count, shift, total, squares, done):
 @helper
 def _unit(args, unit):
     """(first image, images, first pixel, stop) of a unit."""
-    group, pieces, pixels = integer(args, GROUP), integer(args, PIECES), integer(args, PIXELS)
+    group, pieces, pixels = args.GROUP, args.PIECES, args.PIXELS
     image, piece, blocks = unit // pieces * group, unit % pieces, (pixels + BLOCK - 1) // BLOCK
     stop = min(pixels, blocks * (piece + 1) // pieces * BLOCK)
-    return image, min(group, integer(args, BATCH) - image), blocks * piece // pieces * BLOCK, stop
+    return image, min(group, args.BATCH - image), blocks * piece // pieces * BLOCK, stop
 
 
 @helper
 def _units(args):
-    group = integer(args, GROUP)
-    return (integer(args, BATCH) + group - 1) // group * integer(args, PIECES)
+    group = args.GROUP
+    return (args.BATCH + group - 1) // group * args.PIECES
 
 
-def _rows(number):
-    revision = REVISION
-
-    def moments_rows(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, pixels, item, tasks = (
-            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
-        )  # fmt: skip
-        items, step = _units(args) * channels, channels * pixels * item
-        scratch = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        mean = scratch + 2 * item
-        unit, c = items * task // tasks // channels, items * task // tasks % channels
-        image, images, start, stop = _unit(args, unit)
-        for _ in range(items * task // tasks, items * (task + 1) // tasks):
-            if c == channels:  # counted rather than divided: planes can be short
-                unit, c = unit + 1, 0
-                image, images, start, stop = _unit(args, unit)
-            out = integer(args, OUT) + (unit * 2 * channels + c) * 8
-            second, done = out + channels * 8, 0
-            for first in range(start, stop, BLOCK):
-                length = min(BLOCK, stop - first)
-                count, x = length * images, integer(args, X) + image * step + (c * pixels + first) * item
-                reduce_run(SUM, number, x, x, x, length, images, step, scratch)
-                store_number(mean, load(scratch, number) / count, number)
-                reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
-                shift = float(load(mean, number))
-                total, squares = float(load(scratch, number)), float(load(scratch + item, number))
-                if done:
-                    _merge(out, second, count, shift, total, squares, done)
-                else:
-                    _begin(out, second, count, shift, total, squares)
-                done += count
-            c += 1
-
-    return moments_rows
+@kernel(MOMENTS)
+def moments_rows(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    items, step = _units(args) * channels, channels * pixels * item
+    scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
+    mean = scratch + 2 * item
+    unit, c = items * task // tasks // channels, items * task // tasks % channels
+    image, images, start, stop = _unit(args, unit)
+    for _ in range(items * task // tasks, items * (task + 1) // tasks):
+        if c == channels:  # counted rather than divided: planes can be short
+            unit, c = unit + 1, 0
+            image, images, start, stop = _unit(args, unit)
+        out = args.OUT + (unit * 2 * channels + c) * 8
+        second, done = out + channels * 8, 0
+        for first in range(start, stop, BLOCK):
+            length = min(BLOCK, stop - first)
+            count, x = length * images, args.X + image * step + (c * pixels + first) * item
+            reduce_run(SUM, number, x, x, x, length, images, step, scratch)
+            store_number(mean, load(scratch, number) / count, number)
+            reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
+            shift = float(load(mean, number))
+            total, squares = float(load(scratch, number)), float(load(scratch + item, number))
+            if done:
+                _merge(out, second, count, shift, total, squares, done)
+            else:
+                _begin(out, second, count, shift, total, squares)
+            done += count
+        c += 1
 
 
-def _rows_backward(number):
-    revision = REVISION
-
-    def moments_rows_backward(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, pixels, item, tasks = (
-            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
-        )  # fmt: skip
-        items, step = _units(args) * channels, channels * pixels * item
-        scratch = integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        unit, c = items * task // tasks // channels, items * task // tasks % channels
-        image, images, start, stop = _unit(args, unit)
-        for _ in range(items * task // tasks, items * (task + 1) // tasks):
-            if c == channels:  # counted rather than divided: planes can be short
-                unit, c = unit + 1, 0
-                image, images, start, stop = _unit(args, unit)
-            mean, total, product = integer(args, MEAN) + image * integer(args, MEAN_IMAGE) + c * item, 0.0, 0.0
-            for first in range(start, stop, BLOCK):
-                here, length = image * step + (c * pixels + first) * item, min(BLOCK, stop - first)
-                x, dy = integer(args, X) + here, integer(args, DY) + here
-                reduce_run(PRODUCTS, number, x, dy, mean, length, images, step, scratch)
-                total += load(scratch, number)
-                product += load(scratch + item, number)
-            store_double(integer(args, OUT) + (unit * 2 * channels + c) * 8, 0, total)
-            store_double(integer(args, OUT) + (unit * 2 * channels + c) * 8, channels, product)
-            c += 1
-
-    return moments_rows_backward
+@kernel(MOMENTS)
+def moments_rows_backward(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    items, step = _units(args) * channels, channels * pixels * item
+    scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
+    unit, c = items * task // tasks // channels, items * task // tasks % channels
+    image, images, start, stop = _unit(args, unit)
+    for _ in range(items * task // tasks, items * (task + 1) // tasks):
+        if c == channels:  # counted rather than divided: planes can be short
+            unit, c = unit + 1, 0
+            image, images, start, stop = _unit(args, unit)
+        mean, total, product = args.MEAN + image * args.MEAN_IMAGE + c * item, 0.0, 0.0
+        for first in range(start, stop, BLOCK):
+            here, length = image * step + (c * pixels + first) * item, min(BLOCK, stop - first)
+            x, dy = args.X + here, args.DY + here
+            reduce_run(PRODUCTS, number, x, dy, mean, length, images, step, scratch)
+            total += load(scratch, number)
+            product += load(scratch + item, number)
+        store_double(args.OUT + (unit * 2 * channels + c) * 8, 0, total)
+        store_double(args.OUT + (unit * 2 * channels + c) * 8, channels, product)
+        c += 1
 
 
 @helper
@@ -245,83 +227,62 @@ def _end_block(out, channels, some, count, mean, totals, done, number):
             _begin(out + c * 8, second + c * 8, count, shift, total, deviations)
 
 
-def _columns(number):
-    revision = REVISION
-
-    def moments_columns(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, pixels, item, tasks = (
-            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
-        )  # fmt: skip
-        pixel, most = channels * item, COLUMN_BYTES // item
-        step, chunks = pixels * pixel, (channels + most - 1) // most
-        items, sums = _units(args) * chunks, integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        mean = sums + 2 * TABLE_BYTES
-        for i in range(items * task // tasks, items * (task + 1) // tasks):
-            unit, c = i // chunks, i % chunks * most
-            some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
-            out, done = integer(args, OUT) + (unit * 2 * channels + c) * 8, 0
-            for first in range(start, stop, BLOCK):
-                length = min(BLOCK, stop - first)
-                count, x = length * images, integer(args, X) + image * step + first * pixel + c * item
-                _block(SUM, x, x, x, sums, length, images, step, pixel, some, number)
-                for k in range(some):
-                    store_number(mean + k * item, load(sums + k * item, number) / count, number)
-                if channels == some:
-                    _repeat(mean, some, _residues(length, number), number)
-                _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, number)
-                _end_block(out, channels, some, count, mean, sums, done, number)
-                done += count
-
-    return moments_columns
-
-
-def _columns_backward(number):
-    revision = REVISION
-
-    def moments_columns_backward(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        channels, pixels, item, tasks = (
-            integer(args, CHANNELS), integer(args, PIXELS), size_of(number), integer(args, TASKS)
-        )  # fmt: skip
-        pixel, most = channels * item, COLUMN_BYTES // item
-        step, chunks = pixels * pixel, (channels + most - 1) // most
-        items, sums = _units(args) * chunks, integer(args, SCRATCH) + task * integer(args, SCRATCH_STRIDE)
-        mean = sums + 2 * TABLE_BYTES
-        for i in range(items * task // tasks, items * (task + 1) // tasks):
-            unit, c = i // chunks, i % chunks * most
-            some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
-            out = integer(args, OUT) + (unit * 2 * channels + c) * 8
-            copy_bytes(mean, integer(args, MEAN) + image * integer(args, MEAN_IMAGE) + c * item, some * item)
+@kernel(MOMENTS)
+def moments_columns(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    pixel, most = channels * item, COLUMN_BYTES // item
+    step, chunks = pixels * pixel, (channels + most - 1) // most
+    items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE
+    mean = sums + 2 * TABLE_BYTES
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        unit, c = i // chunks, i % chunks * most
+        some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
+        out, done = args.OUT + (unit * 2 * channels + c) * 8, 0
+        for first in range(start, stop, BLOCK):
+            length = min(BLOCK, stop - first)
+            count, x = length * images, args.X + image * step + first * pixel + c * item
+            _block(SUM, x, x, x, sums, length, images, step, pixel, some, number)
+            for k in range(some):
+                store_number(mean + k * item, load(sums + k * item, number) / count, number)
             if channels == some:
-                _repeat(mean, some, most, number)
-            for first in range(start, stop, BLOCK):
-                here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
-                x, dy = integer(args, X) + here, integer(args, DY) + here
-                _block(PRODUCTS, x, dy, mean, sums, length, images, step, pixel, some, number)
-                for k in range(some):
-                    for j in range(2):
-                        before = load_double(out, j * channels + k) if first > start else 0.0
-                        more = load(sums + j * TABLE_BYTES + k * item, number)
-                        store_double(out, j * channels + k, before + more)
-
-    return moments_columns_backward
+                _repeat(mean, some, _residues(length, number), number)
+            _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, number)
+            _end_block(out, channels, some, count, mean, sums, done, number)
+            done += count
 
 
-_FORMS = {
-    "rows": _rows,
-    "columns": _columns,
-    "rows_backward": _rows_backward,
-    "columns_backward": _columns_backward,
+@kernel(MOMENTS)
+def moments_columns_backward(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    pixel, most = channels * item, COLUMN_BYTES // item
+    step, chunks = pixels * pixel, (channels + most - 1) // most
+    items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE
+    mean = sums + 2 * TABLE_BYTES
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        unit, c = i // chunks, i % chunks * most
+        some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
+        out = args.OUT + (unit * 2 * channels + c) * 8
+        copy_bytes(mean, args.MEAN + image * args.MEAN_IMAGE + c * item, some * item)
+        if channels == some:
+            _repeat(mean, some, most, number)
+        for first in range(start, stop, BLOCK):
+            here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
+            x, dy = args.X + here, args.DY + here
+            _block(PRODUCTS, x, dy, mean, sums, length, images, step, pixel, some, number)
+            for k in range(some):
+                for j in range(2):
+                    before = load_double(out, j * channels + k) if first > start else 0.0
+                    more = load(sums + j * TABLE_BYTES + k * item, number)
+                    store_double(out, j * channels + k, before + more)
+
+
+FORMS = {
+    "rows": moments_rows,
+    "columns": moments_columns,
+    "rows_backward": moments_rows_backward,
+    "columns_backward": moments_columns_backward,
 }
-
-
-@cache
-def _compiled(form, itemsize):
-    return c_function(f"moments_{form}_f{8 * itemsize}", "void(intp, intp)", _FORMS[form](ZERO[itemsize]))
-
-
-def moments_address(form: str, itemsize: int) -> int:
-    """Address of "rows", "columns", "rows_backward" or "columns_backward"; compiled on first use."""
-    with LOCK:
-        return _compiled(form, itemsize).address

@@ -6,39 +6,33 @@ those of a row (planes: one channel each), or there is one for every number of a
 
 from __future__ import annotations
 
-from functools import cache
-
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from fastconv.kernels.arguments import Block
+from fastconv.kernels import twins
+from fastconv.kernels.blocks import Block
 from fastconv.kernels.emitter import Emitter
-from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, ZERO, c_function
-from fastconv.kernels.memory import integer, size_of
+from fastconv.kernels.jit import emitted
+from fastconv.kernels.kernel import kernel
+from fastconv.kernels.memory import size_of
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import Tile
 
-__all__ = ["NORMALIZE", "normalize_address"]
+__all__ = ["NORMALIZE", "normalize"]
 
 # ROWS rows of LENGTH numbers. The factors of row r are number r // REPEAT % PERIOD of their tables, or with `columns`
 # LENGTH numbers at that place. OUT is y or dx.
 NORMALIZE = Block("X DY OUT MEAN SCALE SLOPE SHIFT REPEAT PERIOD ROWS LENGTH TASKS")
-_I = NORMALIZE.index
-X, DY, OUT, MEAN, SCALE = _I["X"], _I["DY"], _I["OUT"], _I["MEAN"], _I["SCALE"]
-SLOPE, SHIFT, REPEAT, PERIOD = _I["SLOPE"], _I["SHIFT"], _I["REPEAT"], _I["PERIOD"]
-ROWS, LENGTH, TASKS = _I["ROWS"], _I["LENGTH"], _I["TASKS"]
 
-FORWARD, BACKWARD = 0, 1
 _I64 = ir.IntType(64)
 
 
-@intrinsic(prefer_literal=True)
-def normalize_run(typing_context, kind, columns, number, x, dy, out, mean, scale, slope, shift, count):
+@emitted(twins.normalize_run, literal=True)
+def normalize_run(typing_context, backward, columns, number, x, dy, out, mean, scale, slope, shift, count):
     """One row of `count` numbers; `columns` says whether every number has factors of its own."""
-    if not isinstance(kind, types.IntegerLiteral) or not isinstance(columns, types.IntegerLiteral):
+    if not isinstance(backward, types.Literal) or not isinstance(columns, types.Literal):
         return None
-    item, backward, lanewise = number.bitwidth // 8, bool(kind.literal_value), bool(columns.literal_value)
+    item, is_backward, lanewise = number.bitwidth // 8, backward.literal_value, columns.literal_value
 
     def codegen(context, builder, signature, arguments):
         x_, dy_, out_, *tables, count_ = arguments[3:]
@@ -52,7 +46,7 @@ def normalize_run(typing_context, kind, columns, number, x, dy, out, mean, scale
                 factors = [emit.load_vector(builder.add(table, offset), 0) for table in tables]
             mean_, scale_, slope_, shift_ = factors
             result = builder.fsub(emit.load_vector(builder.add(x_, offset), 0), mean_)
-            if backward:
+            if is_backward:
                 result = emit.multiply_add(result, slope_, shift_)
                 result = emit.multiply_add(emit.load_vector(builder.add(dy_, offset), 0), scale_, result)
             else:
@@ -68,41 +62,20 @@ def normalize_run(typing_context, kind, columns, number, x, dy, out, mean, scale
             vector(Emitter(builder, Tile(0, 1, 1, lanes, item, 1), rest), builder.mul(done, ir.Constant(_I64, item)))
         return context.get_dummy_value()
 
-    return types.void(kind, columns, number, *[types.intp] * 8), codegen
+    return types.void(backward, columns, number, *[types.intp] * 8), codegen
 
 
-if INTERPRETED:
-    from fastconv.kernels.twins import normalize_run
-
-
-def _driver(number, kind, columns):
-    revision = REVISION
-
-    def normalize(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        rows, length, tasks, item = integer(args, ROWS), integer(args, LENGTH), integer(args, TASKS), size_of(number)
-        entry = length * item if columns else item
-        for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-            offset = row * length * item
-            place = row // integer(args, REPEAT) % integer(args, PERIOD) * entry
-            normalize_run(
-                kind, columns, number,
-                integer(args, X) + offset, integer(args, DY) + offset, integer(args, OUT) + offset,
-                integer(args, MEAN) + place, integer(args, SCALE) + place,
-                integer(args, SLOPE) + place, integer(args, SHIFT) + place, length,
-            )  # fmt: skip
-
-    return normalize
-
-
-@cache
-def _compiled(backward, columns, itemsize):
-    kind, lanewise = BACKWARD if backward else FORWARD, int(columns)
-    name = f"normalize_{'columns' if columns else 'rows'}{'_backward' if backward else ''}_f{8 * itemsize}"
-    return c_function(name, "void(intp, intp)", _driver(ZERO[itemsize], kind, lanewise))
-
-
-def normalize_address(itemsize: int, *, columns: bool, backward: bool) -> int:
-    """Address of the driver; compiled on first use."""
-    with LOCK:
-        return _compiled(backward, columns, itemsize).address
+@kernel(NORMALIZE, columns=(False, True), backward=(False, True))
+def normalize(args, task, number, columns, backward):
+    """Some of the rows."""
+    rows, length, tasks, item = args.ROWS, args.LENGTH, args.TASKS, size_of(number)
+    entry = length * item if columns else item
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        offset = row * length * item
+        place = row // args.REPEAT % args.PERIOD * entry
+        normalize_run(
+            backward, columns, number,
+            args.X + offset, args.DY + offset, args.OUT + offset,
+            args.MEAN + place, args.SCALE + place,
+            args.SLOPE + place, args.SHIFT + place, length,
+        )  # fmt: skip

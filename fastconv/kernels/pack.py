@@ -15,15 +15,13 @@ planes               channels           pixel -> pixel                      bloc
 
 from __future__ import annotations
 
-from functools import cache
-
-from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, load, prefetch, size_of, store
-from fastconv.kernels.target import host
+from fastconv.kernels.blocks import Block
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
+from fastconv.kernels.memory import integer, lanes_of, load, prefetch, size_of, store
 from fastconv.kernels.transpose import transpose_block
 
-__all__ = ["PACK", "pack_address"]
+__all__ = ["PACK", "pack"]
 
 PACK = Block(
     """
@@ -31,26 +29,19 @@ PACK = Block(
     LANES TARGET TARGET_GROUP GROUPS BLOCKS WIDTH LAST_WIDTH LINES LINE_BYTES PADDED TASKS
 """
 )
-_I = PACK.index
-SOURCE, SOURCE_GROUP, ROWS, ADJACENT = _I["SOURCE"], _I["SOURCE_GROUP"], _I["ROWS"], _I["ADJACENT"]
-COLUMNS, ALL_COLUMNS, TABLE = _I["COLUMNS"], _I["ALL_COLUMNS"], _I["TABLE"]
-OUTER, OUTER_BYTES, OUTER_LINES, LANES = _I["OUTER"], _I["OUTER_BYTES"], _I["OUTER_LINES"], _I["LANES"]
-TARGET, TARGET_GROUP, GROUPS, BLOCKS = _I["TARGET"], _I["TARGET_GROUP"], _I["GROUPS"], _I["BLOCKS"]
-WIDTH, LAST_WIDTH, LINES = _I["WIDTH"], _I["LAST_WIDTH"], _I["LINES"]
-LINE_BYTES, PADDED, TASKS = _I["LINE_BYTES"], _I["PADDED"], _I["TASKS"]
 
 
 @helper
 def few_rows(args, source, first, columns, target, step, rows, padded, number):
     """The readable form: fewer rows than a vector has lanes, or rows of a few numbers."""
     itemsize = size_of(number)
-    table, offsets = integer(args, TABLE), integer(args, ROWS) + 8 * first
+    table, offsets = args.TABLE, args.ROWS + 8 * first
     for j in range(columns):
         line = integer(table, j)
         if line < 0:
             continue
         place, origin = target + line * step, source + j * itemsize
-        if integer(args, ADJACENT):  # the rows are neighbours: a copy, which LLVM vectorises
+        if args.ADJACENT:  # the rows are neighbours: a copy, which LLVM vectorises
             start = origin + integer(offsets, 0)
             for i in range(rows):
                 store(place + i * itemsize, load(start + i * itemsize, number))
@@ -62,56 +53,41 @@ def few_rows(args, source, first, columns, target, step, rows, padded, number):
 
 
 @helper
-def one_block(args, source, first_row, target, columns, lanes, width, step, vector, number):
+def one_block(args, source, first_row, target, columns, lanes, width, step, number):
     """All columns of one block of lanes, a vector of rows at a time."""
-    itemsize = size_of(number)
+    itemsize, vector = size_of(number), lanes_of(number)
     for first in range(0, width, vector):
         rows = min(vector, lanes - first)
         place, row = target + first * itemsize, first_row + first
         if rows < vector or columns < 4:
-            padded = vector if integer(args, PADDED) else rows
+            padded = vector if args.PADDED else rows
             few_rows(args, source, row, columns, place, step, rows, padded, number)
             continue
-        offsets = integer(args, ROWS) + 8 * row
+        offsets = args.ROWS + 8 * row
         for j in range(0, columns, vector):
-            count, table = min(vector, columns - j), integer(args, TABLE) + 8 * j
+            count, table = min(vector, columns - j), args.TABLE + 8 * j
             ahead = source + (columns + j) * itemsize  # the next numbers of these rows, which are far apart in memory
             for i in range(vector):
                 prefetch(ahead + integer(offsets, i))
             transpose_block(number, source + j * itemsize, offsets, count, place, table, step)
 
 
-def _driver(number, vector):
-    revision = REVISION
-
-    def pack(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        itemsize = size_of(number)
-        blocks, outer, tasks = integer(args, BLOCKS), integer(args, OUTER), integer(args, TASKS)
-        total = integer(args, GROUPS) * blocks * outer
-        for item in range(total * task // tasks, total * (task + 1) // tasks):
-            group = item // (blocks * outer)
-            block = item // outer % blocks
-            k = item % outer
-            width = integer(args, LAST_WIDTH) if block == blocks - 1 else integer(args, WIDTH)
-            first = block * integer(args, WIDTH)
-            lanes = min(width, integer(args, LANES) - first)
-            step = integer(args, LINE_BYTES) if integer(args, LINE_BYTES) else width * itemsize
-            source = integer(args, SOURCE) + group * integer(args, SOURCE_GROUP) + k * integer(args, OUTER_BYTES)
-            target = integer(args, TARGET) + group * integer(args, TARGET_GROUP)
-            target += first * integer(args, LINES) * itemsize + k * integer(args, OUTER_LINES) * step
-            columns = min(integer(args, COLUMNS), integer(args, ALL_COLUMNS) - k * integer(args, COLUMNS))
-            one_block(args, source, first, target, columns, lanes, width, step, vector, number)
-
-    return pack
-
-
-@cache
-def _compiled(itemsize):
-    return c_function(f"pack_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize], host().lanes(itemsize)))
-
-
-def pack_address(itemsize: int) -> int:
-    """Address of the driver for numbers of `itemsize` bytes; compiled on first use."""
-    with LOCK:
-        return _compiled(itemsize).address
+@kernel(PACK)
+def pack(args, task, number):
+    """Some columns of some blocks."""
+    itemsize = size_of(number)
+    blocks, outer, tasks = args.BLOCKS, args.OUTER, args.TASKS
+    total = args.GROUPS * blocks * outer
+    for item in range(total * task // tasks, total * (task + 1) // tasks):
+        group = item // (blocks * outer)
+        block = item // outer % blocks
+        k = item % outer
+        width = args.LAST_WIDTH if block == blocks - 1 else args.WIDTH
+        first = block * args.WIDTH
+        lanes = min(width, args.LANES - first)
+        step = args.LINE_BYTES if args.LINE_BYTES else width * itemsize
+        source = args.SOURCE + group * args.SOURCE_GROUP + k * args.OUTER_BYTES
+        target = args.TARGET + group * args.TARGET_GROUP
+        target += first * args.LINES * itemsize + k * args.OUTER_LINES * step
+        columns = min(args.COLUMNS, args.ALL_COLUMNS - k * args.COLUMNS)
+        one_block(args, source, first, target, columns, lanes, width, step, number)

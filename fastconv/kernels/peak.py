@@ -7,27 +7,24 @@ chains must be under way for every cycle to be used. Three quarters of the vecto
 
 from __future__ import annotations
 
-from functools import cache
-
+import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
-from fastconv.kernels.arguments import Block
+from fastconv.kernels.blocks import Block
 from fastconv.kernels.emitter import Emitter
-from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, ZERO, c_function
-from fastconv.kernels.memory import integer
+from fastconv.kernels.jit import emitted
+from fastconv.kernels.kernel import kernel
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import Tile
+from fastconv.kernels.twins import load, matrix
 
-__all__ = ["PEAK", "chains", "peak_address", "repeat_flops"]
+__all__ = ["PEAK", "chains", "peak", "repeat_flops"]
 
 _I64 = ir.IntType(64)
 
 # factor, term: addresses of a number; result: address of one vector for each task
 PEAK = Block("REPEATS FACTOR TERM RESULT RESULT_STEP")
-REPEATS, FACTOR, TERM = PEAK.index["REPEATS"], PEAK.index["FACTOR"], PEAK.index["TERM"]
-RESULT, RESULT_STEP = PEAK.index["RESULT"], PEAK.index["RESULT_STEP"]
 
 
 def chains() -> int:
@@ -40,7 +37,16 @@ def repeat_flops(itemsize: int) -> int:
     return 2 * chains() * host().lanes(itemsize)
 
 
-@intrinsic
+def _chains_in_python(number, repeats, factor, term, result):
+    """The readable twin of `multiply_add_chains`."""
+    item = number.itemsize
+    sums = np.arange(1, chains() + 1, dtype=type(number))
+    for _ in range(repeats):
+        sums = sums * load(factor, number) + load(term, number)
+    matrix(result, (host().lanes(item),), (item,), item)[...] = sums.sum()
+
+
+@emitted(_chains_in_python)
 def multiply_add_chains(typing_context, number, repeats, factor, term, result):
     """``sum[c] = sum[c] * factor + term`` in every chain c, `repeats` times; their sum goes to `result`.
 
@@ -76,27 +82,8 @@ def multiply_add_chains(typing_context, number, repeats, factor, term, result):
     return types.void(number, types.intp, types.intp, types.intp, types.intp), codegen
 
 
-if INTERPRETED:
-    from fastconv.kernels.twins import multiply_add_chains
-
-
-def _kernel(number):
-    revision = REVISION
-
-    def peak(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        result = integer(args, RESULT) + task * integer(args, RESULT_STEP)
-        multiply_add_chains(number, integer(args, REPEATS), integer(args, FACTOR), integer(args, TERM), result)
-
-    return peak
-
-
-@cache
-def _compiled(itemsize):
-    return c_function(f"peak_f{8 * itemsize}", "void(intp, intp)", _kernel(ZERO[itemsize]))
-
-
-def peak_address(itemsize: int) -> int:
-    """Address of the kernel for numbers of `itemsize` bytes; compiled on first use."""
-    with LOCK:
-        return _compiled(itemsize).address
+@kernel(PEAK)
+def peak(args, task, number):
+    """All chains of one thread."""
+    result = args.RESULT + task * args.RESULT_STEP
+    multiply_add_chains(number, args.REPEATS, args.FACTOR, args.TERM, result)

@@ -10,19 +10,19 @@ With y = t^(1/p), t the sum of the p-th powers of a window, the four maps are
 
 from __future__ import annotations
 
-from functools import cache
 from math import sqrt
 
 import numpy as np
 
-from fastconv.kernels.arguments import Block
-from fastconv.kernels.jit import LOCK, REVISION, ZERO, c_function, helper
-from fastconv.kernels.memory import integer, load_at, load_double, store_double, store_number_at
+from fastconv.kernels.blocks import Block
+from fastconv.kernels.jit import helper
+from fastconv.kernels.kernel import kernel
+from fastconv.kernels.memory import load_at, load_double, store_double, store_number_at
 
-__all__ = ["EXPONENTS", "POWERS", "ROOTS", "powers_address"]
+__all__ = ["EXPONENTS", "POWERS", "ROOTS", "powers"]
 
 POWERS = Block("A B Y COUNT TASKS")
-A, B, Y, COUNT, TASKS = range(len(POWERS.names))
+POWER, ROOT, SHARE, SLOPE = 0, 1, 2, 3
 EXPONENTS = (1, 2, 3, 4)  # products and square roots do
 ROOTS = (1, 2, 4)  # those whose root is one of them
 
@@ -70,33 +70,17 @@ def slope(x, p):
     return x * abs(x) if p == 3 else x * x * x
 
 
-def _driver(number, form, p):
-    revision = REVISION
-    is_power, is_root, is_share = form == "power", form == "root", form == "share"
-
-    def powers(args, task):
-        revision  # noqa: B018 (a part of the cache key)
-        count, tasks = integer(args, COUNT), integer(args, TASKS)
-        a, b, y = integer(args, A), integer(args, B), integer(args, Y)
-        for i in range(count * task // tasks, count * (task + 1) // tasks):
-            if is_power:
-                store_double(y, i, power(abs(np.float64(load_at(a, i, number))), p))
-            elif is_root:
-                store_number_at(y, i, root(load_double(a, i), p), number)
-            elif is_share:
-                store_double(y, i, share(np.float64(load_at(a, i, number)), load_double(b, i), p))
-            else:
-                store_number_at(y, i, load_double(b, i) * slope(np.float64(load_at(a, i, number)), p), number)
-
-    return powers
-
-
-@cache
-def _compiled(form, itemsize, p):
-    return c_function(f"powers_{form}_{p}_f{8 * itemsize}", "void(intp, intp)", _driver(ZERO[itemsize], form, p))
-
-
-def powers_address(form: str, itemsize: int, p: int) -> int:
-    """Address of "power", "root", "share" or "slope" for one of `EXPONENTS`; compiled on first use."""
-    with LOCK:
-        return _compiled(form, itemsize, p).address
+@kernel(POWERS, form={"power": POWER, "root": ROOT, "share": SHARE, "slope": SLOPE}, p=(2,))
+def powers(args, task, number, form, p):
+    """One of the four maps, for one of `EXPONENTS`."""
+    count, tasks = args.COUNT, args.TASKS
+    a, b, y = args.A, args.B, args.Y
+    for i in range(count * task // tasks, count * (task + 1) // tasks):
+        if form == POWER:
+            store_double(y, i, power(abs(np.float64(load_at(a, i, number))), p))
+        elif form == ROOT:
+            store_number_at(y, i, root(load_double(a, i), p), number)
+        elif form == SHARE:
+            store_double(y, i, share(np.float64(load_at(a, i, number)), load_double(b, i), p))
+        else:
+            store_number_at(y, i, load_double(b, i) * slope(np.float64(load_at(a, i, number)), p), number)

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from fastconv.kernels import twins
 from fastconv.kernels.emitter import Emitter
-from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels.jit import emitted
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import Tile
 
@@ -84,7 +84,7 @@ def _across(builder, vector, lanes):
     return builder.extract_element(vector, ir.Constant(_I32, 0))
 
 
-@intrinsic
+@emitted(twins.lane_total)
 def lane_total(typing_context, number, x, valid):
     """Sum of the first `valid` numbers, at least one and at most a vector, at `x`; `number` says the type."""
     item = number.bitwidth // 8
@@ -97,7 +97,7 @@ def lane_total(typing_context, number, x, valid):
     return number(number, types.intp, types.intp), codegen
 
 
-@intrinsic(prefer_literal=True)
+@emitted(twins.reduce_run, literal=True)
 def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, out):
     """Sums over `runs` runs of `count` numbers, `step` bytes apart, of `x` (and `dy`).
 
@@ -135,7 +135,7 @@ def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, out
     return types.void(kind, number, *[types.intp] * 7), codegen
 
 
-@intrinsic(prefer_literal=True)
+@emitted(twins.reduce_columns, literal=True)
 def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
     """Add the columns of `rows` rows that are `step` bytes apart to the sums at `out`.
 
@@ -165,7 +165,3 @@ def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, ste
         return context.get_dummy_value()
 
     return types.void(kind, number, vectors, *[types.intp] * 8), codegen
-
-
-if INTERPRETED:
-    from fastconv.kernels.twins import lane_total, reduce_columns, reduce_run

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
-from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels import twins
+from fastconv.kernels.jit import emitted
 
 __all__ = ["GROUP_BYTES", "add_seconds", "larger_seconds", "larger_seconds_at", "spread_seconds"]
 
@@ -78,7 +78,7 @@ def _wins(builder, value, best):
     return builder.or_(builder.fcmp_ordered(">", value, best), nan)
 
 
-@intrinsic
+@emitted(twins.larger_seconds)
 def larger_seconds(typing_context, y, x, groups, number):
     """``y[i] = max(y[i], x[2 i])`` for `groups` vectors; NaN wins, and of equals y."""
 
@@ -98,7 +98,7 @@ def larger_seconds(typing_context, y, x, groups, number):
     return types.void(types.intp, types.intp, types.intp, number), codegen
 
 
-@intrinsic
+@emitted(twins.larger_seconds_at)
 def larger_seconds_at(typing_context, y, index, x, position, step, groups, number):
     """The same with indices: where ``x[2 i]`` wins, or ``index[i]`` is negative, it becomes ``position + i * step``."""
 
@@ -132,7 +132,7 @@ def larger_seconds_at(typing_context, y, index, x, position, step, groups, numbe
     return types.void(*[types.intp] * 6, number), codegen
 
 
-@intrinsic
+@emitted(twins.add_seconds)
 def add_seconds(typing_context, totals, x, groups, number):
     """``totals[i] += x[2 i]`` for `groups` vectors; the totals are float64."""
 
@@ -152,7 +152,7 @@ def add_seconds(typing_context, totals, x, groups, number):
     return types.void(types.intp, types.intp, types.intp, number), codegen
 
 
-@intrinsic
+@emitted(twins.spread_seconds)
 def spread_seconds(typing_context, x, shares, groups, number):
     """``x[2 i] += shares[i]`` for `groups` vectors; the shares are float64.
 
@@ -180,7 +180,3 @@ def spread_seconds(typing_context, x, shares, groups, number):
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, number), codegen
-
-
-if INTERPRETED:
-    from fastconv.kernels.twins import add_seconds, larger_seconds, larger_seconds_at, spread_seconds

@@ -22,7 +22,7 @@ The readable twins are `fastconv.kernels.twins.slide_windows` and `slide_taps`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -30,7 +30,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastconv.kernels.emitter import Emitter
-from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, c_function
+from fastconv.kernels.jit import INTERPRETED, address_of
 from fastconv.kernels.memory import SLIDE_ARGUMENTS
 from fastconv.kernels.partial_sums import MOST, emit_sums
 from fastconv.kernels.twins import slide_taps, slide_windows
@@ -180,46 +180,22 @@ def _slide(
     return types.void(*shape, *[types.intp] * SLIDE_ARGUMENTS), codegen
 
 
-@cache
-def _compiled(slide: Slide):
-    revision = REVISION
+def _function(slide: Slide):
+    if INTERPRETED:
+        return partial(slide_taps if slide.kind == TAPS else slide_windows, slide)
     kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs = slide
 
     def kernel(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail):
-        revision  # noqa: B018 (a part of the cache key)
         _slide(
-            kind,
-            pixels,
-            vectors,
-            lanes,
-            itemsize,
-            masked,
-            taps,
-            stride,
-            runs,
-            a0,
-            a1,
-            a2,
-            a3,
-            a4,
-            a5,
-            a6,
-            a7,
-            a8,
-            a9,
-            a10,
-            a11,
-            tail,
-        )
+            kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs,
+            a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail,
+        )  # fmt: skip
 
-    what = f"taps{runs}x{taps}" if kind == TAPS else f"windows{taps}"
-    name = f"slide_{what}s{stride}_{pixels}x{vectors * lanes}_f{8 * itemsize}{'_masked' if masked else ''}"
-    if INTERPRETED:
-        return c_function(name, "", partial(slide_taps if kind == TAPS else slide_windows, slide))
-    return c_function(name, f"void({', '.join(['intp'] * SLIDE_ARGUMENTS)})", kernel)
+    return kernel
 
 
 def slide_address(slide: Slide) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
-    with LOCK:
-        return _compiled(slide).address
+    what = f"taps{slide.runs}x{slide.taps}" if slide.kind == TAPS else f"windows{slide.taps}"
+    size = f"{slide.pixels}x{slide.vectors * slide.lanes}_f{8 * slide.itemsize}{'_masked' if slide.masked else ''}"
+    return address_of(f"slide_{what}s{slide.stride}_{size}", partial(_function, slide), SLIDE_ARGUMENTS)

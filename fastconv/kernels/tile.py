@@ -28,7 +28,7 @@ by accident, and because Numba sees a single call: a tile compiles in 0.1 s.
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -36,7 +36,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastconv.kernels.emitter import Emitter
-from fastconv.kernels.jit import INTERPRETED, LOCK, REVISION, c_function
+from fastconv.kernels.jit import INTERPRETED, address_of
 from fastconv.kernels.memory import TILE_ARGUMENTS
 from fastconv.kernels.partial_sums import MOST, emit_sums
 from fastconv.kernels.twins import tile_product
@@ -153,26 +153,22 @@ def _tile(
     return types.void(*shape, *[types.intp] * TILE_ARGUMENTS), codegen
 
 
-@cache
-def _compiled(tile: Tile):
-    revision = REVISION
+def _function(tile: Tile):
+    if INTERPRETED:
+        return partial(tile_product, tile)
     mode, rows, vectors, lanes, itemsize, masked, stream, compensated = tile
 
     def kernel(segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost):
-        revision  # noqa: B018 (a part of the cache key)
         _tile(
             mode, rows, vectors, lanes, itemsize, masked, stream, compensated,
             segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
         )  # fmt: skip
 
-    kind = ("_masked" if masked else "_stream" if stream else "") + ("_compensated" if compensated else "")
-    name = f"tile_{'pslr'[mode]}{rows}x{vectors * lanes}_f{8 * itemsize}{kind}"
-    if INTERPRETED:
-        return c_function(name, "", partial(tile_product, tile))
-    return c_function(name, f"void({', '.join(['intp'] * TILE_ARGUMENTS)})", kernel)
+    return kernel
 
 
 def tile_address(tile: Tile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
-    with LOCK:
-        return _compiled(tile).address
+    kind = ("_masked" if tile.masked else "_stream" if tile.stream else "") + "_compensated" * tile.compensated
+    name = f"tile_{'pslr'[tile.mode]}{tile.rows}x{tile.width}_f{8 * tile.itemsize}{kind}"
+    return address_of(name, partial(_function, tile), TILE_ARGUMENTS)

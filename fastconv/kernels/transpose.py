@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 
+from fastconv.kernels import twins
 from fastconv.kernels.emitter import Emitter
-from fastconv.kernels.jit import INTERPRETED
+from fastconv.kernels.jit import emitted
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import Tile
 
@@ -36,7 +36,7 @@ def _exchange(builder: ir.IRBuilder, rows: list[ir.Value], bit: int) -> list[ir.
     return result
 
 
-@intrinsic
+@emitted(twins.transpose_block)
 def transpose_block(typing_context, number, source, rows, columns, target, table, step):
     """Transpose a block: row i is at ``source + rows[i]``, column j goes to ``target + table[j] * step``.
 
@@ -67,7 +67,3 @@ def transpose_block(typing_context, number, source, rows, columns, target, table
         return context.get_dummy_value()
 
     return types.void(number, *[types.intp] * 6), codegen
-
-
-if INTERPRETED:
-    from fastconv.kernels.twins import transpose_block

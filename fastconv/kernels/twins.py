@@ -33,6 +33,11 @@ def size_of(number):
     return number.itemsize
 
 
+def lanes_of(number):
+    """Numbers in a vector of the CPU."""
+    return host().lanes(number.itemsize)
+
+
 def load(address, number):
     """Floating-point number at `address`, of the type of `number`."""
     return type(number)(_FLOATS[number.itemsize][0].from_address(address).value)
@@ -204,17 +209,6 @@ def accumulate(number, target, source, count):
     matrix(target, (count,), (item,), item)[...] += matrix(source, (count,), (item,), item)
 
 
-def multiply_add_chains(number, repeats, factor, term, result):
-    """Chains of multiply-adds, and the sum of them; the twin of `fastconv.kernels.peak`."""
-    from fastconv.kernels.peak import chains
-
-    item = number.itemsize
-    sums = np.arange(1, chains() + 1, dtype=_FLOATS[item][1])
-    for _ in range(repeats):
-        sums = sums * load(factor, number) + load(term, number)
-    matrix(result, (host().lanes(item),), (item,), item)[...] = sums.sum()
-
-
 def copy_run(number, target, source, count):
     """``target[i] = source[i]``; the twin of `fastconv.kernels.accumulate`."""
     ctypes.memmove(target, source, count * number.itemsize)
@@ -255,13 +249,13 @@ def reduce_columns(kind, number, vectors, x, dy, mean, rows, step, valid, out, o
         matrix(out + i * out_step, (width,), (item,), item)[...] += term.sum(axis=0)
 
 
-def normalize_run(kind, columns, number, x, dy, out, mean, scale, slope, shift, count):
+def normalize_run(backward, columns, number, x, dy, out, mean, scale, slope, shift, count):
     """One row of a normalisation or its gradient; the twin of `fastconv.kernels.normalize`."""
     item = number.itemsize
     rows = [matrix(place, (count,), (item,), item) for place in (x, dy, out)]
     step = item if columns else 0
     means, scales, slopes, shifts = (matrix(place, (count,), (step,), item) for place in (mean, scale, slope, shift))
-    if kind:
+    if backward:
         rows[2][...] = rows[1] * scales + ((rows[0] - means) * slopes + shifts)
     else:
         rows[2][...] = (rows[0] - means) * scales + shifts

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from fastconv.kernels.arguments import Block
+from fastconv.kernels.blocks import Block, view
 from fastconv.kernels.jit import helper
-from fastconv.kernels.memory import integer
 
 __all__ = [
-    "SAME",
     "WINDOWS",
     "D",
     "H",
     "W",
+    "along",
     "columns",
     "counted",
     "first_tap",
@@ -22,16 +21,21 @@ __all__ = [
     "window",
 ]
 
-# x: the plane-sized array; y: the window-sized one. A mean is over the taps on cells FROM to TO - 1; SAME is what all
-# windows are divided by, or 0 where they differ. FIRST to STOP - 1: the windows of a plane that are reduced now, or for
-# im2col and col2im the taps; all of them, but for launches that take long (`fastconv.kernels.launch`).
+# x: the plane-sized array; y: the window-sized one. SAME is what the means of all windows are divided by, or 0 where
+# they differ. FIRST to STOP - 1: the windows of a plane that are reduced now, or for im2col and col2im the taps; all of
+# them, but for launches that take long (`fastconv.kernels.launch`). FACTOR and ADAPTIVE: see `fastconv.kernels.boxes`.
 WINDOWS = Block(
     """
-    X X_N X_C X_D X_H X_W Y Y_N Y_C Y_D Y_H Y_W INDEX BATCH CHANNELS
-    IN_D IN_H IN_W OUT_D OUT_H OUT_W K_D K_H K_W S_D S_H S_W DIL_D DIL_H DIL_W PAD_D PAD_H PAD_W
-    FROM_D FROM_H FROM_W TO_D TO_H TO_W SAME SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS FIRST STOP
+    X X_N X_C Y Y_N Y_C INDEX BATCH CHANNELS SAME FACTOR ADAPTIVE
+    SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS FIRST STOP
+    IN_D OUT_D K_D S_D DIL_D PAD_D FROM_D TO_D X_D Y_D SCALE_D
+    IN_H OUT_H K_H S_H DIL_H PAD_H FROM_H TO_H X_H Y_H SCALE_H
+    IN_W OUT_W K_W S_W DIL_W PAD_W FROM_W TO_W X_W Y_W SCALE_W
 """
 )
+# one axis of them; a mean is over the taps on cells FROM to TO - 1
+AXIS = Block("IN OUT K S DIL PAD FROM TO X Y SCALE")
+D, H, W = (8 * WINDOWS.index[f"IN_{letter}"] for letter in "DHW")  # where the entries of an axis begin
 
 
 @helper
@@ -48,45 +52,46 @@ def stop_tap(start, dilation, kernel, size):
     return (size - 1 - start) // dilation + 1
 
 
-_I = WINDOWS.index
-X, X_N, X_C, X_D, X_H, X_W = (_I[name] for name in ("X", "X_N", "X_C", "X_D", "X_H", "X_W"))
-BATCH, CHANNELS, SAME, FIRST, STOP = (_I[name] for name in ("BATCH", "CHANNELS", "SAME", "FIRST", "STOP"))
-D, H, W = (
-    tuple(_I[f"{name}_{axis}"] for name in ("IN", "OUT", "K", "S", "DIL", "PAD", "FROM", "TO")) for axis in "DHW"
-)
+@helper
+def along(args, axis):
+    """Entries of one of the axes `D`, `H`, `W`."""
+    return view(AXIS, args + axis)
 
 
 @helper
 def window(args, axis, o):
     """(first cell of window `o`, first tap, stop tap) along one of the axes `D`, `H`, `W`."""
-    start = o * integer(args, axis[3]) - integer(args, axis[5])
-    dilation = integer(args, axis[4])
+    line = along(args, axis)
+    start = o * line.S - line.PAD
+    dilation = line.DIL
     first = first_tap(start, dilation)
-    return start, first, max(first, stop_tap(start, dilation, integer(args, axis[2]), integer(args, axis[0])))
+    return start, first, max(first, stop_tap(start, dilation, line.K, line.IN))
 
 
 @helper
 def counted(args, axis, o):
     """Taps of window `o` along one axis that are on cells which count."""
-    start = o * integer(args, axis[3]) - integer(args, axis[5]) - integer(args, axis[6])
-    dilation, cells = integer(args, axis[4]), integer(args, axis[7]) - integer(args, axis[6])
-    return max(0, stop_tap(start, dilation, integer(args, axis[2]), cells) - first_tap(start, dilation))
+    line = along(args, axis)
+    start = o * line.S - line.PAD - line.FROM
+    dilation, cells = line.DIL, line.TO - line.FROM
+    return max(0, stop_tap(start, dilation, line.K, cells) - first_tap(start, dilation))
 
 
 @helper
 def whole(args, axis):
     """Range of the windows along one axis all of whose taps are on cells that count."""
-    beyond, first = (integer(args, axis[2]) - 1) * integer(args, axis[4]), integer(args, axis[6])
-    cells = integer(args, axis[7]) - first - beyond
-    return inside(-integer(args, axis[5]) - first, integer(args, axis[3]), cells, integer(args, axis[1]))
+    line = along(args, axis)
+    beyond, first = (line.K - 1) * line.DIL, line.FROM
+    cells = line.TO - first - beyond
+    return inside(-line.PAD - first, line.S, cells, line.OUT)
 
 
 @helper
 def columns(args, row):
     """Range of the windows of a row of windows that are reduced now; `row` counts them over the plane."""
-    width = integer(args, W[1])
-    first = min(max(integer(args, FIRST) - row * width, 0), width)
-    return first, max(first, min(integer(args, STOP) - row * width, width))
+    width = args.OUT_W
+    first = min(max(args.FIRST - row * width, 0), width)
+    return first, max(first, min(args.STOP - row * width, width))
 
 
 @helper
@@ -102,6 +107,6 @@ def inside(start, step, size, count):
 @helper
 def last_number(args):
     """Address of the number of x whose positions are the last along all axes: up to it, everything may be read."""
-    place = integer(args, X) + (integer(args, BATCH) - 1) * integer(args, X_N)
-    place += (integer(args, CHANNELS) - 1) * integer(args, X_C) + (integer(args, D[0]) - 1) * integer(args, X_D)
-    return place + (integer(args, H[0]) - 1) * integer(args, X_H) + (integer(args, W[0]) - 1) * integer(args, X_W)
+    place = args.X + (args.BATCH - 1) * args.X_N
+    place += (args.CHANNELS - 1) * args.X_C + (args.IN_D - 1) * args.X_D
+    return place + (args.IN_H - 1) * args.X_H + (args.IN_W - 1) * args.X_W

@@ -16,7 +16,7 @@ from fastconv.backends.fast.tiling import lane_blocks
 from fastconv.geometry import CHANNELS_LAST
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.sums import SUM_ENTRY, SUMS, sums_address
+from fastconv.kernels.sums import SUM_ENTRY, SUMS, sums
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import STRIDED, Tile, tile_address
 
@@ -69,7 +69,7 @@ def bias_gradient(dy: Array, threads: int) -> Array:
     totals = np.empty((plan.splits, dy.shape[1]), dy.dtype)
     arguments = plan.arguments.copy()
     arguments[_X], arguments[_TOTALS] = address(dy), address(totals)
-    launch(sums_address(), arguments, plan.threads, plan.threads, dy.size, by_tasks(SUMS))
+    launch(sums.address(), arguments, plan.threads, plan.threads, dy.size, by_tasks(SUMS))
     if plan.splits == 1:
         return np.asarray(totals[0])
     totals = totals.astype(np.float64)

@@ -17,11 +17,11 @@ from fastconv.backends.fast.windows import SERIAL_TAPS, axis_arguments, by_axis,
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.box_avg import LANE_SUMS, box_avg_address
-from fastconv.kernels.box_max import box_max_address
-from fastconv.kernels.box_spread import box_spread_address
-from fastconv.kernels.boxes import BOXES
+from fastconv.kernels.box_avg import BOX_AVG, LANE_SUMS
+from fastconv.kernels.box_max import BOX_MAX
+from fastconv.kernels.box_spread import BOX_SPREAD
 from fastconv.kernels.launch import Cut, by_span, by_tasks, launch, slices_of
+from fastconv.kernels.windows import WINDOWS
 from fastconv.settings import get_num_threads
 
 __all__ = ["box_avg", "box_max", "box_spread"]
@@ -30,8 +30,8 @@ Geometry = WindowGeometry | AdaptiveGeometry
 
 _FEW_CHANNELS = 8  # below this, lanes would be empty
 _CHANNEL_BLOCK = 64  # channels of a task: its sums stay in the L1 cache
-_X, _Y, _INDEX, _SCRATCH = (BOXES.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
-_BY_TASKS, _BY_SPAN = by_tasks(BOXES), by_span(BOXES)
+_X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
+_BY_TASKS, _BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
 
 
 class Line(NamedTuple):
@@ -103,7 +103,7 @@ def _plan(
         threads = 1
     block = min(_CHANNEL_BLOCK, geometry.channels)
     scratch_bytes = round_up(LANE_SUMS * block * 8)
-    values: dict[str, int] = dict.fromkeys(BOXES.names, 0)
+    values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
     for letter, line in zip("DHW", lines):
         values.update(axis_arguments(letter, line.axis, divisor))
         values[f"X_{letter}"], values[f"Y_{letter}"], values[f"SCALE_{letter}"] = line.x_step, line.y_step, line.scale
@@ -113,7 +113,7 @@ def _plan(
         STOP=prod(geometry.out),
     )  # fmt: skip
     rows = geometry.batch * geometry.channels * lines[0].axis.out * lines[1].axis.out
-    return BoxPlan(BOXES.fill(**values), threads, scratch_bytes, work, rows)
+    return BoxPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
 
 
 def _taps(geometry: Geometry) -> int:
@@ -154,7 +154,7 @@ def box_avg(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
-        _run_with_scratch(box_avg_address(form, x.itemsize), plan, x, y, cut=_cut(form, plan))
+        _run_with_scratch(BOX_AVG[form].address(x.itemsize), plan, x, y, cut=_cut(form, plan))
     return y
 
 
@@ -167,7 +167,7 @@ def box_max(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, 
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads())
         form = _form(geometry.channels, channels_last=last)
-        kernel = box_max_address(form, x.itemsize, with_index=return_indices)
+        kernel = BOX_MAX[form].address(x.itemsize, return_indices)
         _run(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_cut(form, plan))
     return y, indices
 
@@ -195,5 +195,5 @@ def box_spread(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
         plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
         run = _run_with_scratch if form == "lanes" else _run
-        run(box_spread_address(form, dy.itemsize, fill=fill), plan, dx, dy, cut=_BY_SPAN)
+        run(BOX_SPREAD[form].address(dy.itemsize, fill), plan, dx, dy, cut=_BY_SPAN)
     return dx

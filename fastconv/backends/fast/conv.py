@@ -20,10 +20,10 @@ from fastconv.backends.fast.sliding import SlidingGradientPlan
 from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import ConvGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.arguments import Block
+from fastconv.kernels.blocks import Block
 from fastconv.kernels.launch import Cut, by_tasks, launch
 from fastconv.kernels.pack import PACK
-from fastconv.kernels.sums import SPLITS_SUM, splits_sum_address
+from fastconv.kernels.sums import SPLITS_SUM, splits_sum
 from fastconv.settings import get_num_threads, get_options
 
 __all__ = ["conv", "conv_backward", "conv_transpose", "conv_transpose_backward"]
@@ -149,7 +149,7 @@ def _cut(block: Block) -> Cut:
 
 def _launch(plan: PassPlan | GradientPlan, item: int, arguments: Array) -> None:
     work = plan.task.multiply_adds / (1 if plan.task.lanewise else 16)
-    launch(plan.driver(item), arguments, plan.tasks, plan.threads, work, _cut(plan.block))
+    launch(plan.kernel.address(item), arguments, plan.tasks, plan.threads, work, _cut(plan.kernel.block))
 
 
 def _run(
@@ -166,7 +166,7 @@ def _run(
         packed = address(scratch)
         if not plan.packs:
             reorder(prepared.weights, item, address(weight), packed)
-        arguments, places = plan.arguments.copy(), plan.block.index
+        arguments, places = plan.arguments.copy(), plan.kernel.block.index
         arguments[places["X"]], arguments[places["WEIGHT"]] = address(source), packed
         arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
         if plan.scratch_bytes:
@@ -229,7 +229,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
     size = prod(plan.shape) * item  # of all parts that are added up
     gradient_bytes = round_up(size)
     with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
-        arguments, places = plan.arguments.copy(), plan.block.index
+        arguments, places = plan.arguments.copy(), plan.kernel.block.index
         arguments[places["X"]], arguments[places["DY"]] = address(source), address(dy)
         arguments[places["DW"]] = address(scratch)
         if isinstance(plan, WeightPlan):
@@ -243,7 +243,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
             totals = SPLITS_SUM.fill(
                 X=address(scratch), NUMBERS=size // parts // item, SPLITS=parts, TASKS=plan.threads
             )
-            launch(splits_sum_address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
+            launch(splits_sum.address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
         gradient = np.empty(geometry.weight_shape, x.dtype)
         order = plan_gradient_order(
             plan.task.groups, plan.task.lanes, plan.task.depth, geometry.taps, item, plan.threads

@@ -17,9 +17,9 @@ from fastconv.backends.fast.plan import CHUNKS, SERIAL_FLOPS, STREAM_BYTES
 from fastconv.backends.fast.tiling import Tiling, tiling
 from fastconv.backends.fast.workspace import ALIGNMENT, aligned, borrowed, round_up
 from fastconv.kernels.addresses import address
-from fastconv.kernels.dots import DOTS, dots_address
+from fastconv.kernels.dots import DOTS, linear_dots
 from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.linear import COPIED, IN_PLACE, LINEAR_ENTRY, PRODUCT, TRANSPOSED, product_address
+from fastconv.kernels.linear import COPIED, IN_PLACE, LINEAR_ENTRY, PRODUCT, TRANSPOSED, linear_product
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
 from fastconv.settings import get_num_threads
@@ -166,7 +166,7 @@ def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: i
     tasks = row_tasks * lane_tasks
     places = (_A, _B, _C, _INIT, _SCRATCH)
     return LinearPlan(
-        way, product_address(item), arguments, tables, tasks, scratch * tasks, bool(stream), places,
+        way, linear_product.address(item), arguments, tables, tasks, scratch * tasks, bool(stream), places,
         chain_depth(chunk, 1) + COMPENSATED if compensated else depth, compensated,
     )  # fmt: skip
 
@@ -196,7 +196,7 @@ def _dots(rows: int, inputs: int, outputs: int, item: int, threads: int) -> Line
     )  # fmt: skip
     places = (_X, _WEIGHT, _Y, _BIAS, _SUMS)
     return LinearPlan(
-        "dots", dots_address(item), arguments, (zeros, offsets), tasks, scratch * tasks, False, places, depth
+        "dots", linear_dots.address(item), arguments, (zeros, offsets), tasks, scratch * tasks, False, places, depth
     )
 
 

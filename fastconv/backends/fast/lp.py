@@ -10,7 +10,7 @@ from fastconv.backends.fast.pool import in_best_order, window_sums, window_sums_
 from fastconv.geometry import WindowGeometry
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.powers import EXPONENTS, POWERS, ROOTS, powers_address
+from fastconv.kernels.powers import EXPONENTS, POWERS, ROOTS, powers
 from fastconv.settings import get_num_threads
 
 __all__ = ["lp_pool", "lp_pool_backward"]
@@ -43,7 +43,7 @@ def _map(form: str, a: Array, b: Array | None, norm_type: float, dtype: np.dtype
             A=address(a), B=0 if b is None else address(b), Y=address(y), COUNT=a.size, TASKS=threads
         )
         item = dtype.itemsize if form == "root" else a.itemsize
-        launch(powers_address(form, item, int(norm_type)), arguments, threads, threads, a.size, _BY_TASKS)
+        launch(powers.address(item, form, int(norm_type)), arguments, threads, threads, a.size, _BY_TASKS)
     return y
 
 

@@ -17,8 +17,8 @@ from fastconv.backends.fast.memory import channels_last, empty_channels_last, is
 from fastconv.backends.fast.workspace import borrowed
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.moments import BLOCK, COLUMN_BYTES, MOMENTS, SCRATCH_BYTES, moments_address
-from fastconv.kernels.normalize import NORMALIZE, normalize_address
+from fastconv.kernels.moments import BLOCK, COLUMN_BYTES, FORMS, MOMENTS, SCRATCH_BYTES
+from fastconv.kernels.normalize import NORMALIZE, normalize
 from fastconv.kernels.target import host
 from fastconv.settings import get_num_threads
 
@@ -150,7 +150,7 @@ def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -
     with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
         arguments[_X], arguments[_DY], arguments[_MEAN] = address(x), address(dy), address(means)
         arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
-        launch(moments_address(form, x.itemsize), arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
+        launch(FORMS[form].address(x.itemsize), arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
     return sums[:, :, 0], sums[:, :, 1]
 
 
@@ -179,7 +179,7 @@ def _elementwise(x: Array, dy: Array | None, *tables: Array) -> Array:
     arguments = arguments.copy()
     places = (arrays[0], arrays[-1], out, *factors)
     arguments[: len(places)] = [address(array) for array in places]
-    kernel = normalize_address(x.itemsize, columns=cut.columns, backward=dy is not None)
+    kernel = normalize.address(x.itemsize, cut.columns, dy is not None)
     launch(kernel, arguments, threads, threads, x.size, _BY_TASKS)
     return out
 

@@ -11,7 +11,7 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.kept import kept
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.pack import PACK, pack_address
+from fastconv.kernels.pack import PACK, pack
 
 __all__ = ["Reorder", "by_block", "plan_gradient_order", "plan_planes", "plan_weights", "reorder"]
 
@@ -36,7 +36,7 @@ def reorder(plan: Reorder, itemsize: int, source: int, target: int) -> None:
     """Carry out a change of order."""
     arguments = plan.arguments.copy()
     arguments[_SOURCE], arguments[_TARGET] = source, target
-    launch(pack_address(itemsize), arguments, plan.tasks, plan.tasks, plan.numbers, _BY_TASKS)
+    launch(pack.address(itemsize), arguments, plan.tasks, plan.tasks, plan.numbers, _BY_TASKS)
 
 
 def by_block(plan: Reorder) -> Reorder:

@@ -11,7 +11,7 @@ from fastconv.backends.fast.kept import kept
 from fastconv.backends.fast.memory import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import by_span, launch
-from fastconv.kernels.picks import PICKS, picks_address
+from fastconv.kernels.picks import PICKS, picks
 from fastconv.settings import get_num_threads
 
 __all__ = ["max_pool_backward", "max_unpool", "max_unpool_backward"]
@@ -53,7 +53,7 @@ def _run(form: str, x: Array, y: Array, indices: Array, channels_last: bool) -> 
         arguments, threads = _plan(y.shape, prod(x.shape[2:]), x.itemsize, channels_last, get_num_threads())
         arguments = arguments.copy()
         arguments[_X], arguments[_Y], arguments[_INDEX] = address(x), address(y), address(indices)
-        launch(picks_address(form, x.itemsize), arguments, threads, threads, y.size, _BY_SPAN)
+        launch(picks.address(x.itemsize, form), arguments, threads, threads, y.size, _BY_SPAN)
 
 
 def _placed(form: str, y: Array, indices: Array, shape: tuple[int, ...]) -> Array:

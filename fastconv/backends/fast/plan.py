@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,12 +28,12 @@ from fastconv.backends.fast.passes import Line, Pass
 from fastconv.backends.fast.tiling import Tiling, tiling
 from fastconv.backends.fast.workspace import ALIGNMENT, round_up
 from fastconv.kernels.addresses import address
-from fastconv.kernels.arguments import Block
-from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV, PACK_BYTES, conv_address
-from fastconv.kernels.pack import pack_address
+from fastconv.kernels.conv import BLOCK_ENTRY, CHUNK_ENTRY, CONV, PACK_BYTES, conv
+from fastconv.kernels.kernel import Kernel
+from fastconv.kernels.pack import pack
 from fastconv.kernels.target import host
 from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
-from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_address
+from fastconv.kernels.weight import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_gradient
 
 __all__ = [
     "CHUNKS",
@@ -159,12 +160,7 @@ class ConvPlan:
     packs: bool  # each task packs the weights that it uses, block by block
     depth: int
     compensated: bool  # what is rounded off is added up beside the result
-    block: Block = CONV
-
-    @staticmethod
-    def driver(itemsize: int) -> int:
-        """Address of the kernel."""
-        return conv_address(itemsize)
+    kernel: ClassVar[Kernel] = conv
 
 
 def _partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
@@ -239,7 +235,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     scratch = round_up(source.band_bytes) + (PACK_BYTES + round_up(panel) if packs else 0)
     arguments = source_arguments(task, source)
     arguments.update(
-        PACK=0, PACK_KERNEL=pack_address(itemsize) if packs else 0, PANEL=round_up(source.band_bytes),
+        PACK=0, PACK_KERNEL=pack.address(itemsize) if packs else 0, PANEL=round_up(source.band_bytes),
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
         WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
         CHUNK_TABLE=address(chunks), OFFSETS=address(offsets),
@@ -310,12 +306,7 @@ class WeightPlan:
     description: str
     depth: int
     compensated: bool
-    block: Block = WEIGHT_GRADIENT
-
-    @staticmethod
-    def driver(itemsize: int) -> int:
-        """Address of the kernel."""
-        return weight_address(itemsize)
+    kernel: ClassVar[Kernel] = weight_gradient
 
 
 def splits_of(task: Pass, size: int) -> int:

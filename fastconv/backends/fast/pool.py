@@ -14,8 +14,8 @@ from fastconv.backends.fast.windows import WindowPlan, launch_windows, plan_wind
 from fastconv.backends.fast.workspace import borrowed
 from fastconv.geometry import Axis, WindowGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.avg_pool import avg_pool_address
-from fastconv.kernels.max_pool import max_pool_address
+from fastconv.kernels.avg_pool import AVG_POOL
+from fastconv.kernels.max_pool import MAX_POOL
 from fastconv.settings import get_num_threads
 
 __all__ = ["avg_pool", "avg_pool_backward", "in_best_order", "max_pool", "window_sums", "window_sums_backward"]
@@ -58,7 +58,7 @@ def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[
     indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, y.strides, "one", 0, get_num_threads())
-        kernel = max_pool_address(_form(x, channels_last=last), x.itemsize, with_index=return_indices)
+        kernel = MAX_POOL[_form(x, channels_last=last)].address(x.itemsize, return_indices)
         launch_windows(kernel, plan, x, y, index=0 if indices is None else address(indices))
     return y, indices
 
@@ -87,7 +87,7 @@ def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
 
 def _launch_with_totals(form: str, plan: WindowPlan, x: Array, y: Array, *, by_planes: bool = False) -> None:
     with borrowed(plan.total_bytes * plan.threads) as scratch:
-        kernel = avg_pool_address(form, x.itemsize)
+        kernel = AVG_POOL[form].address(x.itemsize)
         launch_windows(kernel, plan, x, y, scratch=address(scratch), by_planes=by_planes)
 
 

@@ -19,7 +19,7 @@ from fastconv.backends.fast.workspace import borrowed, round_up
 from fastconv.geometry import Axis, ConvGeometry
 from fastconv.kernels.addresses import address
 from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter_address
+from fastconv.kernels.scatter import RUN_ENTRY, SCATTER, scatter
 from fastconv.kernels.target import host
 from fastconv.settings import get_options
 
@@ -195,5 +195,5 @@ def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, 
         arguments[_BIAS] = packed + plan.packed_bytes
         arguments[_SCRATCH] = packed + plan.packed_bytes + plan.zeros_bytes
         work = geometry.multiply_adds() / 16
-        launch(scatter_address(item), arguments, plan.tasks, plan.tasks, work, by_tasks(SCATTER))
+        launch(scatter.address(item), arguments, plan.tasks, plan.tasks, work, by_tasks(SCATTER))
     return dx

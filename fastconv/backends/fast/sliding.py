@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,12 +23,12 @@ from fastconv.backends.fast.pieces import (
 )
 from fastconv.backends.fast.plan import SERIAL_FLOPS, SPLIT_BYTES, result_strides, splits_of
 from fastconv.kernels.addresses import address
-from fastconv.kernels.arguments import Block
+from fastconv.kernels.kernel import Kernel
 from fastconv.kernels.sliding import (
     SLIDING_CONV,
     SLIDING_GRADIENT,
-    sliding_conv_address,
-    sliding_gradient_address,
+    sliding_conv,
+    sliding_gradient,
 )
 from fastconv.kernels.target import host
 
@@ -48,7 +49,7 @@ class SlidingPlan:
     result_offset: int
     description: str
     depth: int
-    block: Block = SLIDING_CONV
+    kernel: ClassVar[Kernel] = sliding_conv
     scratch_bytes: int = 0
     blocks: int = 1
     packs: bool = False
@@ -58,11 +59,6 @@ class SlidingPlan:
     def pack_last_width(self) -> int:
         """Lanes of the one block of weights."""
         return self.pack_width
-
-    @staticmethod
-    def driver(itemsize: int) -> int:
-        """Address of the kernel, which is the same for all dtypes."""
-        return sliding_conv_address()
 
 
 def _planes(task: Pass, itemsize: int, threads: int, pieces: Array) -> dict[str, int]:
@@ -130,13 +126,8 @@ class SlidingGradientPlan:
     shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
     description: str
     depth: int
-    block: Block = SLIDING_GRADIENT
+    kernel: ClassVar[Kernel] = sliding_gradient
     scratch_bytes: int = 0
-
-    @staticmethod
-    def driver(itemsize: int) -> int:
-        """Address of the kernel, which is the same for all dtypes."""
-        return sliding_gradient_address()
 
 
 def _calls_of(height: Line, full: range, first: int, last: int, most: int) -> int:

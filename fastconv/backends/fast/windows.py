@@ -13,7 +13,7 @@ from fastconv.backends.fast.passes import three_axes
 from fastconv.backends.fast.workspace import round_up
 from fastconv.geometry import Axis, WindowGeometry
 from fastconv.kernels.addresses import address
-from fastconv.kernels.columns import columns_address
+from fastconv.kernels.columns import im2col as columns
 from fastconv.kernels.launch import by_span, by_tasks, launch, slices_of
 from fastconv.kernels.windows import WINDOWS
 from fastconv.settings import get_num_threads
@@ -124,7 +124,7 @@ def im2col(x: Array, geometry: WindowGeometry) -> Array:
     cols = np.empty(geometry.columns_shape, x.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
-        launch_windows(columns_address(x.itemsize, scatter=False), plan, x, cols, by_planes=True)
+        launch_windows(columns.address(x.itemsize, False), plan, x, cols, by_planes=True)
     return cols
 
 
@@ -134,5 +134,5 @@ def col2im(cols: Array, geometry: WindowGeometry) -> Array:
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
         cols = np.ascontiguousarray(cols)
-        launch_windows(columns_address(x.itemsize, scatter=True), plan, x, cols, by_planes=True)
+        launch_windows(columns.address(x.itemsize, True), plan, x, cols, by_planes=True)
     return x
