@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fastconv.settings import get_num_threads, use_num_threads
+from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.suite.cases import BACKENDS, DTYPES, Case, Selection, cases, names
 from fastconv.suite.child import MARK
 from fastconv.suite.desk import Desk, facts

@@ -16,11 +16,11 @@ import pytest
 from loop_code import CS231N, changed
 
 import fastconv as fc
+from fastconv.backends.settings import use_num_threads
 from fastconv.checking import CaseResult, CheckReport, examination
 from fastconv.checking.examinee import Examinee
 from fastconv.checking.guest import Guest, GuestError
 from fastconv.conventions import draw
-from fastconv.settings import use_num_threads
 
 POSIX = os.name == "posix"
 LIMIT = 0.5

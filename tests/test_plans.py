@@ -19,7 +19,7 @@ from programs import run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, normal, stored
 
 import fastconv as fc
-from fastconv.geometry import ConvGeometry
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.testing import assert_close, magnitude
 from fastconv.validation.operations import conv_geometry
 from fastconv.workloads import LAYERS, Workload
@@ -27,8 +27,9 @@ from fastconv.workloads import LAYERS, Workload
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast import conv, plan, scatter
-from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
+from fastconv.backends.fast.conv import conv, plan
+from fastconv.backends.fast.conv import through_columns as scatter
+from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes
 
 ENGINE = "fast"
 UNLIMITED, THREADS, MIB = 2**26, 2, 2**20
@@ -64,10 +65,10 @@ def cached_functions(package: str) -> dict[str, Any]:
 def test_caches_are_bounded() -> None:
     found = {
         name: function.cache_parameters()["maxsize"]
-        for package in ("fastconv.backends", "fastconv.functional", "fastconv.validation", "fastconv.kernels")
+        for package in ("fastconv.backends", "fastconv.functional", "fastconv.validation")
         for name, function in cached_functions(package).items()
     }
-    assert "fastconv.backends.fast.plan.plan_conv" in found
+    assert "fastconv.backends.fast.conv.plan.plan_conv" in found
     endless = {name for name, size in found.items() if size is None}
     assert endless == set()
 

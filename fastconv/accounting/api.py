@@ -15,12 +15,12 @@ from fastconv.accounting.optimizers import STATE_PER_PARAMETER, check_optimizer,
 from fastconv.accounting.results import LayerSummary, Summary
 from fastconv.accounting.work import INPUT, Work, kept_bytes, works
 from fastconv.accounting.workspace import KEPT_BUFFER
+from fastconv.backends.settings import get_num_threads
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.steps import Step, Value
-from fastconv.settings import get_num_threads
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["summary"]

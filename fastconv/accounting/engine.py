@@ -7,11 +7,11 @@ from math import prod
 
 from fastconv.accounting.work import INPUT
 from fastconv.accounting.workspace import KEPT_BUFFER, Workspace, conv_workspace, linear_workspace
+from fastconv.backends.settings import get_num_threads, get_options
 from fastconv.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fastconv.layers.linear import Linear
 from fastconv.layers.steps import Step
 from fastconv.layers.weighted import WeightedLayer
-from fastconv.settings import get_num_threads, get_options
 
 __all__ = ["borrowed_bytes", "temporary_bytes"]
 

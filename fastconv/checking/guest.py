@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from fastconv.backends.settings import get_num_threads
 from fastconv.contest.wire import Message, receive, send
 from fastconv.errors import FastconvError
-from fastconv.settings import get_num_threads
 
 __all__ = ["Guest", "GuestError"]
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
+from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import (
     is_shape,
     load_array,
@@ -28,7 +29,6 @@ from fastconv.comparison import compare as run_comparison
 from fastconv.comparison.api import workload_names
 from fastconv.comparison.files import check_writable
 from fastconv.comparison.text import failures
-from fastconv.settings import use_num_threads
 from fastconv.validation.arrays import Array
 
 __all__ = ["compare"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import parse_shape, parse_sizes
 from fastconv.cli.check import parse_mapping
 from fastconv.cli.console import FAILURE, console, progress_bar
 from fastconv.cli.tables import print_table
 from fastconv.errors import InvalidValueError
 from fastconv.files import check_writable
-from fastconv.settings import use_num_threads
 
 if TYPE_CHECKING:
     from fastconv.checking.race_results import Race

@@ -9,10 +9,10 @@ from typing import Any
 
 import typer
 
+from fastconv.backends.settings import use_num_threads
 from fastconv.cli.console import FAILURE, Advance, console, progress_bar, require
 from fastconv.cli.tables import print_table
 from fastconv.comparison.files import write_whole
-from fastconv.settings import use_num_threads
 from fastconv.suite import report
 from fastconv.suite.cases import LOOPS, Selection
 from fastconv.suite.child import run_suite as run

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from fastconv._version import __version__
+from fastconv.backends.settings import get_num_threads
 from fastconv.comparison.results import Environment
-from fastconv.settings import get_num_threads
 
 __all__ = ["available_cores", "cpu_name", "current_environment", "version_of"]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.comparison.environment import current_environment
 from fastconv.comparison.results import Environment
 from fastconv.contest.crew import Hand, WorkerError, crew
@@ -20,7 +21,6 @@ from fastconv.contest.results import Contest, Heat
 from fastconv.contest.rounds import Pace, run_heat
 from fastconv.contest.startup import measure_startup
 from fastconv.errors import BackendUnavailableError, InvalidValueError
-from fastconv.settings import get_num_threads, use_num_threads
 from fastconv.validation.sizes import check_flag, check_integer
 from fastconv.workloads import LAYERS, Workload
 

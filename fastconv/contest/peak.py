@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.kernels import peak as kernel
-from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.backends.fast.machine import peak as kernel
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import launch
 
 __all__ = ["measure_peak"]
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.backends.geometry import Axis
 from fastconv.comparison.accuracy import differences, exact_results, magnitudes
 from fastconv.comparison.problem import Problem, from_workload
 from fastconv.comparison.results import Difference
 from fastconv.contest.engines.base import Job
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import Axis
 from fastconv.validation.arrays import Array
 from fastconv.validation.operations import conv_geometry
 from fastconv.workloads import Workload

@@ -10,6 +10,7 @@ from statistics import median
 
 import numpy as np
 
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.comparison.results import Difference
 from fastconv.comparison.timing import seed_seconds_per_output
 from fastconv.contest.crew import Hand, WorkerError
@@ -18,7 +19,6 @@ from fastconv.contest.problem import Course, judge
 from fastconv.contest.results import OURS, Entry, Heat
 from fastconv.contest.targets import has_parts
 from fastconv.errors import FastconvError
-from fastconv.geometry import ConvGeometry
 
 __all__ = ["Pace", "run_heat", "schedule"]
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend
+from fastconv.backends.geometry import WindowGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.functional.views import as_computed, channels_first, finish
-from fastconv.geometry import WindowGeometry
 from fastconv.validation.arrays import (
     LAYOUTS,
     Array,

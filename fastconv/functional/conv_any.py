@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from fastconv.backends import resolve_backend
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.functional.views import as_computed, channels_first, finish
-from fastconv.geometry import ConvGeometry
 from fastconv.validation.arrays import (
     Array,
     check_array,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends import resolve_backend
+from fastconv.backends.geometry import WindowGeometry, conv_axis
 from fastconv.functional.normalize_any import NormCall
-from fastconv.geometry import WindowGeometry, conv_axis
 from fastconv.validation.arrays import Array
 from fastconv.validation.numbers import check_number
 from fastconv.validation.sizes import check_integer

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.geometry import CHANNELS_FIRST, CHANNELS_LAST
+from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST
 from fastconv.validation.arrays import Array, compute_dtype
 
 __all__ = ["as_computed", "channels_first", "finish", "sum_along"]

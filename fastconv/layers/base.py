@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastconv.backends import get_backend
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
-from fastconv.geometry import ConvGeometry
 from fastconv.layers.inference import remembers
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.steps import Shape, Step, Value

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.geometry import ConvGeometry, conv_weight_shape
 from fastconv.functional import (
     conv1d,
     conv1d_backward,
@@ -16,7 +17,6 @@ from fastconv.functional import (
     conv3d_backward,
 )
 from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
-from fastconv.geometry import ConvGeometry, conv_weight_shape
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.conv_any import ConvolutionLayer

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.functional import ConvGradients
-from fastconv.geometry import ConvGeometry
 from fastconv.layers.steps import Shape
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_layout

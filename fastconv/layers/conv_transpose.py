@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.functional import (
     conv_transpose1d,
     conv_transpose1d_backward,
@@ -15,7 +16,6 @@ from fastconv.functional import (
     conv_transpose3d,
     conv_transpose3d_backward,
 )
-from fastconv.geometry import ConvGeometry
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.conv_any import ConvolutionLayer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from fastconv.geometry import WindowGeometry
+from fastconv.backends.geometry import WindowGeometry
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.planes import MaximaLayer, PlanesLayer
 from fastconv.layers.steps import Shape

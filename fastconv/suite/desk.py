@@ -10,10 +10,10 @@ from importlib import import_module, util
 from math import prod
 from typing import Any, NamedTuple
 
+from fastconv.backends.settings import get_num_threads
 from fastconv.comparison.environment import current_environment, version_of
 from fastconv.comparison.timing import once
 from fastconv.errors import InvalidValueError
-from fastconv.settings import get_num_threads
 from fastconv.suite.cases import Case, Network, entry, sized
 from fastconv.suite.family import Member
 from fastconv.suite.family_work import check_member, member_work

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.kept import kept
-from fastconv.backends.fast.memory import channels_last, is_channels_last
-from fastconv.geometry import CHANNELS_LAST
-from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.pointwise import FORMS, POINTWISE
-from fastconv.settings import get_num_threads
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
+from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.pointwise_kernel import FORMS, POINTWISE
+from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.backends.settings import get_num_threads
 
 __all__ = ["add", "relu", "relu_backward"]
 

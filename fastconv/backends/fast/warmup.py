@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fastconv.backends.fast.pieces import EDGE_VECTORS, largest_sum, largest_tile
-from fastconv.kernels.jit import Built, build_log
-from fastconv.kernels.kernel import KERNELS
-from fastconv.kernels.launch import threading_layer
-from fastconv.kernels.slide import TAPS, WINDOWS, Slide, slide_address
-from fastconv.kernels.target import AVX512, host
-from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, Slide, slide_address
+from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
+from fastconv.backends.fast.machine.jit import Built, build_log
+from fastconv.backends.fast.machine.kernel import KERNELS
+from fastconv.backends.fast.machine.launch import threading_layer
+from fastconv.backends.fast.machine.target import AVX512, host
+from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
 
 __all__ = ["warmup"]
 

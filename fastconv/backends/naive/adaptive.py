@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
-from fastconv.geometry import AdaptiveGeometry
+from fastconv.backends.geometry import AdaptiveGeometry
 
 __all__ = ["AdaptiveLoops", "UnpoolLoops"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
+from fastconv.backends.geometry import WindowGeometry
 from fastconv.backends.naive.windows import windows_of
-from fastconv.geometry import WindowGeometry
 
 __all__ = ["ColumnLoops"]
 

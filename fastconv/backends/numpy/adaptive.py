@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
-from fastconv.geometry import AdaptiveGeometry
+from fastconv.backends.geometry import AdaptiveGeometry
 
 __all__ = ["AdaptiveSlices", "Unpool"]
 

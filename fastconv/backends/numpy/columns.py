@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastconv.backends.base import Array, Backend
+from fastconv.backends.geometry import WindowGeometry
 from fastconv.backends.numpy.windows import gather, scatter
-from fastconv.geometry import WindowGeometry
 
 __all__ = ["ColumnSlices"]
 
