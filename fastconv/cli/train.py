@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from fastconv.backends import get_backend, resolve_backend, use_backend
+from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.cli.console import console, require
 from fastconv.cli.train_parts import (
     default_model,
@@ -28,7 +29,6 @@ from fastconv.data import DATASETS, Dataset, channel_statistics, load, normalise
 from fastconv.files import check_writable, write_whole
 from fastconv.layers.state import check_state_path, save_state
 from fastconv.report.figure import FORMATS
-from fastconv.settings import get_num_threads, use_num_threads
 from fastconv.training import EarlyStopping, History, Metrics, Trainer
 from fastconv.training.plot import plot_history
 
