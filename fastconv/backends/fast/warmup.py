@@ -23,8 +23,8 @@ def _jobs() -> Iterator[Callable[[], object]]:
             yield partial(kernel.address, *variant)
     for tile in _tiles():
         yield partial(tile_address, tile)
-    for tile in _depthwise_tiles():
-        yield partial(depthwise_tile_address, tile)
+    for depthwise in _depthwise_tiles():
+        yield partial(depthwise_tile_address, depthwise)
 
 
 def _tiles() -> Iterator[Tile]:
