@@ -128,7 +128,8 @@ def assert_report_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     data.pop(next(key for key in ("rows", "implementations", "benchmarks", "heats", "input_shape") if key in data))
     file.write_text(json.dumps(data), encoding="utf-8")
     assert cli.main() == 1
-    assert re.search(r"(report|bench): .*out\.json must be a whole result.* damaged \(KeyError", capsys.readouterr().err)
+    err = capsys.readouterr().err
+    assert re.search(r"(report|bench): .*out\.json must be a whole result.* damaged \(KeyError", err)
 
 
 def test_a_key_that_goes_and_a_type_that_changes_are_found() -> None:
