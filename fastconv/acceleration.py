@@ -1,4 +1,4 @@
-"""The public names of `fastconv.dropin.accelerate`, which are documented here."""
+"""What `fastconv.accelerate` returns, under the name that programs import it by; it is in `fastconv.dropin`."""
 
 from fastconv.dropin.accelerate import Acceleration, AccelerationError, AccelerationWarning, Mismatch, accelerate
 

@@ -1,7 +1,9 @@
-"""The public names of `fastconv.dropin.check` and `fastconv.dropin.race`, which are documented here."""
+"""What `fastconv.check` returns, and timing, under the name that programs import them by; in `fastconv.dropin`."""
 
-from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, GuestError, check
+from fastconv.dropin.check import CaseResult, CheckReport, CodeProcessError, Examination, Example, check
 from fastconv.dropin.race import Lap, Race, RaceRow, Sizes, race
+
+GuestError = CodeProcessError  # as it was called before
 
 __all__ = [
     "CaseResult",
@@ -9,6 +11,7 @@ __all__ = [
     "Examination",
     "Example",
     "GuestError",
+    "CodeProcessError",
     "Lap",
     "Race",
     "RaceRow",

@@ -12,7 +12,7 @@ from rich.text import Text
 from fastconv.cli.console import console, progress_bar
 from fastconv.cli.output import Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
-from fastconv.report import Report, Table
+from fastconv.report import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ def check(
     outputs = Outputs("check", json)
     outputs.check()
     report = _examine(file, names, time_limit, case)
-    result = Result(Report(()), report.to_json, str, show=lambda out: print_check(report, out, everything=everything))
+    result = Result.of(report)._replace(show=lambda out: print_check(report, out, everything=everything))
     outputs.deliver(result, ok=report.ok)
 
 
@@ -83,22 +83,23 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
 
 def print_check(report: CheckReport, out: Console, *, everything: bool = False) -> None:
     """Print verdicts, examples and what to do next."""
-    from fastconv.dropin.check import text
+    from fastconv.dropin.check import check_report
 
-    for table, lines in text.sections(report, everything=everything):
+    for table, lines in check_report.sections(report, everything=everything):
         out.print(Text(table.title, style="bold"), soft_wrap=True)  # longer than the table, often
         if table.rows:
             print_table(table._replace(title=""), out)
         for line in lines:
-            out.print(Text(text.wrapped(line, out.width)), soft_wrap=True)
+            out.print(Text(check_report.wrapped(line, out.width)), soft_wrap=True)
         out.print()
-    for heading, code in text.examples(report):
+    for heading, code in check_report.examples(report):
         out.print(Text(heading, style="bold"), soft_wrap=True)
         out.print()
         out.print(code, soft_wrap=True)  # in no colour: it is there to be copied
         out.print()
-    out.print(Text(f"{report.file}: {text.closing_line(report)}", style="bold green" if report.ok else "bold red"))
-    out.print(Text(text.advice(report)), soft_wrap=not out.is_terminal)
+    closing = f"{report.file}: {check_report.closing_line(report)}"
+    out.print(Text(closing, style="bold green" if report.ok else "bold red"))
+    out.print(Text(check_report.advice(report)), soft_wrap=not out.is_terminal)
 
 
 def _print_cases(out: Console) -> None:

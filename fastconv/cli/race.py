@@ -14,7 +14,6 @@ from fastconv.cli.console import progress_bar
 from fastconv.cli.layer import PANEL, Dilation, InputShape, KernelSize, Padding, Stride, option_of
 from fastconv.cli.output import Outputs, Result
 from fastconv.errors import InvalidValueError
-from fastconv.report import Report
 from fastconv.settings import use_num_threads
 
 __all__ = ["race", "run_race"]
@@ -75,8 +74,7 @@ def run_race(
     **settings: Any,
 ) -> None:
     """Time the functions of a file against fast, print the tables and write the JSON."""
-    from fastconv.dropin.race import race_text
-    from fastconv.dropin.race.racing import race as time_both
+    from fastconv.dropin.race import race as time_both
 
     outputs.check()
     if dtype is not None and dtype not in _DTYPES:
@@ -89,13 +87,12 @@ def run_race(
         raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="FILE") from None
     except InvalidValueError as error:
         raise typer.BadParameter(str(error)) from None
-    report = Report(race_text.tables(found), race_text.notes(found), race_text.failures(found))
-    outputs.deliver(Result(report, found.to_json, report.markdown), ok=found.ok)
+    outputs.deliver(Result.of(found), ok=found.ok)
 
 
 def _sizes(typed: dict[str, str | None]) -> Any:
     """Read the sizes that were typed."""
-    from fastconv.dropin.race.sizes import Sizes
+    from fastconv.dropin.race import Sizes
 
     sizes: dict[str, Any] = {}
     for name, text in typed.items():

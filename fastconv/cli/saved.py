@@ -12,7 +12,6 @@ from fastconv.cli.output import Result
 from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.report import Record, Report, read_record
 from fastconv.report.record import json_text, read_json
-from fastconv.report.table import markdown_table
 
 __all__ = ["KINDS", "Kind", "Saved", "read_saved", "suite_result"]
 
@@ -42,13 +41,17 @@ def _of_record(record: Record, draw: Callable[[Any, Path], None] | None = None) 
     return Result.of(record, None if draw is None else partial(draw, record))
 
 
+def _with_failures(result: Result) -> Result:
+    """Print what is wrong below the tables."""
+    tables, notes, failures = result.report
+    return result._replace(report=Report(tables, (*notes, *failures)))
+
+
 def _comparison(data: dict[str, Any], name: str) -> Result:
     from fastconv.evidence.compare import Comparison
     from fastconv.evidence.compare.chart import plot_comparison
 
-    result = _of_record(read_record(Comparison, data), plot_comparison)
-    tables, notes, failures = result.report
-    return result._replace(report=Report(tables, (*notes, *failures)))
+    return _with_failures(_of_record(read_record(Comparison, data), plot_comparison))
 
 
 def _contest(data: dict[str, Any], name: str) -> Result:
@@ -80,31 +83,17 @@ def _summary(data: dict[str, Any], name: str) -> Result:
 
 
 def _race(data: dict[str, Any], name: str) -> Result:
-    from fastconv.dropin.race import race_text
-    from fastconv.dropin.race.race_results import Race
+    from fastconv.dropin.race import Race
 
-    race = read_record(Race, data)
-    report = Report(race_text.tables(race), (*race_text.notes(race), *race_text.failures(race)))
-    return Result(report, race.to_json, report.markdown)
+    return _with_failures(_of_record(read_record(Race, data)))
 
 
 def _check(data: dict[str, Any], name: str) -> Result:
     from fastconv.cli.check import print_check
-    from fastconv.dropin.check import text
-    from fastconv.dropin.check.results import CheckReport
+    from fastconv.dropin.check import CheckReport
 
     found = CheckReport.from_dict(data)
-
-    def markdown() -> str:
-        blocks = []
-        for table, lines in text.sections(found):
-            blocks.append(markdown_table(table) if table.rows else f"**{table.title}**")
-            blocks += ["\n".join(f"- {line}" for line in lines)] if lines else []
-        blocks += [f"{heading}\n\n```python\n{code}\n```" for heading, code in text.examples(found)]
-        return "\n\n".join([*blocks, f"{text.closing_line(found)}\n\n{text.advice(found)}"]) + "\n"
-
-    report = Report(text.tables(found), (text.closing_line(found), text.advice(found)))
-    return Result(report, found.to_json, markdown, show=partial(print_check, found))
+    return Result.of(found)._replace(show=partial(print_check, found))
 
 
 KINDS = {

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from fastconv.functional.call import PlanesCall
+from fastconv.functional.call import CallOptions, PlanesCall
 from fastconv.geometry import AdaptiveGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, OutputSize, ShapeLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "adaptive_avg",
@@ -26,7 +30,9 @@ __all__ = [
 ]
 
 
-def adaptive_avg_pool2d(x: Any, output_size: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def adaptive_avg_pool2d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Mean of windows that share a plane out among a given number of positions.
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
@@ -77,7 +83,7 @@ def adaptive_avg_pool2d(x: Any, output_size: Any, *, layout: str = "NCHW", backe
 
 
 def adaptive_avg_pool2d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool2d` with respect to its input; the size of its output is that of `dy`.
 
@@ -89,10 +95,8 @@ def adaptive_avg_pool2d_backward(
         Gradient of the loss with respect to the output of `adaptive_avg_pool2d`.
     input_shape : sequence of four ints
         Shape of the input of the forward call, in `layout`.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -101,10 +105,8 @@ def adaptive_avg_pool2d_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------
@@ -116,7 +118,9 @@ def adaptive_avg_pool2d_backward(
     return adaptive_avg_backward(PlanesCall("adaptive_avg_pool2d_backward", 2, layout, backend), dy, input_shape)
 
 
-def adaptive_avg_pool1d(x: Any, output_size: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def adaptive_avg_pool1d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Mean of windows that share a sequence out among a given number of positions.
 
     ``(N, C, W) -> (N, C, OW)``
@@ -134,7 +138,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any, *, layout: str = "NCW", backen
 
 
 def adaptive_avg_pool1d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool1d` with respect to its input; the size of its output is that of `dy`.
 
@@ -152,7 +156,9 @@ def adaptive_avg_pool1d_backward(
     return adaptive_avg_backward(PlanesCall("adaptive_avg_pool1d_backward", 1, layout, backend), dy, input_shape)
 
 
-def adaptive_avg_pool3d(x: Any, output_size: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def adaptive_avg_pool3d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
     """Mean of windows that share a volume out among a given number of positions.
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
@@ -172,7 +178,7 @@ def adaptive_avg_pool3d(x: Any, output_size: Any, *, layout: str = "NCDHW", back
 
 
 def adaptive_avg_pool3d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool3d` with respect to its input; the size of its output is that of `dy`.
 
@@ -193,18 +199,19 @@ def adaptive_avg_pool3d_backward(
 
 @overload
 def adaptive_max_pool2d(
-    x: Any, output_size: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def adaptive_max_pool2d(
-    x: Any, output_size: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def adaptive_max_pool2d(
-    x: Any, output_size: Any, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCHW",
+    backend: str | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a plane out among a given number of positions.
 
@@ -232,10 +239,8 @@ def adaptive_max_pool2d(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
 
     See Also
     --------
@@ -255,18 +260,19 @@ def adaptive_max_pool2d(
 
 @overload
 def adaptive_max_pool1d(
-    x: Any, output_size: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def adaptive_max_pool1d(
-    x: Any, output_size: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def adaptive_max_pool1d(
-    x: Any, output_size: Any, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCW",
+    backend: str | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a sequence out among a given number of positions.
 
@@ -286,18 +292,19 @@ def adaptive_max_pool1d(
 
 @overload
 def adaptive_max_pool3d(
-    x: Any, output_size: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def adaptive_max_pool3d(
-    x: Any, output_size: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def adaptive_max_pool3d(
-    x: Any, output_size: Any, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCDHW",
+    backend: str | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a volume out among a given number of positions.
 
@@ -317,14 +324,14 @@ def adaptive_max_pool3d(
     return adaptive_max(PlanesCall("adaptive_max_pool3d", 3, layout, backend), x, output_size, return_indices)
 
 
-def adaptive_avg(call: PlanesCall, x: Any, output_size: object) -> Array:
+def adaptive_avg(call: PlanesCall, x: ArrayLike, output_size: object) -> Array:
     """Means of adaptive windows."""
     (x,) = call.arrays(x=x).values()
     return call.finish(call.backend().adaptive_avg_pool(call.view(x), _geometry(call, x, output_size)))
 
 
 def adaptive_avg_backward(
-    call: PlanesCall, dy: Any, input_shape: object, output_size: tuple[int, ...] | None = None
+    call: PlanesCall, dy: ArrayLike, input_shape: object, output_size: tuple[int, ...] | None = None
 ) -> Array:
     """Gradient of the means, whose number `dy` tells, unless it is given."""
     (dy,) = call.arrays(dy=dy).values()
@@ -335,7 +342,9 @@ def adaptive_avg_backward(
     return call.finish(call.backend().adaptive_avg_pool_backward(call.view(dy), geometry))
 
 
-def adaptive_max(call: PlanesCall, x: Any, output_size: object, return_indices: object) -> Array | tuple[Array, Array]:
+def adaptive_max(
+    call: PlanesCall, x: ArrayLike, output_size: object, return_indices: object
+) -> Array | tuple[Array, Array]:
     """Maxima of adaptive windows, with their positions if asked for."""
     (x,) = call.arrays(x=x).values()
     with_indices = check_flag(call.operation, "return_indices", return_indices)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
 
 __all__ = [
     "avg_pool1d",
@@ -19,12 +18,12 @@ __all__ = [
 
 
 def avg_pool2d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCHW",
@@ -75,13 +74,13 @@ def avg_pool2d(
 
 
 def avg_pool2d_backward(
-    dy: Any,
-    input_shape: Any,
-    kernel_size: Any,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCHW",
@@ -107,10 +106,8 @@ def avg_pool2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, or as in `avg_pool2d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Examples
     --------
@@ -126,12 +123,12 @@ def avg_pool2d_backward(
 
 
 def avg_pool1d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCW",
@@ -155,13 +152,13 @@ def avg_pool1d(
 
 
 def avg_pool1d_backward(
-    dy: Any,
-    input_shape: Any,
-    kernel_size: Any,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCW",
@@ -186,12 +183,12 @@ def avg_pool1d_backward(
 
 
 def avg_pool3d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCDHW",
@@ -217,13 +214,13 @@ def avg_pool3d(
 
 
 def avg_pool3d_backward(
-    dy: Any,
-    input_shape: Any,
-    kernel_size: Any,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCDHW",
@@ -248,7 +245,7 @@ def avg_pool3d_backward(
     return _avg_pool_backward(call, dy, input_shape, windows, count_include_pad)
 
 
-def _avg_pool(call: PlanesCall, x: Any, windows: PoolWindows, count_include_pad: object) -> Array:
+def _avg_pool(call: PlanesCall, x: ArrayLike, windows: PoolWindows, count_include_pad: object) -> Array:
     (x,) = call.arrays(x=x).values()
     include_pad = check_flag(call.operation, "count_include_pad", count_include_pad)
     geometry = windows.geometry(call, call.shape(x.shape))
@@ -256,7 +253,7 @@ def _avg_pool(call: PlanesCall, x: Any, windows: PoolWindows, count_include_pad:
 
 
 def _avg_pool_backward(
-    call: PlanesCall, dy: Any, input_shape: object, windows: PoolWindows, count_include_pad: object
+    call: PlanesCall, dy: ArrayLike, input_shape: object, windows: PoolWindows, count_include_pad: object
 ) -> Array:
     (dy,) = call.arrays(dy=dy).values()
     include_pad = check_flag(call.operation, "count_include_pad", count_include_pad)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -26,12 +26,19 @@ from fastconv.validation.arrays import (
 )
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import pool_geometry
-from fastconv.validation.sizes import Padding, check_flag, check_padding, check_shape_argument, check_sizes
+from fastconv.validation.sizes import CheckedPadding, check_flag, check_padding, check_shape_argument, check_sizes
 
-__all__ = ["Call", "ConvGradients", "PlanesCall", "PoolWindows", "Windows", "as_computed", "finish"]
+__all__ = ["Call", "CallOptions", "ConvGradients", "PlanesCall", "PoolWindows", "Windows", "as_computed", "finish"]
 
 Shape = tuple[int, ...]
 DType = np.dtype[Any]
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of every operation on planes; for the type checker."""
+
+    layout: str
+    backend: str | None
 
 
 class ConvGradients(NamedTuple):
@@ -202,7 +209,7 @@ class Windows:
     padding: object
     dilation: object
 
-    def checked(self, call: PlanesCall, usual_stride: object = None) -> tuple[Shape, Padding, Shape]:
+    def checked(self, call: PlanesCall, usual_stride: object = None) -> tuple[Shape, CheckedPadding, Shape]:
         """Stride, padding and dilation, one integer or pair for each spatial axis where they have no name."""
         operation, rank = call.operation, call.rank
         return (

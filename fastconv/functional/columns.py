@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sized
 from math import prod
-from typing import Any
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall, Windows, finish
@@ -17,17 +16,18 @@ from fastconv.validation.arrays import (
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import columns_geometry
 from fastconv.validation.sizes import check_sizes
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = ["col2im", "im2col"]
 
 
 def im2col(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     layout: str = "NCHW",
     backend: str | None = None,
 ) -> Array:
@@ -56,10 +56,8 @@ def im2col(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
     MemoryError
         If the columns would be larger than the memory of the machine.
 
@@ -95,13 +93,13 @@ def im2col(
 
 
 def col2im(
-    cols: Any,
-    output_size: Any,
-    kernel_size: Any,
+    cols: ArrayLike,
+    output_size: Size,
+    kernel_size: Size,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     layout: str = "NCHW",
     backend: str | None = None,
 ) -> Array:
@@ -129,10 +127,8 @@ def col2im(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
 
     See Also
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fastconv.backends.base import Backend, Gradients
 from fastconv.errors import InvalidValueError
@@ -13,6 +13,7 @@ from fastconv.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = [
     "ConvGradients",
@@ -29,13 +30,13 @@ __all__ = [
 
 
 def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -115,13 +116,13 @@ def conv2d(
 
 
 def conv2d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     needs: Iterable[str] = GRADIENTS,
@@ -153,10 +154,8 @@ def conv2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, if `needs` names something else, or as in `conv2d`.
-    TypeError
-        As in `conv2d`.
 
     See Also
     --------
@@ -192,13 +191,13 @@ def conv2d_backward(
 
 
 def conv1d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCW",
     backend: str | None = None,
@@ -224,13 +223,13 @@ def conv1d(
 
 
 def conv1d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCW",
     needs: Iterable[str] = GRADIENTS,
@@ -257,13 +256,13 @@ def conv1d_backward(
 
 
 def conv3d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCDHW",
     backend: str | None = None,
@@ -290,13 +289,13 @@ def conv3d(
 
 
 def conv3d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCDHW",
     needs: Iterable[str] = GRADIENTS,
@@ -364,7 +363,7 @@ class ConvWindows(Windows):
         return backend.conv_backward
 
 
-def convolve(call: PlanesCall, x: Any, weight: Any, bias: Any, windows: ConvWindows) -> Array:
+def convolve(call: PlanesCall, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, windows: ConvWindows) -> Array:
     """Convolve, or the other way round, for any number of spatial axes."""
     arrays = call.arrays({"bias": bias}, x=x, weight=weight)
     x, weight = arrays["x"], arrays["weight"]
@@ -375,7 +374,7 @@ def convolve(call: PlanesCall, x: Any, weight: Any, bias: Any, windows: ConvWind
 
 
 def convolve_backward(
-    call: PlanesCall, dy: Any, x: Any, weight: Any, windows: ConvWindows, needs: Iterable[str]
+    call: PlanesCall, dy: ArrayLike, x: ArrayLike, weight: ArrayLike, windows: ConvWindows, needs: Iterable[str]
 ) -> ConvGradients:
     """Gradients of `convolve`."""
     dy, x, weight = call.arrays(dy=dy, x=x, weight=weight).values()

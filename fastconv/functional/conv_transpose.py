@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fastconv.backends.base import Backend, Gradients
 from fastconv.functional.call import ConvGradients, PlanesCall
@@ -13,6 +13,7 @@ from fastconv.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = [
     "conv_transpose1d",
@@ -66,15 +67,15 @@ class TransposedWindows(ConvWindows):
 
 
 def conv_transpose2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -165,15 +166,15 @@ def conv_transpose2d(
 
 
 def conv_transpose2d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     needs: Iterable[str] = GRADIENTS,
@@ -205,10 +206,8 @@ def conv_transpose2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, if `needs` names something else, or as in `conv_transpose2d`.
-    TypeError
-        As in `conv_transpose2d`.
 
     See Also
     --------
@@ -239,15 +238,15 @@ def conv_transpose2d_backward(
 
 
 def conv_transpose1d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCW",
     backend: str | None = None,
@@ -274,15 +273,15 @@ def conv_transpose1d(
 
 
 def conv_transpose1d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCW",
     needs: Iterable[str] = GRADIENTS,
@@ -310,15 +309,15 @@ def conv_transpose1d_backward(
 
 
 def conv_transpose3d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCDHW",
     backend: str | None = None,
@@ -347,15 +346,15 @@ def conv_transpose3d(
 
 
 def conv_transpose3d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCDHW",
     needs: Iterable[str] = GRADIENTS,

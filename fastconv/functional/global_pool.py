@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from fastconv.functional.adaptive_pool import adaptive_avg, adaptive_avg_backward, adaptive_max
-from fastconv.functional.call import PlanesCall
+from fastconv.functional.call import CallOptions, PlanesCall
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import ArrayLike, ShapeLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "global_avg_pool1d",
@@ -21,7 +25,7 @@ __all__ = [
 ]
 
 
-def global_avg_pool2d(x: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None = None) -> Array:
     """Mean of every plane.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
@@ -42,10 +46,8 @@ def global_avg_pool2d(x: Any, *, layout: str = "NCHW", backend: str | None = Non
 
     Raises
     ------
-    ValueError
-        If `x` has the wrong rank or an empty axis other than the batch.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If `x` has the wrong rank or an empty axis other than the batch, or a type that is not taken.
 
     See Also
     --------
@@ -62,7 +64,9 @@ def global_avg_pool2d(x: Any, *, layout: str = "NCHW", backend: str | None = Non
     return adaptive_avg(PlanesCall("global_avg_pool2d", 2, layout, backend), x, 1)
 
 
-def global_avg_pool2d_backward(dy: Any, input_shape: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def global_avg_pool2d_backward(
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Gradient of `global_avg_pool2d` with respect to its input: every gradient is shared by its plane.
 
     ``(N, C, 1, 1) -> (N, C, H, W)``
@@ -73,10 +77,8 @@ def global_avg_pool2d_backward(dy: Any, input_shape: Any, *, layout: str = "NCHW
         Gradient of the loss with respect to the output of `global_avg_pool2d`.
     input_shape : sequence of four ints
         Shape of the input of the forward call, in `layout`.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -85,10 +87,8 @@ def global_avg_pool2d_backward(dy: Any, input_shape: Any, *, layout: str = "NCHW
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def global_avg_pool2d_backward(dy: Any, input_shape: Any, *, layout: str = "NCHW
     return adaptive_avg_backward(call, dy, input_shape, (1,) * 2)
 
 
-def global_avg_pool1d(x: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def global_avg_pool1d(x: ArrayLike, *, layout: str = "NCW", backend: str | None = None) -> Array:
     """Mean of every sequence.
 
     ``(N, C, W) -> (N, C, 1)``
@@ -119,7 +119,9 @@ def global_avg_pool1d(x: Any, *, layout: str = "NCW", backend: str | None = None
     return adaptive_avg(PlanesCall("global_avg_pool1d", 1, layout, backend), x, 1)
 
 
-def global_avg_pool1d_backward(dy: Any, input_shape: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def global_avg_pool1d_backward(
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Gradient of `global_avg_pool1d` with respect to its input: every gradient is shared by its sequence.
 
     ``(N, C, 1) -> (N, C, W)``
@@ -137,7 +139,7 @@ def global_avg_pool1d_backward(dy: Any, input_shape: Any, *, layout: str = "NCW"
     return adaptive_avg_backward(call, dy, input_shape, (1,) * 1)
 
 
-def global_avg_pool3d(x: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def global_avg_pool3d(x: ArrayLike, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
     """Mean of every volume.
 
     ``(N, C, D, H, W) -> (N, C, 1, 1, 1)``
@@ -155,7 +157,7 @@ def global_avg_pool3d(x: Any, *, layout: str = "NCDHW", backend: str | None = No
 
 
 def global_avg_pool3d_backward(
-    dy: Any, input_shape: Any, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
 ) -> Array:
     """Gradient of `global_avg_pool3d` with respect to its input: every gradient is shared by its volume.
 
@@ -177,18 +179,14 @@ def global_avg_pool3d_backward(
 
 @overload
 def global_max_pool2d(
-    x: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def global_max_pool2d(
-    x: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def global_max_pool2d(
-    x: Any, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every plane.
 
@@ -215,10 +213,8 @@ def global_max_pool2d(
 
     Raises
     ------
-    ValueError
-        If `x` has the wrong rank or an empty axis other than the batch.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If `x` has the wrong rank or an empty axis other than the batch, or a type that is not taken.
 
     See Also
     --------
@@ -236,18 +232,14 @@ def global_max_pool2d(
 
 @overload
 def global_max_pool1d(
-    x: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def global_max_pool1d(
-    x: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def global_max_pool1d(
-    x: Any, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every sequence.
 
@@ -267,18 +259,14 @@ def global_max_pool1d(
 
 @overload
 def global_max_pool3d(
-    x: Any, *, return_indices: Literal[False] = ..., layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
 ) -> Array: ...
-
-
 @overload
 def global_max_pool3d(
-    x: Any, *, return_indices: Literal[True], layout: str = ..., backend: str | None = ...
+    x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
-
-
 def global_max_pool3d(
-    x: Any, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every volume.
 

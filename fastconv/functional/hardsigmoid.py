@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.functional.elementwise import forward, gradient, select
 from fastconv.functional.relu import into_relu6
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["hardsigmoid", "hardsigmoid_backward", "hardswish", "hardswish_backward"]
 
 
-def hardsigmoid(x: Any) -> Array:
+def hardsigmoid(x: ArrayLike) -> Array:
     """Compute ``min(max(x + 3, 0), 6) / 6``, a sigmoid of three straight lines.
 
     Parameters
@@ -38,15 +37,13 @@ def hardsigmoid(x: Any) -> Array:
     return forward("hardsigmoid", _hardsigmoid, x)
 
 
-def hardsigmoid_backward(dy: Any, y: Any) -> Array:
+def hardsigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `hardsigmoid`, from its output: ``dy / 6`` strictly between 0 and 1, and 0 elsewhere.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------
@@ -72,7 +69,7 @@ def _hardsigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
     select(~((y > 0) & (y < 1)), 0, dx)
 
 
-def hardswish(x: Any) -> Array:
+def hardswish(x: ArrayLike) -> Array:
     """Compute ``x * hardsigmoid(x)``.
 
     Parameters
@@ -97,15 +94,13 @@ def hardswish(x: Any) -> Array:
     return forward("hardswish", _hardswish, x)
 
 
-def hardswish_backward(dy: Any, x: Any) -> Array:
+def hardswish_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     """Gradient of `hardswish`, from its input: 0 up to -3, `dy` from 3, and ``dy * (x/3 + 1/2)`` between.
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
 
     Returns
     -------

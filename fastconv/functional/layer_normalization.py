@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,12 @@ from fastconv.functional.call import Call, ConvGradients, finish
 from fastconv.functional.normalization import Statistics, check_pair, inverse_deviation, merged
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
+from fastconv.validation.types import ArrayLike, Size
 
 __all__ = ["check_normalized_shape", "layer_norm", "layer_norm_backward", "layer_norm_statistics"]
 
 
-def layer_norm_statistics(x: Any, normalized_shape: Any, *, backend: str | None = None) -> Statistics:
+def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: str | None = None) -> Statistics:
     """Mean and biased variance over the last axes.
 
     ``(..., *normalized_shape) -> (...), (...)``
@@ -53,12 +53,12 @@ def layer_norm_statistics(x: Any, normalized_shape: Any, *, backend: str | None 
 
 
 def layer_norm(
-    x: Any,
-    normalized_shape: Any,
-    weight: Any = None,
-    bias: Any = None,
+    x: ArrayLike,
+    normalized_shape: Size,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     backend: str | None = None,
 ) -> Array:
@@ -112,12 +112,12 @@ def layer_norm(
 
 
 def layer_norm_backward(
-    dy: Any,
-    x: Any,
-    normalized_shape: Any,
-    weight: Any = None,
+    dy: ArrayLike,
+    x: ArrayLike,
+    normalized_shape: Size,
+    weight: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
     backend: str | None = None,
@@ -142,10 +142,8 @@ def layer_norm_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------

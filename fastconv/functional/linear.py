@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import Call, ConvGradients
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import GRADIENTS, check_needs
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["linear", "linear_backward"]
 
 _SMALL = 2**20  # bytes of an output that need no look at the memory
 
 
-def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None) -> Array:
+def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, backend: str | None = None) -> Array:
     """Multiply every row with a matrix: ``y = x weightᵀ + bias``.
 
     ``(N, I) * (O, I) -> (N, O)``
@@ -39,10 +40,8 @@ def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None)
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Notes
     -----
@@ -64,7 +63,7 @@ def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None)
 
 
 def linear_backward(
-    dy: Any, x: Any, weight: Any, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
+    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
 ) -> ConvGradients:
     """Gradients of `linear` with respect to its input, weights and bias.
 
@@ -91,10 +90,8 @@ def linear_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import check_norm_type
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = [
     "lp_pool1d",
@@ -19,13 +18,13 @@ __all__ = [
 
 
 def lp_pool2d(
-    x: Any,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -79,14 +78,14 @@ def lp_pool2d(
 
 
 def lp_pool2d_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -112,10 +111,8 @@ def lp_pool2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, or as in `lp_pool2d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Notes
     -----
@@ -136,13 +133,13 @@ def lp_pool2d_backward(
 
 
 def lp_pool1d(
-    x: Any,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCW",
     backend: str | None = None,
@@ -165,14 +162,14 @@ def lp_pool1d(
 
 
 def lp_pool1d_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCW",
     backend: str | None = None,
@@ -196,13 +193,13 @@ def lp_pool1d_backward(
 
 
 def lp_pool3d(
-    x: Any,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCDHW",
     backend: str | None = None,
@@ -226,14 +223,14 @@ def lp_pool3d(
 
 
 def lp_pool3d_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCDHW",
     backend: str | None = None,
@@ -258,14 +255,14 @@ def lp_pool3d_backward(
     return _lp_pool_backward(call, dy, x, norm_type, windows)
 
 
-def _lp_pool(call: PlanesCall, x: Any, norm_type: object, windows: PoolWindows) -> Array:
+def _lp_pool(call: PlanesCall, x: ArrayLike, norm_type: object, windows: PoolWindows) -> Array:
     (x,) = call.arrays(x=x).values()
     exponent = check_norm_type(call.operation, norm_type)
     geometry = windows.geometry(call, call.shape(x.shape))
     return call.finish(call.backend().lp_pool(call.view(x), geometry, exponent))
 
 
-def _lp_pool_backward(call: PlanesCall, dy: Any, x: Any, norm_type: object, windows: PoolWindows) -> Array:
+def _lp_pool_backward(call: PlanesCall, dy: ArrayLike, x: ArrayLike, norm_type: object, windows: PoolWindows) -> Array:
     dy, x = call.arrays(dy=dy, x=x).values()
     exponent = check_norm_type(call.operation, norm_type)
     geometry = windows.geometry(call, call.shape(x.shape))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from fastconv.functional.call import PlanesCall, PoolWindows
+from fastconv.functional.call import CallOptions, PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array, check_index_array, check_shape
 from fastconv.validation.pooling import check_positions
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -22,32 +23,30 @@ __all__ = [
 ]
 
 
-class MaxPoolOptions(TypedDict, total=False):
+class MaxPoolOptions(CallOptions, total=False):
     """Options of max pooling, but for the one that decides what is returned; for the type checker."""
 
-    stride: Any
-    padding: Any
-    dilation: Any
+    stride: Size
+    padding: Padding
+    dilation: Size
     ceil_mode: bool
-    layout: str
-    backend: str | None
 
 
 @overload
 def max_pool2d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
 ) -> Array: ...
 @overload
 def max_pool2d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
 ) -> tuple[Array, Array]: ...
 def max_pool2d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: str = "NCHW",
@@ -117,7 +116,7 @@ def max_pool2d(
 
 
 def max_pool2d_backward(
-    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
 ) -> Array:
     """Gradient of `max_pool2d` with respect to its input: every gradient goes to the cell that won.
 
@@ -132,10 +131,8 @@ def max_pool2d_backward(
         The indices of the forward call; -1 sends a gradient nowhere.
     input_shape : sequence of four ints
         Shape of the input of the forward call, in `layout`.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -162,19 +159,19 @@ def max_pool2d_backward(
 
 @overload
 def max_pool1d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
 ) -> Array: ...
 @overload
 def max_pool1d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
 ) -> tuple[Array, Array]: ...
 def max_pool1d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: str = "NCW",
@@ -198,7 +195,7 @@ def max_pool1d(
 
 
 def max_pool1d_backward(
-    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
 ) -> Array:
     """Gradient of `max_pool1d` with respect to its input: every gradient goes to the cell that won.
 
@@ -218,19 +215,19 @@ def max_pool1d_backward(
 
 @overload
 def max_pool3d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
 ) -> Array: ...
 @overload
 def max_pool3d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
 ) -> tuple[Array, Array]: ...
 def max_pool3d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: str = "NCDHW",
@@ -256,7 +253,7 @@ def max_pool3d(
 
 
 def max_pool3d_backward(
-    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
 ) -> Array:
     """Gradient of `max_pool3d` with respect to its input: every gradient goes to the cell that won.
 
@@ -275,14 +272,16 @@ def max_pool3d_backward(
     return _max_pool_backward(PlanesCall("max_pool3d_backward", 3, layout, backend), dy, indices, input_shape)
 
 
-def _max_pool(call: PlanesCall, x: Any, windows: PoolWindows, return_indices: object) -> Array | tuple[Array, Array]:
+def _max_pool(
+    call: PlanesCall, x: ArrayLike, windows: PoolWindows, return_indices: object
+) -> Array | tuple[Array, Array]:
     (x,) = call.arrays(x=x).values()
     with_indices = check_flag(call.operation, "return_indices", return_indices)
     geometry = windows.geometry(call, call.shape(x.shape))
     return call.finish_maxima(call.backend().max_pool(call.view(x), geometry, with_indices))
 
 
-def _max_pool_backward(call: PlanesCall, dy: Any, indices: Any, input_shape: object) -> Array:
+def _max_pool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike, input_shape: object) -> Array:
     (dy,) = call.arrays(dy=dy).values()
     indices = check_index_array(call.operation, "indices", indices)
     check_shape(call.operation, "indices", indices.shape, dy.shape, "the shape of dy")

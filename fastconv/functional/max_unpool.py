@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall
 from fastconv.validation.arrays import Array, check_index_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.pooling import check_positions
 from fastconv.validation.sizes import check_sizes
+from fastconv.validation.types import ArrayLike, Size
 
 __all__ = [
     "max_unpool1d",
@@ -21,7 +20,9 @@ __all__ = [
 ]
 
 
-def max_unpool2d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def max_unpool2d(
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Put maxima back to where they came from, into planes of zeros.
 
     ``(N, C, OH, OW), (N, C, OH, OW) -> (N, C, H, W)``
@@ -68,7 +69,9 @@ def max_unpool2d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCHW"
     return _unpool(PlanesCall("max_unpool2d", 2, layout, backend), y, indices, output_size)
 
 
-def max_unpool2d_backward(dy: Any, indices: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def max_unpool2d_backward(
+    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Gradient of `max_unpool2d` with respect to its values: what `dy` has at the indices.
 
     ``(N, C, H, W), (N, C, OH, OW) -> (N, C, OH, OW)``
@@ -79,10 +82,8 @@ def max_unpool2d_backward(dy: Any, indices: Any, *, layout: str = "NCHW", backen
         Gradient of the loss with respect to the output of `max_unpool2d`.
     indices : array_like of int, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         The indices of the forward call.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -107,7 +108,9 @@ def max_unpool2d_backward(dy: Any, indices: Any, *, layout: str = "NCHW", backen
     return _unpool_backward(PlanesCall("max_unpool2d_backward", 2, layout, backend), dy, indices)
 
 
-def max_unpool1d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def max_unpool1d(
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Put maxima back to where they came from, into sequences of zeros.
 
     ``(N, C, OW), (N, C, OW) -> (N, C, W)``
@@ -124,7 +127,9 @@ def max_unpool1d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCW",
     return _unpool(PlanesCall("max_unpool1d", 1, layout, backend), y, indices, output_size)
 
 
-def max_unpool1d_backward(dy: Any, indices: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def max_unpool1d_backward(
+    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Gradient of `max_unpool1d` with respect to its values: what `dy` has at the indices.
 
     ``(N, C, W), (N, C, OW) -> (N, C, OW)``
@@ -141,7 +146,9 @@ def max_unpool1d_backward(dy: Any, indices: Any, *, layout: str = "NCW", backend
     return _unpool_backward(PlanesCall("max_unpool1d_backward", 1, layout, backend), dy, indices)
 
 
-def max_unpool3d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def max_unpool3d(
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
     """Put maxima back to where they came from, into volumes of zeros.
 
     ``(N, C, OD, OH, OW), (N, C, OD, OH, OW) -> (N, C, D, H, W)``
@@ -159,7 +166,9 @@ def max_unpool3d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCDHW
     return _unpool(PlanesCall("max_unpool3d", 3, layout, backend), y, indices, output_size)
 
 
-def max_unpool3d_backward(dy: Any, indices: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def max_unpool3d_backward(
+    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
     """Gradient of `max_unpool3d` with respect to its values: what `dy` has at the indices.
 
     ``(N, C, D, H, W), (N, C, OD, OH, OW) -> (N, C, OD, OH, OW)``
@@ -176,7 +185,7 @@ def max_unpool3d_backward(dy: Any, indices: Any, *, layout: str = "NCDHW", backe
     return _unpool_backward(PlanesCall("max_unpool3d_backward", 3, layout, backend), dy, indices)
 
 
-def _unpool(call: PlanesCall, y: Any, indices: Any, output_size: object) -> Array:
+def _unpool(call: PlanesCall, y: ArrayLike, indices: ArrayLike, output_size: object) -> Array:
     (y,) = call.arrays(y=y).values()
     indices = check_index_array(call.operation, "indices", indices)
     check_shape(call.operation, "indices", indices.shape, y.shape, "the shape of y")
@@ -186,7 +195,7 @@ def _unpool(call: PlanesCall, y: Any, indices: Any, output_size: object) -> Arra
     return call.finish(call.backend().max_unpool(call.view(y), call.channels_first(indices), size))
 
 
-def _unpool_backward(call: PlanesCall, dy: Any, indices: Any) -> Array:
+def _unpool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike) -> Array:
     (dy,) = call.arrays(dy=dy).values()
     indices = check_index_array(call.operation, "indices", indices)
     call.check_planes("indices", indices.shape)

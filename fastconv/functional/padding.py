@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.errors import InvalidValueError
@@ -11,6 +9,7 @@ from fastconv.functional.call import PlanesCall, finish
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_padding, check_shape_argument
+from fastconv.validation.types import ArrayLike, Padding, ShapeLike
 
 __all__ = ["PADDING_MODES", "memory_order", "pad", "pad_backward"]
 
@@ -20,7 +19,7 @@ _NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", 
 Pair = tuple[int, int]
 
 
-def pad(x: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None) -> Array:
+def pad(x: ArrayLike, padding: Padding, mode: str = "zeros", *, layout: str | None = None) -> Array:
     """Put cells around planes.
 
     ``(N, C, H, W) -> (N, C, before + H + after, before + W + after)``
@@ -71,7 +70,9 @@ def pad(x: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None)
     return finish(padded.transpose(np.argsort(order)), call.dtype)
 
 
-def pad_backward(dy: Any, input_shape: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None) -> Array:
+def pad_backward(
+    dy: ArrayLike, input_shape: ShapeLike, padding: Padding, mode: str = "zeros", *, layout: str | None = None
+) -> Array:
     """Gradient of `pad` with respect to its input: every cell gets back what its copies got.
 
     ``(N, C, before + H + after, before + W + after) -> (N, C, H, W)``

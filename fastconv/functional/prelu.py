@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from fastconv.functional.call import Call
 from fastconv.functional.elementwise import select, sum_along
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_axis
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["PReLUGradients", "prelu", "prelu_backward"]
 
@@ -30,7 +31,7 @@ class PReLUGradients(NamedTuple):
     dweight: Array
 
 
-def prelu(x: Any, weight: Any, *, axis: int = 1) -> Array:
+def prelu(x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> Array:
     """Compute `x` where it is positive and ``weight * x`` elsewhere, with a slope per channel or one for all.
 
     ``(N, C, ...), (C,) -> (N, C, ...)``
@@ -74,17 +75,15 @@ def prelu(x: Any, weight: Any, *, axis: int = 1) -> Array:
     return call.finish(y)
 
 
-def prelu_backward(dy: Any, x: Any, weight: Any, *, axis: int = 1) -> PReLUGradients:
+def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> PReLUGradients:
     """Gradients of `prelu` with respect to its input and its slopes, from its input.
 
     ``(N, C, ...), (N, C, ...), (C,) -> dx (N, C, ...), dweight (C,)``
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
     weight : array_like, shape (C,) or (1,)
         The slopes.
     axis : int

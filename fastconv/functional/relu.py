@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -11,11 +10,12 @@ from fastconv.functional.call import Call
 from fastconv.functional.elementwise import forward, gradient, select
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_flag, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["relu", "relu_backward", "add", "leaky_relu", "leaky_relu_backward", "relu6", "relu6_backward", "into_relu6"]
 
 
-def relu(x: Any, *, backend: str | None = None) -> Array:
+def relu(x: ArrayLike, *, backend: str | None = None) -> Array:
     """Compute ``max(x, 0)``.
 
     Parameters
@@ -40,7 +40,7 @@ def relu(x: Any, *, backend: str | None = None) -> Array:
     return call.finish(call.backend().relu(call.computed(x)))
 
 
-def relu_backward(dy: Any, y: Any, *, backend: str | None = None) -> Array:
+def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: str | None = None) -> Array:
     """Gradient of `relu`, from its output: `dy` where the output is positive, and 0 elsewhere.
 
     Parameters
@@ -72,7 +72,7 @@ def relu_backward(dy: Any, y: Any, *, backend: str | None = None) -> Array:
     return call.finish(call.backend().relu_backward(dy, y))
 
 
-def add(a: Any, b: Any, *, relu: bool = False, backend: str | None = None) -> Array:
+def add(a: ArrayLike, b: ArrayLike, *, relu: bool = False, backend: str | None = None) -> Array:
     """Add two arrays of one shape, and apply ReLU to the sum if wanted: the end of a residual block in one pass.
 
     Parameters
@@ -106,7 +106,7 @@ def add(a: Any, b: Any, *, relu: bool = False, backend: str | None = None) -> Ar
     return call.finish(call.backend().add(call.computed(a), call.computed(b), with_relu))
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Array:
+def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
     """Compute `x` where it is positive and ``negative_slope * x`` elsewhere.
 
     Parameters
@@ -139,7 +139,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Array:
     return forward("leaky_relu", partial(_leaky_relu, slope), x)
 
 
-def leaky_relu_backward(dy: Any, y: Any, negative_slope: float = 0.01) -> Array:
+def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, negative_slope: float = 0.01) -> Array:
     """Gradient of `leaky_relu`, from its output.
 
     Parameters
@@ -176,7 +176,7 @@ def _leaky_relu_backward(slope: float, dy: Array, y: Array, dx: Array) -> None:
     select(y > 0, dy, dx)
 
 
-def relu6(x: Any) -> Array:
+def relu6(x: ArrayLike) -> Array:
     """Compute ``min(max(x, 0), 6)``.
 
     Parameters
@@ -201,15 +201,13 @@ def relu6(x: Any) -> Array:
     return forward("relu6", into_relu6, x)
 
 
-def relu6_backward(dy: Any, y: Any) -> Array:
+def relu6_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `relu6`, from its output: `dy` strictly between 0 and 6, and 0 elsewhere.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------

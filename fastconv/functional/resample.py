@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import floor
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastconv.validation.arrays import (
 )
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_flag, check_number, check_shape_argument, check_sizes
+from fastconv.validation.types import ArrayLike, ShapeLike, Size
 
 __all__ = ["RESAMPLE_MODES", "upsample", "upsample_backward", "upsampled_size"]
 
@@ -26,9 +28,9 @@ Taps = list[tuple[Array, "Array | None"]]  # per tap: the input cell of every ou
 
 
 def upsample(
-    x: Any,
-    size: Any = None,
-    scale_factor: Any = None,
+    x: ArrayLike,
+    size: Size | None = None,
+    scale_factor: float | Iterable[float] | None = None,
     mode: str = "nearest",
     *,
     align_corners: bool = False,
@@ -93,10 +95,10 @@ def upsample(
 
 
 def upsample_backward(
-    dy: Any,
-    input_shape: Any,
-    size: Any = None,
-    scale_factor: Any = None,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    size: Size | None = None,
+    scale_factor: float | Iterable[float] | None = None,
     mode: str = "nearest",
     *,
     align_corners: bool = False,

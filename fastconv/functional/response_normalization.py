@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -11,12 +10,13 @@ from fastconv.functional.normalization import NormCall
 from fastconv.geometry import WindowGeometry, conv_axis
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["local_response_norm", "local_response_norm_backward"]
 
 
 def local_response_norm(
-    x: Any,
+    x: ArrayLike,
     size: int,
     alpha: float = 1e-4,
     beta: float = 0.75,
@@ -71,8 +71,8 @@ def local_response_norm(
 
 
 def local_response_norm_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     size: int,
     alpha: float = 1e-4,
     beta: float = 0.75,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["sigmoid", "sigmoid_backward", "into_sigmoid", "tanh", "tanh_backward", "silu", "silu_backward"]
 
 
-def sigmoid(x: Any) -> Array:
+def sigmoid(x: ArrayLike) -> Array:
     """Compute ``1 / (1 + exp(-x))``.
 
     Parameters
@@ -33,15 +32,13 @@ def sigmoid(x: Any) -> Array:
     return forward("sigmoid", into_sigmoid, x)
 
 
-def sigmoid_backward(dy: Any, y: Any) -> Array:
+def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `sigmoid`, from its output: ``dy * y * (1 - y)``.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------
@@ -70,7 +67,7 @@ def _sigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
     np.multiply(dx, dy, out=dx)
 
 
-def tanh(x: Any) -> Array:
+def tanh(x: ArrayLike) -> Array:
     """Compute the hyperbolic tangent.
 
     Parameters
@@ -91,15 +88,13 @@ def tanh(x: Any) -> Array:
     return forward("tanh", _tanh, x)
 
 
-def tanh_backward(dy: Any, y: Any) -> Array:
+def tanh_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `tanh`, from its output: ``dy * (1 - y²)``.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------
@@ -124,7 +119,7 @@ def _tanh_backward(dy: Array, y: Array, dx: Array) -> None:
     np.multiply(dx, dy, out=dx)
 
 
-def silu(x: Any) -> Array:
+def silu(x: ArrayLike) -> Array:
     """Compute ``x * sigmoid(x)``, also called swish.
 
     Parameters
@@ -150,15 +145,13 @@ def silu(x: Any) -> Array:
     return forward("silu", _silu, x)
 
 
-def silu_backward(dy: Any, x: Any) -> Array:
+def silu_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     """Gradient of `silu`, from its input: ``dy * s * (1 + x * (1 - s))`` with ``s = sigmoid(x)``.
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
 
     Returns
     -------

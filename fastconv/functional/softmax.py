@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.functional.call import Call
 from fastconv.functional.elementwise import sum_along
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_axis
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
-def softmax(x: Any, axis: int = -1) -> Array:
+def softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``exp(x) / sum(exp(x))`` along an axis: scores become probabilities.
 
     Parameters
@@ -55,15 +54,13 @@ def softmax(x: Any, axis: int = -1) -> Array:
     return call.finish(y)
 
 
-def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `softmax`, from its output: ``y * (dy - sum(dy * y))``.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     axis : int
         As in the forward call.
 
@@ -88,7 +85,7 @@ def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
     return call.finish(dx)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Array:
+def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``x - log(sum(exp(x)))`` along an axis: the logarithms of `softmax`, also of those that round to 0.
 
     Parameters
@@ -122,15 +119,13 @@ def log_softmax(x: Any, axis: int = -1) -> Array:
     return call.finish(y)
 
 
-def log_softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `log_softmax`, from its output: ``dy - exp(y) * sum(dy)``.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     axis : int
         As in the forward call.
 

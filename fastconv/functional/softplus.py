@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,12 @@ from fastconv.functional.elementwise import forward, gradient, select
 from fastconv.functional.sigmoid import into_sigmoid
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["softplus", "softplus_backward", "softsign", "softsign_backward"]
 
 
-def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Array:
+def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """Compute ``log(1 + exp(beta * x)) / beta``, a smooth ReLU.
 
     Parameters
@@ -52,15 +52,13 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Array:
     return forward("softplus", partial(_softplus, beta, threshold), x)
 
 
-def softplus_backward(dy: Any, x: Any, beta: float = 1.0, threshold: float = 20.0) -> Array:
+def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """Gradient of `softplus`, from its input: ``dy * sigmoid(beta * x)``.
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
     beta : float
         As in the forward call.
     threshold : float
@@ -103,7 +101,7 @@ def _softplus_backward(beta: float, threshold: float, dy: Array, x: Array, dx: A
     select(scaled > threshold, dy, dx)
 
 
-def softsign(x: Any) -> Array:
+def softsign(x: ArrayLike) -> Array:
     """Compute ``x / (1 + |x|)``.
 
     Parameters
@@ -128,15 +126,13 @@ def softsign(x: Any) -> Array:
     return forward("softsign", _softsign, x)
 
 
-def softsign_backward(dy: Any, x: Any) -> Array:
+def softsign_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     """Gradient of `softsign`, from its input: ``dy / (1 + |x|)²``.
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
 
     Returns
     -------

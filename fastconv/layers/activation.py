@@ -8,10 +8,11 @@ from typing import Any
 from fastconv import functional
 from fastconv.backends import check_backend_name
 from fastconv.errors import InvalidValueError
-from fastconv.layers.elementwise import OPERATIONS, Elementwise
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Shape
+from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = [
     "ELU",
@@ -52,7 +53,7 @@ class ReLU(Elementwise):
     _forward = staticmethod(functional.relu)
     _backward = staticmethod(functional.relu_backward)
     keeps_output = True
-    operations = OPERATIONS["ReLU"]
+    operations = 1
 
     def __init__(self, *, backend: str | None = None) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class ReLU(Elementwise):
     def _options(self) -> dict[str, Any]:
         return {"backend": self.backend}
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         (y,) = self._kept()
         dy = self._check_dy(dy, y.shape)
@@ -79,10 +80,8 @@ class LeakyReLU(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -94,7 +93,7 @@ class LeakyReLU(Elementwise):
     _backward = staticmethod(functional.leaky_relu_backward)
     keeps_output = True
     arguments = ("negative_slope",)
-    operations = OPERATIONS["LeakyReLU"]
+    operations = 2
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
@@ -113,7 +112,7 @@ class ReLU6(Elementwise):
     _forward = staticmethod(functional.relu6)
     _backward = staticmethod(functional.relu6_backward)
     keeps_output = True
-    operations = OPERATIONS["ReLU6"]
+    operations = 2
 
 
 class HardSigmoid(Elementwise):
@@ -128,7 +127,7 @@ class HardSigmoid(Elementwise):
     _forward = staticmethod(functional.hardsigmoid)
     _backward = staticmethod(functional.hardsigmoid_backward)
     keeps_output = True
-    operations = OPERATIONS["HardSigmoid"]
+    operations = 4
 
 
 class HardSwish(Elementwise):
@@ -143,7 +142,7 @@ class HardSwish(Elementwise):
     _forward = staticmethod(functional.hardswish)
     _backward = staticmethod(functional.hardswish_backward)
     keeps_input = True
-    operations = OPERATIONS["HardSwish"]
+    operations = 5
 
 
 class ELU(Elementwise):
@@ -156,10 +155,8 @@ class ELU(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -171,7 +168,7 @@ class ELU(Elementwise):
     _backward = staticmethod(functional.elu_backward)
     keeps_output = True
     arguments = ("alpha",)
-    operations = OPERATIONS["ELU"]
+    operations = 4
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
@@ -190,7 +187,7 @@ class SELU(Elementwise):
     _forward = staticmethod(functional.selu)
     _backward = staticmethod(functional.selu_backward)
     keeps_output = True
-    operations = OPERATIONS["SELU"]
+    operations = 5
 
 
 class GELU(Elementwise):
@@ -203,10 +200,8 @@ class GELU(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -218,7 +213,7 @@ class GELU(Elementwise):
     _backward = staticmethod(functional.gelu_backward)
     keeps_input = True
     arguments = ("approximate",)
-    operations = OPERATIONS["GELU"]
+    operations = 5
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
@@ -226,8 +221,7 @@ class GELU(Elementwise):
 
     def flops(self, input_shape: Shape) -> int:
         """See `Elementwise.flops`; the approximation takes more operations than the error function counts."""
-        name = "GELU" if self.approximate == "none" else "GELU, tanh"
-        return OPERATIONS[name] * prod(input_shape)
+        return (5 if self.approximate == "none" else 9) * prod(input_shape)
 
 
 class SiLU(Elementwise):
@@ -242,7 +236,7 @@ class SiLU(Elementwise):
     _forward = staticmethod(functional.silu)
     _backward = staticmethod(functional.silu_backward)
     keeps_input = True
-    operations = OPERATIONS["SiLU"]
+    operations = 4
 
 
 class Softplus(Elementwise):
@@ -257,10 +251,8 @@ class Softplus(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -272,7 +264,7 @@ class Softplus(Elementwise):
     _backward = staticmethod(functional.softplus_backward)
     keeps_input = True
     arguments = ("beta", "threshold")
-    operations = OPERATIONS["Softplus"]
+    operations = 6
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -294,7 +286,7 @@ class Softsign(Elementwise):
     _forward = staticmethod(functional.softsign)
     _backward = staticmethod(functional.softsign_backward)
     keeps_input = True
-    operations = OPERATIONS["Softsign"]
+    operations = 3
 
 
 class Sigmoid(Elementwise):
@@ -309,7 +301,7 @@ class Sigmoid(Elementwise):
     _forward = staticmethod(functional.sigmoid)
     _backward = staticmethod(functional.sigmoid_backward)
     keeps_output = True
-    operations = OPERATIONS["Sigmoid"]
+    operations = 4
 
 
 class Tanh(Elementwise):
@@ -324,7 +316,7 @@ class Tanh(Elementwise):
     _forward = staticmethod(functional.tanh)
     _backward = staticmethod(functional.tanh_backward)
     keeps_output = True
-    operations = OPERATIONS["Tanh"]
+    operations = 1
 
 
 # The names that PyTorch has for the two.

@@ -13,7 +13,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 __all__ = [
     "GRADIENTS",
     "PADDING_NAMES",
-    "Padding",
+    "CheckedPadding",
     "check_axis",
     "check_choice",
     "check_flag",
@@ -25,7 +25,7 @@ __all__ = [
     "check_sizes",
 ]
 
-Padding = Union[str, "tuple[tuple[int, int], ...]"]
+CheckedPadding = Union[str, "tuple[tuple[int, int], ...]"]
 
 GRADIENTS = ("x", "weight", "bias")
 PADDING_NAMES = ("valid", "same", "same_lower")
@@ -103,7 +103,7 @@ def check_shape_argument(operation: str, subject: str, value: object, letters: s
     return tuple(check_integer(operation, subject, item, 0, rule) for item in items)
 
 
-def check_padding(operation: str, value: object, rank: int, names: tuple[str, ...] = PADDING_NAMES) -> Padding:
+def check_padding(operation: str, value: object, rank: int, names: tuple[str, ...] = PADDING_NAMES) -> CheckedPadding:
     """Return one of `names`, or one ``(before, after)`` pair per spatial axis."""
     if type(value) is int and 0 <= value <= _LARGEST:
         return ((value, value),) * rank

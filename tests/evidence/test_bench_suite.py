@@ -107,6 +107,7 @@ def test_scipy_computes_the_same(workload: Workload) -> None:
     assert_close(y, exact_results(problem, None)["y"][-1:], magnitude=sums, name=workload.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workload", [TINY, GROUPED, UNEVEN, MEAN], ids=lambda workload: workload.name)
 @pytest.mark.skipif(not TorchOracle.installed(), reason="PyTorch is not installed")
 def test_torch_computes_the_same_in_a_process_of_its_own(workload: Workload) -> None:

@@ -223,6 +223,7 @@ def test_the_judge_wants_every_result(course: Any, tmp_path: Path) -> None:
         check_results(course, "backward", {"dx": str(tmp_path / "dx.npy")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("workload", [TINY, BARE], ids=lambda workload: workload.name)
 @needs_fast
@@ -353,6 +354,7 @@ def test_the_chains_of_the_peak_end_where_they_should(dtype: str) -> None:
     np.testing.assert_array_equal(results[:, lanes:], 0)
 
 
+@pytest.mark.slow
 @needs_fast
 def test_the_first_convolution_is_timed_with_an_empty_and_a_warm_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "_WARMUP", "import os; assert not os.listdir(os.environ['NUMBA_CACHE_DIR'])")
@@ -426,6 +428,7 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[
     )
 
 
+@pytest.mark.slow
 @needs_fast
 def test_bench_quick(tmp_path: Path) -> None:
     engine = "torch" if "torch" in OTHERS else own("Right")

@@ -28,7 +28,7 @@ from fastconv.layers import (
     Sequential,
     inference_mode,
 )
-from fastconv.layers.steps import Step, Value
+from fastconv.layers.base import Step, Value
 from fastconv.testing import assert_close
 
 SHAPE = (2, 4, 5, 6)

@@ -23,9 +23,8 @@ from fastconv.evidence.summary.lifetimes import (
 from fastconv.evidence.summary.summaries import LayerSummary, Summary
 from fastconv.evidence.summary.workspace import KEPT_BUFFER
 from fastconv.layers.arguments import check_dtype
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.parameter import Parameter
-from fastconv.layers.steps import Step, Value
 from fastconv.settings import get_num_threads
 from fastconv.validation.sizes import check_flag, check_integer
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from fastconv.layers.steps import Step
+from fastconv.layers.base import Step
 
 __all__ = ["INPUT", "Moment", "Work", "inference_moments", "kept_bytes", "peak", "training_moments", "works"]
 

@@ -139,6 +139,7 @@ def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
     assert {name.removesuffix("_masked")[-3:] for name in tiles} == {"f32", "f64"}
 
 
+@pytest.mark.slow
 def test_the_readable_twins(tmp_path: Path) -> None:
     program = """
         from strategies import CONV_CASES, POOL_CASES

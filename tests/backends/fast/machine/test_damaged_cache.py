@@ -268,6 +268,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @needs_jit
 @pytest.mark.parametrize(
     "damage", [name for name in DAMAGES if FULL or name in ("truncated", "a folder")], ids=lambda name: name
@@ -286,6 +287,7 @@ def test_a_process_with_damaged_files_mends_them(warm: Path, tmp_path: Path, dam
     assert convolve(folder) == (9.0, [], [])
 
 
+@pytest.mark.slow
 @needs_jit
 @pytest.mark.skipif(os.name == "nt", reason="there are no limits of files there")
 def test_a_process_without_room_computes(tmp_path: Path) -> None:

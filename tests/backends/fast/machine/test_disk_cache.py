@@ -6,14 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from programs import ROOT, run
+from programs import FULL, ROOT, run
 from strategies import BACKENDS
 
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
 PROGRAM = """
     from engine_work import digests
-    digests("float32"), digests("float64")
+    from programs import FULL
+    for dtype in ("float32", "float64") if FULL else ("float32",):
+        digests(dtype)
     from fastconv.kernels.jit import build_log
     names = [built.name for built in build_log]
     assert names and len(names) == len(set(names)), "two kernels of one name would overwrite each other's file"
@@ -21,6 +23,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.slow
 def test_the_second_process_compiles_nothing(tmp_path: Path) -> None:
     environment = {"NUMBA_CACHE_DIR": str(tmp_path), "FASTCONV_BACKEND": "fast"}
     assert run(PROGRAM, **environment).split() != []
@@ -85,7 +88,7 @@ def test_a_cached_kernel_is_never_stale_after_an_edit(tmp_path: Path) -> None:
     assert right == names
     assert compiled
     assert right_and_compiled() == (names, set())
-    for module, (old, new, wrong) in EDITS.items():
+    for module, (old, new, wrong) in list(EDITS.items())[: None if FULL else 1]:
         file = package / "kernels" / module
         source = file.read_text(encoding="utf-8")
         assert source.count(old) == 1, module

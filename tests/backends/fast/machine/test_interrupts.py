@@ -221,6 +221,7 @@ def under_fire(folder: Path, seed: int, beside: int, longest: float = 0.4) -> in
     return int(run(program, NUMBA_CACHE_DIR=str(folder), FASTCONV_BACKEND="fast"))
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 def test_first_calls_under_fire(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The JSON that commands write keeps its keys and types, at every depth, so that what somebody saved stays readable.
 
-They are in one file. After a change that is meant: `python tests/test_json_formats.py`, which writes it again, and a
-line in the CHANGELOG.
+They are in one file. After a change that is meant: `python tests/house/test_json_formats.py`, which writes it again,
+and a line in the CHANGELOG.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 import fastconv as fc
 
 PINNED = Path(__file__).with_name("json_formats.txt")
-SUPPORT = Path(__file__).parents[1] / "support"
+SUPPORT = Path(__file__).parents[1] / "support"  # has engines for the contest
 OPEN = ("versions", "commit_info", "machine_info", "peaks")  # whose keys depend on the machine
 
 POOL = """
@@ -128,8 +128,9 @@ def assert_report_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     data.pop(next(key for key in ("rows", "implementations", "benchmarks", "heats", "input_shape") if key in data))
     file.write_text(json.dumps(data), encoding="utf-8")
     assert cli.main() == 1
-    err = capsys.readouterr().err
-    assert re.search(r"(report|bench): .*out\.json must be a whole result.* damaged \(KeyError", err)
+    assert re.search(
+        r"(report|bench): .*out\.json must be a whole result.* damaged \(KeyError", capsys.readouterr().err
+    )
 
 
 def test_a_key_that_goes_and_a_type_that_changes_are_found() -> None:

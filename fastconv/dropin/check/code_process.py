@@ -11,15 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fastconv.errors import FastconvError
+from fastconv.evidence.process.child import child_environment
 from fastconv.evidence.process.wire import Message, receive, send
 from fastconv.settings import get_num_threads
 
-__all__ = ["Guest", "GuestError"]
+__all__ = ["CodeProcess", "CodeProcessError"]
 
 CRASHED, RAISED, TIMED_OUT = "crashed", "raised", "timed out"
 
@@ -31,12 +31,12 @@ _TAIL = 2**16  # bytes of its error stream that are kept; a loop that prints mus
 _FRAME = re.compile(r'File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>\S+)')
 # The first statement keeps modules of the current folder from standing in for those of fastconv.
 _PROGRAM = (
-    "import sys; sys.path[:] = filter(None, sys.path); from fastconv.dropin.check.worker_main import main; main()"
+    "import sys; sys.path[:] = filter(None, sys.path); from fastconv.dropin.check.code_process_main import main; main()"
 )
 _WINDOWS_CRASHES = {0xC0000005: "access violation", 0xC00000FD: "stack overflow", 0xC0000409: "stack overrun"}
 
 
-class GuestError(FastconvError, RuntimeError):
+class CodeProcessError(FastconvError, RuntimeError):
     """Somebody's code did not come to an end with a result.
 
     Parameters
@@ -54,7 +54,7 @@ class GuestError(FastconvError, RuntimeError):
         self.verdict, self.what, self.where = verdict, what, where
 
 
-class Guest:
+class CodeProcess:
     """A Python file in a process of its own.
 
     Parameters
@@ -72,11 +72,16 @@ class Guest:
         self.file = file
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
-            env=_environment(),
+            env=child_environment(
+                PYTHONIOENCODING="utf-8:backslashreplace",  # a print must not fail because nobody reads it
+                PYTHONDONTWRITEBYTECODE="1",  # nothing is left beside the file
+                FASTCONV_NUM_THREADS=str(get_num_threads()),
+                MPLBACKEND="Agg",  # a plot at the end of the file must not wait for somebody to close it
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Ctrl-C is for the examiner alone, which ends the guest, and on POSIX whatever that has started
+            # Ctrl-C is for the examiner alone, which ends the process, and on POSIX whatever that has started
             **_apart(),
         )
         self._in, self._out = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
@@ -88,9 +93,9 @@ class Guest:
             reader.start()
         try:
             self.ask(_STARTING, "start")
-        except GuestError as error:  # not the fault of the file, whose turn has not come
+        except CodeProcessError as error:  # not the fault of the file, whose turn has not come
             words = self._words.decode(errors="replace").strip().splitlines()
-            raise GuestError(error.verdict, f"{error.what}: {words[-1]}" if words else error.what) from None
+            raise CodeProcessError(error.verdict, f"{error.what}: {words[-1]}" if words else error.what) from None
         except BaseException:
             self.end()
             raise
@@ -113,7 +118,7 @@ class Guest:
         limit : float
             Seconds that the answer may take; after them the process is ended.
         do : str
-            What is asked for: a ``do_…`` of `fastconv.dropin.check.worker_main`.
+            What is asked for: a ``do_…`` of `fastconv.dropin.check.code_process_main`.
         **details
             Plain data.
 
@@ -124,7 +129,7 @@ class Guest:
 
         Raises
         ------
-        GuestError
+        CodeProcessError
             If the code raised, ended its process, or took longer.
         """
         self.notes = ([], [])
@@ -136,9 +141,9 @@ class Guest:
         else:
             answer = self._wait(limit)
         if answer is None:
-            raise GuestError(CRASHED, *self._obituary())
+            raise CodeProcessError(CRASHED, *self._obituary())
         if "failed" in answer:
-            raise GuestError(*answer["failed"])
+            raise CodeProcessError(*answer["failed"])
         return answer
 
     def _wait(self, limit: float) -> Message | None:
@@ -158,7 +163,7 @@ class Guest:
             imports, lines = answer["note"]
             self.notes = imports, lines
         self.end()
-        raise GuestError(TIMED_OUT, f"no result after {limit:g} s", self._place())
+        raise CodeProcessError(TIMED_OUT, f"no result after {limit:g} s", self._place())
 
     def _read(self) -> None:
         """Collect the answers, in a thread."""
@@ -202,18 +207,6 @@ class Guest:
             if Path(frame["file"]) == self.file:
                 return f"{self.file.name}, line {frame['line']}, in {frame['function']}"
         return ""
-
-
-def _environment() -> Mapping[str, str]:
-    paths = [str(Path(__file__).parents[3]), *filter(None, sys.path)]  # what this process imports, it can import
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONIOENCODING": "utf-8:backslashreplace",  # a print must not fail because nobody reads it
-        "PYTHONDONTWRITEBYTECODE": "1",  # nothing is left beside the file
-        "FASTCONV_NUM_THREADS": str(get_num_threads()),
-        "MPLBACKEND": "Agg",  # a plot at the end of the file must not wait for somebody to close it
-    }
 
 
 def _apart() -> dict[str, Any]:

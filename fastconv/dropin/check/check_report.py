@@ -1,44 +1,21 @@
-"""A report as strings: for `print`, and for whoever draws it nicer."""
+"""What an examination found, as a report: a record that prints as tables and is saved as JSON."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
-from fastconv.report.table import Table, draw_table
+from fastconv.dropin.check.case_results import BAD, CaseResult, Examination, error_and_place
+from fastconv.report import Record, Report, Table, read_record
+from fastconv.report.table import draw_table, markdown_table
 
-if TYPE_CHECKING:
-    from fastconv.dropin.check.results import CaseResult, CheckReport, Examination
-
-__all__ = [
-    "advice",
-    "closing_line",
-    "error_and_place",
-    "examples",
-    "others",
-    "plain_text",
-    "sections",
-    "tables",
-    "wrapped",
-]
+__all__ = ["CheckReport", "advice", "closing_line", "examples", "others", "sections", "wrapped"]
 
 _WIDTH = 100  # letters of a line
-_PLACE = re.compile(r"\([^()]+, line \d+\)$")
 _FEW = 3  # examples of one kind that are printed; the JSON has all
-_ORDER = ("wrong", "raised", "crashed", "timed out")
-
-
-def tables(report: CheckReport, *, everything: bool = False) -> tuple[Table, ...]:
-    """Return a table of verdicts for each implementation: of all cases, or of one for each way to fail."""
-    if report.failure is not None:
-        return (_table(f"{report.file} cannot be imported", (report.failure,)),)
-    return tuple(
-        _table(title(each), each.cases if everything else [alike[0] for alike in _failures(each)])
-        for each in report.implementations
-    )
 
 
 def _failures(examination: Examination) -> list[list[CaseResult]]:
@@ -54,7 +31,7 @@ def others(examination: Examination) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> from fastconv.dropin.check.results import CaseResult, Examination
+    >>> from fastconv.dropin.check.case_results import CaseResult, Examination
     >>> cannot = CaseResult("dilation", "", "cannot be expressed", "it has no dilation")
     >>> print(*others(Examination("conv", "", "", (CaseResult("plain", "", "ok"), cannot))), sep="\n")
     1 ok: plain
@@ -77,21 +54,26 @@ def others(examination: Examination) -> tuple[str, ...]:
 
 
 def sections(report: CheckReport, *, everything: bool = False) -> Iterator[tuple[Table, tuple[str, ...]]]:
-    """Give each table with the lines below it, which name the cases that are not in it."""
-    drawn = tables(report, everything=everything)
-    short = report.failure is None and not everything
-    below = [others(each) for each in report.implementations] if short else [()] * len(drawn)
-    yield from zip(drawn, below)
+    """Give a table of verdicts for each implementation, with the lines below it.
+
+    Parameters
+    ----------
+    report : CheckReport
+        What was found.
+    everything : bool
+        Give the table of all cases; by default one for each way to fail, and lines that name the others.
+    """
+    if report.failure is not None:
+        yield _table(f"{report.file} cannot be imported", (report.failure,)), ()
+        return
+    for each in report.implementations:
+        shown = each.cases if everything else [alike[0] for alike in _failures(each)]
+        yield _table(f"{each.label}: {each.convention}", shown), () if everything else others(each)
 
 
 def wrapped(line: str, width: int = _WIDTH) -> str:
     """Return a long line as several, of `width` letters at most."""
     return fill(line, min(width, _WIDTH), subsequent_indent="    ", break_on_hyphens=False)
-
-
-def title(examination: Examination) -> str:
-    """Say which functions these are, and in which convention they are called."""
-    return f"{examination.label}: {examination.convention}"
 
 
 def _table(heading: str, cases: Sequence[CaseResult]) -> Table:
@@ -137,18 +119,6 @@ def _cause(case: CaseResult) -> str:
     return f"{case.what} {case.where}" if case.where else ""
 
 
-def error_and_place(said: str) -> str:
-    """Return the type of an error and the line that raised it, without the message: that may name sizes.
-
-    Examples
-    --------
-    >>> error_and_place("ValueError: shapes (2,) (3,) differ (conv, line 12)")
-    'ValueError (conv, line 12)'
-    """
-    place = _PLACE.search(said)
-    return f"{said.partition(':')[0]} {place[0]}" if place else said.partition(":")[0]
-
-
 def _lines(code: str) -> int:
     return code.count("\n")
 
@@ -162,7 +132,7 @@ def closing_line(report: CheckReport) -> str:
 
     Examples
     --------
-    >>> from fastconv.dropin.check.results import CaseResult, CheckReport, Examination
+    >>> from fastconv.dropin.check.case_results import CaseResult, Examination
     >>> cases = (CaseResult("a", "", "ok"), CaseResult("b", "", "raised"), CaseResult("c", "", "wrong"))
     >>> closing_line(CheckReport("pool.py", (Examination("pool", "", "", cases),)))
     '2 of 3 cases fail: 1 wrong, 1 raised'
@@ -178,7 +148,7 @@ def closing_line(report: CheckReport) -> str:
     count = f"{kinds.total()} of {ran} cases"
     if set(kinds) == {"wrong"}:
         return f"{count} wrong"
-    return f"{count} fail: " + ", ".join(f"{kinds[kind]} {kind}" for kind in _ORDER if kinds[kind])
+    return f"{count} fail: " + ", ".join(f"{kinds[kind]} {kind}" for kind in BAD if kinds[kind])
 
 
 def advice(report: CheckReport) -> str:
@@ -198,11 +168,82 @@ def advice(report: CheckReport) -> str:
     )
 
 
-def plain_text(report: CheckReport) -> str:
-    """Return what fails, the other cases by name, the examples and the closing line as text."""
-    blocks = []
-    for table, lines in sections(report):
-        blocks.append(draw_table(table) if table.rows else table.title)
-        blocks += ["\n".join(wrapped(line) for line in lines)] if lines else []
-    blocks += [f"# {heading}\n{code}" for heading, code in examples(report)]
-    return "\n\n".join([*blocks, f"{closing_line(report)}\n{advice(report)}"])
+@dataclass(frozen=True)
+class CheckReport(Record):
+    """What `fastconv.check` found; prints as tables, with examples of what fails.
+
+    Attributes
+    ----------
+    file : str
+        The file that was examined.
+    implementations : tuple of Examination
+        One for each pair of functions, function or class that was recognised.
+    failure : CaseResult or None
+        Why nothing could be examined: the file cannot be imported.
+    time_limit : float
+        Seconds that a case was given.
+
+    Examples
+    --------
+    >>> right = CaseResult("plain", "the case that everybody tests", "ok")
+    >>> wrong = CaseResult("ties", "several equal maxima", "wrong", "dx differs by up to 1", array="dx", difference=1.0)
+    >>> report = CheckReport("pool.py", (Examination("pool", "cs231n.max_pool", "pool(x, param)", (right, wrong)),))
+    >>> report.ok, report
+    (False, <CheckReport pool.py: 1 of 2 cases wrong>)
+    """
+
+    FORMAT: ClassVar[str] = "fastconv-check/1"
+    DERIVED: ClassVar[tuple[str, ...]] = ("ok",)
+    NON_FINITE_AS_TEXT: ClassVar[bool] = True
+
+    file: str
+    implementations: tuple[Examination, ...]
+    failure: CaseResult | None = None
+    time_limit: float = field(default=10.0, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was recognised is right in every case that it can express, and there is one."""
+        return not self.bad and any(each.ran for each in self.implementations)
+
+    @property
+    def bad(self) -> tuple[CaseResult, ...]:
+        """Cases that failed, of all implementations."""
+        found = tuple(case for each in self.implementations for case in each.bad)
+        return found if self.failure is None else (self.failure, *found)
+
+    def __getitem__(self, label: str) -> Examination:
+        for examination in self.implementations:
+            if label in (examination.label, *examination.label.split(" / ")):
+                return examination
+        raise KeyError(label)
+
+    def __repr__(self) -> str:
+        return f"<CheckReport {self.file}: {closing_line(self)}>"
+
+    def __str__(self) -> str:
+        """What fails, the other cases by name, the examples and the closing line."""
+        blocks = []
+        for table, lines in sections(self):
+            blocks.append(draw_table(table) if table.rows else table.title)
+            blocks += ["\n".join(wrapped(line) for line in lines)] if lines else []
+        blocks += [f"# {heading}\n{code}" for heading, code in examples(self)]
+        return "\n\n".join([*blocks, f"{closing_line(self)}\n{advice(self)}"])
+
+    def report(self) -> Report:
+        """Return a table for each implementation, of one case for each way to fail, and what to do next."""
+        return Report(tuple(table for table, _ in sections(self)), (closing_line(self), advice(self)))
+
+    def markdown(self) -> str:
+        """Return what `print` shows, as Markdown, for a page to include."""
+        blocks = []
+        for table, lines in sections(self):
+            blocks.append(markdown_table(table) if table.rows else f"**{table.title}**")
+            blocks += ["\n".join(f"- {line}" for line in lines)] if lines else []
+        blocks += [f"{heading}\n\n```python\n{code}\n```" for heading, code in examples(self)]
+        return "\n\n".join([*blocks, f"{closing_line(self)}\n\n{advice(self)}"]) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CheckReport:
+        """Return the report that `to_dict` made plain data of; `KeyError` if something is missing."""
+        return read_record(cls, data)
