@@ -8,13 +8,14 @@ import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 from fastconv._version import __version__
 from fastconv.backends.settings import get_num_threads
 from fastconv.report.words import plural
 
-__all__ = ["Environment", "available_cores", "cpu_name", "current_environment", "version_of"]
+__all__ = ["Environment", "available_cores", "blas_libraries", "cpu_name", "current_environment", "version_of"]
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,17 @@ def cpu_name() -> str:
         except (OSError, subprocess.CalledProcessError):
             pass
     return platform.processor() or platform.machine() or "unknown"
+
+
+def blas_libraries() -> list[str] | None:
+    """Libraries behind `np.matmul` with their threads; None where threadpoolctl is not there to tell."""
+    try:
+        pools = import_module("threadpoolctl").threadpool_info()
+    except ImportError:
+        return None
+    return [
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', 'unknown')}, "
+        f"{pool['num_threads']} threads)"
+        for pool in pools
+        if pool["user_api"] == "blas"
+    ]

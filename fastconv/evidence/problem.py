@@ -12,10 +12,8 @@ import numpy as np
 from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry, WindowGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.evidence.workloads import ImageWorkload, Workload
+from fastconv.evidence.workloads import ImageWorkload, Workload, window_geometry
 from fastconv.validation.arrays import Array, check_array, check_layout, check_rank, common_dtype, logical_shape
-from fastconv.validation.operations import conv_geometry, pool_geometry
-from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
 
 __all__ = ["OPERATIONS", "Problem", "backward", "forward", "from_call", "from_workload", "winners"]
 
@@ -170,22 +168,8 @@ def _geometry(
     channels_last = check_layout(operation, arguments.get("layout", "NCHW"), _RANK)
     check_rank(operation, "x", x.shape, _RANK, channels_last=channels_last)
     shape = logical_shape(x.shape, channels_last=channels_last)
-    padding = check_padding(operation, arguments.get("padding", 0), _RANK)
-    dilation = check_sizes(operation, "dilation", arguments.get("dilation", 1), _RANK, 1)
-    stride = arguments.get("stride")
-    if weight is not None:
-        if weight.ndim != _RANK + 2:
-            raise InvalidValueError(
-                f"{operation}: weight must have {_RANK + 2} axes, (F, C//groups, KH, KW), but got {weight.ndim} "
-                f"(shape {weight.shape})."
-            )
-        steps = check_sizes(operation, "stride", 1 if stride is None else stride, _RANK, 1)
-        groups = check_integer(operation, "groups", arguments.get("groups", 1), 1)
-        return conv_geometry(operation, shape, weight.shape, steps, padding, dilation, groups, x.itemsize)
-    kernel = check_sizes(operation, "kernel_size", arguments["kernel_size"], _RANK, 1)
-    steps = kernel if stride is None else check_sizes(operation, "stride", stride, _RANK, 1)
-    ceil_mode = check_flag(operation, "ceil_mode", arguments.get("ceil_mode", False))
-    return pool_geometry(operation, shape, kernel, steps, padding, dilation, ceil_mode, x.itemsize)
+    weight_shape = None if weight is None else weight.shape
+    return window_geometry(operation, shape, weight_shape, arguments, x.itemsize)
 
 
 # its passes, on a named backend

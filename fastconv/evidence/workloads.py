@@ -17,13 +17,24 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastconv.backends.geometry import ConvGeometry, WindowGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.validation.operations import conv_geometry, pool_geometry
-from fastconv.validation.sizes import check_integer, check_padding, check_sizes
+from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
 
-__all__ = ["IMAGE_NAMES", "LAYERS", "POOLS", "ImageWorkload", "Options", "Workload", "by_name", "image_workloads"]
+__all__ = [
+    "IMAGE_NAMES",
+    "LAYERS",
+    "POOLS",
+    "ImageWorkload",
+    "Options",
+    "Workload",
+    "by_name",
+    "image_workloads",
+    "window_geometry",
+]
 
 Array = NDArray[Any]
 Shape4 = tuple[int, int, int, int]
 
+_RANK = 2
 _ITEMSIZE = 4  # bytes of float32, in which workloads are drawn unless another dtype is asked for
 
 
@@ -47,6 +58,32 @@ class Options(NamedTuple):
 
 
 _DEFAULTS = Options()
+
+
+def window_geometry(
+    operation: str,
+    input_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...] | None,
+    arguments: dict[str, Any],
+    itemsize: int,
+) -> ConvGeometry | WindowGeometry:
+    """Check the sizes of a convolution, or of a pooling where there are no weights, as its public function does."""
+    padding = check_padding(operation, arguments.get("padding", 0), _RANK)
+    dilation = check_sizes(operation, "dilation", arguments.get("dilation", 1), _RANK, 1)
+    stride = arguments.get("stride")
+    if weight_shape is not None:
+        if len(weight_shape) != _RANK + 2:
+            raise InvalidValueError(
+                f"{operation}: weight must have {_RANK + 2} axes, (F, C//groups, KH, KW), but got {len(weight_shape)} "
+                f"(shape {weight_shape})."
+            )
+        steps = check_sizes(operation, "stride", 1 if stride is None else stride, _RANK, 1)
+        groups = check_integer(operation, "groups", arguments.get("groups", 1), 1)
+        return conv_geometry(operation, input_shape, weight_shape, steps, padding, dilation, groups, itemsize)
+    kernel = check_sizes(operation, "kernel_size", arguments["kernel_size"], _RANK, 1)
+    steps = kernel if stride is None else check_sizes(operation, "stride", stride, _RANK, 1)
+    ceil_mode = check_flag(operation, "ceil_mode", arguments.get("ceil_mode", False))
+    return pool_geometry(operation, input_shape, kernel, steps, padding, dilation, ceil_mode, itemsize)
 
 
 @dataclass(frozen=True)
@@ -95,14 +132,7 @@ class Workload:
     @property
     def geometry(self) -> ConvGeometry | WindowGeometry:
         """Checked geometry of the workload; sizes that do not fit raise here, as they would in the operation."""
-        stride = check_sizes(self.operation, "stride", self.options.stride, 2, 1)
-        dilation = check_sizes(self.operation, "dilation", self.options.dilation, 2, 1)
-        padding = check_padding(self.operation, self.options.padding, 2)
-        window: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "itemsize": _ITEMSIZE}
-        if self.weight_shape is None:
-            return pool_geometry(self.operation, self.input_shape, kernel=self.kernel_size, ceil_mode=False, **window)
-        groups = check_integer(self.operation, "groups", self.options.groups, 1)
-        return conv_geometry(self.operation, self.input_shape, self.weight_shape, groups=groups, **window)
+        return window_geometry(self.operation, self.input_shape, self.weight_shape, self.arguments(), _ITEMSIZE)
 
     @property
     def output_shape(self) -> tuple[int, ...]:

@@ -144,8 +144,8 @@ def test_old_spellings_work_and_name_the_new_ones(
     made = runs(made_suite(), made_suite())
     assert command(monkeypatch, "bench", "--dtypes", "float64", "--save", "a.json") == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].endswith(
-        "`fastconv bench --dtypes` will be gone in the next version; write `fastconv bench --dtype` instead"
+    assert lines[0] == (
+        "fastconv: `fastconv bench --dtypes` will be gone in the next version; write `fastconv bench --dtype` instead"
     )
     assert lines[1].endswith("write `fastconv bench --json a.json` instead")
     assert made.asked[0].dtypes == ("float64",)

@@ -18,21 +18,7 @@ _NAME = "plot_suite"
 def plot_suite(suite: Suite, path: str | os.PathLike[str]) -> None:
     """Draw how many times faster than the frozen loops everything is, one panel for each dtype and pass.
 
-    Parameters
-    ----------
-    suite : Suite
-        The results.
-    path : path-like
-        The file, which is written whole or not at all; its suffix says png, svg or pdf.
-
-    Raises
-    ------
-    ValueError
-        If the suffix is something else.
-    ImportError
-        If matplotlib is missing.
-    OSError
-        If the file cannot be written.
+    Files, suffixes and errors are those of `save_figure`.
     """
     save_figure(_NAME, path, lambda: _figure(suite))
 

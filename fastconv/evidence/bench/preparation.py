@@ -17,7 +17,7 @@ from fastconv.evidence.bench.family import Member
 from fastconv.evidence.bench.family_work import check_member, member_work
 from fastconv.evidence.bench.network_work import check_network, network_work
 from fastconv.evidence.bench.operation_work import operation_work, shapes
-from fastconv.evidence.environment import current_environment, version_of
+from fastconv.evidence.environment import blas_libraries, current_environment, version_of
 from fastconv.evidence.timing import once, settle
 from fastconv.evidence.workloads import Workload
 from fastconv.report import plain_data
@@ -147,17 +147,5 @@ def facts(dtypes: tuple[str, ...]) -> dict[str, Any]:
     here["versions"] |= {name: version for name in _OTHERS if (version := version_of(name)) is not None}
     counts = sorted({1, get_num_threads()})
     here["peaks"] = {dtype: {str(threads): peak(dtype, threads) for threads in counts} for dtype in dtypes}
-    here["blas"] = _blas()
+    here["blas"] = blas_libraries() or []
     return here
-
-
-def _blas() -> list[str]:
-    """Libraries behind `np.matmul` with their threads, where threadpoolctl can tell."""
-    if util.find_spec("threadpoolctl") is None:
-        return []
-    pools = import_module("threadpoolctl").threadpool_info()
-    return [
-        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture')}, {pool['num_threads']} threads)"
-        for pool in pools
-        if pool["user_api"] == "blas"
-    ]

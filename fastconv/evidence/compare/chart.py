@@ -21,21 +21,7 @@ _MAPS = 2  # feature maps shown of a convolution
 def plot_comparison(comparison: Comparison, path: str | os.PathLike[str]) -> None:
     """Draw the speed-ups as bars, and for real images the feature maps of both backends side by side.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        From `fastconv.compare`.
-    path : path-like
-        The file, which is written whole or not at all; its suffix says png, svg or pdf.
-
-    Raises
-    ------
-    ValueError
-        If the suffix is something else.
-    ImportError
-        If matplotlib is missing.
-    OSError
-        If the file cannot be written.
+    Files, suffixes and errors are those of `save_figure`.
     """
     save_figure(_NAME, path, lambda: _figure(comparison))
 

@@ -18,21 +18,7 @@ _NAME = "plot_contest"
 def plot_contest(contest: Contest, path: str | os.PathLike[str]) -> None:
     """Draw the ratio of every workload as bars, one panel for each dtype.
 
-    Parameters
-    ----------
-    contest : Contest
-        From `run_contest`.
-    path : path-like
-        The file, which is written whole or not at all; its suffix says png, svg or pdf.
-
-    Raises
-    ------
-    ValueError
-        If the suffix is something else.
-    ImportError
-        If matplotlib is missing.
-    OSError
-        If the file cannot be written.
+    Files, suffixes and errors are those of `save_figure`.
     """
     save_figure(_NAME, path, lambda: _figure(contest))
 
