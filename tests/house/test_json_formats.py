@@ -1,7 +1,7 @@
 """The JSON that commands write keeps its keys and types, at every depth, so that what somebody saved stays readable.
 
-They are in one file. After a change that is meant: `python tests/house/test_json_formats.py`, which writes it again, and a
-line in the CHANGELOG.
+They are in one file. After a change that is meant: `python tests/house/test_json_formats.py`, which writes it again,
+and a line in the CHANGELOG.
 """
 
 from __future__ import annotations
@@ -19,11 +19,7 @@ import pytest
 import fastconv as fc
 
 PINNED = Path(__file__).with_name("json_formats.txt")
-<<<<<<<< HEAD:tests/evidence/test_json_formats.py
-SUPPORT = Path(__file__).parents[1] / "support"
-========
 SUPPORT = Path(__file__).parents[1] / "support"  # has engines for the contest
->>>>>>>> tests:tests/house/test_json_formats.py
 OPEN = ("versions", "commit_info", "machine_info", "peaks")  # whose keys depend on the machine
 
 POOL = """
