@@ -12,7 +12,7 @@ import numpy as np
 from fastconv._version import __version__
 from fastconv.backends import available_backends, get_backend
 from fastconv.backends.settings import get_num_threads, get_options, thread_limit
-from fastconv.comparison.environment import available_cores, cpu_name, version_of
+from fastconv.evidence.environment import available_cores, blas_libraries, cpu_name, version_of
 from fastconv.validation.memory import memory_limit
 
 __all__ = ["Machine", "describe"]
@@ -118,15 +118,9 @@ def _cache_folder() -> str | None:
 
 def _blas() -> list[str]:
     """Libraries behind `np.matmul`, of which only the numpy backend makes use."""
-    try:
-        libraries = import_module("threadpoolctl").threadpool_info()
-    except ImportError:
-        found: Any = np.show_config(mode="dicts")
-        blas = found.get("Build Dependencies", {}).get("blas", {})
-        return [f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()]
-    return [
-        f"{library['internal_api']} {library['version']} ({library.get('architecture', 'unknown')}, "
-        f"{library['num_threads']} threads)"
-        for library in libraries
-        if library["user_api"] == "blas"
-    ]
+    libraries = blas_libraries()
+    if libraries is not None:
+        return libraries
+    found: Any = np.show_config(mode="dicts")
+    blas = found.get("Build Dependencies", {}).get("blas", {})
+    return [f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()]

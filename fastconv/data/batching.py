@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.data.dataset import Dataset
-from fastconv.data.randomness import check_rng
+from fastconv.data.dataset import Dataset, check_rng
 from fastconv.errors import InvalidTypeError
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag, check_integer

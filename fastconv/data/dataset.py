@@ -9,15 +9,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.data.randomness import check_rng
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["DataBundle", "Dataset", "check_images", "numbered_classes"]
+__all__ = ["DataBundle", "Dataset", "check_generator", "check_images", "check_rng", "numbered_classes"]
 
 _MOST_CLASSES = 2**16  # without names: a damaged label would make as many
+_GENERATOR = "a numpy.random.Generator, for example np.random.default_rng(0)"
 IMAGE_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
+
+
+def check_generator(operation: str, rng: object) -> np.random.Generator:
+    """Return `rng`, which must be a generator: a seed would draw the same numbers in every call."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    raise InvalidTypeError(f"{operation}: rng must be {_GENERATOR}, but got {rng!r}.")
+
+
+def check_rng(operation: str, rng: object) -> np.random.Generator:
+    """Return a generator: `rng` itself, or a new one if it is a seed."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    return np.random.default_rng(check_integer(operation, "rng", rng, 0, f"a seed or {_GENERATOR}"))
 
 
 def check_images(operation: str, images: object, name: str = "images") -> Array:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from fastconv.data.files import PathLike, as_path, missing_package
+from fastconv.data.files import PathLike, as_path, imported
 from fastconv.errors import DownloadError, InvalidTypeError, InvalidValueError
 
 __all__ = ["SOURCES", "Progress", "Source", "data_folder", "fetch", "folder_for"]
@@ -103,7 +103,7 @@ def fetch(
         return
     source = SOURCES[name]
     mirrors = source.mirrors if base_url is None else (_checked_url(operation, base_url),)
-    pooch = _pooch(operation)
+    pooch = imported(operation, "pooch", "pooch")
     with _quiet(pooch):
         for file in files:
             _fetch_one(pooch, operation, file, source.checksums[file], mirrors, folder, progress)
@@ -147,15 +147,6 @@ def _checked_url(operation: str, base_url: object) -> str:
     if not base_url.startswith(("https://", "http://")):
         raise InvalidValueError(f"{operation}: base_url must begin with https:// or http://, but got {base_url!r}.")
     return base_url
-
-
-def _pooch(operation: str) -> ModuleType:
-    try:
-        import pooch
-    except ImportError as error:
-        raise missing_package(operation, "pooch", error) from error
-    module: ModuleType = pooch
-    return module
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.data.dataset import DataBundle, Dataset
-from fastconv.data.files import missing_package
+from fastconv.data.files import imported, missing_package
 
 __all__ = ["load_digits", "load_sample_photographs"]
 
@@ -41,11 +41,7 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> DataBundle:
     DataBundle(train=Dataset('digits train': 1438 images 1x8x8 float32, 10 classes),
                test=Dataset('digits test': 359 images 1x8x8 float32, 10 classes))
     """
-    try:
-        from sklearn import datasets
-    except ImportError as error:
-        raise missing_package("load_digits", "scikit-learn", error) from error
-    digits = datasets.load_digits()
+    digits = imported("load_digits", "sklearn.datasets", "scikit-learn").load_digits()
     images = digits.images[:, np.newaxis].astype(np.float32) / np.float32(16)
     whole = Dataset(images, digits.target, tuple("0123456789"), "digits")
     train, test = whole.split(1 - float(test_fraction), seed, stratify=True)

@@ -7,14 +7,26 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Union
+from typing import Any, BinaryIO, Union
 
 from fastconv.data.dataset import Dataset
 from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
 from fastconv.files import open_regular
 
-__all__ = ["PathLike", "as_path", "dataset_of", "damaged", "folder_of", "listing", "missing_package", "opened", "shown"]
+__all__ = [
+    "PathLike",
+    "as_path",
+    "dataset_of",
+    "damaged",
+    "folder_of",
+    "imported",
+    "listing",
+    "missing_package",
+    "opened",
+    "shown",
+]
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -91,6 +103,15 @@ def dataset_of(
     except (InvalidValueError, InvalidTypeError) as error:
         detail = str(error).removeprefix("Dataset: ")
         raise DataError(f"{operation}: {path}: {detail}") from error
+
+
+def imported(operation: str, module: str, package: str) -> Any:
+    """Return a module of the extra ``data``; the ImportError where its package is missing names the extra."""
+    try:
+        import_module(module.partition(".")[0])  # a part of it may be there though the package is not
+        return import_module(module)
+    except ImportError as error:
+        raise missing_package(operation, package, error) from error
 
 
 def missing_package(operation: str, package: str, error: ImportError) -> ImportError:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.download import Progress
-from fastconv.data.files import PathLike, as_path, listing, missing_package
+from fastconv.data.files import PathLike, as_path, imported, listing
 from fastconv.data.trees import FolderTree, Sample, Tree, ZipTree, samples_by_part
 from fastconv.errors import DataError, DataNotFoundError
 from fastconv.validation.memory import check_fits
@@ -150,7 +149,7 @@ class _Reader:
     ) -> None:
         self._tree, self._size, self._color = tree, size, color
         self._workers, self._progress = workers, progress
-        image = _image_module()
+        image = imported(_OPERATION, "PIL.Image", "Pillow")
         self._open, self._most_pixels = partial(image.open, formats=_FORMATS), image.MAX_IMAGE_PIXELS
 
     def read(self, samples: Sequence[Sample]) -> Bytes:
@@ -245,11 +244,3 @@ class _Reader:
 
             picture = picture.resize(self._size[::-1], Resampling.BILINEAR)
         return np.asarray(picture)
-
-
-def _image_module() -> ModuleType:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise missing_package(_OPERATION, "Pillow", error) from error
-    return Image

@@ -4,25 +4,17 @@ Each function looks the same inside: check the arguments, view the arrays as (N,
 computation, ask the backend, and give the result its layout and dtype. The mathematics is in the backends.
 """
 
-from fastconv.functional.activation import (
-    hardsigmoid,
-    hardsigmoid_backward,
-    hardswish,
-    hardswish_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    relu6,
-    relu6_backward,
-)
-from fastconv.functional.adaptive_avg_pool import (
+from fastconv.functional.adaptive_pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool1d_backward,
     adaptive_avg_pool2d,
     adaptive_avg_pool2d_backward,
     adaptive_avg_pool3d,
     adaptive_avg_pool3d_backward,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
 )
-from fastconv.functional.adaptive_max_pool import adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d
 from fastconv.functional.avg_pool import (
     avg_pool1d,
     avg_pool1d_backward,
@@ -33,35 +25,38 @@ from fastconv.functional.avg_pool import (
 )
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.columns import col2im, im2col
-from fastconv.functional.conv import ConvGradients, conv2d, conv2d_backward
-from fastconv.functional.conv_nd import conv1d, conv1d_backward, conv3d, conv3d_backward
-from fastconv.functional.conv_transpose import conv_transpose2d, conv_transpose2d_backward
-from fastconv.functional.conv_transpose_nd import (
+from fastconv.functional.conv import (
+    ConvGradients,
+    conv1d,
+    conv1d_backward,
+    conv2d,
+    conv2d_backward,
+    conv3d,
+    conv3d_backward,
+)
+from fastconv.functional.conv_transpose import (
     conv_transpose1d,
     conv_transpose1d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
     conv_transpose3d,
     conv_transpose3d_backward,
 )
-from fastconv.functional.elu import (
-    elu,
-    elu_backward,
-    selu,
-    selu_backward,
-)
-from fastconv.functional.gelu import (
-    gelu,
-    gelu_backward,
-)
-from fastconv.functional.global_avg_pool import (
+from fastconv.functional.elu import elu, elu_backward, selu, selu_backward
+from fastconv.functional.gelu import gelu, gelu_backward
+from fastconv.functional.global_pool import (
     global_avg_pool1d,
     global_avg_pool1d_backward,
     global_avg_pool2d,
     global_avg_pool2d_backward,
     global_avg_pool3d,
     global_avg_pool3d_backward,
+    global_max_pool1d,
+    global_max_pool2d,
+    global_max_pool3d,
 )
-from fastconv.functional.global_max_pool import global_max_pool1d, global_max_pool2d, global_max_pool3d
 from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
+from fastconv.functional.hardsigmoid import hardsigmoid, hardsigmoid_backward, hardswish, hardswish_backward
 from fastconv.functional.instance_normalization import instance_norm, instance_norm_backward, instance_norm_statistics
 from fastconv.functional.layer_normalization import layer_norm, layer_norm_backward, layer_norm_statistics
 from fastconv.functional.lp_pool import (
@@ -89,36 +84,13 @@ from fastconv.functional.max_unpool import (
     max_unpool3d_backward,
 )
 from fastconv.functional.padding import pad, pad_backward
-from fastconv.functional.prelu import (
-    PReLUGradients,
-    prelu,
-    prelu_backward,
-)
-from fastconv.functional.relu import (
-    add,
-    relu,
-    relu_backward,
-)
+from fastconv.functional.prelu import PReLUGradients, prelu, prelu_backward
+from fastconv.functional.relu import add, leaky_relu, leaky_relu_backward, relu, relu6, relu6_backward, relu_backward
 from fastconv.functional.resample import upsample, upsample_backward
 from fastconv.functional.response_normalization import local_response_norm, local_response_norm_backward
-from fastconv.functional.smooth import (
-    sigmoid,
-    sigmoid_backward,
-    silu,
-    silu_backward,
-    softplus,
-    softplus_backward,
-    softsign,
-    softsign_backward,
-    tanh,
-    tanh_backward,
-)
-from fastconv.functional.softmax import (
-    log_softmax,
-    log_softmax_backward,
-    softmax,
-    softmax_backward,
-)
+from fastconv.functional.sigmoid import sigmoid, sigmoid_backward, silu, silu_backward, tanh, tanh_backward
+from fastconv.functional.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
+from fastconv.functional.softplus import softplus, softplus_backward, softsign, softsign_backward
 
 __all__ = [
     "batch_norm",

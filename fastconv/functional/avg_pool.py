@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastconv.functional.call import Call, WindowArguments
-from fastconv.functional.pool_any import avg_pool, avg_pool_backward
+from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
+from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
 
 __all__ = [
     "avg_pool1d",
@@ -19,12 +18,12 @@ __all__ = [
 
 
 def avg_pool2d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCHW",
@@ -70,18 +69,18 @@ def avg_pool2d(
     >>> fc.avg_pool2d(x, (2, 1), stride=1)[0, 0]
     array([[2. , 4.5, 5.5]])
     """
-    call = Call("avg_pool2d", 2, layout, backend)
-    return avg_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), count_include_pad)
+    call = PlanesCall("avg_pool2d", 2, layout, backend)
+    return _avg_pool(call, x, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode), count_include_pad)
 
 
 def avg_pool2d_backward(
-    dy: Any,
-    input_shape: Any,
-    kernel_size: Any,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCHW",
@@ -107,10 +106,8 @@ def avg_pool2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, or as in `avg_pool2d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Examples
     --------
@@ -120,18 +117,18 @@ def avg_pool2d_backward(
     array([[0.25, 0.5 , 0.25],
            [0.25, 0.5 , 0.25]])
     """
-    call = Call("avg_pool2d_backward", 2, layout, backend)
-    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
-    return avg_pool_backward(call, dy, input_shape, windows, count_include_pad)
+    call = PlanesCall("avg_pool2d_backward", 2, layout, backend)
+    windows = PoolWindows(stride, padding, dilation, kernel_size, ceil_mode)
+    return _avg_pool_backward(call, dy, input_shape, windows, count_include_pad)
 
 
 def avg_pool1d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCW",
@@ -141,33 +138,7 @@ def avg_pool1d(
 
     ``(N, C, W) -> (N, C, OW)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
-        Input, of any strides.
-    kernel_size, stride, padding, dilation : int, sequence of one, …
-        As in `avg_pool2d`.
-    ceil_mode, count_include_pad : bool
-        As in `avg_pool2d`.
-    layout : {"NCW", "NWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        Its dtype is that of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in `avg_pool2d`.
-
-    See Also
-    --------
-    avg_pool2d : The same with two spatial axes, with all parameters and the conventions.
-    avg_pool1d_backward : The gradient.
+    Arguments as for `avg_pool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -176,18 +147,18 @@ def avg_pool1d(
     >>> fc.avg_pool1d([[[1.0, 5, 2, 0, 7]]], 2, stride=3, padding=1)
     array([[[0.5, 1. ]]])
     """
-    call = Call("avg_pool1d", 1, layout, backend)
-    return avg_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), count_include_pad)
+    call = PlanesCall("avg_pool1d", 1, layout, backend)
+    return _avg_pool(call, x, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode), count_include_pad)
 
 
 def avg_pool1d_backward(
-    dy: Any,
-    input_shape: Any,
-    kernel_size: Any,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCW",
@@ -197,26 +168,7 @@ def avg_pool1d_backward(
 
     ``(N, C, OW) -> (N, C, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        Gradient of the loss with respect to the output of `avg_pool1d`.
-    input_shape : sequence of three ints
-        Shape of the input of the forward call, in `layout`.
-    kernel_size, stride, padding, dilation, ceil_mode, count_include_pad, layout, backend
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray of shape `input_shape`
-        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If `dy` has not the shape of the output, or as in `avg_pool1d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `avg_pool2d_backward`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -225,18 +177,18 @@ def avg_pool1d_backward(
     >>> fc.avg_pool1d_backward([[[2.0, 4.0]]], (1, 1, 3), 2, stride=1)
     array([[[1., 3., 2.]]])
     """
-    call = Call("avg_pool1d_backward", 1, layout, backend)
-    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
-    return avg_pool_backward(call, dy, input_shape, windows, count_include_pad)
+    call = PlanesCall("avg_pool1d_backward", 1, layout, backend)
+    windows = PoolWindows(stride, padding, dilation, kernel_size, ceil_mode)
+    return _avg_pool_backward(call, dy, input_shape, windows, count_include_pad)
 
 
 def avg_pool3d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCDHW",
@@ -246,33 +198,7 @@ def avg_pool3d(
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
-        Input, of any strides.
-    kernel_size, stride, padding, dilation : int, sequence of three, …
-        As in `avg_pool2d`.
-    ceil_mode, count_include_pad : bool
-        As in `avg_pool2d`.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        Its dtype is that of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in `avg_pool2d`.
-
-    See Also
-    --------
-    avg_pool2d : The same with two spatial axes, with all parameters and the conventions.
-    avg_pool3d_backward : The gradient.
+    Arguments as for `avg_pool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -283,18 +209,18 @@ def avg_pool3d(
     array([[[4.],
             [7.]]])
     """
-    call = Call("avg_pool3d", 3, layout, backend)
-    return avg_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), count_include_pad)
+    call = PlanesCall("avg_pool3d", 3, layout, backend)
+    return _avg_pool(call, x, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode), count_include_pad)
 
 
 def avg_pool3d_backward(
-    dy: Any,
-    input_shape: Any,
-    kernel_size: Any,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: str = "NCDHW",
@@ -304,26 +230,7 @@ def avg_pool3d_backward(
 
     ``(N, C, OD, OH, OW) -> (N, C, D, H, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        Gradient of the loss with respect to the output of `avg_pool3d`.
-    input_shape : sequence of five ints
-        Shape of the input of the forward call, in `layout`.
-    kernel_size, stride, padding, dilation, ceil_mode, count_include_pad, layout, backend
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray of shape `input_shape`
-        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If `dy` has not the shape of the output, or as in `avg_pool3d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `avg_pool2d_backward`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -333,6 +240,23 @@ def avg_pool3d_backward(
     array([[1., 1., 1.],
            [1., 1., 1.]])
     """
-    call = Call("avg_pool3d_backward", 3, layout, backend)
-    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
-    return avg_pool_backward(call, dy, input_shape, windows, count_include_pad)
+    call = PlanesCall("avg_pool3d_backward", 3, layout, backend)
+    windows = PoolWindows(stride, padding, dilation, kernel_size, ceil_mode)
+    return _avg_pool_backward(call, dy, input_shape, windows, count_include_pad)
+
+
+def _avg_pool(call: PlanesCall, x: ArrayLike, windows: PoolWindows, count_include_pad: object) -> Array:
+    (x,) = call.arrays(x=x).values()
+    include_pad = check_flag(call.operation, "count_include_pad", count_include_pad)
+    geometry = windows.geometry(call, call.shape(x.shape))
+    return call.finish(call.backend().avg_pool(call.view(x), geometry, include_pad))
+
+
+def _avg_pool_backward(
+    call: PlanesCall, dy: ArrayLike, input_shape: object, windows: PoolWindows, count_include_pad: object
+) -> Array:
+    (dy,) = call.arrays(dy=dy).values()
+    include_pad = check_flag(call.operation, "count_include_pad", count_include_pad)
+    geometry = windows.geometry(call, call.input_shape(input_shape, dy))
+    call.expect_output(dy, geometry.output_shape)
+    return call.finish(call.backend().avg_pool_backward(call.view(dy), geometry, include_pad))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.normalize_any import NormCall, Statistics
+from fastconv.functional.call import ConvGradients
+from fastconv.functional.normalization import NormCall, Statistics
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import GRADIENTS, check_flag
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics"]
 
 
-def batch_norm_statistics(x: Any, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+def batch_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
     """Mean and biased variance of every channel, over batch and positions.
 
     ``(N, C, ...) -> (C,), (C,)``
@@ -56,11 +55,11 @@ def batch_norm_statistics(x: Any, *, layout: str | None = None, backend: str | N
 
 
 def batch_norm(
-    x: Any,
-    weight: Any = None,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     layout: str | None = None,
     backend: str | None = None,
@@ -114,11 +113,11 @@ def batch_norm(
 
 
 def batch_norm_backward(
-    dy: Any,
-    x: Any,
-    weight: Any = None,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     training: bool = True,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from typing import Any
+from math import prod
 
-from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidValueError
-from fastconv.functional.views import as_computed, channels_first, finish
+from fastconv.functional.call import PlanesCall, Windows, finish
 from fastconv.validation.arrays import (
     LAYOUTS,
     Array,
     check_array,
-    check_layout,
-    check_rank,
     check_shape,
-    common_dtype,
-    logical_shape,
 )
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import columns_geometry
-from fastconv.validation.sizes import check_padding, check_sizes
+from fastconv.validation.sizes import check_sizes
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = ["col2im", "im2col"]
 
 
 def im2col(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     layout: str = "NCHW",
     backend: str | None = None,
 ) -> Array:
@@ -60,10 +56,8 @@ def im2col(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
     MemoryError
         If the columns would be larger than the memory of the machine.
 
@@ -90,32 +84,22 @@ def im2col(
     rank = _rank_of_sizes("im2col", x.ndim - 2, kernel_size=kernel_size)
     if rank not in LAYOUTS:
         raise InvalidValueError(f"im2col: x must have 3, 4 or 5 axes (N, C, *spatial), but got shape {x.shape}.")
-    channels_last = check_layout("im2col", _default_layout(layout, rank), rank)
-    check_rank("im2col", "x", x.shape, rank, channels_last=channels_last)
-    dtype = common_dtype("im2col", x)
-    geometry = columns_geometry(
-        "im2col",
-        logical_shape(x.shape, channels_last=channels_last),
-        check_sizes("im2col", "kernel_size", kernel_size, rank, 1),
-        check_sizes("im2col", "stride", stride, rank, 1),
-        check_padding("im2col", padding, rank),
-        check_sizes("im2col", "dilation", dilation, rank, 1),
-        dtype.itemsize,
-    )
-    cols = resolve_backend(backend, "im2col").im2col(
-        channels_first(as_computed(x, dtype), channels_last=channels_last), geometry
-    )
-    return finish(cols, dtype, channels_last=False)
+    call = PlanesCall("im2col", rank, _default_layout(layout, rank), backend)
+    call.arrays(x=x)
+    kernel = check_sizes(call.operation, "kernel_size", kernel_size, rank, 1)
+    steps = Windows(stride, padding, dilation).checked(call)
+    geometry = columns_geometry(call.operation, call.shape(x.shape), kernel, *steps, call.dtype.itemsize)
+    return finish(call.backend().im2col(call.view(x), geometry), call.dtype)
 
 
 def col2im(
-    cols: Any,
-    output_size: Any,
-    kernel_size: Any,
+    cols: ArrayLike,
+    output_size: Size,
+    kernel_size: Size,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     layout: str = "NCHW",
     backend: str | None = None,
 ) -> Array:
@@ -143,10 +127,8 @@ def col2im(
 
     Raises
     ------
-    ValueError
-        If sizes or shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
 
     See Also
     --------
@@ -160,35 +142,25 @@ def col2im(
     array([[1., 2., 1.],
            [1., 2., 1.]])
     """
-    cols = check_array("col2im", "cols", cols)
     rank = _rank_of_sizes("col2im", 2, output_size=output_size, kernel_size=kernel_size)
-    channels_last = check_layout("col2im", _default_layout(layout, rank), rank)
+    call = PlanesCall("col2im", rank, _default_layout(layout, rank), backend)
+    (cols,) = call.arrays(cols=cols).values()
     if cols.ndim != 3:
         raise InvalidValueError(f"col2im: cols must have 3 axes (N, C*taps, windows), but got shape {cols.shape}.")
     kernel = check_sizes("col2im", "kernel_size", kernel_size, rank, 1)
     size = check_sizes("col2im", "output_size", output_size, rank, 1)
-    taps = 1
-    for taps_of_axis in kernel:
-        taps *= taps_of_axis
+    taps = prod(kernel)
     if cols.shape[1] % taps or not cols.shape[1]:
         raise InvalidValueError(
             f"col2im: the rows of cols must be a positive multiple of the {taps} taps of kernel_size {kernel}, "
             f"but got {cols.shape[1]} (shape {cols.shape})."
         )
-    dtype = common_dtype("col2im", cols)
-    geometry = columns_geometry(
-        "col2im",
-        (cols.shape[0], cols.shape[1] // taps, *size),
-        kernel,
-        check_sizes("col2im", "stride", stride, rank, 1),
-        check_padding("col2im", padding, rank),
-        check_sizes("col2im", "dilation", dilation, rank, 1),
-        dtype.itemsize,
-    )
+    planes = (cols.shape[0], cols.shape[1] // taps, *size)
+    steps = Windows(stride, padding, dilation).checked(call)
+    geometry = columns_geometry(call.operation, planes, kernel, *steps, call.dtype.itemsize)
     check_shape("col2im", "cols", cols.shape, geometry.columns_shape, f"{geometry.out} windows over {size}")
-    check_fits("col2im", "the result", geometry.input_shape, dtype.itemsize)
-    x = resolve_backend(backend, "col2im").col2im(as_computed(cols, dtype), geometry)
-    return finish(x, dtype, channels_last=channels_last)
+    check_fits("col2im", "the result", geometry.input_shape, call.dtype.itemsize)
+    return call.finish(call.backend().col2im(call.computed(cols), geometry))
 
 
 def _default_layout(layout: object, rank: int) -> object:

@@ -1,25 +1,42 @@
-"""Convolution of planes: the public functions, with everything that holds for other ranks too."""
+"""Convolution of sequences, planes and volumes, and its gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
 
-from fastconv.functional.conv_any import ConvGradients, conv, conv_backward
+from fastconv.backends.base import Backend, Gradients
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.errors import InvalidValueError
+from fastconv.functional.call import ConvGradients, PlanesCall, Windows
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
+from fastconv.validation.operations import conv_geometry
+from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
+from fastconv.validation.types import ArrayLike, Padding, Size
 
-__all__ = ["ConvGradients", "conv2d", "conv2d_backward"]
+__all__ = [
+    "ConvGradients",
+    "ConvWindows",
+    "conv1d",
+    "conv1d_backward",
+    "conv2d",
+    "conv2d_backward",
+    "conv3d",
+    "conv3d_backward",
+    "convolve",
+    "convolve_backward",
+]
 
 
 def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -93,17 +110,19 @@ def conv2d(
     array([[-5., -5.],
            [-5., -5.]], dtype=float32)
     """
-    return conv("conv2d", 2, x, weight, bias, stride, padding, dilation, groups, layout, backend)
+    call = PlanesCall("conv2d", 2, layout, backend)
+    windows = ConvWindows(stride, padding, dilation, groups)
+    return convolve(call, x, weight, bias, windows)
 
 
 def conv2d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     needs: Iterable[str] = GRADIENTS,
@@ -135,10 +154,8 @@ def conv2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, if `needs` names something else, or as in `conv2d`.
-    TypeError
-        As in `conv2d`.
 
     See Also
     --------
@@ -168,4 +185,201 @@ def conv2d_backward(
     >>> gradients.dbias, gradients.dweight
     (array([4.]), None)
     """
-    return conv_backward("conv2d_backward", 2, dy, x, weight, stride, padding, dilation, groups, layout, needs, backend)
+    call = PlanesCall("conv2d_backward", 2, layout, backend)
+    windows = ConvWindows(stride, padding, dilation, groups)
+    return convolve_backward(call, dy, x, weight, windows, needs)
+
+
+def conv1d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCW",
+    backend: str | None = None,
+) -> Array:
+    """Convolve a batch of sequences with a set of filters.
+
+    ``(N, C, W) * (F, C//groups, KW) -> (N, F, OW)``
+
+    Arguments as for `conv2d`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([[[1, 2, 3, 4, 5]]], dtype=np.float32)
+    >>> weight = np.array([[[1, 10]]], dtype=np.float32)
+    >>> fc.conv1d(x, weight, stride=3)
+    array([[[21., 54.]]], dtype=float32)
+    """
+    call = PlanesCall("conv1d", 1, layout, backend)
+    windows = ConvWindows(stride, padding, dilation, groups)
+    return convolve(call, x, weight, bias, windows)
+
+
+def conv1d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCW",
+    needs: Iterable[str] = GRADIENTS,
+    backend: str | None = None,
+) -> ConvGradients:
+    """Gradients of `conv1d` with respect to its input, weights and bias.
+
+    ``(N, F, OW), (N, C, W), (F, C//groups, KW) -> dx, dweight, dbias``
+
+    Arguments as for `conv2d_backward`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x, weight = np.array([[[1.0, 2, 3, 4, 5]]]), np.array([[[1.0, 10]]])
+    >>> gradients = fc.conv1d_backward(np.array([[[1.0, 2]]]), x, weight, stride=3)
+    >>> gradients.dx, gradients.dweight, gradients.dbias
+    (array([[[ 1., 10.,  0.,  2., 20.]]]), array([[[ 9., 12.]]]), array([3.]))
+    """
+    call = PlanesCall("conv1d_backward", 1, layout, backend)
+    windows = ConvWindows(stride, padding, dilation, groups)
+    return convolve_backward(call, dy, x, weight, windows, needs)
+
+
+def conv3d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCDHW",
+    backend: str | None = None,
+) -> Array:
+    """Convolve a batch of volumes with a set of filters.
+
+    ``(N, C, D, H, W) * (F, C//groups, KD, KH, KW) -> (N, F, OD, OH, OW)``
+
+    Arguments as for `conv2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.arange(24, dtype=np.float32).reshape(1, 1, 2, 3, 4)
+    >>> weight = np.ones((1, 1, 2, 1, 3), dtype=np.float32)
+    >>> fc.conv3d(x, weight, stride=(1, 2, 1))[0, 0, 0]
+    array([[42., 48.],
+           [90., 96.]], dtype=float32)
+    """
+    call = PlanesCall("conv3d", 3, layout, backend)
+    windows = ConvWindows(stride, padding, dilation, groups)
+    return convolve(call, x, weight, bias, windows)
+
+
+def conv3d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCDHW",
+    needs: Iterable[str] = GRADIENTS,
+    backend: str | None = None,
+) -> ConvGradients:
+    """Gradients of `conv3d` with respect to its input, weights and bias.
+
+    ``(N, F, OD, OH, OW), (N, C, D, H, W), (F, C//groups, KD, KH, KW) -> dx, dweight, dbias``
+
+    Arguments as for `conv2d_backward`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x, weight = np.ones((1, 1, 2, 3, 4)), np.ones((1, 1, 2, 1, 3))
+    >>> gradients = fc.conv3d_backward(np.ones((1, 1, 1, 3, 2)), x, weight)
+    >>> gradients.dx[0, 0, 0]
+    array([[1., 2., 2., 1.],
+           [1., 2., 2., 1.],
+           [1., 2., 2., 1.]])
+    """
+    call = PlanesCall("conv3d_backward", 3, layout, backend)
+    windows = ConvWindows(stride, padding, dilation, groups)
+    return convolve_backward(call, dy, x, weight, windows, needs)
+
+
+@dataclass(frozen=True)
+class ConvWindows(Windows):
+    """What a user said about the windows of a convolution, not yet checked, and what a backend makes of them."""
+
+    groups: object
+
+    weight_axes: ClassVar[str] = "(F, C//groups, *kernel)"
+    output_name: ClassVar[str] = "filter"
+
+    def geometry(self, call: PlanesCall, x: Array, weight: Array) -> ConvGeometry:
+        """Geometry of these windows over an input."""
+        self.check_weight(call, weight)
+        stride, padding, dilation = self.checked(call)
+        groups = check_integer(call.operation, "groups", self.groups, 1)
+        return conv_geometry(
+            call.operation, call.shape(x.shape), weight.shape, stride, padding, dilation, groups, call.dtype.itemsize
+        )
+
+    def check_weight(self, call: PlanesCall, weight: Array) -> None:
+        """Refuse weights of another rank."""
+        axes = call.rank + 2
+        if weight.ndim != axes:
+            raise InvalidValueError(
+                f"{call.operation}: weight must have {axes} axes, {self.weight_axes}, but got {weight.ndim} "
+                f"(shape {weight.shape})."
+            )
+
+    def output_shape(self, geometry: ConvGeometry) -> tuple[int, ...]:
+        """(N, F, *out)."""
+        return geometry.output_shape
+
+    def forward(self, backend: Backend) -> Callable[..., Array]:
+        """What computes the result."""
+        return backend.conv
+
+    def backward(self, backend: Backend) -> Callable[..., Gradients]:
+        """What computes the gradients."""
+        return backend.conv_backward
+
+
+def convolve(call: PlanesCall, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, windows: ConvWindows) -> Array:
+    """Convolve, or the other way round, for any number of spatial axes."""
+    arrays = call.arrays({"bias": bias}, x=x, weight=weight)
+    x, weight = arrays["x"], arrays["weight"]
+    geometry = windows.geometry(call, x, weight)
+    checked_bias = call.checked_bias(arrays, windows.output_shape(geometry)[1], windows.output_name)
+    compute = windows.forward(call.backend())
+    return call.finish(compute(call.view(x), call.computed(weight), checked_bias, geometry))
+
+
+def convolve_backward(
+    call: PlanesCall, dy: ArrayLike, x: ArrayLike, weight: ArrayLike, windows: ConvWindows, needs: Iterable[str]
+) -> ConvGradients:
+    """Gradients of `convolve`."""
+    dy, x, weight = call.arrays(dy=dy, x=x, weight=weight).values()
+    wanted = check_needs(call.operation, needs)
+    geometry = windows.geometry(call, x, weight)
+    call.expect_output(dy, windows.output_shape(geometry))
+    compute = windows.backward(call.backend())
+    return call.finish_gradients(wanted, *compute(call.view(dy), call.view(x), call.computed(weight), geometry, wanted))

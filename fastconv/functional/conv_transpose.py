@@ -1,28 +1,81 @@
-"""Transposed convolution of planes: the public functions, with everything that holds for other ranks too."""
+"""Transposed convolution of sequences, planes and volumes, and its gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
 
-from fastconv.functional.conv_any import ConvGradients
-from fastconv.functional.conv_transpose_any import conv_transpose, conv_transpose_backward
+from fastconv.backends.base import Backend, Gradients
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.functional.call import ConvGradients, PlanesCall
+from fastconv.functional.conv import ConvWindows, convolve, convolve_backward
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
+from fastconv.validation.sizes import GRADIENTS, check_integer, check_sizes
+from fastconv.validation.transposed import conv_transpose_geometry
+from fastconv.validation.types import ArrayLike, Padding, Size
 
-__all__ = ["conv_transpose2d", "conv_transpose2d_backward"]
+__all__ = [
+    "conv_transpose1d",
+    "conv_transpose1d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
+    "conv_transpose3d",
+    "conv_transpose3d_backward",
+]
+
+
+@dataclass(frozen=True)
+class TransposedWindows(ConvWindows):
+    """What a user said about the windows of a transposed convolution: the convolution that it turns round."""
+
+    output_padding: object
+    output_size: object
+
+    weight_axes: ClassVar[str] = "(C_in, C_out//groups, *kernel)"
+    output_name: ClassVar[str] = "output channel"
+
+    def geometry(self, call: PlanesCall, x: Array, weight: Array) -> ConvGeometry:
+        """Geometry of the convolution from the output to `x`."""
+        operation, rank = call.operation, call.rank
+        self.check_weight(call, weight)
+        stride, padding, dilation = self.checked(call)
+        return conv_transpose_geometry(
+            operation,
+            call.shape(x.shape),
+            weight.shape,
+            stride,
+            padding,
+            check_sizes(operation, "output_padding", self.output_padding, rank, 0),
+            None if self.output_size is None else check_sizes(operation, "output_size", self.output_size, rank, 1),
+            dilation,
+            check_integer(operation, "groups", self.groups, 1),
+            call.dtype.itemsize,
+        )
+
+    def output_shape(self, geometry: ConvGeometry) -> tuple[int, ...]:
+        """(N, C_out, *out)."""
+        return geometry.input_shape
+
+    def forward(self, backend: Backend) -> Callable[..., Array]:
+        """What computes the result."""
+        return backend.conv_transpose
+
+    def backward(self, backend: Backend) -> Callable[..., Gradients]:
+        """What computes the gradients."""
+        return backend.conv_transpose_backward
 
 
 def conv_transpose2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -106,22 +159,22 @@ def conv_transpose2d(
     >>> fc.conv_transpose2d(x, weight, stride=(1, 3), output_size=(2, 9)).shape
     (1, 1, 2, 9)
     """
-    return conv_transpose(
-        "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, output_size, dilation, groups, layout,
-        backend,
-    )  # fmt: skip
+    call = PlanesCall("conv_transpose2d", 2, layout, backend)
+    return convolve(
+        call, x, weight, bias, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    )
 
 
 def conv_transpose2d_backward(
-    dy: Any,
-    x: Any,
-    weight: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    output_size: Any = None,
-    dilation: Any = 1,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
     groups: int = 1,
     layout: str = "NCHW",
     needs: Iterable[str] = GRADIENTS,
@@ -153,10 +206,8 @@ def conv_transpose2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, if `needs` names something else, or as in `conv_transpose2d`.
-    TypeError
-        As in `conv_transpose2d`.
 
     See Also
     --------
@@ -180,7 +231,152 @@ def conv_transpose2d_backward(
     array([[6., 6.],
            [6., 6.]])
     """
-    return conv_transpose_backward(
-        "conv_transpose2d_backward", 2, dy, x, weight, stride, padding, output_padding, output_size, dilation, groups,
-        layout, needs, backend,
-    )  # fmt: skip
+    call = PlanesCall("conv_transpose2d_backward", 2, layout, backend)
+    return convolve_backward(
+        call, dy, x, weight, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size), needs
+    )
+
+
+def conv_transpose1d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCW",
+    backend: str | None = None,
+) -> Array:
+    """Spread every cell of a batch of sequences over a window of the output, and add the windows up.
+
+    ``(N, C_in, W) * (C_in, C_out//groups, KW) -> (N, C_out, OW)``
+
+    Arguments as for `conv_transpose2d`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([[[1, 2, 3]]], dtype=np.float32)
+    >>> weight = np.array([[[1, 10, 100]]], dtype=np.float32)
+    >>> fc.conv_transpose1d(x, weight, stride=2)
+    array([[[  1.,  10., 102.,  20., 203.,  30., 300.]]], dtype=float32)
+    """
+    call = PlanesCall("conv_transpose1d", 1, layout, backend)
+    return convolve(
+        call, x, weight, bias, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    )
+
+
+def conv_transpose1d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCW",
+    needs: Iterable[str] = GRADIENTS,
+    backend: str | None = None,
+) -> ConvGradients:
+    """Gradients of `conv_transpose1d` with respect to its input, weights and bias.
+
+    ``(N, C_out, OW), (N, C_in, W), (C_in, C_out//groups, KW) -> dx, dweight, dbias``
+
+    Arguments as for `conv_transpose2d_backward`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x, weight = np.array([[[1.0, 2]]]), np.array([[[1.0, 10]]])
+    >>> gradients = fc.conv_transpose1d_backward(np.array([[[1.0, 2, 3, 4]]]), x, weight, stride=2)
+    >>> gradients.dx, gradients.dweight, gradients.dbias
+    (array([[[21., 43.]]]), array([[[ 7., 10.]]]), array([10.]))
+    """
+    call = PlanesCall("conv_transpose1d_backward", 1, layout, backend)
+    return convolve_backward(
+        call, dy, x, weight, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size), needs
+    )
+
+
+def conv_transpose3d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCDHW",
+    backend: str | None = None,
+) -> Array:
+    """Spread every cell of a batch of volumes over a window of the output, and add the windows up.
+
+    ``(N, C_in, D, H, W) * (C_in, C_out//groups, KD, KH, KW) -> (N, C_out, OD, OH, OW)``
+
+    Arguments as for `conv_transpose2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([1, 2], dtype=np.float32).reshape(1, 1, 1, 1, 2)
+    >>> weight = np.array([1, 10], dtype=np.float32).reshape(1, 1, 2, 1, 1)
+    >>> fc.conv_transpose3d(x, weight, stride=(1, 1, 2), output_padding=(0, 0, 1))[0, 0]
+    array([[[ 1.,  0.,  2.,  0.]],
+    <BLANKLINE>
+           [[10.,  0., 20.,  0.]]], dtype=float32)
+    """
+    call = PlanesCall("conv_transpose3d", 3, layout, backend)
+    return convolve(
+        call, x, weight, bias, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    )
+
+
+def conv_transpose3d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    output_size: Size | None = None,
+    dilation: Size = 1,
+    groups: int = 1,
+    layout: str = "NCDHW",
+    needs: Iterable[str] = GRADIENTS,
+    backend: str | None = None,
+) -> ConvGradients:
+    """Gradients of `conv_transpose3d` with respect to its input, weights and bias.
+
+    ``(N, C_out, OD, OH, OW), (N, C_in, D, H, W), (C_in, C_out//groups, KD, KH, KW) -> dx, dweight, dbias``
+
+    Arguments as for `conv_transpose2d_backward`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x, weight = np.ones((1, 1, 1, 2, 3)), np.ones((1, 1, 2, 1, 2))
+    >>> gradients = fc.conv_transpose3d_backward(np.ones((1, 1, 2, 2, 4)), x, weight)
+    >>> gradients.dx[0, 0]
+    array([[[4., 4., 4.],
+            [4., 4., 4.]]])
+    """
+    call = PlanesCall("conv_transpose3d_backward", 3, layout, backend)
+    return convolve_backward(
+        call, dy, x, weight, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size), needs
+    )

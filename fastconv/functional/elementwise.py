@@ -1,4 +1,9 @@
-"""Functions of one number at a time, in NumPy: block by block, so that all but the input and the output stays in cache.
+"""What activation functions share: functions of one number at a time, in NumPy, block by block.
+
+Every activation function takes an array of any shape, memory order and real dtype and returns a fresh one: float32 and
+float64 are kept, float16 is computed in float32 and rounded once, integers become float64. Infinities and NaN give what
+they give in PyTorch, without a warning. A backward function takes the output `y` of the forward one where the output
+says enough, so that a network need not keep the input too, and `x` elsewhere.
 
 A step of such a function is one pass over memory, and a sigmoid has four. In blocks, these passes and what they store
 in between never leave the L2 cache, and a function has no temporary array of the size of its input.
@@ -11,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.functional.views import as_computed, finish
-from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
+from fastconv.functional.call import Call
+from fastconv.validation.arrays import Array
 
-__all__ = ["elementwise", "forward", "gradient", "select"]
+__all__ = ["elementwise", "forward", "gradient", "select", "sum_along"]
 
 # Numbers of a block: 64 KiB of float32, three of which fit into the smallest L2 cache (256 KiB).
 BLOCK = 2**14
@@ -51,17 +56,32 @@ def select(mask: Array, values: Any, out: Array) -> None:
     np.bitwise_xor(target, changes, out=target)
 
 
-def forward(operation: str, function: Callable[..., None], x: Any) -> Array:
+def forward(operation: str, function: Callable[..., None], x: object) -> Array:
     """Check `x`, and apply ``function(x, y)`` in the dtype of the computation."""
-    x = check_array(operation, "x", x)
-    dtype = common_dtype(operation, x)
-    return finish(elementwise(function, as_computed(x, dtype)), dtype, channels_last=False)
+    call = Call(operation)
+    (array,) = call.arrays(x=x).values()
+    return call.finish(elementwise(function, call.computed(array)))
 
 
-def gradient(operation: str, function: Callable[..., None], dy: Any, value: Any, name: str) -> Array:
+def gradient(operation: str, function: Callable[..., None], dy: object, value: object, name: str) -> Array:
     """Check `dy` and the input or output, `name`, and apply ``function(dy, value, dx)`` as in `forward`."""
-    dy, value = check_array(operation, "dy", dy), check_array(operation, name, value)
-    check_shape(operation, "dy", dy.shape, value.shape, f"that of {name}")
-    dtype = common_dtype(operation, dy, value)
-    dx = elementwise(function, as_computed(dy, dtype), as_computed(value, dtype))
-    return finish(dx, dtype, channels_last=False)
+    call = Call(operation)
+    return call.finish(elementwise(function, *call.gradient_pair(name, dy, value)))
+
+
+def sum_along(x: Array, axis: int) -> Array:
+    """Sum along an axis, which is kept, in an order that does not depend on that of the memory, as NumPy's own does.
+
+    The last axis is summed as it is where it lies side by side; any other in halves, which needs no copy.
+    """
+    size = x.shape[axis]
+    if size < 2 or axis == x.ndim - 1:
+        return np.ascontiguousarray(x).sum(axis=axis, keepdims=True)  # type: ignore[no-any-return]
+    before = (slice(None),) * axis
+    while size > 1:
+        half = size // 2
+        total = x[(*before, slice(half))] + x[(*before, slice(half, 2 * half))]
+        if size % 2:
+            total[(*before, slice(1))] += x[(*before, slice(size - 1, size))]
+        x, size = total, half
+    return x

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from fastconv.functional.elementwise import forward, gradient, select
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["elu", "elu_backward", "selu", "selu_backward"]
 
@@ -17,7 +17,7 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def elu(x: Any, alpha: float = 1.0) -> Array:
+def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Compute `x` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere.
 
     Parameters
@@ -51,15 +51,13 @@ def elu(x: Any, alpha: float = 1.0) -> Array:
     return forward("elu", partial(_elu, alpha, 1.0), x)
 
 
-def elu_backward(dy: Any, y: Any, alpha: float = 1.0) -> Array:
+def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0) -> Array:
     """Gradient of `elu`, from its output: `dy` where it is positive and ``dy * (y + alpha)`` elsewhere.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     alpha : float
         As in the forward call.
 
@@ -77,7 +75,7 @@ def elu_backward(dy: Any, y: Any, alpha: float = 1.0) -> Array:
     return gradient("elu_backward", partial(_elu_backward, alpha, 1.0), dy, y, "y")
 
 
-def selu(x: Any) -> Array:
+def selu(x: ArrayLike) -> Array:
     """Compute ``1.0507 * elu(x, alpha=1.6733)``, which keeps mean 0 and variance 1 from layer to layer.
 
     Parameters
@@ -103,15 +101,13 @@ def selu(x: Any) -> Array:
     return forward("selu", partial(_elu, _SELU_ALPHA, _SELU_SCALE), x)
 
 
-def selu_backward(dy: Any, y: Any) -> Array:
+def selu_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `selu`, from its output.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
 
     Returns
     -------

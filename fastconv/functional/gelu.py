@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from math import pi, sqrt
-from typing import Any
 
 import numpy as np
 
 from fastconv.functional.elementwise import forward, gradient
-from fastconv.functional.normal import cumulative, density
-from fastconv.functional.smooth import into_sigmoid
+from fastconv.functional.gaussian import cumulative, density
+from fastconv.functional.sigmoid import into_sigmoid
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["gelu", "gelu_backward"]
 
@@ -19,7 +19,7 @@ _SLOPE = 2 * sqrt(2 / pi)
 _CUBE = 0.044715
 
 
-def gelu(x: Any, approximate: str = "none") -> Array:
+def gelu(x: ArrayLike, approximate: str = "none") -> Array:
     """Compute ``x * Φ(x)``, the Gaussian error linear unit.
 
     Parameters
@@ -43,7 +43,7 @@ def gelu(x: Any, approximate: str = "none") -> Array:
     Notes
     -----
     Hendrycks and Gimpel (2016), "Gaussian Error Linear Units (GELUs)", section 2. For Φ see
-    `fastconv.functional.normal`.
+    `fastconv.functional.gaussian`.
 
     Examples
     --------
@@ -53,15 +53,13 @@ def gelu(x: Any, approximate: str = "none") -> Array:
     return forward("gelu", _GELU[_approximation("gelu", approximate)][0], x)
 
 
-def gelu_backward(dy: Any, x: Any, approximate: str = "none") -> Array:
+def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: str = "none") -> Array:
     """Gradient of `gelu`, from its input: ``dy * (Φ(x) + x Φ'(x))``.
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
     approximate : {"none", "tanh"}
         As in the forward call.
 

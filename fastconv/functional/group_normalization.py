@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.normalize_any import NormCall, Statistics
+from fastconv.functional.call import ConvGradients
+from fastconv.functional.normalization import NormCall, Statistics
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
+from fastconv.validation.sizes import GRADIENTS
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["group_norm", "group_norm_backward", "group_norm_statistics"]
 
 
 def group_norm_statistics(
-    x: Any, num_groups: int, *, layout: str | None = None, backend: str | None = None
+    x: ArrayLike, num_groups: int, *, layout: str | None = None, backend: str | None = None
 ) -> Statistics:
     """Mean and biased variance of every group of channels of every image.
 
@@ -48,12 +48,12 @@ def group_norm_statistics(
 
 
 def group_norm(
-    x: Any,
+    x: ArrayLike,
     num_groups: int,
-    weight: Any = None,
-    bias: Any = None,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     layout: str | None = None,
     backend: str | None = None,
@@ -96,12 +96,12 @@ def group_norm(
 
 
 def group_norm_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     num_groups: int,
-    weight: Any = None,
+    weight: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
     layout: str | None = None,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.normalize_any import NormCall, Statistics
+from fastconv.functional.call import ConvGradients
+from fastconv.functional.normalization import NormCall, Statistics
 from fastconv.validation.arrays import Array
-from fastconv.validation.needs import GRADIENTS
+from fastconv.validation.sizes import GRADIENTS
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["instance_norm", "instance_norm_backward", "instance_norm_statistics"]
 
 
-def instance_norm_statistics(x: Any, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+def instance_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
     """Mean and biased variance of every channel of every image.
 
     ``(N, C, ...) -> (N, C), (N, C)``
@@ -45,11 +45,11 @@ def instance_norm_statistics(x: Any, *, layout: str | None = None, backend: str 
 
 
 def instance_norm(
-    x: Any,
-    weight: Any = None,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     layout: str | None = None,
     backend: str | None = None,
@@ -91,11 +91,11 @@ def instance_norm(
 
 
 def instance_norm_backward(
-    dy: Any,
-    x: Any,
-    weight: Any = None,
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
     layout: str | None = None,

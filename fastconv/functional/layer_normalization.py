@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidValueError
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.normalize_any import Statistics, check_pair, inverse_deviation, merged
-from fastconv.functional.views import as_computed, finish
-from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.needs import GRADIENTS, check_needs
-from fastconv.validation.sizes import check_integer
+from fastconv.functional.call import Call, ConvGradients, finish
+from fastconv.functional.normalization import Statistics, check_pair, inverse_deviation, merged
+from fastconv.validation.arrays import Array, check_shape
+from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
+from fastconv.validation.types import ArrayLike, Size
 
 __all__ = ["check_normalized_shape", "layer_norm", "layer_norm_backward", "layer_norm_statistics"]
 
 
-def layer_norm_statistics(x: Any, normalized_shape: Any, *, backend: str | None = None) -> Statistics:
+def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: str | None = None) -> Statistics:
     """Mean and biased variance over the last axes.
 
     ``(..., *normalized_shape) -> (...), (...)``
@@ -50,18 +47,18 @@ def layer_norm_statistics(x: Any, normalized_shape: Any, *, backend: str | None 
     >>> layer_norm_statistics(np.array([[1.0, 3.0], [5.0, 5.0]]), 2)
     (array([2., 5.]), array([1., 0.]))
     """
-    call = _Call("layer_norm_statistics", x, normalized_shape, backend)
+    call = _LayerCall("layer_norm_statistics", x, normalized_shape, backend)
     mean, variance = (table.reshape(call.lead) for table in call.moments())
     return mean, variance
 
 
 def layer_norm(
-    x: Any,
-    normalized_shape: Any,
-    weight: Any = None,
-    bias: Any = None,
+    x: ArrayLike,
+    normalized_shape: Size,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     backend: str | None = None,
 ) -> Array:
@@ -103,24 +100,24 @@ def layer_norm(
     array([[-1.,  1.],
            [-1.,  1.]])
     """
-    call = _Call("layer_norm", x, normalized_shape, backend, weight=weight, bias=bias)
+    call = _LayerCall("layer_norm", x, normalized_shape, backend, weight=weight, bias=bias)
     mean, inverse = call.pair(statistics, eps)
     if call.x.size == 0:
-        return finish(np.empty_like(call.array), call.dtype, channels_last=False)
-    y = call.backend.normalize(call.x, mean, inverse, np.zeros_like(mean))
+        return finish(np.empty_like(call.array), call.dtype)
+    y = call.backend().normalize(call.x, mean, inverse, np.zeros_like(mean))
     if call.weight is not None or call.bias is not None:
         scale, shift = call.element(call.weight, 1), call.element(call.bias, 0)
-        y = call.backend.normalize(_columns(y), np.zeros_like(scale), scale, shift)
+        y = call.backend().normalize(_columns(y), np.zeros_like(scale), scale, shift)
     return call.finish(y)
 
 
 def layer_norm_backward(
-    dy: Any,
-    x: Any,
-    normalized_shape: Any,
-    weight: Any = None,
+    dy: ArrayLike,
+    x: ArrayLike,
+    normalized_shape: Size,
+    weight: ArrayLike | None = None,
     *,
-    statistics: tuple[Any, Any] | None = None,
+    statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
     backend: str | None = None,
@@ -145,10 +142,8 @@ def layer_norm_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------
@@ -156,42 +151,37 @@ def layer_norm_backward(
     >>> layer_norm_backward(np.ones((3, 2)), np.arange(6.0).reshape(3, 2), 2).dbias
     array([3., 3.])
     """
-    call = _Call("layer_norm_backward", x, normalized_shape, backend, dy=dy, weight=weight)
+    call = _LayerCall("layer_norm_backward", x, normalized_shape, backend, dy=dy, weight=weight)
     wanted = check_needs(call.operation, needs)
     mean, inverse = call.pair(statistics, eps)
-    assert call.dy is not None
     dx = dweight = dbias = None
     if call.x.size == 0:
         nothing = np.zeros((1, call.x.shape[2]), call.x.dtype)
         dx, dweight, dbias = np.empty_like(call.x), nothing, nothing
     else:
         if wanted - {"x"}:
-            normal = call.backend.normalize(call.x, mean, inverse, np.zeros_like(mean))
+            normal = call.backend().normalize(call.x, mean, inverse, np.zeros_like(mean))
             zeros = call.element(None, 0)
-            dbias, dweight = call.backend.normalize_sums(_columns(call.dy), _columns(normal), zeros)
+            dbias, dweight = call.backend().normalize_sums(_columns(call.dy), _columns(normal), zeros)
         if "x" in wanted:
             dx = _input_gradient(call, mean, inverse)
-    return ConvGradients(
-        call.finish(dx) if dx is not None and "x" in wanted else None,
-        call.finish_element(dweight) if dweight is not None and "weight" in wanted else None,
-        call.finish_element(dbias) if dbias is not None and "bias" in wanted else None,
-    )
+    elements = (None if table is None else call.of_elements(table) for table in (dweight, dbias))
+    return call.finish_gradients(wanted, dx, *elements)
 
 
-def _input_gradient(call: _Call, mean: Array, inverse: Array) -> Array:
+def _input_gradient(call: _LayerCall, mean: Array, inverse: Array) -> Array:
     """Dx = inverse * (g - mean of g - x̂ * mean of g x̂), with g = dy * weight."""
-    assert call.dy is not None
     g = call.dy
     if call.weight is not None:
         zeros = call.element(None, 0)
-        g = call.backend.normalize(_columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
+        g = call.backend().normalize(_columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
     parts = call.planes(g), call.planes(call.x)
-    sums = call.backend.normalize_sums(*parts, np.repeat(mean, parts[0].shape[1], axis=1))
+    sums = call.backend().normalize_sums(*parts, np.repeat(mean, parts[0].shape[1], axis=1))
     count = call.x.shape[2]
     with np.errstate(invalid="ignore", over="ignore"):
         first, second = (part.sum(axis=1, keepdims=True) for part in sums)
         slope, shift = -second * inverse**3 / count, -first * inverse / count
-    return call.backend.normalize_backward(g, call.x, mean, inverse, slope, shift)
+    return call.backend().normalize_backward(g, call.x, mean, inverse, slope, shift)
 
 
 def _columns(rows: Array) -> Array:
@@ -207,7 +197,7 @@ def check_normalized_shape(operation: str, value: object) -> tuple[int, ...]:
     return tuple(check_integer(operation, "normalized_shape", item, 1) for item in items)
 
 
-class _Call:
+class _LayerCall(Call):
     """One call: `x` as (R, 1, M) rows, whose elements are in the order in which memory has them."""
 
     def __init__(
@@ -221,8 +211,9 @@ class _Call:
         weight: object = None,
         bias: object = None,
     ) -> None:
-        self.operation, self.backend = operation, resolve_backend(backend, operation)
-        self.array = check_array(operation, "x", x)
+        super().__init__(operation, backend)
+        arrays = self.arrays({"dy": dy, "weight": weight, "bias": bias}, x=x)
+        self.array = arrays["x"]
         self.shape = check_normalized_shape(operation, normalized_shape)
         self.lead = self.array.shape[: max(0, self.array.ndim - len(self.shape))]
         if self.array.shape[len(self.lead) :] != self.shape:
@@ -230,26 +221,25 @@ class _Call:
                 f"{operation}: x must end with the axes of normalized_shape, {self.shape}, but got shape "
                 f"{self.array.shape}."
             )
-        named = {"dy": dy, "weight": weight, "bias": bias}
-        arrays = {name: check_array(operation, name, one) for name, one in named.items() if one is not None}
-        for name, array in arrays.items():
-            expected, reason = (self.array.shape, "the shape of x") if name == "dy" else (self.shape, "one per element")
-            check_shape(operation, name, array.shape, expected, reason)
-        self.dtype = common_dtype(operation, self.array, *arrays.values())
+        if "dy" in arrays:
+            check_shape(operation, "dy", arrays["dy"].shape, self.array.shape, "the shape of x")
+        for name in ("weight", "bias"):
+            if name in arrays:
+                check_shape(operation, name, arrays[name].shape, self.shape, "one per element")
         # normalisation does not mind the order of the elements of a row: take that of the memory, and copy nothing
         first = len(self.lead)
         self._order = sorted(range(len(self.shape)), key=lambda axis: -abs(self.array.strides[first + axis]))
         self.x = self._rows(self.array)
-        self.dy = self._rows(arrays["dy"]) if "dy" in arrays else None
+        self.dy = self._rows(arrays["dy"]) if "dy" in arrays else self.x
         self.weight, self.bias = (
-            as_computed(arrays[name], self.dtype).transpose(self._order) if name in arrays else None
+            self.computed(arrays[name]).transpose(self._order) if name in arrays else None
             for name in ("weight", "bias")
         )
 
     def _rows(self, array: Array) -> Array:
         first = len(self.lead)
         order = (*range(first), *(first + axis for axis in self._order))
-        return as_computed(array, self.dtype).transpose(order).reshape(prod(self.lead), 1, prod(self.shape))
+        return self.computed(array).transpose(order).reshape(prod(self.lead), 1, prod(self.shape))
 
     def moments(self) -> Statistics:
         """Mean and variance of every row, (R, 1)."""
@@ -257,7 +247,7 @@ class _Call:
             nothing = np.empty((len(self.x), 1), self.x.dtype)
             return nothing, nothing
         planes = self.planes(self.x)
-        mean, variance = (table[:, None] for table in self.backend.moments(planes, True))
+        mean, variance = (table[:, None] for table in self.backend().moments(planes, True))
         return merged(mean, variance) if planes.shape[1] > 1 else (mean[:, 0], variance[:, 0])
 
     def planes(self, rows: Array) -> Array:
@@ -276,7 +266,7 @@ class _Call:
             mean, variance = self.moments()
         else:
             given = check_pair(self.operation, statistics, self.lead, "the axes of x before normalized_shape")
-            mean, variance = (as_computed(table, self.dtype).reshape(-1, 1) for table in given)
+            mean, variance = (self.computed(table).reshape(-1, 1) for table in given)
         return mean, inverse_deviation(self.operation, variance, eps)
 
     def element(self, table: Array | None, otherwise: float) -> Array:
@@ -285,15 +275,13 @@ class _Call:
             return np.full((1, self.x.shape[2]), otherwise, self.x.dtype)
         return table.reshape(1, -1)
 
-    def finish(self, rows: Array) -> Array:
-        """Give a result its shape and dtype."""
+    def finish(self, y: Array) -> Array:
+        """Give a result, which comes in rows, its shape and dtype."""
         first, stored = len(self.lead), (self.shape[axis] for axis in self._order)
         back = (first + self._order.index(axis) for axis in range(len(self.shape)))
-        array = rows.reshape(*self.lead, *stored).transpose(*range(first), *back)
-        return finish(array, self.dtype, channels_last=False)
+        return super().finish(y.reshape(*self.lead, *stored).transpose(*range(first), *back))
 
-    def finish_element(self, table: Array) -> Array:
-        """Give the gradient of weight or bias its shape and dtype."""
+    def of_elements(self, table: Array) -> Array:
+        """Gradient of weight or bias in its shape."""
         stored = table.reshape([self.shape[axis] for axis in self._order])
-        array = np.ascontiguousarray(stored.transpose([self._order.index(axis) for axis in range(len(self.shape))]))
-        return finish(array, self.dtype, channels_last=False)
+        return np.ascontiguousarray(stored.transpose([self._order.index(axis) for axis in range(len(self.shape))]))

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidValueError
-from fastconv.functional.conv import ConvGradients
-from fastconv.functional.views import as_computed, finish
-from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
+from fastconv.functional.call import Call, ConvGradients
+from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.memory import check_fits
-from fastconv.validation.needs import GRADIENTS, check_needs
+from fastconv.validation.sizes import GRADIENTS, check_needs
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["linear", "linear_backward"]
 
 _SMALL = 2**20  # bytes of an output that need no look at the memory
 
 
-def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None) -> Array:
+def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, backend: str | None = None) -> Array:
     """Multiply every row with a matrix: ``y = x weightᵀ + bias``.
 
     ``(N, I) * (O, I) -> (N, O)``
@@ -41,10 +40,8 @@ def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None)
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Notes
     -----
@@ -57,23 +54,16 @@ def linear(x: Any, weight: Any, bias: Any = None, *, backend: str | None = None)
     >>> linear(np.array([[1.0, 2, 3]]), np.array([[1.0, 0, 0], [0, 1, 1]]), np.array([10.0, 20]))
     array([[11., 25.]])
     """
-    operation = "linear"
-    x, weight = check_array(operation, "x", x), check_array(operation, "weight", weight)
-    arrays = [x, weight]
-    if bias is not None:
-        bias = check_array(operation, "bias", bias)
-        arrays.append(bias)
-    dtype = common_dtype(operation, *arrays)
-    _check_matrices(operation, x, weight, dtype.itemsize)
-    if bias is not None:
-        check_shape(operation, "bias", bias.shape, weight.shape[:1], "one value per output")
-        bias = as_computed(bias, dtype)
-    y = resolve_backend(backend, operation).linear(as_computed(x, dtype), as_computed(weight, dtype), bias)
-    return finish(y, dtype, channels_last=False)
+    call = Call("linear", backend)
+    arrays = call.arrays({"bias": bias}, x=x, weight=weight)
+    x, weight = arrays["x"], arrays["weight"]
+    _check_matrices(call, x, weight)
+    checked_bias = call.checked_bias(arrays, len(weight), "output")
+    return call.finish(call.backend().linear(call.computed(x), call.computed(weight), checked_bias))
 
 
 def linear_backward(
-    dy: Any, x: Any, weight: Any, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
+    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
 ) -> ConvGradients:
     """Gradients of `linear` with respect to its input, weights and bias.
 
@@ -100,10 +90,8 @@ def linear_backward(
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit together.
-    TypeError
-        If a dtype is not taken.
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------
@@ -112,29 +100,23 @@ def linear_backward(
     >>> gradients.dx, gradients.dbias
     (array([[3., 3., 3.]]), array([1., 2.]))
     """
-    operation = "linear_backward"
-    dy, x = check_array(operation, "dy", dy), check_array(operation, "x", x)
-    weight = check_array(operation, "weight", weight)
-    wanted = check_needs(operation, needs)
-    dtype = common_dtype(operation, dy, x, weight)
-    _check_matrices(operation, x, weight, dtype.itemsize)
-    check_shape(operation, "dy", dy.shape, (x.shape[0], weight.shape[0]), "the shape of the output")
-    gradients = resolve_backend(backend, operation).linear_backward(
-        as_computed(dy, dtype), as_computed(x, dtype), as_computed(weight, dtype), wanted
-    )
-    return ConvGradients(
-        *(None if gradient is None else finish(gradient, dtype, channels_last=False) for gradient in gradients)
-    )
+    call = Call("linear_backward", backend)
+    dy, x, weight = call.arrays(dy=dy, x=x, weight=weight).values()
+    wanted = check_needs(call.operation, needs)
+    _check_matrices(call, x, weight)
+    check_shape(call.operation, "dy", dy.shape, (x.shape[0], weight.shape[0]), "the shape of the output")
+    gradients = call.backend().linear_backward(call.computed(dy), call.computed(x), call.computed(weight), wanted)
+    return call.finish_gradients(wanted, *gradients)
 
 
-def _check_matrices(operation: str, x: Array, weight: Array, itemsize: int) -> None:
+def _check_matrices(call: Call, x: Array, weight: Array) -> None:
     if x.ndim == weight.ndim == 2:
         (rows, inputs), (outputs, columns) = x.shape, weight.shape
         if inputs == columns and inputs and outputs:
-            if rows * outputs * itemsize > _SMALL:
-                check_fits(operation, "the output", (rows, outputs), itemsize)
+            if rows * outputs * call.dtype.itemsize > _SMALL:
+                check_fits(call.operation, "the output", (rows, outputs), call.dtype.itemsize)
             return
-    _refuse_matrices(operation, x, weight)
+    _refuse_matrices(call.operation, x, weight)
 
 
 def _refuse_matrices(operation: str, x: Array, weight: Array) -> NoReturn:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastconv.functional.call import Call, WindowArguments
-from fastconv.functional.pool_any import lp_pool, lp_pool_backward
+from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
+from fastconv.validation.pooling import check_norm_type
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = [
     "lp_pool1d",
@@ -19,13 +18,13 @@ __all__ = [
 
 
 def lp_pool2d(
-    x: Any,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -74,19 +73,19 @@ def lp_pool2d(
     array([[5.   , 4.123],
            [0.   , 2.   ]])
     """
-    call = Call("lp_pool2d", 2, layout, backend)
-    return lp_pool(call, x, norm_type, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode))
+    call = PlanesCall("lp_pool2d", 2, layout, backend)
+    return _lp_pool(call, x, norm_type, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode))
 
 
 def lp_pool2d_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCHW",
     backend: str | None = None,
@@ -112,10 +111,8 @@ def lp_pool2d_backward(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If `dy` has not the shape of the output, or as in `lp_pool2d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Notes
     -----
@@ -130,19 +127,19 @@ def lp_pool2d_backward(
     array([[ 6., -8.],
            [ 0.,  0.]])
     """
-    call = Call("lp_pool2d_backward", 2, layout, backend)
-    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
-    return lp_pool_backward(call, dy, x, norm_type, windows)
+    call = PlanesCall("lp_pool2d_backward", 2, layout, backend)
+    windows = PoolWindows(stride, padding, dilation, kernel_size, ceil_mode)
+    return _lp_pool_backward(call, dy, x, norm_type, windows)
 
 
 def lp_pool1d(
-    x: Any,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCW",
     backend: str | None = None,
@@ -151,35 +148,7 @@ def lp_pool1d(
 
     ``(N, C, W) -> (N, C, OW)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
-        Input, of any strides.
-    norm_type : float
-        The exponent p, positive and finite.
-    kernel_size, stride, padding, dilation : int, sequence of one, …
-        As in `lp_pool2d`.
-    ceil_mode : bool
-        As in `lp_pool2d`.
-    layout : {"NCW", "NWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        Its dtype is that of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in `lp_pool2d`.
-
-    See Also
-    --------
-    lp_pool2d : The same with two spatial axes, with all parameters and the conventions.
-    lp_pool1d_backward : The gradient.
+    Arguments as for `lp_pool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -188,19 +157,19 @@ def lp_pool1d(
     >>> fc.lp_pool1d([[[3.0, -4, 1, 0, 7]]], 2, 2)
     array([[[5., 1.]]])
     """
-    call = Call("lp_pool1d", 1, layout, backend)
-    return lp_pool(call, x, norm_type, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode))
+    call = PlanesCall("lp_pool1d", 1, layout, backend)
+    return _lp_pool(call, x, norm_type, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode))
 
 
 def lp_pool1d_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCW",
     backend: str | None = None,
@@ -209,27 +178,7 @@ def lp_pool1d_backward(
 
     ``(N, C, OW), (N, C, W) -> (N, C, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        Gradient of the loss with respect to the output of `lp_pool1d`.
-    x : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
-        The input of the forward call.
-    norm_type, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like `x`
-        Gradients of overlapping windows add up. The dtype is `np.result_type` of `dy` and `x`, or float64 if that is
-        an integer type.
-
-    Raises
-    ------
-    ValueError
-        If `dy` has not the shape of the output, or as in `lp_pool1d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `lp_pool2d_backward`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -238,19 +187,19 @@ def lp_pool1d_backward(
     >>> fc.lp_pool1d_backward([[[10.0, 5.0]]], [[[3.0, -4, 0, 0]]], 2, 2)
     array([[[ 6., -8.,  0.,  0.]]])
     """
-    call = Call("lp_pool1d_backward", 1, layout, backend)
-    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
-    return lp_pool_backward(call, dy, x, norm_type, windows)
+    call = PlanesCall("lp_pool1d_backward", 1, layout, backend)
+    windows = PoolWindows(stride, padding, dilation, kernel_size, ceil_mode)
+    return _lp_pool_backward(call, dy, x, norm_type, windows)
 
 
 def lp_pool3d(
-    x: Any,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCDHW",
     backend: str | None = None,
@@ -259,35 +208,7 @@ def lp_pool3d(
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
-        Input, of any strides.
-    norm_type : float
-        The exponent p, positive and finite.
-    kernel_size, stride, padding, dilation : int, sequence of three, …
-        As in `lp_pool2d`.
-    ceil_mode : bool
-        As in `lp_pool2d`.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        Its dtype is that of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in `lp_pool2d`.
-
-    See Also
-    --------
-    lp_pool2d : The same with two spatial axes, with all parameters and the conventions.
-    lp_pool3d_backward : The gradient.
+    Arguments as for `lp_pool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -297,19 +218,19 @@ def lp_pool3d(
     >>> fc.lp_pool3d(x, 1, (2, 1, 2)), fc.lp_pool3d(x, 2, (2, 1, 2))
     (array([[[[[5.]]]]]), array([[[[[3.]]]]]))
     """
-    call = Call("lp_pool3d", 3, layout, backend)
-    return lp_pool(call, x, norm_type, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode))
+    call = PlanesCall("lp_pool3d", 3, layout, backend)
+    return _lp_pool(call, x, norm_type, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode))
 
 
 def lp_pool3d_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     norm_type: float,
-    kernel_size: Any,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     layout: str = "NCDHW",
     backend: str | None = None,
@@ -318,27 +239,7 @@ def lp_pool3d_backward(
 
     ``(N, C, OD, OH, OW), (N, C, D, H, W) -> (N, C, D, H, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        Gradient of the loss with respect to the output of `lp_pool3d`.
-    x : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
-        The input of the forward call.
-    norm_type, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like `x`
-        Gradients of overlapping windows add up. The dtype is `np.result_type` of `dy` and `x`, or float64 if that is
-        an integer type.
-
-    Raises
-    ------
-    ValueError
-        If `dy` has not the shape of the output, or as in `lp_pool3d`.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `lp_pool2d_backward`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -349,6 +250,21 @@ def lp_pool3d_backward(
     array([[ 1., -2.],
            [ 2.,  0.]])
     """
-    call = Call("lp_pool3d_backward", 3, layout, backend)
-    windows = WindowArguments(kernel_size, stride, padding, dilation, ceil_mode)
-    return lp_pool_backward(call, dy, x, norm_type, windows)
+    call = PlanesCall("lp_pool3d_backward", 3, layout, backend)
+    windows = PoolWindows(stride, padding, dilation, kernel_size, ceil_mode)
+    return _lp_pool_backward(call, dy, x, norm_type, windows)
+
+
+def _lp_pool(call: PlanesCall, x: ArrayLike, norm_type: object, windows: PoolWindows) -> Array:
+    (x,) = call.arrays(x=x).values()
+    exponent = check_norm_type(call.operation, norm_type)
+    geometry = windows.geometry(call, call.shape(x.shape))
+    return call.finish(call.backend().lp_pool(call.view(x), geometry, exponent))
+
+
+def _lp_pool_backward(call: PlanesCall, dy: ArrayLike, x: ArrayLike, norm_type: object, windows: PoolWindows) -> Array:
+    dy, x = call.arrays(dy=dy, x=x).values()
+    exponent = check_norm_type(call.operation, norm_type)
+    geometry = windows.geometry(call, call.shape(x.shape))
+    call.expect_output(dy, geometry.output_shape)
+    return call.finish(call.backend().lp_pool_backward(call.view(dy), call.view(x), geometry, exponent))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from fastconv.functional.call import Call, WindowArguments
-from fastconv.functional.pool_any import max_pool, max_pool_backward
-from fastconv.validation.arrays import Array
+from fastconv.functional.call import CallOptions, PlanesCall, PoolWindows
+from fastconv.validation.arrays import Array, check_index_array, check_shape
+from fastconv.validation.pooling import check_positions
+from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from fastconv.functional.pool_any import MaxPoolOptions
 
 __all__ = [
     "max_pool1d",
@@ -23,21 +23,30 @@ __all__ = [
 ]
 
 
+class MaxPoolOptions(CallOptions, total=False):
+    """Options of max pooling, but for the one that decides what is returned; for the type checker."""
+
+    stride: Size
+    padding: Padding
+    dilation: Size
+    ceil_mode: bool
+
+
 @overload
 def max_pool2d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
 ) -> Array: ...
 @overload
 def max_pool2d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
 ) -> tuple[Array, Array]: ...
 def max_pool2d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: str = "NCHW",
@@ -102,12 +111,12 @@ def max_pool2d(
     >>> y[0, 0], indices[0, 0]
     (array([[5., 8.]]), array([[1, 6]]))
     """
-    call = Call("max_pool2d", 2, layout, backend)
-    return max_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+    call = PlanesCall("max_pool2d", 2, layout, backend)
+    return _max_pool(call, x, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode), return_indices)
 
 
 def max_pool2d_backward(
-    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
 ) -> Array:
     """Gradient of `max_pool2d` with respect to its input: every gradient goes to the cell that won.
 
@@ -122,10 +131,8 @@ def max_pool2d_backward(
         The indices of the forward call; -1 sends a gradient nowhere.
     input_shape : sequence of four ints
         Shape of the input of the forward call, in `layout`.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -147,24 +154,24 @@ def max_pool2d_backward(
     array([[ 0., 30.,  0.],
            [ 0.,  0.,  0.]])
     """
-    return max_pool_backward(Call("max_pool2d_backward", 2, layout, backend), dy, indices, input_shape)
+    return _max_pool_backward(PlanesCall("max_pool2d_backward", 2, layout, backend), dy, indices, input_shape)
 
 
 @overload
 def max_pool1d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
 ) -> Array: ...
 @overload
 def max_pool1d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
 ) -> tuple[Array, Array]: ...
 def max_pool1d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: str = "NCW",
@@ -174,35 +181,7 @@ def max_pool1d(
 
     ``(N, C, W) -> (N, C, OW)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
-        Input, of any strides.
-    kernel_size, stride, padding, dilation : int, sequence of one, …
-        As in `max_pool2d`.
-    ceil_mode, return_indices : bool
-        As in `max_pool2d`.
-    layout : {"NCW", "NWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    y : ndarray, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        Its dtype is that of `x`, or float64 if that is an integer type.
-    indices : ndarray of int64, shaped like `y`
-        Only with ``return_indices=True``: position of each maximum in its flattened input sequence.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in `max_pool2d`.
-
-    See Also
-    --------
-    max_pool2d : The same with two spatial axes, with all parameters and the conventions.
-    max_pool1d_backward : The gradient, from the indices.
+    Arguments as for `max_pool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -211,42 +190,18 @@ def max_pool1d(
     >>> fc.max_pool1d([[[1.0, 5, 2, 0, 7]]], 3, stride=2, return_indices=True)
     (array([[[5., 7.]]]), array([[[1, 4]]]))
     """
-    call = Call("max_pool1d", 1, layout, backend)
-    return max_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+    call = PlanesCall("max_pool1d", 1, layout, backend)
+    return _max_pool(call, x, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode), return_indices)
 
 
 def max_pool1d_backward(
-    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
 ) -> Array:
     """Gradient of `max_pool1d` with respect to its input: every gradient goes to the cell that won.
 
     ``(N, C, OW), (N, C, OW) -> (N, C, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        Gradient of the loss with respect to the output of `max_pool1d`, or of `adaptive_max_pool1d` or
-        `global_max_pool1d`.
-    indices : array_like of int, shaped like `dy`
-        The indices of the forward call; -1 sends a gradient nowhere.
-    input_shape : sequence of three ints
-        Shape of the input of the forward call, in `layout`.
-    layout : {"NCW", "NWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray of shape `input_shape`
-        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its sequence, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `max_pool2d_backward`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -255,24 +210,24 @@ def max_pool1d_backward(
     >>> fc.max_pool1d_backward([[[10.0, 20.0]]], [[[1, 1]]], (1, 1, 3))
     array([[[ 0., 30.,  0.]]])
     """
-    return max_pool_backward(Call("max_pool1d_backward", 1, layout, backend), dy, indices, input_shape)
+    return _max_pool_backward(PlanesCall("max_pool1d_backward", 1, layout, backend), dy, indices, input_shape)
 
 
 @overload
 def max_pool3d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[False] = ..., **options: Unpack[MaxPoolOptions]
 ) -> Array: ...
 @overload
 def max_pool3d(
-    x: Any, kernel_size: Any, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
+    x: ArrayLike, kernel_size: Size, *, return_indices: Literal[True], **options: Unpack[MaxPoolOptions]
 ) -> tuple[Array, Array]: ...
 def max_pool3d(
-    x: Any,
-    kernel_size: Any,
+    x: ArrayLike,
+    kernel_size: Size,
     *,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Size | None = None,
+    padding: Padding = 0,
+    dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: str = "NCDHW",
@@ -282,35 +237,7 @@ def max_pool3d(
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
-        Input, of any strides.
-    kernel_size, stride, padding, dilation : int, sequence of three, …
-        As in `max_pool2d`.
-    ceil_mode, return_indices : bool
-        As in `max_pool2d`.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    y : ndarray, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        Its dtype is that of `x`, or float64 if that is an integer type.
-    indices : ndarray of int64, shaped like `y`
-        Only with ``return_indices=True``: position of each maximum in its flattened input volume.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in `max_pool2d`.
-
-    See Also
-    --------
-    max_pool2d : The same with two spatial axes, with all parameters and the conventions.
-    max_pool3d_backward : The gradient, from the indices.
+    Arguments as for `max_pool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -321,42 +248,18 @@ def max_pool3d(
     array([[[ 8.],
             [11.]]])
     """
-    call = Call("max_pool3d", 3, layout, backend)
-    return max_pool(call, x, WindowArguments(kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+    call = PlanesCall("max_pool3d", 3, layout, backend)
+    return _max_pool(call, x, PoolWindows(stride, padding, dilation, kernel_size, ceil_mode), return_indices)
 
 
 def max_pool3d_backward(
-    dy: Any, indices: Any, input_shape: Any, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
 ) -> Array:
     """Gradient of `max_pool3d` with respect to its input: every gradient goes to the cell that won.
 
     ``(N, C, OD, OH, OW), (N, C, OD, OH, OW) -> (N, C, D, H, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        Gradient of the loss with respect to the output of `max_pool3d`, or of `adaptive_max_pool3d` or
-        `global_max_pool3d`.
-    indices : array_like of int, shaped like `dy`
-        The indices of the forward call; -1 sends a gradient nowhere.
-    input_shape : sequence of five ints
-        Shape of the input of the forward call, in `layout`.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray of shape `input_shape`
-        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its volume, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `max_pool2d_backward`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -366,4 +269,22 @@ def max_pool3d_backward(
     array([[[ 0., 10.,  0.]],
            [[ 0.,  0., 20.]]])
     """
-    return max_pool_backward(Call("max_pool3d_backward", 3, layout, backend), dy, indices, input_shape)
+    return _max_pool_backward(PlanesCall("max_pool3d_backward", 3, layout, backend), dy, indices, input_shape)
+
+
+def _max_pool(
+    call: PlanesCall, x: ArrayLike, windows: PoolWindows, return_indices: object
+) -> Array | tuple[Array, Array]:
+    (x,) = call.arrays(x=x).values()
+    with_indices = check_flag(call.operation, "return_indices", return_indices)
+    geometry = windows.geometry(call, call.shape(x.shape))
+    return call.finish_maxima(call.backend().max_pool(call.view(x), geometry, with_indices))
+
+
+def _max_pool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike, input_shape: object) -> Array:
+    (dy,) = call.arrays(dy=dy).values()
+    indices = check_index_array(call.operation, "indices", indices)
+    check_shape(call.operation, "indices", indices.shape, dy.shape, "the shape of dy")
+    shape = call.input_shape(input_shape, dy)
+    check_positions(call.operation, indices, shape[2:], "input", -1)
+    return call.finish(call.backend().max_pool_backward(call.view(dy), call.channels_first(indices), shape))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastconv.errors import InvalidValueError
-from fastconv.functional.call import Call
-from fastconv.validation.arrays import Array, check_shape, common_dtype
+from fastconv.functional.call import PlanesCall
+from fastconv.validation.arrays import Array, check_index_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.pooling import check_positions
 from fastconv.validation.sizes import check_sizes
+from fastconv.validation.types import ArrayLike, Size
 
 __all__ = [
     "max_unpool1d",
@@ -21,7 +20,9 @@ __all__ = [
 ]
 
 
-def max_unpool2d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def max_unpool2d(
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Put maxima back to where they came from, into planes of zeros.
 
     ``(N, C, OH, OW), (N, C, OH, OW) -> (N, C, H, W)``
@@ -65,10 +66,12 @@ def max_unpool2d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCHW"
     array([[0., 5., 0., 0.],
            [0., 0., 8., 0.]])
     """
-    return _unpool(Call("max_unpool2d", 2, layout, backend), y, indices, output_size)
+    return _unpool(PlanesCall("max_unpool2d", 2, layout, backend), y, indices, output_size)
 
 
-def max_unpool2d_backward(dy: Any, indices: Any, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def max_unpool2d_backward(
+    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
     """Gradient of `max_unpool2d` with respect to its values: what `dy` has at the indices.
 
     ``(N, C, H, W), (N, C, OH, OW) -> (N, C, OH, OW)``
@@ -79,10 +82,8 @@ def max_unpool2d_backward(dy: Any, indices: Any, *, layout: str = "NCHW", backen
         Gradient of the loss with respect to the output of `max_unpool2d`.
     indices : array_like of int, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         The indices of the forward call.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As in the forward call.
 
     Returns
     -------
@@ -104,44 +105,17 @@ def max_unpool2d_backward(dy: Any, indices: Any, *, layout: str = "NCHW", backen
     >>> fc.max_unpool2d_backward([[[[1.0, 2, 3], [4, 5, 6]]]], [[[[1, 5]]]])[0, 0]
     array([[2., 6.]])
     """
-    return _unpool_backward(Call("max_unpool2d_backward", 2, layout, backend), dy, indices)
+    return _unpool_backward(PlanesCall("max_unpool2d_backward", 2, layout, backend), dy, indices)
 
 
-def max_unpool1d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def max_unpool1d(
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Put maxima back to where they came from, into sequences of zeros.
 
     ``(N, C, OW), (N, C, OW) -> (N, C, W)``
 
-    Parameters
-    ----------
-    y : array_like, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        Values, such as the output of `max_pool1d`.
-    indices : array_like of int, shaped like `y`
-        Position of each value in its flattened sequence of `output_size`.
-    output_size : int or sequence of one ints
-        Spatial size of the result.
-    layout : {"NCW", "NWC"}
-        Order of the axes of `y` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
-        Of several values with one index the last in row-major order counts. The dtype is that of `y`, or float64 if
-        that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its sequence, -1 included, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
-
-    See Also
-    --------
-    max_unpool1d_backward : The gradient.
-    max_pool1d_backward : The same with values added where indices are equal.
+    Arguments as for `max_unpool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -150,37 +124,17 @@ def max_unpool1d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCW",
     >>> fc.max_unpool1d([[[5.0, 7.0]]], [[[1, 4]]], 6)
     array([[[0., 5., 0., 0., 7., 0.]]])
     """
-    return _unpool(Call("max_unpool1d", 1, layout, backend), y, indices, output_size)
+    return _unpool(PlanesCall("max_unpool1d", 1, layout, backend), y, indices, output_size)
 
 
-def max_unpool1d_backward(dy: Any, indices: Any, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def max_unpool1d_backward(
+    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
     """Gradient of `max_unpool1d` with respect to its values: what `dy` has at the indices.
 
     ``(N, C, W), (N, C, OW) -> (N, C, OW)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, W), or (N, W, C) with ``layout="NWC"``
-        Gradient of the loss with respect to the output of `max_unpool1d`.
-    indices : array_like of int, shape (N, C, OW), or (N, OW, C) with ``layout="NWC"``
-        The indices of the forward call.
-    layout : {"NCW", "NWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shaped like `indices`
-        Of several values with one index each gets the gradient, as in PyTorch. The dtype is that of `dy`, or float64 if
-        that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its sequence, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `max_unpool2d_backward`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -189,44 +143,17 @@ def max_unpool1d_backward(dy: Any, indices: Any, *, layout: str = "NCW", backend
     >>> fc.max_unpool1d_backward([[[1.0, 2, 3]]], [[[2, 0]]])
     array([[[3., 1.]]])
     """
-    return _unpool_backward(Call("max_unpool1d_backward", 1, layout, backend), dy, indices)
+    return _unpool_backward(PlanesCall("max_unpool1d_backward", 1, layout, backend), dy, indices)
 
 
-def max_unpool3d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def max_unpool3d(
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
     """Put maxima back to where they came from, into volumes of zeros.
 
     ``(N, C, OD, OH, OW), (N, C, OD, OH, OW) -> (N, C, D, H, W)``
 
-    Parameters
-    ----------
-    y : array_like, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        Values, such as the output of `max_pool3d`.
-    indices : array_like of int, shaped like `y`
-        Position of each value in its flattened volume of `output_size`.
-    output_size : int or sequence of three ints
-        Spatial size of the result.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes of `y` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
-        Of several values with one index the last in row-major order counts. The dtype is that of `y`, or float64 if
-        that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its volume, -1 included, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
-
-    See Also
-    --------
-    max_unpool3d_backward : The gradient.
-    max_pool3d_backward : The same with values added where indices are equal.
+    Arguments as for `max_unpool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -236,37 +163,17 @@ def max_unpool3d(y: Any, indices: Any, output_size: Any, *, layout: str = "NCDHW
     array([[[0., 5., 0.]],
            [[0., 0., 8.]]])
     """
-    return _unpool(Call("max_unpool3d", 3, layout, backend), y, indices, output_size)
+    return _unpool(PlanesCall("max_unpool3d", 3, layout, backend), y, indices, output_size)
 
 
-def max_unpool3d_backward(dy: Any, indices: Any, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def max_unpool3d_backward(
+    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
     """Gradient of `max_unpool3d` with respect to its values: what `dy` has at the indices.
 
     ``(N, C, D, H, W), (N, C, OD, OH, OW) -> (N, C, OD, OH, OW)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, D, H, W), or (N, D, H, W, C) with ``layout="NDHWC"``
-        Gradient of the loss with respect to the output of `max_unpool3d`.
-    indices : array_like of int, shape (N, C, OD, OH, OW), or (N, OD, OH, OW, C) with ``layout="NDHWC"``
-        The indices of the forward call.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shaped like `indices`
-        Of several values with one index each gets the gradient, as in PyTorch. The dtype is that of `dy`, or float64 if
-        that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its volume, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
+    Arguments as for `max_unpool2d_backward`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -275,29 +182,28 @@ def max_unpool3d_backward(dy: Any, indices: Any, *, layout: str = "NCDHW", backe
     >>> fc.max_unpool3d_backward(np.arange(6.0).reshape(1, 1, 2, 1, 3), [[[[[1, 5]]]]])[0, 0, 0]
     array([[1., 5.]])
     """
-    return _unpool_backward(Call("max_unpool3d_backward", 3, layout, backend), dy, indices)
+    return _unpool_backward(PlanesCall("max_unpool3d_backward", 3, layout, backend), dy, indices)
 
 
-def _unpool(call: Call, y: Any, indices: Any, output_size: object) -> Array:
-    y, indices = call.array("y", y), call.indices(indices)
+def _unpool(call: PlanesCall, y: ArrayLike, indices: ArrayLike, output_size: object) -> Array:
+    (y,) = call.arrays(y=y).values()
+    indices = check_index_array(call.operation, "indices", indices)
     check_shape(call.operation, "indices", indices.shape, y.shape, "the shape of y")
     size = check_sizes(call.operation, "output_size", output_size, call.rank, 1)
-    dtype = common_dtype(call.operation, y)
-    check_fits(call.operation, "the output", (*call.shape(y)[:2], *size), dtype.itemsize)
+    check_fits(call.operation, "the output", (*call.shape(y.shape)[:2], *size), call.dtype.itemsize)
     check_positions(call.operation, indices, size, "output", 0)
-    x = call.backend().max_unpool(call.view(y, dtype), call.view(indices, indices.dtype), size)
-    return call.finish(x, dtype)
+    return call.finish(call.backend().max_unpool(call.view(y), call.channels_first(indices), size))
 
 
-def _unpool_backward(call: Call, dy: Any, indices: Any) -> Array:
-    dy, indices = call.array("dy", dy), call.array("indices", call.indices(indices))
-    expected, planes = call.shape(dy), call.shape(indices)[:2]
+def _unpool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike) -> Array:
+    (dy,) = call.arrays(dy=dy).values()
+    indices = check_index_array(call.operation, "indices", indices)
+    call.check_planes("indices", indices.shape)
+    expected, planes = call.shape(dy.shape), call.shape(indices.shape)[:2]
     if planes != expected[:2]:
         raise InvalidValueError(
             f"{call.operation}: indices must have the batch and channels of dy, N={expected[0]} and C={expected[1]}, "
             f"but got N={planes[0]} and C={planes[1]} (indices shape {indices.shape}, dy shape {dy.shape})."
         )
-    dtype = common_dtype(call.operation, dy)
     check_positions(call.operation, indices, expected[2:], "output", 0)
-    gradient = call.backend().max_unpool_backward(call.view(dy, dtype), call.view(indices, indices.dtype))
-    return call.finish(gradient, dtype)
+    return call.finish(call.backend().max_unpool_backward(call.view(dy), call.channels_first(indices)))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.views import as_computed, finish
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, check_rank, check_shape, common_dtype
+from fastconv.functional.call import PlanesCall, finish
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_padding, check_shape_argument
+from fastconv.validation.types import ArrayLike, Padding, ShapeLike
 
-__all__ = ["PADDING_MODES", "pad", "pad_backward"]
+__all__ = ["PADDING_MODES", "memory_order", "pad", "pad_backward"]
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 _NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -20,7 +19,7 @@ _NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", 
 Pair = tuple[int, int]
 
 
-def pad(x: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None) -> Array:
+def pad(x: ArrayLike, padding: Padding, mode: str = "zeros", *, layout: str | None = None) -> Array:
     """Put cells around planes.
 
     ``(N, C, H, W) -> (N, C, before + H + after, before + W + after)``
@@ -59,19 +58,21 @@ def pad(x: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None)
     >>> pad(x, 2)[0, 0], pad(x, ((2, 1),), "reflect")[0, 0]
     (array([0., 0., 1., 2., 3., 0., 0.]), array([3., 2., 1., 2., 3., 2.]))
     """
-    operation = "pad"
-    x = check_array(operation, "x", x)
-    last = _checked_layout(operation, "x", x.shape, layout)
-    pairs = _pairs(operation, padding, mode, x.shape, last)
-    dtype = common_dtype(operation, x)
-    check_fits(operation, "the result", tuple(b + size + a for (b, a), size in zip(pairs, x.shape)), dtype.itemsize)
-    order = _memory_order(x)
-    stored = as_computed(x, dtype).transpose(order)
+    x = check_array("pad", "x", x)
+    call = PlanesCall.of("pad", "x", x.shape, layout)
+    call.arrays(x=x)
+    pairs = _pairs(call, padding, mode, x.shape)
+    out = tuple(before + size + after for (before, after), size in zip(pairs, x.shape))
+    check_fits(call.operation, "the result", out, call.dtype.itemsize)
+    order = memory_order(x)
+    stored = call.computed(x).transpose(order)
     padded = np.pad(stored, [pairs[axis] for axis in order], _NUMPY_MODES[mode])  # type: ignore[call-overload]
-    return finish(padded.transpose(np.argsort(order)), dtype, channels_last=False)
+    return finish(padded.transpose(np.argsort(order)), call.dtype)
 
 
-def pad_backward(dy: Any, input_shape: Any, padding: Any, mode: str = "zeros", *, layout: str | None = None) -> Array:
+def pad_backward(
+    dy: ArrayLike, input_shape: ShapeLike, padding: Padding, mode: str = "zeros", *, layout: str | None = None
+) -> Array:
     """Gradient of `pad` with respect to its input: every cell gets back what its copies got.
 
     ``(N, C, before + H + after, before + W + after) -> (N, C, H, W)``
@@ -101,50 +102,38 @@ def pad_backward(dy: Any, input_shape: Any, padding: Any, mode: str = "zeros", *
     >>> pad_backward(np.ones((1, 1, 6)), (1, 1, 3), ((2, 1),), "reflect")[0, 0]
     array([1., 3., 2.])
     """
-    operation = "pad_backward"
-    dy = check_array(operation, "dy", dy)
+    dy = check_array("pad_backward", "dy", dy)
     letters = LAYOUTS[dy.ndim - 2][0] if 3 <= dy.ndim <= 5 else "NCHW"
-    shape = check_shape_argument(operation, "input_shape", input_shape, letters)
-    last = _checked_layout(operation, "the input", shape, layout)
-    pairs = _pairs(operation, padding, mode, shape, last)
+    shape = check_shape_argument("pad_backward", "input_shape", input_shape, letters)
+    call = PlanesCall.of("pad_backward", "the input", shape, layout)
+    pairs = _pairs(call, padding, mode, shape)
     expected = tuple(before + size + after for (before, after), size in zip(pairs, shape))
-    check_shape(operation, "dy", dy.shape, expected, "the padded input")
-    dtype = common_dtype(operation, dy)
-    dx = as_computed(dy, dtype)
+    check_shape(call.operation, "dy", dy.shape, expected, "the padded input")
+    call.arrays(dy=dy)
+    dx = call.computed(dy)
     for axis, (size, pair) in enumerate(zip(shape, pairs)):
         dx = _folded(dx, axis, size, pair, mode)
-    return finish(dx if dx is not dy and dx.base is None else dx.copy(order="K"), dtype, channels_last=False)
+    return finish(dx if dx is not dy and dx.base is None else dx.copy(order="K"), call.dtype)
 
 
-def _checked_layout(operation: str, name: str, shape: tuple[int, ...], layout: object) -> bool:
-    rank = len(shape) - 2
-    if rank not in LAYOUTS:
-        raise InvalidValueError(
-            f"{operation}: {name} must have 3, 4 or 5 axes (N, C, *spatial), but got {rank + 2} (shape {shape})."
-        )
-    last = check_layout(operation, LAYOUTS[rank][0] if layout is None else layout, rank)
-    check_rank(operation, name, shape, rank, channels_last=last)
-    return last
-
-
-def _pairs(operation: str, padding: object, mode: object, shape: tuple[int, ...], last: bool) -> tuple[Pair, ...]:
+def _pairs(call: PlanesCall, padding: object, mode: object, shape: tuple[int, ...]) -> tuple[Pair, ...]:
     """(before, after) of every axis of the array, in its order."""
-    check_choice(operation, "mode", mode, PADDING_MODES)
-    size = shape[1:-1] if last else shape[2:]
-    spatial = check_padding(operation, padding, len(size), ())
+    check_choice(call.operation, "mode", mode, PADDING_MODES)
+    size = call.shape(shape)[2:]
+    spatial = check_padding(call.operation, padding, call.rank, ())
     assert not isinstance(spatial, str)
     most = {"reflect": -1, "circular": 0}
     for cells, pair in zip(size, spatial):
         if mode in most and max(pair) > cells + most[str(mode)]:
             rule = "smaller than" if mode == "reflect" else "at most"
             raise InvalidValueError(
-                f"{operation}: padding must be {rule} the plane with mode={mode!r}, but got {pair} for {cells} cells "
-                f"(padding {spatial}, plane {size}). Use mode='replicate' or 'zeros' for more."
+                f"{call.operation}: padding must be {rule} the plane with mode={mode!r}, but got {pair} for {cells} "
+                f"cells (padding {spatial}, plane {size}). Use mode='replicate' or 'zeros' for more."
             )
-    return ((0, 0), *spatial, (0, 0)) if last else ((0, 0), (0, 0), *spatial)
+    return ((0, 0), *spatial, (0, 0)) if call.channels_last else ((0, 0), (0, 0), *spatial)
 
 
-def _memory_order(x: Array) -> list[int]:
+def memory_order(x: Array) -> list[int]:
     """Axes by their strides, the largest first: transposed like that, an array without gaps is in C order."""
     return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.elementwise import select
-from fastconv.functional.views import as_computed, finish, sum_along
-from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.numbers import check_axis
+from fastconv.functional.call import Call
+from fastconv.functional.elementwise import select, sum_along
+from fastconv.validation.arrays import Array, check_shape
+from fastconv.validation.sizes import check_axis
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["PReLUGradients", "prelu", "prelu_backward"]
 
@@ -30,7 +31,7 @@ class PReLUGradients(NamedTuple):
     dweight: Array
 
 
-def prelu(x: Any, weight: Any, *, axis: int = 1) -> Array:
+def prelu(x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> Array:
     """Compute `x` where it is positive and ``weight * x`` elsewhere, with a slope per channel or one for all.
 
     ``(N, C, ...), (C,) -> (N, C, ...)``
@@ -63,28 +64,26 @@ def prelu(x: Any, weight: Any, *, axis: int = 1) -> Array:
     >>> prelu([[-2.0, -2.0, 3.0]], [0.5, 0.25, 0.1])
     array([[-1. , -0.5,  3. ]])
     """
-    x, weight = check_array("prelu", "x", x), check_array("prelu", "weight", weight)
-    dtype = common_dtype("prelu", x, weight)
-    slopes = as_computed(weight, dtype).reshape(_slope_shape("prelu", x.shape, weight.shape, axis))
-    x = as_computed(x, dtype)
+    call = Call("prelu")
+    x, weight = call.arrays(x=x, weight=weight).values()
+    slopes = call.computed(weight).reshape(_slope_shape(call.operation, x.shape, weight.shape, axis))
+    x = call.computed(x)
     y = np.empty_like(x)
     with np.errstate(all="ignore"):
         np.multiply(x, slopes, out=y)
     select(np.greater(x, 0), x, y)
-    return finish(y, dtype, channels_last=False)
+    return call.finish(y)
 
 
-def prelu_backward(dy: Any, x: Any, weight: Any, *, axis: int = 1) -> PReLUGradients:
+def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> PReLUGradients:
     """Gradients of `prelu` with respect to its input and its slopes, from its input.
 
     ``(N, C, ...), (N, C, ...), (C,) -> dx (N, C, ...), dweight (C,)``
 
     Parameters
     ----------
-    dy : array_like, shaped like x
-        Gradient of the loss with respect to the output.
-    x : array_like
-        The input.
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
     weight : array_like, shape (C,) or (1,)
         The slopes.
     axis : int
@@ -106,13 +105,11 @@ def prelu_backward(dy: Any, x: Any, weight: Any, *, axis: int = 1) -> PReLUGradi
     >>> gradients.dx, gradients.dweight
     (array([[0.5 , 0.25, 1.  ]]), array([-2., -2.,  0.]))
     """
-    operation = "prelu_backward"
-    dy, x = check_array(operation, "dy", dy), check_array(operation, "x", x)
-    weight = check_array(operation, "weight", weight)
-    check_shape(operation, "dy", dy.shape, x.shape, "that of x")
-    dtype = common_dtype(operation, dy, x, weight)
-    shape = _slope_shape(operation, x.shape, weight.shape, axis)
-    dy, x, slopes = as_computed(dy, dtype), as_computed(x, dtype), as_computed(weight, dtype).reshape(shape)
+    call = Call("prelu_backward")
+    dy, x, weight = call.arrays(dy=dy, x=x, weight=weight).values()
+    check_shape(call.operation, "dy", dy.shape, x.shape, "that of x")
+    shape = _slope_shape(call.operation, x.shape, weight.shape, axis)
+    dy, x, slopes = call.computed(dy), call.computed(x), call.computed(weight).reshape(shape)
     positive = np.greater(x, 0)
     dx, share = np.empty_like(x), np.empty_like(x)
     with np.errstate(all="ignore"):
@@ -121,7 +118,7 @@ def prelu_backward(dy: Any, x: Any, weight: Any, *, axis: int = 1) -> PReLUGradi
         select(positive, dy, dx)
         select(positive, 0, share)
         dweight = _sum_to(share, shape).reshape(weight.shape)
-    return PReLUGradients(finish(dx, dtype, channels_last=False), finish(dweight, dtype, channels_last=False))
+    return PReLUGradients(call.finish(dx), call.finish(dweight))
 
 
 def _slope_shape(operation: str, x: tuple[int, ...], weight: tuple[int, ...], axis: object) -> tuple[int, ...]:

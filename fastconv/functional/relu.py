@@ -1,18 +1,21 @@
-"""ReLU, which has kernels of its own, and the sum in front of it."""
+"""ReLU, which has kernels of its own, the sum in front of it, and its kin: leaky ReLU and ReLU6."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from fastconv.backends import resolve_backend
-from fastconv.functional.views import as_computed, finish
-from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.sizes import check_flag
+import numpy as np
 
-__all__ = ["add", "relu", "relu_backward"]
+from fastconv.functional.call import Call
+from fastconv.functional.elementwise import forward, gradient, select
+from fastconv.validation.arrays import Array, check_shape
+from fastconv.validation.sizes import check_flag, check_number
+from fastconv.validation.types import ArrayLike
+
+__all__ = ["relu", "relu_backward", "add", "leaky_relu", "leaky_relu_backward", "relu6", "relu6_backward", "into_relu6"]
 
 
-def relu(x: Any, *, backend: str | None = None) -> Array:
+def relu(x: ArrayLike, *, backend: str | None = None) -> Array:
     """Compute ``max(x, 0)``.
 
     Parameters
@@ -32,12 +35,12 @@ def relu(x: Any, *, backend: str | None = None) -> Array:
     >>> relu([[-1.5, 0.0, 2.5]])
     array([[0. , 0. , 2.5]])
     """
-    x = check_array("relu", "x", x)
-    dtype = common_dtype("relu", x)
-    return finish(resolve_backend(backend, "relu").relu(as_computed(x, dtype)), dtype, channels_last=False)
+    call = Call("relu", backend)
+    (x,) = call.arrays(x=x).values()
+    return call.finish(call.backend().relu(call.computed(x)))
 
 
-def relu_backward(dy: Any, y: Any, *, backend: str | None = None) -> Array:
+def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: str | None = None) -> Array:
     """Gradient of `relu`, from its output: `dy` where the output is positive, and 0 elsewhere.
 
     Parameters
@@ -64,14 +67,12 @@ def relu_backward(dy: Any, y: Any, *, backend: str | None = None) -> Array:
     >>> relu_backward([[1.0, 2.0, 3.0]], [[0.0, 0.0, 2.5]])
     array([[0., 0., 3.]])
     """
-    dy, y = check_array("relu_backward", "dy", dy), check_array("relu_backward", "y", y)
-    check_shape("relu_backward", "dy", dy.shape, y.shape, "that of y")
-    dtype = common_dtype("relu_backward", dy, y)
-    dx = resolve_backend(backend, "relu_backward").relu_backward(as_computed(dy, dtype), as_computed(y, dtype))
-    return finish(dx, dtype, channels_last=False)
+    call = Call("relu_backward", backend)
+    dy, y = call.gradient_pair("y", dy, y)
+    return call.finish(call.backend().relu_backward(dy, y))
 
 
-def add(a: Any, b: Any, *, relu: bool = False, backend: str | None = None) -> Array:
+def add(a: ArrayLike, b: ArrayLike, *, relu: bool = False, backend: str | None = None) -> Array:
     """Add two arrays of one shape, and apply ReLU to the sum if wanted: the end of a residual block in one pass.
 
     Parameters
@@ -98,10 +99,135 @@ def add(a: Any, b: Any, *, relu: bool = False, backend: str | None = None) -> Ar
     >>> add([1.0, -2.0], [0.5, 0.5]), add([1.0, -2.0], [0.5, 0.5], relu=True)
     (array([ 1.5, -1.5]), array([1.5, 0. ]))
     """
-    a, b = check_array("add", "a", a), check_array("add", "b", b)
+    call = Call("add", backend)
+    a, b = call.arrays(a=a, b=b).values()
     check_shape("add", "b", b.shape, a.shape, "that of a")
-    dtype = common_dtype("add", a, b)
-    total = resolve_backend(backend, "add").add(
-        as_computed(a, dtype), as_computed(b, dtype), check_flag("add", "relu", relu)
-    )
-    return finish(total, dtype, channels_last=False)
+    with_relu = check_flag("add", "relu", relu)
+    return call.finish(call.backend().add(call.computed(a), call.computed(b), with_relu))
+
+
+def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
+    """Compute `x` where it is positive and ``negative_slope * x`` elsewhere.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+    negative_slope : float
+        At least 0, so that the sign of the output is that of the input.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The output.
+
+    Raises
+    ------
+    ValueError
+        If the slope is negative or not finite.
+
+    Notes
+    -----
+    Maas, Hannun and Ng (2013), "Rectifier Nonlinearities Improve Neural Network Acoustic Models", section 2.
+
+    Examples
+    --------
+    >>> leaky_relu([-2.0, 3.0], 0.1)
+    array([-0.2,  3. ])
+    """
+    slope = check_number("leaky_relu", "negative_slope", negative_slope, least=0)
+    return forward("leaky_relu", partial(_leaky_relu, slope), x)
+
+
+def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, negative_slope: float = 0.01) -> Array:
+    """Gradient of `leaky_relu`, from its output.
+
+    Parameters
+    ----------
+    dy : array_like, shaped like y
+        Gradient of the loss with respect to the output.
+    y : array_like
+        The output; the input does as well.
+    negative_slope : float
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient at 0 is that of the negative side.
+
+    Examples
+    --------
+    >>> leaky_relu_backward([1.0, 1.0], [-0.2, 3.0], 0.1)
+    array([0.1, 1. ])
+    """
+    slope = check_number("leaky_relu_backward", "negative_slope", negative_slope, least=0)
+    return gradient("leaky_relu_backward", partial(_leaky_relu_backward, slope), dy, y, "y")
+
+
+def _leaky_relu(slope: float, x: Array, y: Array) -> None:
+    np.minimum(x, 0, out=y)
+    np.multiply(y, slope, out=y)
+    np.add(y, np.maximum(x, 0), out=y)
+
+
+def _leaky_relu_backward(slope: float, dy: Array, y: Array, dx: Array) -> None:
+    np.multiply(dy, slope, out=dx)
+    select(y > 0, dy, dx)
+
+
+def relu6(x: ArrayLike) -> Array:
+    """Compute ``min(max(x, 0), 6)``.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The output.
+
+    Notes
+    -----
+    Krizhevsky (2010), "Convolutional Deep Belief Networks on CIFAR-10", section 2.1.
+
+    Examples
+    --------
+    >>> relu6([-1.0, 3.0, 8.0])
+    array([0., 3., 6.])
+    """
+    return forward("relu6", into_relu6, x)
+
+
+def relu6_backward(dy: ArrayLike, y: ArrayLike) -> Array:
+    """Gradient of `relu6`, from its output: `dy` strictly between 0 and 6, and 0 elsewhere.
+
+    Parameters
+    ----------
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient; `dy` where `y` is NaN.
+
+    Examples
+    --------
+    >>> relu6_backward([1.0, 1.0, 1.0], [0.0, 3.0, 6.0])
+    array([0., 1., 0.])
+    """
+    return gradient("relu6_backward", _relu6_backward, dy, y, "y")
+
+
+def into_relu6(x: Array, y: Array) -> None:
+    """Store relu6(x) in `y`, which may be x."""
+    np.maximum(x, 0, out=y)
+    np.minimum(y, 6, out=y)
+
+
+def _relu6_backward(dy: Array, y: Array, dx: Array) -> None:
+    np.copyto(dx, dy)
+    select((y <= 0) | (y >= 6), 0, dx)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import floor
 from typing import Any
 
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.views import as_computed, channels_first, finish
+from fastconv.functional.call import PlanesCall
+from fastconv.functional.padding import memory_order
 from fastconv.validation.arrays import (
     LAYOUTS,
     Array,
     check_array,
-    check_layout,
-    check_rank,
-    check_shape,
-    common_dtype,
-    layout_shape,
-    logical_shape,
 )
 from fastconv.validation.memory import check_fits
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice, check_flag, check_shape_argument, check_sizes
+from fastconv.validation.sizes import check_choice, check_flag, check_number, check_shape_argument, check_sizes
+from fastconv.validation.types import ArrayLike, ShapeLike, Size
 
 __all__ = ["RESAMPLE_MODES", "upsample", "upsample_backward", "upsampled_size"]
 
@@ -32,9 +28,9 @@ Taps = list[tuple[Array, "Array | None"]]  # per tap: the input cell of every ou
 
 
 def upsample(
-    x: Any,
-    size: Any = None,
-    scale_factor: Any = None,
+    x: ArrayLike,
+    size: Size | None = None,
+    scale_factor: float | Iterable[float] | None = None,
     mode: str = "nearest",
     *,
     align_corners: bool = False,
@@ -86,23 +82,23 @@ def upsample(
     >>> upsample(np.array([[[[1.0, 3.0]]]]), (1, 4), mode="bilinear")[0, 0]
     array([[1. , 1.5, 2.5, 3. ]])
     """
-    operation = "upsample"
-    x = check_array(operation, "x", x)
-    last, taps = _checked(operation, "x", x.shape, size, scale_factor, mode, align_corners, layout)
-    dtype = common_dtype(operation, x)
-    y = channels_first(as_computed(x, dtype), channels_last=last)
-    order = _memory_order(y)
+    x = check_array("upsample", "x", x)
+    call = PlanesCall.of("upsample", "x", x.shape, layout)
+    taps = _checked(call, "x", x.shape, size, scale_factor, mode, align_corners)
+    call.arrays(x=x)
+    y = call.view(x)
+    order = memory_order(y)
     y = y.transpose(order)
     for axis, each in enumerate(taps):
         y = _gathered(y, order.index(axis + 2), each)
-    return finish(y.transpose(np.argsort(order)), dtype, channels_last=last)
+    return call.finish(y.transpose(np.argsort(order)))
 
 
 def upsample_backward(
-    dy: Any,
-    input_shape: Any,
-    size: Any = None,
-    scale_factor: Any = None,
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    size: Size | None = None,
+    scale_factor: float | Iterable[float] | None = None,
     mode: str = "nearest",
     *,
     align_corners: bool = False,
@@ -137,21 +133,20 @@ def upsample_backward(
     >>> upsample_backward(np.array([[[1.0, 2.0, 4.0]]]), (1, 1, 2), size=3)[0, 0]
     array([3., 4.])
     """
-    operation = "upsample_backward"
-    dy = check_array(operation, "dy", dy)
+    dy = check_array("upsample_backward", "dy", dy)
     letters = LAYOUTS[dy.ndim - 2][0] if 3 <= dy.ndim <= 5 else "NCHW"
-    shape = check_shape_argument(operation, "input_shape", input_shape, letters)
-    last, taps = _checked(operation, "the input", shape, size, scale_factor, mode, align_corners, layout)
-    logical = logical_shape(shape, channels_last=last)
-    out = layout_shape((*logical[:2], *(len(axis[0][0]) for axis in taps)), channels_last=last)
-    check_shape(operation, "dy", dy.shape, out, "the shape of the output")
-    dtype = common_dtype(operation, dy)
-    dx = channels_first(as_computed(dy, dtype), channels_last=last)
-    order = _memory_order(dx)
+    shape = check_shape_argument("upsample_backward", "input_shape", input_shape, letters)
+    call = PlanesCall.of("upsample_backward", "the input", shape, layout)
+    taps = _checked(call, "the input", shape, size, scale_factor, mode, align_corners)
+    logical = call.shape(shape)
+    call.expect_output(dy, (*logical[:2], *(len(axis[0][0]) for axis in taps)))
+    call.arrays(dy=dy)
+    dx = call.view(dy)
+    order = memory_order(dx)
     dx = dx.transpose(order)
     for axis, each in enumerate(taps):
         dx = _scattered(dx, order.index(axis + 2), each, logical[axis + 2])
-    return finish(dx.transpose(np.argsort(order)), dtype, channels_last=last)
+    return call.finish(dx.transpose(np.argsort(order)))
 
 
 def upsampled_size(
@@ -182,34 +177,27 @@ def upsampled_size(
 
 
 def _checked(
-    operation: str,
+    call: PlanesCall,
     name: str,
     shape: tuple[int, ...],
     size: object,
     scale_factor: object,
     mode: object,
     align_corners: object,
-    layout: object,
-) -> tuple[bool, list[Taps]]:
-    """Whether channels are last, and the taps of every spatial axis."""
-    rank = len(shape) - 2
-    if rank not in LAYOUTS:
-        raise InvalidValueError(
-            f"{operation}: {name} must have 3, 4 or 5 axes (N, C, *spatial), but got {rank + 2} (shape {shape})."
-        )
-    last = check_layout(operation, LAYOUTS[rank][0] if layout is None else layout, rank)
-    check_rank(operation, name, shape, rank, channels_last=last)
+) -> list[Taps]:
+    """The taps of every spatial axis, for an input of that shape."""
+    operation = call.operation
     check_choice(operation, "mode", mode, RESAMPLE_MODES)
     aligned = check_flag(operation, "align_corners", align_corners)
     if mode == "nearest" and aligned:
         raise InvalidValueError(f"{operation}: align_corners must be False with mode='nearest', but got True.")
-    if mode == "bilinear" and rank != 2:
+    if mode == "bilinear" and call.rank != 2:
         raise InvalidValueError(f"{operation}: mode='bilinear' must have planes (H, W), but got {name} shape {shape}.")
-    plane = logical_shape(shape, channels_last=last)[2:]
-    out, factors = upsampled_size(operation, plane, size, scale_factor)
-    check_fits(operation, "the result", (*logical_shape(shape, channels_last=last)[:2], *out), 4)
+    batch, channels, *plane = call.shape(shape)
+    out, factors = upsampled_size(operation, tuple(plane), size, scale_factor)
+    check_fits(operation, "the result", (batch, channels, *out), 4)
     make = _nearest if mode == "nearest" else _linear
-    return last, [make(*numbers, aligned) for numbers in zip(plane, out, factors)]
+    return [make(*numbers, aligned) for numbers in zip(plane, out, factors)]
 
 
 def _nearest(cells: int, out: int, factor: float | None, _: bool) -> Taps:
@@ -233,11 +221,6 @@ def _linear(cells: int, out: int, factor: float | None, aligned: bool) -> Taps:
     second = np.minimum(first + 1, cells - 1)
     share = np.minimum(places - first, 1.0)
     return [(first, 1 - share), (second, share)]
-
-
-def _memory_order(x: Array) -> list[int]:
-    """Axes by their strides, the largest first: transposed like that, an array without gaps is in C order."""
-    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
 
 def _weights(weight: Array, x: Array, axis: int) -> Array:

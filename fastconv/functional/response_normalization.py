@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
 from fastconv.backends.geometry import WindowGeometry, conv_axis
-from fastconv.functional.normalize_any import NormCall
+from fastconv.functional.normalization import NormCall
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["local_response_norm", "local_response_norm_backward"]
 
 
 def local_response_norm(
-    x: Any,
+    x: ArrayLike,
     size: int,
     alpha: float = 1e-4,
     beta: float = 0.75,
@@ -68,13 +66,13 @@ def local_response_norm(
             [0.4]]])
     """
     call = NormCall("local_response_norm", x, layout, backend, spatial=True)
-    response = _Response(call, size, alpha, beta, k, backend)
+    response = _Response(call, size, alpha, beta, k)
     return call.finish(response.divided(call.x)) if call.x.size else call.finish(np.empty_like(call.x))
 
 
 def local_response_norm_backward(
-    dy: Any,
-    x: Any,
+    dy: ArrayLike,
+    x: ArrayLike,
     size: int,
     alpha: float = 1e-4,
     beta: float = 0.75,
@@ -116,23 +114,21 @@ def local_response_norm_backward(
     array([[[1., 1.]]])
     """
     call = NormCall("local_response_norm_backward", x, layout, backend, spatial=True, dy=dy)
-    response = _Response(call, size, alpha, beta, k, backend)
+    response = _Response(call, size, alpha, beta, k)
     return call.finish(response.gradient(call.dy, call.x) if call.x.size else np.empty_like(call.x))
 
 
 class _Response:
     """The computation in memory order: channels-last as rows of channels, else planes whose rows are channels."""
 
-    def __init__(
-        self, call: NormCall, size: object, alpha: object, beta: object, k: object, backend: str | None
-    ) -> None:
+    def __init__(self, call: NormCall, size: object, alpha: object, beta: object, k: object) -> None:
         operation = call.operation
         self.size = check_integer(operation, "size", size, 1)
         self.alpha, self.beta, self.k = (
             check_number(operation, name, value, least=0)
             for name, value in (("alpha", alpha), ("beta", beta), ("k", k))
         )
-        self._backend = resolve_backend(backend, operation)
+        self._backend = call.backend()
         moved = np.moveaxis(call.x, 1, -1)
         self._last = moved.flags.c_contiguous and not call.x.flags.c_contiguous
         channels, pixels = call.x.shape[1], prod(call.x.shape[2:])

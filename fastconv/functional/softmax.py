@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from fastconv.functional.views import as_computed, finish, sum_along
-from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.numbers import check_axis
+from fastconv.functional.call import Call
+from fastconv.functional.elementwise import sum_along
+from fastconv.validation.arrays import Array
+from fastconv.validation.sizes import check_axis
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
-def softmax(x: Any, axis: int = -1) -> Array:
+def softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``exp(x) / sum(exp(x))`` along an axis: scores become probabilities.
 
     Parameters
@@ -44,23 +44,23 @@ def softmax(x: Any, axis: int = -1) -> Array:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    x, axis, dtype = _checked("softmax", x, axis)
+    call = Call("softmax")
+    (x,) = call.arrays(x=x).values()
+    along = check_axis(call.operation, "axis", axis, x.shape)
     with np.errstate(all="ignore"):
-        y = _shifted(x, axis)
+        y = _shifted(call.computed(x), along)
         np.exp(y, out=y)
-        np.divide(y, sum_along(y, axis), out=y)
-    return finish(y, dtype, channels_last=False)
+        np.divide(y, sum_along(y, along), out=y)
+    return call.finish(y)
 
 
-def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `softmax`, from its output: ``y * (dy - sum(dy * y))``.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     axis : int
         As in the forward call.
 
@@ -74,16 +74,18 @@ def softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
     >>> softmax_backward([[1.0, 0.0]], [[0.5, 0.5]])
     array([[ 0.25, -0.25]])
     """
-    dy, y, axis, dtype = _checked_pair("softmax_backward", dy, y, axis)
+    call = Call("softmax_backward")
+    dy, y = call.gradient_pair("y", dy, y)
+    along = check_axis(call.operation, "axis", axis, y.shape)
     dx = np.empty_like(y)
     with np.errstate(all="ignore"):
         np.multiply(dy, y, out=dx)
-        np.subtract(dy, sum_along(dx, axis), out=dx)
+        np.subtract(dy, sum_along(dx, along), out=dx)
         np.multiply(dx, y, out=dx)
-    return finish(dx, dtype, channels_last=False)
+    return call.finish(dx)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Array:
+def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``x - log(sum(exp(x)))`` along an axis: the logarithms of `softmax`, also of those that round to 0.
 
     Parameters
@@ -108,22 +110,22 @@ def log_softmax(x: Any, axis: int = -1) -> Array:
     >>> log_softmax([[0.0, -1000.0]])
     array([[    0., -1000.]])
     """
-    x, axis, dtype = _checked("log_softmax", x, axis)
+    call = Call("log_softmax")
+    (x,) = call.arrays(x=x).values()
+    along = check_axis(call.operation, "axis", axis, x.shape)
     with np.errstate(all="ignore"):
-        y = _shifted(x, axis)
-        np.subtract(y, np.log(sum_along(np.exp(y), axis)), out=y)
-    return finish(y, dtype, channels_last=False)
+        y = _shifted(call.computed(x), along)
+        np.subtract(y, np.log(sum_along(np.exp(y), along)), out=y)
+    return call.finish(y)
 
 
-def log_softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
+def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `log_softmax`, from its output: ``dy - exp(y) * sum(dy)``.
 
     Parameters
     ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output.
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
     axis : int
         As in the forward call.
 
@@ -138,13 +140,15 @@ def log_softmax_backward(dy: Any, y: Any, axis: int = -1) -> Array:
     >>> log_softmax_backward([[1.0, 0.0]], np.log([[0.25, 0.75]]))
     array([[ 0.75, -0.75]])
     """
-    dy, y, axis, dtype = _checked_pair("log_softmax_backward", dy, y, axis)
+    call = Call("log_softmax_backward")
+    dy, y = call.gradient_pair("y", dy, y)
+    along = check_axis(call.operation, "axis", axis, y.shape)
     dx = np.empty_like(y)
     with np.errstate(all="ignore"):
         np.exp(y, out=dx)
-        np.multiply(dx, sum_along(dy, axis), out=dx)
+        np.multiply(dx, sum_along(dy, along), out=dx)
         np.subtract(dy, dx, out=dx)
-    return finish(dx, dtype, channels_last=False)
+    return call.finish(dx)
 
 
 def _shifted(x: Array, axis: int) -> Array:
@@ -152,18 +156,3 @@ def _shifted(x: Array, axis: int) -> Array:
     y = np.empty_like(x)
     np.subtract(x, x.max(axis=axis, keepdims=True, initial=-np.inf), out=y)  # of no numbers, too
     return y
-
-
-def _checked(operation: str, x: Any, axis: object) -> tuple[Array, int, np.dtype[Any]]:
-    x = check_array(operation, "x", x)
-    along = check_axis(operation, "axis", axis, x.shape)
-    dtype = common_dtype(operation, x)
-    return as_computed(x, dtype), along, dtype
-
-
-def _checked_pair(operation: str, dy: Any, y: Any, axis: object) -> tuple[Array, Array, int, np.dtype[Any]]:
-    dy, y = check_array(operation, "dy", dy), check_array(operation, "y", y)
-    check_shape(operation, "dy", dy.shape, y.shape, "that of y")
-    along = check_axis(operation, "axis", axis, y.shape)
-    dtype = common_dtype(operation, dy, y)
-    return as_computed(dy, dtype), as_computed(y, dtype), along, dtype

@@ -5,38 +5,14 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from fastconv import functional
 from fastconv.backends import check_backend_name
 from fastconv.errors import InvalidValueError
-from fastconv.functional.activation import (
-    hardsigmoid,
-    hardsigmoid_backward,
-    hardswish,
-    hardswish_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    relu6,
-    relu6_backward,
-)
-from fastconv.functional.elu import elu, elu_backward, selu, selu_backward
-from fastconv.functional.gelu import gelu, gelu_backward
-from fastconv.functional.relu import relu, relu_backward
-from fastconv.functional.smooth import (
-    sigmoid,
-    sigmoid_backward,
-    silu,
-    silu_backward,
-    softplus,
-    softplus_backward,
-    softsign,
-    softsign_backward,
-    tanh,
-    tanh_backward,
-)
-from fastconv.layers.elementwise import OPERATIONS, Elementwise
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Shape
+from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = [
     "ELU",
@@ -74,10 +50,10 @@ class ReLU(Elementwise):
     array([[0., 1.]])
     """
 
-    _forward = staticmethod(relu)
-    _backward = staticmethod(relu_backward)
+    _forward = staticmethod(functional.relu)
+    _backward = staticmethod(functional.relu_backward)
     keeps_output = True
-    operations = OPERATIONS["ReLU"]
+    operations = 1
 
     def __init__(self, *, backend: str | None = None) -> None:
         super().__init__()
@@ -87,11 +63,11 @@ class ReLU(Elementwise):
     def _options(self) -> dict[str, Any]:
         return {"backend": self.backend}
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         (y,) = self._kept()
         dy = self._check_dy(dy, y.shape)
-        return relu_backward(dy, y, backend=self.backend or self._kept_backend()) if input_gradient else None
+        return functional.relu_backward(dy, y, backend=self.backend or self._kept_backend()) if input_gradient else None
 
 
 class LeakyReLU(Elementwise):
@@ -104,10 +80,8 @@ class LeakyReLU(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -115,11 +89,11 @@ class LeakyReLU(Elementwise):
     array([-0.2,  3. ])
     """
 
-    _forward = staticmethod(leaky_relu)
-    _backward = staticmethod(leaky_relu_backward)
+    _forward = staticmethod(functional.leaky_relu)
+    _backward = staticmethod(functional.leaky_relu_backward)
     keeps_output = True
     arguments = ("negative_slope",)
-    operations = OPERATIONS["LeakyReLU"]
+    operations = 2
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
@@ -135,10 +109,10 @@ class ReLU6(Elementwise):
     array([0., 3., 6.])
     """
 
-    _forward = staticmethod(relu6)
-    _backward = staticmethod(relu6_backward)
+    _forward = staticmethod(functional.relu6)
+    _backward = staticmethod(functional.relu6_backward)
     keeps_output = True
-    operations = OPERATIONS["ReLU6"]
+    operations = 2
 
 
 class HardSigmoid(Elementwise):
@@ -150,10 +124,10 @@ class HardSigmoid(Elementwise):
     array([0.  , 0.5 , 0.75])
     """
 
-    _forward = staticmethod(hardsigmoid)
-    _backward = staticmethod(hardsigmoid_backward)
+    _forward = staticmethod(functional.hardsigmoid)
+    _backward = staticmethod(functional.hardsigmoid_backward)
     keeps_output = True
-    operations = OPERATIONS["HardSigmoid"]
+    operations = 4
 
 
 class HardSwish(Elementwise):
@@ -165,10 +139,10 @@ class HardSwish(Elementwise):
     array([-0.   ,  1.125,  4.   ])
     """
 
-    _forward = staticmethod(hardswish)
-    _backward = staticmethod(hardswish_backward)
+    _forward = staticmethod(functional.hardswish)
+    _backward = staticmethod(functional.hardswish_backward)
     keeps_input = True
-    operations = OPERATIONS["HardSwish"]
+    operations = 5
 
 
 class ELU(Elementwise):
@@ -181,10 +155,8 @@ class ELU(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -192,11 +164,11 @@ class ELU(Elementwise):
     array([-2.,  3.])
     """
 
-    _forward = staticmethod(elu)
-    _backward = staticmethod(elu_backward)
+    _forward = staticmethod(functional.elu)
+    _backward = staticmethod(functional.elu_backward)
     keeps_output = True
     arguments = ("alpha",)
-    operations = OPERATIONS["ELU"]
+    operations = 4
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
@@ -212,10 +184,10 @@ class SELU(Elementwise):
     array([-1.75809934,  1.05070099])
     """
 
-    _forward = staticmethod(selu)
-    _backward = staticmethod(selu_backward)
+    _forward = staticmethod(functional.selu)
+    _backward = staticmethod(functional.selu_backward)
     keeps_output = True
-    operations = OPERATIONS["SELU"]
+    operations = 5
 
 
 class GELU(Elementwise):
@@ -228,10 +200,8 @@ class GELU(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -239,11 +209,11 @@ class GELU(Elementwise):
     array([-0.15865525,  0.84134475])
     """
 
-    _forward = staticmethod(gelu)
-    _backward = staticmethod(gelu_backward)
+    _forward = staticmethod(functional.gelu)
+    _backward = staticmethod(functional.gelu_backward)
     keeps_input = True
     arguments = ("approximate",)
-    operations = OPERATIONS["GELU"]
+    operations = 5
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
@@ -251,8 +221,7 @@ class GELU(Elementwise):
 
     def flops(self, input_shape: Shape) -> int:
         """See `Elementwise.flops`; the approximation takes more operations than the error function counts."""
-        name = "GELU" if self.approximate == "none" else "GELU, tanh"
-        return OPERATIONS[name] * prod(input_shape)
+        return (5 if self.approximate == "none" else 9) * prod(input_shape)
 
 
 class SiLU(Elementwise):
@@ -264,10 +233,10 @@ class SiLU(Elementwise):
     array([-0.        ,  0.73105858])
     """
 
-    _forward = staticmethod(silu)
-    _backward = staticmethod(silu_backward)
+    _forward = staticmethod(functional.silu)
+    _backward = staticmethod(functional.silu_backward)
     keeps_input = True
-    operations = OPERATIONS["SiLU"]
+    operations = 4
 
 
 class Softplus(Elementwise):
@@ -282,10 +251,8 @@ class Softplus(Elementwise):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -293,11 +260,11 @@ class Softplus(Elementwise):
     array([6.93147181e-01, 8.00000000e+02])
     """
 
-    _forward = staticmethod(softplus)
-    _backward = staticmethod(softplus_backward)
+    _forward = staticmethod(functional.softplus)
+    _backward = staticmethod(functional.softplus_backward)
     keeps_input = True
     arguments = ("beta", "threshold")
-    operations = OPERATIONS["Softplus"]
+    operations = 6
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -316,10 +283,10 @@ class Softsign(Elementwise):
     array([-0.75,  0.5 ])
     """
 
-    _forward = staticmethod(softsign)
-    _backward = staticmethod(softsign_backward)
+    _forward = staticmethod(functional.softsign)
+    _backward = staticmethod(functional.softsign_backward)
     keeps_input = True
-    operations = OPERATIONS["Softsign"]
+    operations = 3
 
 
 class Sigmoid(Elementwise):
@@ -331,10 +298,10 @@ class Sigmoid(Elementwise):
     array([0. , 0.5])
     """
 
-    _forward = staticmethod(sigmoid)
-    _backward = staticmethod(sigmoid_backward)
+    _forward = staticmethod(functional.sigmoid)
+    _backward = staticmethod(functional.sigmoid_backward)
     keeps_output = True
-    operations = OPERATIONS["Sigmoid"]
+    operations = 4
 
 
 class Tanh(Elementwise):
@@ -346,10 +313,10 @@ class Tanh(Elementwise):
     array([-1.        ,  0.46211716])
     """
 
-    _forward = staticmethod(tanh)
-    _backward = staticmethod(tanh_backward)
+    _forward = staticmethod(functional.tanh)
+    _backward = staticmethod(functional.tanh_backward)
     keeps_output = True
-    operations = OPERATIONS["Tanh"]
+    operations = 1
 
 
 # The names that PyTorch has for the two.

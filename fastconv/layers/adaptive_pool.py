@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from fastconv.functional import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool1d_backward,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool2d_backward,
-    adaptive_avg_pool3d,
-    adaptive_avg_pool3d_backward,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-    max_pool1d_backward,
-    max_pool2d_backward,
-    max_pool3d_backward,
-)
-from fastconv.layers.adaptive_pool_any import Adaptive, AvgOfPlane, MaxOfPlane
+from math import prod
+from typing import Any
+
+from fastconv import functional
+from fastconv.layers.arguments import check_input_shape
+from fastconv.layers.base import Shape
+from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
+from fastconv.validation.arrays import LAYOUTS, layout_shape, logical_shape
+from fastconv.validation.pooling import check_adaptive_size
+from fastconv.validation.types import OutputSize
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -25,7 +20,57 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AvgOfPlane",
+    "MaxOfPlane",
+    "PlanePool",
 ]
+
+
+class PlanePool(PlanesLayer):
+    """Windows that divide up the whole plane; the subclasses name the operation."""
+
+    def _out(self, size: Shape) -> Shape:
+        """Output size of planes of that size."""
+        return (1,) * self.rank
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(N, C, *output_size), in the layout; see `Layer.output_shape`."""
+        shape = check_input_shape(type(self).__name__, input_shape, self.layout)
+        n, c, *size = logical_shape(shape, channels_last=self._channels_last)
+        return layout_shape((n, c, *self._out(tuple(size))), channels_last=self._channels_last)
+
+    def flops(self, input_shape: Shape) -> int:
+        """One operation for each element of the input; windows that overlap are counted once."""
+        return prod(input_shape)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        layout = "" if self.layout == LAYOUTS[self.rank][0] else f"layout={self.layout!r}"
+        return ", ".join(filter(None, (*map(repr, self._arguments), layout)))
+
+
+class AvgOfPlane(PlanePool, MeansLayer):
+    """Means."""
+
+
+class MaxOfPlane(PlanePool, MaximaLayer):
+    """Maxima."""
+
+
+class Adaptive(PlanePool):
+    """As many windows as asked for."""
+
+    def __init__(self, output_size: OutputSize, *, layout: str | None = None, backend: str | None = None) -> None:
+        super().__init__(layout, backend)
+        check_adaptive_size(type(self).__name__, output_size, (1,) * self.rank)
+        self.output_size = output_size
+
+    @property
+    def _arguments(self) -> tuple[Any, ...]:
+        return (self.output_size,)
+
+    def _out(self, size: Shape) -> Shape:
+        return check_adaptive_size(type(self).__name__, self.output_size, size)
 
 
 class AdaptiveAvgPool1d(Adaptive, AvgOfPlane):
@@ -33,14 +78,7 @@ class AdaptiveAvgPool1d(Adaptive, AvgOfPlane):
 
     ``(N, C, W) -> (N, C, OW)``
 
-    Parameters
-    ----------
-    output_size : int or None
-        Windows per axis; None keeps the size of the input.
-    layout : {"NCW", "NWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `AdaptiveAvgPool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -49,8 +87,8 @@ class AdaptiveAvgPool1d(Adaptive, AvgOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(adaptive_avg_pool1d)
-    _backward = staticmethod(adaptive_avg_pool1d_backward)
+    _forward = staticmethod(functional.adaptive_avg_pool1d)
+    _backward = staticmethod(functional.adaptive_avg_pool1d_backward)
 
 
 class AdaptiveAvgPool2d(Adaptive, AvgOfPlane):
@@ -74,8 +112,8 @@ class AdaptiveAvgPool2d(Adaptive, AvgOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(adaptive_avg_pool2d)
-    _backward = staticmethod(adaptive_avg_pool2d_backward)
+    _forward = staticmethod(functional.adaptive_avg_pool2d)
+    _backward = staticmethod(functional.adaptive_avg_pool2d_backward)
 
 
 class AdaptiveAvgPool3d(Adaptive, AvgOfPlane):
@@ -83,14 +121,7 @@ class AdaptiveAvgPool3d(Adaptive, AvgOfPlane):
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
 
-    Parameters
-    ----------
-    output_size : int or None, or a sequence of them
-        Windows per axis; None keeps the size of the input.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `AdaptiveAvgPool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -99,8 +130,8 @@ class AdaptiveAvgPool3d(Adaptive, AvgOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(adaptive_avg_pool3d)
-    _backward = staticmethod(adaptive_avg_pool3d_backward)
+    _forward = staticmethod(functional.adaptive_avg_pool3d)
+    _backward = staticmethod(functional.adaptive_avg_pool3d_backward)
 
 
 class AdaptiveMaxPool1d(Adaptive, MaxOfPlane):
@@ -108,14 +139,7 @@ class AdaptiveMaxPool1d(Adaptive, MaxOfPlane):
 
     ``(N, C, W) -> (N, C, OW)``
 
-    Parameters
-    ----------
-    output_size : int or None
-        Windows per axis; None keeps the size of the input.
-    layout : {"NCW", "NWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `AdaptiveMaxPool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -124,8 +148,8 @@ class AdaptiveMaxPool1d(Adaptive, MaxOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(adaptive_max_pool1d)
-    _backward = staticmethod(max_pool1d_backward)
+    _forward = staticmethod(functional.adaptive_max_pool1d)
+    _backward = staticmethod(functional.max_pool1d_backward)
 
 
 class AdaptiveMaxPool2d(Adaptive, MaxOfPlane):
@@ -133,14 +157,7 @@ class AdaptiveMaxPool2d(Adaptive, MaxOfPlane):
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
 
-    Parameters
-    ----------
-    output_size : int or None, or a sequence of them
-        Windows per axis; None keeps the size of the input.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `AdaptiveAvgPool2d`.
 
     Examples
     --------
@@ -149,8 +166,8 @@ class AdaptiveMaxPool2d(Adaptive, MaxOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(adaptive_max_pool2d)
-    _backward = staticmethod(max_pool2d_backward)
+    _forward = staticmethod(functional.adaptive_max_pool2d)
+    _backward = staticmethod(functional.max_pool2d_backward)
 
 
 class AdaptiveMaxPool3d(Adaptive, MaxOfPlane):
@@ -158,14 +175,7 @@ class AdaptiveMaxPool3d(Adaptive, MaxOfPlane):
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
 
-    Parameters
-    ----------
-    output_size : int or None, or a sequence of them
-        Windows per axis; None keeps the size of the input.
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `AdaptiveMaxPool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -174,5 +184,5 @@ class AdaptiveMaxPool3d(Adaptive, MaxOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(adaptive_max_pool3d)
-    _backward = staticmethod(max_pool3d_backward)
+    _forward = staticmethod(functional.adaptive_max_pool3d)
+    _backward = staticmethod(functional.max_pool3d_backward)

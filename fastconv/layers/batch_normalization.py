@@ -1,9 +1,12 @@
-"""Batch normalisation."""
+"""Batch normalisation, and the running statistics that it shares with instance normalisation."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,15 +14,28 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.conv import ConvGradients
-from fastconv.layers.running import Running, Statistics
-from fastconv.layers.steps import Shape
+from fastconv.layers.arguments import check_dtype, check_input_shape, layout_of, layout_repr
+from fastconv.layers.base import Shape
+from fastconv.layers.normalization import Normalization
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.sizes import check_flag, check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Running", "Statistics"]
+
+Statistics = tuple[Array, Array]
 
 
-class _BatchNorm(Running):
-    """Batch normalisation of any rank."""
+class Running(Normalization):
+    """Normalisation of channels, with running statistics; the subclasses name the operation on those of an input."""
+
+    rank: ClassVar[int]
+    _forward: ClassVar[Callable[..., Array]]
+    _backward: ClassVar[Callable[..., ConvGradients]]
+    buffers = ("running_mean", "running_var", "num_batches_tracked")
+    running_mean: Array | None
+    running_var: Array | None
+    num_batches_tracked: Array | None
 
     def __init__(
         self,
@@ -33,21 +49,107 @@ class _BatchNorm(Running):
         dtype: DTypeLike = np.float32,
         backend: str | None = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend)
+        super().__init__(eps, backend)
+        name = type(self).__name__
+        self.num_features = check_integer(name, "num_features", num_features, 1)
+        self.momentum = None if momentum is None else check_number(name, "momentum", momentum, least=0, most=1)
+        self.affine = check_flag(name, "affine", affine)
+        self.track_running_stats = check_flag(name, "track_running_stats", track_running_stats)
+        self.layout = layout_of(name, layout, self.rank)
+        kind = check_dtype(name, dtype)
+        self._make((self.num_features,), kind, weight=self.affine, bias=self.affine)
+        self.running_mean = self.running_var = self.num_batches_tracked = None
+        if self.track_running_stats:
+            self.running_mean = np.zeros(self.num_features, kind)
+            self.running_var = np.ones(self.num_features, kind)
+            self.num_batches_tracked = np.zeros((), np.int64)
 
-    def forward(self, x: Any) -> Array:
+    def reset_running_stats(self) -> None:
+        """Start again: mean 0, variance 1, no batch seen."""
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            self.running_mean[...], self.running_var[...], self.num_batches_tracked[...] = 0, 1, 0
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether the next forward pass takes the statistics of its own input."""
+        return self.training or self.running_mean is None
+
+    def forward(self, x: ArrayLike) -> Array:
         """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
         x = self._promoted(check_array(type(self).__name__, "x", x))
         self.output_shape(x.shape)
         options: dict[str, Any] = {"layout": self._layout_of(x.shape), "backend": self.backend}
         uses_batch = self.uses_batch
-        if uses_batch:
-            statistics = self._statistics(x, options)
-        else:
-            statistics = self._running()
-        y = batch_norm(x, self._weight_data, self._bias_data, statistics=statistics, eps=self.eps, **options)
+        operation = type(self)._forward if uses_batch else batch_norm
+        statistics = self._statistics(x, options) if uses_batch else self._running()
+        y = operation(x, self._weight_data, self._bias_data, statistics=statistics, eps=self.eps, **options)
         self._keep(x, *(table if uses_batch else table.copy() for table in statistics), uses_batch)
         return y
+
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
+        x, mean, variance, uses_batch = self._kept()
+        operation = type(self)._backward if uses_batch else partial(batch_norm_backward, training=False)
+        return operation(
+            self._check_dy(dy, x.shape),
+            x,
+            self._weight_data,
+            statistics=(mean, variance),
+            eps=self.eps,
+            needs=self._needs(input_gradient),
+            layout=self._layout_of(x.shape),
+            backend=self.backend or self._kept_backend(),
+        )
+
+    @abstractmethod
+    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
+        """Statistics of an input, which in training move the running ones."""
+
+    def flops(self, input_shape: Shape) -> int:
+        """Per number: one for the mean, three for the variance, three to normalise with them."""
+        return (7 if self.uses_batch else 3) * prod(input_shape)
+
+    def _running(self) -> Statistics:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        return self.running_mean, self.running_var
+
+    def _track(self, mean: Array, variance: Array, numbers: int, factor: float) -> None:
+        """Move the running statistics towards those of a batch; the variance is made unbiased."""
+        unbiased = variance * variance.dtype.type(numbers / (numbers - 1))
+        for running, value in zip(self._running(), (mean, unbiased)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                running[...] = running * value.dtype.type(1 - factor) + value * value.dtype.type(factor)
+
+    def _layout_of(self, shape: Shape) -> str:
+        return "NC" if len(shape) == 2 else self.layout
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the input; see `Layer.output_shape`."""
+        return self._checked(input_shape, self.layout)
+
+    def _checked(self, shape: Shape, letters: str) -> Shape:
+        name = type(self).__name__
+        checked = check_input_shape(name, shape, letters)
+        if checked[letters.index("C")] != self.num_features:
+            raise InvalidValueError(
+                f"{name}: the input must have {self.num_features} channels (num_features), but got "
+                f"{checked[letters.index('C')]} (shape {checked}, {letters})."
+            )
+        return checked
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}" + layout_repr(self.layout, self.rank)
+        )
+
+
+class _BatchNorm(Running):
+    """Batch normalisation of any rank."""
+
+    _forward = staticmethod(batch_norm)
+    _backward = staticmethod(batch_norm_backward)
 
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
         numbers = prod(x.shape) // self.num_features
@@ -64,27 +166,9 @@ class _BatchNorm(Running):
                 self._track(mean, variance, numbers, factor)
         return mean, variance
 
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
-        x, mean, variance, uses_batch = self._kept()
-        return batch_norm_backward(
-            self._check_dy(dy, x.shape),
-            x,
-            self._weight_data,
-            statistics=(mean, variance),
-            training=uses_batch,
-            eps=self.eps,
-            needs=self._needs(input_gradient),
-            layout=self._layout_of(x.shape),
-            backend=self.backend or self._kept_backend(),
-        )
-
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every channel."""
         return 2 * self.num_features * max(itemsize, 4)
-
-    def flops(self, input_shape: Shape) -> int:
-        """Per number: one for the mean, three for the variance, three to normalise with them."""
-        return (7 if self.uses_batch else 3) * prod(input_shape)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -92,10 +176,7 @@ class BatchNorm1d(_BatchNorm):
 
     ``(N, num_features) -> (N, num_features)`` or ``(N, num_features, W) -> (N, num_features, W)``
 
-    Parameters
-    ----------
-    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
-        As for `BatchNorm2d`; the layouts are "NCW" and "NWC", and do not matter where there is no W.
+    Arguments as for `BatchNorm2d`, with one axis; `layout` is "NCW" or "NWC", and does not matter without a W.
 
     Examples
     --------
@@ -178,10 +259,7 @@ class BatchNorm3d(_BatchNorm):
 
     ``(N, num_features, D, H, W) -> (N, num_features, D, H, W)``
 
-    Parameters
-    ----------
-    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
-        As for `BatchNorm2d`; the layouts are "NCDHW" and "NDHWC".
+    Arguments as for `BatchNorm2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------

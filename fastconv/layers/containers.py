@@ -9,11 +9,11 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.layers.inference import inference_mode
-from fastconv.layers.steps import Shape, Step, Value
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["Sequential", "predict"]
 
@@ -88,7 +88,7 @@ class Sequential(Layer):
         self._add(str(len(self._layers)), layer)
         return self
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Run all layers; see `Layer.forward`."""
         y = check_array("Sequential", "x", x)
         self._keep_inside()
@@ -96,11 +96,11 @@ class Sequential(Layer):
             y = layer.forward(y)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Run all backward passes, last layer first; see `Layer.backward`."""
         self._kept()
         layers = self._flat()
-        gradient: Array | None = np.asarray(dy)
+        gradient: Any = np.asarray(dy)
         for i in reversed(range(len(layers))):
             gradient = layers[i].backward(gradient, input_gradient=input_gradient or i > 0)
         return gradient if input_gradient else None
@@ -173,7 +173,7 @@ def _is_plain(layer: Layer) -> TypeGuard[Sequential]:
     return isinstance(layer, Sequential) and (kind.forward, kind.backward) == (Sequential.forward, Sequential.backward)
 
 
-def predict(model: Layer, x: Any, *, batch_size: int = 128) -> Array:
+def predict(model: Layer, x: ArrayLike, *, batch_size: int = 128) -> Array:
     """Run a network in evaluation mode over many images, in batches, keeping nothing for a backward pass.
 
     ``(N, ...) -> (N, ...)``

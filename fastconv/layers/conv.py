@@ -2,30 +2,122 @@
 
 from __future__ import annotations
 
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry, conv_weight_shape
-from fastconv.functional import (
-    conv1d,
-    conv1d_backward,
-    conv2d,
-    conv2d_backward,
-    conv3d,
-    conv3d_backward,
-)
+from fastconv.errors import InvalidValueError
 from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
 from fastconv.initializers import Initializer
-from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.conv_any import ConvolutionLayer
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
+from fastconv.layers.arguments import check_input_shape, layout_of
+from fastconv.layers.base import Shape
+from fastconv.layers.parameter import Parameter
+from fastconv.layers.weighted import WeightedLayer
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.operations import conv_geometry
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_integer, check_padding, check_sizes
+from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvolutionLayer"]
+
+
+class ConvolutionLayer(WeightedLayer):
+    """Channels, window and layout; the subclasses name the operation and draw the weights."""
+
+    rank: ClassVar[int]
+    weight: Parameter
+    _forward: ClassVar[Callable[..., Array]]
+    _backward: ClassVar[Callable[..., functional.ConvGradients]]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size,
+        padding: Padding,
+        dilation: Size,
+        groups: int,
+        layout: str | None,
+        backend: str | None,
+    ) -> None:
+        super().__init__(backend)
+        name, rank = type(self).__name__, self.rank
+        self.in_channels = check_integer(name, "in_channels", in_channels, 1)
+        self.out_channels = check_integer(name, "out_channels", out_channels, 1)
+        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
+        self.stride = check_sizes(name, "stride", stride, rank, 1)
+        self.padding = check_padding(name, padding, rank)
+        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
+        self.groups = check_integer(name, "groups", groups, 1)
+        self.layout = layout_of(name, layout, self.rank)
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise InvalidValueError(
+                f"{name}: groups must divide in_channels and out_channels, but got groups={self.groups} with "
+                f"in_channels={self.in_channels} and out_channels={self.out_channels}."
+            )
+
+    @property
+    def _channels_last(self) -> bool:
+        return self.layout != LAYOUTS[self.rank][0]
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """What the operation takes besides its arrays."""
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "layout": self.layout,
+        }
+
+    def _gradients(self, dy: ArrayLike, x: Array, input_gradient: bool) -> Array | None:
+        """Add the gradients of weight and bias, return that of `x`."""
+        gradients = self._backward(
+            dy,
+            x,
+            self.weight.data,
+            **self._options,
+            needs=self._needs(input_gradient),
+            backend=self.backend or self._kept_backend(),
+        )
+        return self._accumulate(gradients)
+
+    @abstractmethod
+    def _geometry(self, input_shape: Shape) -> ConvGeometry:
+        """Geometry of the convolution over an input of that shape."""
+
+    def convolutions(self, input_shape: Shape) -> tuple[ConvGeometry, ...]:
+        """Return the geometry of this one, or of the one that it turns round."""
+        return (self._geometry(input_shape),)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Windows times the taps of all channels in them."""
+        return self._geometry(input_shape).multiply_adds()
+
+    def _unusual(self) -> dict[str, tuple[Any, Any]]:
+        """Arguments that `repr` shows where they differ from what is usual."""
+        return {
+            "stride": (self.stride, (1,) * self.rank),
+            "padding": (self.padding, ((0, 0),) * self.rank),
+            "dilation": (self.dilation, (1,) * self.rank),
+            "groups": (self.groups, 1),
+            "bias": (self.bias is not None, True),
+            "layout": (self.layout, LAYOUTS[self.rank][0]),
+        }
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        return text + "".join(
+            f", {name}={value!r}" for name, (value, usual) in self._unusual().items() if value != usual
+        )
 
 
 class _Conv(ConvolutionLayer):
@@ -35,17 +127,17 @@ class _Conv(ConvolutionLayer):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
         *,
         layout: str | None = None,
         dtype: DTypeLike = np.float32,
-        rng: Any = None,
+        rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
@@ -58,11 +150,10 @@ class _Conv(ConvolutionLayer):
     def _options(self) -> dict[str, Any]:
         return super()._options if self.padding_mode == "zeros" else {**super()._options, "padding": 0}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Convolve `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y = operation(self._padded(x), self.weight.data, self._bias_data, **self._options, backend=self.backend)
+        y = self._forward(self._padded(x), self.weight.data, self._bias_data, **self._options, backend=self.backend)
         self._keep(x)
         return y
 
@@ -76,7 +167,7 @@ class _Conv(ConvolutionLayer):
             return x
         return pad(x, self._pairs(x.shape), self.padding_mode, layout=self.layout)
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         dx = self._gradients(dy, self._padded(x), input_gradient)
@@ -161,8 +252,8 @@ class Conv2d(_Conv):
     """
 
     rank = 2
-    _forward = staticmethod(conv2d)
-    _backward = staticmethod(conv2d_backward)
+    _forward = staticmethod(functional.conv2d)
+    _backward = staticmethod(functional.conv2d_backward)
 
 
 class Conv1d(_Conv):
@@ -179,8 +270,8 @@ class Conv1d(_Conv):
     """
 
     rank = 1
-    _forward = staticmethod(conv1d)
-    _backward = staticmethod(conv1d_backward)
+    _forward = staticmethod(functional.conv1d)
+    _backward = staticmethod(functional.conv1d_backward)
 
 
 class Conv3d(_Conv):
@@ -197,5 +288,5 @@ class Conv3d(_Conv):
     """
 
     rank = 3
-    _forward = staticmethod(conv3d)
-    _backward = staticmethod(conv3d_backward)
+    _forward = staticmethod(functional.conv3d)
+    _backward = staticmethod(functional.conv3d_backward)

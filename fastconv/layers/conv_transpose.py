@@ -7,22 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry
-from fastconv.functional import (
-    conv_transpose1d,
-    conv_transpose1d_backward,
-    conv_transpose2d,
-    conv_transpose2d_backward,
-    conv_transpose3d,
-    conv_transpose3d_backward,
-)
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.conv_any import ConvolutionLayer
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Shape
+from fastconv.layers.conv import ConvolutionLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
+from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 __all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
@@ -34,17 +28,17 @@ class _ConvTranspose(ConvolutionLayer):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        output_padding: Size = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Any = 1,
+        dilation: Size = 1,
         *,
         layout: str | None = None,
         dtype: DTypeLike = np.float32,
-        rng: Any = None,
+        rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
@@ -57,15 +51,14 @@ class _ConvTranspose(ConvolutionLayer):
     def _options(self) -> dict[str, Any]:
         return {**super()._options, "output_padding": self.output_padding}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return the transposed convolution of `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y = operation(x, self.weight.data, self._bias_data, **self._options, backend=self.backend)
+        y = self._forward(x, self.weight.data, self._bias_data, **self._options, backend=self.backend)
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         return self._gradients(dy, x, input_gradient)
@@ -130,8 +123,8 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     rank = 2
-    _forward = staticmethod(conv_transpose2d)
-    _backward = staticmethod(conv_transpose2d_backward)
+    _forward = staticmethod(functional.conv_transpose2d)
+    _backward = staticmethod(functional.conv_transpose2d_backward)
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -148,8 +141,8 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     rank = 1
-    _forward = staticmethod(conv_transpose1d)
-    _backward = staticmethod(conv_transpose1d_backward)
+    _forward = staticmethod(functional.conv_transpose1d)
+    _backward = staticmethod(functional.conv_transpose1d_backward)
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -166,5 +159,5 @@ class ConvTranspose3d(_ConvTranspose):
     """
 
     rank = 3
-    _forward = staticmethod(conv_transpose3d)
-    _backward = staticmethod(conv_transpose3d_backward)
+    _forward = staticmethod(functional.conv_transpose3d)
+    _backward = staticmethod(functional.conv_transpose3d_backward)

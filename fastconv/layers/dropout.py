@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from fastconv.functional.views import finish
-from fastconv.layers.arguments import check_input_shape, check_rng
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
-from fastconv.validation.numbers import check_number
+from fastconv.functional.call import finish
+from fastconv.layers.arguments import check_input_shape, check_rng, layout_of, layout_repr
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import Array, check_array, common_dtype
+from fastconv.validation.sizes import check_number
+from fastconv.validation.types import ArrayLike, Rng
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 
@@ -56,7 +56,7 @@ class Dropout(Layer):
     array([1., 1.], dtype=float32)
     """
 
-    def __init__(self, p: float = 0.5, *, rng: Any = None) -> None:
+    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         super().__init__()
         name = type(self).__name__
         self.p = check_number(name, "p", p, least=0, most=1)
@@ -67,18 +67,18 @@ class Dropout(Layer):
         """Whether the next forward pass drops anything."""
         return self.training and self.p > 0
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Drop, or return `x` as it is; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         shape = self.output_shape(x.shape)
         if not self.drops:
             self._keep(shape, None)
-            return finish(x, common_dtype(type(self).__name__, x), channels_last=False)
+            return finish(x, common_dtype(type(self).__name__, x))
         mask = self._drawn(x)
         self._keep(shape, mask)
         return self._masked(x, mask)
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return `dy` where numbers were kept, scaled as they were; see `Layer.backward`."""
         shape, mask = self._kept()
         dy = self._check_dy(dy, shape)
@@ -125,10 +125,9 @@ class _ChannelDropout(Dropout):
 
     rank: ClassVar[int]
 
-    def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Any = None) -> None:
+    def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Rng = None) -> None:
         super().__init__(p, rng=rng)
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
-        check_layout(type(self).__name__, self.layout, self.rank)
+        self.layout = layout_of(type(self).__name__, layout, self.rank)
 
     def _drawn(self, x: Array) -> Array:
         shape = tuple(size if letter in "NC" else 1 for letter, size in zip(self.layout, x.shape))
@@ -149,7 +148,7 @@ class _ChannelDropout(Dropout):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        return f"p={self.p}" + ("" if self.layout == LAYOUTS[self.rank][0] else f", layout={self.layout!r}")
+        return f"p={self.p}{layout_repr(self.layout, self.rank)}"
 
 
 class Dropout1d(_ChannelDropout):
@@ -157,10 +156,7 @@ class Dropout1d(_ChannelDropout):
 
     ``(N, C, W) -> (N, C, W)``
 
-    Parameters
-    ----------
-    p, layout, rng
-        As for `Dropout2d`; the layouts are "NCW" and "NWC".
+    Arguments as for `Dropout2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -213,10 +209,7 @@ class Dropout3d(_ChannelDropout):
 
     ``(N, C, D, H, W) -> (N, C, D, H, W)``
 
-    Parameters
-    ----------
-    p, layout, rng
-        As for `Dropout2d`; the layouts are "NCDHW" and "NDHWC".
+    Arguments as for `Dropout2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------

@@ -6,38 +6,19 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.types import ArrayLike
 
-__all__ = ["OPERATIONS", "Elementwise"]
-
-# Operations per number; an exponential, a logarithm, tanh and erf count as one each, as additions and comparisons do.
-OPERATIONS = {
-    "ReLU": 1,
-    "LeakyReLU": 2,
-    "PReLU": 2,
-    "ReLU6": 2,
-    "ELU": 4,
-    "SELU": 5,
-    "GELU": 5,
-    "GELU, tanh": 9,
-    "SiLU": 4,
-    "Softplus": 6,
-    "Softsign": 3,
-    "HardSigmoid": 4,
-    "HardSwish": 5,
-    "Sigmoid": 4,
-    "Tanh": 1,
-    "Softmax": 5,
-}
+__all__ = ["Elementwise"]
 
 
 class Elementwise(Layer):
     """A layer whose output has the shape of its input.
 
     A subclass names the operation and its gradient, the constructor arguments that both take (which are attributes,
-    too, and what `repr` shows), and how many operations a number takes. It keeps the input or the output, whichever
+    too, and what `repr` shows), and how many operations a number takes: an exponential, a logarithm, tanh and erf count
+    as one each, as additions and comparisons do. It keeps the input or the output, whichever
     the gradient is computed from.
     """
 
@@ -50,27 +31,25 @@ class Elementwise(Layer):
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.arguments}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Apply the function; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        operation = type(self)._forward
-        y = operation(x, **self._options)
+        y = self._forward(x, **self._options)
         self._keep(y if self.keeps_output else x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         (value,) = self._kept()
         dy = self._check_dy(dy, value.shape)
-        operation = type(self)._backward
-        return operation(dy, value, **self._options) if input_gradient else None
+        return self._backward(dy, value, **self._options) if input_gradient else None
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
         return tuple(input_shape)
 
     def flops(self, input_shape: Shape) -> int:
-        """Operations per number, by the table `OPERATIONS`, times numbers."""
+        """Operations per number, times numbers."""
         return self.operations * prod(input_shape)
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:

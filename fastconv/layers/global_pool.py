@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from fastconv.functional import (
-    global_avg_pool1d,
-    global_avg_pool1d_backward,
-    global_avg_pool2d,
-    global_avg_pool2d_backward,
-    global_avg_pool3d,
-    global_avg_pool3d_backward,
-    global_max_pool1d,
-    global_max_pool2d,
-    global_max_pool3d,
-    max_pool1d_backward,
-    max_pool2d_backward,
-    max_pool3d_backward,
-)
-from fastconv.layers.adaptive_pool_any import AvgOfPlane, Global, MaxOfPlane
+from fastconv import functional
+from fastconv.layers.adaptive_pool import AvgOfPlane, MaxOfPlane, PlanePool
 
 __all__ = [
     "GlobalAvgPool1d",
@@ -28,17 +15,19 @@ __all__ = [
 ]
 
 
-class GlobalAvgPool1d(Global, AvgOfPlane):
+class _Global(PlanePool):
+    """One window."""
+
+    def __init__(self, *, layout: str | None = None, backend: str | None = None) -> None:
+        super().__init__(layout, backend)
+
+
+class GlobalAvgPool1d(_Global, AvgOfPlane):
     """Mean of every plane, see `fastconv.global_avg_pool1d`; the axes stay.
 
     ``(N, C, W) -> (N, C, 1)``
 
-    Parameters
-    ----------
-    layout : {"NCW", "NWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `GlobalAvgPool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -47,11 +36,11 @@ class GlobalAvgPool1d(Global, AvgOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(global_avg_pool1d)
-    _backward = staticmethod(global_avg_pool1d_backward)
+    _forward = staticmethod(functional.global_avg_pool1d)
+    _backward = staticmethod(functional.global_avg_pool1d_backward)
 
 
-class GlobalAvgPool2d(Global, AvgOfPlane):
+class GlobalAvgPool2d(_Global, AvgOfPlane):
     """Mean of every plane, see `fastconv.global_avg_pool2d`; the axes stay.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
@@ -70,21 +59,16 @@ class GlobalAvgPool2d(Global, AvgOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(global_avg_pool2d)
-    _backward = staticmethod(global_avg_pool2d_backward)
+    _forward = staticmethod(functional.global_avg_pool2d)
+    _backward = staticmethod(functional.global_avg_pool2d_backward)
 
 
-class GlobalAvgPool3d(Global, AvgOfPlane):
+class GlobalAvgPool3d(_Global, AvgOfPlane):
     """Mean of every plane, see `fastconv.global_avg_pool3d`; the axes stay.
 
     ``(N, C, D, H, W) -> (N, C, 1, 1, 1)``
 
-    Parameters
-    ----------
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `GlobalAvgPool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -93,21 +77,16 @@ class GlobalAvgPool3d(Global, AvgOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(global_avg_pool3d)
-    _backward = staticmethod(global_avg_pool3d_backward)
+    _forward = staticmethod(functional.global_avg_pool3d)
+    _backward = staticmethod(functional.global_avg_pool3d_backward)
 
 
-class GlobalMaxPool1d(Global, MaxOfPlane):
+class GlobalMaxPool1d(_Global, MaxOfPlane):
     """Largest element of every plane, see `fastconv.global_max_pool1d`; the axes stay.
 
     ``(N, C, W) -> (N, C, 1)``
 
-    Parameters
-    ----------
-    layout : {"NCW", "NWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `GlobalMaxPool2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -116,21 +95,16 @@ class GlobalMaxPool1d(Global, MaxOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(global_max_pool1d)
-    _backward = staticmethod(max_pool1d_backward)
+    _forward = staticmethod(functional.global_max_pool1d)
+    _backward = staticmethod(functional.max_pool1d_backward)
 
 
-class GlobalMaxPool2d(Global, MaxOfPlane):
+class GlobalMaxPool2d(_Global, MaxOfPlane):
     """Largest element of every plane, see `fastconv.global_max_pool2d`; the axes stay.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
 
-    Parameters
-    ----------
-    layout : {"NCHW", "NHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `GlobalAvgPool2d`.
 
     Examples
     --------
@@ -139,21 +113,16 @@ class GlobalMaxPool2d(Global, MaxOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(global_max_pool2d)
-    _backward = staticmethod(max_pool2d_backward)
+    _forward = staticmethod(functional.global_max_pool2d)
+    _backward = staticmethod(functional.max_pool2d_backward)
 
 
-class GlobalMaxPool3d(Global, MaxOfPlane):
+class GlobalMaxPool3d(_Global, MaxOfPlane):
     """Largest element of every plane, see `fastconv.global_max_pool3d`; the axes stay.
 
     ``(N, C, D, H, W) -> (N, C, 1, 1, 1)``
 
-    Parameters
-    ----------
-    layout : {"NCDHW", "NDHWC"}
-        Order of the axes.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    Arguments as for `GlobalMaxPool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------
@@ -162,5 +131,5 @@ class GlobalMaxPool3d(Global, MaxOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(global_max_pool3d)
-    _backward = staticmethod(max_pool3d_backward)
+    _forward = staticmethod(functional.global_max_pool3d)
+    _backward = staticmethod(functional.max_pool3d_backward)

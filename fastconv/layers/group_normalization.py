@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.conv import ConvGradients
 from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
-from fastconv.layers.arguments import check_dtype, check_input_shape
-from fastconv.layers.normalization import NORMALIZED_LAYOUTS, Normalization
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import Array, check_array
+from fastconv.layers.arguments import check_dtype, check_input_shape, letters_of
+from fastconv.layers.base import Shape
+from fastconv.layers.normalization import NORMALIZED_LAYOUTS, OwnStatistics
 from fastconv.validation.sizes import check_choice, check_flag, check_integer
 
 __all__ = ["GroupNorm"]
 
 
-class GroupNorm(Normalization):
+class GroupNorm(OwnStatistics):
     """Normalisation of groups of channels of every image, then a factor and a term for every channel.
 
     ``(N, num_channels, ...) -> (N, num_channels, ...)``
@@ -63,6 +59,10 @@ class GroupNorm(Normalization):
     GroupNorm(2, 6, eps=1e-05, affine=True)
     """
 
+    _statistics = staticmethod(group_norm_statistics)
+    _forward = staticmethod(group_norm)
+    _backward = staticmethod(group_norm_backward)
+
     def __init__(
         self,
         num_groups: int,
@@ -85,47 +85,13 @@ class GroupNorm(Normalization):
             )
         self.affine = check_flag(name, "affine", affine)
         self.layout = None if layout is None else check_choice(name, "layout", layout, NORMALIZED_LAYOUTS)
+        self._over, self._options = self.num_groups, {"layout": self.layout}
         self._make((self.num_channels,), check_dtype(name, dtype), weight=self.affine, bias=self.affine)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"eps": self.eps, "layout": self.layout}
-
-    def forward(self, x: Any) -> Array:
-        """Normalise `x`; see `Layer.forward`."""
-        x = self._promoted(check_array("GroupNorm", "x", x))
-        self.output_shape(x.shape)
-        statistics = group_norm_statistics(x, self.num_groups, layout=self.layout, backend=self.backend)
-        y = group_norm(
-            x,
-            self.num_groups,
-            self._weight_data,
-            self._bias_data,
-            statistics=statistics,
-            backend=self.backend,
-            **self._options,
-        )
-        self._keep(x, statistics)
-        return y
-
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
-        x, statistics = self._kept()
-        return group_norm_backward(
-            self._check_dy(dy, x.shape),
-            x,
-            self.num_groups,
-            self._weight_data,
-            statistics=statistics,
-            needs=self._needs(input_gradient),
-            backend=self.backend or self._kept_backend(),
-            **self._options,
-        )
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
         shape = tuple(input_shape)
-        usual = {2: "NC", 3: "NCW", 4: "NCHW", 5: "NCDHW"}
-        letters = self.layout or usual.get(len(shape), "NCHW")
+        letters = "NC" if len(shape) == 2 and self.layout is None else letters_of(shape, self.layout)
         checked = check_input_shape("GroupNorm", shape, letters)
         channels = checked[letters.index("C")]
         if channels != self.num_channels:

@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward
-from fastconv.functional.conv import ConvGradients
 from fastconv.functional.instance_normalization import (
     instance_norm,
     instance_norm_backward,
     instance_norm_statistics,
 )
-from fastconv.layers.running import Running, Statistics
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import Array, check_array
+from fastconv.layers.base import Shape
+from fastconv.layers.batch_normalization import Running, Statistics
+from fastconv.validation.arrays import Array
 
 __all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
 class _InstanceNorm(Running):
     """Instance normalisation of any rank."""
+
+    _forward = staticmethod(instance_norm)
+    _backward = staticmethod(instance_norm_backward)
 
     def __init__(
         self,
@@ -38,19 +39,8 @@ class _InstanceNorm(Running):
         dtype: DTypeLike = np.float32,
         backend: str | None = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend)
-
-    def forward(self, x: Any) -> Array:
-        """Normalise `x`, and in training move the running statistics; see `Layer.forward`."""
-        x = self._promoted(check_array(type(self).__name__, "x", x))
-        self.output_shape(x.shape)
-        options: dict[str, Any] = {"layout": self.layout, "backend": self.backend}
-        uses_batch = self.uses_batch
-        operation = instance_norm if uses_batch else batch_norm
-        statistics = self._statistics(x, options) if uses_batch else self._running()
-        y = operation(x, self._weight_data, self._bias_data, statistics=statistics, eps=self.eps, **options)
-        self._keep(x, *(table if uses_batch else table.copy() for table in statistics), uses_batch)
-        return y
+        options: dict[str, Any] = {"layout": layout, "dtype": dtype, "backend": backend}
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, **options)
 
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
         numbers = prod(x.shape[1:]) // self.num_features
@@ -65,28 +55,10 @@ class _InstanceNorm(Running):
             self._track(center, spread, numbers, self.momentum or 0.0)
         return mean, variance
 
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
-        x, mean, variance, uses_batch = self._kept()
-        options: dict[str, Any] = {
-            "statistics": (mean, variance),
-            "eps": self.eps,
-            "needs": self._needs(input_gradient),
-            "layout": self.layout,
-            "backend": self.backend or self._kept_backend(),
-        }
-        dy = self._check_dy(dy, x.shape)
-        if uses_batch:
-            return instance_norm_backward(dy, x, self._weight_data, **options)
-        return batch_norm_backward(dy, x, self._weight_data, training=False, **options)
-
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every channel of every image, or the running ones."""
         images = input_shape[0] if self.uses_batch else 1
         return 2 * images * self.num_features * max(itemsize, 4)
-
-    def flops(self, input_shape: Shape) -> int:
-        """Per number: one for the mean, three for the variance, three to normalise with them."""
-        return (7 if self.uses_batch else 3) * prod(input_shape)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -94,10 +66,7 @@ class InstanceNorm1d(_InstanceNorm):
 
     ``(N, num_features, W) -> (N, num_features, W)``
 
-    Parameters
-    ----------
-    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
-        As for `InstanceNorm2d`; the layouts are "NCW" and "NWC".
+    Arguments as for `InstanceNorm2d`, with one axis; `layout` is "NCW" or "NWC".
 
     Examples
     --------
@@ -142,10 +111,7 @@ class InstanceNorm3d(_InstanceNorm):
 
     ``(N, num_features, D, H, W) -> (N, num_features, D, H, W)``
 
-    Parameters
-    ----------
-    num_features, eps, momentum, affine, track_running_stats, layout, dtype, backend
-        As for `InstanceNorm2d`; the layouts are "NCDHW" and "NDHWC".
+    Arguments as for `InstanceNorm2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
 
     Examples
     --------

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.conv import ConvGradients
 from fastconv.functional.layer_normalization import (
     check_normalized_shape,
     layer_norm,
@@ -17,15 +15,15 @@ from fastconv.functional.layer_normalization import (
     layer_norm_statistics,
 )
 from fastconv.layers.arguments import check_dtype
-from fastconv.layers.normalization import Normalization
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import Array, check_array
+from fastconv.layers.base import Shape
+from fastconv.layers.normalization import OwnStatistics
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import Size
 
 __all__ = ["LayerNorm"]
 
 
-class LayerNorm(Normalization):
+class LayerNorm(OwnStatistics):
     """Normalisation over the last axes, then a factor and a term for every element.
 
     ``(..., *normalized_shape) -> (..., *normalized_shape)``
@@ -67,9 +65,13 @@ class LayerNorm(Normalization):
     LayerNorm((5, 6), eps=1e-05, elementwise_affine=True)
     """
 
+    _statistics = staticmethod(layer_norm_statistics)
+    _forward = staticmethod(layer_norm)
+    _backward = staticmethod(layer_norm_backward)
+
     def __init__(
         self,
-        normalized_shape: Any,
+        normalized_shape: Size,
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
@@ -82,37 +84,8 @@ class LayerNorm(Normalization):
         self.normalized_shape = check_normalized_shape(name, normalized_shape)
         self.elementwise_affine = check_flag(name, "elementwise_affine", elementwise_affine)
         with_bias = check_flag(name, "bias", bias) and self.elementwise_affine
+        self._over, self._options = self.normalized_shape, {}
         self._make(self.normalized_shape, check_dtype(name, dtype), weight=self.elementwise_affine, bias=with_bias)
-
-    def forward(self, x: Any) -> Array:
-        """Normalise `x`; see `Layer.forward`."""
-        x = self._promoted(check_array("LayerNorm", "x", x))
-        self.output_shape(x.shape)
-        statistics = layer_norm_statistics(x, self.normalized_shape, backend=self.backend)
-        y = layer_norm(
-            x,
-            self.normalized_shape,
-            self._weight_data,
-            self._bias_data,
-            statistics=statistics,
-            eps=self.eps,
-            backend=self.backend,
-        )
-        self._keep(x, statistics)
-        return y
-
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
-        x, statistics = self._kept()
-        return layer_norm_backward(
-            self._check_dy(dy, x.shape),
-            x,
-            self.normalized_shape,
-            self._weight_data,
-            statistics=statistics,
-            eps=self.eps,
-            needs=self._needs(input_gradient),
-            backend=self.backend or self._kept_backend(),
-        )
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,11 +10,12 @@ from numpy.typing import DTypeLike
 from fastconv import initializers
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.linear import linear, linear_backward
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Layer, Shape
+from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
+from fastconv.validation.types import ArrayLike, Rng
 
 __all__ = ["Flatten", "Identity", "Linear"]
 
@@ -65,6 +65,8 @@ class Linear(WeightedLayer):
     array([[1., 1., 1.]], dtype=float32)
     """
 
+    weight: Parameter
+
     def __init__(
         self,
         in_features: int,
@@ -72,7 +74,7 @@ class Linear(WeightedLayer):
         bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
-        rng: Any = None,
+        rng: Rng = None,
         weight_init: str | initializers.Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
@@ -81,7 +83,7 @@ class Linear(WeightedLayer):
         self.out_features = check_integer("Linear", "out_features", out_features, 1)
         self._draw((self.out_features, self.in_features), self.out_features, bias, dtype, rng, weight_init)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return ``x weightᵀ + bias``; see `Layer.forward`."""
         x = check_array("Linear", "x", x)
         self.output_shape(x.shape)
@@ -89,7 +91,7 @@ class Linear(WeightedLayer):
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(x.shape))
@@ -150,14 +152,14 @@ class Flatten(Layer):
         whole = (self.start_dim, self.end_dim) == (1, -1)
         return "" if whole else f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return `x` with some axes in one; see `Layer.forward`."""
         image = check_array("Flatten", "x", x)
         rows = image.reshape(self.output_shape(image.shape))
         self._keep(image.shape, sorted(range(image.ndim), key=lambda axis: -image.strides[axis]))
         return rows
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return `dy` in the shape and the memory order of the input; see `Layer.backward`."""
         shape, order = self._kept()
         image = self._check_dy(dy, self.output_shape(shape)).reshape(shape)
@@ -191,13 +193,13 @@ class Identity(Layer):
 
     returns_view = True
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return `x`; see `Layer.forward`."""
         y = check_array("Identity", "x", x)
         self._keep(y.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return `dy`; see `Layer.backward`."""
         (shape,) = self._kept()
         dy = self._check_dy(dy, shape)

@@ -11,11 +11,10 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.relu import add
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape, Step, Value
+from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.validation.arrays import Array, check_array, common_dtype
-from fastconv.validation.numbers import check_axis
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_axis, check_integer
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["Concat", "Residual"]
 
@@ -25,11 +24,11 @@ class _Join(Layer):
 
     additions = 0
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Never runs."""
         raise NotImplementedError
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Never runs."""
         raise NotImplementedError
 
@@ -183,7 +182,7 @@ class Residual(_Branches):
         super().__init__(branches)
         self._join = Sum(max(2, len(self)))
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Add the outputs of the branches; see `Layer.forward`."""
         x = check_array("Residual", "x", x)
         total: Array | None = x if len(self._branches) == 1 else None
@@ -197,7 +196,7 @@ class Residual(_Branches):
         self._keep(total.shape)
         return total
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of the branches, each of which gets `dy`; see `Layer.backward`."""
         (shape,) = self._kept()
         dy = self._check_dy(dy, shape)
@@ -264,7 +263,7 @@ class Concat(_Branches):
         if self.axis == 0:
             raise InvalidValueError("Concat: axis must not be that of the batch, but got 0. Channels are axis 1 or -1.")
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Put the outputs of the branches side by side; see `Layer.forward`."""
         x = check_array("Concat", "x", x)
         outputs = [branch.forward(x) for branch in self._branches.values()]
@@ -274,7 +273,7 @@ class Concat(_Branches):
         self._keep(shape, [part[self.axis] for part in shapes])
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Give every branch its part of `dy`, and add their gradients; see `Layer.backward`."""
         shape, sizes = self._kept()
         parts = np.split(self._check_dy(dy, shape), np.cumsum(sizes)[:-1], axis=self.axis)

@@ -3,75 +3,48 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from fastconv.backends import check_backend_name
 from fastconv.functional.conv import ConvGradients
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Shape
 from fastconv.layers.parameter import Parameter
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array
-from fastconv.validation.numbers import check_number
+from fastconv.layers.weighted import WeightedLayer
+from fastconv.validation.arrays import LAYOUTS, Array, check_array
+from fastconv.validation.sizes import check_number
+from fastconv.validation.types import ArrayLike
 
-__all__ = ["NORMALIZED_LAYOUTS", "Normalization"]
+__all__ = ["NORMALIZED_LAYOUTS", "Normalization", "OwnStatistics"]
 
 
 NORMALIZED_LAYOUTS = ("NC", *(layout for pair in LAYOUTS.values() for layout in pair))
 
 
-class Normalization(Layer):
+class Normalization(WeightedLayer):
     """A layer that normalises, then scales with a weight and shifts by a bias, where it has them."""
 
-    keeps_input = True
-    weight: Parameter | None
-    bias: Parameter | None
-
     def __init__(self, eps: float, backend: str | None) -> None:
-        super().__init__()
-        name = type(self).__name__
-        self.eps = check_number(name, "eps", eps, least=0)
-        self.backend = None if backend is None else check_backend_name(name, backend)
+        self.eps = check_number(type(self).__name__, "eps", eps, least=0)
+        super().__init__(backend)
 
     def _make(self, shape: Shape, kind: np.dtype[Any], *, weight: bool, bias: bool) -> None:
         self.weight = Parameter(np.ones(shape, kind)) if weight else None
         self.bias = Parameter(np.zeros(shape, kind)) if bias else None
 
-    @property
-    def _weight_data(self) -> Array | None:
-        return None if self.weight is None else self.weight.data
-
-    @property
-    def _bias_data(self) -> Array | None:
-        return None if self.bias is None else self.bias.data
-
     def _promoted(self, x: Array) -> Array:
         """Return `x` in the dtype of the result, so that its statistics have it too."""
         return x if self.weight is None else x.astype(np.result_type(x.dtype, self.weight.dtype), copy=False)
 
-    def _needs(self, input_gradient: bool) -> tuple[str, ...]:
-        """Names of the gradients that somebody will use."""
-        needs = {
-            "x": input_gradient,
-            "weight": self.weight is not None and self.weight.requires_grad,
-            "bias": self.bias is not None and self.bias.requires_grad,
-        }
-        return tuple(name for name, needed in needs.items() if needed)
-
     @abstractmethod
-    def _gradients(self, dy: Any, input_gradient: bool) -> ConvGradients:
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         """Those of the last forward pass."""
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
-        gradients = self._gradients(dy, input_gradient)
-        if self.weight is not None and gradients.dweight is not None:
-            self.weight.accumulate(gradients.dweight)
-        if self.bias is not None and gradients.dbias is not None:
-            self.bias.accumulate(gradients.dbias)
-        return gradients.dx
+        return self._accumulate(self._gradients(dy, input_gradient))
 
     def flops(self, input_shape: Shape) -> int:
         """Per number: one for the mean, three for the variance, three to normalise with them."""
@@ -80,3 +53,38 @@ class Normalization(Layer):
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Nothing, but for float16: what is read and what is written, in float32."""
         return 3 * 4 * prod(input_shape) if itemsize == 2 else 0
+
+
+class OwnStatistics(Normalization):
+    """A normalisation with the statistics of its own input; the subclasses name the operation and its arguments."""
+
+    _statistics: ClassVar[Callable[..., tuple[Array, Array]]]
+    _forward: ClassVar[Callable[..., Array]]
+    _backward: ClassVar[Callable[..., ConvGradients]]
+    _over: int | tuple[int, ...]  # what the operation takes after its input
+    _options: dict[str, Any]  # and by name
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Normalise `x`; see `Layer.forward`."""
+        x = self._promoted(check_array(type(self).__name__, "x", x))
+        self.output_shape(x.shape)
+        options = {**self._options, "backend": self.backend}
+        statistics = self._statistics(x, self._over, **options)
+        tables = self._weight_data, self._bias_data
+        y = self._forward(x, self._over, *tables, statistics=statistics, eps=self.eps, **options)
+        self._keep(x, statistics)
+        return y
+
+    def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
+        x, statistics = self._kept()
+        return self._backward(
+            self._check_dy(dy, x.shape),
+            x,
+            self._over,
+            self._weight_data,
+            statistics=statistics,
+            eps=self.eps,
+            needs=self._needs(input_gradient),
+            backend=self.backend or self._kept_backend(),
+            **self._options,
+        )

@@ -7,12 +7,13 @@ from math import prod
 from typing import Any, ClassVar
 
 from fastconv.backends import check_backend_name
-from fastconv.layers.base import Layer
+from fastconv.layers.arguments import layout_of
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.inference import remembers
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout
+from fastconv.validation.arrays import LAYOUTS, Array, check_array
+from fastconv.validation.types import ArrayLike
 
-__all__ = ["MaximaLayer", "PlanesLayer"]
+__all__ = ["MaximaLayer", "MeansLayer", "PlanesLayer"]
 
 _INDEX_BYTES = 8
 
@@ -27,8 +28,7 @@ class PlanesLayer(Layer):
     def __init__(self, layout: str | None, backend: str | None) -> None:
         super().__init__()
         name = type(self).__name__
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
-        check_layout(name, self.layout, self.rank)
+        self.layout = layout_of(name, layout, self.rank)
         self.backend = None if backend is None else check_backend_name(name, backend)
 
     @property
@@ -46,10 +46,35 @@ class PlanesLayer(Layer):
         return {"layout": self.layout}
 
 
+class MeansLayer(PlanesLayer):
+    """A layer whose backward pass needs but the shape of the input."""
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return the means; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        y: Array = self._forward(x, *self._arguments, **self._options, backend=self.backend)
+        self._keep(x.shape)
+        return y
+
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
+        """Return the gradient, spread over the windows; see `Layer.backward`."""
+        (input_shape,) = self._kept()
+        dy = self._check_dy(dy, self.output_shape(input_shape))
+        if not input_gradient:
+            return None
+        backend = self.backend or self._kept_backend()
+        return self._backward(dy, input_shape, *self._window, **self._options, backend=backend)
+
+    @property
+    def _window(self) -> tuple[Any, ...]:
+        """What the gradient takes after the shape of the input, by default nothing."""
+        return ()
+
+
 class MaximaLayer(PlanesLayer):
     """A layer whose forward pass finds maxima, and whose backward pass needs to know where they were."""
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return the maxima and remember where they were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation, options = type(self)._forward, {**self._options, "backend": self.backend}
@@ -62,14 +87,14 @@ class MaximaLayer(PlanesLayer):
         self._keep(indices, x.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, sent to the cells that won; see `Layer.backward`."""
         indices, input_shape = self._kept()
         dy = self._check_dy(dy, indices.shape)
         if not input_gradient:
             return None
-        operation, backend = type(self)._backward, self.backend or self._kept_backend()
-        return operation(dy, indices, input_shape, layout=self.layout, backend=backend)
+        backend = self.backend or self._kept_backend()
+        return self._backward(dy, indices, input_shape, layout=self.layout, backend=backend)
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Bytes of the index of every maximum."""

@@ -2,39 +2,182 @@
 
 from __future__ import annotations
 
-from fastconv.functional import (
-    avg_pool1d,
-    avg_pool1d_backward,
-    avg_pool2d,
-    avg_pool2d_backward,
-    avg_pool3d,
-    avg_pool3d_backward,
-    lp_pool1d,
-    lp_pool1d_backward,
-    lp_pool2d,
-    lp_pool2d_backward,
-    lp_pool3d,
-    lp_pool3d_backward,
-    max_pool1d,
-    max_pool1d_backward,
-    max_pool2d,
-    max_pool2d_backward,
-    max_pool3d,
-    max_pool3d_backward,
-)
-from fastconv.layers.pool_any import AvgPool, LPPool, MaxPool
+from math import prod
+from typing import Any
+
+from fastconv import functional
+from fastconv.backends.geometry import WindowGeometry
+from fastconv.layers.arguments import check_input_shape
+from fastconv.layers.base import Shape
+from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.validation.operations import pool_geometry
+from fastconv.validation.pooling import check_norm_type
+from fastconv.validation.sizes import check_flag, check_padding, check_sizes
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = [
-    "AvgPool1d",
-    "AvgPool2d",
-    "AvgPool3d",
-    "LPPool1d",
-    "LPPool2d",
-    "LPPool3d",
-    "MaxPool1d",
     "MaxPool2d",
+    "MaxPool1d",
     "MaxPool3d",
+    "AvgPool2d",
+    "AvgPool1d",
+    "AvgPool3d",
+    "LPPool2d",
+    "LPPool1d",
+    "LPPool3d",
 ]
+
+_ITEMSIZE = 0  # a shape may be larger than this machine; the operation checks its arrays
+
+
+class _Pool(PlanesLayer):
+    """Windows over every plane; the subclasses name the operation."""
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+        *,
+        layout: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(layout, backend)
+        name, rank = type(self).__name__, self.rank
+        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
+        self.stride = self.kernel_size if stride is None else check_sizes(name, "stride", stride, rank, 1)
+        self.padding = check_padding(name, padding, rank)
+        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
+        self.ceil_mode = check_flag(name, "ceil_mode", ceil_mode)
+
+    @property
+    def _arguments(self) -> tuple[Any, ...]:
+        return (self.kernel_size,)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "ceil_mode": self.ceil_mode,
+            "layout": self.layout,
+        }
+
+    def _geometry(self, input_shape: Shape) -> WindowGeometry:
+        name = type(self).__name__
+        return pool_geometry(
+            name,
+            logical_shape(check_input_shape(name, input_shape, self.layout), channels_last=self._channels_last),
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            _ITEMSIZE,
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(N, C, *out), in the layout; see `Layer.output_shape`."""
+        return layout_shape(self._geometry(input_shape).output_shape, channels_last=self._channels_last)
+
+    def flops(self, input_shape: Shape) -> int:
+        """One operation for each element of a window."""
+        return prod(self.output_shape(input_shape)) * prod(self.kernel_size)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        extras = {
+            "padding": (self.padding, ((0, 0),) * self.rank),
+            "dilation": (self.dilation, (1,) * self.rank),
+            "ceil_mode": (self.ceil_mode, False),
+            "layout": (self.layout, LAYOUTS[self.rank][0]),
+        }
+        text = f"kernel_size={self.kernel_size}, stride={self.stride}"
+        return text + "".join(f", {name}={value!r}" for name, (value, usual) in extras.items() if value != usual)
+
+
+class MaxPool(_Pool, MaximaLayer):
+    """Largest element of every window."""
+
+
+class AvgPool(_Pool, MeansLayer):
+    """Mean of every window."""
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        *,
+        layout: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout=layout, backend=backend)
+        self.count_include_pad = check_flag(type(self).__name__, "count_include_pad", count_include_pad)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {**super()._options, "count_include_pad": self.count_include_pad}
+
+    @property
+    def _window(self) -> tuple[Any, ...]:
+        return (self.kernel_size,)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return super().extra_repr() + ("" if self.count_include_pad else ", count_include_pad=False")
+
+
+class LPPool(_Pool):
+    """Norm of every window."""
+
+    keeps_input = True
+
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        ceil_mode: bool = False,
+        *,
+        layout: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout=layout, backend=backend)
+        self.norm_type = check_norm_type(type(self).__name__, norm_type)
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return the norms; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        y: Array = self._forward(x, self.norm_type, self.kernel_size, **self._options, backend=self.backend)
+        self._keep(x)
+        return y
+
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
+        """Return the gradient of the norms; see `Layer.backward`."""
+        (x,) = self._kept()
+        dy = self._check_dy(dy, self.output_shape(x.shape))
+        if not input_gradient:
+            return None
+        backend = self.backend or self._kept_backend()
+        return self._backward(dy, x, self.norm_type, self.kernel_size, **self._options, backend=backend)
+
+    def flops(self, input_shape: Shape) -> int:
+        """One power and one addition for each element of a window."""
+        return 2 * super().flops(input_shape)
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return f"norm_type={self.norm_type:g}, {super().extra_repr()}"
 
 
 class MaxPool2d(MaxPool):
@@ -69,8 +212,8 @@ class MaxPool2d(MaxPool):
     """
 
     rank = 2
-    _forward = staticmethod(max_pool2d)
-    _backward = staticmethod(max_pool2d_backward)
+    _forward = staticmethod(functional.max_pool2d)
+    _backward = staticmethod(functional.max_pool2d_backward)
 
 
 class MaxPool1d(MaxPool):
@@ -87,8 +230,8 @@ class MaxPool1d(MaxPool):
     """
 
     rank = 1
-    _forward = staticmethod(max_pool1d)
-    _backward = staticmethod(max_pool1d_backward)
+    _forward = staticmethod(functional.max_pool1d)
+    _backward = staticmethod(functional.max_pool1d_backward)
 
 
 class MaxPool3d(MaxPool):
@@ -105,8 +248,8 @@ class MaxPool3d(MaxPool):
     """
 
     rank = 3
-    _forward = staticmethod(max_pool3d)
-    _backward = staticmethod(max_pool3d_backward)
+    _forward = staticmethod(functional.max_pool3d)
+    _backward = staticmethod(functional.max_pool3d_backward)
 
 
 class AvgPool2d(AvgPool):
@@ -116,20 +259,10 @@ class AvgPool2d(AvgPool):
 
     Parameters
     ----------
-    kernel_size, dilation : int or sequence of two ints
-        Window, height first.
-    stride : int or sequence of two ints, optional
-        Cells between neighbouring windows; by default `kernel_size`.
-    padding : int, sequence of two ints, sequence of two (before, after) pairs, "valid", "same" or "same_lower"
-        Zeros around the plane; smaller than the dilated kernel on each side.
-    ceil_mode : bool
-        Round the number of windows up.
+    kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+        As for `MaxPool2d`, but with zeros around the plane.
     count_include_pad : bool
         Count padding cells in the divisor.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of input and output.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
 
     Examples
     --------
@@ -140,8 +273,8 @@ class AvgPool2d(AvgPool):
     """
 
     rank = 2
-    _forward = staticmethod(avg_pool2d)
-    _backward = staticmethod(avg_pool2d_backward)
+    _forward = staticmethod(functional.avg_pool2d)
+    _backward = staticmethod(functional.avg_pool2d_backward)
 
 
 class AvgPool1d(AvgPool):
@@ -158,8 +291,8 @@ class AvgPool1d(AvgPool):
     """
 
     rank = 1
-    _forward = staticmethod(avg_pool1d)
-    _backward = staticmethod(avg_pool1d_backward)
+    _forward = staticmethod(functional.avg_pool1d)
+    _backward = staticmethod(functional.avg_pool1d_backward)
 
 
 class AvgPool3d(AvgPool):
@@ -176,8 +309,8 @@ class AvgPool3d(AvgPool):
     """
 
     rank = 3
-    _forward = staticmethod(avg_pool3d)
-    _backward = staticmethod(avg_pool3d_backward)
+    _forward = staticmethod(functional.avg_pool3d)
+    _backward = staticmethod(functional.avg_pool3d_backward)
 
 
 class LPPool2d(LPPool):
@@ -200,8 +333,8 @@ class LPPool2d(LPPool):
     """
 
     rank = 2
-    _forward = staticmethod(lp_pool2d)
-    _backward = staticmethod(lp_pool2d_backward)
+    _forward = staticmethod(functional.lp_pool2d)
+    _backward = staticmethod(functional.lp_pool2d_backward)
 
 
 class LPPool1d(LPPool):
@@ -218,8 +351,8 @@ class LPPool1d(LPPool):
     """
 
     rank = 1
-    _forward = staticmethod(lp_pool1d)
-    _backward = staticmethod(lp_pool1d_backward)
+    _forward = staticmethod(functional.lp_pool1d)
+    _backward = staticmethod(functional.lp_pool1d_backward)
 
 
 class LPPool3d(LPPool):
@@ -236,5 +369,5 @@ class LPPool3d(LPPool):
     """
 
     rank = 3
-    _forward = staticmethod(lp_pool3d)
-    _backward = staticmethod(lp_pool3d_backward)
+    _forward = staticmethod(functional.lp_pool3d)
+    _backward = staticmethod(functional.lp_pool3d_backward)

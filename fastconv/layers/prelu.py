@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,13 +10,11 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.layers.arguments import check_dtype
-from fastconv.layers.base import Layer
-from fastconv.layers.elementwise import OPERATIONS
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.parameter import Parameter
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_axis, check_number
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_axis, check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["PReLU"]
 
@@ -43,10 +40,8 @@ class PReLU(Layer):
 
     Raises
     ------
-    ValueError
-        If an argument is out of its range.
-    TypeError
-        If an argument has the wrong type.
+    ValueError, TypeError
+        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -71,7 +66,7 @@ class PReLU(Layer):
         slope = check_number("PReLU", "init", init)
         self.weight = Parameter(np.full(self.num_parameters, slope, check_dtype("PReLU", dtype)))
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Apply the function; see `Layer.forward`."""
         x = check_array("PReLU", "x", x)
         self.output_shape(x.shape)
@@ -79,7 +74,7 @@ class PReLU(Layer):
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradient of the slopes, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         gradients = prelu_backward(self._check_dy(dy, x.shape), x, self.weight.data, axis=self.axis)
@@ -101,7 +96,7 @@ class PReLU(Layer):
 
     def flops(self, input_shape: Shape) -> int:
         """Count a comparison and a multiplication per number."""
-        return OPERATIONS["PReLU"] * prod(input_shape)
+        return 2 * prod(input_shape)
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """What every number contributes to the gradient of the slopes, and a mask."""

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.padding import pad, pad_backward
 from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
-from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, layout_shape, logical_shape
+from fastconv.layers.arguments import check_input_shape, layout_of, layout_repr, letters_of
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_choice, check_flag
+from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = ["Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d"]
 
@@ -57,8 +57,8 @@ class Upsample(Layer):
 
     def __init__(
         self,
-        size: Any = None,
-        scale_factor: Any = None,
+        size: Size | None = None,
+        scale_factor: float | Iterable[float] | None = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
         *,
@@ -71,12 +71,7 @@ class Upsample(Layer):
                 f"{name}: one of size and scale_factor must be given, but got size={size!r} and "
                 f"scale_factor={scale_factor!r}."
             )
-        self.size = tuple(size) if isinstance(size, Iterable) and not isinstance(size, str) else size
-        self.scale_factor = (
-            tuple(scale_factor)
-            if isinstance(scale_factor, Iterable) and not isinstance(scale_factor, str)
-            else scale_factor
-        )
+        self.size, self.scale_factor = _frozen(size), _frozen(scale_factor)
         self.mode = check_choice(name, "mode", mode, RESAMPLE_MODES)
         self.align_corners = False if align_corners is None else check_flag(name, "align_corners", align_corners)
         if self.align_corners and mode == "nearest":
@@ -91,7 +86,7 @@ class Upsample(Layer):
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("size", "scale_factor", "mode", "align_corners", "layout")}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Resample `x`; see `Layer.forward`."""
         x = check_array("Upsample", "x", x)
         self.output_shape(x.shape)
@@ -99,7 +94,7 @@ class Upsample(Layer):
         self._keep(x.shape, y.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         shape, out = self._kept()
         dy = self._check_dy(dy, out)
@@ -108,8 +103,7 @@ class Upsample(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""
         shape = tuple(input_shape)
-        usual = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
-        letters = self.layout or usual.get(len(shape), "NCHW")
+        letters = letters_of(shape, self.layout)
         shape = check_input_shape("Upsample", shape, letters)
         last = letters[1] != "C"
         logical = logical_shape(shape, channels_last=last)
@@ -133,18 +127,22 @@ class Upsample(Layer):
         return text + ("" if self.layout is None else f", layout={self.layout!r}")
 
 
+def _frozen(value: object) -> Any:
+    """A sequence as a tuple, anything else as it is."""
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
+
+
 class _ZeroPad(Layer):
     """Zeros around lines, planes or volumes."""
 
     rank: ClassVar[int]
 
-    def __init__(self, padding: Any, *, layout: str | None = None) -> None:
+    def __init__(self, padding: Padding, *, layout: str | None = None) -> None:
         super().__init__()
         self.padding = _pairs(type(self).__name__, padding, self.rank)
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
-        check_layout(type(self).__name__, self.layout, self.rank)
+        self.layout = layout_of(type(self).__name__, layout, self.rank)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Pad `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         self.output_shape(x.shape)
@@ -152,7 +150,7 @@ class _ZeroPad(Layer):
         self._keep(x.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return `dy` without the border; see `Layer.backward`."""
         (shape,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(shape))
@@ -168,7 +166,7 @@ class _ZeroPad(Layer):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = "" if self.layout == LAYOUTS[self.rank][0] else f", layout={self.layout!r}"
+        layout = layout_repr(self.layout, self.rank)
         return f"{self.padding}{layout}"
 
 

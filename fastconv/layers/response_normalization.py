@@ -7,13 +7,12 @@ from typing import Any
 
 from fastconv.backends import check_backend_name
 from fastconv.functional.response_normalization import local_response_norm, local_response_norm_backward
-from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer
+from fastconv.layers.arguments import check_input_shape, letters_of
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice, check_integer
+from fastconv.validation.sizes import check_choice, check_integer, check_number
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["LocalResponseNorm"]
 
@@ -75,7 +74,7 @@ class LocalResponseNorm(Layer):
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("size", "alpha", "beta", "k", "layout")}
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Normalise `x`; see `Layer.forward`."""
         x = check_array("LocalResponseNorm", "x", x)
         self.output_shape(x.shape)
@@ -83,7 +82,7 @@ class LocalResponseNorm(Layer):
         self._keep(x)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient of the input; see `Layer.backward`."""
         (x,) = self._kept()
         dy = self._check_dy(dy, x.shape)
@@ -94,8 +93,7 @@ class LocalResponseNorm(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
         shape = tuple(input_shape)
-        usual = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
-        return check_input_shape("LocalResponseNorm", shape, self.layout or usual.get(len(shape), "NCHW"))
+        return check_input_shape("LocalResponseNorm", shape, letters_of(shape, self.layout))
 
     def flops(self, input_shape: Shape) -> int:
         """Per number: a square, the additions of a window, its mean, two for the divisor, a power, a product."""

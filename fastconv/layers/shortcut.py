@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.layers.arguments import check_input_shape
-from fastconv.layers.base import Layer
-from fastconv.layers.steps import Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_layout, common_dtype
+from fastconv.layers.arguments import check_input_shape, layout_repr
+from fastconv.layers.base import Layer, Shape
+from fastconv.validation.arrays import Array, check_array, check_layout, common_dtype
 from fastconv.validation.sizes import check_integer, check_sizes
+from fastconv.validation.types import ArrayLike, Size
 
 __all__ = ["SubsampleShortcut"]
 
@@ -51,7 +49,7 @@ class SubsampleShortcut(Layer):
            [ 0.,  0.]])
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: Any = 2, *, layout: str = "NCHW") -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: Size = 2, *, layout: str = "NCHW") -> None:
         super().__init__()
         name = "SubsampleShortcut"
         self.in_channels = check_integer(name, "in_channels", in_channels, 1)
@@ -76,7 +74,7 @@ class SubsampleShortcut(Layer):
         channels = slice(first, first + self.in_channels)
         return tuple(channels if letter == "C" else slice(None) for letter in self.layout)
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Return some cells of `x` between channels of zeros; see `Layer.forward`."""
         x = check_array("SubsampleShortcut", "x", x)
         y = _zeros_like(x, self.output_shape(x.shape))
@@ -84,7 +82,7 @@ class SubsampleShortcut(Layer):
         self._keep(x.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, zero where no cell was taken; see `Layer.backward`."""
         (shape,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(shape))
@@ -110,7 +108,7 @@ class SubsampleShortcut(Layer):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = "" if self.layout == LAYOUTS[2][0] else f", layout={self.layout!r}"
+        layout = layout_repr(self.layout, 2)
         return f"{self.in_channels}, {self.out_channels}, stride={self.stride}{layout}"
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
-from fastconv.layers.elementwise import OPERATIONS, Elementwise
-from fastconv.layers.steps import Shape
-from fastconv.validation.numbers import check_axis
-from fastconv.validation.sizes import check_integer
+from fastconv.layers.base import Shape
+from fastconv.layers.elementwise import Elementwise
+from fastconv.validation.sizes import check_axis, check_integer
 
 __all__ = ["LogSoftmax", "Softmax"]
 
@@ -20,7 +19,7 @@ class _AlongAxis(Elementwise):
 
     keeps_output = True
     arguments = ("dim",)
-    operations = OPERATIONS["Softmax"]
+    operations = 5
 
     def __init__(self, dim: int | None = None, *, axis: int | None = None) -> None:
         super().__init__()
@@ -73,19 +72,7 @@ class Softmax(_AlongAxis):
 class LogSoftmax(_AlongAxis):
     """Logarithms of `Softmax`; see `fastconv.functional.log_softmax`.
 
-    Parameters
-    ----------
-    dim : int
-        Axis of the classes; by default 1, which is right for (N, C) and for (N, C, H, W).
-    axis : int
-        Another name of `dim`.
-
-    Raises
-    ------
-    ValueError
-        If both names are used.
-    TypeError
-        If the axis is not an integer.
+    Arguments as for `Softmax`.
 
     Examples
     --------

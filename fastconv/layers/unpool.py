@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from fastconv import functional
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.functional import (
-    max_unpool1d,
-    max_unpool1d_backward,
-    max_unpool2d,
-    max_unpool2d_backward,
-    max_unpool3d,
-    max_unpool3d_backward,
-)
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, Shape
 from fastconv.layers.planes import MaximaLayer
-from fastconv.layers.steps import Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.validation.types import ArrayLike
 
 __all__ = ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
 
@@ -43,7 +36,7 @@ class _MaxUnpool(Layer):
         """The pooling whose maxima are put back."""
         return self._pool[0]
 
-    def forward(self, x: Any) -> Array:
+    def forward(self, x: ArrayLike) -> Array:
         """Put `x` where the maxima of the last forward pass of the pooling were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         indices, input_shape = self.pool._kept()
@@ -54,20 +47,18 @@ class _MaxUnpool(Layer):
             )
         last = self.pool.layout != LAYOUTS[self.rank][0]
         size = logical_shape(input_shape, channels_last=last)[2:]
-        operation = type(self)._forward
-        y = operation(x, indices, size, layout=self.pool.layout, backend=self.pool.backend)
+        y = self._forward(x, indices, size, layout=self.pool.layout, backend=self.pool.backend)
         self._keep(indices, y.shape)
         return y
 
-    def backward(self, dy: Any, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradients at the places of the maxima; see `Layer.backward`."""
         indices, shape = self._kept()
         dy = self._check_dy(dy, shape)
         if not input_gradient:
             return None
-        operation = type(self)._backward
         backend = self.pool.backend or self._kept_backend()
-        return operation(dy, indices, layout=self.pool.layout, backend=backend)
+        return self._backward(dy, indices, layout=self.pool.layout, backend=backend)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Batch and channels of the input, with the planes that the pooling last had; see `Layer.output_shape`."""
@@ -108,8 +99,8 @@ class MaxUnpool2d(_MaxUnpool):
     """
 
     rank = 2
-    _forward = staticmethod(max_unpool2d)
-    _backward = staticmethod(max_unpool2d_backward)
+    _forward = staticmethod(functional.max_unpool2d)
+    _backward = staticmethod(functional.max_unpool2d_backward)
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -119,8 +110,8 @@ class MaxUnpool1d(_MaxUnpool):
     """
 
     rank = 1
-    _forward = staticmethod(max_unpool1d)
-    _backward = staticmethod(max_unpool1d_backward)
+    _forward = staticmethod(functional.max_unpool1d)
+    _backward = staticmethod(functional.max_unpool1d_backward)
 
 
 class MaxUnpool3d(_MaxUnpool):
@@ -130,5 +121,5 @@ class MaxUnpool3d(_MaxUnpool):
     """
 
     rank = 3
-    _forward = staticmethod(max_unpool3d)
-    _backward = staticmethod(max_unpool3d_backward)
+    _forward = staticmethod(functional.max_unpool3d)
+    _backward = staticmethod(functional.max_unpool3d_backward)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -15,15 +13,16 @@ from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import Rng
 
 __all__ = ["WeightedLayer"]
 
 
 class WeightedLayer(Layer):
-    """A layer with a ``weight`` and, unless told otherwise, a ``bias``."""
+    """A layer that may have a ``weight`` and a ``bias``; most always have the weight."""
 
     keeps_input = True
-    weight: Parameter
+    weight: Parameter | None
     bias: Parameter | None
 
     def __init__(self, backend: str | None) -> None:
@@ -36,7 +35,7 @@ class WeightedLayer(Layer):
         outputs: int,
         bias: object,
         dtype: DTypeLike,
-        rng: Any,
+        rng: Rng,
         weight_init: str | initializers.Initializer,
     ) -> None:
         """Create the parameters; the bias starts at zero."""
@@ -47,6 +46,10 @@ class WeightedLayer(Layer):
         self.bias = Parameter(np.zeros(outputs, kind)) if check_flag(name, "bias", bias) else None
 
     @property
+    def _weight_data(self) -> Array | None:
+        return None if self.weight is None else self.weight.data
+
+    @property
     def _bias_data(self) -> Array | None:
         return None if self.bias is None else self.bias.data
 
@@ -54,14 +57,14 @@ class WeightedLayer(Layer):
         """Names of the gradients that somebody will use."""
         needs = {
             "x": input_gradient,
-            "weight": self.weight.requires_grad,
+            "weight": self.weight is not None and self.weight.requires_grad,
             "bias": self.bias is not None and self.bias.requires_grad,
         }
         return tuple(name for name, needed in needs.items() if needed)
 
     def _accumulate(self, gradients: ConvGradients) -> Array | None:
         """Add the gradients to the parameters, and return that of the input."""
-        if gradients.dweight is not None:
+        if self.weight is not None and gradients.dweight is not None:
             self.weight.accumulate(gradients.dweight)
         if self.bias is not None and gradients.dbias is not None:
             self.bias.accumulate(gradients.dbias)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.functional.views import as_computed
+from fastconv.functional.call import as_computed
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.sizes import check_choice
 
-__all__ = ["check_class_weight", "check_labels", "check_pair", "check_reduction", "check_scores", "share"]
+__all__ = ["check_class_weight", "check_labels", "check_pair", "check_reduction", "check_scores", "reduced"]
 
 Shape = tuple[int, ...]
 
@@ -75,10 +75,12 @@ def check_pair(operation: str, name: str, value: Any, target: Any) -> tuple[Arra
     return value, target.astype(value.dtype, copy=False), dtype
 
 
-def share(total: float, terms: float, mean: bool) -> tuple[float, float]:
-    """Return a total, divided by the number of terms for the mean, and what to multiply gradients with."""
-    if not mean:
-        return float(total), 1.0
-    if terms == 0:
-        return float("nan"), float("nan")
-    return float(total) / float(terms), 1 / float(terms)
+def reduced(total: float, terms: float, mean: bool, gradient: Array, factor: float = 1.0) -> float:
+    """Return a total, divided by the number of terms for the mean; so is the gradient, in place, times the factor."""
+    if mean:
+        part = 1 / float(terms) if terms else float("nan")
+        np.multiply(gradient, factor * part, out=gradient)
+        return float(total) / float(terms) if terms else part
+    if factor != 1:
+        np.multiply(gradient, factor, out=gradient)
+    return float(total)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.functional.views import finish
-from fastconv.losses.arguments import check_class_weight, check_labels, check_reduction, check_scores, share
+from fastconv.functional.call import finish
+from fastconv.losses.arguments import check_class_weight, check_labels, check_reduction, check_scores, reduced
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["accuracy", "multiclass_svm", "softmax_cross_entropy"]
 
@@ -76,7 +76,7 @@ def softmax_cross_entropy(
         soft = targets.shape == scores.shape
         compute = _of_probabilities if soft else _of_labels
         loss, gradient = compute(shifted, targets, smoothing, weights, mean)
-    return loss, finish(gradient, dtype, channels_last=False)
+    return loss, finish(gradient, dtype)
 
 
 def _shifted(scores: Array) -> Array:
@@ -114,10 +114,7 @@ def _of_labels(
     else:
         gradient = np.multiply(exponentials, own / total, out=exponentials)
     np.put_along_axis(gradient, index, np.take_along_axis(gradient, index, axis=1) - own, axis=1)
-    loss, factor = share(rows.sum(), terms, mean)
-    if mean:
-        np.multiply(gradient, factor, out=gradient)
-    return loss, gradient
+    return reduced(rows.sum(), terms, mean, gradient), gradient
 
 
 def _weighted_sum(shifted: Array, weights: Array | None) -> Array:
@@ -146,10 +143,7 @@ def _of_probabilities(
     rows = sums * np.log(total) - right
     gradient = np.multiply(exponentials, sums / total, out=exponentials)
     gradient -= goal
-    loss, factor = share(rows.sum(), rows.size, mean)
-    if mean:
-        np.multiply(gradient, factor, out=gradient)
-    return loss, gradient
+    return reduced(rows.sum(), rows.size, mean, gradient), gradient
 
 
 def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: str = "mean") -> tuple[float, Array]:
@@ -170,17 +164,13 @@ def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: 
 
     Returns
     -------
-    loss : float
-        Mean or sum.
-    gradient : ndarray, shaped like scores
-        Gradient with respect to the scores, in their dtype.
+    loss, gradient
+        As of `softmax_cross_entropy`.
 
     Raises
     ------
-    ValueError
-        If shapes do not fit together or a label is out of range; the message names the first one.
-    TypeError
-        If labels are not integers.
+    ValueError, TypeError
+        As `softmax_cross_entropy`; labels must be integers here.
 
     Notes
     -----
@@ -204,12 +194,11 @@ def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: 
         margins += distance
         np.put_along_axis(margins, index, 0, axis=1)
         np.maximum(margins, 0, out=margins)
-        loss, factor = share(margins.sum(), index.size, mean)
+        total = margins.sum()
         gradient = np.sign(margins, out=margins)
         np.put_along_axis(gradient, index, -gradient.sum(axis=1, keepdims=True), axis=1)
-        if mean:
-            np.multiply(gradient, factor, out=gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+        loss = reduced(total, index.size, mean, gradient)
+    return loss, finish(gradient, dtype)
 
 
 def accuracy(scores: Any, labels: Any) -> float:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.smooth import into_sigmoid
-from fastconv.functional.views import finish
-from fastconv.losses.arguments import check_pair, check_reduction, share
+from fastconv.functional.call import finish
+from fastconv.functional.sigmoid import into_sigmoid
+from fastconv.losses.arguments import check_pair, check_reduction, reduced
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "squared_error"]
 
@@ -59,9 +59,8 @@ def squared_error(prediction: Any, target: Any, *, scale: float = 1.0, reduction
     with np.errstate(all="ignore"):
         difference = np.empty_like(prediction)
         np.subtract(prediction, target, out=difference)
-        loss, factor = share(np.square(difference).sum(), difference.size, mean)
-        np.multiply(difference, 2 * scale * factor, out=difference)
-    return scale * loss, finish(difference, dtype, channels_last=False)
+        loss = reduced(np.square(difference).sum(), difference.size, mean, difference, 2 * scale)
+    return scale * loss, finish(difference, dtype)
 
 
 def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "mean") -> tuple[float, Array]:
@@ -113,13 +112,12 @@ def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "m
         log_q = np.maximum(np.log1p(-p), _LEAST_LOG)
         log_q *= 1 - target
         log_p += log_q
-        loss, factor = share(-log_p.sum(), p.size, mean)
         gradient = np.empty_like(p)
         np.multiply(p, 1 - p, out=gradient)
         np.maximum(gradient, _LEAST_VARIANCE, out=gradient)
         np.divide(p - target, gradient, out=gradient)
-        np.multiply(gradient, factor, out=gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+        loss = reduced(-log_p.sum(), p.size, mean, gradient)
+    return loss, finish(gradient, dtype)
 
 
 def _check_probabilities(operation: str, p: Array) -> None:
@@ -174,6 +172,5 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
         np.subtract(gradient, target, out=gradient)
         rows -= x * target
         rows += np.log1p(np.exp(-np.abs(x)))
-        loss, factor = share(rows.sum(), x.size, mean)
-        np.multiply(gradient, factor, out=gradient)
-    return loss, finish(gradient, dtype, channels_last=False)
+        loss = reduced(rows.sum(), x.size, mean, gradient)
+    return loss, finish(gradient, dtype)

@@ -11,11 +11,8 @@ from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers import Layer
-from fastconv.models.digits import DigitsNet
-from fastconv.models.lenet import LeNet5
+from fastconv.models.plain import DigitsNet, LeNet5, SmallVGG, ThreeLayerConvNet
 from fastconv.models.resnet import ResNet
-from fastconv.models.three_layer import ThreeLayerConvNet
-from fastconv.models.vgg import SmallVGG
 
 __all__ = ["MODELS", "ModelEntry", "by_name", "input_shape_of"]
 

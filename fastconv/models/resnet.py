@@ -23,8 +23,8 @@ from fastconv.layers import (
     SubsampleShortcut,
 )
 from fastconv.layers.arguments import check_rng
-from fastconv.layers.steps import Step, Value
-from fastconv.models.arguments import check_classes, check_image
+from fastconv.layers.base import Step, Value
+from fastconv.models.plain import check_image
 from fastconv.validation.sizes import check_choice, check_integer
 
 __all__ = ["BasicBlock", "ResNet"]
@@ -122,16 +122,12 @@ class ResNet(Sequential):
         Layers with weights: 6n + 2, for n blocks in each of three stages.
     input_shape : (C, H, W)
         Shape of an image; the second and the third stage halve height and width.
-    classes : int
-        Scores per image.
     shortcut : {"A", "B"}
         What runs around a block that changes sizes, see `BasicBlock`. The paper's networks for CIFAR-10 have "A".
     width : int
         Channels of the first stage; each of the others has twice as many as the one before.
-    dtype : dtype
-        Of the parameters.
-    rng : Generator, int or None
-        Where the weights come from, layer after layer.
+    classes, dtype, rng
+        As for `DigitsNet`.
 
     Raises
     ------
@@ -188,7 +184,7 @@ class ResNet(Sequential):
             channels = filters
         named["pool"] = GlobalAvgPool2d()
         named["flatten"] = Flatten()
-        named["linear"] = Linear(channels, check_classes(name, classes), dtype=dtype, rng=generator)
+        named["linear"] = Linear(channels, check_integer(name, "classes", classes, 1), dtype=dtype, rng=generator)
         super().__init__(named)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.errors import InvalidTypeError
 from fastconv.layers.parameter import Parameter
 from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
-from fastconv.optim.base import Group, Optimizer, Slots
+from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
 
@@ -98,12 +98,10 @@ class Adam(Optimizer):
         change, root = scratch
         mean, square = slots["mean"], slots["square"]
         (beta1, beta2), decay = group["betas"], group["weight_decay"]
-        if decay and self.decoupled:
-            data *= 1.0 - group["lr"] * decay
+        if not self.decoupled:
+            grad = with_decay(grad, data, decay, change)
         elif decay:
-            np.multiply(data, decay, out=change)
-            change += grad
-            grad = change
+            data *= 1.0 - group["lr"] * decay
         np.multiply(grad, grad, out=root)
         root *= 1.0 - beta2
         square *= beta2
@@ -126,25 +124,15 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    parameters : iterable of Parameter, or of dict
-        What is trained; see `Optimizer`.
-    lr : float
-        Learning rate: about the size of a step in each parameter.
-    betas : (float, float)
-        Weights of the past in the running means of the gradient and of its square, at least 0 and below 1.
-    eps : float
-        Added to the root, so that nothing is divided by zero.
+    parameters, lr, betas, eps, amsgrad
+        As for `Adam`.
     weight_decay : float
         Each step multiplies the parameters by ``1 - lr * weight_decay`` first.
-    amsgrad : bool
-        Divide by the largest running mean of the squares so far.
 
     Raises
     ------
-    ValueError
-        If `lr` or `eps` is not positive, a beta is outside of [0, 1), or `weight_decay` is negative.
-    TypeError
-        If `betas` are not two numbers.
+    ValueError, TypeError
+        As `Adam`.
 
     Notes
     -----

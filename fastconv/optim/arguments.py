@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from fastconv.errors import InvalidValueError
+from fastconv.validation.sizes import check_number
 
-import numpy as np
-
-from fastconv.errors import InvalidTypeError, InvalidValueError
-
-__all__ = ["check_fraction", "check_not_negative", "check_number", "check_positive"]
-
-
-def check_number(operation: str, subject: str, value: object) -> float:
-    """Return a finite Python float; with a scalar of NumPy's float64, an array of float32 would turn into float64."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InvalidTypeError(f"{operation}: {subject} must be a number, but got {value!r}.")
-    try:
-        number = float(value)
-    except OverflowError:  # an integer of hundreds of digits
-        number = inf
-    if not isfinite(number):
-        raise InvalidValueError(f"{operation}: {subject} must be finite, but got {number}.")
-    return number
+__all__ = ["check_fraction", "check_not_negative", "check_positive"]
 
 
 def check_positive(operation: str, subject: str, value: object) -> float:

@@ -15,7 +15,7 @@ from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["Group", "Optimizer"]
+__all__ = ["Group", "Optimizer", "Slots", "with_decay"]
 
 Group = dict[str, Any]
 Slots = dict[str, Array]
@@ -302,6 +302,15 @@ def _as_groups(name: str, parameters: Any) -> list[Mapping[str, Any]]:
     if given and all(isinstance(one, Mapping) for one in given):
         return given
     return [{"parameters": given}]
+
+
+def with_decay(grad: Array, data: Array, decay: float, out: Array) -> Array:
+    """Return a gradient with that of the L2 penalty, ``grad + decay * data``, in `out`; itself if there is none."""
+    if not decay:
+        return grad
+    np.multiply(data, decay, out=out)
+    out += grad
+    return out
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[Any]:

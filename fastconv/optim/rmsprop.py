@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.layers.parameter import Parameter
 from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
-from fastconv.optim.base import Group, Optimizer, Slots
+from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
 
 __all__ = ["RMSprop"]
@@ -86,10 +86,7 @@ class RMSprop(Optimizer):
         """See `Optimizer`."""
         change, root = scratch
         lr, alpha, square = group["lr"], group["alpha"], slots["square"]
-        if group["weight_decay"]:
-            np.multiply(data, group["weight_decay"], out=change)
-            change += grad
-            grad = change
+        grad = with_decay(grad, data, group["weight_decay"], change)
         np.multiply(grad, grad, out=root)
         root *= 1.0 - alpha
         square *= alpha

@@ -149,14 +149,12 @@ class StepLR(Schedule):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose ``lr`` is changed.
+    optimizer, interval
+        As for `Schedule`.
     step_size : int
         Epochs, or steps, between two changes.
     gamma : float
         The factor.
-    interval : {"epoch", "step"}
-        What is counted.
 
     Examples
     --------
@@ -186,14 +184,12 @@ class MultiStepLR(Schedule):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose ``lr`` is changed.
+    optimizer, interval
+        As for `Schedule`.
     milestones : sequence of int
         Epochs, or steps, after which it changes, in rising order.
     gamma : float
         The factor.
-    interval : {"epoch", "step"}
-        What is counted.
 
     Examples
     --------
@@ -222,12 +218,10 @@ class ExponentialLR(Schedule):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose ``lr`` is changed.
+    optimizer, interval
+        As for `Schedule`.
     gamma : float
         The factor.
-    interval : {"epoch", "step"}
-        What is counted.
 
     Examples
     --------
@@ -253,14 +247,12 @@ class CosineAnnealingLR(Schedule):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose ``lr`` is changed.
+    optimizer, interval
+        As for `Schedule`.
     T_max : int
         Epochs, or steps, until the lowest rate; after that it rises again.
     eta_min : float
         The lowest rate.
-    interval : {"epoch", "step"}
-        What is counted.
 
     Notes
     -----
@@ -291,14 +283,12 @@ class LinearWarmup(Schedule):
 
     Parameters
     ----------
-    optimizer : Optimizer
-        Whose ``lr`` is changed.
+    optimizer, interval
+        As for `Schedule`.
     duration : int
         Epochs, or steps, until the full rate.
     start_factor : float
         Share of the full rate at the beginning, from 0 to 1.
-    interval : {"epoch", "step"}
-        What is counted.
 
     Notes
     -----

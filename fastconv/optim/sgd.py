@@ -9,10 +9,10 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.arguments import check_not_negative, check_number
-from fastconv.optim.base import Group, Optimizer, Slots
+from fastconv.optim.arguments import check_not_negative
+from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import check_flag, check_number
 
 __all__ = ["SGD"]
 
@@ -100,11 +100,8 @@ class SGD(Optimizer):
     ) -> None:
         """See `Optimizer`."""
         change, scaled = scratch
-        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
-        if decay:
-            np.multiply(data, decay, out=change)
-            change += grad
-            grad = change
+        lr, momentum = group["lr"], group["momentum"]
+        grad = with_decay(grad, data, group["weight_decay"], change)
         if momentum:
             velocity = slots["velocity"]
             velocity *= momentum

@@ -3,9 +3,7 @@
 from fastconv.training.checkpoint import checkpoint_weights
 from fastconv.training.evaluation import evaluate
 from fastconv.training.plot import plot_history
-from fastconv.training.progress import Progress
-from fastconv.training.records import EpochRecord, History, Metrics
-from fastconv.training.stopping import EarlyStopping
+from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Progress
 from fastconv.training.trainer import Trainer
 
 __all__ = [

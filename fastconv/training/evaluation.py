@@ -1,25 +1,28 @@
-"""Loss and accuracy of a network over a dataset."""
+"""From a dataset to what a network takes, and the loss and accuracy of the network over it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fastconv.data.augment import Augmentation
 from fastconv.data.dataset import Dataset
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.base import Layer
 from fastconv.layers.inference import inference_mode
 from fastconv.losses import accuracy
-from fastconv.training.gathering import Gather, Prepare
 from fastconv.training.records import Metrics
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["Loss", "OneHot", "check_dataset", "check_fit", "evaluate", "hits"]
+__all__ = ["Gather", "Loss", "OneHot", "Prepare", "check_dataset", "check_fit", "evaluate", "hits", "modes_kept"]
 
 Loss = Callable[[Array, Array], tuple[Any, Array]]
+Prepare = Callable[[Array], Array]
 
 
 def check_dataset(operation: str, subject: str, dataset: object) -> Dataset:
@@ -48,6 +51,58 @@ def check_fit(operation: str, model: Layer, dataset: Dataset, image_shape: tuple
             f"{operation}: the output of the model must be one row of scores for each image, with one column for each "
             f"class, but got shape {('N', *scores[1:])} for labels up to {largest}."
         )
+
+
+class Gather:
+    """Copies batches out of a dataset into memory that is the same for every batch.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Images and labels.
+    batch_size : int
+        The largest batch.
+    prepare : callable or None
+        Turns images into what the network takes; None divides bytes by 255 and leaves float32 alone.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, prepare: Prepare | None) -> None:
+        self._dataset = dataset
+        self._prepare = prepare
+        self._stored = np.empty((min(batch_size, len(dataset)), *dataset.image_shape), dataset.images.dtype)
+        self._floats: NDArray[np.float32] | None = None
+
+    def __call__(
+        self, chosen: NDArray[np.int64], augment: Augmentation | None, rng: np.random.Generator
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """Return the images and labels at these positions; the images stand until the next call."""
+        images: Array = self._stored[: len(chosen)]
+        # "clip": with "raise", which cannot happen, np.take would copy through a buffer
+        np.take(self._dataset.images, chosen, axis=0, out=images, mode="clip")
+        if augment is not None:
+            images = augment(images, rng)
+        return self.prepared(images), self._dataset.labels[chosen]
+
+    def prepared(self, images: Array) -> Array:
+        """Return images as the network takes them."""
+        if self._prepare is not None:
+            return self._prepare(images)
+        if images.dtype != np.uint8:
+            return images
+        if self._floats is None or self._floats.shape[1:] != images.shape[1:] or len(self._floats) < len(images):
+            self._floats = np.empty(images.shape, np.float32)
+        return np.divide(images, np.float32(255), out=self._floats[: len(images)], dtype=np.float32)
+
+
+@contextmanager
+def modes_kept(model: Layer) -> Iterator[None]:
+    """Give every layer its mode, training or evaluation, back at the end of the block."""
+    modes = [(layer, layer.training) for _, layer in model.named_layers()]
+    try:
+        yield
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
 
 
 def hits(scores: Array, labels: Array) -> int:
@@ -109,18 +164,13 @@ def evaluate(
     check_dataset("evaluate", "dataset", dataset)
     size = check_integer("evaluate", "batch_size", batch_size, 1)
     gather, rng = Gather(dataset, size, prepare), np.random.default_rng(0)  # which draws nothing
-    modes = [(layer, layer.training) for _, layer in model.named_layers()]
     total, right = 0.0, 0
-    model.eval()
-    try:
-        with inference_mode():
-            for first in range(0, len(dataset), size):
-                images, labels = gather(np.arange(first, min(first + size, len(dataset))), None, rng)
-                scores = model.forward(images)
-                total += float(loss(scores, labels)[0]) * len(labels)
-                right += hits(scores, labels)
-                between()
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
+    with modes_kept(model), inference_mode():
+        model.eval()
+        for first in range(0, len(dataset), size):
+            images, labels = gather(np.arange(first, min(first + size, len(dataset))), None, rng)
+            scores = model.forward(images)
+            total += float(loss(scores, labels)[0]) * len(labels)
+            right += hits(scores, labels)
+            between()
     return Metrics(total / len(dataset), right / len(dataset))

@@ -1,17 +1,27 @@
-"""What a run has measured: per step, per epoch, and of a whole dataset."""
+"""What a run has measured: per step, per epoch, and of a whole dataset; what it tells, and when it stops early."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from fastconv.errors import InvalidValueError
+from fastconv.optim.arguments import check_not_negative
+from fastconv.validation.sizes import check_choice, check_integer
 
-__all__ = ["MONITORS", "EpochRecord", "History", "Metrics"]
+__all__ = [
+    "EarlyStopping",
+    "EpochRecord",
+    "History",
+    "Metrics",
+    "Position",
+    "Progress",
+    "ProgressCallback",
+]
 
 # What may decide which epoch is best, and whether more of it is better.
-MONITORS = {"validation_accuracy": True, "validation_loss": False, "train_accuracy": True, "train_loss": False}
+_MONITORS = {"validation_accuracy": True, "validation_loss": False, "train_accuracy": True, "train_loss": False}
 
 
 class Metrics(NamedTuple):
@@ -64,8 +74,8 @@ class EpochRecord:
         Parameters
         ----------
         monitor : str, optional
-            One of `MONITORS`. By default the accuracy on the validation images and then their loss; the training
-            loss where there are none.
+            What `EarlyStopping` may watch. By default the accuracy on the validation images and then their loss; the
+            training loss where there are none.
 
         Returns
         -------
@@ -87,7 +97,7 @@ class EpochRecord:
                 f"EpochRecord: {monitor} must have been measured, but the run has no validation images. "
                 "Pass validation= to fit, or watch train_loss."
             )
-        return (value if MONITORS[monitor] else -value,)
+        return (value if _MONITORS[monitor] else -value,)
 
 
 @dataclass
@@ -146,3 +156,153 @@ class History:
             It has lists of its own.
         """
         return cls([EpochRecord(**record) for record in values["epochs"]], [float(x) for x in values["step_losses"]])
+
+
+@dataclass
+class Position:
+    """How far a run has come, and the sums of the epoch that is not finished.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Finished epochs, and finished steps of the next one.
+    images, right : int
+        Images seen in those steps, and how many of them were classified correctly.
+    loss : float
+        Sum of their losses.
+    seconds : float
+        What those steps took.
+    lr : float
+        Learning rate of the last step.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    images: int = 0
+    right: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+    lr: float = 0.0
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean loss over the images of the epoch so far."""
+        return self.loss / self.images
+
+    @property
+    def accuracy(self) -> float:
+        """Share of those images that were classified correctly."""
+        return self.right / self.images
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed of those steps."""
+        return self.images / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is; what `Trainer.fit` calls ``progress`` with, after every step and every epoch.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        The epoch that runs, from 1, and how many there will be.
+    step, steps : int
+        Steps of this epoch that are done, and how many it has.
+    loss, accuracy : float
+        Means over the epoch so far.
+    lr : float
+        Learning rate of the last step.
+    images_per_second : float
+        Over the epoch so far.
+    seconds_left : float
+        Estimated time to the end of the last epoch.
+    record : EpochRecord or None
+        Not None at the end of an epoch.
+
+    Examples
+    --------
+    >>> print(Progress(2, 5, 7, 12, 0.25, 0.921875, 0.1, 12345.6, 3.2, None))
+    epoch 2/5, step 7/12: loss 0.2500, accuracy 92.2 %, 12,346 images/s, 3 s left
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    lr: float
+    images_per_second: float
+    seconds_left: float
+    record: EpochRecord | None
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.4f}, accuracy "
+            f"{self.accuracy:.1%}, {self.images_per_second:,.0f} images/s, {self.seconds_left:.0f} s left"
+        ).replace("%,", " %,")
+
+
+ProgressCallback = Callable[[Progress], object]
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when a number has not become better for some epochs.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a new best, after which the run stops.
+    monitor : {"validation_loss", "validation_accuracy", "train_loss", "train_accuracy"}
+        The number.
+    min_delta : float
+        What is better by less does not count.
+
+    Notes
+    -----
+    It has no state: it looks at the history, so that a run that is resumed stops where the other would have.
+
+    Examples
+    --------
+    >>> from fastconv.training import EarlyStopping, EpochRecord, History
+    >>> losses = [2.0, 1.0, 1.5, 0.995, 1.2]
+    >>> history = History([EpochRecord(i, loss, 0.5, loss, 0.5, 0.1, 1.0, 1.0) for i, loss in enumerate(losses, 1)])
+    >>> EarlyStopping(patience=3, min_delta=0.01).reached(history)
+    True
+    >>> EarlyStopping(patience=3).reached(history)
+    False
+    """
+
+    patience: int = 5
+    monitor: str = "validation_loss"
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_integer("EarlyStopping", "patience", self.patience, 1)
+        check_choice("EarlyStopping", "monitor", self.monitor, tuple(_MONITORS))
+        check_not_negative("EarlyStopping", "min_delta", self.min_delta)
+
+    def reached(self, history: History) -> bool:
+        """Whether it is time to stop.
+
+        Parameters
+        ----------
+        history : History
+            Of the run so far.
+
+        Returns
+        -------
+        bool
+            True after `patience` epochs without a new best.
+        """
+        best, waited = float("-inf"), 0
+        for record in history.epochs:
+            (score,) = record.score(self.monitor)
+            if score > best + self.min_delta:
+                best, waited = score, 0
+            else:
+                waited += 1
+        return waited >= self.patience

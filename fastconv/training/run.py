@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,80 +18,84 @@ from fastconv.data.dataset import Dataset
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.state import PathLike
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
-from fastconv.training.evaluation import check_dataset, check_fit
-from fastconv.training.gathering import Gather
+from fastconv.training.evaluation import Gather, check_dataset, check_fit, modes_kept
 from fastconv.training.generators import generator_state, set_generator_state
-from fastconv.training.interrupts import Interrupt, interrupt_between_steps
-from fastconv.training.position import Position
-from fastconv.training.progress import Progress, ProgressCallback
-from fastconv.training.records import EpochRecord, History
+from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
 from fastconv.training.snapshot import describe, restore, snapshot
-from fastconv.training.stopping import EarlyStopping
+from fastconv.training.state import TrainState
 from fastconv.validation.sizes import check_flag, check_integer
-
-if TYPE_CHECKING:
-    from fastconv.training.trainer import Trainer
 
 __all__ = ["Run"]
 
 _FIT = "Trainer.fit"
 
 
+class _Interrupt:
+    """Whether Ctrl-C was pressed: `pending` is True from then on."""
+
+    def __init__(self) -> None:
+        self.pending = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Note the first; let a second one through at once."""
+        if self.pending:
+            raise KeyboardInterrupt
+        self.pending = True
+
+
+@dataclass
 class Run:
     """The arguments of one call of `Trainer.fit`, checked, and the loop; `go` does the work."""
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        train: Dataset,
-        validation: Dataset | None,
-        *,
-        epochs: int,
-        batch_size: int,
-        checkpoint: PathLike | None,
-        checkpoint_every: int | None,
-        resume: bool,
-        early_stopping: EarlyStopping | None,
-        progress: ProgressCallback | None,
-    ) -> None:
-        self._trainer = trainer
-        self._train = check_dataset(_FIT, "train", train)
-        self._validation = None if validation is None else check_dataset(_FIT, "validation", validation)
-        self._epochs = check_integer(_FIT, "epochs", epochs, 1)
-        self._batch_size = check_integer(_FIT, "batch_size", batch_size, 1)
-        self._every = None
-        if checkpoint_every is not None:
-            self._every = check_integer(_FIT, "checkpoint_every", checkpoint_every, 1)
-        self._resume = check_flag(_FIT, "resume", resume)
-        if checkpoint is None and (self._resume or self._every is not None):
+    trainer: TrainState
+    evaluate: Callable[..., Metrics]
+    train: Dataset
+    validation: Dataset | None
+    epochs: int
+    batch_size: int
+    checkpoint: PathLike | None
+    checkpoint_every: int | None
+    resume: bool
+    early_stopping: EarlyStopping | None
+    progress: ProgressCallback | None
+
+    def __post_init__(self) -> None:
+        check_dataset(_FIT, "train", self.train)
+        if self.validation is not None:
+            check_dataset(_FIT, "validation", self.validation)
+        self.epochs = check_integer(_FIT, "epochs", self.epochs, 1)
+        self.batch_size = check_integer(_FIT, "batch_size", self.batch_size, 1)
+        if self.checkpoint_every is not None:
+            self.checkpoint_every = check_integer(_FIT, "checkpoint_every", self.checkpoint_every, 1)
+        check_flag(_FIT, "resume", self.resume)
+        if self.checkpoint is None and (self.resume or self.checkpoint_every is not None):
             raise InvalidValueError(f"{_FIT}: checkpoint must name a folder for resume and checkpoint_every.")
-        self._stopping = _check_stopping(early_stopping, validation)
-        self._progress = progress
-        self._steps = -(-len(train) // self._batch_size)
-        self._gather = Gather(train, self._batch_size, trainer.prepare)
+        _check_stopping(self.early_stopping, self.validation)
+        self._steps = -(-len(self.train) // self.batch_size)
+        self._gather = Gather(self.train, self.batch_size, self.trainer.prepare)
         self._check_images()
         self._description = self._describe()
-        self._folder = None if checkpoint is None else CheckpointFolder(checkpoint)
-        self._interrupt = Interrupt()
+        self._folder = None if self.checkpoint is None else CheckpointFolder(self.checkpoint)
+        self._interrupt = _Interrupt()
         self._done, self._busy = 0, 0.0  # steps and seconds of this call, for the time that is left
 
     def _check_images(self) -> None:
         """Find out with one image whether the model takes what augmentation and preparation return."""
-        trainer, probe = self._trainer, self._train.images[:1]
+        trainer, probe = self.trainer, self.train.images[:1]
         if trainer.augment is not None:
             probe = trainer.augment(probe, np.random.default_rng(0))
-        check_fit(_FIT, trainer.model, self._train, self._gather.prepared(probe).shape[1:])
+        check_fit(_FIT, trainer.model, self.train, self._gather.prepared(probe).shape[1:])
 
     def _describe(self) -> dict[str, Any]:
         """What must be the same for a run to go on; in the types that JSON knows."""
         description = {
-            "train images": len(self._train),
-            "image shape": self._train.image_shape,
-            "image dtype": self._train.images.dtype.name,
-            "checksum of the labels": zlib.crc32(np.ascontiguousarray(self._train.labels, "<i8").tobytes()),
-            "validation images": 0 if self._validation is None else len(self._validation),
-            "batch_size": self._batch_size,
-            **describe(self._trainer),
+            "train images": len(self.train),
+            "image shape": self.train.image_shape,
+            "image dtype": self.train.images.dtype.name,
+            "checksum of the labels": zlib.crc32(np.ascontiguousarray(self.train.labels, "<i8").tobytes()),
+            "validation images": 0 if self.validation is None else len(self.validation),
+            "batch_size": self.batch_size,
+            **describe(self.trainer),
         }
         plain: dict[str, Any] = json.loads(json.dumps(description))
         return plain
@@ -95,9 +104,8 @@ class Run:
 
     def go(self) -> History:
         """Run; see `Trainer.fit`."""
-        trainer, model = self._trainer, self._trainer.model
-        modes = [(layer, layer.training) for _, layer in model.named_layers()]
-        with interrupt_between_steps() as self._interrupt:
+        model = self.trainer.model
+        with _interrupt_between_steps() as self._interrupt, modes_kept(model):
             self._begin()
             try:
                 while not self._finished():
@@ -105,16 +113,14 @@ class Run:
                     self._end_epoch()
             finally:
                 model.release()
-                for layer, mode in modes:
-                    layer.training = mode
-        return trainer.history
+        return self.trainer.history
 
     def _begin(self) -> None:
         """Go on where the checkpoint is, or where this trainer is."""
-        trainer = self._trainer
-        resumed = self._resume and self._folder is not None and self._folder.last.exists()
+        trainer = self.trainer
+        resumed = self.resume and self._folder is not None and self._folder.last.exists()
         if self._folder is not None:
-            self._folder.prepare(fresh=not self._resume and not trainer.history.step_losses)
+            self._folder.prepare(fresh=not self.resume and not trainer.history.step_losses)
         if resumed and self._folder is not None:
             checkpoint = Checkpoint.load(_FIT, self._folder.last)
             differing = differences(checkpoint.about["run"], self._description)
@@ -126,25 +132,25 @@ class Run:
             restore(trainer, checkpoint, f"{_FIT}: {self._folder.last}")
             return
         position = trainer.position
-        if position.images != min(position.step * self._batch_size, len(self._train)):
+        if position.images != min(position.step * self.batch_size, len(self.train)):
             trainer.position = Position(position.epoch)  # an interrupted epoch of other data
-        self._epochs += trainer.position.epoch
+        self.epochs += trainer.position.epoch
         self._save()
 
     def _finished(self) -> bool:
-        history = self._trainer.history
-        stopped = self._stopping is not None and self._stopping.reached(history)
-        return stopped or self._trainer.position.epoch >= self._epochs
+        history = self.trainer.history
+        stopped = self.early_stopping is not None and self.early_stopping.reached(history)
+        return stopped or self.trainer.position.epoch >= self.epochs
 
     def _train_epoch(self) -> None:
-        trainer, position = self._trainer, self._trainer.position
+        trainer, position = self.trainer, self.trainer.position
         set_generator_state(trainer.order_rng, trainer.order_state)
-        order = trainer.order_rng.permutation(len(self._train))
+        order = trainer.order_rng.permutation(len(self.train))
         trainer.model.train()
         while position.step < self._steps:
             started = time.perf_counter()
-            first = position.step * self._batch_size
-            chosen = order[first : first + self._batch_size]
+            first = position.step * self.batch_size
+            chosen = order[first : first + self.batch_size]
             images, labels = self._gather(chosen, trainer.augment, trainer.augment_rng)
             position.lr = trainer.optimizer.lr
             where = f" in epoch {position.epoch + 1}, step {position.step + 1}"
@@ -156,39 +162,36 @@ class Run:
             position.loss += loss * len(chosen)
             if trainer.schedule is not None and trainer.schedule.interval == "step":
                 trainer.schedule.step()
-            self._count(time.perf_counter() - started)
-            self._report()
-            self._between_steps()
+            seconds = time.perf_counter() - started
+            position.seconds += seconds
+            self._done, self._busy = self._done + 1, self._busy + seconds
+            self._report(position)
+            self._leave_if_interrupted()
+            if self.checkpoint_every is not None and len(trainer.history.step_losses) % self.checkpoint_every == 0:
+                self._save()
 
-    def _count(self, seconds: float) -> None:
-        self._trainer.position.seconds += seconds
-        self._done += 1
-        self._busy += seconds
-
-    def _between_steps(self) -> None:
-        """Leave after Ctrl-C, or write a checkpoint if it is time."""
+    def _leave_if_interrupted(self) -> None:
+        """Leave after Ctrl-C; a validation that was left begins anew when the run goes on."""
         if self._interrupt.pending:
             self._save()
             raise KeyboardInterrupt
-        if self._every is not None and len(self._trainer.history.step_losses) % self._every == 0:
-            self._save()
 
     def _end_epoch(self) -> None:
         """Validate, record, and write the checkpoints."""
-        trainer, position = self._trainer, self._trainer.position
+        trainer, position = self.trainer, self.trainer.position
         started, metrics = time.perf_counter(), None
-        if self._validation is not None:
-            metrics = trainer.evaluate(self._validation, batch_size=self._batch_size, between=self._between_batches)
+        if self.validation is not None:
+            metrics = self.evaluate(self.validation, batch_size=self.batch_size, between=self._leave_if_interrupted)
             trainer.check_finite("loss of the validation", metrics.loss, f" after epoch {position.epoch + 1}")
         record = EpochRecord(
             epoch=position.epoch + 1,
-            train_loss=position.loss / position.images,
-            train_accuracy=position.right / position.images,
+            train_loss=position.mean_loss,
+            train_accuracy=position.accuracy,
             validation_loss=None if metrics is None else metrics.loss,
             validation_accuracy=None if metrics is None else metrics.accuracy,
             lr=position.lr,
             seconds=position.seconds + time.perf_counter() - started,
-            images_per_second=position.images / max(position.seconds, 1e-9),
+            images_per_second=position.images_per_second,
         )
         trainer.history.epochs.append(record)
         if trainer.schedule is not None and trainer.schedule.interval == "epoch":
@@ -196,54 +199,39 @@ class Run:
         trainer.order_state = generator_state(trainer.order_rng)
         trainer.position = Position(position.epoch + 1)
         if self._folder is not None and trainer.history.best is record:
-            self._snapshot().save(self._folder.best)
+            snapshot(trainer, self._description).save(self._folder.best)
         self._save()
-        self._report(record)
+        self._report(position, record)
         if self._interrupt.pending:
             raise KeyboardInterrupt
-
-    def _between_batches(self) -> None:
-        """Leave the validation after Ctrl-C; it begins anew when the run goes on."""
-        if self._interrupt.pending:
-            self._save()
-            raise KeyboardInterrupt
-
-    def _snapshot(self) -> Checkpoint:
-        return snapshot(self._trainer, self._description)
 
     def _save(self) -> None:
         if self._folder is not None:
-            self._snapshot().save(self._folder.last)
+            snapshot(self.trainer, self._description).save(self._folder.last)
 
-    def _report(self, record: EpochRecord | None = None) -> None:
-        if self._progress is None:
+    def _report(self, position: Position, record: EpochRecord | None = None) -> None:
+        if self.progress is None:
             return
-        position, steps = self._trainer.position, self._steps
-        left = (self._epochs - position.epoch) * steps - position.step
-        if record is None:
-            images, seconds = max(position.images, 1), max(position.seconds, 1e-9)
-            loss, accuracy, speed = position.loss / images, position.right / images, images / seconds
-        else:
-            loss, accuracy, speed = record.train_loss, record.train_accuracy, record.images_per_second
-        self._progress(
+        left = (self.epochs - position.epoch) * self._steps - position.step
+        self.progress(
             Progress(
-                epoch=position.epoch + 1 if record is None else record.epoch,
-                epochs=self._epochs,
-                step=position.step if record is None else steps,
-                steps=steps,
-                loss=loss,
-                accuracy=accuracy,
-                lr=position.lr if record is None else record.lr,
-                images_per_second=speed,
+                epoch=position.epoch + 1,
+                epochs=self.epochs,
+                step=position.step,
+                steps=self._steps,
+                loss=position.mean_loss,
+                accuracy=position.accuracy,
+                lr=position.lr,
+                images_per_second=position.images_per_second,
                 seconds_left=left * self._busy / max(self._done, 1),
                 record=record,
             )
         )
 
 
-def _check_stopping(early_stopping: object, validation: Dataset | None) -> EarlyStopping | None:
+def _check_stopping(early_stopping: object, validation: Dataset | None) -> None:
     if early_stopping is None:
-        return None
+        return
     if not isinstance(early_stopping, EarlyStopping):
         raise InvalidTypeError(f"{_FIT}: early_stopping must be an EarlyStopping or None, but got {early_stopping!r}.")
     if validation is None and early_stopping.monitor.startswith("validation"):
@@ -251,4 +239,21 @@ def _check_stopping(early_stopping: object, validation: Dataset | None) -> Early
             f"{_FIT}: early_stopping must watch something that is measured, but {early_stopping.monitor} needs "
             "validation images. Pass validation=, or watch train_loss."
         )
-    return early_stopping
+
+
+@contextmanager
+def _interrupt_between_steps() -> Iterator[_Interrupt]:
+    """Collect Ctrl-C while the block runs, where it would raise KeyboardInterrupt and this is the main thread.
+
+    Whoever has a handler of their own keeps it, and so does a process that ignores the signal.
+    """
+    interrupt = _Interrupt()
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield interrupt
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

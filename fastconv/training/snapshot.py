@@ -1,29 +1,26 @@
-"""From a trainer to a checkpoint and back, and what has to be the same in between."""
+"""From the state of a run to a checkpoint and back, and what has to be the same in between."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
 from fastconv.training.checkpoint import Checkpoint
 from fastconv.training.generators import check_generator_state, generator_state, layer_generators, set_generator_state
-from fastconv.training.position import Position
-from fastconv.training.records import History
-
-if TYPE_CHECKING:
-    from fastconv.training.trainer import Trainer
+from fastconv.training.records import History, Position
+from fastconv.training.state import TrainState
 
 __all__ = ["describe", "restore", "snapshot"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def describe(trainer: Trainer) -> dict[str, Any]:
+def describe(trainer: TrainState) -> dict[str, Any]:
     """What must be the same for a run to go on, by name, in plain values."""
     groups = [_initial(options) for options in trainer.optimizer.options()]
     return {
@@ -40,7 +37,7 @@ def describe(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def snapshot(trainer: Trainer, description: dict[str, Any]) -> Checkpoint:
+def snapshot(trainer: TrainState, description: dict[str, Any]) -> Checkpoint:
     """Return everything that `restore` needs, as copies."""
     optimizer = trainer.optimizer.state_dict()
     about = {
@@ -57,7 +54,7 @@ def snapshot(trainer: Trainer, description: dict[str, Any]) -> Checkpoint:
     return Checkpoint(about, trainer.model.state_dict(), optimizer["slots"], losses)
 
 
-def restore(trainer: Trainer, checkpoint: Checkpoint, where: str) -> None:
+def restore(trainer: TrainState, checkpoint: Checkpoint, where: str) -> None:
     """Go back to the moment of a snapshot of the same run; `where` names its file.
 
     What can fail comes first, so that a checkpoint which is not whole changes nothing.
@@ -86,7 +83,7 @@ def _initial(options: dict[str, Any]) -> dict[str, Any]:
     return initial
 
 
-def _check(trainer: Trainer, about: dict[str, Any]) -> None:
+def _check(trainer: TrainState, about: dict[str, Any]) -> None:
     """Refuse what the trainer would not take, or would take although it belongs to another run."""
     _check_generators(trainer, about)
     _check_options(trainer, about)
@@ -96,7 +93,7 @@ def _check(trainer: Trainer, about: dict[str, Any]) -> None:
         raise InvalidValueError(f"step {position['step']} cannot have seen {position['images']} images.")
 
 
-def _check_options(trainer: Trainer, about: dict[str, Any]) -> None:
+def _check_options(trainer: TrainState, about: dict[str, Any]) -> None:
     schedule, state, run = trainer.schedule, about["schedule"], about["run"]
     for index, options in enumerate(about["optimizer"]["groups"]):
         described, own = run.get(f"optimizer group {index}"), _initial({"lr": None, **options})
@@ -116,7 +113,7 @@ def _check_options(trainer: Trainer, about: dict[str, Any]) -> None:
         raise InvalidValueError(f"the schedule has no rate after {state['done']} steps.")
 
 
-def _check_generators(trainer: Trainer, about: dict[str, Any]) -> None:
+def _check_generators(trainer: TrainState, about: dict[str, Any]) -> None:
     generators = dict(layer_generators(trainer.model))
     missing = sorted(generators.keys() - about["layers"].keys())
     if missing:

@@ -1,45 +1,20 @@
-"""One training step, and everything that a run of them remembers."""
+"""The trainer: a network, how it learns, and `fit`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
-import numpy as np
-
-from fastconv.data.augment import Augmentation
 from fastconv.data.dataset import Dataset
-from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
-from fastconv.layers.base import Layer
 from fastconv.layers.state import PathLike
-from fastconv.losses import (
-    LOSSES,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    softmax_cross_entropy,
-    squared_error,
-)
-from fastconv.optim.arguments import check_not_negative, check_positive
-from fastconv.optim.base import Optimizer
-from fastconv.optim.clipping import clip_grad_norm
-from fastconv.optim.schedules import Schedule
-from fastconv.training.evaluation import Loss, OneHot, evaluate, hits
-from fastconv.training.gathering import Prepare
-from fastconv.training.generators import generator_state
-from fastconv.training.position import Position
-from fastconv.training.progress import ProgressCallback
-from fastconv.training.records import History, Metrics
+from fastconv.training.evaluation import evaluate
+from fastconv.training.records import EarlyStopping, History, Metrics, ProgressCallback
 from fastconv.training.run import Run
-from fastconv.training.stopping import EarlyStopping
-from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_integer
+from fastconv.training.state import TrainState
 
 __all__ = ["Trainer"]
 
-_BETWEEN_NUMBERS = (squared_error, binary_cross_entropy, binary_cross_entropy_with_logits)
 
-
-class Trainer:
+class Trainer(TrainState):
     """Trains a network on images: the loop over epochs and batches, with checkpoints.
 
     Parameters
@@ -91,50 +66,6 @@ class Trainer:
     >>> trainer.evaluate(test).accuracy > 0.9
     True
     """
-
-    def __init__(
-        self,
-        model: Layer,
-        optimizer: Optimizer,
-        loss: Loss | str = softmax_cross_entropy,
-        *,
-        schedule: Schedule | None = None,
-        augment: Augmentation | None = None,
-        prepare: Prepare | None = None,
-        seed: int = 0,
-        l2: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        _check_kind("model", model, Layer)
-        _check_kind("optimizer", optimizer, Optimizer)
-        self.model, self.optimizer, self.schedule = model, optimizer, schedule
-        if schedule is not None:
-            _check_kind("schedule", schedule, Schedule)
-            if schedule.optimizer is not optimizer:
-                raise InvalidValueError("Trainer: schedule must be one of the optimizer that is passed with it.")
-        self.parameters = model.parameters()
-        if not {id(one) for one in self.parameters} & {
-            id(one) for group in optimizer.groups for one in group["parameters"]
-        }:
-            raise InvalidValueError(
-                "Trainer: optimizer must train the parameters of the model, but they have none in common. "
-                "Make it with model.parameters()."
-            )
-        self.loss = _check_loss(loss)
-        self.augment, self.prepare = augment, prepare
-        for name, value in (("augment", augment), ("prepare", prepare)):
-            if value is not None and not callable(value):
-                raise InvalidTypeError(f"Trainer: {name} must be a function or None, but got {value!r}.")
-        self.seed = check_integer("Trainer", "seed", seed, 0)
-        self.l2 = check_not_negative("Trainer", "l2", l2)
-        self.clip_norm = None if clip_norm is None else check_positive("Trainer", "clip_norm", clip_norm)
-        self.history = History()
-        self.position = Position()
-        order, augmentation = np.random.SeedSequence(self.seed).spawn(2)
-        self.order_rng, self.augment_rng = np.random.default_rng(order), np.random.default_rng(augmentation)
-        self.order_state = generator_state(self.order_rng)  # from which the order of this epoch is drawn
-        self._penalised = [parameter for parameter in self.parameters if parameter.ndim > 1] if self.l2 else []
-        self._scratch: dict[int, Array] = {}
 
     def fit(
         self,
@@ -192,6 +123,7 @@ class Trainer:
         """
         return Run(
             self,
+            self.evaluate,
             train,
             validation,
             epochs=epochs,
@@ -210,12 +142,8 @@ class Trainer:
 
         Parameters
         ----------
-        dataset : Dataset
-            At least one image.
-        batch_size : int
-            Images at a time.
-        between : callable
-            Is called after each batch.
+        dataset, batch_size, between
+            As for `fastconv.training.evaluate`.
 
         Returns
         -------
@@ -223,91 +151,3 @@ class Trainer:
             ``(loss, accuracy)``.
         """
         return evaluate(self.model, dataset, self.loss, self.prepare, batch_size=batch_size, between=between)
-
-    def train_step(self, images: Array, labels: Array, *, where: str = "") -> tuple[float, int]:
-        """Do one step on a batch that is already augmented and prepared.
-
-        Parameters
-        ----------
-        images : ndarray, shape (N, C, H, W)
-            What the network takes.
-        labels : ndarray of int, shape (N,)
-            Their classes.
-        where : str
-            Where in the run that is, for the message of an error.
-
-        Returns
-        -------
-        loss : float
-            With the `l2` penalty; before the step.
-        right : int
-            Images that were classified correctly.
-
-        Raises
-        ------
-        fastconv.errors.DivergedError
-            If the loss, or with `clip_norm` the gradient, is infinite or NaN; no step is done then.
-        """
-        scores = self.model.forward(images)
-        value, dy = self.loss(scores, labels)
-        loss = float(value) + self._penalty()
-        self.check_finite("loss", loss, where)
-        for parameter in self.parameters:
-            parameter.zero_grad()
-        self.model.backward(dy, input_gradient=False)
-        self._add_penalty_gradient()
-        if self.clip_norm is not None:
-            norm = clip_grad_norm(self.parameters, self.clip_norm)
-            self.check_finite("norm of the gradients", norm, where)
-        self.optimizer.step()
-        return loss, hits(scores, labels)
-
-    def check_finite(self, subject: str, value: float, where: str = "") -> None:
-        """Raise `fastconv.errors.DivergedError` if a number is infinite or NaN.
-
-        Parameters
-        ----------
-        subject, where : str
-            What it is, and where in the run, for the message.
-        value : float
-            The number.
-        """
-        if math.isfinite(value):
-            return
-        clipping = "" if self.clip_norm is not None else ", or clip_norm=1.0"
-        raise DivergedError(
-            f"Trainer.fit: the {subject} must stay finite, but got {value}{where} with a learning rate of "
-            f"{self.optimizer.lr:g}. Try a smaller learning rate, a LinearWarmup{clipping}, and look for NaN and large "
-            "values in the images."
-        )
-
-    def _penalty(self) -> float:
-        return (
-            0.5 * self.l2 * sum(float(np.square(one.data, out=self._like(one.data)).sum()) for one in self._penalised)
-        )
-
-    def _add_penalty_gradient(self) -> None:
-        for parameter in self._penalised:
-            if parameter.grad is not None:
-                parameter.grad += np.multiply(parameter.data, self.l2, out=self._like(parameter.data))
-
-    def _like(self, data: Array) -> Array:
-        """Memory like an array, the same in every step."""
-        if id(data) not in self._scratch:
-            self._scratch[id(data)] = np.empty_like(data)
-        return self._scratch[id(data)]
-
-
-def _check_kind(name: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise InvalidTypeError(f"Trainer: {name} must be of the class {kind.__name__}, but got {type(value).__name__}.")
-
-
-def _check_loss(loss: object) -> Loss:
-    if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise InvalidValueError(f"Trainer: loss must be one of {', '.join(LOSSES)}, but got {loss!r}.")
-        loss = LOSSES[loss]
-    if not callable(loss):
-        raise InvalidTypeError(f"Trainer: loss must be a function or a name, but got {loss!r}.")
-    return OneHot(loss) if loss in _BETWEEN_NUMBERS else loss

@@ -14,8 +14,7 @@ from typing import Any
 
 from fastconv.data.files import shown
 from fastconv.errors import StateFileError
-from fastconv.training.position import Position
-from fastconv.training.records import EpochRecord
+from fastconv.training.records import EpochRecord, Position
 from fastconv.validation.arrays import Array
 
 __all__ = ["check_whole"]

@@ -16,13 +16,17 @@ from fastconv.backends.geometry import (
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
-from fastconv.validation.sizes import Padding
+from fastconv.validation.sizes import CheckedPadding
 
 __all__ = ["check_weight_axes", "columns_geometry", "conv_geometry", "pool_geometry"]
 
 
 def _axis_paddings(
-    padding: Padding, size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+    padding: CheckedPadding,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
 ) -> tuple[tuple[int, int], ...]:
     if not isinstance(padding, str):
         return padding
@@ -79,7 +83,7 @@ def conv_geometry(
     x_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
     stride: tuple[int, ...],
-    padding: Padding,
+    padding: CheckedPadding,
     dilation: tuple[int, ...],
     groups: int,
     itemsize: int,
@@ -103,7 +107,7 @@ def pool_geometry(
     x_shape: tuple[int, ...],
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
-    padding: Padding,
+    padding: CheckedPadding,
     dilation: tuple[int, ...],
     ceil_mode: bool,
     itemsize: int,
@@ -133,7 +137,7 @@ def columns_geometry(
     x_shape: tuple[int, ...],
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
-    padding: Padding,
+    padding: CheckedPadding,
     dilation: tuple[int, ...],
     itemsize: int,
 ) -> WindowGeometry:

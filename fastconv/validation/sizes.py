@@ -1,26 +1,33 @@
-"""Sizes that a user passes: one integer or one per spatial axis, and the forms of padding."""
+"""Plain values that a user passes: numbers, sizes and padding per spatial axis, shapes, flags and names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf, isnan
+from numbers import Real
 from operator import index
 from typing import Union
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
 __all__ = [
+    "GRADIENTS",
     "PADDING_NAMES",
-    "Padding",
+    "CheckedPadding",
+    "check_axis",
     "check_choice",
     "check_flag",
     "check_integer",
+    "check_needs",
+    "check_number",
     "check_padding",
     "check_shape_argument",
     "check_sizes",
 ]
 
-Padding = Union[str, "tuple[tuple[int, int], ...]"]
+CheckedPadding = Union[str, "tuple[tuple[int, int], ...]"]
 
+GRADIENTS = ("x", "weight", "bias")
 PADDING_NAMES = ("valid", "same", "same_lower")
 _LARGEST = 2**63 - 1
 _SIZES = "an integer or a sequence of integers"
@@ -39,6 +46,32 @@ def check_integer(operation: str, subject: str, value: object, least: int, rule:
     if number > _LARGEST:
         raise InvalidValueError(f"{operation}: {subject} must be at most 2**63 - 1, but got {number}.")
     return number
+
+
+def check_number(operation: str, subject: str, value: object, *, least: float = -inf, most: float = inf) -> float:
+    """Return `value` as a float between `least` and `most`; refuse NaN and infinities."""
+    if not isinstance(value, Real) or type(value).__name__ in ("bool", "bool_"):
+        raise InvalidTypeError(f"{operation}: {subject} must be a number, but got {value!r} ({type(value).__name__}).")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = inf
+    if isnan(number) or number in (-inf, inf):
+        raise InvalidValueError(f"{operation}: {subject} must be a finite number, but got {value!r}.")
+    if not least <= number <= most:
+        rule = f"at least {least:g}" if most == inf else f"between {least:g} and {most:g}"
+        raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {value!r}.")
+    return number
+
+
+def check_axis(operation: str, subject: str, value: object, shape: tuple[int, ...]) -> int:
+    """Return an axis of `shape`, counted from the front; a negative one counts from the back."""
+    rank = len(shape)
+    axis = check_integer(operation, subject, value, -(2**63))
+    if not -rank <= axis < rank:
+        rule = f"from {-rank} to {rank - 1}" if rank else "of an array with axes"
+        raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {axis} (shape {shape}).")
+    return axis % rank
 
 
 def check_sizes(operation: str, subject: str, value: object, rank: int, least: int) -> tuple[int, ...]:
@@ -70,7 +103,7 @@ def check_shape_argument(operation: str, subject: str, value: object, letters: s
     return tuple(check_integer(operation, subject, item, 0, rule) for item in items)
 
 
-def check_padding(operation: str, value: object, rank: int, names: tuple[str, ...] = PADDING_NAMES) -> Padding:
+def check_padding(operation: str, value: object, rank: int, names: tuple[str, ...] = PADDING_NAMES) -> CheckedPadding:
     """Return one of `names`, or one ``(before, after)`` pair per spatial axis."""
     if type(value) is int and 0 <= value <= _LARGEST:
         return ((value, value),) * rank
@@ -134,3 +167,16 @@ def check_choice(operation: str, subject: str, value: object, choices: tuple[str
     listed = ", ".join(repr(choice) for choice in choices)
     kind = InvalidValueError if isinstance(value, str) else InvalidTypeError
     raise kind(f"{operation}: {subject} must be one of {listed}, but got {value!r}.")
+
+
+def check_needs(operation: str, needs: object) -> frozenset[str]:
+    """Return the names of the gradients to compute; one name may stand alone."""
+    names = (needs,) if isinstance(needs, str) else needs
+    if not isinstance(names, Iterable):
+        raise InvalidTypeError(f"{operation}: needs must be an iterable of names, but got {needs!r}.")
+    wanted = tuple(names)
+    if any(name not in GRADIENTS for name in wanted):
+        raise InvalidValueError(
+            f"{operation}: needs must name some of {', '.join(map(repr, GRADIENTS))}, but got {wanted!r}."
+        )
+    return frozenset(wanted)

@@ -9,7 +9,7 @@ from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import check_weight_axes
-from fastconv.validation.sizes import Padding
+from fastconv.validation.sizes import CheckedPadding
 
 __all__ = ["conv_transpose_geometry"]
 
@@ -20,7 +20,7 @@ def conv_transpose_geometry(
     x_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
     stride: tuple[int, ...],
-    padding: Padding,
+    padding: CheckedPadding,
     output_padding: tuple[int, ...],
     output_size: tuple[int, ...] | None,
     dilation: tuple[int, ...],
@@ -79,7 +79,7 @@ def _check_output_padding(
     output_padding: tuple[int, ...],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
-    padding: Padding,
+    padding: CheckedPadding,
 ) -> None:
     if isinstance(padding, str) and padding != "valid" and any(output_padding):
         raise InvalidValueError(

@@ -7,20 +7,16 @@ Nothing is shared with the other backends but the integers of the geometry.
 
 from __future__ import annotations
 
-from fastconv.backends.naive.adaptive import AdaptiveLoops, UnpoolLoops
-from fastconv.backends.naive.columns import ColumnLoops
 from fastconv.backends.naive.conv import ConvLoops
-from fastconv.backends.naive.linear import LinearLoops
 from fastconv.backends.naive.normalization import NormalizationLoops
 from fastconv.backends.naive.pointwise import PointwiseLoops
 from fastconv.backends.naive.pool import PoolLoops
+from fastconv.backends.naive.windows import ColumnLoops
 
 __all__ = ["BACKEND", "NaiveBackend"]
 
 
-class NaiveBackend(
-    ConvLoops, LinearLoops, PoolLoops, AdaptiveLoops, UnpoolLoops, ColumnLoops, PointwiseLoops, NormalizationLoops
-):
+class NaiveBackend(ConvLoops, PoolLoops, ColumnLoops, PointwiseLoops, NormalizationLoops):
     """Loops in plain Python; slow, and right by inspection."""
 
     name = "naive"

@@ -1,19 +1,43 @@
-"""Convolution in plain loops."""
+"""Convolution and linear layers in plain loops."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from fastconv.backends.base import Array, Backend, Gradients
 from fastconv.backends.geometry import ConvGeometry
-from fastconv.backends.naive.totals import Totals
 from fastconv.backends.naive.windows import window_at, windows_of
 
 __all__ = ["ConvLoops"]
 
 
+class Totals:
+    """Sums in float64, and beside them the sums of what was rounded off (Knuth 1969, volume 2, 4.2.2, theorem B).
+
+    So they are right to an eps or two, however many terms there are.
+    """
+
+    def __init__(self, shape: int | tuple[int, ...]) -> None:
+        self.sums, self.lost = np.zeros(shape), np.zeros(shape)
+
+    def add(self, place: Any, term: Any) -> None:
+        """Add a term at a place: ``sums[place] += term``."""
+        before = np.array(self.sums[place])
+        after = before + term
+        taken = after - before
+        rounded_off = (before - (after - taken)) + (term - taken)
+        self.lost[place] += np.where(np.isfinite(after), rounded_off, 0.0)
+        self.sums[place] = after
+
+    def rounded(self, dtype: np.dtype[Any]) -> Array:
+        """Return the sums in a dtype."""
+        return (self.sums + self.lost).astype(dtype)
+
+
 class ConvLoops(Backend):
-    """Convolution, one output at a time."""
+    """Convolution and linear layers, one output at a time."""
 
     @np.errstate(invalid="ignore", over="ignore")
     def conv(self, x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
@@ -52,6 +76,37 @@ class ConvLoops(Backend):
                     if "weight" in needs:
                         dweight.add(f, g * window_at(x[n, channels], geometry, cells, taps))
                     dbias.add(f, g)
+        return (
+            dx.rounded(dtype) if "x" in needs else None,
+            dweight.rounded(dtype) if "weight" in needs else None,
+            dbias.rounded(dtype) if "bias" in needs else None,
+        )
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
+        """Forward pass of linear."""
+        y = np.empty((len(x), len(weight)), x.dtype)
+        x, weight = x.astype(np.float64), weight.astype(np.float64)
+        for n in range(len(x)):
+            for o in range(len(weight)):
+                start = 0.0 if bias is None else float(bias[o])
+                y[n, o] = (x[n] * weight[o]).sum() + start
+        return y
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def linear_backward(self, dy: Array, x: Array, weight: Array, needs: frozenset[str]) -> Gradients:
+        """Gradients of linear."""
+        dtype = x.dtype
+        x, weight = x.astype(np.float64), weight.astype(np.float64)
+        dx, dweight, dbias = Totals(x.shape), Totals(weight.shape), Totals(len(weight))
+        for n in range(len(x)):
+            for o in range(len(weight)):
+                g = float(dy[n, o])
+                if "x" in needs:
+                    dx.add(n, g * weight[o])
+                if "weight" in needs:
+                    dweight.add(o, g * x[n])
+                dbias.add(o, g)
         return (
             dx.rounded(dtype) if "x" in needs else None,
             dweight.rounded(dtype) if "weight" in needs else None,

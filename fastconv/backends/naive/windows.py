@@ -1,4 +1,4 @@
-"""Windows clipped to the cells that exist, position by position."""
+"""Windows clipped to the cells that exist, position by position, and the columns made of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backends.base import Array
+from fastconv.backends.base import Array, Backend
 from fastconv.backends.geometry import Axis, WindowGeometry
 
-__all__ = ["Slices", "counts_of", "window_at", "windows_of"]
+__all__ = ["ColumnLoops", "Slices", "counts_of", "window_at", "windows_of"]
 
 Slices = tuple[Any, ...]  # slices, to be spliced into an index
 
@@ -48,3 +48,26 @@ def counts_of(geometry: WindowGeometry, count_include_pad: bool) -> dict[tuple[i
             count *= len(axis.padded_taps(window) if count_include_pad else axis.taps(window))
         counts[position] = count
     return counts
+
+
+class ColumnLoops(Backend):
+    """Columns, one window at a time."""
+
+    def im2col(self, x: Array, geometry: WindowGeometry) -> Array:
+        """Windows as columns."""
+        cols = np.zeros((geometry.batch, geometry.channels, *geometry.kernel, *geometry.out), x.dtype)
+        for n in range(geometry.batch):
+            for c in range(geometry.channels):
+                for position, cells, taps in windows_of(geometry):
+                    cols[(n, c, *taps, *position)] = x[(n, c, *cells)]
+        return cols.reshape(geometry.columns_shape)
+
+    def col2im(self, cols: Array, geometry: WindowGeometry) -> Array:
+        """Columns added back into planes."""
+        x = np.zeros(geometry.input_shape)
+        windows = cols.reshape(geometry.batch, geometry.channels, *geometry.kernel, *geometry.out)
+        for n in range(geometry.batch):
+            for c in range(geometry.channels):
+                for position, cells, taps in windows_of(geometry):
+                    x[(n, c, *cells)] += windows[(n, c, *taps, *position)]
+        return x.astype(cols.dtype)

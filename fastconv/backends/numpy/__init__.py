@@ -7,20 +7,16 @@ at once as keep their columns within `max_workspace`, and at least one.
 
 from __future__ import annotations
 
-from fastconv.backends.numpy.adaptive import AdaptiveSlices, Unpool
-from fastconv.backends.numpy.columns import ColumnSlices
 from fastconv.backends.numpy.conv import ConvProducts
-from fastconv.backends.numpy.linear import LinearProducts
 from fastconv.backends.numpy.normalization import NormalizationArrays
 from fastconv.backends.numpy.pointwise import Pointwise
 from fastconv.backends.numpy.pool import PoolSlices
+from fastconv.backends.numpy.windows import ColumnSlices
 
 __all__ = ["BACKEND", "NumpyBackend"]
 
 
-class NumpyBackend(
-    ConvProducts, LinearProducts, PoolSlices, AdaptiveSlices, Unpool, ColumnSlices, Pointwise, NormalizationArrays
-):
+class NumpyBackend(ConvProducts, PoolSlices, ColumnSlices, Pointwise, NormalizationArrays):
     """im2col, col2im and matrix products in NumPy."""
 
     name = "numpy"

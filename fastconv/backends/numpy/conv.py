@@ -1,4 +1,4 @@
-"""Convolution as a matrix product over columns."""
+"""Convolution as a matrix product over columns, and linear layers as one product."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _gradients_of_images(rows: Array, x: Array, geometry: ConvGeometry) -> Itera
 
 
 class ConvProducts(Backend):
-    """Convolution: im2col, a product, col2im."""
+    """Convolution: im2col, a product, col2im. Linear layers: one product each."""
 
     @np.errstate(invalid="ignore", over="ignore")
     def conv(self, x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
@@ -67,3 +67,18 @@ class ConvProducts(Backend):
         if "bias" in needs:
             dbias = row_sums(np.moveaxis(dy, 1, 0).reshape(g.filters, -1))
         return dx, dweight, dbias
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
+        """Forward pass of linear: Y = X Wᵀ."""
+        y: Array = product(x, weight.T)  # (N, I) @ (I, O)
+        if bias is not None:
+            y += bias
+        return y
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def linear_backward(self, dy: Array, x: Array, weight: Array, needs: frozenset[str]) -> Gradients:
+        """Gradients of linear: dX = dY W, dW = dYᵀ X."""
+        dx = product(dy, weight) if "x" in needs else None  # (N, O) @ (O, I)
+        dweight = product(dy.T, x) if "weight" in needs else None  # (O, N) @ (N, I)
+        return dx, dweight, row_sums(dy.T) if "bias" in needs else None

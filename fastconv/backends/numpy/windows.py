@@ -1,4 +1,4 @@
-"""Windows as strided slices of the padded input, one tap at a time."""
+"""Windows as strided slices of the padded input, one tap at a time, and the columns made of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backends.base import Array
+from fastconv.backends.base import Array, Backend
 from fastconv.backends.geometry import WindowGeometry
 from fastconv.backends.numpy.products import add_in_pairs
 
-__all__ = ["Slices", "gather", "pad", "scatter", "tap_slices"]
+__all__ = ["ColumnSlices", "Slices", "gather", "pad", "scatter", "tap_slices"]
 
 Slices = tuple[Any, ...]  # slices, to be spliced into an index
 TAPS = 32  # that are added to a cell one after the other
@@ -66,3 +66,15 @@ def scatter(cols: Array, geometry: WindowGeometry) -> Array:
     padded = add_in_pairs(spread(taps[first : first + TAPS]) for first in range(0, len(taps), TAPS))
     inner: Slices = tuple(slice(before, before + size) for size, (before, _) in zip(geometry.size, margins))
     return padded[(..., *inner)]
+
+
+class ColumnSlices(Backend):
+    """Columns, one tap at a time."""
+
+    def im2col(self, x: Array, geometry: WindowGeometry) -> Array:
+        """Windows as columns."""
+        return gather(x, geometry).reshape(geometry.columns_shape)
+
+    def col2im(self, cols: Array, geometry: WindowGeometry) -> Array:
+        """Columns added back into planes."""
+        return scatter(cols.reshape(geometry.batch, geometry.channels, *geometry.kernel, *geometry.out), geometry)

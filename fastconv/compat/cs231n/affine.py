@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike
 from fastconv.compat.cs231n.arguments import OldNames, unpacked
 from fastconv.compat.cs231n.windows import Gradients
 from fastconv.errors import InvalidValueError
+from fastconv.functional.call import as_computed, finish
 from fastconv.functional.linear import linear, linear_backward
-from fastconv.functional.views import as_computed, finish
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 
 __all__ = ["affine_backward", "affine_forward", "affine_weight_gradients"]
@@ -64,7 +64,7 @@ def affine_forward(x: Any, w: Any, b: Any) -> tuple[Array, tuple[Any, Any, Any]]
             rows, _unread(rows.dtype, rows.shape[0], matrix.shape[1]), matrix, needs=("x",)
         ).dx
     out += bias
-    return finish(out, dtype, channels_last=False), (x, w, b)
+    return finish(out, dtype), (x, w, b)
 
 
 def affine_backward(dout: Any, cache: Any) -> Gradients:

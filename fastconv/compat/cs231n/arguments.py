@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ _NAMES = {
     "labels": "y",
 }
 NORM_NAMES = {**_NAMES, "weight": "gamma", "bias": "beta", "num_groups": "G"}
+_POOL_CACHES = {"reshape": 3, "im2col": 4}  # what caches of the originals may begin with, and the length of the rest
 
 
 class OldNames:
@@ -131,40 +132,21 @@ def pool_cache(operation: str, cache: Any) -> tuple[Any, Any, Array | None]:
     """Return x, pool_param and, where the cache is ours, the positions of the maxima."""
     if isinstance(cache, PoolCache):
         return cache[0], cache[1], cache.indices
-    if isinstance(cache, (tuple, list)):
-        if len(cache) == 2 and isinstance(cache[0], str) and cache[0] in _POOL_CACHES:
-            return _POOL_CACHES[cache[0]](operation, cache[1])
-        pool_param = _dictionary(cache[1:])
-        if pool_param is not None and not isinstance(cache[0], str):
-            return cache[0], pool_param, None
-        if len(cache) == 2 and not isinstance(cache[0], str):
-            return cache[0], cache[1], None
-        if len(cache) == 3:
-            return _reshape_cache(operation, cache)
-        if len(cache) == 4:
-            return _im2col_cache(operation, cache)
-    raise _no_pool_cache(operation, cache)
-
-
-def _reshape_cache(operation: str, cache: Any) -> tuple[Any, Any, None]:
-    """Of (x, x_reshaped, out), where x_reshaped is (N, C, OH, pool_height, OW, pool_width)."""
-    if not (isinstance(cache, (tuple, list)) and len(cache) == 3 and len(getattr(cache[1], "shape", ())) == 6):
-        raise _no_pool_cache(operation, cache)
-    height, width = cache[1].shape[3], cache[1].shape[5]
-    return cache[0], {"pool_height": height, "pool_width": width, "stride": (height, width)}, None
-
-
-def _im2col_cache(operation: str, cache: Any) -> tuple[Any, Any, None]:
-    """Of (x, x_cols, x_cols_argmax, pool_param)."""
-    if not (isinstance(cache, (tuple, list)) and len(cache) == 4):
-        raise _no_pool_cache(operation, cache)
-    return cache[0], cache[3], None
-
-
-_POOL_CACHES: dict[str, Callable[[str, Any], tuple[Any, Any, None]]] = {
-    "reshape": _reshape_cache,
-    "im2col": _im2col_cache,
-}
+    kept = cache
+    if isinstance(cache, (tuple, list)) and len(cache) == 2 and isinstance(cache[0], str) and cache[0] in _POOL_CACHES:
+        kept = cache[1]
+        if not isinstance(kept, (tuple, list)) or len(kept) != _POOL_CACHES[cache[0]]:
+            raise _no_pool_cache(operation, kept)
+    if isinstance(kept, (tuple, list)) and kept and not isinstance(kept[0], str):
+        pool_param = _dictionary(kept[1:])
+        if pool_param is not None:
+            return kept[0], pool_param, None
+        if len(kept) in (2, 4):  # (x, pool_param) or (x, x_cols, x_cols_argmax, pool_param)
+            return kept[0], kept[-1], None
+        if len(kept) == 3 and len(getattr(kept[1], "shape", ())) == 6:
+            _, _, _, height, _, width = kept[1].shape  # (N, C, OH, pool_height, OW, pool_width)
+            return kept[0], {"pool_height": height, "pool_width": width, "stride": (height, width)}, None
+    raise _no_pool_cache(operation, kept)
 
 
 def _no_pool_cache(operation: str, cache: object) -> InvalidTypeError:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = [
     "eval_numerical_gradient",
@@ -110,12 +110,7 @@ def eval_numerical_gradient_array(f: Callable[[Array], Any], x: Array, df: Any, 
     array([ 2., 60.])
     """
     operation = "eval_numerical_gradient_array"
-    step = _check(operation, "x", x, h)
-    grad = np.zeros_like(x)
-    for ix in _positions(x):
-        plus, minus, width = _both_sides(operation, x, ix, step, lambda: np.array(f(x)))
-        grad[ix] = np.sum((plus - minus) * df) / width
-    return grad
+    return _weighted(operation, "x", x, np.zeros_like(x), h, lambda: np.array(f(x)), df)
 
 
 def eval_numerical_gradient_blobs(
@@ -156,20 +151,14 @@ def eval_numerical_gradient_blobs(
     array([ 2., 60.])
     """
     operation = "eval_numerical_gradient_blobs"
-    numeric = []
 
     def result() -> Array:
         f(*inputs, output)
         return np.array(output.vals)
 
-    for blob in inputs:
-        step = _check(operation, "inputs", blob.vals, h)
-        diff = np.zeros_like(blob.diffs)
-        for ix in _positions(blob.vals):
-            plus, minus, width = _both_sides(operation, blob.vals, ix, step, result)
-            diff[ix] = np.sum((plus - minus) * output.diffs) / width
-        numeric.append(diff)
-    return numeric
+    return [
+        _weighted(operation, "inputs", blob.vals, np.zeros_like(blob.diffs), h, result, output.diffs) for blob in inputs
+    ]
 
 
 def eval_numerical_gradient_net(net: Any, inputs: Sequence[Any], output: Any, h: float = 1e-5) -> list[Array]:
@@ -258,6 +247,17 @@ def _check(operation: str, name: str, x: object, h: object) -> float:
     if step <= 0:
         raise InvalidValueError(f"{operation}: h must be positive, but got {step!r}.")
     return step
+
+
+def _weighted(
+    operation: str, name: str, x: Array, grad: Array, h: object, result: Callable[[], Array], df: Any
+) -> Array:
+    """Write the gradient of ``sum(df * result())`` with respect to `x` into `grad`, and return it."""
+    step = _check(operation, name, x, h)
+    for ix in _positions(x):
+        plus, minus, width = _both_sides(operation, x, ix, step, result)
+        grad[ix] = np.sum((plus - minus) * df) / width
+    return grad
 
 
 def _positions(x: Array) -> Iterator[Position]:

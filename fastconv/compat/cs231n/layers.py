@@ -25,13 +25,12 @@ from fastconv.compat.cs231n.normalization import (
 )
 from fastconv.compat.cs231n.windows import ConvCache, Gradients
 from fastconv.errors import InvalidValueError
+from fastconv.functional.call import finish
 from fastconv.functional.relu import relu
 from fastconv.functional.relu import relu_backward as _relu_backward
-from fastconv.functional.views import finish
 from fastconv.losses import multiclass_svm, softmax_cross_entropy
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
     "ReLU",
@@ -89,7 +88,7 @@ def relu_backward(dout: Any, cache: Any) -> Array:
     operation = "relu_backward"
     dtype = common_dtype(operation, check_array(operation, "dout", dout))
     with OldNames(operation, {"y": "x", "dy": "dout"}):
-        return finish(_relu_backward(dout, cache), dtype, channels_last=False)
+        return finish(_relu_backward(dout, cache), dtype)
 
 
 def ReLU(x: Any) -> Array:

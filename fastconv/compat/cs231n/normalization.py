@@ -14,8 +14,7 @@ from fastconv.functional.batch_normalization import batch_norm, batch_norm_backw
 from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
 from fastconv.functional.layer_normalization import layer_norm, layer_norm_backward, layer_norm_statistics
 from fastconv.validation.arrays import Array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_choice
+from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
     "NormCache",
@@ -185,10 +184,8 @@ def layernorm_forward(x: Any, gamma: Any, beta: Any, ln_param: Any) -> tuple[Arr
 
     Parameters
     ----------
-    x : array_like, shape (N, D)
-        Input.
-    gamma, beta : array_like, shape (D,)
-        Scale and shift.
+    x, gamma, beta
+        As for `batchnorm_forward`.
     ln_param : dict
         'eps' (1e-5).
 
@@ -198,11 +195,6 @@ def layernorm_forward(x: Any, gamma: Any, beta: Any, ln_param: Any) -> tuple[Arr
         As of `batchnorm_forward`.
     cache : NormCache
         For `layernorm_backward`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the shapes do not fit together, or a dtype is not taken.
 
     Examples
     --------
@@ -250,11 +242,6 @@ def spatial_groupnorm_forward(x: Any, gamma: Any, beta: Any, G: int, gn_param: A
         As of `batchnorm_forward`.
     cache : NormCache
         For `spatial_groupnorm_backward`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the shapes do not fit together, or a dtype is not taken.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.data.files import PathLike, folder_of, missing_package
+from fastconv.data.files import PathLike, folder_of, imported
 from fastconv.errors import DataError, DataNotFoundError, FastconvError
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
@@ -122,15 +122,12 @@ def _lines(file: Path) -> list[str]:
 
 
 def _images(files: Sequence[Path], dtype: DTypeLike) -> Array:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise missing_package("load_tiny_imagenet", "Pillow", error) from error
+    pillow = imported("load_tiny_imagenet", "PIL.Image", "Pillow")
     check_fits("load_tiny_imagenet", "the images", (len(files), *_IMAGE), np.dtype(dtype).itemsize)
     images = np.zeros((len(files), *_IMAGE), dtype)
     for image, file in zip(images, files):
         try:
-            with open_regular("load_tiny_imagenet", file, DataError) as stream, Image.open(stream) as opened:
+            with open_regular("load_tiny_imagenet", file, DataError) as stream, pillow.open(stream) as opened:
                 width, height = opened.size
                 if (height, width) != _IMAGE[1:]:
                     raise DataError(f"load_tiny_imagenet: {file} must have 64 x 64 pixels, but got {height, width}.")

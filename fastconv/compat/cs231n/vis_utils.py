@@ -10,8 +10,7 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_number
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_number
 
 __all__ = ["ceil", "np", "sqrt", "vis_grid", "vis_nn", "visualize_grid"]
 

@@ -16,7 +16,7 @@ from fastconv.functional import (
     max_pool2d,
     max_pool2d_backward,
 )
-from fastconv.functional.views import finish
+from fastconv.functional.call import finish
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_padding
 
@@ -147,5 +147,5 @@ def _gradient_and_shape(operation: str, dout: Any, x: Any) -> tuple[Array, tuple
     """`dout` in the dtype of x, which is that of dx in the originals (integers have none), and the shape of x."""
     dout, x = check_array(operation, "dout", dout), check_array(operation, "x", x)
     if x.dtype.kind == "f":
-        dout = finish(dout, x.dtype.newbyteorder("="), channels_last=False)
+        dout = finish(dout, x.dtype.newbyteorder("="))
     return dout, x.shape

@@ -13,7 +13,7 @@ from fastconv.compat.paddle.attr import ExtraLayerAttribute, ParameterAttribute
 from fastconv.errors import InvalidValueError, NotRunError
 from fastconv.layers import Layer, Parameter, Sequential
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.numbers import check_number
+from fastconv.validation.sizes import check_number
 
 __all__ = ["Data", "ImageShape", "LayerOutput"]
 

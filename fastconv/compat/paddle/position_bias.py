@@ -6,7 +6,7 @@ from typing import Any
 
 from fastconv.errors import InvalidValueError
 from fastconv.layers import Layer, Parameter
-from fastconv.layers.steps import Shape
+from fastconv.layers.base import Shape
 from fastconv.validation.arrays import Array, check_array
 
 __all__ = ["PositionBias"]

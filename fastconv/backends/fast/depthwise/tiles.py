@@ -39,7 +39,7 @@ EDGE_VECTORS = 8  # of a pixel at the edge: as many multiply-adds under way as t
 LONGEST_SUM = 448  # pixels that are added up in one call: their rows stay in the L2 cache
 
 # By the taps of a kernel row: vectors and pixels of the largest tile; and kernel rows, vectors and pixels of the
-# largest sum. They keep everything in 32 registers, found by compiling (tests/test_codegen.py). LLVM loads ahead of
+# largest sum. They keep everything in 32 registers, found by compiling (test_codegen.py). LLVM loads ahead of
 # time, so that about half of the registers must be to spare. With 16 of them, or where a multiply-add takes no operand
 # from memory (NEON), too little is left.
 _TILES = {1: (2, 7), 2: (2, 7), 3: (2, 6), 4: (2, 4), 5: (1, 7), 6: (1, 6), 7: (1, 5)}

@@ -33,7 +33,7 @@ class Target(NamedTuple):
         return max(1, min(self.rows, free // vectors))
 
 
-# The bounds were found by compiling, see tests/test_codegen.py. On AVX-512 a mask has registers of its own, and a
+# The bounds were found by compiling, see test_codegen.py. On AVX-512 a mask has registers of its own, and a
 # broadcast is an operand. On AVX2 the mask of the last vector takes a register (12 accumulators spill where it is in
 # the loop; tiles of one vector and 7 or 8 rows are unrolled for Zen 3, and spill then), on NEON every broadcast and
 # every lanewise operand does (28 spill, 20 of a lanewise tile too), on SSE2 every product. What is left fills the

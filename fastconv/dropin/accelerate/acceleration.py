@@ -1,0 +1,152 @@
+"""What `accelerate` returns: what was replaced, what was not and why, and the way back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import update_wrapper
+from types import TracebackType
+from typing import Any
+
+from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place
+from fastconv.dropin.accelerate.proof import Mismatch
+from fastconv.errors import AccelerationWarning, InvalidTypeError, InvalidValueError
+
+__all__ = ["Acceleration"]
+
+Function = Callable[..., Any]
+
+
+class Acceleration(Mapping[str, Function]):
+    """Functions that were replaced by fast equivalents: a mapping of their names to the originals.
+
+    Parameters
+    ----------
+    title : str
+        Name of what was accelerated.
+    originals : mapping of str to callable
+        The functions that were replaced.
+    fast : mapping of str to callable
+        What replaces them.
+    refused : mapping of str to Mismatch
+        The functions that were left as they are, and why.
+    places : list of (Place, callable)
+        What was bound where.
+    elsewhere : tuple of str
+        Names in other modules that still are the originals.
+    function : callable, optional
+        The one function that was given, to call.
+    partly : mapping of str to str, optional
+        The functions that are replaced for some calls alone, and for which.
+
+    Attributes
+    ----------
+    fast : dict of str to callable
+        The replacements.
+    refused : dict of str to Mismatch
+        Why the others were left as they are.
+    elsewhere : tuple of str
+        Names in other modules that still are the originals, because they were imported from there before.
+    partly : dict of str to str
+        Where the original raised, so that such calls go on to it.
+
+    Notes
+    -----
+    A replacement is process-wide: every thread sees it.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        originals: Mapping[str, Function],
+        fast: Mapping[str, Function],
+        refused: Mapping[str, Mismatch],
+        places: list[tuple[Place, Function]],
+        elsewhere: tuple[str, ...] = (),
+        function: Function | None = None,
+        partly: Mapping[str, str] | None = None,
+    ) -> None:
+        self._title, self._originals = title, dict(originals)
+        self.fast, self.refused, self.elsewhere = dict(fast), dict(refused), elsewhere
+        self.partly = dict(partly or {})
+        self._places, self._active, self._given = places, True, function
+        if function is not None:
+            update_wrapper(self, function, updated=())
+
+    def __getitem__(self, name: str) -> Function:
+        return self._originals[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._originals)
+
+    def __len__(self) -> int:
+        return len(self._originals)
+
+    def __bool__(self) -> bool:
+        return bool(self._originals)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the one function that was given or replaced."""
+        if self._given is not None:
+            return (next(iter(self.fast.values()), self._given) if self._active else self._given)(*args, **kwargs)
+        if len(self.fast) != 1 or "." in next(iter(self.fast)):
+            hint = " A class is changed in place: call accelerate(…) below it, not as its decorator."
+            raise InvalidTypeError(
+                f"accelerate: what is called must be one function, but got {len(self.fast)} ({', '.join(self.fast)})."
+                + (hint if any("." in name for name in self.fast) else "")
+            )
+        ((name, function),) = self.fast.items()
+        return (function if self._active else self[name])(*args, **kwargs)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle a function that was given by its name, as functions are."""
+        return super().__reduce__() if self._given is None else self._given.__qualname__
+
+    @property
+    def active(self) -> bool:
+        """Whether the replacements are in force: until `undo`."""
+        return self._active
+
+    def undo(self) -> None:
+        """Put the originals back; a second call does nothing.
+
+        A name that somebody has bound to something else since is left as it is, with an `AccelerationWarning`.
+        """
+        with ONE_AT_A_TIME:
+            active, self._active = self._active, False
+            for place, function in self._places if active else ():
+                if place.holds(function):
+                    place.restore()
+                else:
+                    warnings.warn(
+                        f"accelerate: {place} was left as it is: it was bound to something else since it was"
+                        " accelerated.",
+                        AccelerationWarning,
+                        stacklevel=2,
+                    )
+
+    def __enter__(self) -> Acceleration:
+        if not self._active:
+            raise InvalidValueError(
+                f"accelerate: what is entered must be in force, but got {self._title}, which was undone. Accelerate it"
+                " again."
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.undo()
+
+    def __repr__(self) -> str:
+        undone = "" if self._active else " (undone)"
+        lines = [f"accelerated {self._title}: {len(self.fast)} of {len(self.fast) + len(self.refused)}{undone}"]
+        width = max((len(name) for name in (*self.fast, *self.refused)), default=0)
+        lines += [f"  {name:<{width}}  fast{self._except(name)}" for name in self.fast]
+        lines += [f"  {name:<{width}}  left as it is: {mismatch.text}" for name, mismatch in self.refused.items()]
+        if self.elsewhere:
+            lines.append(f"  still the original, unless everywhere=True: {', '.join(self.elsewhere)}")
+        return "\n".join(lines)
+
+    def _except(self, name: str) -> str:
+        return f", but {self.partly[name]}" if name in self.partly else ""

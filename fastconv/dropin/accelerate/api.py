@@ -1,0 +1,200 @@
+"""`accelerate`: the public function."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import random
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+import numpy as np
+
+from fastconv.dropin.accelerate.acceleration import Acceleration, Function
+from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
+from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
+from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
+from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
+from fastconv.validation.sizes import check_choice, check_flag
+
+__all__ = ["accelerate"]
+
+_ON_MISMATCH = ("warn", "skip", "raise")
+
+
+def accelerate(
+    target: Any,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    on_mismatch: str = "warn",
+    everywhere: bool = False,
+    contiguous: bool = False,
+) -> Acceleration:
+    """Replace somebody's loops for convolution and pooling by fast equivalents that are proven to be the same.
+
+    ``accelerate(module)``, ``accelerate(cls)``, ``accelerate(function)``, ``@accelerate``, ``with accelerate(module):``
+
+    Parameters
+    ----------
+    target : module, class or function
+        Where the loops are. Of a module, what is defined in it counts, or, if that is nothing, what it imports; a class
+        is changed in place, so that its objects and subclasses profit too. A function is replaced in its module if it
+        is still there, and what is returned can be called in its place.
+    mapping : mapping of str to str, optional
+        The conventions of functions or classes that have other names: ``{"my_conv": "cs231n.conv2d.forward"}``.
+    on_mismatch : {"warn", "skip", "raise"}
+        What happens where a function does not compute the same: it is left as it is with an `AccelerationWarning`, or
+        without one, or an `AccelerationError` is raised and nothing is replaced.
+    everywhere : bool
+        Replace the functions in all loaded modules that have imported them by name as well.
+    contiguous : bool
+        Give results in C order, as the originals do, which costs a copy. By default they have the memory order in which
+        fastconv computes, unless some function of `target` that is left as it is depends on the order.
+
+    Returns
+    -------
+    Acceleration
+        What was replaced; with `undo`, and a context manager.
+
+    Raises
+    ------
+    ValueError
+        If nothing in `target` is recognised, `mapping` names what is not there, or `on_mismatch` is something else;
+        an `AccelerationError` with ``on_mismatch="raise"``.
+    TypeError
+        If `target` is something else.
+
+    Notes
+    -----
+    Every function is run on the cases of `fastconv.dropin.conventions.CASES` that its form can express, and compared
+    with the loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something
+    in common with that case, which no case has in which it ran and was right, go on to it, and the result says so
+    (`partly`).
+    Nothing is printed or warned meanwhile, and the global random generators are left as they were.
+
+    Results have the dtypes of the originals, which are found by trying. A call that the equivalent does not take, such
+    as complex numbers or a cache of another kind, goes to the original.
+
+    A replacement is process-wide. Functions that are fast already are left alone. The fast backend computes, or numpy
+    where Numba cannot be imported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> def conv2d(x, w, stride=1):
+    ...     rows, columns = ((a - b) // stride + 1 for a, b in zip(x.shape, w.shape))
+    ...     y = np.zeros((rows, columns))
+    ...     for i in range(rows):
+    ...         for j in range(columns):
+    ...             y[i, j] = (x[i * stride : i * stride + w.shape[0], j * stride : j * stride + w.shape[1]] * w).sum()
+    ...     return y
+    >>> fast = fc.accelerate(conv2d)
+    >>> fast
+    accelerated conv2d: 1 of 1
+      conv2d  fast
+    >>> fast(np.ones((3, 4)), np.ones((2, 2)))
+    array([[4., 4., 4.],
+           [4., 4., 4.]])
+    """
+    check_choice("accelerate", "on_mismatch", on_mismatch, _ON_MISMATCH)
+    check_flag("accelerate", "everywhere", everywhere)
+    check_flag("accelerate", "contiguous", contiguous)
+    if isinstance(target, Acceleration):
+        return target
+    with ONE_AT_A_TIME:
+        found = recognise(target, mapping, source="accelerate")
+        if not found:
+            raise InvalidValueError(_nothing(target))
+        with _undisturbed():
+            proofs = _prove(found, contiguous)
+        refused = {
+            proof.implementation.targets[role].label: mismatch
+            for proof in proofs
+            for role, mismatch in proof.refused.items()
+        }
+        _tell(refused, on_mismatch)
+        return _replace(target, proofs, refused, everywhere)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
+    drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
+    try:
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        random.setstate(drawn)
+        np.random.set_state(state)  # noqa: NPY002 - as above
+
+
+def _nothing(target: Any) -> str:
+    name = target.__name__
+    must = f"accelerate: the target must have loops for convolution or pooling in a known form, but got {name}"
+    if f"{getattr(target, '__module__', name)}.".startswith("fastconv."):
+        return f"{must} of fastconv, which is fast already."
+    forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
+    theirs = name if inspect.isroutine(target) else "their_name"
+    return (
+        f'{must} with none. Name them yourself, with mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of'
+        f"\n{forms}"
+    )
+
+
+def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
+    def all_of(contiguous: bool) -> list[Proof]:
+        return [prove(one, _fast_already(one), contiguous=contiguous) for one in found]
+
+    proofs = all_of(contiguous)
+    orders = [mismatch.case in MEMORY_CASES for proof in proofs for mismatch in proof.refused.values()]
+    return all_of(True) if any(orders) and not contiguous else proofs
+
+
+def _fast_already(implementation: Implementation) -> dict[str, Function]:
+    return {role: implementation[role] for role in implementation.targets if is_fast(implementation[role])}
+
+
+def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
+    texts = [f"{name} was left as it is: {mismatch.text}" for name, mismatch in refused.items()]
+    if texts and on_mismatch == "raise":
+        raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
+    if on_mismatch == "warn":
+        for text in texts:
+            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=3)
+
+
+def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
+    originals: dict[str, Function] = {}
+    fast: dict[str, Function] = {}
+    partly: dict[str, str] = {}
+    places: list[tuple[Place, Function]] = []
+    for proof in proofs:
+        for role, equivalent in proof.equal.items():
+            aim = proof.implementation.targets[role]
+            originals[aim.label] = aim.function
+            fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role])
+            if role in proof.gaps:
+                partly[aim.label] = str(proof.gaps[role])
+            place = place_of(aim)
+            if place is not None:
+                places.append((place, fast[aim.label]))
+    by_original = {id(originals[name]): fast[name] for name in fast}
+    others = list(places_elsewhere(originals.values(), [place for place, _ in places]))
+    if everywhere:
+        places += [(place, by_original[id(original)]) for place, original in others]
+    for place, function in places:
+        place.put(function)
+    left = () if everywhere else tuple(str(place) for place, _ in others)
+    title = getattr(target, "__name__", repr(target))
+    given = target if inspect.isroutine(target) else None
+    return Acceleration(title, originals, fast, refused, places, left, given, partly)

@@ -1,0 +1,102 @@
+"""Where functions are bound, and putting others there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from threading import RLock
+from types import ModuleType
+from typing import Any
+
+from fastconv.dropin.conventions.calls import Declined
+from fastconv.dropin.conventions.convention import Function, Target
+from fastconv.errors import FastconvError
+
+__all__ = ["ONE_AT_A_TIME", "Place", "is_fast", "place_of", "places_elsewhere", "replacement"]
+
+# What a fast equivalent does not take is left to the original, whose error or result it then is.
+_LEFT = (Declined, FastconvError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+# What is swallowed and bound meanwhile belongs to the whole process.
+ONE_AT_A_TIME = RLock()
+_MARK = "_fastconv_equivalent"
+_NOWHERE = object()
+
+
+def replacement(original: Function, fast: Function, left: Function) -> Function:
+    """Return a function like `original` that calls `fast`, and `left` for what that does not take."""
+
+    @wraps(original)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return fast(*args, **kwargs)
+        except _LEFT:
+            pass  # outside, so that an error of the original does not come with this one
+        return left(*args, **kwargs)
+
+    setattr(function, _MARK, True)
+    return function
+
+
+def is_fast(function: Any) -> bool:
+    """Whether a function is a replacement."""
+    return bool(getattr(function, _MARK, False))
+
+
+@dataclass(frozen=True)
+class Place:
+    """An attribute of a module or class, and what was there.
+
+    Parameters
+    ----------
+    owner : module or class
+        Whose attribute it is.
+    name : str
+        Its name.
+    before : object
+        What was bound there: a function, a static method, or nothing (an inherited method).
+    """
+
+    owner: Any
+    name: str
+    before: Any
+
+    def put(self, function: Function) -> None:
+        """Bind a function in place of what was there."""
+        setattr(self.owner, self.name, staticmethod(function) if isinstance(self.before, staticmethod) else function)
+
+    def holds(self, function: Function) -> bool:
+        """Whether that function is still there."""
+        found = vars(self.owner).get(self.name)
+        return getattr(found, "__func__", found) is function
+
+    def restore(self) -> None:
+        """Put back what was there."""
+        if self.before is _NOWHERE:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.before)
+
+    def __str__(self) -> str:
+        return f"{self.owner.__name__}.{self.name}"
+
+
+def place_of(target: Target) -> Place | None:
+    """Return the place of a target; None where nothing is known to hold it."""
+    if target.owner is None:
+        return None
+    return Place(target.owner, target.name, vars(target.owner).get(target.name, _NOWHERE))
+
+
+def places_elsewhere(originals: Iterable[Function], known: Iterable[Place]) -> Iterator[tuple[Place, Function]]:
+    """Find names in other loaded modules that are bound to one of these functions: those that imported them."""
+    wanted = {id(function): function for function in originals}
+    taken = {(id(place.owner), place.name) for place in known}
+    modules: list[Any] = [*sys.modules.values()]  # anything may be put there
+    for module in modules:
+        if not isinstance(module, ModuleType):
+            continue
+        for name, value in list(vars(module).items()):
+            if id(value) in wanted and (id(module), name) not in taken:
+                yield Place(module, name, value), wanted[id(value)]

@@ -1,0 +1,176 @@
+"""`check`: the public function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from fastconv.dropin.check.case_results import CaseResult
+from fastconv.dropin.check.check_report import CheckReport
+from fastconv.dropin.check.code_process import CodeProcessError
+from fastconv.dropin.check.examination import examine, names_of_cases
+from fastconv.dropin.check.examinee import Examinee, Subject
+from fastconv.dropin.check.loading import check_file
+from fastconv.dropin.conventions import CONVENTIONS
+from fastconv.errors import InvalidTypeError, InvalidValueError
+
+__all__ = ["check", "check_limit", "file_of", "nothing_recognised"]
+
+_LONGEST = 1e6  # seconds
+
+Progress = Callable[[str, float], None]
+
+
+def check(
+    path_or_module: str | os.PathLike[str] | ModuleType,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    time_limit: float = 10.0,
+    cases: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Examine somebody's convolution and pooling over the cases where such code is wrong in practice.
+
+    Parameters
+    ----------
+    path_or_module : path-like or module
+        A Python file, or the module of one. It is run again, in a process of its own.
+    mapping : mapping of str to str, optional
+        Conventions of functions with unusual names: ``{"my_conv": "cs231n.conv2d.forward"}``.
+    time_limit : float
+        Seconds for each case, and for the import of the file.
+    cases : sequence of str, optional
+        Names of cases; all of them by default.
+    progress : callable, optional
+        Called with what is being done and the fraction done.
+
+    Returns
+    -------
+    CheckReport
+        Prints as tables with examples; `ok` says whether everything is right.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no Python file, nothing in it is recognised, or the mapping or a case is unknown.
+    TypeError
+        If `path_or_module` or `time_limit` is something else.
+
+    Notes
+    -----
+    What is right is what the naive backend computes in float64, to within rounding. An exception, a crash and an
+    endless loop are verdicts; nothing that the code does reaches the process that calls this function, except through
+    files and the network, to which it has the access that you have.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "pools.py")
+    >>> _ = file.write_text('''
+    ... import numpy as np
+    ...
+    ... def max_pool_forward(x, pool_param):
+    ...     HH, WW, s = pool_param["pool_height"], pool_param["pool_width"], pool_param["stride"]
+    ...     N, C, H, W = x.shape
+    ...     out = np.zeros((N, C, (H - HH) // s + 1, (W - HH) // s + 1), x.dtype)   # HH for WW
+    ...     for i in range(out.shape[2]):
+    ...         for j in range(out.shape[3]):
+    ...             out[:, :, i, j] = x[:, :, i * s : i * s + HH, j * s : j * s + WW].max((2, 3))
+    ...     return out, (x, pool_param)
+    ... ''')
+    >>> report = check(file, cases=["plain", "overlapping rectangular windows"])
+    >>> report
+    <CheckReport pools.py: 1 of 2 cases wrong>
+    >>> report["max_pool_forward"]["overlapping rectangular windows"].what
+    'y has shape (2, 3, 2, 2) instead of (2, 3, 2, 3)'
+    """
+    file = file_of("check", path_or_module)
+    limit, chosen = check_limit("check", "time_limit", time_limit), _check_cases(cases)
+    name = file.parent.name if file.name == "__init__.py" else file.name
+    with Examinee(file, mapping or {}, limit) as examinee:
+        try:
+            subjects = examinee.load()
+        except CodeProcessError as error:
+            failure = CaseResult("import", "nothing can be examined", error.verdict, error.what, error.where)
+            return CheckReport(name, (), failure, limit)
+        if not subjects:
+            raise nothing_recognised("check", file)
+        report = _reporter(progress, subjects, len(chosen or names_of_cases()))
+        found = [each for subject in subjects for each in examine(examinee, subject, chosen, report)]
+    if progress is not None:
+        progress("done", 1.0)
+    return CheckReport(name, tuple(found), None, limit)
+
+
+def _reporter(progress: Progress | None, subjects: Sequence[Subject], cases: int) -> Callable[[str], None]:
+    """Return what tells `progress` of every case."""
+    total = cases * sum(len(subject.convention.operations) for subject in subjects)
+    begun = 0
+
+    def report(text: str) -> None:
+        nonlocal begun
+        if progress is not None:
+            progress(text, begun / total)
+        begun += 1
+
+    return report
+
+
+def file_of(operation: str, path_or_module: object) -> Path:
+    """Return the Python file that is meant.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, TypeError
+        If there is none.
+    """
+    if isinstance(path_or_module, ModuleType):
+        path = getattr(path_or_module, "__file__", None)
+        if path is None:
+            raise InvalidValueError(
+                f"{operation}: the module must come from a file, but got {path_or_module.__name__!r}, which has none. "
+                "Write the functions into a .py file."
+            )
+    elif isinstance(path_or_module, (str, os.PathLike)):
+        path = path_or_module
+    else:
+        raise InvalidTypeError(
+            f"{operation}: the first argument must be a Python file or a module, but got "
+            f"{type(path_or_module).__name__}. Functions and classes are found in the file that defines them."
+        )
+    return check_file(operation, Path(path))
+
+
+def check_limit(operation: str, subject: str, seconds: object) -> float:
+    """Return a number of seconds."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise InvalidTypeError(f"{operation}: {subject} must be a number of seconds, but got {seconds!r}.")
+    if not 0 < seconds < _LONGEST:
+        raise InvalidValueError(f"{operation}: {subject} must be positive (seconds), but got {seconds}.")
+    return float(seconds)
+
+
+def _check_cases(cases: Sequence[str] | None) -> tuple[str, ...] | None:
+    if cases is None:
+        return None
+    chosen, known = (cases,) if isinstance(cases, str) else tuple(cases), names_of_cases()
+    for name in chosen:
+        if name not in known:
+            raise InvalidValueError(f"check: a case must be one of {', '.join(known)}, but got {name!r}.")
+    if not chosen:
+        raise InvalidValueError("check: cases must name at least one, but got none. Leave it out for all.")
+    return chosen
+
+
+def nothing_recognised(operation: str, file: Path) -> InvalidValueError:
+    """Return the error for a file without anything to examine."""
+    known, first = ", ".join(convention.name for convention in CONVENTIONS), CONVENTIONS[0].name
+    return InvalidValueError(
+        f"{operation}: the file must define convolution or pooling in a form that is known, but in {file.name} nothing "
+        f"is recognised. Say which function is which: --map my_conv={first}.forward (or "
+        f'mapping={{"my_conv": "{first}.forward"}}). Known are {known}; fastconv check --list shows their calls.'
+    )

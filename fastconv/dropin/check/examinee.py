@@ -1,0 +1,203 @@
+"""Somebody's file under examination: asked again and again, and started again where it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
+from fastconv.dropin.check.messages import Packed, pack_problem, unpack, unpack_problem
+from fastconv.dropin.conventions import Convention, Problem, Results
+from fastconv.dropin.conventions.judge import Run
+from fastconv.dropin.conventions.recognise import by_name
+from fastconv.errors import InvalidValueError
+from fastconv.evidence.process.wire import Message
+
+__all__ = ["CannotExpress", "Examinee", "Recorded", "Subject"]
+
+
+_RECORDING = 2.0  # seconds
+
+
+class CannotExpress(Exception):
+    """A problem that the functions have no way to be asked."""
+
+
+class Subject(NamedTuple):
+    """What was recognised in the file, as seen from outside its process.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the file, from 0.
+    label : str
+        Names of the functions.
+    convention : Convention
+        How they are called.
+    targets : dict of str to str
+        Names of the functions by role.
+    names : tuple of str
+        What a program imports from the file to call them.
+    details : dict
+        What the convention found out about them by trying.
+    """
+
+    number: int
+    label: str
+    convention: Convention
+    targets: dict[str, str]
+    names: tuple[str, ...]
+    details: dict[str, Any]
+
+    def label_of(self, operation: str) -> str:
+        """The names, with the operation where an argument decides which it is."""
+        return self.label if len(self.convention.operations) == 1 else f"{self.label} ({operation})"
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether there is a backward function."""
+        return any(role != self.convention.first for role in self.targets)
+
+
+class Recorded(NamedTuple):
+    """What was recorded of a run.
+
+    Attributes
+    ----------
+    imports, lines : list of str
+        Statements.
+    first : int
+        Which of the lines is the first call.
+    arrays : dict of str to ndarray
+        What has a name after them.
+    changed : list of str
+        Inputs that were written to.
+    """
+
+    imports: list[str]
+    lines: list[str]
+    first: int
+    arrays: dict[str, Any]
+    changed: list[str]
+
+
+class Examinee:
+    """A Python file in a process of its own, which is started again after a crash.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    mapping : mapping of str to str
+        Conventions of functions with other names.
+    time_limit : float
+        Seconds for each question, and for the import.
+    source : str
+        Who asks, for messages.
+
+    Attributes
+    ----------
+    module : str
+        Name under which the file was imported.
+    """
+
+    def __init__(self, file: Path, mapping: Mapping[str, str], time_limit: float, source: str = "check") -> None:
+        self.file, self.time_limit, self.module = file, time_limit, ""
+        self._mapping, self._source = dict(mapping), source
+        self._process: CodeProcess | None = None
+
+    def __enter__(self) -> Examinee:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def load(self) -> list[Subject]:
+        """Import the file, and return what is recognised in it.
+
+        Raises
+        ------
+        ValueError
+            If the mapping does not fit the file.
+        CodeProcessError
+            If the file cannot be imported.
+        """
+        self.end()
+        self._process = CodeProcess(self.file)
+        answer = self._process.ask(
+            self.time_limit, "load", file=str(self.file), mapping=self._mapping, source=self._source
+        )
+        if "refused" in answer:
+            raise InvalidValueError(answer["refused"])
+        self.module = answer["module"]
+        return [_subject(index, found) for index, found in enumerate(answer["found"])]
+
+    def run(self, subject: Subject, problem: Problem, *, limit: float | None = None) -> tuple[Problem, Run]:
+        """Run a problem, forward and backward.
+
+        Returns
+        -------
+        problem : Problem
+            The part of it that the functions take, usually the whole.
+        run : Run
+            What came out; exceptions are in its `errors`.
+
+        Raises
+        ------
+        CannotExpress
+            If there is no way to ask for it.
+        CodeProcessError
+            If the process ended, or took too long.
+        """
+        problem, answer = self.pose(problem, "run", limit=limit, index=subject.number)
+        subject.details.update(answer["details"])
+        results = Results(*map(unpack, answer["results"]))
+        return problem, Run(results, answer["errors"], tuple((role, name) for role, name in answer["modified"]))
+
+    def record(self, subject: Subject, problem: Problem) -> Recorded:
+        """Return the statements that run a problem; up to the one that fails, if one does."""
+        process = self._ready()
+        try:
+            limit = min(self.time_limit, _RECORDING)  # where that is not enough, what led there is known by then
+            answer = process.ask(limit, "record", index=subject.number, problem=pack_problem(problem))
+        except CodeProcessError:
+            return Recorded(*process.notes, 0, {}, [])
+        arrays = {name: unpack(array) for name, array in answer["arrays"].items()}
+        return Recorded(answer["imports"], answer["lines"], answer["first"], arrays, answer["changed"])
+
+    def pose(self, problem: Problem, do: str, *, limit: float | None = None, **details: Any) -> tuple[Problem, Message]:
+        """Ask for a problem; return the part of it that the functions take, usually the whole, and the answer.
+
+        Raises
+        ------
+        CannotExpress
+            If there is no way to ask for it.
+        """
+        answer = self.ask(do, limit=limit, problem=pack_problem(problem), **details)
+        if "cannot" in answer:
+            raise CannotExpress(answer["cannot"])
+        return problem if answer["adapted"] is None else unpack_problem(answer["adapted"]), answer
+
+    def ask(self, do: str, *, limit: float | None = None, **details: Any) -> Message:
+        """Ask the process, a new one where it has ended."""
+        return self._ready().ask(self.time_limit if limit is None else limit, do, **details)
+
+    def _ready(self) -> CodeProcess:
+        process = self._process
+        if process is None or not process.alive:
+            self.load()
+            return self._ready()
+        return process
+
+
+def _subject(index: int, found: Packed) -> Subject:
+    convention, _ = by_name(found["convention"])
+    return Subject(index, found["label"], convention, found["targets"], tuple(found["names"]), {})

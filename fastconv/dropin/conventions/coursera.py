@@ -1,0 +1,163 @@
+"""The course of deeplearning.ai: functions on (N, H, W, C), sizes in `hparameters`, a cache for the backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.dropin.conventions.calls import Calls, Declined
+from fastconv.dropin.conventions.convention import (
+    CONV_ROLES,
+    POOL_ROLES,
+    Cache,
+    Function,
+    Implementation,
+    one,
+    parameter_names,
+    words,
+)
+from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS, Cached, cached_role, known
+from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.problem import Problem
+
+__all__ = ["CONV", "POOL"]
+
+LAYOUT = "NHWC"
+FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # from NHWC to NCHW, and back
+FILTERS, TO_FILTERS = (3, 2, 0, 1), (2, 3, 1, 0)  # from (f, f, C, F) to (F, C, f, f), and back
+MODES = {"max_pool2d": "max", "avg_pool2d": "average"}
+POOL_OF_MODE = {mode: operation for operation, mode in MODES.items()}
+
+
+def _moved(array: Any, axes: tuple[int, ...]) -> Any:
+    """Transpose what is an array of so many axes; anything else is left for the judge."""
+    return array.transpose(axes) if isinstance(array, np.ndarray) and array.ndim == len(axes) else array
+
+
+def _options(sizes: Any, weight: Any) -> dict[str, Any]:
+    """Sizes of a convolution with square kernels; their size may be said among them."""
+    if weight.shape[0] != weight.shape[1]:
+        raise Declined
+    known(sizes, 2 + ("f" in sizes))
+    return {"stride": sizes["stride"], "padding": sizes["pad"], "layout": LAYOUT}
+
+
+def _size(sizes: Any) -> int:
+    """The one size of square windows."""
+    size: int = known(sizes, 2)["f"]
+    if not isinstance(size, (int, np.integer)):
+        raise Declined
+    return size
+
+
+class _Coursera(Cached):
+    source = "deeplearning.ai, Convolutional Neural Networks, week 1"
+    missing = ("dilation",)
+    single = ("stride", "padding")
+
+    def likes(self, found: Any) -> bool:
+        return parameter_names(found)[:1] in (["dz"], ["da"], ["dh"], ["a_prev"])
+
+    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
+        if problem.kernel[0] != problem.kernel[1]:
+            return "its kernels are square"
+        return super().cannot_express(implementation, problem)
+
+
+class Conv(_Coursera):
+    """``conv_forward(A_prev, W, b, hparameters) -> Z, cache``."""
+
+    name = "coursera.conv2d"
+    operations = ("conv2d",)
+    form = "conv_forward(A_prev, W, b, hparameters) -> Z, cache; conv_backward(dZ, cache) -> dA_prev, dW, db"
+    gives = CONV_ROLES
+
+    def role_of(self, name: str, found: Any) -> str | None:
+        if set(words(name)) & (MAX_WORDS | AVG_WORDS | {"pool", "pooling"}):
+            return None
+        return cached_role(
+            name, found, CONV_WORDS, lambda names: len(names) == 4 and names[-1].startswith(("hparam", "hyper"))
+        )
+
+    def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
+        weight, bias = problem.filters
+        x, weight, bias = problem.x.transpose(LAST), weight.transpose(TO_FILTERS), bias.reshape(1, 1, 1, -1)
+        sizes = {"stride": one(problem.stride), "pad": one(problem.padding)}
+        return *map(problem.stored, (x, weight, bias)), sizes
+
+    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
+        y, cache = super().forward(implementation, problem)
+        return _moved(y, FIRST), cache
+
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
+        dy = problem.stored(problem.gradient.transpose(LAST))
+        dx, dweight, dbias = implementation["backward"](dy, context)
+        if np.shape(dbias)[:3] == (1, 1, 1):
+            dbias = np.reshape(dbias, -1)
+        return Results(None, _moved(dx, FIRST), _moved(dweight, FILTERS), dbias)
+
+    def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
+        def forward(A_prev: Any, W: Any, b: Any, hparameters: Any) -> tuple[Any, Any]:
+            options = _options(hparameters, W)
+            y = calls.conv2d(A_prev, W.transpose(FILTERS), b.reshape(-1), **options)
+            return y, Cache((A_prev, W, b, hparameters))
+
+        def backward(dZ: Any, cache: Any) -> tuple[Any, Any, Any]:
+            x, weight, bias, sizes = self.unpacked(cache, calls)
+            options = _options(sizes, weight)
+            dx, dweight, dbias = calls.conv2d_backward(dZ, x, weight.transpose(FILTERS), bias.reshape(-1), **options)
+            return dx, calls.stored(dweight.transpose(TO_FILTERS)), dbias.reshape(1, 1, 1, -1)
+
+        return {"forward": forward, "backward": backward}
+
+
+class Pool(_Coursera):
+    """``pool_forward(A_prev, hparameters, mode="max") -> A, cache``."""
+
+    name = "coursera.pool2d"
+    operations = ("max_pool2d", "avg_pool2d")
+    form = (
+        "pool_forward(A_prev, hparameters, mode='max'|'average') -> A, cache; pool_backward(dA, cache, mode) -> dA_prev"
+    )
+    gives = POOL_ROLES
+
+    def role_of(self, name: str, found: Any) -> str | None:
+        wanted = {"pool", "pooling", "pool2d"}
+        role = cached_role(name, found, wanted, lambda names: names[1:2] in (["hparameters"], ["hyperparameters"]))
+        return role if "mode" in parameter_names(found)[2:3] else None
+
+    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
+        if problem.padding != (0, 0):
+            return "it has no padding"
+        return super().cannot_express(implementation, problem)
+
+    def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
+        return problem.stored(problem.x.transpose(LAST)), {"f": one(problem.kernel), "stride": one(problem.stride)}
+
+    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
+        arguments = self.arguments(implementation, problem)
+        if "forward" not in implementation:
+            return None, arguments
+        y, cache = implementation["forward"](*arguments, mode=MODES[problem.operation])
+        return _moved(y, FIRST), cache
+
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
+        dy = problem.stored(problem.gradient.transpose(LAST))
+        return Results(None, _moved(implementation["backward"](dy, context, mode=MODES[problem.operation]), FIRST))
+
+    def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
+        def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> tuple[Any, Any]:
+            y = calls.pool2d(
+                POOL_OF_MODE[mode], A_prev, _size(hparameters), stride=hparameters["stride"], layout=LAYOUT
+            )
+            return y, Cache((A_prev, hparameters))
+
+        def backward(dA: Any, cache: Any, mode: str = "max") -> Any:
+            x, sizes = self.unpacked(cache, calls)
+            return calls.pool2d_backward(POOL_OF_MODE[mode], dA, x, _size(sizes), stride=sizes["stride"], layout=LAYOUT)
+
+        return {"forward": forward, "backward": backward}
+
+
+CONV, POOL = Conv(), Pool()

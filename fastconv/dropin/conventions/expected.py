@@ -1,0 +1,104 @@
+"""What should come out of a problem: by the naive backend, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.dropin.conventions.problem import Problem
+from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
+from fastconv.functional.columns import col2im, im2col
+from fastconv.functional.conv import conv2d, conv2d_backward
+from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
+from fastconv.testing.closeness import magnitude
+from fastconv.validation.arrays import Array
+
+__all__ = ["ARRAYS", "Results", "expected", "rounding"]
+
+ARRAYS = ("y", "dx", "dweight", "dbias")
+
+
+class Results(NamedTuple):
+    """Output and gradients, as (N, C, H, W); None for what there is not.
+
+    Attributes
+    ----------
+    y : ndarray or None
+        Output.
+    dx, dweight, dbias : ndarray or None
+        Gradients of the input, the filters and the bias.
+    """
+
+    y: Any = None
+    dx: Any = None
+    dweight: Any = None
+    dbias: Any = None
+
+
+@lru_cache(maxsize=1024)
+def expected(problem: Problem, backend: str = "naive") -> Results:
+    """Return output and gradients of a problem, by the loops of the naive backend in float64.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its arrays are read as float64.
+    backend : {"naive", "numpy"}
+        Who computes; the loops would take minutes for more than a few thousand outputs.
+
+    Returns
+    -------
+    Results
+        Without gradients where the problem has no `dy`.
+
+    Examples
+    --------
+    >>> from fastconv.dropin.conventions.problem import draw
+    >>> expected(draw("max_pool2d", size=(5, 7), kernel=(2, 3))).y.shape
+    (2, 3, 4, 5)
+    """
+
+    def exactly(operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return operation(*arguments, **options, backend=backend)
+
+    return _results(problem, exactly, backend)
+
+
+@lru_cache(maxsize=1024)
+def rounding(problem: Problem, backend: str = "naive") -> Results:
+    """Return what the rounding errors of every result are proportional to (see `fastconv.testing.magnitude`)."""
+    return _results(problem, magnitude, backend)._replace(**({"y": 0.0} if problem.operation == "max_pool2d" else {}))
+
+
+def _results(problem: Problem, run: Callable[..., Any], backend: str) -> Results:
+    x = problem.x.astype(np.float64)
+    dy, weight, bias = (
+        None if array is None else array.astype(np.float64) for array in (problem.dy, problem.weight, problem.bias)
+    )
+    windows: dict[str, Any] = problem.options
+    if problem.operation == "conv2d":
+        y = run(conv2d, x, weight, bias, **windows)
+        return Results(y) if dy is None else Results(y, *run(conv2d_backward, dy, x, weight, **windows))
+    return _pooled(problem, run, backend, x, dy, windows)
+
+
+def _pooled(
+    problem: Problem,
+    run: Callable[..., Any],
+    backend: str,
+    x: Array,
+    dy: Array | None,
+    windows: dict[str, Any],
+) -> Results:
+    kernel, shape = problem.kernel, x.shape
+    if problem.operation == "max_pool2d":
+        y, indices = max_pool2d(x, kernel, **windows, return_indices=True, backend=backend)
+        return Results(y, None if dy is None else run(max_pool2d_backward, dy, indices, shape))
+    if problem.operation == "avg_pool2d":
+        y = run(avg_pool2d, x, kernel, **windows)
+        return Results(y, None if dy is None else run(avg_pool2d_backward, dy, shape, kernel, **windows))
+    y = run(im2col, x, kernel, **windows)
+    return Results(y, None if dy is None else run(col2im, dy, shape[2:], kernel, **windows))

@@ -1,0 +1,264 @@
+"""One implementation on one problem: what comes out, and whether it is right."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+
+from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.conventions.expected import Results, expected, rounding
+from fastconv.dropin.conventions.problem import Problem
+from fastconv.testing.closeness import tolerance
+from fastconv.validation.arrays import Array
+
+__all__ = ["CANNOT", "OK", "RAISED", "WRONG", "Run", "Verdict", "compared", "judge", "judged", "run", "worst"]
+
+OK, WRONG, RAISED, CANNOT = "ok", "wrong", "raised", "cannot be expressed"
+_FASTCONV = Path(__file__).parents[2]
+_SEVERITY = (WRONG, RAISED, CANNOT, OK)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one function does on one problem.
+
+    Parameters
+    ----------
+    kind : {"ok", "wrong", "raised", "cannot be expressed"}
+        The verdict.
+    text : str
+        Words for what is not ok: "dx differs by up to 3", "ValueError: … (layers.py, line 12)".
+    array : str
+        The array that is wrong: y, dx, dweight or dbias.
+    difference : float
+        The largest difference; infinite where shape or kind differ.
+    got, expected : ndarray or None
+        The array that is wrong, and the right one.
+    """
+
+    kind: str
+    text: str = ""
+    array: str = ""
+    difference: float = 0.0
+    got: Any = None
+    expected: Any = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out of one forward and backward pass.
+
+    Parameters
+    ----------
+    results : Results
+        As they came, not yet compared: anything may be among them.
+    errors : mapping of str to str
+        By role, what was raised.
+    modified : tuple of (str, str)
+        Roles, and the inputs that they wrote to.
+    """
+
+    results: Results
+    errors: Mapping[str, str]
+    modified: tuple[tuple[str, str], ...] = ()
+
+
+class _Watched(Problem):
+    """A problem that remembers what it has handed out."""
+
+    def stored(self, array: Array) -> Array:
+        copy = super().stored(array)
+        self.__dict__.setdefault("handed", []).append((copy, array))
+        return copy
+
+    def modified(self, role: str) -> set[tuple[str, str]]:
+        """The role with every input that has been written to by now; a second look sees what is new alone."""
+        names = {id(getattr(self, name)): name for name in ("x", "dy", "weight", "bias")}
+        handed: list[tuple[Array, Array]] = self.__dict__.get("handed", [])
+        changed = [pair for pair in handed if not np.array_equal(*pair)]
+        self.__dict__["handed"] = [pair for pair in handed if all(pair is not other for other in changed)]
+        return {(role, names.get(id(array), "input")) for _, array in changed}
+
+
+def run(implementation: Implementation, problem: Problem, *, backward: bool = True) -> Run:
+    """Run forward and backward once, whatever happens.
+
+    Parameters
+    ----------
+    implementation : Implementation
+        What to call.
+    problem : Problem
+        One that it can express.
+    backward : bool
+        Run the backward pass too, where there is one and the problem has a `dy`.
+
+    Returns
+    -------
+    Run
+        Exceptions of theirs are in `errors`, not raised (but KeyboardInterrupt and SystemExit are).
+    """
+    convention = implementation.convention
+    watched = _Watched(**vars(problem))
+    first = convention.first
+    try:
+        y, context = convention.forward(implementation, watched)
+    except Exception as error:  # noqa: BLE001 - theirs: whatever it is, it is reported
+        said = _said(error)
+        return Run(Results(), dict.fromkeys(implementation.targets, said), tuple(watched.modified(first)))
+    modified = watched.modified(first)
+    results: dict[str, Any] = {"y": y if first in implementation else None}
+    errors: dict[str, str] = {}
+    if backward and problem.dy is not None:
+        for role in implementation.targets:
+            if role != first:
+                try:
+                    gradients = convention.backward(implementation, watched, context, role)
+                    results.update({name: getattr(gradients, name) for name in convention.gives[role]})
+                except Exception as error:  # noqa: BLE001 - as above
+                    errors[role] = _said(error)
+                modified |= watched.modified(role)
+    return Run(Results(**results), errors, tuple(sorted(modified)))
+
+
+def _said(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    files = ((frame, Path(frame.filename)) for frame in frames)
+    theirs = [frame for frame, file in files if _FASTCONV not in file.parents and "site-packages" not in file.parts]
+    place = f" ({theirs[-1].name}, line {theirs[-1].lineno})" if theirs else ""
+    return f"{type(error).__name__}: {shorten(str(error), 200, placeholder=' …')}{place}"
+
+
+def judge(implementation: Implementation, problem: Problem, also: str = "") -> dict[str, Verdict]:
+    """Judge every function of an implementation on a problem.
+
+    Parameters
+    ----------
+    implementation : Implementation
+        What to judge.
+    problem : Problem
+        The problem; the part of it that the implementation takes is used (`Convention.adapted`).
+    also : {"", "dtype", "unmodified", "repeat"}
+        What is looked at besides the numbers, see `Case`.
+
+    Returns
+    -------
+    dict of str to Verdict
+        By role.
+    """
+    convention = implementation.convention
+    reason = convention.cannot_express(implementation, problem)
+    if reason is not None:
+        return dict.fromkeys(implementation.targets, Verdict(CANNOT, reason))
+    problem = convention.adapted(implementation, problem)
+    first = run(implementation, problem)
+    runs = [first, run(implementation, problem)] if also == "repeat" else [first]
+    return judged(implementation, problem, runs, also)
+
+
+def judged(implementation: Implementation, problem: Problem, runs: Sequence[Run], also: str = "") -> dict[str, Verdict]:
+    """Judge what came out of one or two runs, without running anything.
+
+    Parameters
+    ----------
+    implementation : Implementation
+        Whose runs they are; its functions are not called.
+    problem : Problem
+        What was run: the part that the implementation takes.
+    runs : sequence of Run
+        The first, and where `also` is "repeat" the second.
+    also : {"", "dtype", "unmodified", "repeat"}
+        See `judge`.
+
+    Returns
+    -------
+    dict of str to Verdict
+        By role.
+    """
+    verdicts = {}
+    for role in implementation.targets:
+        found = [_of_role(each, implementation, problem, role, also) for each in runs]
+        verdicts[role] = found[0] if found[0].kind != OK else found[-1]
+        if len(found) > 1 and found[0].kind == OK != found[1].kind:
+            verdicts[role] = replace(found[1], text=f"a second call is not like the first: {found[1].text}")
+    return verdicts
+
+
+def _of_role(found: Run, implementation: Implementation, problem: Problem, role: str, also: str) -> Verdict:
+    convention = implementation.convention
+    if role != convention.first and problem.dy is None:
+        return Verdict(CANNOT, "there is no gradient in this case")
+    if role in found.errors:
+        return Verdict(RAISED, found.errors[role])
+    for name in convention.arrays(implementation, role):
+        verdict = compared(name, getattr(found.results, name), problem, dtype=also == "dtype")
+        if verdict.kind != OK:
+            return verdict
+    changed = [name for by, name in found.modified if by == role]
+    if also == "unmodified" and changed:
+        return Verdict(WRONG, f"its input {' and '.join(changed)} is modified in place", changed[0], float("inf"))
+    return Verdict(OK)
+
+
+def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> Verdict:
+    """Compare one array with what should have come out.
+
+    Parameters
+    ----------
+    name : {"y", "dx", "dweight", "dbias"}
+        Which.
+    got : object
+        What came out.
+    problem : Problem
+        The problem.
+    dtype : bool
+        Demand the dtype of the problem too.
+
+    Returns
+    -------
+    Verdict
+        Ok within the rounding error of the coarser of both dtypes, see `fastconv.testing.tolerance`.
+    """
+    desired = getattr(expected(problem), name)
+    far = float("inf")
+    if not isinstance(got, (np.ndarray, np.generic, float, int)):
+        return Verdict(WRONG, f"{name} is no array but {_kind(got)}", name, far, None, desired)
+    actual = np.asarray(got)
+    if actual.dtype.kind not in "fiub":
+        return Verdict(WRONG, f"{name} is of dtype {actual.dtype}", name, far, actual, desired)
+    if actual.shape != desired.shape:
+        text = f"{name} has shape {actual.shape} instead of {desired.shape}"
+        return Verdict(WRONG, text, name, far, actual, desired)
+    verdict = _differing(name, actual, desired, problem)
+    if verdict.kind == OK and dtype and actual.dtype != problem.x.dtype:
+        return Verdict(WRONG, f"{name} is {actual.dtype} for {problem.x.dtype} input", name, 0.0, actual, desired)
+    return verdict
+
+
+def _kind(got: Any) -> str:
+    return "None" if got is None else f"a {type(got).__name__}"
+
+
+def _differing(name: str, actual: Array, desired: Array, problem: Problem) -> Verdict:
+    floats = [dtype for dtype in (actual.dtype, problem.x.dtype) if dtype.kind == "f"]
+    coarsest = max(floats or [np.dtype(np.float64)], key=lambda dtype: float(np.finfo(dtype).eps))
+    allowed = tolerance(coarsest, getattr(rounding(problem), name))
+    with np.errstate(invalid="ignore"):
+        error = np.abs(actual.astype(np.float64) - desired)
+    wrong = ~(error <= allowed)  # NaN is wrong
+    if not wrong.any():
+        return Verdict(OK)
+    largest = float(np.nan_to_num(error[wrong], nan=np.inf).max())
+    words = "NaN" if np.isnan(actual).any() else f"by up to {largest:.3g}"
+    text = f"{name} is NaN in places" if words == "NaN" else f"{name} differs {words}"
+    return Verdict(WRONG, text, name, largest, actual, desired)
+
+
+def worst(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Return the gravest of several verdicts: wrong, then raised, then cannot be expressed, then ok."""
+    return min(verdicts.values(), key=lambda verdict: _SEVERITY.index(verdict.kind))

@@ -1,0 +1,358 @@
+"""Adaptive average and max pooling: a given number of windows share out the input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, overload
+
+from fastconv.backends.geometry import AdaptiveGeometry
+from fastconv.functional.call import CallOptions, PlanesCall
+from fastconv.validation.arrays import Array
+from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
+from fastconv.validation.sizes import check_flag
+from fastconv.validation.types import ArrayLike, OutputSize, ShapeLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = [
+    "adaptive_avg",
+    "adaptive_avg_backward",
+    "adaptive_max",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool1d_backward",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "adaptive_avg_pool3d",
+    "adaptive_avg_pool3d_backward",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+]
+
+
+def adaptive_avg_pool2d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
+    """Mean of windows that share a plane out among a given number of positions.
+
+    ``(N, C, H, W) -> (N, C, OH, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
+        Input, of any strides.
+    output_size : int, None, or sequence of two of them
+        Number of windows per axis (height first), more than there are cells included; None keeps the size of the input.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of `x` and of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError
+        If sizes or shapes do not fit together; the message names the rule and the shapes.
+    TypeError
+        If an argument has a type or dtype that is not taken.
+
+    See Also
+    --------
+    adaptive_avg_pool2d_backward : The gradient.
+    adaptive_avg_pool1d, adaptive_avg_pool3d : The same with one and three spatial axes.
+
+    Notes
+    -----
+    Along an axis of H cells, window i of OH covers the cells from ``floor(i * H / OH)`` up to
+    ``ceil((i + 1) * H / OH)``, as in PyTorch. Where OH does not divide H, neighbouring windows overlap and differ in
+    size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([[[[1.0, 5, 3], [3, 7, 9]]]])
+    >>> fc.adaptive_avg_pool2d(x, (1, 2))[0, 0]
+    array([[4., 6.]])
+    """
+    return adaptive_avg(PlanesCall("adaptive_avg_pool2d", 2, layout, backend), x, output_size)
+
+
+def adaptive_avg_pool2d_backward(
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
+) -> Array:
+    """Gradient of `adaptive_avg_pool2d` with respect to its input; the size of its output is that of `dy`.
+
+    ``(N, C, OH, OW) -> (N, C, H, W)``
+
+    Parameters
+    ----------
+    dy : array_like, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
+        Gradient of the loss with respect to the output of `adaptive_avg_pool2d`.
+    input_shape : sequence of four ints
+        Shape of the input of the forward call, in `layout`.
+    layout, backend
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray of shape `input_shape`
+        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes do not fit together, or an argument has a type that is not taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.adaptive_avg_pool2d_backward([[[[2.0, 4.0]]]], (1, 1, 1, 3))[0, 0]
+    array([[1., 3., 2.]])
+    """
+    return adaptive_avg_backward(PlanesCall("adaptive_avg_pool2d_backward", 2, layout, backend), dy, input_shape)
+
+
+def adaptive_avg_pool1d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
+    """Mean of windows that share a sequence out among a given number of positions.
+
+    ``(N, C, W) -> (N, C, OW)``
+
+    Arguments as for `adaptive_avg_pool2d`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.adaptive_avg_pool1d([[[1.0, 5, 3, 4, 8]]], 3)
+    array([[[3., 4., 6.]]])
+    """
+    return adaptive_avg(PlanesCall("adaptive_avg_pool1d", 1, layout, backend), x, output_size)
+
+
+def adaptive_avg_pool1d_backward(
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
+) -> Array:
+    """Gradient of `adaptive_avg_pool1d` with respect to its input; the size of its output is that of `dy`.
+
+    ``(N, C, OW) -> (N, C, W)``
+
+    Arguments as for `adaptive_avg_pool2d_backward`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.adaptive_avg_pool1d_backward([[[2.0, 4.0]]], (1, 1, 3))
+    array([[[1., 3., 2.]]])
+    """
+    return adaptive_avg_backward(PlanesCall("adaptive_avg_pool1d_backward", 1, layout, backend), dy, input_shape)
+
+
+def adaptive_avg_pool3d(
+    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
+    """Mean of windows that share a volume out among a given number of positions.
+
+    ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
+
+    Arguments as for `adaptive_avg_pool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.arange(12.0).reshape(1, 1, 2, 2, 3)
+    >>> fc.adaptive_avg_pool3d(x, (None, 1, 1))[0, 0]
+    array([[[2.5]],
+           [[8.5]]])
+    """
+    return adaptive_avg(PlanesCall("adaptive_avg_pool3d", 3, layout, backend), x, output_size)
+
+
+def adaptive_avg_pool3d_backward(
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
+) -> Array:
+    """Gradient of `adaptive_avg_pool3d` with respect to its input; the size of its output is that of `dy`.
+
+    ``(N, C, OD, OH, OW) -> (N, C, D, H, W)``
+
+    Arguments as for `adaptive_avg_pool2d_backward`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.adaptive_avg_pool3d_backward([[[[[6.0]]]]], (1, 1, 1, 2, 3))[0, 0, 0]
+    array([[1., 1., 1.],
+           [1., 1., 1.]])
+    """
+    return adaptive_avg_backward(PlanesCall("adaptive_avg_pool3d_backward", 3, layout, backend), dy, input_shape)
+
+
+@overload
+def adaptive_max_pool2d(
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
+) -> Array: ...
+@overload
+def adaptive_max_pool2d(
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
+) -> tuple[Array, Array]: ...
+def adaptive_max_pool2d(
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCHW",
+    backend: str | None = None,
+) -> Array | tuple[Array, Array]:
+    """Largest element of windows that share a plane out among a given number of positions.
+
+    ``(N, C, H, W) -> (N, C, OH, OW)``
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
+        Input, of any strides.
+    output_size : int, None, or sequence of two of them
+        Number of windows per axis, as in `adaptive_avg_pool2d`, which has the rule for the windows.
+    return_indices : bool
+        Return ``(y, indices)`` instead of ``y``.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of `x` and of the result.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
+
+    Returns
+    -------
+    y : ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
+        Its dtype is that of `x`, or float64 if that is an integer type.
+    indices : ndarray of int64, shaped like `y`
+        Only with ``return_indices=True``: position of each maximum in its flattened input plane, as in `max_pool2d`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If sizes or shapes do not fit together, or an argument has a type that is not taken.
+
+    See Also
+    --------
+    max_pool2d_backward : The gradient, from the indices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.array([[[[1.0, 5, 3], [3, 7, 9]]]])
+    >>> y, indices = fc.adaptive_max_pool2d(x, (1, 2), return_indices=True)
+    >>> y[0, 0], indices[0, 0]
+    (array([[7., 9.]]), array([[4, 5]]))
+    """
+    return adaptive_max(PlanesCall("adaptive_max_pool2d", 2, layout, backend), x, output_size, return_indices)
+
+
+@overload
+def adaptive_max_pool1d(
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
+) -> Array: ...
+@overload
+def adaptive_max_pool1d(
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
+) -> tuple[Array, Array]: ...
+def adaptive_max_pool1d(
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCW",
+    backend: str | None = None,
+) -> Array | tuple[Array, Array]:
+    """Largest element of windows that share a sequence out among a given number of positions.
+
+    ``(N, C, W) -> (N, C, OW)``
+
+    Arguments as for `adaptive_max_pool2d`, with one axis; `layout` is "NCW" or "NWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> fc.adaptive_max_pool1d([[[1.0, 5, 3, 4, 8]]], 3)
+    array([[[5., 5., 8.]]])
+    """
+    return adaptive_max(PlanesCall("adaptive_max_pool1d", 1, layout, backend), x, output_size, return_indices)
+
+
+@overload
+def adaptive_max_pool3d(
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = ..., **options: Unpack[CallOptions]
+) -> Array: ...
+@overload
+def adaptive_max_pool3d(
+    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True], **options: Unpack[CallOptions]
+) -> tuple[Array, Array]: ...
+def adaptive_max_pool3d(
+    x: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: bool = False,
+    layout: str = "NCDHW",
+    backend: str | None = None,
+) -> Array | tuple[Array, Array]:
+    """Largest element of windows that share a volume out among a given number of positions.
+
+    ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
+
+    Arguments as for `adaptive_max_pool2d`, with three axes, depth first; `layout` is "NCDHW" or "NDHWC".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> x = np.arange(12.0).reshape(1, 1, 2, 2, 3)
+    >>> fc.adaptive_max_pool3d(x, (None, 1, 1))[0, 0]
+    array([[[ 5.]],
+           [[11.]]])
+    """
+    return adaptive_max(PlanesCall("adaptive_max_pool3d", 3, layout, backend), x, output_size, return_indices)
+
+
+def adaptive_avg(call: PlanesCall, x: ArrayLike, output_size: object) -> Array:
+    """Means of adaptive windows."""
+    (x,) = call.arrays(x=x).values()
+    return call.finish(call.backend().adaptive_avg_pool(call.view(x), _geometry(call, x, output_size)))
+
+
+def adaptive_avg_backward(
+    call: PlanesCall, dy: ArrayLike, input_shape: object, output_size: tuple[int, ...] | None = None
+) -> Array:
+    """Gradient of the means, whose number `dy` tells, unless it is given."""
+    (dy,) = call.arrays(dy=dy).values()
+    shape = call.input_shape(input_shape, dy)
+    out = call.shape(dy.shape)[2:] if output_size is None else output_size
+    call.expect_output(dy, (*shape[:2], *out))
+    geometry = adaptive_geometry(call.operation, shape, out, call.dtype.itemsize)
+    return call.finish(call.backend().adaptive_avg_pool_backward(call.view(dy), geometry))
+
+
+def adaptive_max(
+    call: PlanesCall, x: ArrayLike, output_size: object, return_indices: object
+) -> Array | tuple[Array, Array]:
+    """Maxima of adaptive windows, with their positions if asked for."""
+    (x,) = call.arrays(x=x).values()
+    with_indices = check_flag(call.operation, "return_indices", return_indices)
+    geometry = _geometry(call, x, output_size)
+    return call.finish_maxima(call.backend().adaptive_max_pool(call.view(x), geometry, with_indices))
+
+
+def _geometry(call: PlanesCall, x: Array, output_size: object) -> AdaptiveGeometry:
+    shape = call.shape(x.shape)
+    out = check_adaptive_size(call.operation, output_size, shape[2:])
+    return adaptive_geometry(call.operation, shape, out, call.dtype.itemsize)

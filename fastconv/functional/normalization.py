@@ -1,0 +1,212 @@
+"""What batch, instance, group and layer normalisation share.
+
+All are built from four passes of a backend: mean and variance of channels, an elementwise pass, the sums that its
+gradient needs, and the elementwise pass backward. The factors in between are one number per channel, or fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.functional.call import ConvGradients, PlanesCall
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
+from fastconv.validation.sizes import check_integer, check_needs, check_number
+
+__all__ = ["NormCall", "Statistics", "check_pair", "inverse_deviation", "merged"]
+
+Statistics = tuple[Array, Array]
+
+
+def check_pair(operation: str, value: object, shape: tuple[int, ...], letters: str) -> Statistics:
+    """Return the mean and the variance that a user passed."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise InvalidTypeError(f"{operation}: statistics must be a pair (mean, variance), but got {value!r}.")
+    pair = []
+    for name, one in zip(("the mean", "the variance"), value):
+        array = check_array(operation, name, one)
+        check_shape(operation, name, array.shape, shape, letters)
+        pair.append(array)
+    return pair[0], pair[1]
+
+
+def inverse_deviation(operation: str, variance: Array, eps: object) -> Array:
+    """1 / sqrt(variance + eps), in the dtype of the variance."""
+    amount = check_number(operation, "eps", eps, least=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse: Array = 1 / np.sqrt(variance + variance.dtype.type(amount))
+    return inverse
+
+
+def merged(mean: Array, variance: Array) -> Statistics:
+    """Mean and variance over the last axis, of parts of equal size."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        center = mean.mean(axis=-1, dtype=np.float64, keepdims=True)
+        spread = (variance + np.square(mean - center)).mean(axis=-1)
+    return center[..., 0].astype(mean.dtype), spread.astype(mean.dtype)
+
+
+class NormCall(PlanesCall):
+    """One call of a normalisation of (N, C, ...): rows without spatial axes have one of one cell here."""
+
+    def __init__(
+        self,
+        operation: str,
+        x: object,
+        layout: object,
+        backend: str | None,
+        *,
+        spatial: bool = False,
+        dy: object = None,
+        weight: object = None,
+        bias: object = None,
+    ) -> None:
+        array = check_array(operation, "x", x)
+        self.has_planes = array.ndim != 2 or spatial
+        if self.has_planes:
+            rank = _checked_rank(operation, array.shape, spatial)
+            super().__init__(operation, rank, LAYOUTS[rank][0] if layout is None else layout, backend)
+        else:
+            _check_rows(operation, array.shape, layout)
+            super().__init__(operation, 1, LAYOUTS[1][0], backend)
+        arrays = self.arrays({"dy": dy, "weight": weight, "bias": bias}, x=array)
+        if "dy" in arrays:
+            check_shape(operation, "dy", arrays["dy"].shape, array.shape, "the shape of x")
+        self.x = self.view(array)
+        self.dy = self.view(arrays["dy"]) if "dy" in arrays else self.x
+        for name in ("weight", "bias"):
+            if name in arrays:
+                check_shape(operation, name, arrays[name].shape, self.x.shape[1:2], "one value per channel")
+        self.weight, self.bias = (
+            self.computed(arrays[name]) if name in arrays else None for name in ("weight", "bias")
+        )
+
+    def check_planes(self, name: str, shape: tuple[int, ...]) -> None:
+        """See `PlanesCall.check_planes`; rows are checked already, and `dy` has the shape of `x`."""
+        if self.has_planes and name == "x":
+            super().check_planes(name, shape)
+
+    def view(self, array: Array) -> Array:
+        """(N, C, *spatial) view of an array, in the dtype in which the result is computed."""
+        return super().view(array if self.has_planes else array[:, :, None])
+
+    def finish(self, y: Array) -> Array:
+        """Give a result its dtype, its layout and its rank."""
+        return super().finish(y) if self.has_planes else super().finish(y)[:, :, 0]
+
+    def groups(self, num_groups: object) -> int:
+        """Return the number of groups, which divides the channels."""
+        number, channels = check_integer(self.operation, "num_groups", num_groups, 1), self.x.shape[1]
+        if channels % number:
+            raise InvalidValueError(
+                f"{self.operation}: num_groups must divide the channels of x, but got {number} with {channels} "
+                f"channels."
+            )
+        return number
+
+    def moments(self, *, per_image: bool) -> Statistics:
+        """Mean and variance, (1, C) or (N, C); NaN where there is no image."""
+        if len(self.x) == 0:
+            nothing = np.full((0 if per_image else 1, self.x.shape[1]), np.nan, self.x.dtype)
+            return nothing, nothing
+        return self.backend().moments(self.x, per_image)
+
+    def group_moments(self, groups: int) -> Statistics:
+        """Mean and variance, (N, groups)."""
+        batch = len(self.x)
+        if batch == 0:
+            nothing = np.empty((0, groups), self.x.dtype)
+            return nothing, nothing
+        mean, variance = self.moments(per_image=True)
+        return merged(mean.reshape(batch, groups, -1), variance.reshape(batch, groups, -1))
+
+    def pair(self, statistics: object, *, per_image: bool) -> Statistics:
+        """Return what a user passed as (1, C) or (N, C), or the moments."""
+        if statistics is None:
+            return self.moments(per_image=per_image)
+        shape = self.x.shape[:2] if per_image else self.x.shape[1:2]
+        return self._given(statistics, shape, "one value per channel" + " of every image" * per_image)
+
+    def group_pair(self, statistics: object, groups: int) -> Statistics:
+        """Return what a user passed as (N, groups), or the moments."""
+        if statistics is None:
+            return self.group_moments(groups)
+        return self._given(statistics, (len(self.x), groups), "one value per group of every image")
+
+    def _given(self, statistics: object, shape: tuple[int, ...], letters: str) -> Statistics:
+        mean, variance = check_pair(self.operation, statistics, shape, letters)
+        mean, variance = (self.computed(array).reshape(-1, shape[-1]) for array in (mean, variance))
+        return mean, variance
+
+    def normalized(self, pair: Statistics, eps: object) -> Array:
+        """The result of a forward call."""
+        mean, inverse = pair[0], inverse_deviation(self.operation, pair[1], eps)
+        if len(self.x) == 0:
+            return self.finish(np.empty_like(self.x))
+        mean, inverse = (self._of_channels(table) for table in (mean, inverse))
+        scale = inverse if self.weight is None else inverse * self.weight
+        shift = np.zeros((1, mean.shape[1]), mean.dtype) if self.bias is None else self.bias[None]
+        return self.finish(self.backend().normalize(self.x, mean, scale, shift))
+
+    def _of_channels(self, table: Array) -> Array:
+        """(rows, groups) -> (rows, C)."""
+        size = self.x.shape[1] // table.shape[1]
+        return table if size == 1 else np.repeat(table, size, axis=1)
+
+    def gradients(
+        self, pair: Statistics, eps: object, needs: Iterable[str], *, constant: bool = False
+    ) -> ConvGradients:
+        """Gradients of a forward call; `constant` says that the statistics do not depend on x."""
+        wanted = check_needs(self.operation, needs)
+        inverse = inverse_deviation(self.operation, pair[1], eps)
+        channels = self.x.shape[1]
+        if len(self.x) == 0:
+            nothing = np.zeros(channels, self.x.dtype)
+            return self.finish_gradients(wanted, np.empty_like(self.x), nothing, nothing)
+        mean, spread = self._of_channels(pair[0]), self._of_channels(inverse)
+        scale = spread if self.weight is None else spread * self.weight
+        dx = dweight = dbias = None
+        sums: Statistics | None = None
+        if not constant or wanted - {"x"}:
+            sums = first, second = self.backend().normalize_sums(self.dy, self.x, mean)
+            with np.errstate(invalid="ignore", over="ignore"):
+                dweight = np.add.reduce(second * spread, axis=0, dtype=np.float64).astype(self.x.dtype)
+                dbias = np.add.reduce(first, axis=0, dtype=np.float64).astype(self.x.dtype)
+        if "x" in wanted and sums is not None and not constant:
+            dx = self.backend().normalize_backward(self.dy, self.x, mean, scale, *self._flow(*sums, inverse))
+        elif "x" in wanted:
+            zeros = np.zeros((1, channels), self.x.dtype)
+            dx = self.backend().normalize(self.dy, zeros, scale, zeros)
+        return self.finish_gradients(wanted, dx, dweight, dbias)
+
+    def _flow(self, first: Array, second: Array, inverse: Array) -> Statistics:
+        """What the statistics add to dx, as factors of ``x - mean`` and of 1: their gradients over their numbers."""
+        rows, groups = inverse.shape
+        with np.errstate(invalid="ignore", over="ignore"):
+            totals = [
+                (table if self.weight is None else table * self.weight).reshape(rows, groups, -1).sum(axis=2)
+                for table in (first, second)
+            ]
+            count = prod(self.x.shape) // (rows * groups)
+            slope, shift = -totals[1] * inverse**3 / count, -totals[0] * inverse / count
+        return self._of_channels(slope), self._of_channels(shift)
+
+
+def _checked_rank(operation: str, shape: tuple[int, ...], spatial: bool) -> int:
+    """Number of spatial axes of x, of which it must have some if `spatial`."""
+    rank = len(shape) - 2
+    if rank not in LAYOUTS:
+        axes = "3, 4 or 5 axes (N, C, *spatial)" if spatial else "2 to 5 axes, (N, C) or (N, C, *spatial)"
+        raise InvalidValueError(f"{operation}: x must have {axes}, but got {len(shape)} (shape {shape}).")
+    return rank
+
+
+def _check_rows(operation: str, shape: tuple[int, ...], layout: object) -> None:
+    """Refuse an x without spatial axes that has no channels, or a layout for it."""
+    if layout not in (None, "NC"):
+        raise InvalidValueError(f"{operation}: layout must be 'NC' for an x without spatial axes, but got {layout!r}.")
+    if shape[1] == 0:
+        raise InvalidValueError(f"{operation}: axis C of x must not be empty, but got shape {shape}.")

@@ -1,0 +1,183 @@
+"""The sigmoid, the hyperbolic tangent, and the sigmoid linear unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.functional.elementwise import forward, gradient
+from fastconv.validation.arrays import Array
+from fastconv.validation.types import ArrayLike
+
+__all__ = ["sigmoid", "sigmoid_backward", "into_sigmoid", "tanh", "tanh_backward", "silu", "silu_backward"]
+
+
+def sigmoid(x: ArrayLike) -> Array:
+    """Compute ``1 / (1 + exp(-x))``.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        Numbers from 0 to 1.
+
+    Examples
+    --------
+    >>> sigmoid([-800.0, 0.0, 800.0])
+    array([0. , 0.5, 1. ])
+    """
+    return forward("sigmoid", into_sigmoid, x)
+
+
+def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
+    """Gradient of `sigmoid`, from its output: ``dy * y * (1 - y)``.
+
+    Parameters
+    ----------
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> sigmoid_backward([4.0], [0.5])
+    array([1.])
+    """
+    return gradient("sigmoid_backward", _sigmoid_backward, dy, y, "y")
+
+
+def into_sigmoid(x: Array, y: Array) -> None:
+    """Store sigmoid(x) in `y`, which may be x."""
+    np.negative(x, out=y)
+    np.exp(y, out=y)  # infinity for a very negative x, and its reciprocal 0: the right limit
+    np.add(y, 1, out=y)
+    np.reciprocal(y, out=y)
+
+
+def _sigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
+    np.subtract(1, y, out=dx)
+    np.multiply(dx, y, out=dx)
+    np.multiply(dx, dy, out=dx)
+
+
+def tanh(x: ArrayLike) -> Array:
+    """Compute the hyperbolic tangent.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        Numbers from -1 to 1.
+
+    Examples
+    --------
+    >>> tanh([-800.0, 0.0, 0.5])
+    array([-1.        ,  0.        ,  0.46211716])
+    """
+    return forward("tanh", _tanh, x)
+
+
+def tanh_backward(dy: ArrayLike, y: ArrayLike) -> Array:
+    """Gradient of `tanh`, from its output: ``dy * (1 - y²)``.
+
+    Parameters
+    ----------
+    dy, y : array_like of one shape
+        Gradient of the loss with respect to the output, and the output.
+
+    Returns
+    -------
+    ndarray, shaped like y
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> tanh_backward([4.0], [0.5])
+    array([3.])
+    """
+    return gradient("tanh_backward", _tanh_backward, dy, y, "y")
+
+
+def _tanh(x: Array, y: Array) -> None:
+    np.tanh(x, out=y)
+
+
+def _tanh_backward(dy: Array, y: Array, dx: Array) -> None:
+    np.square(y, out=dx)
+    np.subtract(1, dx, out=dx)
+    np.multiply(dx, dy, out=dx)
+
+
+def silu(x: ArrayLike) -> Array:
+    """Compute ``x * sigmoid(x)``, also called swish.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The output; NaN at minus infinity, where it is ``-inf * 0``.
+
+    Notes
+    -----
+    Hendrycks and Gimpel (2016), "Gaussian Error Linear Units (GELUs)", section 2; Ramachandran, Zoph and Le (2017),
+    "Searching for Activation Functions".
+
+    Examples
+    --------
+    >>> silu([-800.0, 0.0, 1.0])
+    array([-0.        ,  0.        ,  0.73105858])
+    """
+    return forward("silu", _silu, x)
+
+
+def silu_backward(dy: ArrayLike, x: ArrayLike) -> Array:
+    """Gradient of `silu`, from its input: ``dy * s * (1 + x * (1 - s))`` with ``s = sigmoid(x)``.
+
+    Parameters
+    ----------
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> silu_backward([2.0], [0.0])
+    array([1.])
+    """
+    return gradient("silu_backward", _silu_backward, dy, x, "x")
+
+
+def _silu(x: Array, y: Array) -> None:
+    np.negative(x, out=y)
+    np.exp(y, out=y)
+    np.add(y, 1, out=y)
+    np.divide(x, y, out=y)
+
+
+def _silu_backward(dy: Array, x: Array, dx: Array) -> None:
+    s = np.empty_like(dx)
+    into_sigmoid(x, s)
+    np.subtract(1, s, out=dx)
+    np.multiply(dx, x, out=dx)
+    np.add(dx, 1, out=dx)
+    np.multiply(dx, s, out=dx)
+    np.multiply(dx, dy, out=dx)

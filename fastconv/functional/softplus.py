@@ -1,0 +1,160 @@
+"""Softplus and softsign."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from fastconv.errors import InvalidValueError
+from fastconv.functional.elementwise import forward, gradient, select
+from fastconv.functional.sigmoid import into_sigmoid
+from fastconv.validation.arrays import Array
+from fastconv.validation.sizes import check_number
+from fastconv.validation.types import ArrayLike
+
+__all__ = ["softplus", "softplus_backward", "softsign", "softsign_backward"]
+
+
+def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """Compute ``log(1 + exp(beta * x)) / beta``, a smooth ReLU.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+    beta : float
+        How sharp the bend is; not 0.
+    threshold : float
+        Where ``beta * x`` is larger, the result is `x`.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The output.
+
+    Raises
+    ------
+    ValueError
+        If `beta` is 0, or either is not finite.
+
+    Notes
+    -----
+    Dugas, Bengio, Bélisle, Nadeau and Garcia (2001), "Incorporating Second-Order Functional Knowledge for Better Option
+    Pricing", section 2.
+
+    Examples
+    --------
+    >>> softplus([-800.0, 0.0, 800.0])
+    array([0.00000000e+00, 6.93147181e-01, 8.00000000e+02])
+    """
+    beta, threshold = _softplus_options("softplus", beta, threshold)
+    return forward("softplus", partial(_softplus, beta, threshold), x)
+
+
+def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """Gradient of `softplus`, from its input: ``dy * sigmoid(beta * x)``.
+
+    Parameters
+    ----------
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
+    beta : float
+        As in the forward call.
+    threshold : float
+        As in the forward call.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> softplus_backward([1.0, 1.0], [0.0, 800.0])
+    array([0.5, 1. ])
+    """
+    beta, threshold = _softplus_options("softplus_backward", beta, threshold)
+    return gradient("softplus_backward", partial(_softplus_backward, beta, threshold), dy, x, "x")
+
+
+def _softplus_options(operation: str, beta: object, threshold: object) -> tuple[float, float]:
+    slope = check_number(operation, "beta", beta)
+    if slope == 0:
+        raise InvalidValueError(f"{operation}: beta must not be 0, but got {beta!r}.")
+    return slope, check_number(operation, "threshold", threshold)
+
+
+def _softplus(beta: float, threshold: float, x: Array, y: Array) -> None:
+    np.multiply(x, beta, out=y)
+    straight = y > threshold
+    np.exp(y, out=y)
+    np.log1p(y, out=y)
+    np.divide(y, beta, out=y)
+    select(straight, x, y)
+
+
+def _softplus_backward(beta: float, threshold: float, dy: Array, x: Array, dx: Array) -> None:
+    scaled = np.multiply(x, beta)
+    into_sigmoid(scaled, dx)
+    np.multiply(dx, dy, out=dx)
+    select(scaled > threshold, dy, dx)
+
+
+def softsign(x: ArrayLike) -> Array:
+    """Compute ``x / (1 + |x|)``.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of any shape.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        Numbers from -1 to 1; NaN at the infinities, where it is ``inf / inf``.
+
+    Notes
+    -----
+    Bergstra, Desjardins, Lamblin and Bengio (2009), "Quadratic Polynomials Learn Better Image Features", section 3.
+
+    Examples
+    --------
+    >>> softsign([-3.0, 0.0, 1.0])
+    array([-0.75,  0.  ,  0.5 ])
+    """
+    return forward("softsign", _softsign, x)
+
+
+def softsign_backward(dy: ArrayLike, x: ArrayLike) -> Array:
+    """Gradient of `softsign`, from its input: ``dy / (1 + |x|)²``.
+
+    Parameters
+    ----------
+    dy, x : array_like of one shape
+        Gradient of the loss with respect to the output, and the input.
+
+    Returns
+    -------
+    ndarray, shaped like x
+        The gradient with respect to the input.
+
+    Examples
+    --------
+    >>> softsign_backward([1.0, 1.0], [0.0, 1.0])
+    array([1.  , 0.25])
+    """
+    return gradient("softsign_backward", _softsign_backward, dy, x, "x")
+
+
+def _softsign(x: Array, y: Array) -> None:
+    np.abs(x, out=y)
+    np.add(y, 1, out=y)
+    np.divide(x, y, out=y)
+
+
+def _softsign_backward(dy: Array, x: Array, dx: Array) -> None:
+    np.abs(x, out=dx)
+    np.add(dx, 1, out=dx)
+    np.square(dx, out=dx)
+    np.divide(dy, dx, out=dx)

@@ -1,0 +1,84 @@
+"""Tables of strings, and reports made of them: as text and as Markdown. The command line draws the same in colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["Report", "Table", "aligned", "draw_table", "markdown_table"]
+
+
+class Table(NamedTuple):
+    """A table of strings; the first `left` columns are aligned to the left, the others to the right."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: int
+
+
+class Report(NamedTuple):
+    """What there is to say about a result.
+
+    Attributes
+    ----------
+    tables : tuple of Table
+        The numbers.
+    notes : tuple of str
+        What the columns mean, and where the numbers come from.
+    failures : tuple of str
+        What is wrong, one line each; nothing where all is well.
+    """
+
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return tables, notes and failures as text, with aligned columns and without colours."""
+        lines = (*self.notes, *self.failures)
+        blocks = [draw_table(table) for table in self.tables]
+        return "\n\n".join([*blocks, "\n".join(lines)] if lines else blocks)
+
+    def markdown(self) -> str:
+        """Return tables and notes as Markdown: without a title of its own, for a page to include."""
+        blocks = [markdown_table(table) for table in self.tables]
+        notes = [f"- {note}" for note in (*self.notes, *self.failures)]
+        return "\n\n".join([*blocks, "\n".join(notes)] if notes else blocks) + "\n"
+
+
+def draw_table(table: Table) -> str:
+    """Return a table as text, its columns aligned.
+
+    Examples
+    --------
+    >>> print(draw_table(Table("Sizes", ("layer", "bytes"), (("conv1", "640"), ("fc", "40")), left=1)))
+    Sizes
+    <BLANKLINE>
+    layer  bytes
+    -----  -----
+    conv1    640
+    fc        40
+    """
+    widths = _widths([table.headers, *table.rows])
+    rule = "  ".join("-" * width for width in widths)
+    head, *body = aligned([table.headers, *table.rows], table.left)
+    return "\n".join([table.title, "", head, rule, *body] if table.title else [head, rule, *body])
+
+
+def aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
+    """Return rows as lines, two spaces between their columns."""
+    widths = _widths(rows)
+    sides = [str.ljust if column < left else str.rjust for column in range(len(widths))]
+    return ["  ".join(side(cell, width) for side, cell, width in zip(sides, row, widths)).rstrip() for row in rows]
+
+
+def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows)]
+
+
+def markdown_table(table: Table) -> str:
+    """Return a table with its title in bold above it."""
+    sides = ("---",) * table.left + ("---:",) * (len(table.headers) - table.left)
+    lines = ["| " + " | ".join(line) + " |" for line in (table.headers, sides, *table.rows)]
+    return "\n".join([f"**{table.title}**", "", *lines] if table.title else lines)

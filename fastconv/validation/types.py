@@ -1,0 +1,26 @@
+"""What a user may pass, for editors and type checkers; at run time, the checks beside this file decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["ArrayLike", "OutputSize", "Padding", "Rng", "ShapeLike", "Size"]
+
+Size = SupportsIndex | Iterable[SupportsIndex]
+"""One integer for all spatial axes, or one for each."""
+
+Padding = str | SupportsIndex | Iterable[SupportsIndex | Iterable[SupportsIndex]]
+"""Cells on every side, cells or (before, after) for each spatial axis, or a name such as "same"."""
+
+OutputSize = SupportsIndex | None | Iterable[SupportsIndex | None]
+"""As `Size`, where None keeps the size of the input."""
+
+ShapeLike = Iterable[SupportsIndex]
+"""A whole shape, batch included."""
+
+Rng = np.random.Generator | int | None
+"""Where random numbers come from: a generator, a seed, or fresh entropy."""

@@ -1,0 +1,329 @@
+"""What LLVM makes of the tiles for other CPUs: registers of the full width, fused instructions, and no spill.
+
+Nothing is run: the tiles are compiled to assembly, and the innermost loop is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import pytest
+from programs import FULL
+from strategies import BACKENDS
+
+if "fast" not in BACKENDS:
+    pytest.skip("the fast backend needs Numba", allow_module_level=True)
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from fastconv.backends.fast.conv import tiling
+from fastconv.backends.fast.depthwise import tiles as pieces
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, emit_depthwise_tile
+from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS
+from fastconv.backends.fast.machine.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
+from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
+
+X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
+MODES = (PACKED, STRIDED, LANEWISE, ROWS)
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """A CPU that LLVM knows, from some version on, and the tiles that are made for it."""
+
+    name: str
+    triple: str
+    target: Target
+    since: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CPUS = (
+    Cpu("znver5", X86, AVX512, 20),
+    Cpu("znver4", X86, AVX512, 16),
+    Cpu("sapphirerapids", X86, AVX512),
+    Cpu("skylake-avx512", X86, AVX512),
+    Cpu("haswell", X86, AVX2),
+    Cpu("znver3", X86, AVX2),
+    Cpu("x86-64", X86, SSE2),
+    Cpu("neoverse-n1", ARM, NEON),
+    Cpu("apple-m1", ARM, NEON),
+)
+BY_NAME = {cpu.name: cpu for cpu in CPUS}
+cpus = pytest.mark.parametrize("cpu", CPUS, ids=str)
+
+
+def skip_unless_known(cpu: Cpu) -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        llvm.Target.from_triple(cpu.triple)
+    except RuntimeError as error:
+        pytest.skip(f"this LLVM cannot compile for {cpu.triple}: {error}")
+    if llvm.llvm_version_info[0] < cpu.since:
+        pytest.skip(f"LLVM {llvm.llvm_version_info[0]} does not know {cpu}, which came with {cpu.since}")
+
+
+def assembly(shape: Tile | DepthwiseTile, cpu: Cpu) -> str:
+    """Compile a micro-kernel alone."""
+    integer, takes_depthwise_tiles = ir.IntType(64), isinstance(shape, DepthwiseTile)
+    arguments = [integer] * (DEPTHWISE_TILE_ARGUMENTS if takes_depthwise_tiles else TILE_ARGUMENTS)
+    module = ir.Module()
+    module.triple = cpu.triple
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), "kernel")
+    builder = ir.IRBuilder(function.append_basic_block())
+    (emit_depthwise_tile if takes_depthwise_tiles else emit_tile)(builder, shape, list(function.args))
+    builder.ret_void()
+    compiled = llvm.parse_assembly(str(module))
+    compiled.verify()
+    machine = llvm.Target.from_triple(cpu.triple).create_target_machine(cpu=cpu.name, opt=3)
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(compiled, passes)
+    return str(machine.emit_assembly(compiled))
+
+
+# Reading assembly: basic blocks, the loops that they form, and the innermost one that multiplies.
+
+LABEL = re.compile(r"(\.LBB\w+):")
+BRANCH = re.compile(r"(j\w+|b(?:\.\w+)?|cbn?z|tbn?z)\s.*?(\.LBB\w+)")
+MULTIPLY = re.compile(r"v?f(?:n?m(?:add|sub|la|ls|ul))|v?mulp[sd]")
+VECTOR = re.compile(r"%(?:[xyz]mm|k)\d|\b[qdsv]\d")
+STACK = re.compile(r"\(%rsp|\[sp")
+
+Graph = dict[str, tuple[list[str], list[str]]]
+
+
+def graph_of(text: str) -> Graph:
+    """Instructions and followers of every basic block that is reached."""
+    blocks: Graph = {"start": ([], [])}
+    name, falls = "start", True
+    for line in text.splitlines():
+        label, instruction = LABEL.match(line), re.split(r"\s+(?:# |//)", line)[0].strip()
+        branch = BRANCH.match(instruction)
+        if label:
+            follower = label[1]
+        elif not line.startswith("\t") or instruction.startswith((".", "#", "//")) or not instruction:
+            continue
+        else:
+            blocks[name][0].append(instruction)
+            if not branch:
+                falls = falls and not instruction.startswith("ret")
+                continue
+            blocks[name][1].append(branch[2])
+            falls, follower = branch[1] not in ("jmp", "b"), f"after {len(blocks)}"
+        if falls:
+            blocks[name][1].append(follower)
+        name, falls = follower, True
+        blocks[name] = ([], [])
+    reached, waiting = {"start"}, ["start"]
+    while waiting:
+        new = set(blocks[waiting.pop()][1]) - reached
+        reached |= new
+        waiting += new
+    return {name: block for name, block in blocks.items() if name in reached}
+
+
+def loops_of(graph: Graph) -> Iterator[list[str]]:
+    """Instructions of every natural loop: of the blocks from which the one that jumps back can be reached."""
+    before = {name: [other for other in graph if name in graph[other][1]] for name in graph}
+    dominators = {name: set(graph) for name in graph}
+    dominators["start"] = {"start"}
+    changed = True
+    while changed:
+        changed = False
+        for name in list(graph)[1:]:
+            found = set.intersection(*(dominators[other] for other in before[name])) | {name}
+            changed, dominators[name] = changed or found != dominators[name], found
+    for last, (_, followers) in graph.items():
+        for head in set(followers) & dominators[last]:
+            body, waiting = {head, last}, [last]
+            while waiting:
+                new = set(before[waiting.pop()]) - body if waiting[-1] != head else {waiting.pop()} - body
+                body |= new
+                waiting += new
+            yield [instruction for name in graph if name in body for instruction in graph[name][0]]
+
+
+def inner_loop(text: str) -> list[str]:
+    """Instructions of the smallest loop that multiplies."""
+    found = [body for body in loops_of(graph_of(text)) if any(MULTIPLY.match(instruction) for instruction in body)]
+    assert found, text
+    return min(found, key=len)
+
+
+def spills(body: list[str]) -> list[str]:
+    """Instructions that move a vector, or its mask, between a register and the stack."""
+    return [instruction for instruction in body if STACK.search(instruction) and VECTOR.search(instruction)]
+
+
+def products_of(slide: DepthwiseTile) -> int:
+    """Multiply-adds of vectors in the inner loop."""
+    return slide.pixels * slide.vectors * slide.taps * (slide.runs if slide.kind == TAPS else 1)
+
+
+def check(shape: Tile | DepthwiseTile, cpu: Cpu) -> None:
+    """Registers of the full width, fused instructions where there are any, and no spill in the inner loop."""
+    body = inner_loop(assembly(shape, cpu))
+    listing = f"{shape} for {cpu}:\n" + "\n".join(body)
+    assert not spills(body), f"{spills(body)}\n{listing}"
+    fused, register = {
+        "avx512": (r"vfn?m\w+p[sd]\s", r"%zmm"),
+        "avx2": (r"vfn?m\w+p[sd]\s", r"%ymm"),
+        "sse2": (r"mulp[sd]\s", r"%xmm"),
+        "neon": (r"fmla\s", r"\bv\d+\.(?:4s|2d)"),
+    }[cpu.target.name]
+    products = [instruction for instruction in body if MULTIPLY.match(instruction)]
+    assert all(re.match(fused, product) and re.search(register, product) for product in products), listing
+    count = shape.rows * shape.vectors if isinstance(shape, Tile) else products_of(shape)
+    assert len(products) >= count, listing
+    assert len(products) % count == 0, listing  # a multiple where LLVM unrolled
+
+
+# Which tiles there are.
+
+
+def heights(target: Target) -> dict[int, int]:
+    """Vectors -> rows of the tallest tile: those of the plans, and narrower ones for the lanes that are left over."""
+    tallest: dict[int, int] = {}
+    for vectors in tiling._VECTORS:
+        rows = target.tile_rows(vectors)
+        if vectors == 1 or rows * vectors + vectors < target.registers:
+            for width in range(1, vectors + 1):
+                tallest[width] = max(rows, tallest.get(width, 0))
+    return tallest
+
+
+def tiles(target: Target) -> Iterator[Tile]:
+    """The tallest tiles of every width and a part of the shorter ones, or every tile of a target."""
+    for vectors, tallest in sorted(heights(target).items()):
+        for rows in range(1, tallest + 1):
+            for itemsize in (4, 8):
+                if FULL or rows == tallest or (rows + vectors + itemsize // 4) % 15 == 0:
+                    for mode in MODES:
+                        for masked in (0, 1):
+                            yield Tile(mode, rows, vectors, target.lanes(itemsize), itemsize, masked)
+
+
+@cpus
+def test_plans_use_no_other_tiles(cpu: Cpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiling, "host", lambda: cpu.target)
+    known = heights(cpu.target)
+    for itemsize in (4, 8):
+        for lanes in range(1, 9 * cpu.target.lanes(itemsize)):
+            for pixels in (1, 2, 3, 5, 7, 11, 14, 28, 31, 56, 223):
+                cut, _ = tiling.tiling.__wrapped__(pixels, lanes, itemsize)
+                assert all(cut.tall <= known[vectors] for vectors, _ in cut.widths)
+
+
+@cpus
+def test_the_vector_unit_of_a_cpu_is_recognised(cpu: Cpu) -> None:
+    skip_unless_known(cpu)
+    if cpu.triple != X86 or not llvm.get_process_triple().startswith("x86_64"):
+        pytest.skip("the vector unit is compiled for on x86 alone")
+    assert _vector_unit(cpu.name, "") == cpu.target
+
+
+@pytest.mark.slow
+@cpus
+def test_no_tile_spills(cpu: Cpu) -> None:
+    skip_unless_known(cpu)
+    for tile in tiles(cpu.target):
+        check(tile, cpu)
+
+
+def slides(target: Target) -> Iterator[DepthwiseTile]:
+    """Every micro-kernel of depthwise convolution that the plans use."""
+    strides = range(1, pieces.MOST_STRIDE + 1)
+    for taps, stride, itemsize, masked in product(pieces._TILES, strides, (4, 8), (0, 1)):
+        lanes, (vectors, pixels), sums = target.lanes(itemsize), pieces.largest_tile(taps), pieces.largest_sum(taps)
+        for width, size in product(range(1, vectors + 1), range(1, pixels + 1)):
+            yield DepthwiseTile(WINDOWS, size, width, lanes, itemsize, masked, taps, stride)
+        yield DepthwiseTile(WINDOWS, 1, pieces.EDGE_VECTORS, lanes, itemsize, masked, taps, stride)
+        for runs, width, size in product(
+            range(1, sums.runs + 1), range(1, sums.vectors + 1), range(1, sums.pixels + 1)
+        ):
+            yield DepthwiseTile(TAPS, size, width, lanes, itemsize, masked, taps, stride, runs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", [cpu for cpu in CPUS if cpu.target == AVX512], ids=str)
+def test_no_sliding_window_spills(cpu: Cpu) -> None:
+    skip_unless_known(cpu)
+    for slide in list(slides(cpu.target))[:: 1 if FULL else 19]:
+        check(slide, cpu)
+
+
+def test_a_sliding_window_too_wide_is_caught() -> None:
+    cpu = BY_NAME["skylake-avx512"]
+    skip_unless_known(cpu)
+    with pytest.raises(AssertionError, match="rsp"):
+        check(DepthwiseTile(WINDOWS, 14, 2, 16, 4, 0, 3, 1), cpu)
+
+
+# The checker itself.
+
+
+@cpus
+@pytest.mark.parametrize("mode", MODES, ids=["packed", "strided", "lanewise", "rows"])
+def test_a_tile_too_tall_is_caught(cpu: Cpu, mode: int) -> None:
+    skip_unless_known(cpu)
+    lanes, rows = cpu.target.lanes(4), cpu.target.registers // 2
+    with pytest.raises(AssertionError, match=r"rsp|\[sp"):  # accumulators take all registers, nothing is left for b
+        check(Tile(mode, rows, 2, lanes, 4, 0), cpu)
+
+
+@pytest.mark.parametrize("name", ["haswell", "znver3"])
+def test_a_tile_one_row_too_tall_is_caught(name: str) -> None:
+    cpu = BY_NAME[name]
+    skip_unless_known(cpu)
+    tile = Tile(STRIDED, AVX2.tile_rows(3) + 1, 3, 8, 4, 1)  # 12 accumulators, three b vectors, a mask: all sixteen
+    with pytest.raises(AssertionError, match="rsp"):
+        check(tile, cpu)
+    check(tile._replace(rows=tile.rows - 1), cpu)
+
+
+def test_a_tile_of_narrow_vectors_is_caught() -> None:
+    cpu = BY_NAME["skylake-avx512"]
+    skip_unless_known(cpu)
+    with pytest.raises(AssertionError, match="for skylake-avx512"):
+        check(Tile(PACKED, 6, 2, 8, 4, 0), cpu)
+
+
+LOOPS = """
+tile:
+\tpushq\t%rbx
+.LBB0_1:
+\tvmovups\t%zmm0, 64(%rsp)\t# 64-byte Spill
+\tmovq\t(%rsp), %rax
+.LBB0_2:
+\tvfmadd231ps\t(%rdi){1to16}, %zmm1, %zmm2
+\tBETWEEN
+\tjne\t.LBB0_2
+\tvmovups\t64(%rsp), %zmm0
+\tjl\t.LBB0_1
+\tretq
+"""
+
+
+@pytest.mark.parametrize(
+    ("between", "found"),
+    [
+        ("addq\t$4, %rdi", 0),
+        ("movq\t%rax, 8(%rsp)", 0),
+        ("vmovups\t(%rsi), %zmm3", 0),
+        ("vmovups\t%zmm3, 64(%rsp)", 1),
+        ("vfmadd231ps\t(%rsp), %zmm1, %zmm3", 1),
+        ("kmovw\t%k1, 12(%rsp)", 1),
+        ("je\t.LBB0_3\n\tvmovups\t64(%rsp), %zmm3\n.LBB0_3:", 1),
+    ],
+)
+def test_spills_count_in_the_inner_loop_alone(between: str, found: int) -> None:
+    body = inner_loop(LOOPS.replace("BETWEEN", between))
+    assert body[-1] == "jne\t.LBB0_2"
+    assert len(spills(body)) == found

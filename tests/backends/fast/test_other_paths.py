@@ -1,0 +1,153 @@
+"""The engine as it runs elsewhere: the tiles of other vector units, and the readable twins, each against naive.
+
+Every path is a process of its own, with a cache of compiled code of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checks import GRADIENTS, check_adaptive, check_avg, check_columns, check_conv, check_lp, check_max, check_unpool
+from programs import run
+from strategies import BACKENDS, CONV_CASES, POOL_CASES, ConvCase, WindowCase, conv_arrays, normal, stored
+
+import fastconv as fc
+from fastconv.testing import assert_close, magnitude
+
+pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
+
+# What the three modes of the tiles and the way through columns have to cope with.
+CASES = (
+    *(
+        CONV_CASES[name]
+        for name in ("plain", "stride-beyond-kernel", "one-by-one", "dilated", "same-strided", "groups")
+    ),
+    *(CONV_CASES[name] for name in ("depthwise", "depthwise-multiplied", "one-channel", "one-filter")),
+    ConvCase((1, 2, 5, 9), (11, 2, 3, 3), 1, 1),  # two channels: dx through columns
+    ConvCase((1, 9, 4, 13), (20, 9, 2, 3), (1, 2), 1),  # more lanes than a vector, some left over; phases
+    ConvCase((1, 19, 3, 5), (19, 1, 3, 3), 1, 1, 1, 19),  # depthwise over more than a vector
+    ConvCase((2, 8, 3, 4), (16, 8, 1, 1)),  # whole vectors, in place
+)
+POOLS = tuple(POOL_CASES[name] for name in ("overlapping", "asymmetric", "dilated", "many-channels"))
+LARGE = ConvCase((2, 13, 47, 37), (37, 13, 3, 3), 1, 1)  # two splits of the weight gradient, several tasks
+
+
+def check_small(convs: Iterable[ConvCase] = CASES, pools: Iterable[WindowCase] = POOLS) -> None:
+    """Convolutions, poolings and columns against naive, in both dtypes."""
+    for dtype in ("float32", "float64"):
+        for seed, case in enumerate(convs):
+            check_conv("fast", case, *conv_arrays(case, seed, dtype))
+        for case in pools:
+            for order in ("C", "channels-last"):
+                x = stored(normal(case.x_shape, 0, dtype), order)
+                check_max("fast", case, x, ceil_mode=True, order=order)
+                check_avg("fast", case, x, ceil_mode=True, include_pad=False, order=order)
+                check_lp("fast", case, 3, x, ceil_mode=True, order=order)
+                check_adaptive("fast", (3, 1), x, order=order)
+            check_columns("fast", case, normal(case.x_shape, 1, dtype))
+        check_long_windows(dtype)
+
+
+def check_long_windows(dtype: str) -> None:
+    """Windows that are reduced one by one, in rows longer than any block, and unpooling."""
+    for order, channels in (("C", 2), ("channels-last", 9)):
+        x = stored(normal((1, channels, 14, 15), 2, dtype), order)
+        check_adaptive("fast", (1, 1), x, order=order)
+        check_max("fast", WindowCase(x.shape, (2, 11), 3, 1), x, ceil_mode=True, order=order)
+        check_lp("fast", WindowCase(x.shape, (14, 15)), 2.5, x, ceil_mode=False, order=order)
+        indices = stored(np.random.default_rng(0).integers(0, 6, x.shape), order)
+        check_unpool("fast", (2, 3), x, indices, order=order)
+
+
+def check_large() -> None:
+    """One convolution that is too large for naive against numpy in float64."""
+    for dtype in ("float32", "float64"):
+        x, weight, bias, dy = conv_arrays(LARGE, 0, dtype)
+        exact = [array.astype(np.float64) for array in (x, weight, normal((37,), 2, dtype), dy)]
+        y = fc.conv2d(x, weight, bias, padding=1, backend="fast")
+        expected = fc.conv2d(*exact[:3], padding=1, backend="numpy")
+        assert_close(y, expected, magnitude=magnitude(fc.conv2d, *exact[:3], padding=1), dtype=dtype, name="y")
+        arrays = exact[3], *exact[:2]
+        found = fc.conv2d_backward(dy, x, weight, padding=1, backend="fast")
+        wanted = fc.conv2d_backward(*arrays, padding=1, backend="numpy")
+        sizes = magnitude(fc.conv2d_backward, *arrays, padding=1)
+        for name in GRADIENTS:
+            actual, desired, size = (getattr(each, name) for each in (found, wanted, sizes))
+            assert_close(actual, desired, magnitude=size, dtype=dtype, name=name)
+
+
+def built_for() -> str:
+    """Name of the vector unit of this process."""
+    from fastconv.backends.fast.machine.target import host
+
+    return host().name
+
+
+PATHS = {
+    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
+    "sse2": {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""},
+}
+
+# What Numba compiles for -> the tiles that fit. An empty list of features means: those of the name.
+UNITS = [
+    *((path, environment) for path, environment in PATHS.items()),
+    ("avx2", {"NUMBA_CPU_NAME": "haswell"}),
+    ("sse2", {"NUMBA_CPU_NAME": "x86-64"}),
+    ("sse2", {"NUMBA_CPU_NAME": "generic"}),
+    ("avx2", {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+avx2,+fma"}),
+    ("sse2", {"NUMBA_CPU_NAME": "znver4", "NUMBA_CPU_FEATURES": "-avx"}),
+    ("avx512", {"NUMBA_CPU_NAME": "skylake-avx512", "NUMBA_CPU_FEATURES": ""}),
+]
+
+
+def only_where_it_runs(path: str) -> None:
+    import llvmlite.binding as llvm
+
+    if not llvm.get_process_triple().startswith("x86_64"):
+        pytest.skip("these vector units are those of x86")
+    host = llvm.get_host_cpu_features()
+    if path == "avx2" and not (host.get("avx2") and host.get("fma")):
+        pytest.skip("this CPU has no AVX2")
+
+
+@pytest.mark.parametrize(("path", "environment"), UNITS)
+def test_the_vector_unit_is_that_of_the_compiled_code(path: str, environment: dict[str, str]) -> None:
+    if path == "avx512":
+        only_where_it_runs("sse2")  # nothing is run
+    else:
+        only_where_it_runs(path)
+    assert run("from test_other_paths import built_for\nprint(built_for())", **environment).split() == [path]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS)
+def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
+    only_where_it_runs(path)
+    program = f"""
+        from test_other_paths import built_for, check_large, check_small
+        assert built_for() == {path!r}
+        check_small()
+        check_large()
+        from fastconv.backends.fast.machine.jit import build_log
+        print(*[built.name for built in build_log if built.name.startswith("tile")])
+    """
+    tiles = run(program, NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path]).split()
+    assert {name[5] for name in tiles} == {"p", "s", "l"}  # all three modes
+    assert {name.removesuffix("_masked")[-3:] for name in tiles} == {"f32", "f64"}
+
+
+@pytest.mark.slow
+def test_the_readable_twins(tmp_path: Path) -> None:
+    program = """
+        from strategies import CONV_CASES, POOL_CASES
+        from test_other_paths import CASES, check_large, check_small
+        from fastconv.backends.fast.machine.jit import INTERPRETED
+        assert INTERPRETED
+        check_small(dict.fromkeys([*CASES, *CONV_CASES.values()]), POOL_CASES.values())
+        check_large()
+    """
+    run(program, NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []  # nothing was compiled
