@@ -311,7 +311,7 @@ def test_no_plan_of_a_linear_layer_or_a_bias_is_too_deep(no_kernels: None) -> No
 def test_the_depth_of_a_plan_is_the_error_of_the_worst_input(n: int, dtype: str) -> None:
     """A small number where every part and every chunk begins: all of them are lost, and no plan says less."""
     only_fast()
-    from fastconv.backends.fast.conv.plan import chunk_size
+    from fastconv.backends.fast.conv.chunks import chunk_size
     from fastconv.backends.fast.machine.partial_sums import MOST
 
     chunk, depth, compensated = chunk_size(1, n)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import pairwise
 from math import prod
 from typing import ClassVar
 
@@ -22,7 +22,8 @@ from fastconv.backends.fast.conv.bands import (
     segments_of,
     source_arguments,
 )
-from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CHUNK_ENTRY, CONV, PACK_BYTES, conv
+from fastconv.backends.fast.conv.chunks import chunk_size, chunk_tables, runs_of
+from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, PACK_BYTES, conv
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.rounding import COMPENSATED, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.conv.tiling import Tiling, tiling
@@ -36,25 +37,17 @@ from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, round_up
 
 __all__ = [
-    "CHUNKS",
     "PIXEL_CHUNKS",
     "SERIAL_FLOPS",
     "ConvPlan",
-    "Tiling",
     "WeightPlan",
-    "chunk_size",
-    "chunk_tables",
     "conv_blocks",
     "plan_conv",
     "plan_weight",
     "result_strides",
     "splits_of",
-    "tiling",
 ]
 
-# Products that are added to the result at a time: a chunk of weights stays in the L1 cache, but for long reductions,
-# whose chunks would be too many (see `conv.rounding`)
-CHUNKS = (384, 512, 768)
 PIXEL_CHUNKS = (256, 512, 640)  # the same for weight gradients, where it is a chunk of dy
 LONGEST_PIXEL_CHUNK = 448  # where one chunk takes all pixels, and every gradient is written once
 HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through: bands are larger, chunks fewer
@@ -83,61 +76,6 @@ def _flatten(task: Pass, itemsize: int) -> Pass:
 
 def _can_read_in_place(task: Pass) -> bool:
     return task.groups == 1 and all(line.inside for line in task.lines)
-
-
-def _runs(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[list[int], int, int]:
-    """Byte offsets of the runs of a window, the numbers in each, and the bytes between them.
-
-    A run is a kernel row where that is one piece of memory, and otherwise the channels of one tap; lanewise it is a
-    kernel row, one number per tap.
-    """
-    plane, row, pixel = strides
-    depth, height, width = task.lines
-    rows = [d * plane + h * height.step * row for d, h in product(range(len(depth.taps)), range(len(height.taps)))]
-    if task.lanewise:
-        return rows, len(width.taps), width.step * pixel
-    if width.step == 1:
-        return rows, len(width.taps) * task.depth, itemsize
-    taps = range(len(width.taps))
-    return [start + tap * width.step * pixel for start in rows for tap in taps], task.depth, itemsize
-
-
-def _chunks(runs: int, length: int, most: int) -> Iterator[tuple[int, int, int, int]]:
-    """(first run, runs, first number in the run, numbers): at most so many products each."""
-    if length > most:
-        pieces = -(-length // most)
-        for run in range(runs):
-            for piece in range(pieces):
-                start = length * piece // pieces
-                yield run, 1, start, length * (piece + 1) // pieces - start
-        return
-    step = most // length
-    for run in range(0, runs, step):
-        yield run, min(step, runs - run), 0, length
-
-
-def chunk_size(runs: int, length: int) -> tuple[int, int, bool]:
-    """Products of a chunk, depth of the sum over all runs, and whether tiles must be compensated."""
-
-    def depth(most: int) -> int:
-        chunks = [count * numbers for _, count, _, numbers in _chunks(runs, length, most)]
-        return chain_depth(max(chunks), len(chunks))
-
-    return first_within((most, depth(most)) for most in CHUNKS)
-
-
-def chunk_tables(runs: list[int], length: int, most: int, a_step: int, b_step: int) -> tuple[Array, Array]:
-    """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number."""
-    entries: list[Array] = []
-    offsets: list[int] = []
-    for run, count, start, numbers in _chunks(len(runs), length, most):
-        first_k = 0 if b_step else run * length + start
-        entries.append(CHUNK_ENTRY.fill(SEGMENTS=count, LENGTH=numbers, OFFSET=8 * len(offsets), FIRST_K=first_k))
-        for r in range(run, run + count):
-            offsets.append(runs[r] + start * a_step)
-            if b_step:
-                offsets.append((r * length + start) * b_step)
-    return np.array(entries), np.array(offsets, np.int64)
 
 
 @dataclass(frozen=True)
@@ -219,7 +157,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     strides = source.strides(channel_bytes)
     vector_lanes = host().lanes(itemsize)
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
-    runs, length, a_k = _runs(task, strides, itemsize)
+    runs, length, a_k = runs_of(task, strides, itemsize)
     line = padded_lanes * itemsize
     most, depth, compensated = chunk_size(len(runs), length)
     chunks, offsets = chunk_tables(runs, length, most, a_k, line if task.lanewise else 0)
@@ -326,7 +264,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     source = _weight_source(task, splits, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
     channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
     strides = source.strides(channel_bytes)
-    runs, length, number = _runs(task, strides, itemsize)
+    runs, length, number = runs_of(task, strides, itemsize)
     cut, _ = tiling(length, task.lanes, itemsize)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1

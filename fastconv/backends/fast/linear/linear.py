@@ -10,7 +10,8 @@ import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bias import bias_gradient
-from fastconv.backends.fast.conv.plan import CHUNKS, SERIAL_FLOPS, STREAM_BYTES
+from fastconv.backends.fast.conv.chunks import CHUNKS
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, STREAM_BYTES
 from fastconv.backends.fast.conv.rounding import COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.conv.tiling import Tiling, tiling
 from fastconv.backends.fast.linear.dots_kernel import DOTS, linear_dots

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
@@ -12,14 +11,23 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import Cut, by_span, by_tasks, launch, slices_of
+from fastconv.backends.fast.machine.launch import Cut
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
-from fastconv.backends.fast.memory.workspace import borrowed, round_up
+from fastconv.backends.fast.memory.workspace import round_up
 from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import AVG_GRADIENT_PER_WINDOW
 from fastconv.backends.fast.pool.avg_per_window_kernel import AVG_PER_WINDOW, LANE_SUMS
 from fastconv.backends.fast.pool.max_per_window_kernel import MAX_PER_WINDOW
-from fastconv.backends.fast.pool.windows import SERIAL_TAPS, axis_arguments, by_axis, same_divisor
+from fastconv.backends.fast.pool.windows import (
+    BY_SPAN,
+    BY_TASKS,
+    SERIAL_TAPS,
+    WindowPlan,
+    axis_arguments,
+    by_axis,
+    launch_windows,
+    same_divisor,
+)
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
@@ -30,8 +38,8 @@ Geometry = WindowGeometry | AdaptiveGeometry
 
 _FEW_CHANNELS = 8  # below this, lanes would be empty
 _CHANNEL_BLOCK = 64  # channels of a task: its sums stay in the L1 cache
-_X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
-_BY_TASKS, _BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
+# Tasks of the forward passes are windows, of some channels, or rows of windows in planes.
+_FORWARD: dict[str, Cut | None] = {"lanes": BY_TASKS, "plane": None}
 
 
 class Line(NamedTuple):
@@ -77,21 +85,10 @@ def _merged(lines: Iterable[Line], divisor: str, adaptive: bool) -> tuple[tuple[
     return (depth, height, width), factor
 
 
-@dataclass(frozen=True)
-class PerWindowPlan:
-    """Argument block of one geometry and memory order, but for the addresses of the arrays."""
-
-    arguments: Array
-    threads: int
-    scratch_bytes: int  # of one task
-    work: int  # cells of all windows
-    rows: int  # of windows in all planes
-
-
 @plan_cache(1024)
 def _plan(
     geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int
-) -> PerWindowPlan:
+) -> WindowPlan:
     """Plan over x, the plane-sized array, and y, the window-sized one."""
     (x_n, x_c, *x_steps), (y_n, y_c, *y_steps) = by_axis(x_strides), by_axis(y_strides)
     adaptive = isinstance(geometry, AdaptiveGeometry)
@@ -113,7 +110,7 @@ def _plan(
         STOP=prod(geometry.out),
     )  # fmt: skip
     rows = geometry.batch * geometry.channels * lines[0].axis.out * lines[1].axis.out
-    return PerWindowPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
+    return WindowPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
 
 
 def _taps(geometry: Geometry) -> int:
@@ -121,26 +118,6 @@ def _taps(geometry: Geometry) -> int:
     if isinstance(geometry, WindowGeometry):
         return geometry.windows * geometry.taps
     return prod(map(max, geometry.size, geometry.out))
-
-
-def _run(
-    kernel: int, plan: PerWindowPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, cut: Cut = _BY_TASKS
-) -> None:
-    arguments = plan.arguments.copy()
-    arguments[_X], arguments[_Y] = address(x), address(y)
-    arguments[_INDEX], arguments[_SCRATCH] = index, scratch
-    launch(kernel, arguments, plan.threads, plan.threads, plan.work, cut)
-
-
-def _run_with_scratch(kernel: int, plan: PerWindowPlan, x: Array, y: Array, *, cut: Cut = _BY_TASKS) -> None:
-    with borrowed(plan.scratch_bytes * plan.threads) as scratch:
-        _run(kernel, plan, x, y, scratch=address(scratch), cut=cut)
-
-
-def _cut(form: str, plan: PerWindowPlan) -> Cut:
-    """Tasks of the forward passes are windows, or rows of them in planes: these may be too few."""
-    few_rows = plan.rows < plan.threads * slices_of(plan.work, plan.threads)
-    return _BY_SPAN if form == "plane" and few_rows else _BY_TASKS
 
 
 def _form(channels: int, *, channels_last: bool) -> str:
@@ -154,7 +131,7 @@ def avg_per_window(x: Array, geometry: Geometry, divisor: str = "real") -> Array
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
-        _run_with_scratch(AVG_PER_WINDOW[form].address(x.itemsize), plan, x, y, cut=_cut(form, plan))
+        launch_windows(AVG_PER_WINDOW[form].address(x.itemsize), plan, x, y, scratch=True, cut=_FORWARD[form])
     return y
 
 
@@ -168,7 +145,7 @@ def max_per_window(x: Array, geometry: Geometry, return_indices: bool) -> tuple[
         plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads())
         form = _form(geometry.channels, channels_last=last)
         kernel = MAX_PER_WINDOW[form].address(x.itemsize, return_indices)
-        _run(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_cut(form, plan))
+        launch_windows(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_FORWARD[form])
     return y, indices
 
 
@@ -194,6 +171,6 @@ def avg_gradient_per_window(dy: Array, geometry: Geometry, divisor: str = "real"
     if geometry.batch:
         plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
-        run = _run_with_scratch if form == "lanes" else _run
-        run(AVG_GRADIENT_PER_WINDOW[form].address(dy.itemsize, fill), plan, dx, dy, cut=_BY_SPAN)
+        kernel = AVG_GRADIENT_PER_WINDOW[form].address(dy.itemsize, fill)
+        launch_windows(kernel, plan, dx, dy, scratch=form == "lanes", cut=BY_SPAN)
     return dx

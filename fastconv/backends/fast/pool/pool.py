@@ -15,11 +15,10 @@ from fastconv.backends.fast.memory.layout import (
     is_channels_last,
     zeros_channels_last,
 )
-from fastconv.backends.fast.memory.workspace import borrowed
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
 from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
-from fastconv.backends.fast.pool.windows import WindowPlan, launch_windows, plan_windows
+from fastconv.backends.fast.pool.windows import BY_SPAN, launch_windows, plan_windows
 from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
@@ -86,14 +85,9 @@ def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, y.strides, divisor, 0, get_num_threads())
-        _launch_with_totals(_form(x, channels_last=last), plan, x, y)
+        kernel = AVG_POOL[_form(x, channels_last=last)].address(x.itemsize)
+        launch_windows(kernel, plan, x, y, scratch=True)
     return y
-
-
-def _launch_with_totals(form: str, plan: WindowPlan, x: Array, y: Array, *, by_planes: bool = False) -> None:
-    with borrowed(plan.total_bytes * plan.threads) as scratch:
-        kernel = AVG_POOL[form].address(x.itemsize)
-        launch_windows(kernel, plan, x, y, scratch=address(scratch), by_planes=by_planes)
 
 
 def avg_pool_backward(dy: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
@@ -181,5 +175,6 @@ def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     if geometry.batch:
         block = min(_CHANNEL_BLOCK, geometry.channels) if last else 1
         plan = plan_windows(geometry, dx.strides, dy.strides, divisor, block, get_num_threads())
-        _launch_with_totals(f"{_form(dx, channels_last=last)}_backward", plan, dx, dy, by_planes=True)
+        kernel = AVG_POOL[f"{_form(dx, channels_last=last)}_backward"].address(dy.itemsize)
+        launch_windows(kernel, plan, dx, dy, scratch=True, cut=BY_SPAN)
     return dx

@@ -10,15 +10,17 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_span, by_tasks, launch, slices_of
+from fastconv.backends.fast.machine.launch import Cut, by_span, by_tasks, launch, slices_of
 from fastconv.backends.fast.memory.plan_cache import plan_cache
-from fastconv.backends.fast.memory.workspace import round_up
+from fastconv.backends.fast.memory.workspace import borrowed, round_up
 from fastconv.backends.fast.pool.im2col_kernel import im2col as columns
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS
 from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 __all__ = [
+    "BY_SPAN",
+    "BY_TASKS",
     "SERIAL_TAPS",
     "WindowPlan",
     "axis_arguments",
@@ -32,7 +34,7 @@ __all__ = [
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
-_BY_TASKS, _BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
+BY_TASKS, BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class WindowPlan:
 
     arguments: Array
     threads: int
-    total_bytes: int  # of the float64 scratch of one task: a number per channel, or per window of a row
+    scratch_bytes: int  # of one task
     work: int  # taps of all windows
-    rows: int  # of windows in all images
+    rows: int  # of windows that tasks share
 
 
 def by_axis(strides: tuple[int, ...]) -> tuple[int, ...]:
@@ -94,29 +96,44 @@ def plan_windows(
         values.update(zip(("Y_N", "Y_C", "Y_D", "Y_H", "Y_W"), by_axis(y_strides)))
     for letter, axis in zip("DHW", three_axes(geometry.axes)):
         values.update(axis_arguments(letter, axis, divisor))
-    total_bytes = round_up(max(geometry.channels, geometry.out[-1]) * 8)
+    scratch_bytes = round_up(max(geometry.channels, geometry.out[-1]) * 8)  # a total per channel, or window of a row
     values.update(
         BATCH=geometry.batch,
         CHANNELS=geometry.channels,
         CHANNEL_BLOCK=channel_block,
         SAME=same_divisor(geometry.axes, divisor),
-        SCRATCH_STRIDE=total_bytes,
+        SCRATCH_STRIDE=scratch_bytes,
         TASKS=threads,
         STOP=geometry.windows if y_strides is not None else geometry.taps,
     )
     rows = geometry.batch * geometry.windows // geometry.out[-1]
-    return WindowPlan(WINDOWS.fill(**values), threads, total_bytes, work, rows)
+    return WindowPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
 
 
 def launch_windows(
-    kernel: int, plan: WindowPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, by_planes: bool = False
+    kernel: int,
+    plan: WindowPlan,
+    x: Array,
+    y: Array,
+    *,
+    index: int = 0,
+    scratch: bool = False,
+    cut: Cut | None = None,
 ) -> None:
-    """Run a kernel over arrays, and the addresses of indices and scratch memory; its tasks are rows, or planes."""
+    """Run a kernel over arrays, with the address of indices, and scratch memory.
+
+    Without a `cut` its tasks are rows of windows, of which there may be too few.
+    """
     arguments = plan.arguments.copy()
-    arguments[_X], arguments[_Y] = address(x), address(y)
-    arguments[_INDEX], arguments[_SCRATCH] = index, scratch
-    few_rows = plan.rows < plan.threads * slices_of(plan.work, plan.threads)
-    launch(kernel, arguments, plan.threads, plan.threads, plan.work, _BY_SPAN if by_planes or few_rows else _BY_TASKS)
+    arguments[_X], arguments[_Y], arguments[_INDEX] = address(x), address(y), index
+    if cut is None:
+        cut = BY_SPAN if plan.rows < plan.threads * slices_of(plan.work, plan.threads) else BY_TASKS
+    if not scratch:
+        launch(kernel, arguments, plan.threads, plan.threads, plan.work, cut)
+        return
+    with borrowed(plan.scratch_bytes * plan.threads) as memory:
+        arguments[_SCRATCH] = address(memory)
+        launch(kernel, arguments, plan.threads, plan.threads, plan.work, cut)
 
 
 def im2col(x: Array, geometry: WindowGeometry) -> Array:
@@ -124,7 +141,7 @@ def im2col(x: Array, geometry: WindowGeometry) -> Array:
     cols = np.empty(geometry.columns_shape, x.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
-        launch_windows(columns.address(x.itemsize, False), plan, x, cols, by_planes=True)
+        launch_windows(columns.address(x.itemsize, False), plan, x, cols, cut=BY_SPAN)
     return cols
 
 
@@ -134,5 +151,5 @@ def col2im(cols: Array, geometry: WindowGeometry) -> Array:
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
         cols = np.ascontiguousarray(cols)
-        launch_windows(columns.address(x.itemsize, True), plan, x, cols, by_planes=True)
+        launch_windows(columns.address(x.itemsize, True), plan, x, cols, cut=BY_SPAN)
     return x
