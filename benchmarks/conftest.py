@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Case, Selection, cases, names
 from fastconv.evidence.bench.preparation import Preparation, facts
 from fastconv.evidence.bench.run import MARK
 from fastconv.evidence.bench.suite import complete
-from fastconv.settings import get_num_threads, use_num_threads
 
 FACTS = pytest.StashKey[dict[str, Any]]()
 

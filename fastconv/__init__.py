@@ -18,6 +18,14 @@ from fastconv.backends import (
     unregister_backend,
     use_backend,
 )
+from fastconv.backends.settings import (
+    get_num_threads,
+    get_options,
+    options,
+    set_num_threads,
+    set_options,
+    use_num_threads,
+)
 from fastconv.functional import (
     ConvGradients,
     adaptive_avg_pool1d,
@@ -76,14 +84,6 @@ from fastconv.functional import (
     max_unpool2d_backward,
     max_unpool3d,
     max_unpool3d_backward,
-)
-from fastconv.settings import (
-    get_num_threads,
-    get_options,
-    options,
-    set_num_threads,
-    set_options,
-    use_num_threads,
 )
 from fastconv.testing import gradient_check
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
 from fastconv.cli.explain import print_kernels
@@ -31,7 +32,6 @@ from fastconv.cli.race import run_race
 from fastconv.evidence.compare import compare as run_comparison
 from fastconv.evidence.compare.api import workload_names
 from fastconv.evidence.compare.chart import plot_comparison
-from fastconv.settings import use_num_threads
 
 __all__ = ["compare"]
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 import typer
 
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.backends.settings import get_num_threads
 from fastconv.cli.console import console
 from fastconv.evidence.workloads import LAYERS, Options, Workload, by_name, image_workloads
-from fastconv.geometry import ConvGeometry
-from fastconv.settings import get_num_threads
 
 __all__ = ["print_kernels"]
 

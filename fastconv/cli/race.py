@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import parse_shape, parse_sizes
 from fastconv.cli.check import parse_mapping
 from fastconv.cli.console import progress_bar
 from fastconv.cli.layer import PANEL, Dilation, InputShape, KernelSize, Padding, Stride, option_of
 from fastconv.cli.output import Outputs, Result
 from fastconv.errors import InvalidValueError
-from fastconv.settings import use_num_threads
 
 __all__ = ["race", "run_race"]
 

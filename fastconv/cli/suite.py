@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fastconv.backends.settings import use_num_threads
 from fastconv.cli.console import Advance, progress_bar, require
 from fastconv.cli.output import Outputs, Result
 from fastconv.cli.saved import suite_result
@@ -18,7 +19,6 @@ from fastconv.evidence.bench.tables import change_notes, change_table
 from fastconv.files import check_writable
 from fastconv.report import Report
 from fastconv.report.record import read_json
-from fastconv.settings import use_num_threads
 
 __all__ = ["is_name", "resolve", "suite", "writable"]
 

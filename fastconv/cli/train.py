@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from fastconv.backends import get_backend, resolve_backend, use_backend
+from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.cli.console import console
 from fastconv.cli.output import Outputs, Result
 from fastconv.cli.train_parts import (
@@ -30,7 +31,6 @@ from fastconv.files import check_writable
 from fastconv.layers.state import check_state_path, save_state
 from fastconv.report import Report, plain_data
 from fastconv.report.record import json_text
-from fastconv.settings import get_num_threads, use_num_threads
 from fastconv.training import EarlyStopping, History, Trainer
 from fastconv.training.plot import plot_history
 

@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 
 from fastconv._version import __version__
+from fastconv.backends.settings import get_num_threads
 from fastconv.report.words import plural
-from fastconv.settings import get_num_threads
 
 __all__ = ["Environment", "available_cores", "blas_libraries", "cpu_name", "current_environment", "version_of"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.kernels import peak as kernel
-from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import launch
+from fastconv.backends.fast.machine import peak as kernel
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import launch
 
 __all__ = ["measure_peak"]
 
@@ -67,5 +67,5 @@ def _run(itemsize: int, threads: int, repeats: int) -> float:
         RESULT_STEP=_STEP,
     )
     start = time.perf_counter()
-    launch(kernel.peak_address(itemsize), block, threads, threads)
+    launch(kernel.peak.address(itemsize), block, threads, threads)
     return time.perf_counter() - start

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastconv import functional
+from fastconv.backends.geometry import ConvGeometry, WindowGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.evidence.workloads import ImageWorkload, Workload, window_geometry
-from fastconv.geometry import ConvGeometry, WindowGeometry
 from fastconv.validation.arrays import Array, check_array, check_layout, check_rank, common_dtype, logical_shape
 
 __all__ = ["OPERATIONS", "Problem", "backward", "forward", "from_call", "from_workload", "winners"]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastconv.backends.geometry import ConvGeometry, WindowGeometry
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import ConvGeometry, WindowGeometry
 from fastconv.validation.operations import conv_geometry, pool_geometry
 from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
 

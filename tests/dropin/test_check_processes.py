@@ -16,11 +16,11 @@ import pytest
 from loop_code import CS231N, changed
 
 import fastconv as fc
+from fastconv.backends.settings import use_num_threads
 from fastconv.dropin.check import CaseResult, CheckReport, examination
 from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
 from fastconv.dropin.check.examinee import Examinee
 from fastconv.dropin.conventions import draw
-from fastconv.settings import use_num_threads
 
 POSIX = os.name == "posix"
 LIMIT = 0.5

@@ -15,13 +15,13 @@ import pytest
 
 import fastconv as fc
 from fastconv import models
+from fastconv.backends.geometry import ConvGeometry, conv_axis
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.evidence.summary import Summary
 from fastconv.evidence.summary.api import scratch_numbers
 from fastconv.evidence.summary.lifetimes import Work, inference_moments, kept_bytes, peak, training_moments
 from fastconv.evidence.summary.workspace import Workspace, conv_workspace, linear_workspace
 from fastconv.evidence.workloads import LAYERS, Workload
-from fastconv.geometry import ConvGeometry, conv_axis
 from fastconv.layers import (
     Conv2d,
     ConvTranspose2d,
@@ -316,8 +316,9 @@ def test_a_network_without_layers() -> None:
 
 def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Workspace:
     """What the engine borrows, from its plans."""
-    from fastconv.backends.fast import choice, conv, scatter
-    from fastconv.backends.fast.passes import forward_pass, input_gradient_passes
+    from fastconv.backends.fast.conv import choice, conv
+    from fastconv.backends.fast.conv import through_columns as scatter
+    from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
 
     def of(task: Any, transposed: bool) -> int:
         made = conv._prepare(task, geometry, transposed, itemsize, threads, limit)
@@ -355,7 +356,7 @@ def test_the_bound_holds_and_is_close(layer: Workload) -> None:
 @pytest.mark.parametrize(("inputs", "outputs"), [(8192, 100), (100, 10), (1000, 3000), (20, 2000), (7, 3)])
 def test_the_bound_holds_for_linear_layers(rows: int, inputs: int, outputs: int) -> None:
     pytest.importorskip("numba")
-    from fastconv.backends.fast.linear import plan_linear
+    from fastconv.backends.fast.linear.linear import plan_linear
 
     for itemsize, threads in product((4, 8), (1, 2, 3)):
         bound = linear_workspace(rows, inputs, outputs, itemsize, threads)

@@ -435,14 +435,3 @@ def test_impossible_values(args: tuple[object, ...], arguments: dict[str, object
 def test_wrong_types(args: tuple[object, ...], arguments: dict[str, object], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         compare(*args, **arguments)  # type: ignore[arg-type]
-
-
-def test_what_programs_import_is_where_they_look_for_it() -> None:
-    from fastconv.contest.engines.base import Engine
-
-    from fastconv import accounting, comparison, contest, evidence, workloads
-
-    assert comparison.compare is compare is fc.compare
-    assert accounting.summary is fc.summary
-    assert workloads.LAYERS is evidence.workloads.LAYERS
-    assert issubclass(contest.engines.own.Fastconv, Engine)

@@ -339,15 +339,15 @@ def test_the_peak_is_a_rate_that_adds_up(monkeypatch: pytest.MonkeyPatch) -> Non
 @needs_fast
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_chains_of_the_peak_end_where_they_should(dtype: str) -> None:
-    from fastconv.kernels import peak
-    from fastconv.kernels.addresses import address
-    from fastconv.kernels.launch import launch
+    from fastconv.backends.fast.machine import peak
+    from fastconv.backends.fast.machine.addresses import address
+    from fastconv.backends.fast.machine.launch import launch
 
     item = np.dtype(dtype).itemsize
     numbers, results = np.array([0.5, 0.5], dtype), np.zeros((2, 128 // item), dtype)
     places = {"FACTOR": address(numbers), "TERM": address(numbers) + item, "RESULT": address(results)}
     block = peak.PEAK.fill(REPEATS=2, RESULT_STEP=128, **places)
-    launch(peak.peak_address(item), block, 2, 1)
+    launch(peak.peak.address(item), block, 2, 1)
     starts = np.arange(1, peak.chains() + 1)
     lanes = peak.host().lanes(item)
     np.testing.assert_array_equal(results[:, :lanes], (starts / 4 + 0.75).sum())

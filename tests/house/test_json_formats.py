@@ -1,7 +1,7 @@
 """The JSON that commands write keeps its keys and types, at every depth, so that what somebody saved stays readable.
 
-They are in one file. After a change that is meant: `python tests/house/test_json_formats.py`, which writes it again,
-and a line in the CHANGELOG.
+They are in one file. `python tests/house/test_json_formats.py` writes it again, after a change that is meant and has a
+line in the CHANGELOG.
 """
 
 from __future__ import annotations

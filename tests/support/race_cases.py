@@ -21,11 +21,11 @@ if __name__ == "__main__":
 import fastconv as fc
 from fastconv import functional as F
 from fastconv.backends import resolve_backend
+from fastconv.backends.fast.machine.intrinsics import integer, store_integer
+from fastconv.backends.fast.machine.target import AVX512, host
+from fastconv.backends.fast.pool.every_second_kernel import spread_seconds
 from fastconv.backends.fast.warmup import _jobs
 from fastconv.functional.linear import linear, linear_backward
-from fastconv.kernels.memory import integer, store_integer
-from fastconv.kernels.seconds import spread_seconds
-from fastconv.kernels.target import AVX512, host
 
 Case = tuple[str, Callable[[], Any]]
 SPATIAL = {1: (37,), 2: (9, 14), 3: (4, 5, 6)}

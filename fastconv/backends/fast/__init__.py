@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast import adaptive, conv, linear, lp, picks, pointwise, pool, windows
-from fastconv.backends.fast.kept import forget_plans
-from fastconv.backends.fast.normalization import Normalization
+from fastconv.backends.fast import pointwise
+from fastconv.backends.fast.conv import conv
+from fastconv.backends.fast.linear import linear
+from fastconv.backends.fast.memory.plan_cache import forget_plans
+from fastconv.backends.fast.memory.workspace import release
+from fastconv.backends.fast.normalization.normalization import Normalization
+from fastconv.backends.fast.pool import adaptive, pool, windows
+from fastconv.backends.fast.pool import indices as picks
+from fastconv.backends.fast.pool import lp_pool as lp
 from fastconv.backends.fast.warmup import warmup
-from fastconv.backends.fast.workspace import release
-from fastconv.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry
+from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry
 
 __all__ = ["BACKEND", "FastBackend", "warmup"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastconv.backends.fast.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
-from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
-from fastconv.backends.fast.scatter import plan_scatter, prefers_columns, why_columns
-from fastconv.backends.fast.sliding import SlidingGradientPlan, SlidingPlan
-from fastconv.geometry import ConvGeometry
-from fastconv.kernels.scatter import SCATTER
-from fastconv.settings import get_options
+from fastconv.backends.fast.conv.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
+from fastconv.backends.fast.conv.through_columns import plan_scatter, prefers_columns, why_columns
+from fastconv.backends.fast.conv.through_columns_kernel import SCATTER
+from fastconv.backends.fast.depthwise.plan import SlidingGradientPlan, SlidingPlan
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.backends.settings import get_options
 
 __all__ = ["explain"]
 

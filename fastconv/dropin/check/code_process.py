@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from fastconv.backends.settings import get_num_threads
 from fastconv.errors import FastconvError
 from fastconv.evidence.process.child import child_environment
 from fastconv.evidence.process.wire import Message, receive, send
-from fastconv.settings import get_num_threads
 
 __all__ = ["CodeProcess", "CodeProcessError"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.geometry import conv_axis
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import conv_axis
 from fastconv.validation.arrays import Array
 
 __all__ = ["MEMORIES", "OPERATIONS", "SIZES", "VALUES", "Pair", "Problem", "draw", "output_size", "stored"]

@@ -9,6 +9,7 @@ from importlib import import_module, util
 from math import prod
 from typing import Any, NamedTuple
 
+from fastconv.backends.settings import get_num_threads
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.bench.cases import Case, Entry, Network, entry, sized
 from fastconv.evidence.bench.correctness import Agreement, ResultCheck
@@ -20,7 +21,6 @@ from fastconv.evidence.environment import blas_libraries, current_environment, v
 from fastconv.evidence.timing import once, settle
 from fastconv.evidence.workloads import Workload
 from fastconv.report import plain_data
-from fastconv.settings import get_num_threads
 
 __all__ = ["Preparation", "Ready", "facts", "peak"]
 

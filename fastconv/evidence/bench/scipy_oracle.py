@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.evidence.problem import Problem
-from fastconv.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 
 __all__ = ["scipy_forward"]

@@ -47,9 +47,10 @@ def compare(
     Parameters
     ----------
     workloads : str, Workload, sequence of them, or a public operation, optional
-        What to run. By default the twelve layers of `fastconv.workloads.LAYERS` at batch 1, and where scikit-learn is
-        installed convolution and pooling on its photographs and digits. With an operation, `fastconv.conv2d` or
-        ``"conv2d"`` (or one of the poolings), your own call follows: `args` and `arguments` are those of the operation.
+        What to run. By default the twelve layers of `fastconv.evidence.workloads.LAYERS` at batch 1, and where
+        scikit-learn is installed convolution and pooling on its photographs and digits. With an operation,
+        `fastconv.conv2d` or ``"conv2d"`` (or one of the poolings), your own call follows: `args` and `arguments` are
+        those of the operation.
     *args, **arguments
         Arguments of the operation, where `workloads` is one.
     backends : (str, str)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.errors import BackendUnavailableError, InvalidValueError
 from fastconv.evidence.contest.contest import Contest
 from fastconv.evidence.contest.engines import FASTCONV, OTHERS, Entrant, entrant
@@ -22,7 +23,6 @@ from fastconv.evidence.contest.startup import measure_startup
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.process.worker import WorkerError
 from fastconv.evidence.workloads import LAYERS, Workload
-from fastconv.settings import get_num_threads, use_num_threads
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["DTYPES", "ENGINES", "PASSES", "Progress", "run_contest"]
@@ -80,7 +80,8 @@ def run_contest(
     Parameters
     ----------
     workloads : sequence of Workload, optional
-        Convolutions to run; by default the twelve layers of `fastconv.workloads.LAYERS` with their own batch sizes.
+        Convolutions to run; by default the twelve layers of `fastconv.evidence.workloads.LAYERS` with their own batch
+        sizes.
     engines : sequence of str
         Whom to compare with: ``"torch"``, ``"onnxruntime"``, ``"jax"``, or an `Engine` of your own as
         ``"module:Class"``. One that is not installed is left out, and the result says so.

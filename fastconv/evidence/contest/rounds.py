@@ -10,6 +10,7 @@ from statistics import median
 
 import numpy as np
 
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import FastconvError
 from fastconv.evidence.accuracy import Difference
 from fastconv.evidence.contest.engines import own
@@ -20,7 +21,6 @@ from fastconv.evidence.contest.targets import has_parts
 from fastconv.evidence.problem import Problem
 from fastconv.evidence.process.worker import WorkerError
 from fastconv.evidence.timing import seed_seconds_per_output
-from fastconv.geometry import ConvGeometry
 
 __all__ = ["Pace", "run_heat", "schedule"]
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.backends.geometry import Axis
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
 from fastconv.evidence.contest.engines.base import Job
 from fastconv.evidence.problem import Problem, from_workload
 from fastconv.evidence.workloads import Workload
-from fastconv.geometry import Axis
 from fastconv.validation.arrays import Array
 from fastconv.validation.operations import conv_geometry
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.settings import get_num_threads
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.evidence.summary.fast_workspace import borrowed_bytes, temporary_bytes
 from fastconv.evidence.summary.lifetimes import (
@@ -25,7 +26,6 @@ from fastconv.evidence.summary.workspace import KEPT_BUFFER
 from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.parameter import Parameter
-from fastconv.settings import get_num_threads
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["scratch_numbers", "summary"]

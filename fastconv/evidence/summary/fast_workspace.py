@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from fastconv.backends.settings import get_num_threads, get_options
 from fastconv.evidence.summary.lifetimes import INPUT
 from fastconv.evidence.summary.workspace import KEPT_BUFFER, Workspace, conv_workspace, linear_workspace
 from fastconv.layers.base import Step
 from fastconv.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fastconv.layers.linear import Linear
 from fastconv.layers.weighted import WeightedLayer
-from fastconv.settings import get_num_threads, get_options
 
 __all__ = ["borrowed_bytes", "temporary_bytes"]
 

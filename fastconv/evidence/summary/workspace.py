@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import gcd, prod
 from typing import NamedTuple
 
-from fastconv.geometry import Axis, ConvGeometry, window_extent
+from fastconv.backends.geometry import Axis, ConvGeometry, window_extent
 
 __all__ = ["KEPT_BUFFER", "Workspace", "conv_workspace", "linear_workspace"]
 
@@ -89,7 +89,7 @@ def conv_workspace(geometry: ConvGeometry, itemsize: int, threads: int, limit: i
 
     Examples
     --------
-    >>> from fastconv.geometry import ConvGeometry, conv_axis
+    >>> from fastconv.backends.geometry import ConvGeometry, conv_axis
     >>> axis = conv_axis(32, 3, 1, 1, 1, 1)
     >>> conv_workspace(ConvGeometry((axis, axis), 8, 16, 16, 1), 4, threads=1, limit=2**26).forward
     279040

@@ -14,10 +14,12 @@ if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
 import fastconv as fc
-from fastconv.backends.fast import choice, pieces, sliding
-from fastconv.backends.fast.passes import Line, forward_pass, input_gradient_passes
-from fastconv.geometry import ConvGeometry, conv_axis
-from fastconv.kernels.target import AVX512, host
+from fastconv.backends.fast.conv import choice
+from fastconv.backends.fast.conv.passes import Line, forward_pass, input_gradient_passes
+from fastconv.backends.fast.depthwise import plan as sliding
+from fastconv.backends.fast.depthwise import tiles as pieces
+from fastconv.backends.fast.machine.target import AVX512, host
+from fastconv.backends.geometry import ConvGeometry, conv_axis
 from fastconv.testing import assert_close, magnitude
 
 wide = pytest.mark.skipif(host() != AVX512, reason="windows slide on CPUs with AVX-512 alone")

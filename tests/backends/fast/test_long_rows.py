@@ -15,20 +15,21 @@ from programs import run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, stored
 
 import fastconv as fc
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.evidence.summary.workspace import Workspace, conv_workspace
-from fastconv.geometry import ConvGeometry
 from fastconv.testing import assert_close, magnitude
 from fastconv.validation.operations import conv_geometry
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast import plan, scatter
-from fastconv.backends.fast.bands import BAND_BYTES
+from fastconv.backends.fast.conv import plan
+from fastconv.backends.fast.conv import through_columns as scatter
+from fastconv.backends.fast.conv.bands import BAND_BYTES
+from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
+from fastconv.backends.fast.conv.through_columns_kernel import SCATTER
 from fastconv.backends.fast.explain import explain
-from fastconv.backends.fast.passes import forward_pass, input_gradient_passes
-from fastconv.backends.fast.workspace import borrowed, round_up
-from fastconv.kernels.scatter import SCATTER
+from fastconv.backends.fast.memory.workspace import borrowed, round_up
 
 UNLIMITED, MIB = 2**26, 2**20
 

@@ -21,14 +21,17 @@ from strategies import BACKENDS, Array
 from test_plans import cached_functions
 
 import fastconv as fc
+from fastconv.backends.geometry import Axis, pool_axis, window_extent
 from fastconv.backends.numpy.pool import _real_taps
-from fastconv.geometry import Axis, pool_axis, window_extent
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast import kept, pieces, windows, workspace
-from fastconv.backends.fast.passes import Line
+from fastconv.backends.fast.conv.passes import Line
+from fastconv.backends.fast.depthwise import tiles as pieces
+from fastconv.backends.fast.memory import plan_cache as kept
+from fastconv.backends.fast.memory import workspace
+from fastconv.backends.fast.pool import windows
 
 SMALL_PLAN = 2**14  # bytes, whatever the size of what is pooled
 MILLIONS = 4_000_000
@@ -186,7 +189,7 @@ def test_what_is_kept_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> No
         fc.conv1d(np.zeros((1, 1, 600)), np.zeros((1, 1, taps)))
         most = max(most, kept.kept_bytes())
     assert 2**18 < most <= 2**19
-    plans = cached_functions("fastconv.backends.fast")["fastconv.backends.fast.plan.plan_conv"]
+    plans = cached_functions("fastconv.backends.fast")["fastconv.backends.fast.conv.plan.plan_conv"]
     assert 0 < plans.cache_info().currsize < 40
 
 
@@ -224,7 +227,7 @@ def test_release_empties_every_cache() -> None:
     assert not workspace._idle
     found = cached_functions("fastconv.backends.fast")
     caches = {name: cache for name, cache in found.items() if name.startswith("fastconv.backends.")}
-    assert "fastconv.backends.fast.windows.plan_windows" in caches
+    assert "fastconv.backends.fast.pool.windows.plan_windows" in caches
     assert {name for name, cache in caches.items() if cache.cache_info().currsize} == set()
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.geometry import conv_axis
 from fastconv.compat.cs231n import layer_utils
 from fastconv.compat.cs231n.classifiers.fc_net import penalised
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
 from fastconv.compat.cs231n.windows import conv_weight_gradients
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import conv_axis
 from fastconv.validation.arrays import Array
 
 __all__ = ["ThreeLayerConvNet"]

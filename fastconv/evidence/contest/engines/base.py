@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from fastconv.geometry import ConvGeometry
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 
 __all__ = ["CHANNELS_LAST", "NCHW", "Engine", "Job", "Prepared", "Refusal", "channels_last"]

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 from fastconv._version import __version__
+from fastconv.backends.settings import set_num_threads, use_num_threads
 from fastconv.evidence.contest.engines.base import CHANNELS_LAST, NCHW, Engine, Job, Prepared, channels_last
 from fastconv.functional import ConvGradients, conv2d, conv2d_backward
-from fastconv.settings import set_num_threads, use_num_threads
 from fastconv.validation.arrays import Array
 
 __all__ = ["Fastconv", "alone", "part"]

@@ -20,11 +20,12 @@ if "fast" not in BACKENDS:
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from fastconv.backends.fast import pieces, tiling
-from fastconv.kernels.memory import SLIDE_ARGUMENTS, TILE_ARGUMENTS
-from fastconv.kernels.slide import TAPS, WINDOWS, Slide, emit_slide
-from fastconv.kernels.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
-from fastconv.kernels.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
+from fastconv.backends.fast.conv import tiling
+from fastconv.backends.fast.depthwise import tiles as pieces
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, Slide, emit_slide
+from fastconv.backends.fast.machine.intrinsics import SLIDE_ARGUMENTS, TILE_ARGUMENTS
+from fastconv.backends.fast.machine.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
+from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
 
 X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 MODES = (PACKED, STRIDED, LANEWISE, ROWS)
