@@ -242,7 +242,7 @@ def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     from fastconv.backends.fast.linear import linear
 
     for module, name in (
-        (plan, "tile_address"), (linear, "tile_address"), (bias, "tile_address"), (pieces, "slide_address"),
+        (plan, "tile_address"), (linear, "tile_address"), (bias, "tile_address"), (pieces, "depthwise_tile_address"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, lambda shape: 1)
 
@@ -285,11 +285,11 @@ def test_no_plan_of_a_convolution_is_too_deep(no_kernels: None) -> None:
 def _uncached(choice: Any, what: str, task: Any, limit: int) -> Any:
     """A plan with no addresses in it, which must not stay in a cache."""
     if what == "weight":
-        if choice.slides(task) and choice.sums_fit(task, 4):
-            return choice.plan_sliding_gradient.__wrapped__(task, 4, 2)
+        if choice.takes_depthwise_tiles(task) and choice.sums_fit(task, 4):
+            return choice.plan_depthwise_gradient.__wrapped__(task, 4, 2)
         return choice.plan_weight.__wrapped__(task, 4, 2, limit)
-    if choice.slides(task):
-        return choice.plan_sliding.__wrapped__(task, 4, 2)
+    if choice.takes_depthwise_tiles(task):
+        return choice.plan_depthwise.__wrapped__(task, 4, 2)
     return choice.plan_conv.__wrapped__(task, 4, 2, limit)
 
 

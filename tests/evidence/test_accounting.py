@@ -325,7 +325,7 @@ def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) ->
         return made.packed_bytes + made.plan.scratch_bytes
 
     if scatter.prefers_columns(geometry, itemsize):
-        columns = scatter.plan_scatter(geometry, itemsize, threads, limit)
+        columns = scatter.plan_through_columns(geometry, itemsize, threads, limit)
         gradient = columns.packed_bytes + columns.zeros_bytes + columns.scratch_bytes
     else:
         gradient = max(of(task, True) for task in input_gradient_passes(geometry)[0])

@@ -8,7 +8,7 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import by_tasks, launch
 from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pointwise_kernel import FORMS, POINTWISE
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads
@@ -49,7 +49,7 @@ def _in_one_order(a: Array, b: Array) -> tuple[Array, Array]:
     return a, b
 
 
-@kept(1024)
+@plan_cache(1024)
 def _plan(form: str, numbers: int, itemsize: int, threads: int) -> tuple[Array, int, int]:
     """Argument block but for the addresses, kernel, and number of threads."""
     arrays = 2 if form == "relu" else 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, Slide, slide_address
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
 from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
 from fastconv.backends.fast.machine.jit import Built, build_log
 from fastconv.backends.fast.machine.kernel import KERNELS
@@ -23,8 +23,8 @@ def _jobs() -> Iterator[Callable[[], object]]:
             yield partial(kernel.address, *variant)
     for tile in _tiles():
         yield partial(tile_address, tile)
-    for slide in _slides():
-        yield partial(slide_address, slide)
+    for depthwise in _depthwise_tiles():
+        yield partial(depthwise_tile_address, depthwise)
 
 
 def _tiles() -> Iterator[Tile]:
@@ -36,7 +36,7 @@ def _tiles() -> Iterator[Tile]:
                 yield Tile(mode, rows, 2, lanes, itemsize, 0)
 
 
-def _slides() -> Iterator[Slide]:
+def _depthwise_tiles() -> Iterator[DepthwiseTile]:
     """Pieces of depthwise convolution 3×3 at stride 1, of whole vectors."""
     if host() != AVX512:
         return
@@ -44,12 +44,12 @@ def _slides() -> Iterator[Slide]:
     for itemsize in (4, 8):
         lanes = host().lanes(itemsize)
         for size in range(1, pixels + 1):
-            yield Slide(WINDOWS, size, vectors, lanes, itemsize, 0, 3, 1)
-        yield Slide(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, 1)
+            yield DepthwiseTile(WINDOWS, size, vectors, lanes, itemsize, 0, 3, 1)
+        yield DepthwiseTile(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, 1)
         for runs in range(2, sums.runs + 1):
             for size in range(1, sums.pixels + 1):
-                yield Slide(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, 1, runs)
-            yield Slide(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, 1, runs)
+                yield DepthwiseTile(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, 1, runs)
+            yield DepthwiseTile(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, 1, runs)
 
 
 def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[str, float, bool]]:

@@ -70,8 +70,8 @@ def accelerate(
     Notes
     -----
     Every function is run on the cases of `fastconv.dropin.conventions.CASES` that its form can express, and compared
-    with the loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something in
-    common with that case, which no case has in which it ran and was right, go on to it, and the result says so
+    with the loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something
+    in common with that case, which no case has in which it ran and was right, go on to it, and the result says so
     (`partly`).
     Nothing is printed or warned meanwhile, and the global random generators are left as they were.
 

@@ -81,7 +81,7 @@ def test_every_pass_is_right(case: ConvCase, dtype: str) -> None:
 @wide
 def test_most_of_them_slide() -> None:
     tasks = [forward_pass(geometry_of(case)) for case in sample()]
-    assert sum(map(pieces.slides, tasks)) > len(tasks) // 2
+    assert sum(map(pieces.takes_depthwise_tiles, tasks)) > len(tasks) // 2
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_what_does_not_slide(case: ConvCase, reason: str) -> None:
         name: value if not isinstance(value, int) else (value,) * (len(case.x_shape) - 2)
         for name, value in (("stride", case.stride), ("dilation", case.dilation), ("padding", case.padding))
     }
-    assert not pieces.slides(
+    assert not pieces.takes_depthwise_tiles(
         forward_pass(geometry_of(ConvCase(case.x_shape, case.weight_shape, **pairs, groups=case.groups)))
     ), reason
 
@@ -177,15 +177,15 @@ def test_plans_keep_to_the_shapes() -> None:
     task, (gradient,) = forward_pass(geometry), input_gradient_passes(geometry)[0]
     for each in (task, gradient):
         made = choice.plan_pass(each, 4, 2, 2**26)
-        assert isinstance(made, sliding.SlidingPlan)
+        assert isinstance(made, sliding.DepthwisePlan)
         assert made.scratch_bytes == 0
         assert made is choice.plan_pass(each, 4, 2, 2**20)  # nothing to limit
     weight = choice.plan_gradient(task, 4, 2, 2**26)
-    assert isinstance(weight, sliding.SlidingGradientPlan)
+    assert isinstance(weight, sliding.DepthwiseGradientPlan)
     assert weight.splits == choice.plan_gradient(task, 4, 1, 2**26).splits
     long_row = forward_pass(geometry_of(depthwise((1, 8, 5, 900), (3, 3), 1, 1)))
-    assert pieces.slides(long_row)
-    assert not isinstance(choice.plan_gradient(long_row, 4, 2, 2**26), sliding.SlidingGradientPlan)
+    assert pieces.takes_depthwise_tiles(long_row)
+    assert not isinstance(choice.plan_gradient(long_row, 4, 2, 2**26), sliding.DepthwiseGradientPlan)
 
 
 def test_weights_changed_in_place_count_where_threads_pack_them() -> None:

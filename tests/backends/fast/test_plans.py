@@ -99,12 +99,12 @@ def test_a_second_call_plans_nothing() -> None:
 
 def all_plans(
     geometry: ConvGeometry, itemsize: int, threads: int, limit: int = UNLIMITED
-) -> Iterator[plan.ConvPlan | plan.WeightPlan | scatter.ScatterPlan]:
+) -> Iterator[plan.ConvPlan | plan.WeightPlan | scatter.ThroughColumnsPlan]:
     """Plans of the forward pass, of the gradient of the input and of that of the weights."""
     yield plan.plan_conv(forward_pass(geometry), itemsize, threads, limit)
     yield plan.plan_weight(forward_pass(geometry), itemsize, threads, limit)
     if scatter.prefers_columns(geometry, itemsize):
-        yield scatter.plan_scatter(geometry, itemsize, threads, limit)
+        yield scatter.plan_through_columns(geometry, itemsize, threads, limit)
     else:
         for task in input_gradient_passes(geometry)[0]:
             yield plan.plan_conv(task, itemsize, threads, limit)
@@ -170,7 +170,7 @@ def test_the_steady_state_allocates_its_results_alone(dtype: str) -> None:
         tracemalloc.stop()
 
 
-def scratch_of(made: plan.ConvPlan | plan.WeightPlan | scatter.ScatterPlan) -> float:
+def scratch_of(made: plan.ConvPlan | plan.WeightPlan | scatter.ThroughColumnsPlan) -> float:
     """Bytes per thread beyond one packed copy of the weights (or one copy of their gradient)."""
     scratch = made.scratch_bytes
     if isinstance(made, plan.WeightPlan):
@@ -389,7 +389,7 @@ def test_every_kind_of_kernel_is_among_them() -> None:
 def test_an_input_gradient_by_columns_is_made_in_bands() -> None:
     geometry = conv_geometry("conv2d", (1, 1, 2048, 2048), (4, 1, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1, 4)
     for limit in (2**18, 2**26):
-        made = scatter.plan_scatter(geometry, 4, THREADS, limit)
+        made = scatter.plan_through_columns(geometry, 4, THREADS, limit)
         assert made.scratch_bytes <= made.tasks * min(limit + 2**16, 2**23)
 
 

@@ -17,7 +17,7 @@ from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import STRIDED, Tile, tile_address
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.geometry import CHANNELS_LAST
 
 __all__ = ["add_bias", "bias_gradient", "fill_bias"]
@@ -40,7 +40,7 @@ class SumPlan:
     depth: int
 
 
-@kept(512)
+@plan_cache(512)
 def plan_sums(channels: int, pixels: int, dtype: np.dtype[Any], threads: int) -> SumPlan:
     """Plan of the sums over the pixels of a channels-last array; the splits depend on the shape alone."""
     item, lanes = dtype.itemsize, host().lanes(dtype.itemsize)

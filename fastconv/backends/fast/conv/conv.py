@@ -14,13 +14,13 @@ from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradien
 from fastconv.backends.fast.conv.plan import WeightPlan
 from fastconv.backends.fast.conv.sums_kernel import SPLITS_SUM, splits_sum
 from fastconv.backends.fast.conv.through_columns import input_gradient_by_columns, prefers_columns
-from fastconv.backends.fast.depthwise.plan import SlidingGradientPlan
+from fastconv.backends.fast.depthwise.plan import DepthwiseGradientPlan
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.launch import Cut, by_tasks, launch
 from fastconv.backends.fast.machine.pack import PACK
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.reorder import (
     Reorder,
     WeightOrder,
@@ -95,7 +95,7 @@ def conv_transpose_backward(
     return dx, dweight, dbias
 
 
-@kept(64)
+@plan_cache(64)
 def _zeros(count: int, dtype: np.dtype[np.floating]) -> Array:
     zeros = np.zeros(count, dtype)
     zeros.flags.writeable = False
@@ -122,7 +122,7 @@ class Prepared:
     packed_bytes: int
 
 
-@kept(1024)
+@plan_cache(1024)
 def _prepare(
     task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int, threads: int, limit: int, finite: bool = True
 ) -> Prepared:
@@ -146,7 +146,7 @@ def _prepare(
     return Prepared(plan, weights, round_up(plan.packed_group_bytes * plan.task.groups))
 
 
-@kept(8)
+@plan_cache(8)
 def _cut(block: Block) -> Cut:
     """Slices of a pass: by rows, by parts of the tiles of a weight gradient, or by tasks of either."""
     if "ROW_TASKS" in block.index:
@@ -256,7 +256,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
             plan.task.groups, plan.task.lanes, plan.task.depth, geometry.taps, item, plan.threads
         )
         reorder(order, item, address(scratch), address(gradient))
-    if isinstance(plan, SlidingGradientPlan) and not np.isfinite(gradient).all():
+    if isinstance(plan, DepthwiseGradientPlan) and not np.isfinite(gradient).all():
         # every number of dy meets a tap inside x, so that one which is not finite shows here
         return _weight_gradient(dy, x, geometry, finite=False)
     return gradient

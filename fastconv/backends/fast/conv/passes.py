@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import product
 from math import gcd, prod
 
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.geometry import Axis, ConvGeometry
 
 __all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes", "one_window", "three_axes"]
@@ -118,7 +118,7 @@ def _sizes(geometry: ConvGeometry) -> tuple[int, int, int, bool]:
     return geometry.groups, geometry.group_channels, geometry.group_filters, False
 
 
-@kept(1024)
+@plan_cache(1024)
 def forward_pass(geometry: ConvGeometry) -> Pass:
     """Pass from x to y."""
     axes = three_axes(geometry.axes)
@@ -130,7 +130,7 @@ def forward_pass(geometry: ConvGeometry) -> Pass:
     return Pass(lines, geometry.batch, groups, depth, lanes, kernel, lanewise)  # type: ignore[arg-type]
 
 
-@kept(1024)
+@plan_cache(1024)
 def one_window(geometry: ConvGeometry) -> ConvGeometry | None:
     """Geometry with one pixel per image and every tap a channel, where each image is one window and nothing else.
 
@@ -159,7 +159,7 @@ def _phases(axis: Axis) -> Iterator[Line]:
         yield Line(axis.out, count, 1, step, -start, tuple(taps), first, axis.stride, axis.size)
 
 
-@kept(1024)
+@plan_cache(1024)
 def input_gradient_passes(geometry: ConvGeometry) -> tuple[tuple[Pass, ...], bool]:
     """Passes from dy to dx, and whether they cover every cell of dx."""
     axes = three_axes(geometry.axes)

@@ -32,7 +32,7 @@ from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.pack import pack
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, round_up
 
 __all__ = [
@@ -204,7 +204,7 @@ def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: 
     return make_source(task, itemsize, in_place, limit, band_bytes, segments, longest)
 
 
-@kept(512)
+@plan_cache(512)
 def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     """Plan of a pass over a channels-last source."""
     in_place = _can_read_in_place(task)
@@ -314,7 +314,7 @@ def splits_of(task: Pass, size: int) -> int:
     return max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
 
 
-@kept(512)
+@plan_cache(512)
 def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPlan:
     """Plan of the weight gradient that belongs to a forward pass."""
     in_place = _can_read_in_place(task)

@@ -12,12 +12,12 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.conv.plan import CHUNKS, SERIAL_FLOPS, Tiling, chunk_tables, conv_blocks, tiling
 from fastconv.backends.fast.conv.rounding import chain_depth, first_within
-from fastconv.backends.fast.conv.through_columns_kernel import RUN_ENTRY, SCATTER, scatter
+from fastconv.backends.fast.conv.through_columns_kernel import RUN_ENTRY, THROUGH_COLUMNS, through_columns
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.layout import empty_channels_last
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.reorder import Reorder, WeightOrder, plan_weights, reorder
 from fastconv.backends.fast.memory.workspace import borrowed, round_up
 from fastconv.backends.geometry import Axis, ConvGeometry
@@ -29,10 +29,10 @@ BAND_LIMIT = 2**22  # bytes of dx that are made at a time: smaller bands compute
 ITEMS = 64  # segments that all rows are cut into, to be shared, where that computes 1/16 of the columns twice at most
 MANY_PASSES = 32  # with 64 passes (kernel and stride of 8) columns took 3/4 of the time, with 1024 a thirtieth
 SHORT_CHUNKS = (96, 32, 16)
-_X, _WEIGHT, _SCRATCH, _BIAS, _DX = (SCATTER.index[name] for name in ("X", "WEIGHT", "SCRATCH", "BIAS", "DX"))
+_X, _WEIGHT, _SCRATCH, _BIAS, _DX = (THROUGH_COLUMNS.index[name] for name in ("X", "WEIGHT", "SCRATCH", "BIAS", "DX"))
 
 
-@kept(1024)
+@plan_cache(1024)
 def why_columns(geometry: ConvGeometry, itemsize: int) -> str:
     """Why the input gradient goes through columns rather than passes into dx; empty where it does not."""
     if geometry.groups > 1 or geometry.taps == 1 or columns_chunk(geometry)[2]:
@@ -66,7 +66,7 @@ def prefers_columns(geometry: ConvGeometry, itemsize: int) -> bool:
 
 
 @dataclass(frozen=True)
-class ScatterPlan:
+class ThroughColumnsPlan:
     """Everything that depends on shapes alone."""
 
     arguments: Array
@@ -78,8 +78,8 @@ class ScatterPlan:
     tasks: int
 
 
-@kept(512)
-def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> ScatterPlan:
+@plan_cache(512)
+def plan_through_columns(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> ThroughColumnsPlan:
     """Plan of the input gradient of a geometry."""
     depth, height, width = three_axes(geometry.axes)
     channels, filters = geometry.channels, geometry.filters
@@ -102,7 +102,7 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int
     columns_bytes = round_up(cut.tall * padded * itemsize)
     scratch = columns_bytes + round_up(depth.size * rows * band_row)
     dy_row, dx_row = width.out * dy_pixel, width.size * pixel
-    values: dict[str, int] = dict.fromkeys(SCATTER.names, 0)
+    values: dict[str, int] = dict.fromkeys(THROUGH_COLUMNS.names, 0)
     values.update(
         X_N=depth.out * height.out * dy_row, X_D=height.out * dy_row, X_H=dy_row, OD=depth.out, OH=height.out,
         S_D=depth.stride, S_H=height.stride, PAD_D=depth.before, PAD_H=height.before, EXTENT_H=height.extent,
@@ -116,8 +116,8 @@ def plan_scatter(geometry: ConvGeometry, itemsize: int, threads: int, limit: int
         DX_WIDTH=width.size, PARTS=parts, BATCH=geometry.batch, BAND_OFFSET=columns_bytes, TASKS=tasks,
     )  # fmt: skip
     weights = plan_weights(_order(geometry, cut.widths, padded * filters * itemsize, itemsize), itemsize, threads)
-    return ScatterPlan(
-        SCATTER.fill(**values), (chunks, offsets, blocks, runs), weights, round_up(padded * filters * itemsize),
+    return ThroughColumnsPlan(
+        THROUGH_COLUMNS.fill(**values), (chunks, offsets, blocks, runs), weights, round_up(padded * filters * itemsize),
         round_up(padded * itemsize), scratch * tasks, tasks,
     )  # fmt: skip
 
@@ -185,7 +185,7 @@ def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, 
     """Gradient of the input; dy is channels-last and the weights are contiguous."""
     item = dy.itemsize
     dx = empty_channels_last(geometry.input_shape, dy.dtype)
-    plan = plan_scatter(geometry, item, threads, get_options().max_workspace)
+    plan = plan_through_columns(geometry, item, threads, get_options().max_workspace)
     with borrowed(plan.packed_bytes + plan.zeros_bytes + plan.scratch_bytes) as scratch:
         packed = address(scratch)
         scratch[plan.packed_bytes : plan.packed_bytes + plan.zeros_bytes] = 0
@@ -195,5 +195,5 @@ def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, 
         arguments[_BIAS] = packed + plan.packed_bytes
         arguments[_SCRATCH] = packed + plan.packed_bytes + plan.zeros_bytes
         work = geometry.multiply_adds() / 16
-        launch(scatter.address(item), arguments, plan.tasks, plan.tasks, work, by_tasks(SCATTER))
+        launch(through_columns.address(item), arguments, plan.tasks, plan.tasks, work, by_tasks(THROUGH_COLUMNS))
     return dx

@@ -17,10 +17,10 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import accumulate
 
-__all__ = ["RUN_ENTRY", "SCATTER", "scatter"]
+__all__ = ["RUN_ENTRY", "THROUGH_COLUMNS", "through_columns"]
 
 # the first entries are those of a convolution from dy to columns; DX is the result, BAND_* the rows under construction
-SCATTER = Block(
+THROUGH_COLUMNS = Block(
     CONV,
     """
     RUNS RUN_TABLE RUN_NUMBERS STEP_W DX DX_N DX_D DX_H DX_DEPTH DX_HEIGHT DX_WIDTH PARTS BATCH
@@ -121,8 +121,8 @@ def _item(args, n, columns, band, first, last, left, right, number):
     finish(args, n, band + (left + before - start) * pixel, first, last - first, left, right - left, number)
 
 
-@kernel(SCATTER)
-def scatter(args, task, number):
+@kernel(THROUGH_COLUMNS)
+def through_columns(args, task, number):
     """Some ranges of rows of dx, or segments of them."""
     height, parts, tasks = args.DX_HEIGHT, args.PARTS, args.TASKS
     width, segments = args.DX_WIDTH, args.ROW_SEGMENTS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 
 __all__ = ["Tiling", "lane_blocks", "tiling"]
 
@@ -61,7 +61,7 @@ def lane_blocks(lanes: int, vectors: int, vector_lanes: int) -> Iterator[tuple[i
         first += width * vector_lanes
 
 
-@kept(4096)
+@plan_cache(4096)
 def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
     """Best tiling of a row, and its cycles per step of the reduction."""
     best: tuple[float, Tiling] | None = None

@@ -14,26 +14,26 @@ The readable twin, with arrays in place of addresses, is::
 from __future__ import annotations
 
 from fastconv.backends.fast.machine.blocks import Block, entry_of
-from fastconv.backends.fast.machine.intrinsics import call_slide, clear_bytes, integer
+from fastconv.backends.fast.machine.intrinsics import call_depthwise_tile, clear_bytes, integer
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.windows_kernel import first_tap, stop_tap
 
 __all__ = [
     "PIECE_ENTRY",
-    "SLIDING_CONV",
-    "SLIDING_GRADIENT",
+    "DEPTHWISE_CONV",
+    "DEPTHWISE_GRADIENT",
     "SUM_PIECE_ENTRY",
-    "sliding_conv",
-    "sliding_gradient",
+    "depthwise_conv",
+    "depthwise_gradient",
 ]
 
 _PLANES = """
     X X_N X_H IN_H PAD_H S_H STEP_H KH IMAGES OH FULL_FIRST FULL_LAST CELL LINE Y_N Y_H Y_W PIECES PIECE_TABLE TASKS
 """
-SLIDING_CONV = Block(_PLANES + "Y WEIGHT OFFSETS BIAS")
+DEPTHWISE_CONV = Block(_PLANES + "Y WEIGHT OFFSETS BIAS")
 # RUNS kernel rows at most are added up at a time, over ROWS rows at most; dy lies as y does
-SLIDING_GRADIENT = Block(_PLANES + "DY RUNS ROWS LINE_RUN DW DW_SPLIT SPLITS")
+DEPTHWISE_GRADIENT = Block(_PLANES + "DY RUNS ROWS LINE_RUN DW DW_SPLIT SPLITS")
 # micro-kernel, byte offsets of its first tap in a row of x, of its first pixel in a row of y, of its first tap in a
 # row of weights, of its lanes in the bias, and the valid lanes of its last vector
 PIECE_ENTRY = Block("KERNEL X Y WEIGHT LANE TAIL")
@@ -56,8 +56,8 @@ def _rows_alike(args, row, most):
     return 1
 
 
-@kernel(SLIDING_CONV, typed=False)
-def sliding_conv(args, task):
+@kernel(DEPTHWISE_CONV, typed=False)
+def depthwise_conv(args, task):
     """Some rows of y."""
     height, tasks = args.OH, args.TASKS
     all_rows = args.IMAGES * height
@@ -73,7 +73,7 @@ def sliding_conv(args, task):
         y = args.Y + image * args.Y_N + row * args.Y_H
         for number in range(args.PIECES):
             piece = entry_of(PIECE_ENTRY, args.PIECE_TABLE, number)
-            call_slide(
+            call_depthwise_tile(
                 piece.KERNEL, rows, last - first, args.OFFSETS + 16 * first,
                 x + piece.X, args.CELL, x_row,
                 args.WEIGHT + piece.WEIGHT, args.LINE,
@@ -95,7 +95,7 @@ def _gradient_rows(args, gradient, image, row, rows):
         runs = min(args.RUNS, last - run)
         for number in range(args.PIECES):
             piece = entry_of(SUM_PIECE_ENTRY, args.PIECE_TABLE, number)
-            call_slide(
+            call_depthwise_tile(
                 integer(piece, runs - 1), rows, piece.STEPS,
                 x + run * x_run + piece.X, args.CELL, x_run, x_row,
                 dy + piece.Y, args.Y_W, args.Y_H,
@@ -105,8 +105,8 @@ def _gradient_rows(args, gradient, image, row, rows):
         run += runs
 
 
-@kernel(SLIDING_GRADIENT, typed=False)
-def sliding_gradient(args, task):
+@kernel(DEPTHWISE_GRADIENT, typed=False)
+def depthwise_gradient(args, task):
     """Some splits of the rows of dy."""
     height, tasks, splits = args.OH, args.TASKS, args.SPLITS
     all_rows = args.IMAGES * height

@@ -13,10 +13,10 @@ from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, SPLIT_BYTES, result_strides, splits_of
 from fastconv.backends.fast.conv.rounding import LIMIT, chain_depth, pairs_depth
 from fastconv.backends.fast.depthwise.depthwise_kernel import (
-    SLIDING_CONV,
-    SLIDING_GRADIENT,
-    sliding_conv,
-    sliding_gradient,
+    DEPTHWISE_CONV,
+    DEPTHWISE_GRADIENT,
+    depthwise_conv,
+    depthwise_gradient,
 )
 from fastconv.backends.fast.depthwise.tiles import (
     LONGEST_SUM,
@@ -30,13 +30,13 @@ from fastconv.backends.fast.depthwise.tiles import (
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 
-__all__ = ["SlidingGradientPlan", "SlidingPlan", "plan_sliding", "plan_sliding_gradient", "sums_fit"]
+__all__ = ["DepthwiseGradientPlan", "DepthwisePlan", "plan_depthwise", "plan_depthwise_gradient", "sums_fit"]
 
 
 @dataclass(frozen=True)
-class SlidingPlan:
+class DepthwisePlan:
     """Everything about one forward pass or input gradient that depends on shapes alone."""
 
     task: Pass
@@ -49,7 +49,7 @@ class SlidingPlan:
     result_offset: int
     description: str
     depth: int
-    kernel: ClassVar[Kernel] = sliding_conv
+    kernel: ClassVar[Kernel] = depthwise_conv
     scratch_bytes: int = 0
     blocks: int = 1
     packs: bool = False
@@ -89,9 +89,9 @@ def _describe(task: Pass, what: str, items: str) -> str:
     return f"{what}, x in place{cut}, {items}"
 
 
-@kept(512)
-def plan_sliding(task: Pass, itemsize: int, threads: int) -> SlidingPlan:
-    """Plan of a pass for which `depthwise.tiles.slides` holds."""
+@plan_cache(512)
+def plan_depthwise(task: Pass, itemsize: int, threads: int) -> DepthwisePlan:
+    """Plan of a pass for which `depthwise.tiles.takes_depthwise_tiles` holds."""
     lanes, (_, height, width) = host().lanes(itemsize), task.lines
     threads = _threads(task, threads)
     padded = -(-task.lanes // lanes) * lanes
@@ -101,11 +101,11 @@ def plan_sliding(task: Pass, itemsize: int, threads: int) -> SlidingPlan:
     runs = range(len(height.taps))
     offsets = np.array([(h * height.step * x_row, h * len(width.taps) * line) for h in runs], np.int64)
     strides, first = result_strides(task, itemsize)
-    arguments = SLIDING_CONV.fill(
+    arguments = DEPTHWISE_CONV.fill(
         **_planes(task, itemsize, threads, pieces), LINE=line,
         Y=0, Y_N=strides[0], Y_H=strides[2], Y_W=strides[3], WEIGHT=0, OFFSETS=address(offsets), BIAS=0,
     )  # fmt: skip
-    return SlidingPlan(
+    return DepthwisePlan(
         task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, pack_width=padded,
         packed_group_bytes=line * len(height.taps) * len(width.taps), result_offset=first,
         description=_describe(task, f"windows of {len(runs)}×{len(width.taps)} that slide", _count(threads, "task")),
@@ -114,7 +114,7 @@ def plan_sliding(task: Pass, itemsize: int, threads: int) -> SlidingPlan:
 
 
 @dataclass(frozen=True)
-class SlidingGradientPlan:
+class DepthwiseGradientPlan:
     """Everything about one weight gradient that depends on shapes alone."""
 
     task: Pass
@@ -126,7 +126,7 @@ class SlidingGradientPlan:
     shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
     description: str
     depth: int
-    kernel: ClassVar[Kernel] = sliding_gradient
+    kernel: ClassVar[Kernel] = depthwise_gradient
     scratch_bytes: int = 0
 
 
@@ -140,7 +140,7 @@ def _calls_of(height: Line, full: range, first: int, last: int, most: int) -> in
     return calls
 
 
-@kept(512)
+@plan_cache(512)
 def _splits(task: Pass, itemsize: int) -> tuple[int, int]:
     """Splits of the rows, and depth of the sums: twice as many splits, and again, until it is within the limit.
 
@@ -163,22 +163,22 @@ def sums_fit(task: Pass, itemsize: int) -> bool:
     return task.lines[2].out <= LONGEST_SUM and _splits(task, itemsize)[1] <= LIMIT
 
 
-@kept(512)
-def plan_sliding_gradient(task: Pass, itemsize: int, threads: int) -> SlidingGradientPlan:
-    """Plan of the weight gradient of a forward pass for which `depthwise.tiles.slides` holds."""
+@plan_cache(512)
+def plan_depthwise_gradient(task: Pass, itemsize: int, threads: int) -> DepthwiseGradientPlan:
+    """Plan of the weight gradient of a forward pass for which `depthwise.tiles.takes_depthwise_tiles` holds."""
     _, height, width = task.lines
     pixel = task.lanes * itemsize
     size = task.weights * itemsize
     splits, depth = _splits(task, itemsize)
     threads = min(splits, _threads(task, threads))
     pieces = gradient_pieces(task, itemsize)
-    arguments = SLIDING_GRADIENT.fill(
+    arguments = DEPTHWISE_GRADIENT.fill(
         **_planes(task, itemsize, threads, pieces), LINE=pixel,
         DY=0, Y_N=height.out * width.out * pixel, Y_H=width.out * pixel, Y_W=pixel,
         RUNS=largest_sum(len(width.taps)).runs, ROWS=max(1, LONGEST_SUM // width.out),
         LINE_RUN=len(width.taps) * pixel, DW=0, DW_SPLIT=size, SPLITS=splits,
     )  # fmt: skip
-    return SlidingGradientPlan(
+    return DepthwiseGradientPlan(
         task=task, arguments=arguments, tables=(pieces,), tasks=threads, threads=threads, splits=splits,
         shape=(splits, 1, len(height.taps), len(width.taps), task.lanes),
         description=_describe(task, f"sums of {len(height.taps)}×{len(width.taps)} taps", _count(splits, "split")),

@@ -12,9 +12,9 @@ from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.rounding import LIMIT
 from fastconv.backends.fast.conv.tiling import lane_blocks
 from fastconv.backends.fast.depthwise.depthwise_kernel import PIECE_ENTRY, SUM_PIECE_ENTRY
-from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, Slide, slide_address
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
 from fastconv.backends.fast.machine.target import AVX512, host
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 
 __all__ = [
     "EDGE_VECTORS",
@@ -27,7 +27,7 @@ __all__ = [
     "gradient_pieces",
     "largest_sum",
     "largest_tile",
-    "slides",
+    "takes_depthwise_tiles",
     "whole_windows",
     "window_pieces",
 ]
@@ -88,8 +88,8 @@ def columns_of(line: Line) -> Columns:
     return Columns(first, last, tuple((cell, inside.start, len(inside)) for cell, inside in edges))
 
 
-@kept(1024)
-def slides(task: Pass) -> bool:
+@plan_cache(1024)
+def takes_depthwise_tiles(task: Pass) -> bool:
     """Whether a pass is made of pieces: a depthwise one in two dimensions whose taps lie side by side, on AVX-512.
 
     Every window must reach into x, and no more than half of the columns may be edges: these take a call each. The taps
@@ -138,10 +138,10 @@ def window_pieces(task: Pass, itemsize: int, line: int) -> Array:
     def add(first: int, pixels: int, tap: int, taps: int, block: tuple[int, int, int]) -> None:
         lane, vectors, valid = block
         tail, masked = _tail(vectors, valid, lanes)
-        slide = Slide(WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride)
+        tile = DepthwiseTile(WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride)
         entries.append(
             PIECE_ENTRY.fill(
-                KERNEL=slide_address(slide),
+                KERNEL=depthwise_tile_address(tile),
                 X=(first * width.stride - width.before + tap) * pixel + lane * itemsize,
                 Y=first * width.every * pixel + lane * itemsize,
                 WEIGHT=tap * line + lane * itemsize,
@@ -200,8 +200,10 @@ def gradient_pieces(task: Pass, itemsize: int) -> Array:
     def add(first: int, pixels: int, steps: int, tap: int, taps: int, block: tuple[int, int, int]) -> None:
         lane, vectors, valid = block
         tail, masked = _tail(vectors, valid, lanes)
-        shapes = [Slide(TAPS, pixels, vectors, lanes, itemsize, masked, taps, width.stride, n) for n in (1, 2, 3)]
-        kernels = [slide_address(shape) if shape.runs in needed else 0 for shape in shapes]
+        shapes = [
+            DepthwiseTile(TAPS, pixels, vectors, lanes, itemsize, masked, taps, width.stride, n) for n in (1, 2, 3)
+        ]
+        kernels = [depthwise_tile_address(shape) if shape.runs in needed else 0 for shape in shapes]
         entries.append(
             SUM_PIECE_ENTRY.fill(
                 KERNEL_1=kernels[0],

@@ -27,7 +27,7 @@ from fastconv.backends.fast.machine.launch import by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.layout import channels_last
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, aligned, borrowed, round_up
 from fastconv.backends.settings import get_num_threads
 
@@ -62,7 +62,7 @@ class LinearPlan:
     compensated: bool = False  # what is rounded off is added up beside the result
 
 
-@kept(512)
+@plan_cache(512)
 def plan_linear(form: str, rows: int, inputs: int, outputs: int, itemsize: int, threads: int) -> LinearPlan:
     """Plan of "forward", "dx" or "dweight" of (rows, inputs) and (outputs, inputs)."""
     if form == "dx":

@@ -10,10 +10,10 @@ from fastconv.backends.fast.machine.jit import emitted
 from fastconv.backends.fast.machine.target import host
 
 __all__ = [
-    "SLIDE_ARGUMENTS",
+    "DEPTHWISE_TILE_ARGUMENTS",
     "TILE_ARGUMENTS",
     "call_kernel",
-    "call_slide",
+    "call_depthwise_tile",
     "call_tile",
     "clear_bytes",
     "copy_bytes",
@@ -35,7 +35,7 @@ __all__ = [
 
 _I64 = ir.IntType(64)
 TILE_ARGUMENTS = 16
-SLIDE_ARGUMENTS = 13
+DEPTHWISE_TILE_ARGUMENTS = 13
 
 
 @emitted(twins.integer)
@@ -263,12 +263,12 @@ def call_tile(
     return types.void(*[types.intp] * (TILE_ARGUMENTS + 1)), codegen
 
 
-@emitted(twins.call_slide)
-def call_slide(typing_context, slide, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail):
+@emitted(twins.call_depthwise_tile)
+def call_depthwise_tile(typing_context, tile, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail):
     """Call the micro-kernel at an address; the arguments are those of `depthwise.depthwise_tile_kernel`."""
 
     def codegen(context, builder, signature, arguments):
         _call(builder, arguments)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * (SLIDE_ARGUMENTS + 1)), codegen
+    return types.void(*[types.intp] * (DEPTHWISE_TILE_ARGUMENTS + 1)), codegen

@@ -8,13 +8,14 @@ neither. What follows are constants, which are folded into the code: each set of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import Any
 
 from fastconv.backends.fast.machine.blocks import Block, view
 from fastconv.backends.fast.machine.jit import INTERPRETED, ZERO, address_of, inlined
 
-__all__ = ["KERNELS", "Kernel", "kernel"]
+__all__ = ["KERNELS", "Kernel", "kernel", "micro_kernel_address"]
 
 Values = tuple[Any, ...] | dict[str, int]
 KERNELS: list[Kernel] = []  # all of them, once the modules of the engine are imported
@@ -58,10 +59,7 @@ class Kernel:
         return "_".join([self.name, *labels, *([f"f{8 * variant[0]}"] if self.typed else [])])
 
     def _function(self, *variant: Any) -> Callable[..., None]:
-        """Python function of two addresses that calls the kernel.
-
-        Constants are globals of it, because Numba knows the value of a global, and not of a number in a tuple.
-        """
+        """Python function of an address and a task that calls the kernel."""
         found = zip(self.constants.values(), variant[self.typed :])
         values = [values[name] if isinstance(values, dict) else name for values, name in found]
         if self.typed:
@@ -70,11 +68,35 @@ class Kernel:
         if INTERPRETED:
             return lambda address, task: body(view(block, address), task, *values)
         constants = {f"constant{i}": value for i, value in enumerate(values)}
-        scope: dict[str, Any] = {"__name__": __name__, "body": body, "block": block, "view": view, **constants}
-        source = f"def call(address, task):\n    body(view(block, address), {', '.join(['task', *constants])})"
-        exec(compile(source, __file__, "exec"), scope)
-        call: Callable[..., None] = scope["call"]
-        return call
+        names = ", ".join(["task", *constants])
+        source = f"def call(address, task): body(view(block, address), {names})"
+        return _written(source, body=body, block=block, **constants)
+
+
+def _written(source: str, **names: Any) -> Callable[..., None]:
+    """Return the function `call` that `source` defines, with these names for globals.
+
+    Numba knows the value of a global, which it does not of a number in a tuple.
+    """
+    scope: dict[str, Any] = {"__name__": __name__, "view": view, **names}
+    exec(compile(source, __file__, "exec"), scope)
+    call: Callable[..., None] = scope["call"]
+    return call
+
+
+def micro_kernel_address(
+    name: str, intrinsic: Any, twin: Callable[..., None], shape: tuple[int, ...], arguments: int
+) -> int:
+    """Address of a micro-kernel of so many arguments: an intrinsic that takes the numbers of a shape before them."""
+
+    def make() -> Callable[..., None]:
+        if INTERPRETED:
+            return partial(twin, shape)
+        numbers = {f"number{i}": number for i, number in enumerate(shape)}
+        given = ", ".join(f"argument{i}" for i in range(arguments))
+        return _written(f"def call({given}): intrinsic({', '.join(numbers)}, {given})", intrinsic=intrinsic, **numbers)
+
+    return address_of(name, make, arguments)
 
 
 def kernel(block: Block, *, typed: bool = True, **constants: Values) -> Callable[[Callable[..., None]], Kernel]:

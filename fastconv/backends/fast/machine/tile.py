@@ -28,7 +28,6 @@ by accident, and because Numba sees a single call: a tile compiles in 0.1 s.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -37,7 +36,7 @@ from numba.extending import intrinsic
 
 from fastconv.backends.fast.machine.emitter import Emitter
 from fastconv.backends.fast.machine.intrinsics import TILE_ARGUMENTS
-from fastconv.backends.fast.machine.jit import INTERPRETED, address_of
+from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
 from fastconv.backends.fast.machine.twins import tile_product
 
@@ -153,22 +152,8 @@ def _tile(
     return types.void(*shape, *[types.intp] * TILE_ARGUMENTS), codegen
 
 
-def _function(tile: Tile):
-    if INTERPRETED:
-        return partial(tile_product, tile)
-    mode, rows, vectors, lanes, itemsize, masked, stream, compensated = tile
-
-    def kernel(segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost):
-        _tile(
-            mode, rows, vectors, lanes, itemsize, masked, stream, compensated,
-            segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
-        )  # fmt: skip
-
-    return kernel
-
-
 def tile_address(tile: Tile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
     kind = ("_masked" if tile.masked else "_stream" if tile.stream else "") + "_compensated" * tile.compensated
     name = f"tile_{'pslr'[tile.mode]}{tile.rows}x{tile.width}_f{8 * tile.itemsize}{kind}"
-    return address_of(name, partial(_function, tile), TILE_ARGUMENTS)
+    return micro_kernel_address(name, _tile, tile_product, tile, TILE_ARGUMENTS)

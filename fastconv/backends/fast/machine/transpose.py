@@ -30,8 +30,8 @@ def _exchange(builder: ir.IRBuilder, rows: list[ir.Value], bit: int) -> list[ir.
             continue
         upper = [j if not j & bit else lanes + j - bit for j in range(lanes)]
         lower = [j + bit if not j & bit else lanes + j for j in range(lanes)]
-        for target, picks in ((i, upper), (i + bit, lower)):
-            mask = ir.Constant(ir.VectorType(_I32, lanes), picks)
+        for target, lane_numbers in ((i, upper), (i + bit, lower)):
+            mask = ir.Constant(ir.VectorType(_I32, lanes), lane_numbers)
             result[target] = builder.shuffle_vector(rows[i], rows[i + bit], mask)
     return result
 

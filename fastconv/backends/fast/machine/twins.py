@@ -106,9 +106,9 @@ def call_tile(tile, *arguments):
     interpreted(tile)(*arguments)
 
 
-def call_slide(slide, *arguments):
+def call_depthwise_tile(tile, *arguments):
     """Call a micro-kernel of depthwise convolution by address."""
-    interpreted(slide)(*arguments)
+    interpreted(tile)(*arguments)
 
 
 def matrix(address, shape, strides, itemsize):
@@ -160,34 +160,34 @@ def tile_product(
     matrix(c, (tile.rows, width), (c_row, item), item)[...] = result
 
 
-def _slide_width(slide, tail):
-    return (slide.vectors - 1) * slide.lanes + tail if slide.masked else slide.vectors * slide.lanes
+def _depthwise_width(tile, tail):
+    return (tile.vectors - 1) * tile.lanes + tail if tile.masked else tile.vectors * tile.lanes
 
 
-def slide_windows(slide, rows, segments, offsets, x, cell, x_row, b, b_k, init, c, c_pixel, c_row, tail):
+def depthwise_windows(tile, rows, segments, offsets, x, cell, x_row, b, b_k, init, c, c_pixel, c_row, tail):
     """``y[r, p] = init + sum of x[r, h, p * stride + k] * weight[h, k]``; see `depthwise.depthwise_tile_kernel`."""
-    item, width = slide.itemsize, _slide_width(slide, tail)
-    y = matrix(c, (rows, slide.pixels, width), (c_row, c_pixel, item), item)
+    item, width = tile.itemsize, _depthwise_width(tile, tail)
+    y = matrix(c, (rows, tile.pixels, width), (c_row, c_pixel, item), item)
     y[...] = matrix(init, (width,), (item,), item)
-    strides = (x_row, slide.stride * cell, cell, item)
+    strides = (x_row, tile.stride * cell, cell, item)
     for h in range(segments):
-        windows = matrix(x + integer(offsets, 2 * h), (rows, slide.pixels, slide.taps, width), strides, item)
-        weight = matrix(b + integer(offsets, 2 * h + 1), (slide.taps, width), (b_k, item), item)
+        windows = matrix(x + integer(offsets, 2 * h), (rows, tile.pixels, tile.taps, width), strides, item)
+        weight = matrix(b + integer(offsets, 2 * h + 1), (tile.taps, width), (b_k, item), item)
         y += (windows * weight).sum(axis=2)
 
 
-def slide_taps(slide, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
+def depthwise_taps(tile, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
     """``c[h, k] += sum of x[r, h, p * stride + k] * dy[r, p]``; the twin of `depthwise.depthwise_tile_kernel`."""
-    item, width = slide.itemsize, _slide_width(slide, tail)
-    strides = (x_run, slide.stride * cell, cell, item)
-    total = matrix(c, (slide.runs, slide.taps, width), (c_run, c_tap, item), item)
-    parts = np.zeros((1, slide.runs, slide.taps, width), total.dtype)
-    for row, step, some, anew in parts_of(rows, steps, max(1, MOST // slide.pixels)):
+    item, width = tile.itemsize, _depthwise_width(tile, tail)
+    strides = (x_run, tile.stride * cell, cell, item)
+    total = matrix(c, (tile.runs, tile.taps, width), (c_run, c_tap, item), item)
+    parts = np.zeros((1, tile.runs, tile.taps, width), total.dtype)
+    for row, step, some, anew in parts_of(rows, steps, max(1, MOST // tile.pixels)):
         if anew:
             parts = np.concatenate([np.zeros_like(parts[:1]), parts])
-        pixels, first = some * slide.pixels, step * slide.pixels
-        start = x + row * x_row + first * slide.stride * cell
-        windows = matrix(start, (slide.runs, pixels, slide.taps, width), strides, item)
+        pixels, first = some * tile.pixels, step * tile.pixels
+        start = x + row * x_row + first * tile.stride * cell
+        windows = matrix(start, (tile.runs, pixels, tile.taps, width), strides, item)
         gradients = matrix(dy + row * dy_row + first * dy_pixel, (pixels, width), (dy_pixel, item), item)
         parts[0] += np.einsum("hpkw,pw->hkw", windows, gradients)
     total += parts[::-1].sum(axis=0)
@@ -279,7 +279,7 @@ def _every_second(address, groups, number):
     return matrix(address, (groups * 32 // number.itemsize,), (2 * number.itemsize,), number.itemsize)
 
 
-def larger_seconds(y, x, groups, number):
+def larger_of_every_second(y, x, groups, number):
     """``y[i] = max(y[i], x[2 i])``; the twin of `pool.every_second_kernel`."""
     value = _every_second(x, groups, number)
     best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
@@ -287,7 +287,7 @@ def larger_seconds(y, x, groups, number):
     best[wins] = value[wins]
 
 
-def larger_seconds_at(y, index, x, position, step, groups, number):
+def larger_of_every_second_at(y, index, x, position, step, groups, number):
     """The same with the positions of the winners; the twin of `pool.every_second_kernel`."""
     value = _every_second(x, groups, number)
     best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
@@ -297,13 +297,13 @@ def larger_seconds_at(y, index, x, position, step, groups, number):
     places[wins] = (position + step * np.arange(value.size))[wins]
 
 
-def add_seconds(totals, x, groups, number):
+def add_every_second(totals, x, groups, number):
     """``totals[i] += x[2 i]``; the twin of `pool.every_second_kernel`."""
     value = _every_second(x, groups, number)
     matrix(totals, value.shape, (8,), 8)[...] += value
 
 
-def spread_seconds(x, shares, groups, number):
+def spread_to_every_second(x, shares, groups, number):
     """``x[2 i] += shares[i]``; the twin of `pool.every_second_kernel`."""
     place = _every_second(x, groups, number)
     place[...] = place + matrix(shares, place.shape, (8,), 8)

@@ -1,7 +1,7 @@
 """Plans that outlive a call: caches like `functools.lru_cache`, all of which share one bound in bytes.
 
 A hit is a hit of `lru_cache`, and costs nothing more. A new plan is weighed; when all that were made since the caches
-were last empty would be more than the bound, they are emptied first. So at most `KEPT_PLANS` bytes are kept, and the
+were last empty would be more than the bound, they are emptied first. So at most `CACHED_BYTES` bytes are kept, and the
 newest plan where that alone is larger: it is no larger than a few of the numbers that its call was given.
 """
 
@@ -15,9 +15,9 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["KEPT_PLANS", "forget_plans", "kept", "kept_bytes"]
+__all__ = ["CACHED_BYTES", "forget_plans", "plan_cache", "cached_bytes"]
 
-KEPT_PLANS = 2**26  # bytes; a plan has 2 to 50 KB, but for weights with very many taps or channels
+CACHED_BYTES = 2**26  # bytes; a plan has 2 to 50 KB, but for weights with very many taps or channels
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -26,7 +26,7 @@ _lock = threading.Lock()
 _bytes = 0  # of what was made since the caches were last empty: of what is in them, at most
 
 
-def kept(maxsize: int) -> Callable[[_Function], _Function]:
+def plan_cache(maxsize: int) -> Callable[[_Function], _Function]:
     """Return a decorator that keeps the last `maxsize` results of a function, within the bound of all caches."""
 
     def decorate(function: _Function) -> _Function:
@@ -46,7 +46,7 @@ def kept(maxsize: int) -> Callable[[_Function], _Function]:
 def _make_room(nbytes: int) -> None:
     global _bytes
     with _lock:
-        full = _bytes + nbytes > KEPT_PLANS
+        full = _bytes + nbytes > CACHED_BYTES
         _bytes = nbytes if full else _bytes + nbytes
     if full:
         _empty()
@@ -65,7 +65,7 @@ def forget_plans() -> None:
     _empty()
 
 
-def kept_bytes() -> int:
+def cached_bytes() -> int:
     """Bytes of all plans that are kept, or more."""
     return _bytes
 

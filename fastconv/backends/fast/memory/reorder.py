@@ -11,7 +11,7 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import by_tasks, launch
 from fastconv.backends.fast.machine.pack import PACK, pack
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 
 __all__ = ["Reorder", "by_block", "plan_gradient_order", "plan_planes", "plan_weights", "reorder"]
 
@@ -78,7 +78,7 @@ class WeightOrder:
     group_bytes: int
 
 
-@kept(1024)
+@plan_cache(1024)
 def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
     """Plan of weights (groups, filters, channels, taps) into panels [block][tap][depth][lane]."""
     place = np.full(order.taps, -1, np.int64)
@@ -124,7 +124,7 @@ def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
     )
 
 
-@kept(512)
+@plan_cache(512)
 def plan_gradient_order(groups: int, filters: int, channels: int, taps: int, itemsize: int, threads: int) -> Reorder:
     """Plan of (groups, taps, channels, filters) into (groups, filters, channels, taps)."""
     rows = np.arange(taps * channels, dtype=np.int64).reshape(taps, channels).T.reshape(-1) * filters * itemsize
@@ -153,7 +153,7 @@ def plan_gradient_order(groups: int, filters: int, channels: int, taps: int, ite
     )
 
 
-@kept(512)
+@plan_cache(512)
 def plan_planes(shape: tuple[int, ...], itemsize: int, threads: int) -> Reorder:
     """Plan of (N, C, *spatial) planes into channels-last order."""
     batch, channels, pixels = shape[0], shape[1], prod(shape[2:])

@@ -16,7 +16,7 @@ from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import borrowed
 from fastconv.backends.fast.normalization.moments_kernel import BLOCK, COLUMN_BYTES, FORMS, MOMENTS, SCRATCH_BYTES
 from fastconv.backends.fast.normalization.normalize_kernel import NORMALIZE, normalize
@@ -60,14 +60,14 @@ class _Rows:
         return self.rows if self.columns else self.fold
 
 
-@kept(512)
+@plan_cache(512)
 def _divisor(number: int, largest: int, wanted: int = 1) -> int:
     """Largest divisor up to a bound, if possible one whose multiple by `wanted` fills all columns of a kernel."""
     divisors = [k for k in range(1, min(number, max(1, largest)) + 1) if number % k == 0]
     return max((k for k in divisors if k * wanted % COLUMN_BYTES == 0), default=divisors[-1])
 
 
-@kept(1024)
+@plan_cache(1024)
 def _as_columns(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
     """Channels-last memory as a matrix of pixels; few channels are taken several pixels at a time."""
     batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
@@ -76,7 +76,7 @@ def _as_columns(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
     return _Rows(True, False, images, pixels // fold, fold * channels, fold)
 
 
-@kept(1024)
+@plan_cache(1024)
 def _as_planes(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
     """Planes as rows, cut where there are few; small ones that belong together as columns."""
     batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
@@ -113,7 +113,7 @@ class _SumsPlan:
     threads: int
 
 
-@kept(512)
+@plan_cache(512)
 def _plan_sums(shape: tuple[int, ...], item: int, per_image: bool, threads: int) -> _SumsPlan:
     batch, channels, pixels = shape
     images, group = (batch, 1) if per_image else (1, max(1, min(batch, BLOCK // pixels)))
@@ -154,7 +154,7 @@ def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -
     return sums[:, :, 0], sums[:, :, 1]
 
 
-@kept(512)
+@plan_cache(512)
 def _plan_elementwise(
     shape: tuple[int, ...], item: int, last: bool, images: int, threads: int
 ) -> tuple[_Rows, Array, int]:

@@ -23,7 +23,7 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.per_window_kernel import divisor, span
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
 
-__all__ = ["BOX_SPREAD"]
+__all__ = ["AVG_GRADIENT_PER_WINDOW"]
 
 
 @helper
@@ -75,7 +75,7 @@ def _shares(y, shares, count, channels, fill, number):
 
 
 @kernel(WINDOWS, fill=(False, True))
-def box_spread_lanes(args, task, number, fill):
+def avg_gradient_per_window_lanes(args, task, number, fill):
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * blocks
@@ -98,7 +98,7 @@ def box_spread_lanes(args, task, number, fill):
 
 
 @kernel(WINDOWS, fill=(False, True))
-def box_spread_plane(args, task, number, fill):
+def avg_gradient_per_window_plane(args, task, number, fill):
     channels, tasks = args.CHANNELS, args.TASKS
     planes = args.BATCH * channels
     for item in range(planes * task // tasks, planes * (task + 1) // tasks):
@@ -117,4 +117,4 @@ def box_spread_plane(args, task, number, fill):
                         _window_plane(plane, (depths, heights, widths), share, fill, number)
 
 
-BOX_SPREAD = {"lanes": box_spread_lanes, "plane": box_spread_plane}
+AVG_GRADIENT_PER_WINDOW = {"lanes": avg_gradient_per_window_lanes, "plane": avg_gradient_per_window_plane}

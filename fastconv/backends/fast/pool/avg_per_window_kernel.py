@@ -26,7 +26,7 @@ from fastconv.backends.fast.machine.runs import GROUP, sum_groups
 from fastconv.backends.fast.pool.per_window_kernel import divisor, span
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
 
-__all__ = ["LANE_SUMS", "BOX_AVG"]
+__all__ = ["LANE_SUMS", "AVG_PER_WINDOW"]
 
 CHUNK = 896  # taps, a multiple of GROUP: 112 for each of its sums, whose rounding is bounded by that
 LANE_SUMS = GROUP + 2  # float64 numbers per channel that the lanes need: eight sums, the total, what was cut off
@@ -134,7 +134,7 @@ def _window_lanes(plane, sums, channels, spans, number):
 
 
 @kernel(WINDOWS)
-def box_avg_lanes(args, task, number):
+def avg_per_window_lanes(args, task, number):
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
     depth, height, width = args.OUT_D, args.OUT_H, args.OUT_W
     blocks = (args.CHANNELS + step - 1) // step
@@ -155,7 +155,7 @@ def box_avg_lanes(args, task, number):
 
 
 @kernel(WINDOWS)
-def box_avg_plane(args, task, number):
+def avg_per_window_plane(args, task, number):
     channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
     rows, tasks = args.BATCH * channels * depth * height, args.TASKS
     sums = args.SCRATCH + task * args.SCRATCH_STRIDE
@@ -173,4 +173,4 @@ def box_avg_plane(args, task, number):
             store_number(y + ow * args.Y_W, total / count if count else np.nan, number)
 
 
-BOX_AVG = {"lanes": box_avg_lanes, "plane": box_avg_plane}
+AVG_PER_WINDOW = {"lanes": avg_per_window_lanes, "plane": avg_per_window_plane}

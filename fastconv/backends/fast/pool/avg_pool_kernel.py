@@ -15,7 +15,7 @@ from fastconv.backends.fast.machine.intrinsics import (
 )
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.pool.every_second_kernel import GROUP_BYTES, add_seconds, spread_seconds
+from fastconv.backends.fast.pool.every_second_kernel import GROUP_BYTES, add_every_second, spread_to_every_second
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, counted, inside, whole, window
 
 __all__ = ["AVG_POOL"]
@@ -77,7 +77,7 @@ def _add_dense(total, x, every, count, number):
     """`_add_along` for every first or second number: indices that LLVM's vectoriser can follow."""
     done, lanes = 0, GROUP_BYTES // size_of(number)
     if every == 2 and count > lanes:
-        add_seconds(total, x, (count - 1) // lanes, number)
+        add_every_second(total, x, (count - 1) // lanes, number)
         done = (count - 1) // lanes * lanes
     for o in range(done, count):
         store_double(total, o, load_double(total, o) + load_at(x, o * every, number))
@@ -88,7 +88,7 @@ def _spread_dense(x, every, share, count, number):
     """`_spread_along`, likewise."""
     done, lanes = 0, GROUP_BYTES // size_of(number)
     if every == 2 and count > lanes:
-        spread_seconds(x, share, (count - 1) // lanes, number)
+        spread_to_every_second(x, share, (count - 1) // lanes, number)
         done = (count - 1) // lanes * lanes
     for o in range(done, count):
         store_number_at(x, o * every, load_at(x, o * every, number) + load_double(share, o), number)

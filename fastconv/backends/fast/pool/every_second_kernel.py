@@ -13,7 +13,13 @@ from numba.core import types
 from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.jit import emitted
 
-__all__ = ["GROUP_BYTES", "add_seconds", "larger_seconds", "larger_seconds_at", "spread_seconds"]
+__all__ = [
+    "GROUP_BYTES",
+    "add_every_second",
+    "larger_of_every_second",
+    "larger_of_every_second_at",
+    "spread_to_every_second",
+]
 
 GROUP_BYTES = 32  # of one vector: rows of pooling are short, and the rest of a row costs as much as the groups
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -78,8 +84,8 @@ def _wins(builder, value, best):
     return builder.or_(builder.fcmp_ordered(">", value, best), nan)
 
 
-@emitted(twins.larger_seconds)
-def larger_seconds(typing_context, y, x, groups, number):
+@emitted(twins.larger_of_every_second)
+def larger_of_every_second(typing_context, y, x, groups, number):
     """``y[i] = max(y[i], x[2 i])`` for `groups` vectors; NaN wins, and of equals y."""
 
     def codegen(context, builder, signature, arguments):
@@ -98,8 +104,8 @@ def larger_seconds(typing_context, y, x, groups, number):
     return types.void(types.intp, types.intp, types.intp, number), codegen
 
 
-@emitted(twins.larger_seconds_at)
-def larger_seconds_at(typing_context, y, index, x, position, step, groups, number):
+@emitted(twins.larger_of_every_second_at)
+def larger_of_every_second_at(typing_context, y, index, x, position, step, groups, number):
     """The same with indices: where ``x[2 i]`` wins, or ``index[i]`` is negative, it becomes ``position + i * step``."""
 
     def codegen(context, builder, signature, arguments):
@@ -132,8 +138,8 @@ def larger_seconds_at(typing_context, y, index, x, position, step, groups, numbe
     return types.void(*[types.intp] * 6, number), codegen
 
 
-@emitted(twins.add_seconds)
-def add_seconds(typing_context, totals, x, groups, number):
+@emitted(twins.add_every_second)
+def add_every_second(typing_context, totals, x, groups, number):
     """``totals[i] += x[2 i]`` for `groups` vectors; the totals are float64."""
 
     def codegen(context, builder, signature, arguments):
@@ -152,8 +158,8 @@ def add_seconds(typing_context, totals, x, groups, number):
     return types.void(types.intp, types.intp, types.intp, number), codegen
 
 
-@emitted(twins.spread_seconds)
-def spread_seconds(typing_context, x, shares, groups, number):
+@emitted(twins.spread_to_every_second)
+def spread_to_every_second(typing_context, x, shares, groups, number):
     """``x[2 i] += shares[i]`` for `groups` vectors; the shares are float64.
 
     What lies between is written back as it was read: it must belong to the same task.

@@ -10,25 +10,25 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import by_span, launch
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
-from fastconv.backends.fast.memory.plan_cache import kept
-from fastconv.backends.fast.pool.indices_kernel import PICKS, picks
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.pool.indices_kernel import AT_INDICES, at_indices
 from fastconv.backends.settings import get_num_threads
 
 __all__ = ["max_pool_backward", "max_unpool", "max_unpool_backward"]
 
 _SERIAL = 2**13  # indices below which one thread does it all, 2 ns each
 _CHANNEL_BLOCK = 16  # channels of a task, one cache line of float32
-_X, _Y, _INDEX = (PICKS.index[name] for name in ("X", "Y", "INDEX"))
-_BY_SPAN = by_span(PICKS)
+_X, _Y, _INDEX = (AT_INDICES.index[name] for name in ("X", "Y", "INDEX"))
+_BY_SPAN = by_span(AT_INDICES)
 
 
-@kept(1024)
+@plan_cache(1024)
 def _plan(shape: tuple[int, ...], cells: int, item: int, channels_last: bool, threads: int) -> tuple[Array, int]:
     """Argument block for indices of `shape` into planes of `cells`, and the threads; a plane is one row of cells."""
     batch, channels, count = *shape[:2], prod(shape[2:])
     if prod(shape) < _SERIAL:
         threads = 1
-    arguments = PICKS.fill(
+    arguments = AT_INDICES.fill(
         X=0, X_N=cells * channels * item, X_C=item if channels_last else cells * item,
         X_W=channels * item if channels_last else item,
         Y=0, Y_N=count * channels * item, Y_C=item if channels_last else count * item,
@@ -53,7 +53,7 @@ def _run(form: str, x: Array, y: Array, indices: Array, channels_last: bool) -> 
         arguments, threads = _plan(y.shape, prod(x.shape[2:]), x.itemsize, channels_last, get_num_threads())
         arguments = arguments.copy()
         arguments[_X], arguments[_Y], arguments[_INDEX] = address(x), address(y), address(indices)
-        launch(picks.address(x.itemsize, form), arguments, threads, threads, y.size, _BY_SPAN)
+        launch(at_indices.address(x.itemsize, form), arguments, threads, threads, y.size, _BY_SPAN)
 
 
 def _placed(form: str, y: Array, indices: Array, shape: tuple[int, ...]) -> Array:

@@ -11,14 +11,14 @@ from fastconv.backends.fast.machine.intrinsics import integer, load, size_of, st
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 
-__all__ = ["PICKS", "picks"]
+__all__ = ["AT_INDICES", "at_indices"]
 
-PICKS = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX FIRST STOP BATCH CHANNELS CHANNEL_BLOCK TASKS")
+AT_INDICES = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX FIRST STOP BATCH CHANNELS CHANNEL_BLOCK TASKS")
 ADD, PUT, TAKE = 0, 1, 2
 
 
 @helper
-def _pick(x, y, index, form, number):
+def _move(x, y, index, form, number):
     """One index: x is the address of the cell, y that of the number."""
     if form == TAKE:
         store(y, load(x, number))
@@ -28,8 +28,8 @@ def _pick(x, y, index, form, number):
         store(x, load(x, number) + load(y, number))
 
 
-@kernel(PICKS, form={"add": ADD, "put": PUT, "take": TAKE})
-def picks(args, task, number, form):
+@kernel(AT_INDICES, form={"add": ADD, "put": PUT, "take": TAKE})
+def at_indices(args, task, number, form):
     """Some blocks of channels of some images."""
     channels, step, tasks = args.CHANNELS, args.CHANNEL_BLOCK, args.TASKS
     blocks, item_size = (channels + step - 1) // step, size_of(number)
@@ -43,10 +43,10 @@ def picks(args, task, number, form):
         if y_w == item_size and x_w == item_size:
             for p in range(args.FIRST, args.STOP):
                 index = integer(indices, p)
-                _pick(plane + index * item_size, y + p * item_size, index, form, number)
+                _move(plane + index * item_size, y + p * item_size, index, form, number)
         else:
             for p in range(args.FIRST, args.STOP):
                 for c in range(min(step, channels - first)):
                     here = p * y_w + c * y_c
                     index = integer(indices, here // item_size)
-                    _pick(plane + index * x_w + c * x_c, y + here, index, form, number)
+                    _move(plane + index * x_w + c * x_c, y + here, index, form, number)

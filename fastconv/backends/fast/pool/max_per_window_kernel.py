@@ -22,7 +22,7 @@ from fastconv.backends.fast.pool.maxima_kernel import (
 from fastconv.backends.fast.pool.per_window_kernel import span
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
 
-__all__ = ["BOX_MAX"]
+__all__ = ["MAX_PER_WINDOW"]
 
 
 @helper
@@ -125,7 +125,7 @@ def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
 
 
 @kernel(WINDOWS, index=(False, True))
-def box_max_lanes(args, task, number, with_index):
+def max_per_window_lanes(args, task, number, with_index):
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
     depth, height, width = args.OUT_D, args.OUT_H, args.OUT_W
     blocks = (args.CHANNELS + step - 1) // step
@@ -146,7 +146,7 @@ def box_max_lanes(args, task, number, with_index):
 
 
 @kernel(WINDOWS, index=(False, True))
-def box_max_plane(args, task, number, with_index):
+def max_per_window_plane(args, task, number, with_index):
     channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
     rows, tasks = args.BATCH * channels * depth * height, args.TASKS
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
@@ -171,4 +171,4 @@ def box_max_plane(args, task, number, with_index):
                 no_cell(y, index, 1, with_index, number)
 
 
-BOX_MAX = {"lanes": box_max_lanes, "plane": box_max_plane}
+MAX_PER_WINDOW = {"lanes": max_per_window_lanes, "plane": max_per_window_plane}

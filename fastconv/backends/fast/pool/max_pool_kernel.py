@@ -19,7 +19,11 @@ from fastconv.backends.fast.machine.intrinsics import (
 )
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.pool.every_second_kernel import GROUP_BYTES, larger_seconds, larger_seconds_at
+from fastconv.backends.fast.pool.every_second_kernel import (
+    GROUP_BYTES,
+    larger_of_every_second,
+    larger_of_every_second_at,
+)
 from fastconv.backends.fast.pool.maxima_kernel import LOWEST, beats, begin, improve, no_cell
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, inside, last_number, window
 
@@ -80,9 +84,9 @@ def _along_dense(x, every, last, y, index, position, position_step, count, with_
             groups = (count - 1) // lanes
         if groups > 0:
             if with_index:
-                larger_seconds_at(y, index, x, position, position_step, groups, number)
+                larger_of_every_second_at(y, index, x, position, position_step, groups, number)
             else:
-                larger_seconds(y, x, groups, number)
+                larger_of_every_second(y, x, groups, number)
             done = groups * lanes
     for o in range(done, count):
         value, best = load_at(x, o * every, number), load_at(y, o, number)

@@ -14,17 +14,17 @@ from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import Cut, by_span, by_tasks, launch, slices_of
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import borrowed, round_up
-from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import BOX_SPREAD
-from fastconv.backends.fast.pool.avg_per_window_kernel import BOX_AVG, LANE_SUMS
-from fastconv.backends.fast.pool.max_per_window_kernel import BOX_MAX
+from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import AVG_GRADIENT_PER_WINDOW
+from fastconv.backends.fast.pool.avg_per_window_kernel import AVG_PER_WINDOW, LANE_SUMS
+from fastconv.backends.fast.pool.max_per_window_kernel import MAX_PER_WINDOW
 from fastconv.backends.fast.pool.windows import SERIAL_TAPS, axis_arguments, by_axis, same_divisor
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
-__all__ = ["box_avg", "box_max", "box_spread"]
+__all__ = ["avg_per_window", "max_per_window", "avg_gradient_per_window"]
 
 Geometry = WindowGeometry | AdaptiveGeometry
 
@@ -78,7 +78,7 @@ def _merged(lines: Iterable[Line], divisor: str, adaptive: bool) -> tuple[tuple[
 
 
 @dataclass(frozen=True)
-class BoxPlan:
+class PerWindowPlan:
     """Argument block of one geometry and memory order, but for the addresses of the arrays."""
 
     arguments: Array
@@ -88,10 +88,10 @@ class BoxPlan:
     rows: int  # of windows in all planes
 
 
-@kept(1024)
+@plan_cache(1024)
 def _plan(
     geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int
-) -> BoxPlan:
+) -> PerWindowPlan:
     """Plan over x, the plane-sized array, and y, the window-sized one."""
     (x_n, x_c, *x_steps), (y_n, y_c, *y_steps) = by_axis(x_strides), by_axis(y_strides)
     adaptive = isinstance(geometry, AdaptiveGeometry)
@@ -113,7 +113,7 @@ def _plan(
         STOP=prod(geometry.out),
     )  # fmt: skip
     rows = geometry.batch * geometry.channels * lines[0].axis.out * lines[1].axis.out
-    return BoxPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
+    return PerWindowPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
 
 
 def _taps(geometry: Geometry) -> int:
@@ -124,7 +124,7 @@ def _taps(geometry: Geometry) -> int:
 
 
 def _run(
-    kernel: int, plan: BoxPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, cut: Cut = _BY_TASKS
+    kernel: int, plan: PerWindowPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, cut: Cut = _BY_TASKS
 ) -> None:
     arguments = plan.arguments.copy()
     arguments[_X], arguments[_Y] = address(x), address(y)
@@ -132,12 +132,12 @@ def _run(
     launch(kernel, arguments, plan.threads, plan.threads, plan.work, cut)
 
 
-def _run_with_scratch(kernel: int, plan: BoxPlan, x: Array, y: Array, *, cut: Cut = _BY_TASKS) -> None:
+def _run_with_scratch(kernel: int, plan: PerWindowPlan, x: Array, y: Array, *, cut: Cut = _BY_TASKS) -> None:
     with borrowed(plan.scratch_bytes * plan.threads) as scratch:
         _run(kernel, plan, x, y, scratch=address(scratch), cut=cut)
 
 
-def _cut(form: str, plan: BoxPlan) -> Cut:
+def _cut(form: str, plan: PerWindowPlan) -> Cut:
     """Tasks of the forward passes are windows, or rows of them in planes: these may be too few."""
     few_rows = plan.rows < plan.threads * slices_of(plan.work, plan.threads)
     return _BY_SPAN if form == "plane" and few_rows else _BY_TASKS
@@ -147,18 +147,18 @@ def _form(channels: int, *, channels_last: bool) -> str:
     return "lanes" if channels_last and channels >= _FEW_CHANNELS else "plane"
 
 
-def box_avg(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
+def avg_per_window(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
     """Means of the windows, in the memory order of x."""
     last = not x.flags.c_contiguous and is_channels_last(x)
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
-        _run_with_scratch(BOX_AVG[form].address(x.itemsize), plan, x, y, cut=_cut(form, plan))
+        _run_with_scratch(AVG_PER_WINDOW[form].address(x.itemsize), plan, x, y, cut=_cut(form, plan))
     return y
 
 
-def box_max(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, Array | None]:
+def max_per_window(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, Array | None]:
     """Maxima and their positions, in the memory order of x."""
     last = not x.flags.c_contiguous and is_channels_last(x)
     empty: Any = empty_channels_last if last else np.empty
@@ -167,12 +167,12 @@ def box_max(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, 
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads())
         form = _form(geometry.channels, channels_last=last)
-        kernel = BOX_MAX[form].address(x.itemsize, return_indices)
+        kernel = MAX_PER_WINDOW[form].address(x.itemsize, return_indices)
         _run(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_cut(form, plan))
     return y, indices
 
 
-@kept(1024)
+@plan_cache(1024)
 def _side_by_side(geometry: Geometry) -> bool:
     """Whether every cell is in exactly one window."""
     if isinstance(geometry, AdaptiveGeometry):
@@ -183,7 +183,7 @@ def _side_by_side(geometry: Geometry) -> bool:
     )
 
 
-def box_spread(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
+def avg_gradient_per_window(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
     """Gradient of the means: every gradient is shared by the cells of its window."""
     last = not dy.flags.c_contiguous and is_channels_last(dy)
     fill = _side_by_side(geometry)
@@ -195,5 +195,5 @@ def box_spread(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
         plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
         form = _form(geometry.channels, channels_last=last)
         run = _run_with_scratch if form == "lanes" else _run
-        run(BOX_SPREAD[form].address(dy.itemsize, fill), plan, dx, dy, cut=_BY_SPAN)
+        run(AVG_GRADIENT_PER_WINDOW[form].address(dy.itemsize, fill), plan, dx, dy, cut=_BY_SPAN)
     return dx

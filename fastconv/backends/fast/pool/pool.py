@@ -18,7 +18,7 @@ from fastconv.backends.fast.memory.layout import (
 from fastconv.backends.fast.memory.workspace import borrowed
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
-from fastconv.backends.fast.pool.per_window import box_avg, box_max, box_spread
+from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
 from fastconv.backends.fast.pool.windows import WindowPlan, launch_windows, plan_windows
 from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
@@ -55,7 +55,7 @@ def in_best_order(x: Array, geometry: WindowGeometry) -> Array:
 def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[Array, Array | None]:
     """Maxima and their positions, channels-last or as planes."""
     if _window_by_window(geometry):
-        return box_max(x, geometry, return_indices)
+        return max_per_window(x, geometry, return_indices)
     x = in_best_order(x, geometry)
     last = is_channels_last(x)
     empty = empty_channels_last if last else np.empty
@@ -80,7 +80,7 @@ def window_sums(x: Array, geometry: WindowGeometry) -> Array:
 
 def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
     if _window_by_window(geometry, x.itemsize):
-        return box_avg(x, geometry, divisor)
+        return avg_per_window(x, geometry, divisor)
     x = in_best_order(x, geometry)
     last = is_channels_last(x)
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
@@ -174,7 +174,7 @@ def _halves(share: Array, geometry: WindowGeometry, i: int) -> Array:
 
 def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     if _window_by_window(geometry):
-        return box_spread(dy, geometry, divisor)
+        return avg_gradient_per_window(dy, geometry, divisor)
     dy = in_best_order(dy, geometry)
     last = is_channels_last(dy)
     dx: Array = (zeros_channels_last if last else np.zeros)(geometry.input_shape, dy.dtype)

@@ -11,7 +11,7 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.launch import by_span, by_tasks, launch, slices_of
-from fastconv.backends.fast.memory.plan_cache import kept
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
 from fastconv.backends.fast.pool.im2col_kernel import im2col as columns
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS
@@ -75,7 +75,7 @@ def axis_arguments(letter: str, axis: Axis, divisor: str) -> dict[str, int]:
     }  # fmt: skip
 
 
-@kept(1024)
+@plan_cache(1024)
 def plan_windows(
     geometry: WindowGeometry,
     x_strides: tuple[int, ...],
