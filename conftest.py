@@ -10,6 +10,12 @@ import pytest
 # Read by OpenMP when it is loaded, here and in every program that a test starts: a thread that waits lets others run.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# The programs that tests start must not know of the workers: their tables would be as narrow as the terminal, and
+# benchmarks would not be timed.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    del os.environ["PYTEST_XDIST_WORKER"]
+    os.environ.pop("COLUMNS", None)
+
 MOST_WORKERS = 8  # each compiles and computes with threads of its own, and may hold a gigabyte
 FILES_EACH = 4  # a worker takes about three seconds to start, as long as a small file
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastconv as fc
-from fastconv.suite.cases import Case, entry
-from fastconv.suite.desk import before
+from fastconv.evidence.bench.cases import Case, entry
+from fastconv.evidence.bench.preparation import before
 
 KIND = "accelerate"
 

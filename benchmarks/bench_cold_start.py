@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fastconv.contest.startup import first_convolution
-from fastconv.suite.cases import Case, entry
-from fastconv.suite.desk import before
+from fastconv.evidence.bench.cases import Case, entry
+from fastconv.evidence.bench.preparation import before
+from fastconv.evidence.contest.startup import first_convolution
 
 KIND = "start"
 ROUNDS = {"cold": 2, "warm": 5}

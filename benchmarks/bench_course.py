@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-KIND = "course"  # of the cases in fastconv.suite.cases.TABLE
+KIND = "course"  # of the cases in fastconv.evidence.bench.cases.TABLE
 
 
 def test_course(measure: Callable[[], None]) -> None:

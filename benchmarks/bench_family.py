@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-KIND = "family"  # of the cases in fastconv.suite.cases.TABLE
+KIND = "family"  # of the cases in fastconv.evidence.bench.cases.TABLE
 
 
 def test_member(measure: Callable[[], None]) -> None:

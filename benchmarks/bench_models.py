@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-KIND = "model"  # of the cases in fastconv.suite.cases.TABLE
+KIND = "model"  # of the cases in fastconv.evidence.bench.cases.TABLE
 
 
 def test_network(measure: Callable[[], None]) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from fastconv.settings import get_num_threads, use_num_threads
-from fastconv.suite.cases import BACKENDS, DTYPES, Case, Selection, cases, names
-from fastconv.suite.child import MARK
-from fastconv.suite.desk import Desk, facts
-from fastconv.suite.results import complete
+from fastconv.backends.settings import get_num_threads, use_num_threads
+from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Case, Selection, cases, names
+from fastconv.evidence.bench.preparation import Preparation, facts
+from fastconv.evidence.bench.run import MARK
+from fastconv.evidence.bench.suite import complete
 
 FACTS = pytest.StashKey[dict[str, Any]]()
 
@@ -69,9 +69,9 @@ def threads(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def desk(request: pytest.FixtureRequest, threads: None) -> Iterator[Desk]:
+def preparation(request: pytest.FixtureRequest, threads: None) -> Iterator[Preparation]:
     config = request.config
-    made = Desk(batch=config.getoption("batch"), small=config.getoption("benchmark_disable"))
+    made = Preparation(batch=config.getoption("batch"), small=config.getoption("benchmark_disable"))
     if not config.getoption("benchmark_disable"):
         config.stash[FACTS] = facts(selection(config).dtypes)
     yield made
@@ -79,16 +79,16 @@ def desk(request: pytest.FixtureRequest, threads: None) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def measure(benchmark: Any, desk: Desk, case: Case) -> Callable[[], None]:
+def measure(benchmark: Any, preparation: Preparation, case: Case) -> Callable[[], None]:
     """Check a case, then time it; the first call, which compiles, is in no time."""
 
     def run() -> None:
-        ready = desk.prepare(case)
-        before = desk.peak(case.dtype)
+        ready = preparation.prepare(case)
+        before = preparation.peak(case.dtype)
         benchmark.group = f"{case.workload} {case.step} {case.dtype}"
         benchmark.extra_info.update(ready.info)
         benchmark(ready.call)
-        benchmark.extra_info["peak_gflops"] = max(filter(None, (before, desk.peak(case.dtype))), default=None)
+        benchmark.extra_info["peak_gflops"] = max(filter(None, (before, preparation.peak(case.dtype))), default=None)
 
     return run
 

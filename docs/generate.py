@@ -2,8 +2,8 @@
 
     python docs/generate.py compare compare.json    # of fastconv compare --json FILE
     python docs/generate.py contest contest.json    # of fastconv bench --against ENGINES --json FILE
-    python docs/generate.py suite suite.json        # of fastconv bench --save FILE
-    python docs/generate.py family family.json      # of fastconv bench family --save FILE
+    python docs/generate.py suite suite.json        # of fastconv bench --json FILE
+    python docs/generate.py family family.json      # of fastconv bench family --json FILE
 
 Figures in the documentation are generated, never typed. The tables are those of `fastconv report --markdown`.
 """
@@ -13,16 +13,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fastconv.suite.cases import FAMILY, kind_of
-from fastconv.suite.results import read_suite
-from fastconv.suite.saved import Saved, read_saved
+from fastconv.cli.saved import Saved, read_saved
+from fastconv.evidence.bench.cases import FAMILY, kind_of
+from fastconv.evidence.bench.suite import read_suite
 
 FOLDER = Path(__file__).parent / "generated"
 COMMANDS = {
     "compare": "fastconv compare --json",
     "contest": "fastconv bench --against ENGINES --json",
-    "suite": "fastconv bench --save",
-    "family": "fastconv bench family --save",
+    "suite": "fastconv bench --json",
+    "family": "fastconv bench family --json",
 }
 
 

@@ -1,7 +1,7 @@
 """Convolutional networks for NumPy: a plain-loop reference and a Numba engine behind one API.
 
 The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `data`, `initializers` and `compat` are
-modules that are imported when they are first used, and so is what `accelerate` and `check` need.
+modules that are imported when they are first used, and so is what `accelerate`, `check`, `compare` and `summary` need.
 """
 
 from importlib import import_module
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastconv import testing
 from fastconv._version import __version__
-from fastconv.accounting import summary
 from fastconv.backends import (
     available_backends,
     get_backend,
@@ -19,7 +18,14 @@ from fastconv.backends import (
     unregister_backend,
     use_backend,
 )
-from fastconv.comparison import compare
+from fastconv.backends.settings import (
+    get_num_threads,
+    get_options,
+    options,
+    set_num_threads,
+    set_options,
+    use_num_threads,
+)
 from fastconv.functional import (
     ConvGradients,
     adaptive_avg_pool1d,
@@ -78,14 +84,6 @@ from fastconv.functional import (
     max_unpool2d_backward,
     max_unpool3d,
     max_unpool3d_backward,
-)
-from fastconv.settings import (
-    get_num_threads,
-    get_options,
-    options,
-    set_num_threads,
-    set_options,
-    use_num_threads,
 )
 from fastconv.testing import gradient_check
 
@@ -178,13 +176,20 @@ __all__ = [
 ]
 
 _MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "optim", "training")
-_FUNCTIONS = {"accelerate": "dropin.accelerate", "check": "dropin.check"}
+_FUNCTIONS = {
+    "accelerate": "dropin.accelerate",
+    "check": "dropin.check",
+    "compare": "evidence.compare",
+    "summary": "evidence.summary",
+}
 
 
 if TYPE_CHECKING:
     from fastconv import compat, data, initializers, layers, losses, models, optim, training
     from fastconv.dropin.accelerate import accelerate
     from fastconv.dropin.check import check
+    from fastconv.evidence.compare import compare
+    from fastconv.evidence.summary import summary
 else:
 
     def __getattr__(name: str) -> Any:

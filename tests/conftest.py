@@ -32,7 +32,7 @@ settings.load_profile(os.environ.get("FASTCONV_HYPOTHESIS_PROFILE", "default"))
 @pytest.fixture(autouse=True)
 def restored_settings() -> Iterator[None]:
     """Put backend, threads and options back to what the test found."""
-    backends, options = sys.modules["fastconv.backends"], sys.modules["fastconv.settings"]
+    backends, options = sys.modules["fastconv.backends"], sys.modules["fastconv.backends.settings"]
     before = backends._current, options._defaults, options._threads
     yield
     backends._current, options._defaults, options._threads = before

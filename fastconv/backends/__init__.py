@@ -16,8 +16,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from fastconv.backends.base import Backend
+from fastconv.backends.interrupts import DeferredInterrupt
 from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError
-from fastconv.interrupts import DeferredInterrupt
 
 __all__ = [
     "available_backends",

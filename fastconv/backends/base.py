@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
+from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 
 __all__ = ["Array", "Backend", "Gradients"]
 

@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from fastconv.cli.console import require
+from fastconv.cli.console import deprecated
 from fastconv.cli.contest import contest
-from fastconv.cli.suite import suite, writable
-from fastconv.comparison.files import check_writable
-from fastconv.suite.cases import BACKENDS, DTYPES, Selection
+from fastconv.cli.output import Outputs
+from fastconv.cli.suite import is_name, suite, writable
+from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
 __all__ = ["bench"]
 
-_PLOTS = (".pdf", ".png", ".svg")
 _SUITE, _CONTEST, _OUTPUT = "The suite", "Against other engines", "Output"
 
 
@@ -25,6 +24,10 @@ def bench(
         typer.Argument(help="Workloads to run; family: all operations and layers. A wrong name lists them."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every layer; its own number by default.")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(metavar="DTYPES", help="float32 (by default of the suite), float64 or both (of --against)."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of everybody; all by default.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Time everything for a moment only.")] = False,
     backend: Annotated[
@@ -33,13 +36,9 @@ def bench(
             metavar="BACKENDS", help=f"Who runs: some of {','.join(BACKENDS)}; all by default.", rich_help_panel=_SUITE
         ),
     ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(metavar="DTYPES", help="float32 (by default), float64 or both.", rich_help_panel=_SUITE),
-    ] = None,
     save: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="Keep it: .benchmarks/NAME.json, or FILE.json.", rich_help_panel=_SUITE),
+        typer.Option(metavar="NAME", help="Keep it for --compare, in .benchmarks/NAME.json.", rich_help_panel=_SUITE),
     ] = None,
     compare: Annotated[
         str | None,
@@ -58,9 +57,7 @@ def bench(
     passes: Annotated[
         str | None, typer.Option(metavar="PASSES", help="forward,backward by default.", rich_help_panel=_CONTEST)
     ] = None,
-    dtypes: Annotated[
-        str | None, typer.Option(metavar="DTYPES", help="float32,float64 by default.", rich_help_panel=_CONTEST)
-    ] = None,
+    dtypes: Annotated[str | None, typer.Option(hidden=True)] = None,  # once that of --against
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Rounds of turns at most; 15 by default.", rich_help_panel=_CONTEST)
     ] = None,
@@ -72,7 +69,7 @@ def bench(
         int | None, typer.Option(min=0, help="Seed of what is drawn; 0 by default.", rich_help_panel=_CONTEST)
     ] = None,
     json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.", rich_help_panel=_CONTEST)
+        str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.", rich_help_panel=_OUTPUT)
     ] = None,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.", rich_help_panel=_OUTPUT)
@@ -90,47 +87,38 @@ def bench(
     With --against: convolution against other engines, each in its own process, in interleaved rounds.
     Exits with 1 if a result of fastconv is beyond its tolerance, or slower than --fail-over allows.
     """
-    ours: dict[str, Any] = {
-        "backend": backend,
-        "dtype": dtype,
-        "save": save,
-        "compare": compare,
-        "fail-over": fail_over,
-    }
-    theirs: dict[str, Any] = {
-        "passes": passes,
-        "dtypes": dtypes,
-        "rounds": rounds,
-        "seconds": seconds,
-        "seed": seed,
-        "json": json,
-    }
+    if dtypes is not None:
+        deprecated("bench --dtypes", "bench --dtype")
+        dtype = dtypes if dtype is None else dtype
     if against is None:
-        _refuse(theirs, "goes with --against. The suite has --dtype and --save.")
+        theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
+        _refuse(theirs, "goes with --against.")
         if fail_over is not None and compare is None:
             raise typer.BadParameter("must have something to compare with: add --compare.", param_hint="--fail-over")
         chosen = Selection(
             tuple(names or ()), _words(backend) or BACKENDS, _words(dtype) or DTYPES[:1], batch, threads, quick
         )
-        _check_outputs(None if save is None else writable(save), markdown, plot)
-        suite(chosen, save=save, compare=compare, fail_over=fail_over, markdown=markdown, plot=plot)
+        if save is not None and not is_name(save):
+            deprecated(f"bench --save {save}", f"bench --json {save}")
+            save, json = None, save if json is None else json
+        kept = [] if save is None else [writable(save)]
+        outputs = Outputs("bench", json, markdown, plot)
+        suite(chosen, outputs, compare=compare, fail_over=fail_over, kept=kept)
     else:
-        _refuse(ours, "does not go with --against. The contest has --dtypes and --json.")
-        _check_outputs(json, markdown, plot)
+        ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
+        _refuse(ours, "does not go with --against.")
         contest(
             names or [],
+            Outputs("bench", json, markdown, plot),
             engines=_words(against),
             passes=_words(passes),
-            dtypes=_words(dtypes),
+            dtypes=_words(dtype),
             batch=batch,
             threads=threads,
             rounds=rounds,
             seconds=seconds,
             quick=quick,
             seed=seed or 0,
-            json=json,
-            markdown=markdown,
-            plot=plot,
         )
 
 
@@ -142,14 +130,3 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
 
 def _words(text: str | None) -> tuple[str, ...]:
     return tuple(word for part in (text or "").split(",") if (word := part.strip()))
-
-
-def _check_outputs(json: str | None, markdown: Path | None, plot: Path | None) -> None:
-    """Find out before the work whether its results can be written."""
-    if plot is not None:
-        if plot.suffix.lower() not in _PLOTS:
-            raise typer.BadParameter(f"must end in {', '.join(_PLOTS)}, but got {str(plot)!r}.", param_hint="--plot")
-        require("matplotlib", "plot", "bench --plot")
-    for path in (None if json == "-" else json, markdown, plot):
-        if path is not None:
-            check_writable(path)

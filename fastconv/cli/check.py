@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from fastconv.cli.console import FAILURE, console, progress_bar
-from fastconv.cli.tables import print_table
-from fastconv.comparison.text import Table
+from fastconv.cli.console import console, progress_bar
+from fastconv.cli.output import Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
-from fastconv.files import check_writable
+from fastconv.report import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fastconv.dropin.check import CheckReport
 
-__all__ = ["check", "parse_mapping"]
+__all__ = ["check", "parse_mapping", "print_check"]
 
 
 def check(
@@ -46,16 +45,11 @@ def check(
     if file is None:
         raise typer.BadParameter("must be given (--list names the cases).", param_hint="FILE")
     names = parse_mapping("--map", mapping or [])
-    if json not in (None, "-"):
-        check_writable(json)
+    outputs = Outputs("check", json)
+    outputs.check()
     report = _examine(file, names, time_limit, case)
-    _print(report, console(stderr=json == "-"), everything)
-    if json == "-":
-        typer.echo(report.to_json(), nl=False)
-    elif json is not None:
-        report.save(json)
-    if not report.ok:
-        raise typer.Exit(FAILURE)
+    result = Result.of(report)._replace(show=lambda out: print_check(report, out, everything=everything))
+    outputs.deliver(result, ok=report.ok)
 
 
 def _examine(file: Path, mapping: dict[str, str], time_limit: float, cases: list[str] | None) -> CheckReport:
@@ -87,24 +81,25 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _print(report: CheckReport, out: Console, everything: bool) -> None:
+def print_check(report: CheckReport, out: Console, *, everything: bool = False) -> None:
     """Print verdicts, examples and what to do next."""
-    from fastconv.dropin.check import text
+    from fastconv.dropin.check import check_report
 
-    for table, lines in text.sections(report, everything=everything):
+    for table, lines in check_report.sections(report, everything=everything):
         out.print(Text(table.title, style="bold"), soft_wrap=True)  # longer than the table, often
         if table.rows:
             print_table(table._replace(title=""), out)
         for line in lines:
-            out.print(Text(text.wrapped(line, out.width)), soft_wrap=True)
+            out.print(Text(check_report.wrapped(line, out.width)), soft_wrap=True)
         out.print()
-    for heading, code in text.examples(report):
+    for heading, code in check_report.examples(report):
         out.print(Text(heading, style="bold"), soft_wrap=True)
         out.print()
         out.print(code, soft_wrap=True)  # in no colour: it is there to be copied
         out.print()
-    out.print(Text(f"{report.file}: {text.closing_line(report)}", style="bold green" if report.ok else "bold red"))
-    out.print(Text(text.advice(report)), soft_wrap=not out.is_terminal)
+    closing = f"{report.file}: {check_report.closing_line(report)}"
+    out.print(Text(closing, style="bold green" if report.ok else "bold red"))
+    out.print(Text(check_report.advice(report)), soft_wrap=not out.is_terminal)
 
 
 def _print_cases(out: Console) -> None:

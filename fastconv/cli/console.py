@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from fastconv.errors import FastconvError
 
-__all__ = ["Advance", "console", "exit_code_of", "progress_bar", "require"]
+__all__ = ["Advance", "console", "deprecated", "exit_code_of", "progress_bar", "require"]
 
 FAILURE, INTERRUPTED = 1, 130
 _WIDE = 200  # columns where nobody looks: a file or a pipe
@@ -68,6 +68,11 @@ def _report(error: Exception) -> int:
 
 def _complain(message: str) -> None:
     print("fastconv:", " ".join(message.split()), file=sys.stderr)
+
+
+def deprecated(old: str, new: str) -> None:
+    """Say what to write instead of a spelling that a later version will not know."""
+    _complain(f"`fastconv {old}` will be gone in the next version; write `fastconv {new}` instead")
 
 
 def require(package: str, extra: str, purpose: str) -> None:

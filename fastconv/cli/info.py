@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from fastconv.cli.console import console
-from fastconv.comparison.text import format_bytes
+from fastconv.report import format_bytes
 
 __all__ = ["info"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from fastconv.cli.tables import print_table
-from fastconv.comparison.text import Table
-from fastconv.workloads import IMAGE_NAMES, LAYERS, POOLS, Workload, image_workloads
+from fastconv.cli.output import print_table
+from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, Workload, image_workloads
+from fastconv.report import Table
 
 __all__ = ["print_workloads"]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from fastconv._version import __version__
 from fastconv.backends import available_backends, get_backend
-from fastconv.comparison.environment import available_cores, cpu_name, version_of
-from fastconv.settings import get_num_threads, get_options, thread_limit
+from fastconv.backends.settings import get_num_threads, get_options, thread_limit
+from fastconv.evidence.environment import available_cores, blas_libraries, cpu_name, version_of
 from fastconv.validation.memory import memory_limit
 
 __all__ = ["Machine", "describe"]
@@ -102,7 +102,7 @@ def _host() -> tuple[str | None, list[str]]:
 def _threading_layer() -> str | None:
     """Name of Numba's threading layer, which this starts."""
     try:
-        return str(import_module("fastconv.kernels.launch").threading_layer())
+        return str(import_module("fastconv.backends.fast.machine.launch").threading_layer())
     except ImportError:
         return None
 
@@ -110,7 +110,7 @@ def _threading_layer() -> str | None:
 def _cache_folder() -> str | None:
     """Folder where Numba keeps the compiled kernels; None without Numba, or where no folder is writable."""
     try:
-        jit, caching = import_module("fastconv.kernels.jit"), import_module("numba.core.caching")
+        jit, caching = import_module("fastconv.backends.fast.machine.jit"), import_module("numba.core.caching")
         return str(caching.FunctionCache(jit.c_function).cache_path)
     except (ImportError, AttributeError, RuntimeError):
         return None
@@ -118,15 +118,9 @@ def _cache_folder() -> str | None:
 
 def _blas() -> list[str]:
     """Libraries behind `np.matmul`, of which only the numpy backend makes use."""
-    try:
-        libraries = import_module("threadpoolctl").threadpool_info()
-    except ImportError:
-        found: Any = np.show_config(mode="dicts")
-        blas = found.get("Build Dependencies", {}).get("blas", {})
-        return [f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()]
-    return [
-        f"{library['internal_api']} {library['version']} ({library.get('architecture', 'unknown')}, "
-        f"{library['num_threads']} threads)"
-        for library in libraries
-        if library["user_api"] == "blas"
-    ]
+    libraries = blas_libraries()
+    if libraries is not None:
+        return libraries
+    found: Any = np.show_config(mode="dicts")
+    blas = found.get("Build Dependencies", {}).get("blas", {})
+    return [f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()]

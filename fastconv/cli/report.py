@@ -8,23 +8,23 @@ from typing import Annotated
 import typer
 
 from fastconv.cli.console import console, require
-from fastconv.cli.tables import print_table
-from fastconv.comparison.files import check_writable, write_whole
+from fastconv.cli.output import Outputs
+from fastconv.files import check_writable
 
 __all__ = ["report"]
 
 
 def report(
-    file: Annotated[Path, typer.Argument(help="What compare --json, bench --save or bench --against --json wrote.")],
+    file: Annotated[Path, typer.Argument(help="What any command wrote with --json, or bench with --save.")],
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Make the tables and the chart of a saved result: of the suite, the contest or a comparison.
+    """Make the tables and the chart of a saved result: of compare, bench, race, check or summary.
 
     Without an option it prints the tables.
     """
-    from fastconv.suite.saved import read_saved
+    from fastconv.cli.saved import read_saved
 
     if plot is not None:
         require("matplotlib", "plot", "report --plot")
@@ -33,14 +33,8 @@ def report(
         if path is not None:
             check_writable(path)
     if markdown is not None:
-        text = saved.markdown().encode()
-        write_whole(markdown, lambda stream: stream.write(text))
+        Outputs("report", markdown=markdown).write(saved.result._replace(markdown=saved.markdown))
     if plot is not None:
         saved.plot(plot)
     if markdown is None and plot is None:
-        out = console()
-        tables, notes = saved.tables()
-        for table in tables:
-            print_table(table, out)
-        for note in notes:
-            out.print(note, style="dim", soft_wrap=not out.is_terminal)
+        saved.result.print(console())

@@ -2,55 +2,57 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import typer
+from fastconv.backends.settings import use_num_threads
+from fastconv.cli.console import Advance, progress_bar, require
+from fastconv.cli.output import Outputs, Result
+from fastconv.cli.saved import suite_result
+from fastconv.evidence.bench.cases import LOOPS, Selection
+from fastconv.evidence.bench.gate import SLOWER, Change, changes, failures, obstacles, with_better
+from fastconv.evidence.bench.run import run_suite as run
+from fastconv.evidence.bench.suite import Suite, read_suite
+from fastconv.evidence.bench.tables import change_notes, change_table
+from fastconv.files import check_writable
+from fastconv.report import Report
+from fastconv.report.record import read_json
 
-from fastconv.cli.console import FAILURE, Advance, console, progress_bar, require
-from fastconv.cli.tables import print_table
-from fastconv.comparison.files import write_whole
-from fastconv.settings import use_num_threads
-from fastconv.suite import report
-from fastconv.suite.cases import LOOPS, Selection
-from fastconv.suite.child import run_suite as run
-from fastconv.suite.gate import SLOWER, Change, changes, failures, obstacles, with_better
-from fastconv.suite.results import Suite, read_json, read_suite
-
-__all__ = ["resolve", "suite", "writable"]
+__all__ = ["is_name", "resolve", "suite", "writable"]
 
 _FOLDER = Path(".benchmarks")
 _AGAIN = 3  # more runs of what looks slower
 
 
-def resolve(text: str) -> Path:
-    """Return the file that NAME|FILE means: ``a.json`` and ``folder/a`` are files, ``a`` is ``.benchmarks/a.json``."""
+def is_name(text: str) -> bool:
+    """Whether NAME|FILE is a name: ``a`` is, ``a.json`` and ``folder/a`` are files."""
     path = Path(text)
-    if path.suffix.lower() == ".json" or path.parent != Path("."):
-        return path
-    return _FOLDER / f"{text}.json"
+    return path.suffix.lower() != ".json" and path.parent == Path(".")
 
 
-def writable(save: str) -> str:
-    """Return the file that a name or file means; where it is a name, its folder is there."""
-    path = resolve(save)
-    if path.parent == _FOLDER:
-        _FOLDER.mkdir(exist_ok=True)
-    return str(path)
+def resolve(text: str) -> Path:
+    """Return the file that NAME|FILE means: that of a name is ``.benchmarks/NAME.json``."""
+    return _FOLDER / f"{text}.json" if is_name(text) else Path(text)
+
+
+def writable(name: str) -> Path:
+    """Return the file of a name, whose folder is there now."""
+    _FOLDER.mkdir(exist_ok=True)
+    return resolve(name)
 
 
 def suite(
-    chosen: Selection,
-    *,
-    save: str | None,
-    compare: str | None,
-    fail_over: float | None,
-    markdown: Path | None,
-    plot: Path | None,
+    chosen: Selection, outputs: Outputs, *, compare: str | None, fail_over: float | None, kept: Sequence[Path] = ()
 ) -> None:
-    """Run the suite, print its tables, write its files, and close the gate where something is slower."""
+    """Run the suite, print its tables, write its files, and close the gate where something is slower.
+
+    The numbers go into every file that is to be kept, too.
+    """
+    outputs.check()
+    for path in kept:
+        check_writable(path)
     require("pytest_benchmark", "bench", "bench")
     old = None if compare is None else _read(resolve(compare))
     if chosen.threads is not None:
@@ -62,12 +64,19 @@ def suite(
         if old is not None and fail_over is not None and data["benchmarks"]:
             data = _again(data, old, fail_over, chosen, advance)
         advance("done", 1.0)
+    report = Report((), (), wrong)
+    result = Result(report, str, str)
     if data["benchmarks"]:
-        wrong += _deliver(data, old, compare, fail_over, chosen, save, markdown, plot)
-    for line in wrong:
-        typer.echo(f"fastconv: bench: {line}", err=True)
-    if wrong:
-        raise typer.Exit(FAILURE)
+        new = read_suite(data, "this run")
+        result = suite_result(new, data)
+        for path in kept:
+            Outputs("bench", json=str(path)).write(result)
+        report = result.report._replace(failures=wrong)
+        if old is not None:
+            report = _beside(report, old, replace(new, selection=chosen), str(compare), fail_over)
+    else:
+        outputs = Outputs("bench")  # there is nothing to write
+    outputs.deliver(result._replace(report=report), ok=not report.failures)
 
 
 def _read(path: Path) -> Suite:
@@ -93,32 +102,14 @@ def _again(data: dict[str, Any], old: Suite, percent: float, chosen: Selection, 
     return data
 
 
-def _deliver(
-    data: dict[str, Any],
-    old: Suite | None,
-    compare: str | None,
-    fail_over: float | None,
-    chosen: Selection,
-    save: str | None,
-    markdown: Path | None,
-    plot: Path | None,
-) -> tuple[str, ...]:
-    """Write and print everything; return what stops the gate."""
-    new, out = read_suite(data, "this run"), console()
-    _write(data, new, save, markdown, plot)  # before anything is printed: the reader of a pipe may go
-    for table in report.tables(new):
-        print_table(table, out)
-    lines = report.notes(new)
-    stops: tuple[str, ...] = ()
-    if old is not None:
-        asked = replace(new, selection=chosen)
-        found, differing = changes(old, asked, fail_over or 0.0), obstacles(old, new)
-        print_table(report.change_table(found, str(compare)), out)
-        lines += report.change_notes(differing)
-        stops = _stops(found, differing, fail_over)
-    for line in lines:
-        out.print(line, style="dim", soft_wrap=not out.is_terminal)
-    return stops
+def _beside(report: Report, old: Suite, new: Suite, name: str, fail_over: float | None) -> Report:
+    """Add how the cases of an older run compare, and what stops the gate."""
+    found, differing = changes(old, new, fail_over or 0.0), obstacles(old, new)
+    return Report(
+        (*report.tables, change_table(found, name)),
+        (*report.notes, *change_notes(differing)),
+        (*report.failures, *_stops(found, differing, fail_over)),
+    )
 
 
 def _stops(found: tuple[Change, ...], differing: tuple[str, ...], fail_over: float | None) -> tuple[str, ...]:
@@ -128,16 +119,3 @@ def _stops(found: tuple[Change, ...], differing: tuple[str, ...], fail_over: flo
         reason = f"--fail-over must compare runs of one machine, but got {'; '.join(differing)}."
         return (f"{reason} Save one here first: fastconv bench --save NAME",)
     return failures(found)
-
-
-def _write(data: dict[str, Any], new: Suite, save: str | None, markdown: Path | None, plot: Path | None) -> None:
-    if save is not None:
-        text = (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
-        write_whole(resolve(save), lambda stream: stream.write(text))
-    if markdown is not None:
-        table = report.markdown(new).encode()
-        write_whole(markdown, lambda stream: stream.write(table))
-    if plot is not None:
-        from fastconv.suite.chart import plot_suite
-
-        plot_suite(new, plot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fastconv.cli.console import console
-from fastconv.cli.tables import print_table
-from fastconv.files import check_writable, write_whole
+from fastconv.cli.output import Outputs, Result, print_table
+from fastconv.report import Table
+from fastconv.report.words import format_shape
 
 if TYPE_CHECKING:
-    from fastconv.accounting import Summary
     from fastconv.layers import Layer
 
 __all__ = ["summary"]
@@ -51,19 +50,13 @@ def summary(
         return
     if model is None:
         raise typer.BadParameter("must be given (--list names the networks).", param_hint="MODEL")
-    if json is not None and json != "-":
-        check_writable(json)
-    from fastconv.accounting import summary as summarise
+    outputs = Outputs("summary", json)
+    outputs.check()
+    from fastconv.evidence.summary import summary as summarise
 
     made, shape = _network(model, None if input_ is None else _image(input_), classes)
     found = summarise(made, shape, batch=batch, dtype=dtype, optimizer=optimizer, training=training, name=_title(model))
-    _print(found, to_stderr=json == "-")
-    if json is not None:
-        text = json_format.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n"
-        if json == "-":
-            typer.echo(text, nl=False)
-        else:
-            write_whole(json, lambda stream: stream.write(text.encode()))
+    outputs.deliver(Result.of(found), ok=True)
 
 
 def _image(text: str) -> tuple[int, ...]:
@@ -98,20 +91,8 @@ def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> 
     return models.load_model_file(model, input_shape=image, rng=0, **options), image
 
 
-def _print(found: Summary, *, to_stderr: bool) -> None:
-    from fastconv.accounting import text
-    from fastconv.comparison.text import Table
-
-    out = console(stderr=to_stderr)
-    rows = tuple(text.layer_cells(found, layer) for layer in found.layers)
-    print_table(Table(text.title(found), text.headers(found), rows, text.LEFT), out)
-    print_table(Table("", ("total", "", "exactly"), tuple(text.totals(found)), 1), out)
-
-
 def _print_models() -> None:
     from fastconv import models
-    from fastconv.accounting.text import format_shape
-    from fastconv.comparison.text import Table
 
     rows = tuple((name, format_shape(made.input_shape), made.description) for name, made in models.MODELS.items())
     print_table(Table("", ("network", "image", "what it is"), rows, 3), console())

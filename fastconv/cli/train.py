@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json as json_format
 import time
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,9 @@ import numpy as np
 import typer
 
 from fastconv.backends import get_backend, resolve_backend, use_backend
-from fastconv.cli.console import console, require
+from fastconv.backends.settings import get_num_threads, use_num_threads
+from fastconv.cli.console import console
+from fastconv.cli.output import Outputs, Result
 from fastconv.cli.train_parts import (
     default_model,
     make_augment,
@@ -25,11 +27,12 @@ from fastconv.cli.train_parts import (
 )
 from fastconv.cli.train_progress import EpochTable
 from fastconv.data import DATASETS, Dataset, channel_statistics, load, normalise
-from fastconv.files import check_writable, write_whole
+from fastconv.files import check_writable
 from fastconv.layers.state import check_state_path, save_state
-from fastconv.settings import get_num_threads, use_num_threads
-from fastconv.training import EarlyStopping, History, Metrics, Trainer
-from fastconv.training.plot import FORMATS, plot_history
+from fastconv.report import Report, plain_data
+from fastconv.report.record import json_text
+from fastconv.training import EarlyStopping, History, Trainer
+from fastconv.training.plot import plot_history
 
 __all__ = ["train"]
 
@@ -120,7 +123,8 @@ def train(
 
     Ctrl-C finishes the step and writes the checkpoint; --resume then ends with the same weights as without it.
     """
-    _check_outputs(save, plot, json)
+    outputs = Outputs("train", json, plot=plot)
+    _check_outputs(save, outputs)
     if checkpoint is None and (resume or checkpoint_every is not None):
         raise typer.BadParameter("--resume and --checkpoint-every need --checkpoint FOLDER.")
     changes = parse_augment("--augment", augment)
@@ -165,7 +169,12 @@ def train(
         f"{speed:,.0f} images/s, {seconds:.1f} s",
         soft_wrap=True,
     )
-    _deliver(trainer, history, result, save, plot, json)
+    if save is not None:
+        save_state(trainer.model, save)
+    numbers = partial(json_text, plain_data({**history.to_dict(), "test": result._asdict()}))
+    outputs.write(Result(Report(()), numbers, str, partial(plot_history, history)))
+    if json == "-":
+        typer.echo(numbers(), nl=False)
 
 
 class _Normalise:
@@ -181,17 +190,11 @@ class _Normalise:
         return f"normalise(mean={self.mean.tolist()}, std={self.std.tolist()})"
 
 
-def _check_outputs(save: Path | None, plot: Path | None, json: str | None) -> None:
+def _check_outputs(save: Path | None, outputs: Outputs) -> None:
     """Find out before the work whether its results can be written."""
     if save is not None:
         check_writable(check_state_path("train --save", save))
-    if plot is not None:
-        if plot.suffix.lower().lstrip(".") not in FORMATS:
-            raise typer.BadParameter(f"must end in {', '.join(FORMATS)}, but got {str(plot)!r}.", param_hint="--plot")
-        require("matplotlib", "plot", "train --plot")
-        check_writable(plot)
-    if json not in (None, "-"):
-        check_writable(json)
+    outputs.check()
 
 
 def _datasets(
@@ -226,20 +229,3 @@ def _fit(
             out.print(f"stopped; the same command with --resume goes on from {checkpoint / 'last.npz'}", soft_wrap=True)
         raise
     return history, time.perf_counter() - started
-
-
-def _deliver(
-    trainer: Trainer, history: History, result: Metrics, save: Path | None, plot: Path | None, json: str | None
-) -> None:
-    """Write the files."""
-    if save is not None:
-        save_state(trainer.model, save)
-    if plot is not None:
-        plot_history(history, plot)
-    if json is not None:
-        values = {**history.to_dict(), "test": result._asdict()}
-        text = json_format.dumps(values, indent=1) + "\n"
-        if json == "-":
-            typer.echo(text, nl=False)
-        else:
-            write_whole(json, lambda stream: stream.write(text.encode("utf-8")))

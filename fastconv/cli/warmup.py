@@ -11,8 +11,8 @@ import typer
 
 from fastconv.backends import resolve_backend
 from fastconv.cli.console import Advance, console, progress_bar
-from fastconv.cli.tables import print_table
-from fastconv.comparison.text import Table, format_seconds
+from fastconv.cli.output import print_table
+from fastconv.report import Table, format_seconds
 
 __all__ = ["warmup"]
 

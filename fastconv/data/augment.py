@@ -80,15 +80,7 @@ class RandomFlip:
             raise InvalidValueError(f"RandomFlip: p must be a probability between 0 and 1, but got {self.p}.")
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Return images of the same shape and dtype.
-
-        Parameters
-        ----------
-        images : ndarray, shape (N, C, H, W)
-            A batch.
-        rng : numpy.random.Generator
-            Draws N numbers.
-        """
+        """Return images (N, C, H, W) of the same shape and dtype; draws N numbers."""
         batch = _batch("RandomFlip", images)
         chosen = check_generator("RandomFlip", rng).random(len(batch), dtype=np.float32) < self.p
         flipped = batch.copy()
@@ -126,15 +118,7 @@ class RandomShift:
         check_choice("RandomShift", "mode", self.mode, MODES)
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Return images of the same shape and dtype.
-
-        Parameters
-        ----------
-        images : ndarray, shape (N, C, H, W)
-            A batch.
-        rng : numpy.random.Generator
-            Draws N vertical, then N horizontal positions.
-        """
+        """Return images (N, C, H, W) of the same shape and dtype; draws N vertical, then N horizontal positions."""
         batch = _batch("RandomShift", images)
         return _crop("RandomShift", batch, batch.shape[2:], self.pixels, self.mode, rng)
 
@@ -177,15 +161,7 @@ class RandomCrop:
         check_choice("RandomCrop", "mode", self.mode, MODES)
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Return images of the size of the crop and of the same dtype.
-
-        Parameters
-        ----------
-        images : ndarray, shape (N, C, H, W)
-            A batch.
-        rng : numpy.random.Generator
-            Draws N vertical, then N horizontal positions.
-        """
+        """Return images (N, C) + size of the same dtype; draws N vertical, then N horizontal positions."""
         size = check_sizes("RandomCrop", "size", self.size, 2, 1)
         return _crop("RandomCrop", _batch("RandomCrop", images), size, self.padding, self.mode, rng)
 
@@ -235,15 +211,7 @@ class Compose:
         self.steps = steps
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Return what the last step returns.
-
-        Parameters
-        ----------
-        images : ndarray, shape (N, C, H, W)
-            A batch.
-        rng : numpy.random.Generator
-            Handed to the steps in turn.
-        """
+        """Return what the last step returns; the generator is handed to the steps in turn."""
         for step in self.steps:
             images = step(images, rng)
         return images

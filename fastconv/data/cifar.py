@@ -6,7 +6,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from fastconv.data.files import PathLike, as_path, damaged, dataset_of, listing,
 from fastconv.data.unpickling import load_arrays
 from fastconv.errors import DataError, DataNotFoundError, FastconvError
 from fastconv.files import is_there, open_regular
-from fastconv.validation.arrays import Array
 
 __all__ = ["CIFAR10_ARCHIVE", "CIFAR10_FOLDER", "load_cifar10", "load_cifar10_batch"]
 
@@ -30,11 +29,6 @@ _SHAPE = 3, 32, 32
 _CLASSES = 10
 _BLOCK = 2**20  # bytes
 _LARGEST = 2**28  # bytes of one file; the batches have 31 million
-
-
-class _Batch(NamedTuple):
-    images: Array  # (N, 3, 32, 32) uint8
-    labels: Array  # (N,)
 
 
 def load_cifar10(
@@ -195,7 +189,7 @@ def _class_names(label: str, content: dict[str, Any]) -> tuple[str, ...]:
     return tuple(map(_text, names))
 
 
-def _batch(label: str, content: dict[str, Any]) -> _Batch:
+def _batch(label: str, content: dict[str, Any]) -> Dataset:
     if not {"data", "labels"} <= content.keys():
         raise DataError(f"load_cifar10: {label} must hold data and labels, but got the keys {listing(content)}.")
     data, labels = content["data"], content["labels"]
@@ -207,8 +201,7 @@ def _batch(label: str, content: dict[str, Any]) -> _Batch:
         count = len(labels) if isinstance(labels, (list, np.ndarray)) else type(labels).__name__
         raise DataError(f"load_cifar10: {label} must hold one label for each of {len(data)} images, but got {count}.")
     images = data.reshape(-1, *_SHAPE)
-    checked = dataset_of("load_cifar10", label, images, _integers(label, labels), tuple(map(str, range(_CLASSES))), "")
-    return _Batch(checked.images, checked.labels)
+    return dataset_of("load_cifar10", label, images, _integers(label, labels), tuple(map(str, range(_CLASSES))), "")
 
 
 def _integers(label: str, labels: Any) -> Any:
@@ -217,7 +210,7 @@ def _integers(label: str, labels: Any) -> Any:
     return np.asarray(labels, np.int64) if isinstance(labels, list) else labels
 
 
-def _joined(source: Path, parts: list[_Batch], classes: tuple[str, ...], name: str) -> Dataset:
+def _joined(source: Path, parts: list[Dataset], classes: tuple[str, ...], name: str) -> Dataset:
     labels = np.concatenate([part.labels for part in parts])
     images = np.empty((len(labels), *_SHAPE), np.uint8)
     end = len(images)

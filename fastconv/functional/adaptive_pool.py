@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
+from fastconv.backends.geometry import AdaptiveGeometry
 from fastconv.functional.call import CallOptions, PlanesCall
-from fastconv.geometry import AdaptiveGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
 from fastconv.validation.sizes import check_flag

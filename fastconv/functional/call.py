@@ -10,8 +10,8 @@ import numpy as np
 
 from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend
+from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST, WindowGeometry
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import CHANNELS_FIRST, CHANNELS_LAST, WindowGeometry
 from fastconv.validation.arrays import (
     LAYOUTS,
     Array,

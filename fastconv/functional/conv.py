@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastconv.backends.base import Backend, Gradients
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import ConvGradients, PlanesCall, Windows
-from fastconv.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs

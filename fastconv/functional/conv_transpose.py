@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastconv.backends.base import Backend, Gradients
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.functional.call import ConvGradients, PlanesCall
 from fastconv.functional.conv import ConvWindows, convolve, convolve_backward
-from fastconv.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry

@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
+from fastconv.backends.geometry import WindowGeometry, conv_axis
 from fastconv.functional.normalization import NormCall
-from fastconv.geometry import WindowGeometry, conv_axis
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer, check_number
 from fastconv.validation.types import ArrayLike

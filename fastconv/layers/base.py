@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from fastconv.backends import get_backend
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
-from fastconv.geometry import ConvGeometry
 from fastconv.layers.inference import remembers
 from fastconv.layers.tree import Tree
 from fastconv.validation.arrays import Array

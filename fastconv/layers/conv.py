@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv import functional
+from fastconv.backends.geometry import ConvGeometry, conv_weight_shape
 from fastconv.errors import InvalidValueError
 from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
-from fastconv.geometry import ConvGeometry, conv_weight_shape
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape, layout_of
 from fastconv.layers.base import Shape

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv import functional
-from fastconv.geometry import ConvGeometry
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.initializers import Initializer
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from fastconv import functional
-from fastconv.geometry import WindowGeometry
+from fastconv.backends.geometry import WindowGeometry
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer

@@ -164,17 +164,13 @@ def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: 
 
     Returns
     -------
-    loss : float
-        Mean or sum.
-    gradient : ndarray, shaped like scores
-        Gradient with respect to the scores, in their dtype.
+    loss, gradient
+        As of `softmax_cross_entropy`.
 
     Raises
     ------
-    ValueError
-        If shapes do not fit together or a label is out of range; the message names the first one.
-    TypeError
-        If labels are not integers.
+    ValueError, TypeError
+        As `softmax_cross_entropy`; labels must be integers here.
 
     Notes
     -----

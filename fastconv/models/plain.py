@@ -91,14 +91,10 @@ class LeNet5(Sequential):
     input_shape : (C, H, W)
         Shape of an image. Planes of 28×28 are padded by the first convolution to the 32×32 of the paper; planes of any
         other size are taken as they are, and must be at least 16×16.
-    classes : int
-        Scores per image.
     activation : {"relu", "tanh"}
         After every layer with weights but the last; the paper has a scaled tanh.
-    dtype : dtype
-        Of the parameters.
-    rng : Generator, int or None
-        Where the weights come from, layer after layer.
+    classes, dtype, rng
+        As for `DigitsNet`.
 
     Raises
     ------
@@ -167,18 +163,14 @@ class ThreeLayerConvNet(Sequential):
     ----------
     input_shape : (C, H, W)
         Shape of an image; height and width at least 2.
-    classes : int
-        Scores per image.
     filters, filter_size : int
         Filters of the convolution, and their height and width; "same" padding.
     hidden : int
         Units of the hidden linear layer.
     weight_scale : float
         Standard deviation of the initial weights; biases are zero.
-    dtype : dtype
-        Of the parameters.
-    rng : Generator, int or None
-        Where the weights come from, layer after layer.
+    classes, dtype, rng
+        As for `DigitsNet`.
 
     Raises
     ------
@@ -244,16 +236,12 @@ class SmallVGG(Sequential):
     ----------
     input_shape : (C, H, W)
         Shape of an image; every stage halves height and width.
-    classes : int
-        Scores per image.
     widths : tuple of int
         Filters of the convolutions of each stage.
     hidden : int
         Units of the linear layer after the last stage.
-    dtype : dtype
-        Of the parameters.
-    rng : Generator, int or None
-        Where the weights come from, layer after layer.
+    classes, dtype, rng
+        As for `DigitsNet`.
 
     Raises
     ------

@@ -122,16 +122,12 @@ class ResNet(Sequential):
         Layers with weights: 6n + 2, for n blocks in each of three stages.
     input_shape : (C, H, W)
         Shape of an image; the second and the third stage halve height and width.
-    classes : int
-        Scores per image.
     shortcut : {"A", "B"}
         What runs around a block that changes sizes, see `BasicBlock`. The paper's networks for CIFAR-10 have "A".
     width : int
         Channels of the first stage; each of the others has twice as many as the one before.
-    dtype : dtype
-        Of the parameters.
-    rng : Generator, int or None
-        Where the weights come from, layer after layer.
+    classes, dtype, rng
+        As for `DigitsNet`.
 
     Raises
     ------

@@ -10,10 +10,11 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from fastconv.files import write_whole
+from fastconv.errors import FastconvError, InvalidValueError
+from fastconv.files import open_regular, write_whole
 from fastconv.report.table import Report
 
-__all__ = ["NOT_SAVED", "Record", "json_text", "plain_data", "read_record"]
+__all__ = ["NOT_SAVED", "Record", "json_text", "plain_data", "read_json", "read_record"]
 
 NOT_SAVED = {"saved": False}  # metadata of a field that is left out of the JSON
 _NON_FINITE = {None: math.inf, "inf": math.inf, "-inf": -math.inf, "nan": math.nan}
@@ -83,6 +84,36 @@ class Record:
 def json_text(data: object) -> str:
     """Return plain data as JSON with a line for each value."""
     return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a file that one of the commands wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If it holds no JSON object.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        with open_regular("report", path, InvalidValueError) as stream:
+            data = json.loads(stream.read().decode("utf-8"))
+    except FastconvError:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or a number of thousands of digits
+        raise InvalidValueError(
+            f"report: {os.fspath(path)} must be JSON that a fastconv command wrote, but it is damaged or something "
+            f"else ({error})."
+        ) from None
+    if not isinstance(data, dict):
+        raise InvalidValueError(f"report: {os.fspath(path)} must hold a JSON object, but got {type(data).__name__}.")
+    return data
 
 
 def plain_data(value: Any, *, as_text: bool = False) -> Any:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from fastconv.errors import InvalidValueError
-from fastconv.files import write_whole
+from fastconv.report.figure import new_figure, save_figure
 from fastconv.training.records import History
 
-__all__ = ["FORMATS", "plot_history"]
+__all__ = ["plot_history"]
 
-FORMATS = ("pdf", "png", "svg")
+_NAME = "plot_history"
 _TRAIN, _VALIDATION, _STEPS = "#1f6f8b", "#e08e45", "#b9d3dc"
 
 
@@ -35,28 +34,15 @@ def plot_history(history: History, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     """
-    suffix = Path(path).suffix.lower().lstrip(".")
-    if suffix not in FORMATS:
-        raise InvalidValueError(
-            f"plot_history: path must end in one of {', '.join(FORMATS)}, but got {os.fspath(path)!r}."
-        )
     if not history.epochs:
-        raise InvalidValueError("plot_history: history must have a finished epoch, but got none.")
-    figure = _figure(history)
-    write_whole(path, lambda stream: figure.savefig(stream, format=suffix, dpi=120))
+        raise InvalidValueError(f"{_NAME}: history must have a finished epoch, but got none.")
+    save_figure(_NAME, path, lambda: _figure(history))
 
 
 def _figure(history: History) -> Any:
-    """Return a figure; no window, no global state."""
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError as error:
-        raise ImportError(
-            f"plot_history: matplotlib must be installed, but got {error}. "
-            'Install it with: python -m pip install "fastconv[plot]"'
-        ) from error
-    figure: Any = Figure(figsize=(10, 4), layout="constrained")
+    figure = new_figure(_NAME, 10, 4)
+    from matplotlib.ticker import MaxNLocator
+
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy")):
         if quantity == "loss":
             _draw_steps(axes, history)

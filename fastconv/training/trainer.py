@@ -142,12 +142,8 @@ class Trainer(TrainState):
 
         Parameters
         ----------
-        dataset : Dataset
-            At least one image.
-        batch_size : int
-            Images at a time.
-        between : callable
-            Is called after each batch.
+        dataset, batch_size, between
+            As for `fastconv.training.evaluate`.
 
         Returns
         -------

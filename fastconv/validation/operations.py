@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from fastconv.errors import InvalidValueError
-from fastconv.geometry import (
+from fastconv.backends.geometry import (
     Axis,
     ConvGeometry,
     WindowGeometry,
@@ -14,6 +13,7 @@ from fastconv.geometry import (
     same_padding,
     window_extent,
 )
+from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import CheckedPadding

@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastconv.backends.geometry import AdaptiveGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.geometry import AdaptiveGeometry
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_sizes
 

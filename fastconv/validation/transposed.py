@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from fastconv.backends.geometry import Axis, ConvGeometry, same_padding, transposed_axis, transposed_size
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import Axis, ConvGeometry, same_padding, transposed_axis, transposed_size
 from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import check_weight_axes

@@ -21,9 +21,9 @@ from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend
 from fastconv.backends.naive import NaiveBackend
 from fastconv.backends.numpy import NumpyBackend
+from fastconv.backends.settings import thread_limit
 from fastconv.errors import BackendUnavailableError
 from fastconv.functional.linear import linear, linear_backward
-from fastconv.settings import thread_limit
 
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 NAMES = ("fast", "numpy", "naive")
@@ -293,7 +293,7 @@ def test_wrong_numbers_of_threads(change: Callable[[Any], Any]) -> None:
 def test_the_limit_is_numbas() -> None:
     program = """
         import fastconv as fc
-        from fastconv.settings import thread_limit
+        from fastconv.backends.settings import thread_limit
         before = thread_limit(), fc.get_num_threads()
         import numba
         assert before == (numba.config.NUMBA_NUM_THREADS,) * 2 == (thread_limit(), fc.get_num_threads())

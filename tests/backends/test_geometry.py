@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from strategies import axes, axis_of
 
 import fastconv as fc
-from fastconv.geometry import Axis, ConvGeometry, conv_axis, pool_axis, same_padding, transposed_size, window_extent
+from fastconv.backends.geometry import (
+    Axis,
+    ConvGeometry,
+    conv_axis,
+    pool_axis,
+    same_padding,
+    transposed_size,
+    window_extent,
+)
 from fastconv.validation.operations import conv_geometry
 
 sizes, kernels, strides, dilations, pads = (

@@ -17,8 +17,8 @@ from programs import FULL
 from strategies import BACKENDS, Array
 
 import fastconv as fc
-from fastconv.suite import family, family_work
-from fastconv.suite.cases import Case
+from fastconv.evidence.bench import family, family_work
+from fastconv.evidence.bench.cases import Case
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)

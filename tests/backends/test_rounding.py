@@ -19,7 +19,7 @@ from programs import FULL
 from strategies import BACKENDS, Array
 
 import fastconv as fc
-from fastconv.geometry import ConvGeometry, conv_axis
+from fastconv.backends.geometry import ConvGeometry, conv_axis
 from fastconv.layers import Linear
 
 PROMISED = 64
@@ -237,10 +237,12 @@ def only_fast() -> None:
 def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans that are made for no call: nothing is compiled."""
     only_fast()
-    from fastconv.backends.fast import bias, linear, pieces, plan
+    from fastconv.backends.fast.conv import bias, plan
+    from fastconv.backends.fast.depthwise import tiles as pieces
+    from fastconv.backends.fast.linear import linear
 
     for module, name in (
-        (plan, "tile_address"), (linear, "tile_address"), (bias, "tile_address"), (pieces, "slide_address"),
+        (plan, "tile_address"), (linear, "tile_address"), (bias, "tile_address"), (pieces, "depthwise_tile_address"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, lambda shape: 1)
 
@@ -257,8 +259,11 @@ def geometries() -> Iterator[ConvGeometry]:
 
 
 def test_no_plan_of_a_convolution_is_too_deep(no_kernels: None) -> None:
-    from fastconv.backends.fast import choice, depth, scatter, sliding
-    from fastconv.backends.fast.passes import forward_pass, input_gradient_passes
+    from fastconv.backends.fast.conv import choice
+    from fastconv.backends.fast.conv import rounding as depth
+    from fastconv.backends.fast.conv import through_columns as scatter
+    from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
+    from fastconv.backends.fast.depthwise import plan as sliding
 
     deepest: dict[str, int] = {}
     for geometry in list(geometries())[:: 1 if FULL else 17]:
@@ -280,16 +285,18 @@ def test_no_plan_of_a_convolution_is_too_deep(no_kernels: None) -> None:
 def _uncached(choice: Any, what: str, task: Any, limit: int) -> Any:
     """A plan with no addresses in it, which must not stay in a cache."""
     if what == "weight":
-        if choice.slides(task) and choice.sums_fit(task, 4):
-            return choice.plan_sliding_gradient.__wrapped__(task, 4, 2)
+        if choice.takes_depthwise_tiles(task) and choice.sums_fit(task, 4):
+            return choice.plan_depthwise_gradient.__wrapped__(task, 4, 2)
         return choice.plan_weight.__wrapped__(task, 4, 2, limit)
-    if choice.slides(task):
-        return choice.plan_sliding.__wrapped__(task, 4, 2)
+    if choice.takes_depthwise_tiles(task):
+        return choice.plan_depthwise.__wrapped__(task, 4, 2)
     return choice.plan_conv.__wrapped__(task, 4, 2, limit)
 
 
 def test_no_plan_of_a_linear_layer_or_a_bias_is_too_deep(no_kernels: None) -> None:
-    from fastconv.backends.fast import bias, depth, linear
+    from fastconv.backends.fast.conv import bias
+    from fastconv.backends.fast.conv import rounding as depth
+    from fastconv.backends.fast.linear import linear
 
     sizes = (1, 9, 100, 1000, 1800, 4096, 25_088, 60_000, 10**6)[:: 1 if FULL else 2]
     for form, rows, inputs, outputs, item in product(("forward", "dx", "dweight"), sizes, sizes, sizes, (4, 8)):
@@ -304,8 +311,8 @@ def test_no_plan_of_a_linear_layer_or_a_bias_is_too_deep(no_kernels: None) -> No
 def test_the_depth_of_a_plan_is_the_error_of_the_worst_input(n: int, dtype: str) -> None:
     """A small number where every part and every chunk begins: all of them are lost, and no plan says less."""
     only_fast()
-    from fastconv.backends.fast.plan import chunk_size
-    from fastconv.kernels.partial_sums import MOST
+    from fastconv.backends.fast.conv.plan import chunk_size
+    from fastconv.backends.fast.machine.partial_sums import MOST
 
     chunk, depth, compensated = chunk_size(1, n)
     pieces = -(-n // chunk)

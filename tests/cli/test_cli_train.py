@@ -179,7 +179,7 @@ def test_a_resumed_run_shows_its_earlier_epochs(
         (["--checkpoint-every", "3"], 2, "need --checkpoint"),
         (["--save", "{folder}/w.pt"], 1, "path must end in .npz or .safetensors"),
         (["--save", "{folder}/nowhere/w.npz"], 1, "No such file or directory"),
-        (["--plot", "{folder}/p.gif"], 2, "must end in pdf, png, svg"),
+        (["--plot", "{folder}/p.gif"], 2, "must end in .pdf, .png, .svg"),
         (["--plot", "{folder}/nowhere/p.png"], 1, "No such file or directory"),
         (["--json", "{folder}/nowhere/j.json"], 1, "No such file or directory"),
         (["--checkpoint", "{net}/run"], 1, "net.py"),

@@ -68,7 +68,6 @@ def test_the_list_is_that_of_the_package() -> None:
         "affine",
         "arguments",
         "checkpoints",
-        "classifiers.penalty",
         "installing",
         "normalization",
         "tiny_imagenet",

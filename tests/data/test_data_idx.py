@@ -51,11 +51,14 @@ WHOLE = idx_bytes(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
         (WHOLE[:9], r"12 bytes of sizes \(3 axes\), but got 5"),
         (WHOLE[:-1], r"24 bytes after its header \(shape \(2, 3, 4\), uint8\), but got 23"),
         (WHOLE + b"\0", "but got more"),
-        (gzip.compress(WHOLE)[:-9], "damaged or truncated"),
-        (gzip.compress(WHOLE)[:4], "damaged or truncated"),
-        (gzip.compress(WHOLE)[:-8] + b"\0\0\0\0\x18\0\0\0", "damaged or truncated.*CRC"),
-        (gzip.compress(WHOLE)[:12] + b"\xff\xff\xff" + gzip.compress(WHOLE)[15:], "damaged or truncated"),
-        (gzip.compress(b"text that is long enough"), "begins with b'text'"),
+        (gzip.compress(WHOLE, mtime=0)[:-9], "damaged or truncated"),
+        (gzip.compress(WHOLE, mtime=0)[:4], "damaged or truncated"),
+        (gzip.compress(WHOLE, mtime=0)[:-8] + b"\0\0\0\0\x18\0\0\0", "damaged or truncated.*CRC"),
+        (
+            gzip.compress(WHOLE, mtime=0)[:12] + b"\xff\xff\xff" + gzip.compress(WHOLE, mtime=0)[15:],
+            "damaged or truncated",
+        ),
+        (gzip.compress(b"text that is long enough", mtime=0), "begins with b'text'"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:

@@ -100,6 +100,7 @@ def test_there_are_a_hundred_mistakes() -> None:
     assert len({(source, changes) for source, _, changes in MISTAKES}) == len(MISTAKES) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "label", "changes"), MISTAKES)
 def test_a_mistake_is_not_replaced(
     source: str, label: str, changes: tuple[Change, ...], monkeypatch: pytest.MonkeyPatch
@@ -109,6 +110,7 @@ def test_a_mistake_is_not_replaced(
     assert label not in accelerated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("style", "where"), some(CONDITIONAL, 5))
 def test_a_mistake_under_a_condition_is_not_replaced(style: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = STYLES[style]
@@ -117,6 +119,7 @@ def test_a_mistake_under_a_condition_is_not_replaced(style: str, where: str, mon
     assert given.label not in fc.accelerate(module, on_mismatch="skip") or not reached
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("style", "hole", "where"), some(HIDDEN, 97, full=7))
 def test_a_mistake_behind_an_exception_stays_what_it_is(
     style: str, hole: str, where: str, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,7 @@ from programs import run
 
 import fastconv as fc
 from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example
-from fastconv.dropin.check import text as report_text
+from fastconv.dropin.check import check_report as report_text
 from fastconv.dropin.check.literals import array_literal, stored_literal
 from fastconv.dropin.check.messages import pack, pack_problem, unpack, unpack_problem
 from fastconv.dropin.check.shrinking import shrink
@@ -133,6 +133,7 @@ def test_right_code_passes_every_case(tmp_path: Path) -> None:
     assert (dilation.verdict, dilation.what) == ("cannot be expressed", "it has no dilation")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_every_known_way_of_writing_is_examined(tmp_path: Path, module: str) -> None:
     cases = [case.name for case in CASES if case.also != "dtype"]  # such loops are in float64

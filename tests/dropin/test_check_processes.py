@@ -16,11 +16,11 @@ import pytest
 from loop_code import CS231N, changed
 
 import fastconv as fc
+from fastconv.backends.settings import use_num_threads
 from fastconv.dropin.check import CaseResult, CheckReport, examination
+from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
 from fastconv.dropin.check.examinee import Examinee
-from fastconv.dropin.check.worker import Guest, GuestError
 from fastconv.dropin.conventions import draw
-from fastconv.settings import use_num_threads
 
 POSIX = os.name == "posix"
 LIMIT = 0.5
@@ -115,6 +115,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     shows = kind == "silent"
@@ -132,6 +133,7 @@ def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.Monkey
     assert time.monotonic() - start < 60
 
 
+@pytest.mark.slow
 def test_after_three_endless_cases_the_others_are_skipped(tmp_path: Path) -> None:
     names = ["plain", "a single image", "a tall kernel", "padding", "ties", "negative input", "dilation"]
     report = fc.check(written(tmp_path, first="while True: pass"), time_limit=0.2, cases=names)
@@ -276,7 +278,7 @@ def test_a_crashed_file_is_started_again(tmp_path: Path) -> None:
     with Examinee(path, {}, 20.0) as examinee:
         conv = examinee.load()[0]
         assert examinee.run(conv, problem)[1].errors == {}
-        with pytest.raises(GuestError, match="ended its process with exit code 1"):
+        with pytest.raises(CodeProcessError, match="ended its process with exit code 1"):
             examinee.run(conv, padded)
         assert examinee.run(conv, problem)[1].errors == {}
 
@@ -295,7 +297,7 @@ def test_nothing_is_left_running(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not POSIX, reason="kills by signal")
-def test_a_killed_examiner_takes_its_guest_with_it(tmp_path: Path) -> None:
+def test_a_killed_examiner_takes_the_process_with_it(tmp_path: Path) -> None:
     path = written(
         tmp_path, f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))", "while True: pass"
     )
@@ -339,20 +341,22 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_child(tmp_path: Path) -> None:
     assert not (tmp_path / "out.json").exists()
 
 
-def test_a_guest_that_has_gone_says_so_again(tmp_path: Path) -> None:
-    guest = Guest(written(tmp_path))
+def test_a_process_that_has_gone_says_so_again(tmp_path: Path) -> None:
+    process = CodeProcess(written(tmp_path))
     try:
-        guest._process.kill()
-        guest._process.wait()
+        process._process.kill()
+        process._process.wait()
         for _ in range(2):
-            with pytest.raises(GuestError) as caught:
-                guest.ask(5.0, "start")
+            with pytest.raises(CodeProcessError) as caught:
+                process.ask(5.0, "start")
             assert caught.value.verdict == "crashed"
     finally:
-        guest.end()
+        process.end()
 
 
 def test_a_process_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastconv.dropin.check.worker._PROGRAM", "import nothing_like_this")
-    with pytest.raises(GuestError, match=r"exit code 1: ModuleNotFoundError: No module named 'nothing_like_this'"):
-        Guest(written(tmp_path))
+    monkeypatch.setattr("fastconv.dropin.check.code_process._PROGRAM", "import nothing_like_this")
+    with pytest.raises(
+        CodeProcessError, match=r"exit code 1: ModuleNotFoundError: No module named 'nothing_like_this'"
+    ):
+        CodeProcess(written(tmp_path))

@@ -13,7 +13,8 @@ import pytest
 from loop_code import CS231N, changed
 
 import fastconv as fc
-from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, examination, text, traits
+from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, examination, traits
+from fastconv.dropin.check import check_report as text
 from fastconv.dropin.check.examinee import Recorded
 from fastconv.dropin.check.examples import _Place, _tail
 from fastconv.dropin.check.shrinking import shrink
@@ -200,8 +201,8 @@ def test_failures_of_one_cause_are_named_together() -> None:
         CaseResult("g", "", "skipped", "too long"),
     )
     report = CheckReport("conv.py", (Examination("conv", "plain.conv2d", "", cases),))
-    assert [row[0] for row in text.tables(report)[0].rows] == ["a", "c", "d"]
-    assert [row[0] for row in text.tables(report, everything=True)[0].rows] == list("abcdefg")
+    assert [row[0] for row in next(text.sections(report))[0].rows] == ["a", "c", "d"]
+    assert [row[0] for row in next(text.sections(report, everything=True))[0].rows] == list("abcdefg")
     assert text.others(report.implementations[0]) == (
         "1 more raised, like a: b",
         "1 more crashed, like d: e",

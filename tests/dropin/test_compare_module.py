@@ -15,13 +15,12 @@ from loop_code import CS231N, IMAGES, changed
 from strategies import BACKENDS
 
 from fastconv import cli
-from fastconv.comparison.environment import current_environment
-from fastconv.dropin.check.worker import GuestError
-from fastconv.dropin.race import race_text
-from fastconv.dropin.race.race_results import Lap, Race, RaceRow
+from fastconv.dropin.check.code_process import CodeProcessError
+from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.racing import race
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.evidence.environment import current_environment
 
 needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
@@ -62,6 +61,7 @@ def test_right_functions_beside_fast(tmp_path: Path) -> None:
     assert [(difference.array, difference.max_abs) for difference in pool.differences] == [("y", 0.0), ("dx", 0.0)]
 
 
+@pytest.mark.slow
 @needs_fast
 @pytest.mark.parametrize("module", ["COURSERA", "SCRATCH", "TUTORIAL", "COLUMNS", "PLAIN", "IMAGES"])
 def test_every_known_way_of_writing_runs_beside_fast(tmp_path: Path, module: str) -> None:
@@ -102,6 +102,7 @@ def test_a_wrong_function_is_timed_and_said_to_be_wrong(tmp_path: Path) -> None:
     assert re.search(r"\de\+\d+ times +\d+\.\d% +wrong", str(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "trouble"),
     [
@@ -141,7 +142,7 @@ def test_sizes_that_cannot_be_expressed_are_said(tmp_path: Path) -> None:
 
 def test_an_import_that_fails_is_raised(tmp_path: Path) -> None:
     with pytest.raises(
-        GuestError, match=r"ModuleNotFoundError: No module named 'nothing_like_this' \(layers\.py, line 1"
+        CodeProcessError, match=r"ModuleNotFoundError: No module named 'nothing_like_this' \(layers\.py, line 1"
     ):
         race(written(tmp_path, "import nothing_like_this\n"))
     with pytest.raises(InvalidValueError, match="compare: the file must define convolution or pooling"):
@@ -215,7 +216,7 @@ def test_times_faster_divides_by_their_time() -> None:
     found = made()
     assert found.rows[0].laps[0].times_faster == 500
     assert not found.ok  # nothing was compared
-    assert race_text.tables(found) == ()
+    assert found.report().tables == ()
 
 
 def test_figures_that_are_not_finite_are_null_in_json() -> None:
@@ -271,7 +272,7 @@ def test_json_on_stdout_is_json_alone_and_wrong_code_exits_with_one(
         (["--plot", "out.png"], r"--module does not go with --plot"),
         (["--x", "x.npy"], r"--module does not go with --x"),
         (["--operation", "conv2d"], r"--module does not go with --operation"),
-        (["--dtype", "float16"], r"must be one of float32, float64 with --module, but got 'float16'"),
+        (["--dtype", "float16"], r"--dtype.* must be one of float32, float64, but got 'float16'"),
         (["--input", "1,2"], r"--input.* must be 4 positive integers"),
         (["--weight", "w.npy"], r"--weight.* must be 4 positive integers"),
         (["--padding", "same"], r"--padding.* must be one integer, or two"),

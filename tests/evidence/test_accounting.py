@@ -15,13 +15,13 @@ import pytest
 
 import fastconv as fc
 from fastconv import models
-from fastconv.accounting import Summary, optimizers
-from fastconv.accounting.lifetimes import inference_moments, peak, training_moments
-from fastconv.accounting.text import format_bytes, format_count
-from fastconv.accounting.work import Work, kept_bytes
-from fastconv.accounting.workspace import Workspace, conv_workspace, linear_workspace
+from fastconv.backends.geometry import ConvGeometry, conv_axis
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
-from fastconv.geometry import ConvGeometry, conv_axis
+from fastconv.evidence.summary import Summary
+from fastconv.evidence.summary.api import scratch_numbers
+from fastconv.evidence.summary.lifetimes import Work, inference_moments, kept_bytes, peak, training_moments
+from fastconv.evidence.summary.workspace import Workspace, conv_workspace, linear_workspace
+from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.layers import (
     Conv2d,
     ConvTranspose2d,
@@ -35,7 +35,7 @@ from fastconv.layers import (
     Sequential,
 )
 from fastconv.optim import SGD, Adam, AdamW, RMSprop
-from fastconv.workloads import LAYERS, Workload
+from fastconv.report import format_bytes, format_count
 
 MEGABYTE = 10**6
 
@@ -204,14 +204,14 @@ def test_the_state_is_what_the_optimiser_keeps(name: str, make: Any) -> None:
     assert fc.summary(model, (1, 3, 6, 10), optimizer=name).optimizer_bytes == kept
     shapes = [parameter.shape for parameter in model.parameters()]
     scratch = sum(array.size for array in optimizer._scratch.values())
-    assert optimizers.scratch_numbers(shapes) == scratch
+    assert scratch_numbers(shapes) == scratch
 
 
 def test_an_update_runs_over_rows() -> None:
-    assert optimizers.scratch_numbers([]) == 0
-    assert optimizers.scratch_numbers([(3,), (2, 5)]) == 2 * 10
-    assert optimizers.scratch_numbers([(2**10, 2**10)]) == 2 * 2**14
-    assert optimizers.scratch_numbers([(3, 2**20)]) == 2 * 2**20
+    assert scratch_numbers([]) == 0
+    assert scratch_numbers([(3,), (2, 5)]) == 2 * 10
+    assert scratch_numbers([(2**10, 2**10)]) == 2 * 2**14
+    assert scratch_numbers([(3, 2**20)]) == 2 * 2**20
 
 
 # what is alive together
@@ -316,15 +316,16 @@ def test_a_network_without_layers() -> None:
 
 def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Workspace:
     """What the engine borrows, from its plans."""
-    from fastconv.backends.fast import choice, conv, scatter
-    from fastconv.backends.fast.passes import forward_pass, input_gradient_passes
+    from fastconv.backends.fast.conv import choice, conv
+    from fastconv.backends.fast.conv import through_columns as scatter
+    from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
 
     def of(task: Any, transposed: bool) -> int:
         made = conv._prepare(task, geometry, transposed, itemsize, threads, limit)
         return made.packed_bytes + made.plan.scratch_bytes
 
     if scatter.prefers_columns(geometry, itemsize):
-        columns = scatter.plan_scatter(geometry, itemsize, threads, limit)
+        columns = scatter.plan_through_columns(geometry, itemsize, threads, limit)
         gradient = columns.packed_bytes + columns.zeros_bytes + columns.scratch_bytes
     else:
         gradient = max(of(task, True) for task in input_gradient_passes(geometry)[0])
@@ -355,7 +356,7 @@ def test_the_bound_holds_and_is_close(layer: Workload) -> None:
 @pytest.mark.parametrize(("inputs", "outputs"), [(8192, 100), (100, 10), (1000, 3000), (20, 2000), (7, 3)])
 def test_the_bound_holds_for_linear_layers(rows: int, inputs: int, outputs: int) -> None:
     pytest.importorskip("numba")
-    from fastconv.backends.fast.linear import plan_linear
+    from fastconv.backends.fast.linear.linear import plan_linear
 
     for itemsize, threads in product((4, 8), (1, 2, 3)):
         bound = linear_workspace(rows, inputs, outputs, itemsize, threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -19,12 +20,13 @@ from bench_numbers import CONV, POOL, Data, made_suite, record, run_of, write
 from strategies import BACKENDS as AVAILABLE
 
 import fastconv as fc
+from fastconv.cli.saved import read_saved
 from fastconv.errors import InvalidValueError
-from fastconv.suite import child
-from fastconv.suite.cases import LOOPS, Case, Selection, cases
-from fastconv.suite.report import markdown
-from fastconv.suite.results import read_json, read_suite
-from fastconv.suite.saved import read_saved
+from fastconv.evidence.bench import run as child
+from fastconv.evidence.bench.cases import LOOPS, Case, Selection, cases
+from fastconv.evidence.bench.suite import read_suite
+from fastconv.evidence.bench.tables import report_of
+from fastconv.report.record import read_json
 
 ROOT = Path(fc.__file__).parent.parent
 
@@ -81,7 +83,7 @@ def test_bench_prints_saves_and_draws(
     assert command(monkeypatch, "bench", "--save", "first", *files) == 0
     assert re.search(r"conv3x3_64_56 +forward +fast +all +1\.00 s .* 60×", capsys.readouterr().out)
     assert read_json(tmp_path / ".benchmarks" / "first.json") == made_suite()
-    assert (tmp_path / "out.md").read_text(encoding="utf-8") == markdown(read_suite(made_suite(), ""))
+    assert (tmp_path / "out.md").read_text(encoding="utf-8") == report_of(read_suite(made_suite(), "")).markdown()
     options = ("--backend", "fast, numpy", "--dtype", "float64", "--batch", "2", "--quick", "--save", "b.json")
     assert command(monkeypatch, "bench", CONV.workload, *options) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [".benchmarks", "b.json", "out.md", "out.svg"]
@@ -136,6 +138,22 @@ def test_a_wrong_result_is_named_and_the_rest_is_kept(
     assert capsys.readouterr().err.endswith("fastconv: bench: all: wrong\n")
 
 
+def test_old_spellings_work_and_name_the_new_ones(
+    runs: Callable[..., Runs], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made = runs(made_suite(), made_suite())
+    assert command(monkeypatch, "bench", "--dtypes", "float64", "--save", "a.json") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == (
+        "fastconv: `fastconv bench --dtypes` will be gone in the next version; write `fastconv bench --dtype` instead"
+    )
+    assert lines[1].endswith("write `fastconv bench --json a.json` instead")
+    assert made.asked[0].dtypes == ("float64",)
+    assert read_json(tmp_path / "a.json") == made_suite()
+    assert command(monkeypatch, "bench", "--json", "-", "--save", "kept") == 0
+    assert json.loads(capsys.readouterr().out) == read_json(tmp_path / ".benchmarks" / "kept.json") == made_suite()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -144,7 +162,7 @@ def test_a_wrong_result_is_named_and_the_rest_is_kept(
         (["bench", "--dtype", "int8"], 1, "a dtype must be one of .*, but got 'int8'"),
         (["bench", "--threads", "4096"], 1, "the number of threads must be at most"),
         (["bench", "--passes", "forward"], 2, "--passes.*goes with --against"),
-        (["bench", "--json", "a.json"], 2, "--json.*goes with --against. The suite has --dtype and --save"),
+        (["bench", "--json", "nowhere/a.json"], 1, r"nowhere.a\.json: No such file or directory"),
         (["bench", "--seed", "0"], 2, "--seed.*goes with --against"),
         (["bench", "--against", "torch", "--save", "a"], 2, "--save.*does not go with --against"),
         (["bench", "--against", "torch", "--fail-over", "5"], 2, "--fail-over.*does not go with --against"),
@@ -196,7 +214,7 @@ def test_report_prints_or_writes(
 # for real, in a child
 
 PLUGIN = """
-from fastconv.suite import work
+from fastconv.evidence.bench import operation_work as work
 
 right = work.forward
 
@@ -238,8 +256,8 @@ def test_the_suite_in_a_child() -> None:
     numpy = suite.results[Case(POOL.workload, "forward", "numpy", "float32")]
     assert numpy.sizes["shapes"]["x"] == [1, 64, 56, 56]
     assert (suite.times_faster(numpy) or 0) > 1
-    assert suite.environment["threads"] == 1
-    assert {"python", "numpy", "numba"} <= suite.environment["versions"].keys()
+    assert suite.environment.threads == 1
+    assert {"python", "numpy", "numba"} <= suite.environment.versions.keys()
 
 
 @pytest.mark.usefixtures("bench_files")
@@ -271,7 +289,7 @@ def test_nothing_to_run_is_an_error() -> None:
 
 def test_bench_files_are_looked_for_in_the_package_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "fastconv"
-    monkeypatch.setattr(child, "_PACKAGE", package)
+    monkeypatch.setattr(child, "PACKAGE", package)
     with pytest.raises(fc.errors.FastconvError, match="the bench files must be in the package or in the checkout"):
         child.bench_folder()
     for folder in (tmp_path / "benchmarks", package / "_benchmarks"):
@@ -284,7 +302,7 @@ def test_bench_files_are_looked_for_in_the_package_first(tmp_path: Path, monkeyp
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT reaches the whole console there")
 def test_ctrl_c_leaves_no_file(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "TMPDIR": str(tmp_path)}
-    arguments = ["bench", POOL.workload, "--backend", "numpy", "--batch", "1", "--save", "a.json"]
+    arguments = ["bench", POOL.workload, "--backend", "numpy", "--batch", "1", "--json", "a.json"]
     with subprocess.Popen(
         [sys.executable, "-m", "fastconv", *arguments],
         cwd=tmp_path,

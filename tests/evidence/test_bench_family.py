@@ -17,15 +17,16 @@ import fastconv as fc
 from fastconv import functional, layers
 from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend
-from fastconv.suite import child, family_work
-from fastconv.suite.cases import FAMILY, TABLE, Case, Selection, cases, entry, kind_of
-from fastconv.suite.desk import Desk
-from fastconv.suite.family import LAYERS, OPERATIONS, LayerOf, Member
-from fastconv.suite.family_report import family_notes, family_tables, pairs
-from fastconv.suite.family_work import check_member, function, make_layer, member_work
-from fastconv.suite.judge import Judge, WrongResultError
-from fastconv.suite.report import markdown, tables
-from fastconv.suite.saved import read_saved
+from fastconv.cli.saved import read_saved
+from fastconv.evidence.bench import family_work
+from fastconv.evidence.bench import run as child
+from fastconv.evidence.bench.cases import FAMILY, TABLE, Case, Selection, cases, entry, kind_of
+from fastconv.evidence.bench.correctness import ResultCheck, WrongResultError
+from fastconv.evidence.bench.family import LAYERS, OPERATIONS, LayerOf, Member
+from fastconv.evidence.bench.family_tables import family_notes, family_tables, pairs
+from fastconv.evidence.bench.family_work import check_member, function, make_layer, member_work
+from fastconv.evidence.bench.preparation import Preparation
+from fastconv.evidence.bench.tables import report_of, tables
 
 MEMBERS = {member.name: member for member in (*OPERATIONS, *LAYERS)}
 FEW = 2  # images
@@ -173,11 +174,11 @@ def test_a_member_is_an_operation_or_a_layer() -> None:
 
 
 def test_what_stands_beside_a_time() -> None:
-    desk = Desk(batch=3, judge=Judge(1, torch=False))
+    desk = Preparation(batch=3, check=ResultCheck(1, torch=False))
     info = desk.prepare(Case("Conv2d", "backward", "numpy", "float32")).info
     assert info["shapes"] == {"x": [3, 32, 32, 32], "weight": [32, 32, 3, 3], "bias": [32]}
     assert info["description"] == "Conv2d(32, 32, 3, padding=1, rng=0)"
-    unpooled = Desk(small=True, judge=Judge(1, torch=False)).prepare(
+    unpooled = Preparation(small=True, check=ResultCheck(1, torch=False)).prepare(
         Case("max_unpool1d", "forward", "numpy", "float32")
     )
     assert unpooled.info["shapes"] == {"x": [2, 32, 512], "indices": [2, 32, 512]}
@@ -293,7 +294,7 @@ def test_the_rest_of_a_suite_has_a_table_of_its_own() -> None:
     assert [table.title for table in found] == ["Suite, float32", "Operations, float32", "Layers, float32"]
     assert len(found[0].rows) == 1
     assert family_notes(suite_of(record())) == []
-    text = markdown(suite_of(*made_up()))
+    text = report_of(suite_of(*made_up())).markdown()
     assert "| Sigmoid | forward | 2×3×5 | 3.00 s | – | NumPy on both | < 1% |" in text
     assert "frozen loops" not in text
 

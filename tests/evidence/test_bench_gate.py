@@ -12,13 +12,15 @@ import pytest
 from bench_numbers import CONV, LOOP, POOL, Data, made_suite, record, run_of, suite_of, write
 
 import fastconv as fc
-from fastconv.comparison.reading import comparison_of
+from fastconv.cli.saved import read_saved
 from fastconv.errors import InvalidValueError
-from fastconv.suite import gate
-from fastconv.suite.cases import BACKENDS, LOOPS, Selection
-from fastconv.suite.report import markdown, tables
-from fastconv.suite.results import FORMAT, read_json, read_suite
-from fastconv.suite.saved import read_saved
+from fastconv.evidence.bench import gate
+from fastconv.evidence.bench.cases import BACKENDS, LOOPS, Selection
+from fastconv.evidence.bench.suite import FORMAT, read_suite
+from fastconv.evidence.bench.tables import report_of
+from fastconv.evidence.compare import Comparison
+from fastconv.report import read_record
+from fastconv.report.record import read_json
 
 
 def only(old: Data, new: Data, percent: float = 10.0) -> gate.Change:
@@ -166,12 +168,15 @@ def test_the_report_is_made_of_the_json(tmp_path: Path) -> None:
     saved = read_saved(write(tmp_path / "suite.json", made_suite()))
     assert saved.kind == "suite"
     text = saved.markdown()
-    assert text == markdown(read_suite(saved.data, "suite"))
+    assert text == report_of(read_suite(saved.data, "suite")).markdown()
     assert "| conv3x3_64_56 | forward | fast | all | 1.00 s | 100 ms | 1 | 1% | 60× | 5% |" in text
     assert "| conv3x3_64_56 | forward | seed_loops | 50.00% | 45.0 s | 100 ms | 0.022 | < 1% | – | 5% |" in text
     assert "| maxpool2x2_64_56 | forward | fast | all | 1.10 s | 100 ms | – | – | – | not checked |" in text
     assert "fastconv 9.9; Abacus, 2 threads of 2 cores (load 0.5 before); 2026-01-01." in text
-    assert [table.title for table in tables(read_suite(saved.data, "suite"))] == ["Suite, float32", "Suite, float64"]
+    assert [table.title for table in report_of(read_suite(saved.data, "suite")).tables] == [
+        "Suite, float32",
+        "Suite, float64",
+    ]
 
 
 @pytest.fixture
@@ -183,11 +188,11 @@ def test_a_comparison_comes_back_from_its_json(comparison: Any, tmp_path: Path) 
     comparison.save(tmp_path / "compare.json")
     saved = read_saved(tmp_path / "compare.json")
     assert saved.kind == "compare"
-    again = comparison_of(saved.data)
+    again = read_record(Comparison, saved.data)
     assert str(again) == str(comparison)
     assert again.to_dict() == comparison.to_dict()
     assert "| `conv2d` |" in saved.markdown()
-    assert next(table.title for table in saved.tables()[0]) == "Time and memory"
+    assert saved.result.report.tables[0].title == "Time and memory"
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -209,7 +214,10 @@ def test_charts(comparison: Any, tmp_path: Path, suffix: str, start: bytes) -> N
         ({"format": "other/1"}, "but its format is 'other/1'"),
         ({"fastconv": {"format": "fastconv-suite/0"}}, "but its format is 'fastconv-suite/0'"),
         ({"format": "fastconv-contest/1"}, "must be a whole result, but it is damaged .KeyError"),
-        ({"format": "fastconv-compare/1", "environment": 3}, "must be a whole result, but it is damaged .TypeError"),
+        (
+            {"format": "fastconv-compare/1", "rows": [], "environment": 3},
+            "must be a whole result, but it is damaged .TypeError",
+        ),
         ({"fastconv": {"format": FORMAT}}, "must be a whole result of a suite, but it is damaged .KeyError"),
     ],
 )

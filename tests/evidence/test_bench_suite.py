@@ -1,4 +1,4 @@
-"""The benchmark suite: its table, and its judge."""
+"""The benchmark suite: its table, and its check."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 import fastconv as fc
-from fastconv.comparison.accuracy import exact_results, magnitudes
-from fastconv.comparison.problem import from_workload
 from fastconv.errors import InvalidValueError
-from fastconv.suite.cases import LOOPS, TABLE, Case, Selection, cases, entry, names, sized
-from fastconv.suite.desk import Desk
-from fastconv.suite.judge import Judge, WrongResultError
-from fastconv.suite.scipy_oracle import scipy_forward
-from fastconv.suite.torch_oracle import TorchOracle
-from fastconv.suite.work import operation_work
+from fastconv.evidence.accuracy import exact_results, magnitudes
+from fastconv.evidence.bench.cases import LOOPS, TABLE, Case, Selection, cases, entry, names, sized
+from fastconv.evidence.bench.correctness import ResultCheck, WrongResultError
+from fastconv.evidence.bench.operation_work import operation_work
+from fastconv.evidence.bench.preparation import Preparation
+from fastconv.evidence.bench.scipy_oracle import scipy_forward
+from fastconv.evidence.bench.torch_oracle import TorchOracle
+from fastconv.evidence.problem import from_workload
+from fastconv.evidence.workloads import Options, Workload
 from fastconv.testing import assert_close
-from fastconv.workloads import Options, Workload
 
 ROOT = Path(fc.__file__).parent.parent
 BENCHMARKS = ROOT / "benchmarks"
@@ -107,6 +107,7 @@ def test_scipy_computes_the_same(workload: Workload) -> None:
     assert_close(y, exact_results(problem, None)["y"][-1:], magnitude=sums, name=workload.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workload", [TINY, GROUPED, UNEVEN, MEAN], ids=lambda workload: workload.name)
 @pytest.mark.skipif(not TorchOracle.installed(), reason="PyTorch is not installed")
 def test_torch_computes_the_same_in_a_process_of_its_own(workload: Workload) -> None:
@@ -126,14 +127,14 @@ def test_torch_computes_the_same_in_a_process_of_its_own(workload: Workload) -> 
 @pytest.mark.parametrize("name", ["depthwise3x3_128_28", "conv5x5s2_32_64_32", "maxpool2x2_64_56", "avgpool2x2_64_56"])
 @pytest.mark.parametrize("step", ["forward", "backward"])
 def test_the_frozen_loops_pass_the_same_judge(name: str, step: str) -> None:
-    ready = Desk(small=True, judge=Judge(1, torch=False)).prepare(Case(name, step, LOOPS, "float32"))
+    ready = Preparation(small=True, check=ResultCheck(1, torch=False)).prepare(Case(name, step, LOOPS, "float32"))
     assert ready.info["of_tolerance"] <= 1
     assert "numpy in float64" in ready.info["checked"]
 
 
 def test_where_the_frozen_loops_are_wrong_they_are_not_checked() -> None:
     case = Case("maxpool3x3_64_112", "backward", LOOPS, "float32")
-    ready = Desk(small=True, judge=Judge(1, torch=False)).prepare(case)
+    ready = Preparation(small=True, check=ResultCheck(1, torch=False)).prepare(case)
     assert ready.info["checked"].startswith("not checked: where windows overlap")
     assert ready.info["of_tolerance"] is None
 
@@ -155,27 +156,27 @@ def off_by(amount: float, function: Callable[..., Any]) -> Callable[..., Any]:
     "torch", [False, pytest.param(True, marks=pytest.mark.skipif(not TorchOracle.installed(), reason="no PyTorch"))]
 )
 def test_a_wrong_kernel_is_caught_before_it_is_timed(monkeypatch: pytest.MonkeyPatch, step: str, torch: bool) -> None:
-    from fastconv.suite import work
+    from fastconv.evidence.bench import operation_work as work
 
-    judge = Judge(1, torch=torch)
-    desk, case = Desk(small=True, judge=judge), Case("conv5x5_1_20_28", step, "numpy", "float32")
+    check = ResultCheck(1, torch=torch)
+    preparation, case = Preparation(small=True, check=check), Case("conv5x5_1_20_28", step, "numpy", "float32")
     try:
-        assert desk.prepare(case).info["of_tolerance"] < 1
+        assert preparation.prepare(case).info["of_tolerance"] < 1
         monkeypatch.setattr(work, step, off_by(0.01, getattr(work, step)))
         array = "y" if step == "forward" else "dx"
         with pytest.raises(
             WrongResultError, match=rf"numpy float32: {array} must be within 64 eps .* but got [\d,.]+ times"
         ):
-            desk.prepare(case)
+            preparation.prepare(case)
     finally:
-        desk.end()
+        preparation.end()
 
 
 def test_a_missing_result_is_caught() -> None:
     case = Case("tiny", "forward", "numpy", "float32")
     made = operation_work(case, TINY)
     with pytest.raises(WrongResultError, match="the results must be y, but got dx"):
-        Judge(1, torch=False).check(case, made, {"dx": made.call()["y"]})
+        ResultCheck(1, torch=False).check(case, made, {"dx": made.call()["y"]})
 
 
 @pytest.mark.parametrize("step", ["inference", "training"])
@@ -183,8 +184,8 @@ def test_a_network_on_a_wrong_kernel_is_caught(monkeypatch: pytest.MonkeyPatch, 
     from fastconv.backends.naive import NaiveBackend
 
     case = Case("digits", step, "naive", "float32")  # the reference runs on numpy
-    desk = Desk(small=True, judge=Judge(1, torch=False))
-    ready = desk.prepare(case)
+    preparation = Preparation(small=True, check=ResultCheck(1, torch=False))
+    ready = preparation.prepare(case)
     assert ready.info["of_tolerance"] < 1
     assert ready.info["flops"] == (6 if step == "training" else 2) * 4 * (32 * 9 * 64 + 64 * 288 * 64 + 10 * 1024)
     right = NaiveBackend.conv
@@ -197,12 +198,14 @@ def test_a_network_on_a_wrong_kernel_is_caught(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(NaiveBackend, "conv", wrong)
     name = "y" if step == "inference" else "d.*"
     with pytest.raises(WrongResultError, match=rf"digits {step} naive float\d\d: {name} must be within .* of numpy"):
-        desk.prepare(case)
+        preparation.prepare(case)
 
 
 def test_what_stands_beside_a_time() -> None:
     info = (
-        Desk(batch=2, judge=Judge(1, torch=False)).prepare(Case("conv5x5_1_20_28", "backward", "numpy", "float64")).info
+        Preparation(batch=2, check=ResultCheck(1, torch=False))
+        .prepare(Case("conv5x5_1_20_28", "backward", "numpy", "float64"))
+        .info
     )
     assert info["shapes"] == {"x": [2, 1, 28, 28], "weight": [20, 1, 5, 5], "bias": [20], "y": [2, 20, 24, 24]}
     assert info["flops"] == 4 * 2 * 20 * 24 * 24 * 25  # dx and dweight, a multiply-add counted as two

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import fastconv as fc
-from fastconv import workloads, yardstick
 from fastconv.backends.numpy import NumpyBackend
-from fastconv.comparison import Comparison, compare, runner
-from fastconv.comparison.files import check_writable, write_whole
-from fastconv.comparison.problem import from_call
-from fastconv.comparison.text import failures, format_bytes, format_seconds
-from fastconv.comparison.timing import seed_seconds_per_output, workspace
+from fastconv.evidence import workloads, yardstick
+from fastconv.evidence.compare import Comparison, compare, runner
+from fastconv.evidence.problem import from_call
+from fastconv.evidence.timing import seed_seconds_per_output, workspace
+from fastconv.files import check_writable, write_whole
+from fastconv.report import format_bytes, format_seconds
 
 BOTH = ("naive", "numpy")
 
@@ -46,7 +46,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_default_is_twelve_layers_and_six_on_images() -> None:
     pytest.importorskip("sklearn")
-    from fastconv.comparison.api import default_workloads
+    from fastconv.evidence.compare.api import default_workloads
 
     chosen = default_workloads()
     assert [workload.name for workload in chosen] == [
@@ -57,7 +57,7 @@ def test_the_default_is_twelve_layers_and_six_on_images() -> None:
 
 
 def test_without_scikit_learn_the_default_is_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastconv.comparison import api
+    from fastconv.evidence.compare import api
 
     def missing() -> tuple[workloads.ImageWorkload, ...]:
         raise ImportError("no scikit-learn")
@@ -196,8 +196,8 @@ def test_one_wrong_border_pixel_is_found_and_measured(monkeypatch: pytest.Monkey
     assert y.max_relative == pytest.approx(0.5 / largest, rel=1e-5)
     assert all(difference.within for difference in result.rows[0].differences[1:])
     assert "BEYOND" in str(result)
-    assert len(failures(result)) == 1
-    assert "conv2d: y of numpy must be within 64 eps sum |x·w| of naive" in failures(result)[0]
+    assert len(result.report().failures) == 1
+    assert "conv2d: y of numpy must be within 64 eps sum |x·w| of naive" in result.report().failures[0]
 
 
 def test_a_wrong_pixel_outside_the_part_is_found(monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
@@ -239,7 +239,7 @@ def test_a_maximum_must_be_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     x, _, _ = small_arrays("float32")
     result = compare("max_pool2d", x, 2, backends=BOTH, repeats=1)
     assert not result.ok
-    assert "none is allowed" in failures(result)[0]
+    assert "none is allowed" in result.report().failures[0]
 
 
 def test_nan_on_both_sides_is_the_same_and_on_one_side_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

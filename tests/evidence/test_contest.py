@@ -23,20 +23,20 @@ from programs import ROOT, SUPPORT
 from strategies import BACKENDS
 
 import fastconv as fc
-from fastconv.comparison.environment import current_environment
-from fastconv.contest import Contest, Entry, Heat, Startup, run_contest, startup
-from fastconv.contest.chart import plot_contest
-from fastconv.contest.crew import WorkerError, crew
-from fastconv.contest.engines import Entrant, entrant
-from fastconv.contest.problem import judge, lay_out, read_job
-from fastconv.contest.report import markdown
-from fastconv.contest.results import median_ratio
-from fastconv.contest.rounds import schedule
-from fastconv.contest.targets import verdicts
-from fastconv.contest.wire import receive, send
-from fastconv.contest.worker import timed_turn
 from fastconv.errors import FastconvError, InvalidValueError
-from fastconv.workloads import POOLS, Options, Workload
+from fastconv.evidence.contest import Contest, Entry, Heat, Startup, run_contest, startup
+from fastconv.evidence.contest.chart import plot_contest
+from fastconv.evidence.contest.engines import Entrant, entrant
+from fastconv.evidence.contest.heats import median_ratio
+from fastconv.evidence.contest.processes import engine_processes
+from fastconv.evidence.contest.rounds import schedule
+from fastconv.evidence.contest.shared import check_results, read_job, write_problem
+from fastconv.evidence.contest.worker import timed_turn
+from fastconv.evidence.environment import current_environment
+from fastconv.evidence.process.wire import receive, send
+from fastconv.evidence.process.worker import WorkerError
+from fastconv.evidence.workloads import POOLS, Options, Workload
+from fastconv.report import read_record
 
 needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
@@ -133,13 +133,11 @@ def made_contest(*heats: Heat, **changes: Any) -> Contest:
 
 def test_verdicts_against_the_targets() -> None:
     slow, quick = entry("torch", 0.8, 1.6, 1.6), entry("torch", 2.0, 4.0, 4.0)
-    found = verdicts(
-        made_contest(
-            heat(OURS, slow),
-            heat(OURS, quick, workload="other"),
-            heat(OURS, quick, workload="conv3x3_64_56", step="backward"),
-        )
-    )
+    found = made_contest(
+        heat(OURS, slow),
+        heat(OURS, quick, workload="other"),
+        heat(OURS, quick, workload="conv3x3_64_56", step="backward"),
+    ).verdicts
     by_name = {verdict.what: verdict for verdict in found}
     each = by_name["forward, float32: best other / fastconv, each"]
     assert (each.value, each.where, each.met) == (0.8, "layer forward", False)
@@ -184,7 +182,7 @@ def test_messages_have_a_length() -> None:
 
 @pytest.fixture
 def course(tmp_path: Path) -> Iterator[Any]:
-    return lay_out(TINY, np.dtype("float32"), 0, tmp_path)
+    return write_problem(TINY, np.dtype("float32"), 0, tmp_path)
 
 
 def test_workers_read_what_the_contest_wrote(course: Any) -> None:
@@ -196,35 +194,36 @@ def test_workers_read_what_the_contest_wrote(course: Any) -> None:
 
 
 def test_a_worker_answers_and_ends(course: Any) -> None:
-    with crew([entrant(own("Talker"))], 1) as (hand,):
-        assert hand.ask("versions")["versions"] == {"numpy": np.__version__}
-        answer = hand.ask("prepare", folder=str(course.folder), step="forward")  # what it prints is no message
-        (difference,) = judge(course, "forward", answer["variants"]["NCHW"]["files"])
+    with engine_processes([entrant(own("Talker"))], 1) as (process,):
+        assert process.ask("versions")["versions"] == {"numpy": np.__version__}
+        answer = process.ask("prepare", folder=str(course.folder), step="forward")  # what it prints is no message
+        (difference,) = check_results(course, "forward", answer["variants"]["NCHW"]["files"])
         assert difference.within
-        assert hand.turn("NCHW", 0.001) > 0
+        assert process.turn("NCHW", 0.001) > 0
         with pytest.raises(WorkerError, match="contest: Talker: KeyError: 'NHWC'"):
-            hand.turn("NHWC", 0.001)
-        assert hand.turn("NCHW", 0.001) > 0  # an error does not end it
-        assert 0 <= hand.busy < hand.rested
-        pid = hand.pid
+            process.turn("NHWC", 0.001)
+        assert process.turn("NCHW", 0.001) > 0  # an error does not end it
+        assert 0 <= process.busy < process.rested
+        pid = process.worker.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
 def test_a_worker_that_cannot_begin_says_why() -> None:
-    with crew([Entrant("nobody", "contest_engines:Nobody", ())], 1) as (hand,):
+    with engine_processes([Entrant("nobody", "contest_engines:Nobody", ())], 1) as (process,):
         with pytest.raises(WorkerError, match=r"nobody: AttributeError: .* no attribute 'Nobody'"):
-            hand.ask("versions")
-        hand._process.kill()
+            process.ask("versions")
+        process.worker._process.kill()
         with pytest.raises(WorkerError, match="its process ended"):
-            hand.ask("versions")
+            process.ask("versions")
 
 
 def test_the_judge_wants_every_result(course: Any, tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="the results of backward must be dx, dweight, dbias, but got dx"):
-        judge(course, "backward", {"dx": str(tmp_path / "dx.npy")})
+        check_results(course, "backward", {"dx": str(tmp_path / "dx.npy")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("workload", [TINY, BARE], ids=lambda workload: workload.name)
 @needs_fast
@@ -289,7 +288,7 @@ def test_a_wrong_engine_is_caught_and_does_not_count() -> None:
     ]
     for made in found.heats:
         assert made.best_other == "Right NCHW"
-    assert "WRONG" in markdown(found.to_dict())
+    assert "WRONG" in found.markdown()
 
 
 @needs_fast
@@ -304,7 +303,7 @@ def test_who_cannot_run_is_reported() -> None:
     forward, backward = found.heats
     assert {each.engine for each in forward.entries} == {"fastconv", "ForwardOnly", "Forgetful"}
     assert backward.refused["ForwardOnly"] == "no gradients here"
-    text = markdown(found.to_dict())
+    text = found.markdown()
     assert "Engine did not take part: not installed (no_such_package)." in text
     assert "ForwardOnly: no gradients here (backward float32)." in text
 
@@ -328,7 +327,7 @@ def test_wrong_arguments(settings: dict[str, Any], message: str) -> None:
 
 @needs_fast
 def test_the_peak_is_a_rate_that_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastconv.contest import peak
+    from fastconv.evidence import peak
 
     monkeypatch.setattr(peak, "_rates", {})
     seconds = {}
@@ -340,21 +339,22 @@ def test_the_peak_is_a_rate_that_adds_up(monkeypatch: pytest.MonkeyPatch) -> Non
 @needs_fast
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_chains_of_the_peak_end_where_they_should(dtype: str) -> None:
-    from fastconv.kernels import peak
-    from fastconv.kernels.addresses import address
-    from fastconv.kernels.launch import launch
+    from fastconv.backends.fast.machine import peak
+    from fastconv.backends.fast.machine.addresses import address
+    from fastconv.backends.fast.machine.launch import launch
 
     item = np.dtype(dtype).itemsize
     numbers, results = np.array([0.5, 0.5], dtype), np.zeros((2, 128 // item), dtype)
     places = {"FACTOR": address(numbers), "TERM": address(numbers) + item, "RESULT": address(results)}
     block = peak.PEAK.fill(REPEATS=2, RESULT_STEP=128, **places)
-    launch(peak.peak_address(item), block, 2, 1)
+    launch(peak.peak.address(item), block, 2, 1)
     starts = np.arange(1, peak.chains() + 1)
     lanes = peak.host().lanes(item)
     np.testing.assert_array_equal(results[:, :lanes], (starts / 4 + 0.75).sum())
     np.testing.assert_array_equal(results[:, lanes:], 0)
 
 
+@pytest.mark.slow
 @needs_fast
 def test_the_first_convolution_is_timed_with_an_empty_and_a_warm_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "_WARMUP", "import os; assert not os.listdir(os.environ['NUMBA_CACHE_DIR'])")
@@ -375,10 +375,10 @@ def test_the_report_is_made_of_the_json(tmp_path: Path) -> None:
     made.save(tmp_path / "contest.json")
     text = (tmp_path / "contest.json").read_text(encoding="utf-8")
     data = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert markdown(data) == markdown(made.to_dict())
-    assert "| layer | 2000.000 (10%) | 3000.000 (WRONG) | – | 4 | 25% | 16 |" in markdown(data)
-    assert "jax did not take part: not installed (jax)." in markdown(data)
-    assert "3.00 s with an empty cache on disk, 0.70 s with a warm one" in markdown(data)
+    assert read_record(Contest, data).markdown() == made.markdown()
+    assert "| layer | 2000.000 (10%) | 3000.000 (WRONG) | – | 4 | 25% | 16 |" in read_record(Contest, data).markdown()
+    assert "jax did not take part: not installed (jax)." in read_record(Contest, data).markdown()
+    assert "3.00 s with an empty cache on disk, 0.70 s with a warm one" in read_record(Contest, data).markdown()
 
 
 def test_the_documentation_is_generated_from_the_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,7 +396,7 @@ def test_the_documentation_is_generated_from_the_json(tmp_path: Path, monkeypatc
     generate.main("contest", str(tmp_path / "contest.json"))
     text = (tmp_path / "contest.md").read_text(encoding="utf-8")
     assert text.startswith("<!-- GENERATED by docs/generate.py")
-    assert text.endswith(markdown(made.to_dict()))
+    assert text.endswith(made.markdown())
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -404,7 +404,7 @@ def test_the_picture(tmp_path: Path, suffix: str, start: bytes) -> None:
     pytest.importorskip("matplotlib")
     others = (entry("torch", 2.0, 2.0, 4.0), entry("jax", 9.0, 9.0, 9.0))
     double, lonely = heat(OURS, *others, dtype="float64"), heat(OURS, workload="lonely")
-    data = made_contest(heat(OURS, *others), double, lonely, heat(OURS, *others, step="backward")).to_dict()
+    data = made_contest(heat(OURS, *others), double, lonely, heat(OURS, *others, step="backward"))
     plot_contest(data, tmp_path / f"contest.{suffix}")
     assert (tmp_path / f"contest.{suffix}").read_bytes().startswith(start)
     with pytest.raises(InvalidValueError, match=r"path must end in one of pdf, png, svg, but got .*contest\.gif"):
@@ -428,6 +428,7 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[
     )
 
 
+@pytest.mark.slow
 @needs_fast
 def test_bench_quick(tmp_path: Path) -> None:
     engine = "torch" if "torch" in OTHERS else own("Right")
@@ -443,7 +444,7 @@ def test_bench_quick(tmp_path: Path) -> None:
         ("backward", "float32"),
     ]
     assert all(len(made["peaks"]) == 3 and made["ratio"] > 0 for made in data["heats"])
-    assert (tmp_path / "out.md").read_text(encoding="utf-8") == markdown(data)
+    assert (tmp_path / "out.md").read_text(encoding="utf-8") == read_record(Contest, data).markdown()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.md", "out.svg"]
 
 

@@ -32,7 +32,7 @@ import contextlib, ctypes, gc, json, sys, tracemalloc
 import numpy as np
 import fastconv as fc
 from fastconv import models
-from fastconv.backends.fast.workspace import release
+from fastconv.backends.fast.memory.workspace import release
 from fastconv.layers import *
 from fastconv.optim import Adam
 

@@ -108,7 +108,8 @@ for name, inside, content, claimed in (
     path = archive(name, inside, content, claimed)
     bombs += [(name, load_state, path), (name, data.load_npz, path)]
 idx = bytes([0, 0, 8, 1]) + struct.pack(">I", CLAIM) + bytes(30)
-bombs += [("idx", data.read_idx, written("idx", idx)), ("idx", data.read_idx, written("idx.gz", gzip.compress(idx)))]
+bombs.append(("idx", data.read_idx, written("idx", idx)))
+bombs.append(("idx", data.read_idx, written("idx.gz", gzip.compress(idx, mtime=0))))
 bombs.append(("npy", lambda path: load_array("--x", path), written("x.npy", numpy_header((CLAIM,)))))
 comment = tarfile.TarInfo("x")
 comment.type, comment.size = tarfile.XHDTYPE, BOMB

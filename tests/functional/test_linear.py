@@ -163,7 +163,7 @@ WAYS = {
 @fast
 @pytest.mark.parametrize("way", WAYS)
 def test_the_way_follows_from_the_shape(way: str) -> None:
-    from fastconv.backends.fast.linear import plan_linear
+    from fastconv.backends.fast.linear.linear import plan_linear
 
     for size in WAYS[way]:
         for itemsize, threads in product((4, 8), (1, 2, 5)):
@@ -173,7 +173,7 @@ def test_the_way_follows_from_the_shape(way: str) -> None:
 @contextmanager
 def serial_launches() -> Iterator[None]:
     """Run the tasks one after the other: there may be more of them than this machine has threads."""
-    from fastconv.backends.fast import linear as engine
+    from fastconv.backends.fast.linear import linear as engine
 
     def serial(kernel: int, arguments: Array, tasks: int, threads: int, *rest: Any) -> None:
         launch(kernel, arguments, tasks, 1, *rest)
@@ -188,7 +188,7 @@ def serial_launches() -> Iterator[None]:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [*LARGE, *(size for sizes in WAYS.values() for size in sizes[:1])])
 def test_threads_change_nothing(dtype: str, size: tuple[int, int, int]) -> None:
-    from fastconv.backends.fast.linear import _run, plan_linear
+    from fastconv.backends.fast.linear.linear import _run, plan_linear
 
     n, i, o = size
     x, weight, bias, dy = arrays_of(size, dtype)
@@ -291,7 +291,7 @@ def check_paths() -> None:
 def test_the_readable_twins(tmp_path: Path) -> None:
     program = """
         from test_linear import check_paths
-        from fastconv.kernels.jit import INTERPRETED
+        from fastconv.backends.fast.machine.jit import INTERPRETED
         assert INTERPRETED
         check_paths()
     """

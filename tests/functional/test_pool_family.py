@@ -237,7 +237,7 @@ def test_memory_order_changes_no_bit_and_no_input(engine: str, rank: int, order:
 @pytest.mark.parametrize("order", ["C", "channels-last"])
 @pytest.mark.parametrize("channels", [5, 33])
 def test_threads_change_no_bit(order: str, channels: int) -> None:
-    from fastconv.settings import thread_limit
+    from fastconv.backends.settings import thread_limit
 
     if thread_limit() < 2:
         pytest.skip("Numba may use one thread alone")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastconv.suite.cases import LOOPS, Case, Selection
-from fastconv.suite.results import Suite, complete, read_suite
+from fastconv.evidence.bench.cases import LOOPS, Case, Selection
+from fastconv.evidence.bench.suite import Suite, complete, read_suite
 
 Data = dict[str, Any]
 

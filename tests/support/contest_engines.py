@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import fastconv as fc
-from fastconv.contest.engines.base import NCHW, Engine, Job, Prepared, Refusal
+from fastconv.evidence.contest.engines.base import NCHW, Engine, Job, Prepared, Refusal
 
 
 class Right(Engine):

@@ -225,19 +225,19 @@ class Recorder:
     """Stands for the compiler and the launcher of the engine; made before the engine is imported."""
 
     def __init__(self) -> None:
-        from fastconv.kernels import jit
+        from fastconv.backends.fast.machine import jit
 
         self.names: dict[int, str] = {}
         self.launches: list[Launch] = []
         self.compiles = True  # otherwise names are noted, and nothing is compiled
         self._options, self._kept = jit._OPTIONS, []
         jit.c_function = self.c_function
-        from fastconv.kernels import launch
+        from fastconv.backends.fast.machine import launch
 
         launch.launch = self.launch
 
     def c_function(self, name: str, signature: str, function: Callable[..., None]) -> Any:
-        """As `fastconv.kernels.jit.c_function`, with notes before every access to memory and no cache."""
+        """As `fastconv.backends.fast.machine.jit.c_function`, with notes before every access to memory and no cache."""
         if not self.compiles:
             self.names[-len(self.names)] = name
             return SimpleNamespace(address=0)
@@ -250,7 +250,7 @@ class Recorder:
         return SimpleNamespace(address=address)
 
     def launch(self, kernel: int, arguments: np.ndarray, tasks: int, *rest: Any) -> None:
-        """As `fastconv.kernels.launch.launch`, task after task, and in one slice."""
+        """As `fastconv.backends.fast.machine.launch.launch`, task after task, and in one slice."""
         function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(kernel)
         traces = []
         for task in range(tasks):

@@ -21,11 +21,11 @@ if __name__ == "__main__":
 import fastconv as fc
 from fastconv import functional as F
 from fastconv.backends import resolve_backend
+from fastconv.backends.fast.machine.intrinsics import integer, store_integer
+from fastconv.backends.fast.machine.target import AVX512, host
+from fastconv.backends.fast.pool.every_second_kernel import spread_to_every_second
 from fastconv.backends.fast.warmup import _jobs
 from fastconv.functional.linear import linear, linear_backward
-from fastconv.kernels.memory import integer, store_integer
-from fastconv.kernels.seconds import spread_seconds
-from fastconv.kernels.target import AVX512, host
 
 Case = tuple[str, Callable[[], Any]]
 SPATIAL = {1: (37,), 2: (9, 14), 3: (4, 5, 6)}
@@ -208,7 +208,7 @@ def seeded() -> dict[str, bool]:
     """Whether mistakes made on purpose are found: what the recorder is for, and what it is not allowed to report."""
 
     def writes_back(args: int, task: int) -> None:  # adds to every second number, and rewrites those of its neighbour
-        spread_seconds(integer(args, 0) + 4 * task, integer(args, 1), 1, np.float32(0))
+        spread_to_every_second(integer(args, 0) + 4 * task, integer(args, 1), 1, np.float32(0))
 
     def reads(args: int, task: int) -> None:  # the number that the next task writes
         store_integer(integer(args, 0), task, integer(integer(args, 0), task + 1))
@@ -256,8 +256,8 @@ def main(dtype: str, full: bool) -> None:
     RECORDER.compiles = False
     for job in _jobs():
         job()
-    inner = ("tile_", "slide_", "seeded_")  # run inside the task of another kernel
-    idle = () if host() == AVX512 else ("sliding_",)  # depthwise convolution goes through bands there
+    inner = ("tile_", "depthwise_tile_", "seeded_")  # run inside the task of another kernel
+    idle = () if host() == AVX512 else ("depthwise_",)  # depthwise convolution goes through bands there
     kernels = {name for name in RECORDER.names.values() if not name.startswith((*inner, *idle))}
     result = {
         "races": races,

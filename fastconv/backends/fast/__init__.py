@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast import adaptive, conv, linear, lp, picks, pointwise, pool, windows
-from fastconv.backends.fast.kept import forget_plans
-from fastconv.backends.fast.normalization import Normalization
+from fastconv.backends.fast import pointwise
+from fastconv.backends.fast.conv import conv
+from fastconv.backends.fast.linear import linear
+from fastconv.backends.fast.memory.plan_cache import forget_plans
+from fastconv.backends.fast.memory.workspace import release
+from fastconv.backends.fast.normalization.normalization import Normalization
+from fastconv.backends.fast.pool import adaptive, pool, windows
+from fastconv.backends.fast.pool import indices as positions
+from fastconv.backends.fast.pool import lp_pool as lp
 from fastconv.backends.fast.warmup import warmup
-from fastconv.backends.fast.workspace import release
-from fastconv.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry
+from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry
 
 __all__ = ["BACKEND", "FastBackend", "warmup"]
 
@@ -52,7 +57,7 @@ class FastBackend(Normalization):
 
     def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
         """Every gradient goes to the cell that won."""
-        return picks.max_pool_backward(dy, indices, input_shape)
+        return positions.max_pool_backward(dy, indices, input_shape)
 
     def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
         """Means of the windows."""
@@ -86,11 +91,11 @@ class FastBackend(Normalization):
 
     def max_unpool(self, y: Array, indices: Array, size: tuple[int, ...]) -> Array:
         """Every value goes to its index."""
-        return picks.max_unpool(y, indices, size)
+        return positions.max_unpool(y, indices, size)
 
     def max_unpool_backward(self, dy: Array, indices: Array) -> Array:
         """Every value gets the gradient at its index."""
-        return picks.max_unpool_backward(dy, indices)
+        return positions.max_unpool_backward(dy, indices)
 
     def relu(self, x: Array) -> Array:
         """Return max(x, 0)."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastconv.backends.fast.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
-from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
-from fastconv.backends.fast.scatter import plan_scatter, prefers_columns, why_columns
-from fastconv.backends.fast.sliding import SlidingGradientPlan, SlidingPlan
-from fastconv.geometry import ConvGeometry
-from fastconv.kernels.scatter import SCATTER
-from fastconv.settings import get_options
+from fastconv.backends.fast.conv.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
+from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns
+from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
+from fastconv.backends.fast.depthwise.plan import DepthwiseGradientPlan, DepthwisePlan
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.backends.settings import get_options
 
 __all__ = ["explain"]
 
@@ -53,7 +53,7 @@ def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
 def _reasons(task: Pass, plan: PassPlan | GradientPlan) -> list[str]:
     """Why the tiles are of this kind, where they read, and how many tasks there are."""
     sharing = _sharing(task.multiply_adds * 2, plan.tasks)
-    if isinstance(plan, (SlidingPlan, SlidingGradientPlan)):
+    if isinstance(plan, (DepthwisePlan, DepthwiseGradientPlan)):
         return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
     reasons = [_kind(task), _place(task, plan), *segments]
@@ -130,9 +130,9 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
 
 
 def _by_columns(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:
-    plan = plan_scatter(geometry, itemsize, threads, limit)
+    plan = plan_through_columns(geometry, itemsize, threads, limit)
     numbers = geometry.taps * geometry.channels
-    rows, segments = (int(plan.arguments[SCATTER.index[name]]) for name in ("M_BIG", "ROW_SEGMENTS"))
+    rows, segments = (int(plan.arguments[THROUGH_COLUMNS.index[name]]) for name in ("M_BIG", "ROW_SEGMENTS"))
     of_rows = f", {segments} segments a row" if segments > 1 else ""
     yield from _part(
         "input gradient",

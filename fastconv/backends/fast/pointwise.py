@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.kept import kept
-from fastconv.backends.fast.memory import channels_last, is_channels_last
-from fastconv.geometry import CHANNELS_LAST
-from fastconv.kernels.addresses import address
-from fastconv.kernels.launch import by_tasks, launch
-from fastconv.kernels.pointwise import POINTWISE, pointwise_address
-from fastconv.settings import get_num_threads
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.pointwise_kernel import FORMS, POINTWISE
+from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.backends.settings import get_num_threads
 
 __all__ = ["add", "relu", "relu_backward"]
 
@@ -49,13 +49,13 @@ def _in_one_order(a: Array, b: Array) -> tuple[Array, Array]:
     return a, b
 
 
-@kept(1024)
+@plan_cache(1024)
 def _plan(form: str, numbers: int, itemsize: int, threads: int) -> tuple[Array, int, int]:
     """Argument block but for the addresses, kernel, and number of threads."""
     arrays = 2 if form == "relu" else 3
     threads = 1 if arrays * numbers * itemsize < _SERIAL_BYTES else threads
     block = POINTWISE.fill(A=0, B=0, OUT=0, NUMBERS=numbers, TASKS=threads)
-    return block, pointwise_address(form, itemsize), threads
+    return block, FORMS[form].address(itemsize), threads
 
 
 def _run(form: str, a: Array, b: Array) -> Array:

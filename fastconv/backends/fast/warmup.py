@@ -5,80 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fastconv.backends.fast.pieces import EDGE_VECTORS, largest_sum, largest_tile
-from fastconv.kernels.avg_pool import avg_pool_address
-from fastconv.kernels.box_avg import box_avg_address
-from fastconv.kernels.box_max import box_max_address
-from fastconv.kernels.box_spread import box_spread_address
-from fastconv.kernels.columns import columns_address
-from fastconv.kernels.conv import conv_address
-from fastconv.kernels.dots import dots_address
-from fastconv.kernels.jit import Built, build_log
-from fastconv.kernels.launch import threading_layer
-from fastconv.kernels.linear import product_address
-from fastconv.kernels.max_pool import max_pool_address
-from fastconv.kernels.moments import moments_address
-from fastconv.kernels.normalize import normalize_address
-from fastconv.kernels.pack import pack_address
-from fastconv.kernels.picks import picks_address
-from fastconv.kernels.pointwise import pointwise_address
-from fastconv.kernels.powers import powers_address
-from fastconv.kernels.scatter import scatter_address
-from fastconv.kernels.slide import TAPS, WINDOWS, Slide, slide_address
-from fastconv.kernels.sliding import sliding_conv_address, sliding_gradient_address
-from fastconv.kernels.sums import splits_sum_address, sums_address
-from fastconv.kernels.target import AVX512, host
-from fastconv.kernels.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
-from fastconv.kernels.weight import weight_address
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
+from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
+from fastconv.backends.fast.machine.jit import Built, build_log
+from fastconv.backends.fast.machine.kernel import KERNELS
+from fastconv.backends.fast.machine.launch import threading_layer
+from fastconv.backends.fast.machine.target import AVX512, host
+from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
 
 __all__ = ["warmup"]
 
 
 def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer
-    yield sums_address
-    yield sliding_conv_address
-    yield sliding_gradient_address
-    for itemsize in (4, 8):
-        for driver in (
-            conv_address,
-            weight_address,
-            scatter_address,
-            pack_address,
-            splits_sum_address,
-            dots_address,
-            product_address,
-        ):
-            yield partial(driver, itemsize)
-        yield from _pooling_jobs(itemsize)
-        for form in ("relu", "relu_backward", "add", "add_relu"):
-            yield partial(pointwise_address, form, itemsize)
-        for columns in (False, True):
-            for form in ("", "_backward"):
-                yield partial(moments_address, ("columns" if columns else "rows") + form, itemsize)
-                yield partial(normalize_address, itemsize, columns=columns, backward=bool(form))
-        for scatter in (False, True):
-            yield partial(columns_address, itemsize, scatter=scatter)
+    for kernel in KERNELS:
+        for variant in kernel.variants():
+            yield partial(kernel.address, *variant)
     for tile in _tiles():
         yield partial(tile_address, tile)
-    for slide in _slides():
-        yield partial(slide_address, slide)
-
-
-def _pooling_jobs(itemsize: int) -> Iterator[Callable[[], object]]:
-    for form in ("lanes", "plane"):
-        for driver in (max_pool_address, box_max_address):
-            for with_index in (False, True):
-                yield partial(driver, form, itemsize, with_index=with_index)
-        yield partial(avg_pool_address, form, itemsize)
-        yield partial(avg_pool_address, f"{form}_backward", itemsize)
-        yield partial(box_avg_address, form, itemsize)
-        for fill in (False, True):
-            yield partial(box_spread_address, form, itemsize, fill=fill)
-    for form in ("add", "put", "take"):
-        yield partial(picks_address, form, itemsize)
-    for form in ("power", "root", "share", "slope"):
-        yield partial(powers_address, form, itemsize, 2)
+    for depthwise in _depthwise_tiles():
+        yield partial(depthwise_tile_address, depthwise)
 
 
 def _tiles() -> Iterator[Tile]:
@@ -90,7 +36,7 @@ def _tiles() -> Iterator[Tile]:
                 yield Tile(mode, rows, 2, lanes, itemsize, 0)
 
 
-def _slides() -> Iterator[Slide]:
+def _depthwise_tiles() -> Iterator[DepthwiseTile]:
     """Pieces of depthwise convolution 3×3 at stride 1, of whole vectors."""
     if host() != AVX512:
         return
@@ -98,12 +44,12 @@ def _slides() -> Iterator[Slide]:
     for itemsize in (4, 8):
         lanes = host().lanes(itemsize)
         for size in range(1, pixels + 1):
-            yield Slide(WINDOWS, size, vectors, lanes, itemsize, 0, 3, 1)
-        yield Slide(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, 1)
+            yield DepthwiseTile(WINDOWS, size, vectors, lanes, itemsize, 0, 3, 1)
+        yield DepthwiseTile(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, 1)
         for runs in range(2, sums.runs + 1):
             for size in range(1, sums.pixels + 1):
-                yield Slide(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, 1, runs)
-            yield Slide(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, 1, runs)
+                yield DepthwiseTile(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, 1, runs)
+            yield DepthwiseTile(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, 1, runs)
 
 
 def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[str, float, bool]]:

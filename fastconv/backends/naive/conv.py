@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Backend, Gradients
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.naive.windows import window_at, windows_of
-from fastconv.geometry import ConvGeometry
 
 __all__ = ["ConvLoops"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
+from fastconv.backends.geometry import AdaptiveGeometry, WindowGeometry
 from fastconv.backends.naive.windows import counts_of, windows_of
-from fastconv.geometry import AdaptiveGeometry, WindowGeometry
 
 __all__ = ["PoolLoops"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
-from fastconv.geometry import Axis, WindowGeometry
+from fastconv.backends.geometry import Axis, WindowGeometry
 
 __all__ = ["ColumnLoops", "Slices", "counts_of", "window_at", "windows_of"]
 

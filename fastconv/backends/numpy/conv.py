@@ -8,10 +8,10 @@ from itertools import chain
 import numpy as np
 
 from fastconv.backends.base import Array, Backend, Gradients
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.numpy.products import add_in_pairs, product, row_sums
 from fastconv.backends.numpy.windows import gather, scatter
-from fastconv.geometry import ConvGeometry
-from fastconv.settings import get_options
+from fastconv.backends.settings import get_options
 
 __all__ = ["ConvProducts"]
 

@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
+from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.numpy.windows import gather, pad, scatter, tap_slices
-from fastconv.geometry import AdaptiveGeometry, Axis, WindowGeometry
 
 __all__ = ["PoolSlices"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
+from fastconv.backends.geometry import WindowGeometry
 from fastconv.backends.numpy.products import add_in_pairs
-from fastconv.geometry import WindowGeometry
 
 __all__ = ["ColumnSlices", "Slices", "gather", "pad", "scatter", "tap_slices"]
 

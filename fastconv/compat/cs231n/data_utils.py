@@ -5,8 +5,6 @@ CIFAR-10 comes through `fastconv.data`: its pickles are read by an unpickler tha
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.compat.cs231n.tiny_imagenet import load_tiny_imagenet
@@ -115,15 +113,17 @@ def get_CIFAR10_data(
     -----
     Only the images that are asked for are held in float64; the numbers are those of the original, to the last bit.
     """
-    counts = _counts(num_training, num_validation, num_test)
-    train, test = _parts("get_CIFAR10_data", cifar10_dir)
-    training, validation, testing = counts
+    operation = "get_CIFAR10_data"
+    training = check_integer(operation, "num_training", num_training, 1)
+    validation = check_integer(operation, "num_validation", num_validation, 0)
+    testing = check_integer(operation, "num_test", num_test, 0)
+    train, test = _parts(operation, cifar10_dir)
     for names, wanted, part in (
         ("num_training + num_validation", training + validation, train),
         ("num_test", testing, test),
     ):
         if wanted > len(part):
-            raise InvalidValueError(f"get_CIFAR10_data: {names} must be at most {len(part)}, but got {wanted}.")
+            raise InvalidValueError(f"{operation}: {names} must be at most {len(part)}, but got {wanted}.")
     parts = {"train": train[:training], "val": train[training : training + validation], "test": test[:testing]}
     images = {name: part.images.astype(np.float64) for name, part in parts.items()}
     if subtract_mean:
@@ -132,15 +132,6 @@ def get_CIFAR10_data(
             each -= mean_image
     labels = {f"y_{name}": part.labels.copy() for name, part in parts.items()}
     return {**{f"X_{name}": each for name, each in images.items()}, **labels}
-
-
-def _counts(num_training: Any, num_validation: Any, num_test: Any) -> tuple[int, int, int]:
-    operation = "get_CIFAR10_data"
-    return (
-        check_integer(operation, "num_training", num_training, 1),
-        check_integer(operation, "num_validation", num_validation, 0),
-        check_integer(operation, "num_test", num_test, 0),
-    )
 
 
 def _as_loaded(part: Dataset) -> tuple[Array, Array]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.compat.cs231n.arguments import OldNames, check_axes, whole
 from fastconv.functional import col2im, im2col
-from fastconv.geometry import Axis, WindowGeometry
 from fastconv.validation.arrays import Array, check_array, check_rank, check_shape, common_dtype
 from fastconv.validation.operations import columns_geometry
 from fastconv.validation.sizes import check_padding, check_shape_argument, check_sizes

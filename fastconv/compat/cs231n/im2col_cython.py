@@ -1,6 +1,6 @@
 """The names of the course's compiled module; there is nothing to compile here.
 
-Arrays are float32 or float64, as there. Rectangular windows are right.
+Arrays are float32 or float64, as there (others are a TypeError). Rectangular windows are right.
 """
 
 from __future__ import annotations
@@ -21,13 +21,6 @@ def im2col_cython(x: Any, field_height: int, field_width: int, padding: Any, str
 
     ``(N, C, H, W) -> (C * field_height * field_width, OH * OW * N)``
 
-    Raises
-    ------
-    TypeError
-        If `x` is neither float32 nor float64.
-    ValueError
-        If the window does not fit.
-
     Examples
     --------
     >>> im2col_cython(np.array([[[[1.0, 2.0, 3.0]]]]), 1, 2, 0, 1)
@@ -45,13 +38,6 @@ def col2im_cython(
 
     ``(C * field_height * field_width, OH * OW * N) -> (N, C, H, W)``
 
-    Raises
-    ------
-    TypeError
-        If `cols` is neither float32 nor float64.
-    ValueError
-        If the shapes do not fit together.
-
     Examples
     --------
     >>> col2im_cython(np.ones((2, 2)), 1, 1, 1, 3, 1, 2, 0, 1)
@@ -66,13 +52,6 @@ def col2im_6d_cython(cols: Any, N: int, C: int, H: int, W: int, HH: int, WW: int
     """Add columns with an axis for everything back into images.
 
     ``(C, HH, WW, N, OH, OW) -> (N, C, H, W)``
-
-    Raises
-    ------
-    TypeError
-        If `cols` is neither float32 nor float64.
-    ValueError
-        If the shapes do not fit together.
 
     Examples
     --------

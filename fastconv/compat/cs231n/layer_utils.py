@@ -9,21 +9,7 @@ from typing import Any
 
 from fastconv.compat.cs231n import fast_layers, layers
 from fastconv.compat.cs231n.fast_layers import *  # noqa: F403 - as in the original
-from fastconv.compat.cs231n.fast_layers import (
-    conv_backward_fast,
-    conv_forward_fast,
-    max_pool_backward_fast,
-    max_pool_forward_fast,
-)
 from fastconv.compat.cs231n.layers import *  # noqa: F403 - as in the original
-from fastconv.compat.cs231n.layers import (
-    affine_backward,
-    affine_forward,
-    relu_backward,
-    relu_forward,
-    spatial_batchnorm_backward,
-    spatial_batchnorm_forward,
-)
 from fastconv.compat.cs231n.windows import Gradients
 from fastconv.validation.arrays import Array
 
@@ -52,15 +38,15 @@ def affine_relu_forward(x: Any, w: Any, b: Any) -> _Forward:
     >>> out
     array([[3.5, 0. ]])
     """
-    a, fc_cache = affine_forward(x, w, b)
-    out, relu_cache = relu_forward(a)
+    a, fc_cache = layers.affine_forward(x, w, b)
+    out, relu_cache = layers.relu_forward(a)
     return out, (fc_cache, relu_cache)
 
 
 def affine_relu_backward(dout: Any, cache: Any) -> Gradients:
     """Gradients dx, dw, db of `affine_relu_forward`."""
     fc_cache, relu_cache = cache
-    return affine_backward(relu_backward(dout, relu_cache), fc_cache)
+    return layers.affine_backward(layers.relu_backward(dout, relu_cache), fc_cache)
 
 
 def conv_relu_forward(x: Any, w: Any, b: Any, conv_param: Any) -> _Forward:
@@ -73,15 +59,15 @@ def conv_relu_forward(x: Any, w: Any, b: Any, conv_param: Any) -> _Forward:
     >>> out
     array([[[[0. , 0.5]]]])
     """
-    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    out, relu_cache = relu_forward(a)
+    a, conv_cache = fast_layers.conv_forward_fast(x, w, b, conv_param)
+    out, relu_cache = layers.relu_forward(a)
     return out, (conv_cache, relu_cache)
 
 
 def conv_relu_backward(dout: Any, cache: Any) -> Gradients:
     """Gradients dx, dw, db of `conv_relu_forward`."""
     conv_cache, relu_cache = cache
-    return conv_backward_fast(relu_backward(dout, relu_cache), conv_cache)
+    return fast_layers.conv_backward_fast(layers.relu_backward(dout, relu_cache), conv_cache)
 
 
 def conv_bn_relu_forward(x: Any, w: Any, b: Any, gamma: Any, beta: Any, conv_param: Any, bn_param: Any) -> _Forward:
@@ -96,17 +82,17 @@ def conv_bn_relu_forward(x: Any, w: Any, b: Any, gamma: Any, beta: Any, conv_par
     >>> out.round(3)
     array([[[[0. , 1.5]]]])
     """
-    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    normal, bn_cache = spatial_batchnorm_forward(a, gamma, beta, bn_param)
-    out, relu_cache = relu_forward(normal)
+    a, conv_cache = fast_layers.conv_forward_fast(x, w, b, conv_param)
+    normal, bn_cache = layers.spatial_batchnorm_forward(a, gamma, beta, bn_param)
+    out, relu_cache = layers.relu_forward(normal)
     return out, (conv_cache, bn_cache, relu_cache)
 
 
 def conv_bn_relu_backward(dout: Any, cache: Any) -> tuple[Array, Array, Array, Array, Array]:
     """Gradients dx, dw, db, dgamma, dbeta of `conv_bn_relu_forward`."""
     conv_cache, bn_cache, relu_cache = cache
-    da, dgamma, dbeta = spatial_batchnorm_backward(relu_backward(dout, relu_cache), bn_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache)
+    da, dgamma, dbeta = layers.spatial_batchnorm_backward(layers.relu_backward(dout, relu_cache), bn_cache)
+    dx, dw, db = fast_layers.conv_backward_fast(da, conv_cache)
     return dx, dw, db, dgamma, dbeta
 
 
@@ -122,14 +108,14 @@ def conv_relu_pool_forward(x: Any, w: Any, b: Any, conv_param: Any, pool_param: 
     >>> out
     array([[[[0.5]]]])
     """
-    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    positive, relu_cache = relu_forward(a)
-    out, pool_cache = max_pool_forward_fast(positive, pool_param)
+    a, conv_cache = fast_layers.conv_forward_fast(x, w, b, conv_param)
+    positive, relu_cache = layers.relu_forward(a)
+    out, pool_cache = fast_layers.max_pool_forward_fast(positive, pool_param)
     return out, (conv_cache, relu_cache, pool_cache)
 
 
 def conv_relu_pool_backward(dout: Any, cache: Any) -> Gradients:
     """Gradients dx, dw, db of `conv_relu_pool_forward`."""
     conv_cache, relu_cache, pool_cache = cache
-    ds = max_pool_backward_fast(dout, pool_cache)
-    return conv_backward_fast(relu_backward(ds, relu_cache), conv_cache)
+    ds = fast_layers.max_pool_backward_fast(dout, pool_cache)
+    return fast_layers.conv_backward_fast(layers.relu_backward(ds, relu_cache), conv_cache)

@@ -184,10 +184,8 @@ def layernorm_forward(x: Any, gamma: Any, beta: Any, ln_param: Any) -> tuple[Arr
 
     Parameters
     ----------
-    x : array_like, shape (N, D)
-        Input.
-    gamma, beta : array_like, shape (D,)
-        Scale and shift.
+    x, gamma, beta
+        As for `batchnorm_forward`.
     ln_param : dict
         'eps' (1e-5).
 
@@ -197,11 +195,6 @@ def layernorm_forward(x: Any, gamma: Any, beta: Any, ln_param: Any) -> tuple[Arr
         As of `batchnorm_forward`.
     cache : NormCache
         For `layernorm_backward`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the shapes do not fit together, or a dtype is not taken.
 
     Examples
     --------
@@ -249,11 +242,6 @@ def spatial_groupnorm_forward(x: Any, gamma: Any, beta: Any, G: int, gn_param: A
         As of `batchnorm_forward`.
     cache : NormCache
         For `spatial_groupnorm_backward`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the shapes do not fit together, or a dtype is not taken.
 
     Examples
     --------

@@ -190,12 +190,14 @@ class ExtraLayerAttribute:
 Extra = ExtraAttr = ExtraLayerAttribute
 
 
-def param_attribute(operation: str, value: Any) -> ParameterAttribute:
+def param_attribute(
+    operation: str, value: Any, name: str = "param_attr", allowed: str = "a ParameterAttribute or None"
+) -> ParameterAttribute:
     """Return what `param_attr` says; None is the default."""
     if value is None:
         return ParameterAttribute()
     if not isinstance(value, ParameterAttribute):
-        raise InvalidTypeError(f"{operation}: param_attr must be a ParameterAttribute or None, but got {value!r}.")
+        raise InvalidTypeError(f"{operation}: {name} must be {allowed}, but got {value!r}.")
     return value
 
 
@@ -203,13 +205,8 @@ def bias_attribute(operation: str, value: Any) -> ParameterAttribute | None:
     """Return what `bias_attr` says: None for no bias; None and True mean one that starts at 0."""
     if value is False:
         return None
-    if value is None or value is True:
-        return ParameterAttribute()
-    if not isinstance(value, ParameterAttribute):
-        raise InvalidTypeError(
-            f"{operation}: bias_attr must be True, False, None or a ParameterAttribute, but got {value!r}."
-        )
-    return value
+    given = None if value is True else value
+    return param_attribute(operation, given, "bias_attr", "True, False, None or a ParameterAttribute")
 
 
 def extra_attribute(operation: str, value: Any) -> ExtraLayerAttribute | None:

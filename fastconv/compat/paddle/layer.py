@@ -177,15 +177,7 @@ def img_conv_layer(
     drawn, biased = param_attribute(operation, param_attr), bias_attribute(operation, bias_attr)
     shared = check_flag(operation, "shared_biases", shared_biases)
     transposed = check_flag(operation, "trans", trans)
-    groups, filters = (
-        check_integer(operation, "groups", groups, 1),
-        check_integer(operation, "num_filters", num_filters, 1),
-    )
-    if channels % groups or filters % groups:
-        raise InvalidValueError(
-            f"{operation}: groups must divide num_channels and num_filters, but got groups={groups} with "
-            f"num_channels={channels} and num_filters={filters}."
-        )
+    groups, filters = _groups_and_filters(operation, groups, num_filters, channels)
     if layer_type is not None:
         check_choice(operation, "layer_type", layer_type, _TRANSPOSED_TYPES if transposed else _CONV_TYPES)
     conv = (ConvTranspose2d if transposed else Conv2d)(
@@ -289,6 +281,17 @@ def img_pool_layer(
 
 
 img_conv, img_pool = img_conv_layer, img_pool_layer
+
+
+def _groups_and_filters(operation: str, groups: Any, num_filters: Any, channels: int) -> tuple[int, int]:
+    groups = check_integer(operation, "groups", groups, 1)
+    filters = check_integer(operation, "num_filters", num_filters, 1)
+    if channels % groups or filters % groups:
+        raise InvalidValueError(
+            f"{operation}: groups must divide num_channels and num_filters, but got groups={groups} with "
+            f"num_channels={channels} and num_filters={filters}."
+        )
+    return groups, filters
 
 
 def _as_layer(operation: str, input: Any) -> LayerOutput:

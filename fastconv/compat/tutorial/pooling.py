@@ -22,14 +22,8 @@ class MaxPoolingLayer:
 
     Parameters
     ----------
-    input_width, input_height : int
-        Size of the image, width first.
-    channel_number : int
-        Channels of the image.
-    filter_width, filter_height : int
-        Size of the windows, width first.
-    stride : int
-        Cells between neighbouring windows; they may overlap.
+    input_width, input_height, channel_number, filter_width, filter_height, stride : int
+        As for `ConvLayer`; the windows, which may overlap, have the size of its filters.
 
     Attributes
     ----------
@@ -42,10 +36,8 @@ class MaxPoolingLayer:
 
     Raises
     ------
-    ValueError
-        If a size is not positive, or a window is larger than the image.
-    TypeError
-        If a size is not an integer.
+    ValueError, TypeError
+        As `ConvLayer`.
 
     Examples
     --------

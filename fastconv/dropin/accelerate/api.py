@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import io
+import random
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
+
+import numpy as np
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
 from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
-from fastconv.dropin.accelerate.quiet import undisturbed
-from fastconv.dropin.conventions.implementation import Implementation
-from fastconv.dropin.conventions.known import CONVENTIONS
-from fastconv.dropin.conventions.recognise import recognise
+from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
 
@@ -66,9 +69,10 @@ def accelerate(
 
     Notes
     -----
-    Every function is run on the cases of `fastconv.conventions.CASES` that its form can express, and compared with the
-    loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something in common
-    with that case, which no case has in which it ran and was right, go on to it, and the result says so (`partly`).
+    Every function is run on the cases of `fastconv.dropin.conventions.CASES` that its form can express, and compared
+    with the loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something
+    in common with that case, which no case has in which it ran and was right, go on to it, and the result says so
+    (`partly`).
     Nothing is printed or warned meanwhile, and the global random generators are left as they were.
 
     Results have the dtypes of the originals, which are found by trying. A call that the equivalent does not take, such
@@ -105,7 +109,7 @@ def accelerate(
         found = recognise(target, mapping, source="accelerate")
         if not found:
             raise InvalidValueError(_nothing(target))
-        with undisturbed():
+        with _undisturbed():
             proofs = _prove(found, contiguous)
         refused = {
             proof.implementation.targets[role].label: mismatch
@@ -114,6 +118,24 @@ def accelerate(
         }
         _tell(refused, on_mismatch)
         return _replace(target, proofs, refused, everywhere)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
+    drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
+    try:
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        random.setstate(drawn)
+        np.random.set_state(state)  # noqa: NPY002 - as above
 
 
 def _nothing(target: Any) -> str:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.cases import Case
-from fastconv.dropin.conventions.implementation import Implementation
+from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.judge import OK, RAISED, Verdict, run
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.properties import Part, Properties, unproven
 
-__all__ = ["Gap", "Trial", "find_gaps"]
+__all__ = ["Gap", "Trial", "Verdicts", "find_gaps"]
 
 _FEW = 3  # parts that are named
 
@@ -24,6 +24,9 @@ class Trial(NamedTuple):
 
     case: Case
     problem: Problem
+
+
+Verdicts = Sequence[tuple[Trial, dict[str, Verdict]]]  # what each function did in each case, by role
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,7 @@ class _Noting(Calls):
         self.noted[role] = found
 
 
-def find_gaps(
-    implementation: Implementation, verdicts: Sequence[tuple[Trial, dict[str, Verdict]]], roles: Sequence[str]
-) -> dict[str, Gap]:
+def find_gaps(implementation: Implementation, verdicts: Verdicts, roles: Sequence[str]) -> dict[str, Gap]:
     """Return what is unproven about functions that were right wherever they ran.
 
     Parameters
@@ -117,4 +118,4 @@ def _properties(implementation: Implementation, role: str, trial: Trial) -> Prop
     convention, calls = implementation.convention, _Noting()
     ours = implementation.with_functions(convention.fast(implementation, calls))
     run(ours, convention.adapted(implementation, trial.problem))
-    return calls.noted.get("forward" if role == next(iter(convention.gives)) else "backward")
+    return calls.noted.get("forward" if role == convention.first else "backward")

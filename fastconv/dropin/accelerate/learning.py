@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, DTypes
-from fastconv.dropin.conventions.implementation import Implementation
+from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.judge import Run, run
 from fastconv.dropin.conventions.problem import Problem, draw
 
@@ -55,7 +55,7 @@ def learn_dtypes(
     for variant in _variants(problem):
         listening.heard.clear()
         there, here = run(implementation, variant), run(ours, variant)
-        first = next(iter(convention.gives))
+        first = convention.first
         for role in implementation.targets:
             key = listening.heard.get("forward" if role == first else "backward")
             dtypes = _dtypes(implementation, role, there)

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Declined
-from fastconv.dropin.conventions.implementation import Function, Target
+from fastconv.dropin.conventions.convention import Function, Target
 from fastconv.errors import FastconvError
 
 __all__ = ["ONE_AT_A_TIME", "Place", "is_fast", "place_of", "places_elsewhere", "replacement"]

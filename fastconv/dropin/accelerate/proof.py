@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends import available_backends
-from fastconv.dropin.accelerate.gaps import Gap, Trial, find_gaps
+from fastconv.dropin.accelerate.gaps import Gap, Trial, Verdicts, find_gaps
 from fastconv.dropin.accelerate.learning import learn_dtypes
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.cases import CASES
+from fastconv.dropin.conventions.convention import Function, Implementation
 from fastconv.dropin.conventions.diagnosis import diagnose
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG, Run, Verdict, judge, run
 from fastconv.dropin.conventions.problem import Problem, draw
 
@@ -120,7 +120,7 @@ def prove(implementation: Implementation, settled: Mapping[str, Function], *, co
 
 
 def _refused(
-    implementation: Implementation, roles: list[str], verdicts: list[tuple[Trial, dict[str, Verdict]]]
+    implementation: Implementation, roles: list[str], verdicts: Verdicts
 ) -> tuple[dict[str, Mismatch], dict[str, Gap]]:
     """Why some roles may not be replaced, and what is unproven about the others."""
     refused = _adding_up(implementation, roles, verdicts)
@@ -170,12 +170,10 @@ def _first_mismatch(implementation: Implementation, role: str, found: list[tuple
     return Mismatch("", f"it could not be tried: {next((verdict.text for _, verdict in found), 'there is no case')}")
 
 
-def _adding_up(
-    implementation: Implementation, roles: list[str], verdicts: list[tuple[Trial, dict[str, Verdict]]]
-) -> dict[str, Mismatch]:
+def _adding_up(implementation: Implementation, roles: list[str], verdicts: Verdicts) -> dict[str, Mismatch]:
     """The backward functions that give something else when they are called again after the same forward pass."""
     convention, found = implementation.convention, {}
-    backwards = [role for role in roles if role != next(iter(convention.gives))] if convention.cached else []
+    backwards = [role for role in roles if role != convention.first] if convention.cached else []
     for role in backwards:
         trial = next((trial for trial, verdict in verdicts if verdict[role].kind == OK), verdicts[0][0])
         problem = convention.adapted(implementation, trial.problem)
@@ -211,12 +209,10 @@ def _smallest(implementation: Implementation, role: str, trial: Trial, verdict: 
     return problem, verdict
 
 
-def _calls(
-    implementation: Implementation, verdicts: list[tuple[Trial, dict[str, Verdict]]], good: list[str], contiguous: bool
-) -> Calls:
+def _calls(implementation: Implementation, verdicts: Verdicts, good: list[str], contiguous: bool) -> Calls:
     """How the equivalents have to call fastconv."""
     whole = [found for trial, found in verdicts if trial.case.name == _INTEGERS]
-    first = next(iter(implementation.convention.gives))
+    first = implementation.convention.first
     exact = all(found[first].kind == OK for found in whole if first in found)
     fastest = available_backends()[0]  # where Numba cannot be imported, numpy is faster than loops all the same
     right = [trial.problem for trial, found in verdicts if all(found[role].kind == OK for role in good)]
@@ -225,9 +221,7 @@ def _calls(
     return replace(calls, foreign=foreign)
 
 
-def _reads_theirs(
-    implementation: Implementation, calls: Calls, verdicts: list[tuple[Trial, dict[str, Verdict]]], good: list[str]
-) -> bool:
+def _reads_theirs(implementation: Implementation, calls: Calls, verdicts: Verdicts, good: list[str]) -> bool:
     """Whether the fast backward function understands what their forward function has kept."""
     if "backward" not in good or implementation.cls is not None:
         return False
@@ -241,7 +235,7 @@ def _lonely(implementation: Implementation, good: list[str], calls: Calls, trial
     """Why one of a pair that is held together by a cache cannot be replaced alone."""
     if not implementation.convention.cached:
         return None
-    first = next(iter(implementation.convention.gives))
+    first = implementation.convention.first
     if first in implementation and first not in good and not calls.foreign:
         return Mismatch("", f"it works on what {implementation.targets[first].label} keeps, which was left as it is")
     alone = first in good and len(implementation.targets) == 1 and implementation.cls is None
@@ -272,11 +266,7 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def _together(
-    implementation: Implementation,
-    equal: Mapping[str, Function],
-    verdicts: list[tuple[Trial, dict[str, Verdict]]],
-) -> Mismatch | None:
+def _together(implementation: Implementation, equal: Mapping[str, Function], verdicts: Verdicts) -> Mismatch | None:
     """Why the equivalents cannot stand beside what is left of the originals; None if they can.
 
     The equivalents have to be right wherever the originals are, and what is left has to give what it gave before.

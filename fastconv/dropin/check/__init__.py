@@ -1,7 +1,8 @@
 """Other people's convolution and pooling, examined: each file in a process of its own, with a time limit."""
 
 from fastconv.dropin.check.api import check
-from fastconv.dropin.check.results import CaseResult, CheckReport, Examination, Example
-from fastconv.dropin.check.worker import GuestError
+from fastconv.dropin.check.case_results import CaseResult, Examination, Example
+from fastconv.dropin.check.check_report import CheckReport
+from fastconv.dropin.check.code_process import CodeProcessError
 
-__all__ = ["CaseResult", "CheckReport", "Examination", "Example", "GuestError", "check"]
+__all__ = ["CaseResult", "CheckReport", "Examination", "Example", "CodeProcessError", "check"]

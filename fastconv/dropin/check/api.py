@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from fastconv.dropin.check.case_results import CaseResult
+from fastconv.dropin.check.check_report import CheckReport
+from fastconv.dropin.check.code_process import CodeProcessError
 from fastconv.dropin.check.examination import examine, names_of_cases
 from fastconv.dropin.check.examinee import Examinee, Subject
 from fastconv.dropin.check.loading import check_file
-from fastconv.dropin.check.results import CaseResult, CheckReport
-from fastconv.dropin.check.worker import GuestError
 from fastconv.dropin.conventions import CONVENTIONS
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
@@ -93,7 +94,7 @@ def check(
     with Examinee(file, mapping or {}, limit) as examinee:
         try:
             subjects = examinee.load()
-        except GuestError as error:
+        except CodeProcessError as error:
             failure = CaseResult("import", "nothing can be examined", error.verdict, error.what, error.where)
             return CheckReport(name, (), failure, limit)
         if not subjects:

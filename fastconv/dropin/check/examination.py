@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.check.case_results import CaseResult, Examination, Example, error_and_place
+from fastconv.dropin.check.code_process import CRASHED, TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.examples import make_example
-from fastconv.dropin.check.results import CaseResult, Examination, Example
 from fastconv.dropin.check.shrinking import shrink
 from fastconv.dropin.check.slopes import GRADIENTS, compare_slopes
-from fastconv.dropin.check.text import error_and_place
 from fastconv.dropin.check.traits import keeps_traits
-from fastconv.dropin.check.worker import CRASHED, TIMED_OUT, GuestError
 from fastconv.dropin.conventions import (
     CANNOT,
     CASES,
@@ -64,9 +63,8 @@ def examine(
     report : callable
         Told the name of each case when it begins.
     """
-    operations = subject.convention.operations
-    for operation in operations:
-        label = subject.label if len(operations) == 1 else f"{subject.label} ({operation})"
+    for operation in subject.convention.operations:
+        label = subject.label_of(operation)
         results: list[CaseResult] = []
         for case in (*CASES, GRADIENTS):
             about = case is GRADIENTS or case.draw(operation) is not None
@@ -96,7 +94,7 @@ def _result(examinee: Examinee, subject: Subject, case: Case, operation: str, be
         adapted, verdict = _verdict(examinee, subject, problem, case.also)
     except CannotExpress as reason:
         return CaseResult(case.name, case.why, CANNOT, str(reason))
-    except GuestError as error:
+    except CodeProcessError as error:
         verdict = Verdict(error.verdict, error.what)
         result = CaseResult(case.name, case.why, error.verdict, error.what, error.where)
         if error.verdict == TIMED_OUT and any(each.verdict == TIMED_OUT for each in before):
@@ -123,7 +121,7 @@ def _slopes(examinee: Examinee, subject: Subject, operation: str) -> CaseResult:
     made = CaseResult(GRADIENTS.name, GRADIENTS.why, OK)
     try:
         verdict = compare_slopes(examinee, subject, operation)
-    except GuestError as error:
+    except CodeProcessError as error:
         kind = _kind(Verdict(error.verdict, error.what))
         return replace(made, verdict=kind, what=error.what, where=error.where)
     difference = verdict.difference if verdict.array else None
@@ -162,7 +160,7 @@ def _minimal(
             if not kept(candidate):
                 return None
             adapted, found = _verdict(examinee, subject, candidate, case.also)
-        except GuestError as error:
+        except CodeProcessError as error:
             return Verdict(error.verdict, error.what) if error.verdict == verdict.kind else None
         except (CannotExpress, FastconvError):  # or windows that do not fit
             return None
@@ -175,7 +173,7 @@ def _minimal(
     said = replace(said, text=f"{said.text}: {reason}") if reason else said
     try:
         return make_example(examinee, subject, smallest, said, case.also, problem)
-    except GuestError:  # it cannot be started any more
+    except CodeProcessError:  # it cannot be started any more
         return None
 
 

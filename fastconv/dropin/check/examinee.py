@@ -7,13 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from fastconv.contest.wire import Message
+from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
 from fastconv.dropin.check.messages import Packed, pack_problem, unpack, unpack_problem
-from fastconv.dropin.check.worker import Guest, GuestError
 from fastconv.dropin.conventions import Convention, Problem, Results
 from fastconv.dropin.conventions.judge import Run
 from fastconv.dropin.conventions.recognise import by_name
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.process.wire import Message
 
 __all__ = ["CannotExpress", "Examinee", "Recorded", "Subject"]
 
@@ -51,15 +51,14 @@ class Subject(NamedTuple):
     names: tuple[str, ...]
     details: dict[str, Any]
 
+    def label_of(self, operation: str) -> str:
+        """The names, with the operation where an argument decides which it is."""
+        return self.label if len(self.convention.operations) == 1 else f"{self.label} ({operation})"
+
     @property
     def differentiates(self) -> bool:
         """Whether there is a backward function."""
-        return any(role != self.first for role in self.targets)
-
-    @property
-    def first(self) -> str:
-        """The role of the forward function."""
-        return next(iter(self.convention.gives))
+        return any(role != self.convention.first for role in self.targets)
 
 
 class Recorded(NamedTuple):
@@ -107,7 +106,7 @@ class Examinee:
     def __init__(self, file: Path, mapping: Mapping[str, str], time_limit: float, source: str = "check") -> None:
         self.file, self.time_limit, self.module = file, time_limit, ""
         self._mapping, self._source = dict(mapping), source
-        self._guest: Guest | None = None
+        self._process: CodeProcess | None = None
 
     def __enter__(self) -> Examinee:
         return self
@@ -117,9 +116,9 @@ class Examinee:
 
     def end(self) -> None:
         """End the process."""
-        if self._guest is not None:
-            self._guest.end()
-            self._guest = None
+        if self._process is not None:
+            self._process.end()
+            self._process = None
 
     def load(self) -> list[Subject]:
         """Import the file, and return what is recognised in it.
@@ -128,12 +127,12 @@ class Examinee:
         ------
         ValueError
             If the mapping does not fit the file.
-        GuestError
+        CodeProcessError
             If the file cannot be imported.
         """
         self.end()
-        self._guest = Guest(self.file)
-        answer = self._guest.ask(
+        self._process = CodeProcess(self.file)
+        answer = self._process.ask(
             self.time_limit, "load", file=str(self.file), mapping=self._mapping, source=self._source
         )
         if "refused" in answer:
@@ -155,39 +154,48 @@ class Examinee:
         ------
         CannotExpress
             If there is no way to ask for it.
-        GuestError
+        CodeProcessError
             If the process ended, or took too long.
         """
-        answer = self.ask("run", limit=limit, index=subject.number, problem=pack_problem(problem))
-        if "cannot" in answer:
-            raise CannotExpress(answer["cannot"])
-        if answer["adapted"] is not None:
-            problem = unpack_problem(answer["adapted"])
+        problem, answer = self.pose(problem, "run", limit=limit, index=subject.number)
         subject.details.update(answer["details"])
         results = Results(*map(unpack, answer["results"]))
         return problem, Run(results, answer["errors"], tuple((role, name) for role, name in answer["modified"]))
 
     def record(self, subject: Subject, problem: Problem) -> Recorded:
         """Return the statements that run a problem; up to the one that fails, if one does."""
-        guest = self._ready()
+        process = self._ready()
         try:
             limit = min(self.time_limit, _RECORDING)  # where that is not enough, what led there is known by then
-            answer = guest.ask(limit, "record", index=subject.number, problem=pack_problem(problem))
-        except GuestError:
-            return Recorded(*guest.notes, 0, {}, [])
+            answer = process.ask(limit, "record", index=subject.number, problem=pack_problem(problem))
+        except CodeProcessError:
+            return Recorded(*process.notes, 0, {}, [])
         arrays = {name: unpack(array) for name, array in answer["arrays"].items()}
         return Recorded(answer["imports"], answer["lines"], answer["first"], arrays, answer["changed"])
+
+    def pose(self, problem: Problem, do: str, *, limit: float | None = None, **details: Any) -> tuple[Problem, Message]:
+        """Ask for a problem; return the part of it that the functions take, usually the whole, and the answer.
+
+        Raises
+        ------
+        CannotExpress
+            If there is no way to ask for it.
+        """
+        answer = self.ask(do, limit=limit, problem=pack_problem(problem), **details)
+        if "cannot" in answer:
+            raise CannotExpress(answer["cannot"])
+        return problem if answer["adapted"] is None else unpack_problem(answer["adapted"]), answer
 
     def ask(self, do: str, *, limit: float | None = None, **details: Any) -> Message:
         """Ask the process, a new one where it has ended."""
         return self._ready().ask(self.time_limit if limit is None else limit, do, **details)
 
-    def _ready(self) -> Guest:
-        guest = self._guest
-        if guest is None or not guest.alive:
+    def _ready(self) -> CodeProcess:
+        process = self._process
+        if process is None or not process.alive:
             self.load()
             return self._ready()
-        return guest
+        return process
 
 
 def _subject(index: int, found: Packed) -> Subject:

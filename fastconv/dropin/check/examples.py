@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.dropin.check.case_results import Example
+from fastconv.dropin.check.code_process import CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Recorded, Subject
 from fastconv.dropin.check.literals import array_literal
-from fastconv.dropin.check.results import Example
-from fastconv.dropin.check.worker import GuestError
 from fastconv.dropin.conventions import Problem, Verdict
 from fastconv.validation.arrays import Array
 
@@ -134,7 +134,7 @@ def _place(
         try:
             _, found = examinee.run(subject, _lively(problem))
             arrays: Mapping[str, Any] = examinee.record(subject, _lively(problem)).arrays
-        except (GuestError, CannotExpress):
+        except (CodeProcessError, CannotExpress):
             continue
         got: Any = getattr(found.results, verdict.array, None)
         place = _matched(arrays, got)

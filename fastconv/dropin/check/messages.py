@@ -1,7 +1,7 @@
 """Problems and arrays in the messages between the examiner and the process of somebody's code.
 
-Messages are JSON (`fastconv.contest.wire`), arrays the base64 of their bytes. Nothing is pickled: what comes back from
-a process that runs unknown code can be wrong or damaged, but it is never run here.
+Messages are JSON (`fastconv.evidence.process.wire`), arrays the base64 of their bytes. Nothing is pickled: what comes
+back from a process that runs unknown code can be wrong or damaged, but it is never run here.
 """
 
 from __future__ import annotations

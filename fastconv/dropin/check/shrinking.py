@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.conventions.problem import Problem, output_size
+from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
 __all__ = ["shrink"]
@@ -142,11 +142,8 @@ def _values(problem: Problem) -> Iterator[Problem]:
         if array is not None:
             for simple in (np.full_like(array, number), _ranks(array)):
                 if not np.array_equal(simple, array):
-                    yield _with(problem, name, simple)
-
-
-def _with(problem: Problem, name: str, value: Any) -> Problem:
-    return replace(problem, **{name: value})
+                    changes: dict[str, Any] = {name: simple}
+                    yield replace(problem, **changes)
 
 
 def _ranks(array: Array) -> Array:
@@ -167,13 +164,9 @@ def _ranks(array: Array) -> Array:
 def _legal(problem: Problem, **changes: Any) -> Iterator[Problem]:
     """Give the changed problem, if its windows fit and are not all padding."""
     made = replace(problem, **changes)
-    inside = all(p < d * (k - 1) + 1 for k, d, p in zip(made.kernel, made.dilation, made.padding))
-    if min(_out(made)) >= 1 and (inside or made.operation == "conv2d"):
+    inside = all(p < extent for p, extent in zip(made.padding, made.extent))
+    if min(made.out) >= 1 and (inside or made.operation == "conv2d"):
         yield _fitted(made)
-
-
-def _out(problem: Problem) -> tuple[int, int]:
-    return output_size(problem.x.shape[2:], problem.kernel, problem.stride, problem.padding, problem.dilation)
 
 
 def _fitted(problem: Problem, **changes: Any) -> Problem:
@@ -181,10 +174,5 @@ def _fitted(problem: Problem, **changes: Any) -> Problem:
     made = replace(problem, **changes)
     if made.dy is None:
         return made
-    N, C = made.x.shape[:2]
-    OH, OW = _out(made)
-    if made.operation == "im2col":
-        shape: tuple[int, ...] = (N, C * made.kernel[0] * made.kernel[1], OH * OW)
-    else:
-        shape = (N, C if made.weight is None else len(made.weight), OH, OW)
+    shape = made.output_shape
     return made if made.dy.shape == shape else replace(made, dy=np.resize(made.dy, shape))

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.check.code_process import RAISED, TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
-from fastconv.dropin.check.worker import RAISED, TIMED_OUT, GuestError
 from fastconv.dropin.conventions import CANNOT, CASES, OK, WRONG, Case, Problem, Verdict
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import gradient_check
@@ -32,11 +32,12 @@ def compare_slopes(examinee: Examinee, subject: Subject, operation: str) -> Verd
 
     Raises
     ------
-    GuestError
+    CodeProcessError
         If the code did not come to an end in time.
     """
-    if subject.first not in subject.targets or not subject.differentiates:
-        missing = "forward" if subject.first not in subject.targets else "backward"
+    first = subject.convention.first
+    if first not in subject.targets or not subject.differentiates:
+        missing = "forward" if first not in subject.targets else "backward"
         return Verdict(CANNOT, f"there is no {missing} function")
     reason = "no case for it"
     for name in _TRIED:
@@ -92,13 +93,13 @@ def _results(examinee: Examinee, subject: Subject, problem: Problem, end: float)
     """Run a problem within what is left of the time."""
     left, late = end - time.monotonic(), f"no result after {examinee.time_limit:g} s"
     if left <= 0:
-        raise GuestError(TIMED_OUT, late)
+        raise CodeProcessError(TIMED_OUT, late)
     try:
         _, found = examinee.run(subject, problem, limit=left)
-    except GuestError as error:
+    except CodeProcessError as error:
         if error.verdict == TIMED_OUT:
-            raise GuestError(TIMED_OUT, late, error.where) from None
+            raise CodeProcessError(TIMED_OUT, late, error.where) from None
         raise
     for said in found.errors.values():
-        raise GuestError(RAISED, said)
+        raise CodeProcessError(RAISED, said)
     return found.results

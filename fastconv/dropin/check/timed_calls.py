@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastconv.dropin.check.recorder import Recorder
-from fastconv.dropin.check.stand_ins import perform
+from fastconv.dropin.check.recorder import Recorder, perform
 from fastconv.dropin.conventions import Implementation, Problem
 
-__all__ = ["Track"]
+__all__ = ["TimedCalls"]
 
 _ROUND = 0.02  # seconds that a round lasts at least: far above the resolution of the clock
 _MOST_CALLS = 1000
 
 
-class Track:
+class TimedCalls:
     """One run of a problem, whose calls can be repeated.
 
     Only the calls of the functions themselves are repeated and timed: not what puts the arrays into their form, and no

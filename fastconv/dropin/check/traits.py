@@ -77,16 +77,12 @@ def _stepping(problem: Problem) -> bool:
 
 
 def _with_a_rest(problem: Problem) -> bool:
-    sizes = zip(problem.x.shape[2:], problem.padding, _extents(problem), problem.stride)
+    sizes = zip(problem.x.shape[2:], problem.padding, problem.extent, problem.stride)
     return any((size + 2 * pad - extent) % stride for size, pad, extent, stride in sizes)
 
 
 def _with_gaps(problem: Problem) -> bool:
-    return any(s > k and out > 1 for s, k, out in zip(problem.stride, _extents(problem), problem.out))
-
-
-def _extents(problem: Problem) -> list[int]:
-    return [d * (k - 1) + 1 for k, d in zip(problem.kernel, problem.dilation)]
+    return any(s > k and out > 1 for s, k, out in zip(problem.stride, problem.extent, problem.out))
 
 
 def _padded(problem: Problem) -> bool:

@@ -5,13 +5,11 @@ inputs on which they are judged, and `judge` compares what comes out with the na
 """
 
 from fastconv.dropin.conventions.cases import CASES, Case
-from fastconv.dropin.conventions.convention import Convention
+from fastconv.dropin.conventions.convention import Convention, Implementation, Target
 from fastconv.dropin.conventions.expected import Results, expected
-from fastconv.dropin.conventions.implementation import Implementation, Target
 from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG, Verdict, judge, run, worst
-from fastconv.dropin.conventions.known import CONVENTIONS
 from fastconv.dropin.conventions.problem import Problem, draw
-from fastconv.dropin.conventions.recognise import recognise
+from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 
 __all__ = [
     "CANNOT",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.conventions.problem import SIZES
 from fastconv.dropin.conventions.properties import Part, Properties, properties_of
 from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from fastconv.functional.columns import col2im, im2col
@@ -19,7 +20,6 @@ __all__ = ["Calls", "Declined", "DTypes"]
 
 DType = np.dtype[Any]
 DTypes = tuple[Any, ...]
-_SIZES = ("stride", "padding", "dilation")
 _INTEGER = (int, np.integer)
 _USUAL = frozenset({None, np.dtype(np.float32), np.dtype(np.float64)})
 
@@ -71,32 +71,19 @@ class Calls:
         self._check("backward", (dy, x, weight), _image(x, options), weight.shape[2:], options, len(weight))
         return self.compute("backward", (dy, x, weight, bias), run)
 
-    def max_pool2d(self, x: Array, kernel: Any, **options: Any) -> Any:
-        """Largest element of every window."""
+    def pool2d(self, operation: str, x: Array, kernel: Any, **options: Any) -> Any:
+        """Largest element or mean of every window."""
         self._check("forward", (x,), _image(x, options), kernel, {"stride": kernel, **options})
-        return self._forward(max_pool2d, (x,), (kernel,), options)
+        return self._forward(max_pool2d if operation == "max_pool2d" else avg_pool2d, (x,), (kernel,), options)
 
-    def max_pool2d_backward(self, dy: Array, x: Array, kernel: Any, **options: Any) -> Any:
-        """Gradient of max pooling, from its input."""
-        layout = options.get("layout", "NCHW")
+    def pool2d_backward(self, operation: str, dy: Array, x: Array, kernel: Any, **options: Any) -> Any:
+        """Gradient of max or average pooling, from its input."""
 
         def run(dy: Array, x: Array) -> Array:
+            if operation == "avg_pool2d":
+                return avg_pool2d_backward(dy, x.shape, kernel, backend=self.engine, **options)
             _, indices = max_pool2d(x, kernel, return_indices=True, backend=self.engine, **options)
-            return max_pool2d_backward(dy, indices, x.shape, layout=layout, backend=self.engine)
-
-        self._check("backward", (dy, x), _image(x, options), kernel, {"stride": kernel, **options})
-        return self.compute("backward", (dy, x), run)
-
-    def avg_pool2d(self, x: Array, kernel: Any, **options: Any) -> Any:
-        """Mean of every window."""
-        self._check("forward", (x,), _image(x, options), kernel, {"stride": kernel, **options})
-        return self._forward(avg_pool2d, (x,), (kernel,), options)
-
-    def avg_pool2d_backward(self, dy: Array, x: Array, kernel: Any, **options: Any) -> Any:
-        """Gradient of average pooling."""
-
-        def run(dy: Array, x: Array) -> Array:
-            return avg_pool2d_backward(dy, x.shape, kernel, backend=self.engine, **options)
+            return max_pool2d_backward(dy, indices, x.shape, layout=options.get("layout", "NCHW"), backend=self.engine)
 
         self._check("backward", (dy, x), _image(x, options), kernel, {"stride": kernel, **options})
         return self.compute("backward", (dy, x), run)
@@ -128,11 +115,11 @@ class Calls:
     ) -> None:
         """Decline sizes of a kind that was not tried: words, one for each axis, and what is like a case that raised."""
         if not self.pairs:
-            for name in _SIZES:
+            for name in SIZES:
                 if name in options and not isinstance(options[name], _INTEGER):
                     raise Declined
         if self.watches:
-            sizes = {name: options[name] for name in _SIZES if name in options}
+            sizes = {name: options[name] for name in SIZES if name in options}
             self.meet(role, properties_of(arrays, image, filters, kernel, **sizes))
 
     @property

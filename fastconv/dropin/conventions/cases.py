@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.conventions.problem import Problem, draw
+from fastconv.dropin.conventions.problem import Pair, Problem, draw
 
 __all__ = ["CASES", "Case"]
 
@@ -76,32 +76,24 @@ def _case(name: str, why: str, conv: Sizes | None, pool: Sizes | None, *, also: 
     return Case(name, why, {key: given for key, given in sizes.items() if given is not None and only in key}, also)
 
 
-# Windows side by side: what almost every code gets right.
-CONV: Sizes = {"size": (4, 4), "kernel": (2, 2), "stride": (2, 2)}
-POOL: Sizes = {"size": (4, 4), "kernel": (2, 2), "stride": (2, 2)}
-# Windows over one another, padding around: what the others are variations of.
-USUAL: Sizes = {"size": (5, 5), "kernel": (3, 3)}
-PADDED: Sizes = {**USUAL, "padding": (1, 1)}
+def _sizes(size: Pair, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0), **others: Any) -> Sizes:
+    return {"size": size, "kernel": kernel, "stride": stride, "padding": padding, **others}
 
+
+# Windows side by side: what almost every code gets right.
+POOL = _sizes((4, 4), (2, 2), (2, 2))
+# Windows over one another, padding around: what the others are variations of.
+USUAL = _sizes((5, 5), (3, 3))
+PADDED = _sizes((5, 5), (3, 3), padding=(1, 1))
 
 CASES = (
-    _case("plain", "nothing special: square, windows side by side", CONV, POOL),
-    _case(
-        "a single image",
-        "a batch of one: an axis squeezed away",
-        {**USUAL, "images": 1},
-        {**POOL, "images": 1},
-    ),
-    _case(
-        "a single channel",
-        "an axis squeezed away",
-        {**USUAL, "channels": 1, "filters": 1},
-        {**POOL, "channels": 1},
-    ),
+    _case("plain", "nothing special: square, windows side by side", POOL, POOL),
+    _case("a single image", "a batch of one: an axis squeezed away", {**USUAL, "images": 1}, {**POOL, "images": 1}),
+    _case("a single channel", "an axis squeezed away", {**USUAL, "channels": 1, "filters": 1}, {**POOL, "channels": 1}),
     _case(
         "many channels",
         "sizes are written into the code, or the rest after blocks of eight is forgotten",
-        {**CONV, "images": 3, "channels": 9, "filters": 10},
+        {**POOL, "images": 3, "channels": 9, "filters": 10},
         {**POOL, "images": 3, "channels": 9},
     ),
     _case(
@@ -113,46 +105,41 @@ CASES = (
     _case(
         "a tall kernel",
         "the width of the kernel is used for its height",
-        {"size": (6, 6), "kernel": (3, 2)},
-        {"size": (6, 6), "kernel": (3, 2), "stride": (3, 3)},
+        _sizes((6, 6), (3, 2)),
+        _sizes((6, 6), (3, 2), (3, 3)),
     ),
     _case(
         "a wide kernel",
         "the height of the kernel is used for its width",
-        {"size": (6, 6), "kernel": (2, 3)},
-        {"size": (6, 6), "kernel": (2, 3), "stride": (3, 3)},
+        _sizes((6, 6), (2, 3)),
+        _sizes((6, 6), (2, 3), (3, 3)),
     ),
-    _case("a 1x1 kernel", "the kernel is squeezed away", {"size": (3, 4), "kernel": (1, 1)}, None),
+    _case("a 1x1 kernel", "the kernel is squeezed away", _sizes((3, 4), (1, 1)), None),
     _case(
         "a 1x1 kernel and a larger stride",
         "as above, and the positions between the windows",
-        {"size": (5, 7), "kernel": (1, 1), "stride": (2, 2)},
+        _sizes((5, 7), (1, 1), (2, 2)),
         None,
     ),
     _case(
         "a kernel as large as the image",
         "the one output position is lost",
-        {"size": (3, 4), "kernel": (3, 4)},
-        {"size": (3, 3), "kernel": (3, 3), "stride": (3, 3)},
+        _sizes((3, 4), (3, 4)),
+        _sizes((3, 3), (3, 3), (3, 3)),
     ),
     _case(
         "a larger stride",
         "the position in the input is that of the output",
-        {**USUAL, "stride": (2, 2)},
-        {"size": (6, 6), "kernel": (3, 3), "stride": (3, 3)},
+        _sizes((5, 5), (3, 3), (2, 2)),
+        _sizes((6, 6), (3, 3), (3, 3)),
     ),
     _case(
         "a stride that does not divide",
         "the last windows are rounded up, or the rest of the image shifts the others",
-        {"size": (6, 8), "kernel": (3, 3), "stride": (2, 2)},
-        {"size": (5, 7), "kernel": (2, 2), "stride": (2, 2)},
+        _sizes((6, 8), (3, 3), (2, 2)),
+        {**POOL, "size": (5, 7)},
     ),
-    _case(
-        "padding",
-        "the padding is forgotten, or not cut off the gradient",
-        PADDED,
-        {"size": (4, 4), "kernel": (2, 2), "stride": (2, 2), "padding": (1, 1)},
-    ),
+    _case("padding", "the padding is forgotten, or not cut off the gradient", PADDED, {**POOL, "padding": (1, 1)}),
     _case(
         "much padding",
         "the padding is taken to be one",
@@ -162,32 +149,32 @@ CASES = (
     _case(
         "padding and a larger stride",
         "the stride is forgotten where the gradient is padded",
-        {**PADDED, "stride": (2, 2)},
-        {"size": (5, 5), "kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)},
+        _sizes((5, 5), (3, 3), (2, 2), (1, 1)),
+        _sizes((5, 5), (3, 3), (2, 2), (1, 1)),
     ),
     _case(
         "padding and a stride that does not divide",
         "the rest of the image is taken to be padding",
-        {"size": (6, 8), "kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)},
-        {"size": (5, 7), "kernel": (2, 2), "stride": (2, 2), "padding": (1, 1)},
+        _sizes((6, 8), (3, 3), (2, 2), (1, 1)),
+        {**POOL, "size": (5, 7), "padding": (1, 1)},
     ),
     _case(
         "one padded rectangular image and a larger stride",
         "right for what has one size alone",
-        {**PADDED, "size": (5, 7), "stride": (2, 2), "images": 1, "channels": 1, "filters": 1},
-        {"size": (4, 6), "kernel": (2, 2), "stride": (2, 2), "padding": (1, 1), "images": 1, "channels": 1},
+        _sizes((5, 7), (3, 3), (2, 2), (1, 1), images=1, channels=1, filters=1),
+        _sizes((4, 6), (2, 2), (2, 2), (1, 1), images=1, channels=1),
     ),
     _case(
         "many channels and padding",
         "as with many channels, where the image is padded",
-        {**CONV, "padding": (1, 1), "images": 3, "channels": 9, "filters": 10},
+        _sizes((4, 4), (2, 2), (2, 2), (1, 1), images=3, channels=9, filters=10),
         {**POOL, "padding": (1, 1), "images": 3, "channels": 9},
     ),
     _case(
         "padding and gaps between windows",
         "the last window, which lies in the padding, is lost",
-        {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3), "padding": (1, 1)},
-        {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3), "padding": (1, 1)},
+        _sizes((6, 7), (2, 2), (3, 3), (1, 1)),
+        _sizes((6, 7), (2, 2), (3, 3), (1, 1)),
     ),
     _case(
         "negative input",
@@ -195,59 +182,54 @@ CASES = (
         {**USUAL, "values": "negative"},
         {**POOL, "values": "negative"},
     ),
-    _case(
-        "overlapping windows",
-        "the gradient of the input is assigned where it has to be added",
-        USUAL,
-        USUAL,
-    ),
+    _case("overlapping windows", "the gradient of the input is assigned where it has to be added", USUAL, USUAL),
     _case(
         "overlapping windows and a larger stride",
         "as above, and the position in the input is that of the output",
-        {"size": (7, 5), "kernel": (3, 3), "stride": (2, 2), "images": 1, "channels": 1, "filters": 1},
-        {"size": (7, 5), "kernel": (3, 3), "stride": (2, 2), "values": "negative"},
+        _sizes((7, 5), (3, 3), (2, 2), images=1, channels=1, filters=1),
+        _sizes((7, 5), (3, 3), (2, 2), values="negative"),
     ),
     _case(
         "overlapping windows and a stride that does not divide",
         "as above, and the rest of the image shifts them",
-        {"size": (8, 7), "kernel": (4, 4), "stride": (3, 3)},
-        {"size": (6, 6), "kernel": (3, 3), "stride": (2, 2), "values": "negative"},
+        _sizes((8, 7), (4, 4), (3, 3)),
+        _sizes((6, 6), (3, 3), (2, 2), values="negative"),
     ),
     _case(
         "overlapping rectangular windows",
         "as above, along one axis",
-        {"size": (6, 5), "kernel": (3, 2), "stride": (2, 2), "padding": (1, 1)},
-        {"size": (5, 6), "kernel": (3, 2), "stride": (2, 2), "values": "negative"},
+        _sizes((6, 5), (3, 2), (2, 2), (1, 1)),
+        _sizes((5, 6), (3, 2), (2, 2), values="negative"),
     ),
     _case(
         "padding and overlapping wide windows",
         "height and width are exchanged where both have to fit",
-        {"size": (4, 5), "kernel": (2, 3), "padding": (1, 1)},
-        {"size": (6, 5), "kernel": (2, 3), "stride": (2, 2), "padding": (1, 1)},
+        _sizes((4, 5), (2, 3), (1, 1), (1, 1)),
+        _sizes((6, 5), (2, 3), (2, 2), (1, 1)),
     ),
     _case(
         "windows that overlap along one axis",
         "one stride is used for both axes",
-        {"size": (5, 6), "kernel": (3, 2), "stride": (1, 2)},
-        {"size": (5, 6), "kernel": (3, 2), "stride": (1, 2)},
+        _sizes((5, 6), (3, 2), (1, 2)),
+        _sizes((5, 6), (3, 2), (1, 2)),
     ),
     _case(
         "gaps between windows",
         "the stride is taken to be the size of the window",
-        {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3)},
-        {"size": (6, 7), "kernel": (2, 2), "stride": (3, 3)},
+        _sizes((6, 7), (2, 2), (3, 3)),
+        _sizes((6, 7), (2, 2), (3, 3)),
     ),
     _case(
         "gaps between windows and no rest",
         "as above; the window ends with the image",
-        {"size": (5, 8), "kernel": (2, 2), "stride": (3, 3)},
-        {"size": (5, 8), "kernel": (2, 2), "stride": (3, 3), "values": "negative"},
+        _sizes((5, 8), (2, 2), (3, 3)),
+        _sizes((5, 8), (2, 2), (3, 3), values="negative"),
     ),
     _case(
         "a large kernel",
         "sizes that go with a 3x3 kernel are written into the code",
-        {"size": (7, 6), "kernel": (5, 4), "stride": (3, 3), "padding": (2, 2)},
-        {"size": (6, 8), "kernel": (4, 5), "stride": (2, 2)},
+        _sizes((7, 6), (5, 4), (3, 3), (2, 2)),
+        _sizes((6, 8), (4, 5), (2, 2)),
     ),
     _case(
         "ties",
@@ -274,31 +256,31 @@ CASES = (
         "negative input and padding",
         "the padding of a maximum is zero where it has to be minus infinity",
         {**PADDED, "values": "negative", "images": 1},
-        {"size": (5, 5), "kernel": (3, 3), "stride": (2, 2), "padding": (1, 1), "values": "negative"},
+        _sizes((5, 5), (3, 3), (2, 2), (1, 1), values="negative"),
     ),
     _case(
         "a different stride per axis",
         "one stride is used for both axes",
-        {"size": (7, 6), "kernel": (3, 2), "stride": (2, 1)},
-        {"size": (6, 6), "kernel": (2, 2), "stride": (2, 1)},
+        _sizes((7, 6), (3, 2), (2, 1)),
+        _sizes((6, 6), (2, 2), (2, 1)),
     ),
     _case(
         "different padding per axis",
         "one padding is used for both axes",
-        {"size": (4, 5), "kernel": (3, 3), "padding": (0, 2)},
-        {"size": (4, 5), "kernel": (3, 3), "stride": (1, 1), "padding": (1, 0)},
+        {**USUAL, "size": (4, 5), "padding": (0, 2)},
+        _sizes((4, 5), (3, 3), (1, 1), (1, 0)),
     ),
     _case(
         "dilation",
         "the extent of the window is not dilated",
-        {"size": (7, 6), "kernel": (3, 2), "dilation": (2, 2)},
-        {"size": (6, 7), "kernel": (2, 3), "stride": (1, 1), "dilation": (2, 2)},
+        _sizes((7, 6), (3, 2), dilation=(2, 2)),
+        _sizes((6, 7), (2, 3), dilation=(2, 2)),
     ),
     _case(
         "dilation and stride",
         "the size of the output is right for one of them alone",
-        {"size": (9, 8), "kernel": (3, 2), "stride": (2, 2), "padding": (1, 1), "dilation": (2, 2)},
-        {"size": (7, 8), "kernel": (3, 2), "stride": (2, 2), "dilation": (2, 2)},
+        _sizes((9, 8), (3, 2), (2, 2), (1, 1), dilation=(2, 2)),
+        _sizes((7, 8), (3, 2), (2, 2), dilation=(2, 2)),
     ),
     _case(
         "input in Fortran order",
@@ -309,8 +291,8 @@ CASES = (
     _case(
         "sliced float32 input and padding",
         "as below, where the image is padded",
-        {**PADDED, "size": (6, 5), "stride": (2, 2), "memory": "sliced", "dtype": np.float32},
-        {**POOL, "size": (6, 4), "padding": (1, 1), "memory": "sliced", "dtype": np.float32},
+        _sizes((6, 5), (3, 3), (2, 2), (1, 1), memory="sliced", dtype=np.float32),
+        _sizes((6, 4), (2, 2), (2, 2), (1, 1), memory="sliced", dtype=np.float32),
     ),
     _case(
         "sliced input",
@@ -319,10 +301,7 @@ CASES = (
         {**POOL, "memory": "sliced"},
     ),
     _case(
-        "read-only input",
-        "an input is written to",
-        {**PADDED, "memory": "read-only"},
-        {**POOL, "memory": "read-only"},
+        "read-only input", "an input is written to", {**PADDED, "memory": "read-only"}, {**POOL, "memory": "read-only"}
     ),
     _case(
         "float32",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import Convention, one, parameter_names, uneven, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, one, parameter_names, words
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
@@ -40,12 +40,19 @@ def _to_course(columns: Array, images: int) -> Array:
     return columns.transpose(1, 2, 0).reshape(columns.shape[1], -1)
 
 
+def _from_six(columns: Array, images: int) -> Array:
+    """(C, KH, KW, N, OH, OW) -> (N, C*KH*KW, OH*OW)."""
+    return columns.transpose(3, 0, 1, 2, 4, 5).reshape(images, prod(columns.shape[:3]), -1)
+
+
 class Columns(Convention):
     """``im2col(x, kernel height, kernel width, …)`` and ``col2im(columns, shape, kernel height, …)``."""
 
     operations = ("im2col",)
     gives = _ROLES
     cached = False
+    missing = ("dilation",)
+    single = ("stride", "padding")
 
     def __init__(self, name: str, source: str, form: str, orders: tuple[Order, Order], stride_first: bool) -> None:
         self.name, self.source, self.form = name, source, form
@@ -65,11 +72,6 @@ class Columns(Convention):
         stride, padding = names[-2:] if self._stride_first else names[:-3:-1]
         return "stride" in stride and "pad" in padding
 
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        if problem.dilation != (1, 1):
-            return "it has no dilation"
-        return uneven(problem, "stride", "padding")
-
     def sizes(self, problem: Problem) -> tuple[int, int, int, int]:
         """Height and width of the kernel, then stride and padding in the order of this way of writing."""
         last = one(problem.stride), one(problem.padding)
@@ -81,11 +83,18 @@ class Columns(Convention):
         columns = implementation["im2col"](problem.stored(problem.x), *self.sizes(problem))
         return _ordered(self._from, columns, len(problem.x)), None
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
-        columns = problem.stored(self._to(problem.gradient, len(problem.x)))
-        return Results(None, implementation["col2im"](columns, problem.x.shape, *self.sizes(problem)))
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
+        columns = problem.stored(self.gradient_columns(problem))
+        return Results(None, implementation["col2im"](columns, *self.image(problem), *self.sizes(problem)))
+
+    def gradient_columns(self, problem: Problem) -> Array:
+        """Gradient of the columns, in the order of this way of writing."""
+        columns: Array = self._to(problem.gradient, len(problem.x))
+        return columns
+
+    def image(self, problem: Problem) -> tuple[Any, ...]:
+        """Arguments that say the shape of the images."""
+        return (problem.x.shape,)
 
     def windows(self, third: Any, fourth: Any) -> dict[str, Any]:
         """Stride and padding among the last two arguments."""
@@ -112,11 +121,8 @@ class Cython(Columns):
     def takes(self, role: str, names: list[str]) -> bool:
         return role == "col2im" and len(names) == 9
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
-        columns = problem.stored(self._to(problem.gradient, len(problem.x)))
-        return Results(None, implementation["col2im"](columns, *problem.x.shape, *self.sizes(problem)))
+    def image(self, problem: Problem) -> tuple[Any, ...]:
+        return problem.x.shape
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         def images_of(columns: Any, n: Any, c: Any, h: Any, w: Any, height: Any, width: Any, *last: Any) -> Any:
@@ -131,20 +137,9 @@ class Six(Cython):
     def role_of(self, name: str, found: Any) -> str | None:
         return "col2im" if {"col2im", "6d"} <= set(words(name)) and len(parameter_names(found)) == 9 else None
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def gradient_columns(self, problem: Problem) -> Array:
         n, c, _, _ = problem.x.shape
-        columns = problem.gradient.reshape(n, c, *problem.kernel, *problem.out).transpose(1, 2, 3, 0, 4, 5)
-        found = implementation["col2im"](problem.stored(columns), *problem.x.shape, *self.sizes(problem))
-        return Results(None, found)
-
-    def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
-        def images_of(columns: Any, n: Any, c: Any, h: Any, w: Any, height: Any, width: Any, *last: Any) -> Any:
-            flat = columns.transpose(3, 0, 1, 2, 4, 5).reshape(n, c * height * width, -1)
-            return calls.col2im(flat, (h, w), (height, width), **self.windows(*last))
-
-        return {"col2im": _with_defaults(implementation["col2im"], images_of)}
+        return problem.gradient.reshape(n, c, *problem.kernel, *problem.out).transpose(1, 2, 3, 0, 4, 5)
 
 
 def _ordered(order: Order, columns: Any, images: int) -> Any:
@@ -202,6 +197,6 @@ SIX = Six(
     "cs231n.columns_6d",
     "Stanford CS231n, assignment 2, im2col_cython.pyx",
     "col2im_6d…(cols, N, C, H, W, HH, WW, pad, stride) with cols (C, HH, WW, N, OH, OW)",
-    _COURSE,
+    (_from_six, _to_course),
     stride_first=False,
 )

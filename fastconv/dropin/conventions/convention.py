@@ -1,22 +1,118 @@
-"""What a convention is: names, signatures and shapes in which somebody writes an operation."""
+"""What a convention is: names, signatures and shapes in which somebody writes an operation; and what is written so."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Pair, Problem
+from fastconv.errors import InvalidTypeError
 
-__all__ = ["CONV_ROLES", "POOL_ROLES", "Cache", "Convention", "one", "parameter_names", "uneven", "words"]
+__all__ = [
+    "CONV_ROLES",
+    "POOL_ROLES",
+    "Cache",
+    "Convention",
+    "Function",
+    "Implementation",
+    "Target",
+    "one",
+    "parameter_names",
+    "words",
+]
+
+Function = Callable[..., Any]
 
 
 CONV_ROLES = {"forward": ("y",), "backward": ("dx", "dweight", "dbias")}
 POOL_ROLES = {"forward": ("y",), "backward": ("dx",)}
+UNUSED = {"padding": (0, 0), "dilation": (1, 1)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One function of somebody's, and where it is found.
+
+    Parameters
+    ----------
+    owner : module, class or None
+        What holds it as an attribute; None for a function that nothing is known to hold.
+    name : str
+        Name of the attribute.
+    function : callable
+        The function itself.
+    """
+
+    owner: Any
+    name: str
+    function: Function
+
+    @property
+    def label(self) -> str:
+        """The name as a person says it: with the class, without the module."""
+        return f"{self.owner.__name__}.{self.name}" if isinstance(self.owner, type) else self.name
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """The functions of somebody's that belong together: forward and backward of one operation.
+
+    Parameters
+    ----------
+    convention : Convention
+        How they are called.
+    targets : mapping of str to Target
+        By role, such as "forward" and "backward". Any may be missing.
+    cls : type, optional
+        The class whose methods they are, where the convention is one of classes.
+    details : dict
+        What the convention found out about them by trying.
+    """
+
+    convention: Convention
+    targets: Mapping[str, Target]
+    cls: type | None = None
+    details: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def label(self) -> str:
+        """Names of the functions, such as "conv_forward_naive / conv_backward_naive"."""
+        return " / ".join(target.label for target in self.targets.values())
+
+    def __contains__(self, role: str) -> bool:
+        return role in self.targets
+
+    def __getitem__(self, role: str) -> Function:
+        return self.targets[role].function
+
+    def made(self, *arguments: Any) -> Any:
+        """Return an object of the class."""
+        if self.cls is None:
+            raise InvalidTypeError(f"Implementation: {self.label} must have a class, but got functions.")
+        return self.cls(*arguments)
+
+    def with_functions(self, functions: Mapping[str, Function]) -> Implementation:
+        """Return the same thing with other functions in some roles; nothing of theirs is touched.
+
+        Parameters
+        ----------
+        functions : mapping of str to callable
+            By role. Those of a class become methods of a subclass.
+        """
+        targets = {
+            role: Target(target.owner, target.name, functions.get(role, target.function))
+            for role, target in self.targets.items()
+        }
+        cls = self.cls
+        if cls is not None:
+            methods = {self.targets[role].name: function for role, function in functions.items()}
+            cls = type(cls.__name__, (cls,), {"__module__": cls.__module__, **methods})
+        return Implementation(self.convention, targets, cls, self.details)
 
 
 class Cache(tuple[Any, ...]):
@@ -42,6 +138,10 @@ class Convention:
         Roles, and which of y, dx, dweight and dbias each computes.
     cached : bool
         Whether the backward pass takes what the forward pass has kept.
+    missing : tuple of str
+        Sizes that the calls have no word for: "dilation", "padding".
+    single : tuple of str
+        Sizes of which the calls have one for both axes.
     """
 
     name: str
@@ -50,10 +150,17 @@ class Convention:
     source: str
     gives: Mapping[str, tuple[str, ...]]
     cached: bool = True
+    missing: tuple[str, ...] = ()
+    single: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """The role of the forward function."""
+        return next(iter(self.gives))
 
     def role_of(self, name: str, found: Any) -> str | None:
         """Return the role of a function of this name and signature; None if it is none of this convention."""
-        raise NotImplementedError
+        return None
 
     def methods_of(self, cls: type, *, said: bool = False) -> dict[str, str] | None:
         """Return the names of the methods of a class, by role; None if it is none of this convention.
@@ -74,6 +181,13 @@ class Convention:
 
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
         """Return why a problem cannot be written as a call of these functions; None if it can."""
+        for name in self.missing:
+            if getattr(problem, name) != UNUSED[name]:
+                return f"it has no {name}"
+        for name in self.single:
+            height, width = getattr(problem, name)
+            if height != width:
+                return f"it has one {name} for both axes"
         return None
 
     def adapted(self, implementation: Implementation, problem: Problem) -> Problem:
@@ -92,9 +206,7 @@ class Convention:
         """
         raise NotImplementedError
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         """Call the backward function, after `forward`.
 
         Parameters
@@ -105,7 +217,7 @@ class Convention:
             With a `dy`.
         context : object
             What `forward` has returned.
-        role : str, optional
+        role : str
             Which one, where there are several; by default all of them.
 
         Returns
@@ -165,12 +277,3 @@ def parameter_names(function: Any) -> list[str]:
 def one(pair: Pair) -> int:
     """Return the one size of both axes."""
     return pair[0]
-
-
-def uneven(problem: Problem, *names: str) -> str | None:
-    """Return why a form with one size for both axes cannot say what a problem says; None if it can."""
-    for name in names:
-        height, width = getattr(problem, name)
-        if height != width:
-            return f"it has one {name} for both axes"
-    return None

@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import CONV_ROLES, POOL_ROLES, Cache, one, parameter_names, uneven, words
+from fastconv.dropin.conventions.convention import (
+    CONV_ROLES,
+    POOL_ROLES,
+    Cache,
+    Function,
+    Implementation,
+    one,
+    parameter_names,
+    words,
+)
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS, Cached, cached_role, known
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Problem
 
 __all__ = ["CONV", "POOL"]
@@ -19,6 +27,7 @@ LAYOUT = "NHWC"
 FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # from NHWC to NCHW, and back
 FILTERS, TO_FILTERS = (3, 2, 0, 1), (2, 3, 1, 0)  # from (f, f, C, F) to (F, C, f, f), and back
 MODES = {"max_pool2d": "max", "avg_pool2d": "average"}
+POOL_OF_MODE = {mode: operation for operation, mode in MODES.items()}
 
 
 def _moved(array: Any, axes: tuple[int, ...]) -> Any:
@@ -44,6 +53,8 @@ def _size(sizes: Any) -> int:
 
 class _Coursera(Cached):
     source = "deeplearning.ai, Convolutional Neural Networks, week 1"
+    missing = ("dilation",)
+    single = ("stride", "padding")
 
     def likes(self, found: Any) -> bool:
         return parameter_names(found)[:1] in (["dz"], ["da"], ["dh"], ["a_prev"])
@@ -51,9 +62,7 @@ class _Coursera(Cached):
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
         if problem.kernel[0] != problem.kernel[1]:
             return "its kernels are square"
-        if problem.dilation != (1, 1):
-            return "it has no dilation"
-        return uneven(problem, "stride", "padding")
+        return super().cannot_express(implementation, problem)
 
 
 class Conv(_Coursera):
@@ -81,9 +90,7 @@ class Conv(_Coursera):
         y, cache = super().forward(implementation, problem)
         return _moved(y, FIRST), cache
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
         dx, dweight, dbias = implementation["backward"](dy, context)
         if np.shape(dbias)[:3] == (1, 1, 1):
@@ -135,23 +142,20 @@ class Pool(_Coursera):
         y, cache = implementation["forward"](*arguments, mode=MODES[problem.operation])
         return _moved(y, FIRST), cache
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
         return Results(None, _moved(implementation["backward"](dy, context, mode=MODES[problem.operation]), FIRST))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
-        pools = {"max": calls.max_pool2d, "average": calls.avg_pool2d}
-        gradients = {"max": calls.max_pool2d_backward, "average": calls.avg_pool2d_backward}
-
         def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> tuple[Any, Any]:
-            y = pools[mode](A_prev, _size(hparameters), stride=hparameters["stride"], layout=LAYOUT)
+            y = calls.pool2d(
+                POOL_OF_MODE[mode], A_prev, _size(hparameters), stride=hparameters["stride"], layout=LAYOUT
+            )
             return y, Cache((A_prev, hparameters))
 
         def backward(dA: Any, cache: Any, mode: str = "max") -> Any:
             x, sizes = self.unpacked(cache, calls)
-            return gradients[mode](dA, x, _size(sizes), stride=sizes["stride"], layout=LAYOUT)
+            return calls.pool2d_backward(POOL_OF_MODE[mode], dA, x, _size(sizes), stride=sizes["stride"], layout=LAYOUT)
 
         return {"forward": forward, "backward": backward}
 

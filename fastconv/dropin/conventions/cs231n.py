@@ -12,13 +12,13 @@ from fastconv.dropin.conventions.convention import (
     POOL_ROLES,
     Cache,
     Convention,
+    Function,
+    Implementation,
     one,
     parameter_names,
-    uneven,
     words,
 )
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Problem
 
 __all__ = ["AVG_WORDS", "CONV", "CONV_WORDS", "FORBIDDEN", "MAX_WORDS", "POOLS", "Cached", "cached_role", "known"]
@@ -101,24 +101,19 @@ class Conv(Cached):
     operations = ("conv2d",)
     form = "conv_forward…(x, w, b, conv_param) -> out, cache; conv_backward…(dout, cache) -> dx, dw, db"
     gives = CONV_ROLES
+    missing = ("dilation",)
+    single = ("stride", "padding")
 
     def role_of(self, name: str, found: Any) -> str | None:
         if set(words(name)) & (MAX_WORDS | AVG_WORDS | {"pool", "pooling"}):
             return None
         return cached_role(name, found, CONV_WORDS, _sizes_last(4))
 
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        if problem.dilation != (1, 1):
-            return "it has no dilation"
-        return uneven(problem, "stride", "padding")
-
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         sizes = {"stride": one(problem.stride), "pad": one(problem.padding)}
         return *map(problem.stored, (problem.x, *problem.filters)), sizes
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dx, dweight, dbias = implementation["backward"](problem.stored(problem.gradient), context)
         return Results(None, dx, dweight, dbias)
 
@@ -140,6 +135,8 @@ class Pool(Cached):
     """``max_pool_forward(x, pool_param) -> out, cache``."""
 
     gives = POOL_ROLES
+    missing = ("dilation", "padding")
+    single = ("stride",)
 
     def __init__(self, operation: str, said: set[str]) -> None:
         kind = operation[:3]
@@ -151,32 +148,25 @@ class Pool(Cached):
     def role_of(self, name: str, found: Any) -> str | None:
         return None if set(words(name)) & CONV_WORDS else cached_role(name, found, self._said, _sizes_last(2))
 
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        if problem.dilation != (1, 1):
-            return "it has no dilation"
-        return "it has no padding" if problem.padding != (0, 0) else uneven(problem, "stride")
-
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         height, width = problem.kernel
         return problem.stored(problem.x), {"pool_height": height, "pool_width": width, "stride": one(problem.stride)}
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         return Results(None, implementation["backward"](problem.stored(problem.gradient), context))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         operation = self.operations[0]
-        pool, gradient = getattr(calls, operation), getattr(calls, f"{operation}_backward")
 
         def forward(x: Any, pool_param: Any) -> tuple[Any, Any]:
             kernel = known(pool_param, 3)["pool_height"], pool_param["pool_width"]
-            return pool(x, kernel, stride=pool_param["stride"]), Cache((x, pool_param))
+            y = calls.pool2d(operation, x, kernel, stride=pool_param["stride"])
+            return y, Cache((x, pool_param))
 
         def backward(dout: Any, cache: Any) -> Any:
             x, pool_param = self.unpacked(cache, calls)
             kernel = known(pool_param, 3)["pool_height"], pool_param["pool_width"]
-            return gradient(dout, x, kernel, stride=pool_param["stride"])
+            return calls.pool2d_backward(operation, dout, x, kernel, stride=pool_param["stride"])
 
         return {"forward": forward, "backward": backward}
 

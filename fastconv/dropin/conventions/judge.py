@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.expected import Results, expected, rounding
-from fastconv.dropin.conventions.implementation import Implementation
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
@@ -105,7 +105,7 @@ def run(implementation: Implementation, problem: Problem, *, backward: bool = Tr
     """
     convention = implementation.convention
     watched = _Watched(**vars(problem))
-    first = next(iter(convention.gives))
+    first = convention.first
     try:
         y, context = convention.forward(implementation, watched)
     except Exception as error:  # noqa: BLE001 - theirs: whatever it is, it is reported
@@ -191,7 +191,7 @@ def judged(implementation: Implementation, problem: Problem, runs: Sequence[Run]
 
 def _of_role(found: Run, implementation: Implementation, problem: Problem, role: str, also: str) -> Verdict:
     convention = implementation.convention
-    if role != next(iter(convention.gives)) and problem.dy is None:
+    if role != convention.first and problem.dy is None:
         return Verdict(CANNOT, "there is no gradient in this case")
     if role in found.errors:
         return Verdict(RAISED, found.errors[role])

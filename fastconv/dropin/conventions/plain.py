@@ -8,21 +8,19 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Declined
-from fastconv.dropin.conventions.convention import Convention, parameter_names, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
 from fastconv.dropin.conventions.cs231n import FORBIDDEN
-from fastconv.dropin.conventions.implementation import Function, Implementation
-from fastconv.dropin.conventions.problem import Pair, Problem, draw, output_size
+from fastconv.dropin.conventions.problem import SIZES, Pair, Problem, draw, output_size
 from fastconv.dropin.conventions.signatures import Form, read_form
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 
-__all__ = ["RANKS", "SIZES", "Plain", "planes_of", "read", "sizes_of", "with_axes"]
+__all__ = ["RANKS", "Plain", "planes_of", "read", "sizes_of", "with_axes"]
 
 _BACKWARD = {"backward", "bwd", "backprop", "grad", "gradient", "gradients"}
 _PARTS = {"single", "step", "layer", "block", "shape", "size", "output", "weights", "input", "params", "init"} | {
     *("plot", "show", "draw", "save", "print", "test", "check", "compare", "time", "benchmark")  # they do more
 }
-SIZES = ("stride", "padding", "dilation")
 
 # What the function takes: axes of x and axes of the filters that are not there.
 RANKS = {
@@ -145,16 +143,12 @@ class Plain(Convention):
         role = next(iter(implementation.targets))
         try:
             if role == "forward":
-                found, right = self.forward(implementation, problem)[0], (len(problem.x), *self._outputs(problem))
+                found, right = self.forward(implementation, problem)[0], problem.output_shape
             else:
                 found, right = self.backward(implementation, problem, None).dx, problem.x.shape
         except Exception:  # noqa: BLE001 - theirs: it does not take this rank
             return 0
         return (found.ndim == len(right)) + (found.shape == right) if isinstance(found, np.ndarray) else 0
-
-    def _outputs(self, problem: Problem) -> tuple[int, ...]:
-        rows = problem.x.shape[1] if problem.weight is None else len(problem.weight)
-        return (rows, *problem.out)
 
     def values(self, problem: Problem, rank: str) -> dict[str, Any]:
         """Arguments by what they mean."""

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.geometry import conv_axis
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import conv_axis
 from fastconv.validation.arrays import Array
 
-__all__ = ["MEMORIES", "OPERATIONS", "VALUES", "Pair", "Problem", "draw", "output_size", "stored"]
+__all__ = ["MEMORIES", "OPERATIONS", "SIZES", "VALUES", "Pair", "Problem", "draw", "output_size", "stored"]
 
 Pair = tuple[int, int]
 
+SIZES = ("stride", "padding", "dilation")
 OPERATIONS = ("conv2d", "max_pool2d", "avg_pool2d", "im2col")
 VALUES = ("normal", "ties", "negative", "integers")
 MEMORIES = ("C", "F", "sliced", "read-only")
@@ -60,9 +61,22 @@ class Problem:
         return output_size(self.x.shape[2:], self.kernel, self.stride, self.padding, self.dilation)
 
     @property
+    def extent(self) -> Pair:
+        """Cells that a window spans per axis, those between the dilated ones too."""
+        height, width = (d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation))
+        return height, width
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output, as `dy` has it."""
+        filters = 0 if self.weight is None else len(self.weight)
+        images, channels, *_ = self.x.shape
+        return _output_shape(self.operation, images, channels, filters, self.kernel, self.out)
+
+    @property
     def options(self) -> dict[str, Pair]:
         """Stride, padding and dilation, as the functions of fastconv take them."""
-        return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        return {name: getattr(self, name) for name in SIZES}
 
     @property
     def gradient(self) -> Array:
@@ -120,6 +134,12 @@ def output_size(size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
     axes = zip(size, kernel, stride, dilation, padding)
     height, width = (conv_axis(n, k, s, d, p, p).out for n, k, s, d, p in axes)
     return height, width
+
+
+def _output_shape(operation: str, images: int, channels: int, filters: int, kernel: Pair, out: Pair) -> tuple[int, ...]:
+    if operation == "im2col":
+        return images, channels * kernel[0] * kernel[1], out[0] * out[1]
+    return images, filters if operation == "conv2d" else channels, *out
 
 
 def stored(array: Array, memory: str) -> Array:
@@ -211,16 +231,12 @@ def draw(
         return (rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape)).astype(computed)
 
     x = _input(rng, values, dtype, (images, channels, *size))
-    rows, columns = output_size(size, kernel, stride, padding, dilation)
-    outputs = {
-        "conv2d": (images, filters, rows, columns),
-        "im2col": (images, channels * kernel[0] * kernel[1], rows * columns),
-    }
+    out = output_size(size, kernel, stride, padding, dilation)
     convolves = operation == "conv2d"
     return Problem(
         operation,
         x,
-        numbers(*outputs.get(operation, (images, channels, rows, columns))) if backward else None,
+        numbers(*_output_shape(operation, images, channels, filters, kernel, out)) if backward else None,
         numbers(filters, channels, *kernel) if convolves else None,
         numbers(filters) if convolves else None,
         kernel,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.geometry import conv_axis
+from fastconv.backends.geometry import conv_axis
 from fastconv.validation.arrays import Array
 
 __all__ = ["Part", "Properties", "properties_of", "unproven"]

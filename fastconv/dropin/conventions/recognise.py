@@ -1,4 +1,4 @@
-"""Find the loop implementations in a module, a class or a function."""
+"""Every known convention, and finding the loop implementations in a module, a class or a function."""
 
 from __future__ import annotations
 
@@ -8,12 +8,30 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from fastconv.dropin.conventions.convention import Convention, words
-from fastconv.dropin.conventions.implementation import Implementation, Target
-from fastconv.dropin.conventions.known import CONVENTIONS
+from fastconv.dropin.conventions import columns, coursera, cs231n, plain_operations, scratch, tutorial
+from fastconv.dropin.conventions.convention import Convention, Implementation, Target, words
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["by_name", "recognise"]
+__all__ = ["CONVENTIONS", "by_name", "recognise"]
+
+# In the order in which they are tried.
+CONVENTIONS: tuple[Convention, ...] = (
+    cs231n.CONV,
+    *cs231n.POOLS,
+    coursera.CONV,
+    coursera.POOL,
+    scratch.CONV,
+    *scratch.POOLS,
+    tutorial.CONV,
+    tutorial.POOL,
+    tutorial.FUNCTION,
+    columns.SCRATCH,
+    columns.INDICES,
+    columns.CYTHON,
+    columns.SIX,
+    plain_operations.CONV,
+    *plain_operations.POOLS,
+)
 
 _BACKWARD = {"backward", "bwd", "backprop", "back", "grad", "gradient"}
 _FORWARD = {"forward", "fwd"}

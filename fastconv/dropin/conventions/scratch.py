@@ -12,14 +12,14 @@ from fastconv.dropin.conventions.convention import (
     CONV_ROLES,
     POOL_ROLES,
     Convention,
+    Function,
+    Implementation,
     one,
     parameter_names,
-    uneven,
     words,
 )
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, FORBIDDEN
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Problem
 
 __all__ = ["CONV", "POOLS"]
@@ -53,11 +53,8 @@ class _Layer(Convention):
     """What both kinds of layer have in common: an object per problem, its input kept on it."""
 
     source = "Goki Saito, Deep Learning from Scratch (2016), common/layers.py"
-
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        if problem.dilation != (1, 1):
-            return "it has no dilation"
-        return uneven(problem, "stride", "padding")
+    missing = ("dilation",)
+    single = ("stride", "padding")
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
         """An object of the class."""
@@ -109,9 +106,6 @@ class Conv(_Layer):
     form = "Convolution(W, b, stride=1, pad=0): forward(x) -> out, backward(dout) -> dx, then .dW and .db"
     gives = CONV_ROLES
 
-    def role_of(self, name: str, found: Any) -> str | None:
-        return None
-
     def methods_of(self, cls: type, *, said: bool = False) -> dict[str, str] | None:
         starts = ("w", "b", "stride", "pad"), ("w", "b", "stride", "padding")
         return _methods(cls) if said or _is_named(cls, CONV_WORDS, *starts) else None
@@ -120,9 +114,7 @@ class Conv(_Layer):
         sizes = one(problem.stride), one(problem.padding)
         return implementation.made(*map(problem.stored, problem.filters), *sizes)
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dx = context.backward(problem.stored(problem.gradient))
         return Results(None, dx, context.dW, context.db)
 
@@ -152,9 +144,6 @@ class Pool(_Layer):
         self.operations = (operation,)
         self.form = "Pooling(pool_h, pool_w, stride=1, pad=0): forward(x) -> out, backward(dout) -> dx"
 
-    def role_of(self, name: str, found: Any) -> str | None:
-        return None
-
     def methods_of(self, cls: type, *, said: bool = False) -> dict[str, str] | None:
         starts = ("pool_h", "pool_w", "stride", "pad"), ("pool_h", "pool_w", "stride", "padding")
         averages = bool(set(words(cls.__name__)) & AVG_WORDS) == (self.operations == ("avg_pool2d",))
@@ -163,23 +152,22 @@ class Pool(_Layer):
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
         return implementation.made(*problem.kernel, one(problem.stride), one(problem.padding))
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         return Results(None, context.backward(problem.stored(problem.gradient)))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         attributes = _attributes(implementation)
         operation = self.operations[0]
-        pool, gradient = getattr(calls, operation), getattr(calls, f"{operation}_backward")
 
         def run(self: Any, x: Any) -> Any:
             height, width, stride, padding = attributes(self)
-            return pool(x, (height, width), stride=stride, padding=padding)
+            return calls.pool2d(operation, x, (height, width), stride=stride, padding=padding)
 
         def backward(self: Any, dout: Any) -> Any:
             height, width, stride, padding = attributes(self)
-            return gradient(dout, _input_of(self), (height, width), stride=stride, padding=padding)
+            return calls.pool2d_backward(
+                operation, dout, _input_of(self), (height, width), stride=stride, padding=padding
+            )
 
         return {"forward": self.kept(run), "backward": backward}
 

@@ -24,7 +24,6 @@ NAMES = {
     "padding": {"padding", "pad", "p", "zero_padding", "pads"},
     "dilation": {"dilation", "dilations", "dilation_rate", "d", "rate"},
 }
-_SIZES = ("stride", "padding", "dilation")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 

@@ -14,13 +14,13 @@ from fastconv.dropin.conventions.convention import (
     CONV_ROLES,
     POOL_ROLES,
     Convention,
+    Function,
+    Implementation,
     one,
     parameter_names,
-    uneven,
     words,
 )
 from fastconv.dropin.conventions.expected import Results
-from fastconv.dropin.conventions.implementation import Function, Implementation
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
@@ -40,14 +40,8 @@ class _Layers(Convention):
     """What both classes have in common: an object for every image, its result in ``output_array``."""
 
     source = _SOURCE
-
-    def role_of(self, name: str, found: Any) -> str | None:
-        return None
-
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        if problem.dilation != (1, 1):
-            return "it has no dilation"
-        return uneven(problem, "stride", "padding")
+    missing: tuple[str, ...] = ("dilation",)
+    single = ("stride", "padding")
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
         """An object of the class."""
@@ -104,10 +98,8 @@ class Conv(_Layers):
             layer.filters[index].bias = float(bias[index])
         return layer
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
-        roles = [role] if role is not None else [role for role in implementation.targets if role != "forward"]
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
+        roles = [role] if role else [role for role in implementation.targets if role != "forward"]
         for (layer, image), sensitivities in zip(context, problem.gradient):
             for one_role in roles:
                 if one_role == "backward":
@@ -211,23 +203,19 @@ class Pool(_Layers):
     form = "MaxPoolingLayer(input_width, …, stride): forward(input_array), backward(input_array, sensitivity_array)"
     gives = POOL_ROLES
     cached = False
+    missing = ("padding", "dilation")
 
     def methods_of(self, cls: type, *, said: bool = False) -> dict[str, str] | None:
         if tuple(parameter_names(cls.__init__)) != _POOL:  # type: ignore[misc]
             return None
         return {role: role for role in self.gives if hasattr(cls, role)} or None
 
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        return "it has no padding" if problem.padding != (0, 0) else super().cannot_express(implementation, problem)
-
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
         (height, width), (kernel_height, kernel_width) = problem.x.shape[2:], problem.kernel
         channels, stride = problem.x.shape[1], one(problem.stride)
         return implementation.made(width, height, channels, kernel_width, kernel_height, stride)
 
-    def backward(
-        self, implementation: Implementation, problem: Problem, context: Any, role: str | None = None
-    ) -> Results:
+    def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         for (layer, image), sensitivities in zip(context, problem.gradient):
             layer.backward(image, problem.stored(sensitivities))
         return Results(None, _stacked([layer.delta_array for layer, _ in context]))
@@ -238,7 +226,7 @@ class Pool(_Layers):
 
         def forward(self: Any, input_array: Any) -> None:
             kernel, options = windows(self)
-            y = calls.max_pool2d(_image(input_array, self), kernel, **options)[0]
+            y = calls.pool2d("max_pool2d", _image(input_array, self), kernel, **options)[0]
             if self.output_array.shape != y.shape:
                 raise Declined
             self.output_array[...] = y
@@ -246,7 +234,7 @@ class Pool(_Layers):
         def backward(self: Any, input_array: Any, sensitivity_array: Any) -> None:
             kernel, options = windows(self)
             dy = np.asarray(sensitivity_array, np.float64)[None]
-            dx = calls.max_pool2d_backward(dy, _image(input_array, self), kernel, **options)[0]
+            dx = calls.pool2d_backward("max_pool2d", dy, _image(input_array, self), kernel, **options)[0]
             self.delta_array = np.array(dx, order="C")
 
         return {"forward": forward, "backward": backward}
@@ -261,16 +249,13 @@ class ConvFunction(Convention):
     source = _SOURCE
     gives = _FUNCTION_ROLES
     cached = False
+    missing = ("padding", "dilation")
+    single = ("stride",)
 
     def role_of(self, name: str, found: Any) -> str | None:
         names = parameter_names(found)
         said = "conv" in words(name) and not isinstance(found, type)
         return "forward" if said and len(names) == 5 and names[2].startswith("output") else None
-
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        if problem.padding != (0, 0):
-            return "it has no padding"
-        return "it has no dilation" if problem.dilation != (1, 1) else uneven(problem, "stride")
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
         weight, bias = problem.filters

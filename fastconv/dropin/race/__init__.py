@@ -1,6 +1,6 @@
-"""Other people's convolution and pooling, timed against fast: what ``fastconv compare --module`` runs."""
+"""Other people's convolution and pooling, timed against fast: what ``fastconv race`` runs."""
 
-from fastconv.dropin.race.race_results import Lap, Race, RaceRow
+from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.racing import race
 from fastconv.dropin.race.sizes import Sizes
 

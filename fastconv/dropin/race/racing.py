@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.comparison.accuracy import differences
-from fastconv.comparison.environment import current_environment
-from fastconv.comparison.results import Difference
 from fastconv.dropin.check.api import check_limit, file_of, nothing_recognised
+from fastconv.dropin.check.code_process import TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
-from fastconv.dropin.check.messages import pack_problem, unpack, unpack_problem
-from fastconv.dropin.check.worker import TIMED_OUT, GuestError
+from fastconv.dropin.check.messages import unpack
 from fastconv.dropin.conventions import Problem
 from fastconv.dropin.conventions.expected import Results, expected, rounding
-from fastconv.dropin.race.race_results import Lap, Race, RaceRow
+from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.accuracy import Difference, differences
+from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["Sizes", "race"]
@@ -50,17 +49,9 @@ class _Prepared:
     """What one side made of a problem, and how long its first calls took."""
 
     def __init__(self, examinee: Examinee, subject: Subject, problem: Problem, *, fast: bool, results: bool) -> None:
-        answer = examinee.ask(
-            "prepare",
-            limit=_COMPILING if fast else None,
-            index=subject.number,
-            problem=pack_problem(problem),
-            fast=fast,
-            results=results,
-        )
-        if "cannot" in answer:
-            raise CannotExpress(answer["cannot"])
-        self.problem = problem if answer["adapted"] is None else unpack_problem(answer["adapted"])
+        limit = _COMPILING if fast else None
+        details = {"index": subject.number, "fast": fast, "results": results}
+        self.problem, answer = examinee.pose(problem, "prepare", limit=limit, **details)
         self.seconds: dict[str, float] = answer["seconds"]
         self.results = Results(*map(unpack, answer["results"])) if results else Results()
 
@@ -78,7 +69,7 @@ def race(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Race:
-    """Time somebody's functions against fast ones: what ``fastconv compare --module`` runs.
+    """Time somebody's functions against fast ones: what ``fastconv race`` runs.
 
     Parameters
     ----------
@@ -112,7 +103,7 @@ def race(
     ------
     FileNotFoundError, ValueError, TypeError
         As of `fastconv.check`.
-    GuestError
+    CodeProcessError
         If the file cannot be imported.
 
     Notes
@@ -166,9 +157,7 @@ def _row(
     examinee: Examinee, subject: Subject, operation: str, settings: _Settings, report: Callable[[str], None]
 ) -> RaceRow:
     """Run one implementation against fast; what goes wrong is said in the row."""
-    several = len(subject.convention.operations) > 1
-    label = f"{subject.label} ({operation})" if several else subject.label
-    row = RaceRow(label, subject.convention.name, operation, "", str(settings.dtype))
+    row = RaceRow(subject.label_of(operation), subject.convention.name, operation, "", str(settings.dtype))
     try:
         report("how long its loops take")
         problem = _bearable(examinee, subject, operation, settings)
@@ -178,14 +167,14 @@ def _row(
         row = replace(row, problem=str(theirs.problem))
         try:
             fast = _Prepared(examinee, subject, problem, fast=True, results=True)
-        except GuestError as error:
+        except CodeProcessError as error:
             return replace(row, trouble=f"fast ones cannot be called in its place: {error}")
         report("rounds")
         laps = _laps(examinee, theirs.seconds, fast.seconds, settings.repeats)
         return replace(row, laps=laps, **_accuracy(theirs, fast))
     except CannotExpress as reason:
         return replace(row, trouble=f"cannot be asked for these sizes: {reason}")
-    except GuestError as error:
+    except CodeProcessError as error:
         return replace(row, trouble=f"{error.verdict}: {error}")
 
 
@@ -213,7 +202,7 @@ def _scaled(examinee: Examinee, subject: Subject, plan: Plan, settings: _Setting
     for _ in range(_TRIALS):
         try:
             spent = max(_Prepared(examinee, subject, plan.draw(), fast=False, results=False).seconds.values())
-        except GuestError as error:
+        except CodeProcessError as error:
             if error.verdict != TIMED_OUT:
                 raise
             spent = _HOPELESS * settings.bearable
@@ -243,20 +232,17 @@ def _accuracy(theirs: _Prepared, fast: _Prepared) -> dict[str, Any]:
     problem = theirs.problem
     right, sums = expected(problem, "numpy"), rounding(problem, "numpy")
     names = [name for name in Results._fields if getattr(fast.results, name) is not None]
+
+    def compared(found: Results, other: Results, reference: str) -> tuple[Difference, ...]:
+        arrays, others = ({name: np.asarray(getattr(each, name)) for name in names} for each in (found, other))
+        sizes = {name: np.broadcast_to(getattr(sums, name), others[name].shape) for name in names}
+        return differences(arrays, others, sizes, problem.x.dtype, reference)
+
+    def share(side: _Prepared) -> float:
+        return max(each.of_tolerance for each in compared(side.results, right, "numpy in float64"))
+
     return {
-        "differences": _differences(theirs.results, fast.results, sums, problem, names, "fast"),
-        "of_tolerance": _share(theirs.results, right, sums, problem, names),
-        "fast_of_tolerance": _share(fast.results, right, sums, problem, names),
+        "differences": compared(theirs.results, fast.results, "fast"),
+        "of_tolerance": share(theirs),
+        "fast_of_tolerance": share(fast),
     }
-
-
-def _share(found: Results, right: Results, sums: Results, problem: Problem, names: list[str]) -> float:
-    return max(each.of_tolerance for each in _differences(found, right, sums, problem, names, "numpy in float64"))
-
-
-def _differences(
-    found: Results, right: Results, sums: Results, problem: Problem, names: list[str], reference: str
-) -> tuple[Difference, ...]:
-    arrays, others, sizes = ({name: np.asarray(getattr(each, name)) for name in names} for each in (found, right, sums))
-    sizes = {name: np.broadcast_to(size, others[name].shape) for name, size in sizes.items()}
-    return differences(arrays, others, sizes, problem.x.dtype, reference)

@@ -14,10 +14,12 @@ if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
 import fastconv as fc
-from fastconv.backends.fast import choice, pieces, sliding
-from fastconv.backends.fast.passes import Line, forward_pass, input_gradient_passes
-from fastconv.geometry import ConvGeometry, conv_axis
-from fastconv.kernels.target import AVX512, host
+from fastconv.backends.fast.conv import choice
+from fastconv.backends.fast.conv.passes import Line, forward_pass, input_gradient_passes
+from fastconv.backends.fast.depthwise import plan as sliding
+from fastconv.backends.fast.depthwise import tiles as pieces
+from fastconv.backends.fast.machine.target import AVX512, host
+from fastconv.backends.geometry import ConvGeometry, conv_axis
 from fastconv.testing import assert_close, magnitude
 
 wide = pytest.mark.skipif(host() != AVX512, reason="windows slide on CPUs with AVX-512 alone")
@@ -79,7 +81,7 @@ def test_every_pass_is_right(case: ConvCase, dtype: str) -> None:
 @wide
 def test_most_of_them_slide() -> None:
     tasks = [forward_pass(geometry_of(case)) for case in sample()]
-    assert sum(map(pieces.slides, tasks)) > len(tasks) // 2
+    assert sum(map(pieces.takes_depthwise_tiles, tasks)) > len(tasks) // 2
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_what_does_not_slide(case: ConvCase, reason: str) -> None:
         name: value if not isinstance(value, int) else (value,) * (len(case.x_shape) - 2)
         for name, value in (("stride", case.stride), ("dilation", case.dilation), ("padding", case.padding))
     }
-    assert not pieces.slides(
+    assert not pieces.takes_depthwise_tiles(
         forward_pass(geometry_of(ConvCase(case.x_shape, case.weight_shape, **pairs, groups=case.groups)))
     ), reason
 
@@ -175,15 +177,15 @@ def test_plans_keep_to_the_shapes() -> None:
     task, (gradient,) = forward_pass(geometry), input_gradient_passes(geometry)[0]
     for each in (task, gradient):
         made = choice.plan_pass(each, 4, 2, 2**26)
-        assert isinstance(made, sliding.SlidingPlan)
+        assert isinstance(made, sliding.DepthwisePlan)
         assert made.scratch_bytes == 0
         assert made is choice.plan_pass(each, 4, 2, 2**20)  # nothing to limit
     weight = choice.plan_gradient(task, 4, 2, 2**26)
-    assert isinstance(weight, sliding.SlidingGradientPlan)
+    assert isinstance(weight, sliding.DepthwiseGradientPlan)
     assert weight.splits == choice.plan_gradient(task, 4, 1, 2**26).splits
     long_row = forward_pass(geometry_of(depthwise((1, 8, 5, 900), (3, 3), 1, 1)))
-    assert pieces.slides(long_row)
-    assert not isinstance(choice.plan_gradient(long_row, 4, 2, 2**26), sliding.SlidingGradientPlan)
+    assert pieces.takes_depthwise_tiles(long_row)
+    assert not isinstance(choice.plan_gradient(long_row, 4, 2, 2**26), sliding.DepthwiseGradientPlan)
 
 
 def test_weights_changed_in_place_count_where_threads_pack_them() -> None:

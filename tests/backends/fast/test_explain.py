@@ -8,16 +8,16 @@ import sys
 import pytest
 from strategies import BACKENDS, CONV_CASES, ConvCase
 
-from fastconv.geometry import ConvGeometry, conv_axis
-from fastconv.workloads import LAYERS, by_name
+from fastconv.backends.geometry import ConvGeometry, conv_axis
+from fastconv.evidence.workloads import LAYERS, by_name
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast.choice import plan_gradient, plan_pass
+from fastconv.backends.fast.conv.choice import plan_gradient, plan_pass
+from fastconv.backends.fast.conv.passes import forward_pass
 from fastconv.backends.fast.explain import explain
-from fastconv.backends.fast.passes import forward_pass
-from fastconv.settings import get_options
+from fastconv.backends.settings import get_options
 
 PASSES = ("forward", "input gradient", "weight gradient")
 

@@ -95,12 +95,8 @@ def test_with_the_other_backends_broken(monkeypatch: pytest.MonkeyPatch, name: s
 
 def test_it_imports_nothing_from_them() -> None:
     package = Path(fastconv.__file__).parent
-    files = [
-        *package.glob("backends/fast.py"),
-        *package.glob("backends/fast/**/*.py"),
-        *package.glob("kernels/**/*.py"),
-    ]
-    assert files
+    files = [*package.glob("backends/fast/**/*.py")]
+    assert len(files) > 50
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

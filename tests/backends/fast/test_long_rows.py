@@ -15,20 +15,21 @@ from programs import run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, stored
 
 import fastconv as fc
-from fastconv.accounting.workspace import Workspace, conv_workspace
-from fastconv.geometry import ConvGeometry
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.evidence.summary.workspace import Workspace, conv_workspace
 from fastconv.testing import assert_close, magnitude
 from fastconv.validation.operations import conv_geometry
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast import plan, scatter
-from fastconv.backends.fast.bands import BAND_BYTES
+from fastconv.backends.fast.conv import plan
+from fastconv.backends.fast.conv import through_columns as scatter
+from fastconv.backends.fast.conv.bands import BAND_BYTES
+from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
+from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
 from fastconv.backends.fast.explain import explain
-from fastconv.backends.fast.passes import forward_pass, input_gradient_passes
-from fastconv.backends.fast.workspace import borrowed, round_up
-from fastconv.kernels.scatter import SCATTER
+from fastconv.backends.fast.memory.workspace import borrowed, round_up
 
 UNLIMITED, MIB = 2**26, 2**20
 
@@ -82,7 +83,7 @@ def geometry_of(case: ConvCase) -> ConvGeometry:
     return conv_geometry("conv", case.x_shape, case.weight_shape, stride, padding, dilation, case.groups, 4)
 
 
-Plan = plan.ConvPlan | plan.WeightPlan | scatter.ScatterPlan
+Plan = plan.ConvPlan | plan.WeightPlan | scatter.ThroughColumnsPlan
 
 
 def plans(geometry: ConvGeometry, itemsize: int = 4, threads: int = 2, limit: int = UNLIMITED) -> Iterator[Plan]:
@@ -90,15 +91,15 @@ def plans(geometry: ConvGeometry, itemsize: int = 4, threads: int = 2, limit: in
     yield plan.plan_conv(forward_pass(geometry), itemsize, threads, limit)
     yield plan.plan_weight(forward_pass(geometry), itemsize, threads, limit)
     if scatter.prefers_columns(geometry, itemsize):
-        yield scatter.plan_scatter(geometry, itemsize, threads, limit)
+        yield scatter.plan_through_columns(geometry, itemsize, threads, limit)
     else:
         for task in input_gradient_passes(geometry)[0]:
             yield plan.plan_conv(task, itemsize, threads, limit)
 
 
 def segments(made: Plan) -> int:
-    if isinstance(made, scatter.ScatterPlan):
-        return int(made.arguments[SCATTER.index["ROW_SEGMENTS"]])
+    if isinstance(made, scatter.ThroughColumnsPlan):
+        return int(made.arguments[THROUGH_COLUMNS.index["ROW_SEGMENTS"]])
     return made.source.segments
 
 
@@ -171,7 +172,7 @@ def test_every_thread_has_a_share(case: ConvCase) -> None:
     for threads in (2, 3, 4):
         for made in plans(geometry_of(case), threads=threads):
             flops = geometry_of(case).multiply_adds() * 2
-            if not isinstance(made, scatter.ScatterPlan):
+            if not isinstance(made, scatter.ThroughColumnsPlan):
                 flops = made.task.multiply_adds * 2
             assert made.tasks == (threads if flops >= plan.SERIAL_FLOPS else 1)
             if isinstance(made, plan.WeightPlan):
@@ -186,7 +187,7 @@ def test_segments_depend_on_shapes_alone(case: ConvCase) -> None:
         made = [*plans(geometry_of(case), threads=threads)]
         assert max(segments(each) for each in made) > 1 or threads == 1
         # a gradient by columns is the same, to the last bit, however its cells are divided
-        found[threads] = [segments(each) for each in made if not isinstance(each, scatter.ScatterPlan)]
+        found[threads] = [segments(each) for each in made if not isinstance(each, scatter.ThroughColumnsPlan)]
     assert found[1] == found[2] == found[7]
 
 
@@ -209,7 +210,7 @@ def borrows(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> 
     sums = round_up(prod(weight.shape) * itemsize)
 
     def with_weights(made: Plan) -> int:
-        if isinstance(made, scatter.ScatterPlan):
+        if isinstance(made, scatter.ThroughColumnsPlan):
             return made.packed_bytes + made.zeros_bytes + made.scratch_bytes
         assert isinstance(made, plan.ConvPlan)
         packed = 0 if made.packs else round_up(made.packed_group_bytes * made.task.groups)

@@ -21,14 +21,17 @@ from strategies import BACKENDS, Array
 from test_plans import cached_functions
 
 import fastconv as fc
+from fastconv.backends.geometry import Axis, pool_axis, window_extent
 from fastconv.backends.numpy.pool import _real_taps
-from fastconv.geometry import Axis, pool_axis, window_extent
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast import kept, pieces, windows, workspace
-from fastconv.backends.fast.passes import Line
+from fastconv.backends.fast.conv.passes import Line
+from fastconv.backends.fast.depthwise import tiles as pieces
+from fastconv.backends.fast.memory import plan_cache as kept
+from fastconv.backends.fast.memory import workspace
+from fastconv.backends.fast.pool import windows
 
 SMALL_PLAN = 2**14  # bytes, whatever the size of what is pooled
 MILLIONS = 4_000_000
@@ -157,7 +160,7 @@ POOLS = {
 def test_a_plan_of_a_long_signal_is_a_small_one(name: str) -> None:
     x = np.zeros((1, 1, MILLIONS), np.float32)
     POOLS[name](x)
-    assert 0 < kept.kept_bytes() < SMALL_PLAN
+    assert 0 < kept.cached_bytes() < SMALL_PLAN
 
 
 def test_a_plan_of_a_convolution_is_as_small_for_a_signal_a_hundred_times_as_long() -> None:
@@ -167,7 +170,7 @@ def test_a_plan_of_a_convolution_is_as_small_for_a_signal_a_hundred_times_as_lon
         x, weight = np.zeros((1, 1, samples), np.float32), np.ones((4, 1, 3), np.float32)
         y = fc.conv1d(x, weight)
         fc.conv1d_backward(y, x, weight)
-        sizes.append(kept.kept_bytes())
+        sizes.append(kept.cached_bytes())
     assert sizes[1] < 1.2 * sizes[0]
 
 
@@ -175,18 +178,18 @@ def test_many_lengths_stay_within_the_bound() -> None:
     x = np.zeros((1, 1, 20_000), np.float32)
     for cells in range(300):
         fc.avg_pool1d(x[..., cells:], 4, stride=2)
-    assert kept.kept_bytes() < 300 * SMALL_PLAN
+    assert kept.cached_bytes() < 300 * SMALL_PLAN
 
 
 def test_what_is_kept_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Convolutions with ever more taps, whose plans have a table of them."""
-    monkeypatch.setattr(kept, "KEPT_PLANS", 2**19)
+    monkeypatch.setattr(kept, "CACHED_BYTES", 2**19)
     most = 0
     for taps in range(500, 540):
         fc.conv1d(np.zeros((1, 1, 600)), np.zeros((1, 1, taps)))
-        most = max(most, kept.kept_bytes())
+        most = max(most, kept.cached_bytes())
     assert 2**18 < most <= 2**19
-    plans = cached_functions("fastconv.backends.fast")["fastconv.backends.fast.plan.plan_conv"]
+    plans = cached_functions("fastconv.backends.fast")["fastconv.backends.fast.conv.plan.plan_conv"]
     assert 0 < plans.cache_info().currsize < 40
 
 
@@ -204,7 +207,7 @@ def test_weights_are_no_less_than_what_python_takes() -> None:
         workspace.release()
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - before
-        assert 100_000 < taken < kept.kept_bytes()
+        assert 100_000 < taken < kept.cached_bytes()
         fc.release()
         gc.collect()
         assert tracemalloc.get_traced_memory()[0] - before < 0.1 * taken
@@ -217,14 +220,14 @@ def test_release_empties_every_cache() -> None:
     y = fc.conv2d(x, np.ones((4, 8, 3, 3), np.float32))
     fc.conv2d_backward(y, x, np.ones((4, 8, 3, 3), np.float32))
     fc.max_pool2d(x, 2)
-    assert kept.kept_bytes()
+    assert kept.cached_bytes()
     assert workspace._idle
     fc.release()
-    assert kept.kept_bytes() == 0
+    assert kept.cached_bytes() == 0
     assert not workspace._idle
     found = cached_functions("fastconv.backends.fast")
     caches = {name: cache for name, cache in found.items() if name.startswith("fastconv.backends.")}
-    assert "fastconv.backends.fast.windows.plan_windows" in caches
+    assert "fastconv.backends.fast.pool.windows.plan_windows" in caches
     assert {name for name, cache in caches.items() if cache.cache_info().currsize} == set()
 
 

@@ -81,7 +81,7 @@ def check_large() -> None:
 
 def built_for() -> str:
     """Name of the vector unit of this process."""
-    from fastconv.kernels.target import host
+    from fastconv.backends.fast.machine.target import host
 
     return host().name
 
@@ -131,7 +131,7 @@ def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
         assert built_for() == {path!r}
         check_small()
         check_large()
-        from fastconv.kernels.jit import build_log
+        from fastconv.backends.fast.machine.jit import build_log
         print(*[built.name for built in build_log if built.name.startswith("tile")])
     """
     tiles = run(program, NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path]).split()
@@ -139,11 +139,12 @@ def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
     assert {name.removesuffix("_masked")[-3:] for name in tiles} == {"f32", "f64"}
 
 
+@pytest.mark.slow
 def test_the_readable_twins(tmp_path: Path) -> None:
     program = """
         from strategies import CONV_CASES, POOL_CASES
         from test_other_paths import CASES, check_large, check_small
-        from fastconv.kernels.jit import INTERPRETED
+        from fastconv.backends.fast.machine.jit import INTERPRETED
         assert INTERPRETED
         check_small(dict.fromkeys([*CASES, *CONV_CASES.values()]), POOL_CASES.values())
         check_large()

@@ -19,16 +19,17 @@ from programs import run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, normal, stored
 
 import fastconv as fc
-from fastconv.geometry import ConvGeometry
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.testing import assert_close, magnitude
 from fastconv.validation.operations import conv_geometry
-from fastconv.workloads import LAYERS, Workload
 
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast import conv, plan, scatter
-from fastconv.backends.fast.passes import Pass, forward_pass, input_gradient_passes
+from fastconv.backends.fast.conv import conv, plan
+from fastconv.backends.fast.conv import through_columns as scatter
+from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes
 
 ENGINE = "fast"
 UNLIMITED, THREADS, MIB = 2**26, 2, 2**20
@@ -51,7 +52,9 @@ def cached_functions(package: str) -> dict[str, Any]:
     """Every function with a cache in a package and what is below it."""
     found = {}
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if not module.name.startswith(("fastconv.__main__", "fastconv.contest.engines")):  # engines need extras
+        if not module.name.startswith(
+            ("fastconv.__main__", "fastconv.evidence.contest.engines")
+        ):  # engines need extras
             for name, value in vars(importlib.import_module(module.name)).items():
                 if hasattr(value, "cache_info") and value.__module__.startswith("fastconv."):
                     found[f"{value.__module__}.{name}"] = value
@@ -64,14 +67,12 @@ def cached_functions(package: str) -> dict[str, Any]:
 def test_caches_are_bounded() -> None:
     found = {
         name: function.cache_parameters()["maxsize"]
-        for package in ("fastconv.backends", "fastconv.functional", "fastconv.validation", "fastconv.kernels")
+        for package in ("fastconv.backends", "fastconv.functional", "fastconv.validation")
         for name, function in cached_functions(package).items()
     }
-    assert "fastconv.backends.fast.plan.plan_conv" in found
+    assert "fastconv.backends.fast.conv.plan.plan_conv" in found
     endless = {name for name, size in found.items() if size is None}
-    # compiled code is kept for good; its keys are kinds of kernels, not shapes
-    assert {name for name in endless if not name.startswith("fastconv.kernels.")} == set()
-    assert all(name.rpartition(".")[2].startswith("_compiled") for name in endless)
+    assert endless == set()
 
 
 @layers
@@ -98,12 +99,12 @@ def test_a_second_call_plans_nothing() -> None:
 
 def all_plans(
     geometry: ConvGeometry, itemsize: int, threads: int, limit: int = UNLIMITED
-) -> Iterator[plan.ConvPlan | plan.WeightPlan | scatter.ScatterPlan]:
+) -> Iterator[plan.ConvPlan | plan.WeightPlan | scatter.ThroughColumnsPlan]:
     """Plans of the forward pass, of the gradient of the input and of that of the weights."""
     yield plan.plan_conv(forward_pass(geometry), itemsize, threads, limit)
     yield plan.plan_weight(forward_pass(geometry), itemsize, threads, limit)
     if scatter.prefers_columns(geometry, itemsize):
-        yield scatter.plan_scatter(geometry, itemsize, threads, limit)
+        yield scatter.plan_through_columns(geometry, itemsize, threads, limit)
     else:
         for task in input_gradient_passes(geometry)[0]:
             yield plan.plan_conv(task, itemsize, threads, limit)
@@ -169,7 +170,7 @@ def test_the_steady_state_allocates_its_results_alone(dtype: str) -> None:
         tracemalloc.stop()
 
 
-def scratch_of(made: plan.ConvPlan | plan.WeightPlan | scatter.ScatterPlan) -> float:
+def scratch_of(made: plan.ConvPlan | plan.WeightPlan | scatter.ThroughColumnsPlan) -> float:
     """Bytes per thread beyond one packed copy of the weights (or one copy of their gradient)."""
     scratch = made.scratch_bytes
     if isinstance(made, plan.WeightPlan):
@@ -388,7 +389,7 @@ def test_every_kind_of_kernel_is_among_them() -> None:
 def test_an_input_gradient_by_columns_is_made_in_bands() -> None:
     geometry = conv_geometry("conv2d", (1, 1, 2048, 2048), (4, 1, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1, 4)
     for limit in (2**18, 2**26):
-        made = scatter.plan_scatter(geometry, 4, THREADS, limit)
+        made = scatter.plan_through_columns(geometry, 4, THREADS, limit)
         assert made.scratch_bytes <= made.tasks * min(limit + 2**16, 2**23)
 
 

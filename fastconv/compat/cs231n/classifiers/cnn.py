@@ -10,24 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.geometry import conv_axis
 from fastconv.compat.cs231n import layer_utils
 from fastconv.compat.cs231n.classifiers.fc_net import penalised
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
-from fastconv.compat.cs231n.layer_utils import (
-    affine_backward,
-    affine_forward,
-    affine_relu_backward,
-    affine_relu_forward,
-    conv_forward_fast,
-    max_pool_backward_fast,
-    max_pool_forward_fast,
-    relu_backward,
-    relu_forward,
-    softmax_loss,
-)
 from fastconv.compat.cs231n.windows import conv_weight_gradients
 from fastconv.errors import InvalidValueError
-from fastconv.geometry import conv_axis
 from fastconv.validation.arrays import Array
 
 __all__ = ["ThreeLayerConvNet"]
@@ -144,17 +132,17 @@ class ThreeLayerConvNet:
         W1, b1, W2, b2, W3, b3 = (self.params[name] for name in ("W1", "b1", "W2", "b2", "W3", "b3"))
         conv_param = {"stride": 1, "pad": (W1.shape[2] - 1) // 2}
         # Pool, then ReLU: the same numbers and gradients as the other way round, and a quarter of them for ReLU.
-        convolved, conv_cache = conv_forward_fast(np.asarray(X, self.dtype), W1, b1, conv_param)
-        pooled, pool_cache = max_pool_forward_fast(convolved, _POOL)
-        a1, relu_cache = relu_forward(pooled)
-        a2, cache2 = affine_relu_forward(a1, W2, b2)
-        scores, cache3 = affine_forward(a2, W3, b3)
+        convolved, conv_cache = layer_utils.conv_forward_fast(np.asarray(X, self.dtype), W1, b1, conv_param)
+        pooled, pool_cache = layer_utils.max_pool_forward_fast(convolved, _POOL)
+        a1, relu_cache = layer_utils.relu_forward(pooled)
+        a2, cache2 = layer_utils.affine_relu_forward(a1, W2, b2)
+        scores, cache3 = layer_utils.affine_forward(a2, W3, b3)
         if y is None:
             return scores
-        loss, dscores = softmax_loss(scores, y)
+        loss, dscores = layer_utils.softmax_loss(scores, y)
         grads: dict[str, Array] = {}
-        da2, grads["W3"], grads["b3"] = affine_backward(dscores, cache3)
-        da1, grads["W2"], grads["b2"] = affine_relu_backward(da2, cache2)
-        dconvolved = max_pool_backward_fast(relu_backward(da1, relu_cache), pool_cache)
+        da2, grads["W3"], grads["b3"] = layer_utils.affine_backward(dscores, cache3)
+        da1, grads["W2"], grads["b2"] = layer_utils.affine_relu_backward(da2, cache2)
+        dconvolved = layer_utils.max_pool_backward_fast(layer_utils.relu_backward(da1, relu_cache), pool_cache)
         grads["W1"], grads["b1"] = conv_weight_gradients("ThreeLayerConvNet", dconvolved, conv_cache)
         return penalised(loss, grads, self.params, self.reg)

@@ -15,20 +15,6 @@ from numpy.typing import DTypeLike
 from fastconv.compat.cs231n import layer_utils
 from fastconv.compat.cs231n.affine import affine_weight_gradients
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
-from fastconv.compat.cs231n.layer_utils import (
-    affine_backward,
-    affine_forward,
-    affine_relu_forward,
-    batchnorm_backward,
-    batchnorm_forward,
-    dropout_backward,
-    dropout_forward,
-    layernorm_backward,
-    layernorm_forward,
-    relu_backward,
-    relu_forward,
-    softmax_loss,
-)
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
@@ -37,8 +23,8 @@ __all__ = ["FullyConnectedNet", "TwoLayerNet"]
 __all__ += layer_utils.__all__
 
 _NORMALIZATIONS = {
-    "batchnorm": (batchnorm_forward, batchnorm_backward),
-    "layernorm": (layernorm_forward, layernorm_backward),
+    "batchnorm": (layer_utils.batchnorm_forward, layer_utils.batchnorm_backward),
+    "layernorm": (layer_utils.layernorm_forward, layer_utils.layernorm_backward),
 }
 
 
@@ -88,15 +74,15 @@ class TwoLayerNet:
 
         `X` has shape (N, d1, ..., dk).
         """
-        a, cache1 = affine_relu_forward(X, self.params["W1"], self.params["b1"])
-        scores, cache2 = affine_forward(a, self.params["W2"], self.params["b2"])
+        a, cache1 = layer_utils.affine_relu_forward(X, self.params["W1"], self.params["b1"])
+        scores, cache2 = layer_utils.affine_forward(a, self.params["W2"], self.params["b2"])
         if y is None:
             return scores
-        loss, dscores = softmax_loss(scores, y)
+        loss, dscores = layer_utils.softmax_loss(scores, y)
         grads: dict[str, Array] = {}
-        da, grads["W2"], grads["b2"] = affine_backward(dscores, cache2)
+        da, grads["W2"], grads["b2"] = layer_utils.affine_backward(dscores, cache2)
         affine, relu = cache1
-        grads["W1"], grads["b1"] = affine_weight_gradients("TwoLayerNet", relu_backward(da, relu), affine)
+        grads["W1"], grads["b1"] = affine_weight_gradients("TwoLayerNet", layer_utils.relu_backward(da, relu), affine)
         return penalised(loss, grads, self.params, self.reg)
 
 
@@ -197,12 +183,12 @@ class FullyConnectedNet:
             out, cache = self._forward(layer, out)
             caches.append(cache)
         last = self.num_layers
-        scores, cache = affine_forward(out, self.params[f"W{last}"], self.params[f"b{last}"])
+        scores, cache = layer_utils.affine_forward(out, self.params[f"W{last}"], self.params[f"b{last}"])
         if y is None:
             return scores
-        loss, dscores = softmax_loss(scores, y)
+        loss, dscores = layer_utils.softmax_loss(scores, y)
         grads: dict[str, Array] = {}
-        dout, grads[f"W{last}"], grads[f"b{last}"] = affine_backward(dscores, cache)
+        dout, grads[f"W{last}"], grads[f"b{last}"] = layer_utils.affine_backward(dscores, cache)
         for layer in range(last - 1, 0, -1):
             dout = self._backward(layer, dout, caches.pop(), grads)
         return penalised(loss, grads, self.params, self.reg)
@@ -210,29 +196,29 @@ class FullyConnectedNet:
     def _forward(self, layer: int, x: Array) -> tuple[Array, tuple[Any, ...]]:
         """A hidden layer: its output, and the caches of affine, normalisation, ReLU and dropout."""
         norm = drop = None
-        out, affine = affine_forward(x, self.params[f"W{layer}"], self.params[f"b{layer}"])
+        out, affine = layer_utils.affine_forward(x, self.params[f"W{layer}"], self.params[f"b{layer}"])
         if self.normalization:
             forward, _ = _NORMALIZATIONS[self.normalization]
             gamma, beta = self.params[f"gamma{layer}"], self.params[f"beta{layer}"]
             out, norm = forward(out, gamma, beta, self.bn_params[layer - 1])
-        out, relu = relu_forward(out)
+        out, relu = layer_utils.relu_forward(out)
         if self.use_dropout:
-            out, drop = dropout_forward(out, self.dropout_param)
+            out, drop = layer_utils.dropout_forward(out, self.dropout_param)
         return out, (affine, norm, relu, drop)
 
     def _backward(self, layer: int, dout: Array, caches: tuple[Any, ...], grads: dict[str, Array]) -> Any:
         """A hidden layer: `grads` get those of its parameters; returned is that of its input, None at the first."""
         affine, norm, relu, drop = caches
         if self.use_dropout:
-            dout = dropout_backward(dout, drop)
-        dout = relu_backward(dout, relu)
+            dout = layer_utils.dropout_backward(dout, drop)
+        dout = layer_utils.relu_backward(dout, relu)
         if self.normalization:
             _, backward = _NORMALIZATIONS[self.normalization]
             dout, grads[f"gamma{layer}"], grads[f"beta{layer}"] = backward(dout, norm)
         if layer == 1:
             grads["W1"], grads["b1"] = affine_weight_gradients("FullyConnectedNet", dout, affine)
             return None
-        dx, grads[f"W{layer}"], grads[f"b{layer}"] = affine_backward(dout, affine)
+        dx, grads[f"W{layer}"], grads[f"b{layer}"] = layer_utils.affine_backward(dout, affine)
         return dx
 
 

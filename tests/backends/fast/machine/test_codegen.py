@@ -5,13 +5,13 @@ Nothing is run: the tiles are compiled to assembly, and the innermost loop is re
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
 import pytest
+from programs import FULL
 from strategies import BACKENDS
 
 if "fast" not in BACKENDS:
@@ -20,11 +20,12 @@ if "fast" not in BACKENDS:
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from fastconv.backends.fast import pieces, tiling
-from fastconv.kernels.memory import SLIDE_ARGUMENTS, TILE_ARGUMENTS
-from fastconv.kernels.slide import TAPS, WINDOWS, Slide, emit_slide
-from fastconv.kernels.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
-from fastconv.kernels.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
+from fastconv.backends.fast.conv import tiling
+from fastconv.backends.fast.depthwise import tiles as pieces
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, emit_depthwise_tile
+from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS
+from fastconv.backends.fast.machine.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
+from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
 
 X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 MODES = (PACKED, STRIDED, LANEWISE, ROWS)
@@ -69,15 +70,15 @@ def skip_unless_known(cpu: Cpu) -> None:
         pytest.skip(f"LLVM {llvm.llvm_version_info[0]} does not know {cpu}, which came with {cpu.since}")
 
 
-def assembly(shape: Tile | Slide, cpu: Cpu) -> str:
+def assembly(shape: Tile | DepthwiseTile, cpu: Cpu) -> str:
     """Compile a micro-kernel alone."""
-    integer, slides = ir.IntType(64), isinstance(shape, Slide)
-    arguments = [integer] * (SLIDE_ARGUMENTS if slides else TILE_ARGUMENTS)
+    integer, takes_depthwise_tiles = ir.IntType(64), isinstance(shape, DepthwiseTile)
+    arguments = [integer] * (DEPTHWISE_TILE_ARGUMENTS if takes_depthwise_tiles else TILE_ARGUMENTS)
     module = ir.Module()
     module.triple = cpu.triple
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), "kernel")
     builder = ir.IRBuilder(function.append_basic_block())
-    (emit_slide if slides else emit_tile)(builder, shape, list(function.args))
+    (emit_depthwise_tile if takes_depthwise_tiles else emit_tile)(builder, shape, list(function.args))
     builder.ret_void()
     compiled = llvm.parse_assembly(str(module))
     compiled.verify()
@@ -161,12 +162,12 @@ def spills(body: list[str]) -> list[str]:
     return [instruction for instruction in body if STACK.search(instruction) and VECTOR.search(instruction)]
 
 
-def products_of(slide: Slide) -> int:
+def products_of(slide: DepthwiseTile) -> int:
     """Multiply-adds of vectors in the inner loop."""
     return slide.pixels * slide.vectors * slide.taps * (slide.runs if slide.kind == TAPS else 1)
 
 
-def check(shape: Tile | Slide, cpu: Cpu) -> None:
+def check(shape: Tile | DepthwiseTile, cpu: Cpu) -> None:
     """Registers of the full width, fused instructions where there are any, and no spill in the inner loop."""
     body = inner_loop(assembly(shape, cpu))
     listing = f"{shape} for {cpu}:\n" + "\n".join(body)
@@ -198,12 +199,12 @@ def heights(target: Target) -> dict[int, int]:
     return tallest
 
 
-def tiles(target: Target, *, every: bool) -> Iterator[Tile]:
-    """Every tile of a target, or the tallest of every width and some of the shorter ones."""
+def tiles(target: Target) -> Iterator[Tile]:
+    """The tallest tiles of every width and a part of the shorter ones, or every tile of a target."""
     for vectors, tallest in sorted(heights(target).items()):
         for rows in range(1, tallest + 1):
             for itemsize in (4, 8):
-                if every or rows == tallest or (rows + vectors + itemsize // 4) % 5 == 0:
+                if FULL or rows == tallest or (rows + vectors + itemsize // 4) % 15 == 0:
                     for mode in MODES:
                         for masked in (0, 1):
                             yield Tile(mode, rows, vectors, target.lanes(itemsize), itemsize, masked)
@@ -228,42 +229,41 @@ def test_the_vector_unit_of_a_cpu_is_recognised(cpu: Cpu) -> None:
     assert _vector_unit(cpu.name, "") == cpu.target
 
 
+@pytest.mark.slow
 @cpus
 def test_no_tile_spills(cpu: Cpu) -> None:
     skip_unless_known(cpu)
-    every = os.environ.get("FASTCONV_HYPOTHESIS_PROFILE") == "full"
-    for tile in tiles(cpu.target, every=every):
+    for tile in tiles(cpu.target):
         check(tile, cpu)
 
 
-def slides(target: Target) -> Iterator[Slide]:
+def slides(target: Target) -> Iterator[DepthwiseTile]:
     """Every micro-kernel of depthwise convolution that the plans use."""
     strides = range(1, pieces.MOST_STRIDE + 1)
     for taps, stride, itemsize, masked in product(pieces._TILES, strides, (4, 8), (0, 1)):
         lanes, (vectors, pixels), sums = target.lanes(itemsize), pieces.largest_tile(taps), pieces.largest_sum(taps)
         for width, size in product(range(1, vectors + 1), range(1, pixels + 1)):
-            yield Slide(WINDOWS, size, width, lanes, itemsize, masked, taps, stride)
-        yield Slide(WINDOWS, 1, pieces.EDGE_VECTORS, lanes, itemsize, masked, taps, stride)
+            yield DepthwiseTile(WINDOWS, size, width, lanes, itemsize, masked, taps, stride)
+        yield DepthwiseTile(WINDOWS, 1, pieces.EDGE_VECTORS, lanes, itemsize, masked, taps, stride)
         for runs, width, size in product(
             range(1, sums.runs + 1), range(1, sums.vectors + 1), range(1, sums.pixels + 1)
         ):
-            yield Slide(TAPS, size, width, lanes, itemsize, masked, taps, stride, runs)
+            yield DepthwiseTile(TAPS, size, width, lanes, itemsize, masked, taps, stride, runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cpu", [cpu for cpu in CPUS if cpu.target == AVX512], ids=str)
 def test_no_sliding_window_spills(cpu: Cpu) -> None:
     skip_unless_known(cpu)
-    every = os.environ.get("FASTCONV_HYPOTHESIS_PROFILE") == "full"
-    for number, slide in enumerate(slides(cpu.target)):
-        if every or number % 7 == 0:
-            check(slide, cpu)
+    for slide in list(slides(cpu.target))[:: 1 if FULL else 19]:
+        check(slide, cpu)
 
 
 def test_a_sliding_window_too_wide_is_caught() -> None:
     cpu = BY_NAME["skylake-avx512"]
     skip_unless_known(cpu)
     with pytest.raises(AssertionError, match="rsp"):
-        check(Slide(WINDOWS, 14, 2, 16, 4, 0, 3, 1), cpu)
+        check(DepthwiseTile(WINDOWS, 14, 2, 16, 4, 0, 3, 1), cpu)
 
 
 # The checker itself.

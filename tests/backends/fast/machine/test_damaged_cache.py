@@ -32,9 +32,9 @@ pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend
 if "fast" in BACKENDS:
     import numba
 
-    from fastconv.kernels import disk_cache, jit
-    from fastconv.kernels.addresses import address
-    from fastconv.kernels.memory import integer, store
+    from fastconv.backends.fast.machine import disk_cache, jit
+    from fastconv.backends.fast.machine.addresses import address
+    from fastconv.backends.fast.machine.intrinsics import integer, store
 
     needs_jit = pytest.mark.skipif(jit.INTERPRETED, reason="nothing is compiled")
 else:
@@ -248,7 +248,7 @@ PROGRAM = """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         y = fc.conv2d(np.ones((1, 1, 3, 3), np.float32), np.ones((1, 1, 3, 3), np.float32))
-    from fastconv.kernels.jit import build_log
+    from fastconv.backends.fast.machine.jit import build_log
     compiled = [built.name for built in build_log if not built.cached]
     print(json.dumps([y.item(), compiled, [str(warning.message) for warning in caught]]))
 """
@@ -268,6 +268,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @needs_jit
 @pytest.mark.parametrize(
     "damage", [name for name in DAMAGES if FULL or name in ("truncated", "a folder")], ids=lambda name: name
@@ -286,6 +287,7 @@ def test_a_process_with_damaged_files_mends_them(warm: Path, tmp_path: Path, dam
     assert convolve(folder) == (9.0, [], [])
 
 
+@pytest.mark.slow
 @needs_jit
 @pytest.mark.skipif(os.name == "nt", reason="there are no limits of files there")
 def test_a_process_without_room_computes(tmp_path: Path) -> None:

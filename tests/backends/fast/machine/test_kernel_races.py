@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend
 OTHER_CPUS = [{"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""} for name in ("haswell", "x86-64")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cpu", [{}, *OTHER_CPUS * FULL], ids=lambda cpu: cpu.get("NUMBA_CPU_NAME", "this CPU"))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tasks_of_a_launch_write_apart_from_each_other(dtype: str, cpu: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ def test_slices_change_no_number() -> None:
     program = """
         import collections, json
         from engine_work import digests
-        from fastconv.kernels import launch
+        from fastconv.backends.fast.machine import launch
 
         def counted(slice_):
             launch.SLICE, counts = slice_, collections.Counter()

@@ -1,0 +1,108 @@
+"""The bias: added where no kernel does it, and its gradient, the sum of dy over batch and positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.plan import PIXEL_CHUNKS, SERIAL_FLOPS
+from fastconv.backends.fast.conv.rounding import chain_depth, pairs_depth
+from fastconv.backends.fast.conv.sums_kernel import SUM_ENTRY, SUMS, sums
+from fastconv.backends.fast.conv.tiling import lane_blocks
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.machine.tile import STRIDED, Tile, tile_address
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.geometry import CHANNELS_LAST
+
+__all__ = ["add_bias", "bias_gradient", "fill_bias"]
+
+_SPLIT_PIXELS = 1024  # pixels of a split at least
+_MAX_SPLITS = 64  # unless these would have more than so many pixels, which bounds the rounding error
+_LONGEST_SPLIT = 8192
+_VECTORS = 8  # of one tile: as many additions under way as the pipes take
+_X, _TOTALS = SUMS.index["X"], SUMS.index["TOTALS"]
+
+
+@dataclass(frozen=True)
+class SumPlan:
+    """Everything that depends on shapes alone."""
+
+    arguments: Array
+    tables: tuple[Array, ...]  # kept alive: the block holds their addresses
+    splits: int
+    threads: int
+    depth: int
+
+
+@plan_cache(512)
+def plan_sums(channels: int, pixels: int, dtype: np.dtype[Any], threads: int) -> SumPlan:
+    """Plan of the sums over the pixels of a channels-last array; the splits depend on the shape alone."""
+    item, lanes = dtype.itemsize, host().lanes(dtype.itemsize)
+    entries = []
+    for first, vectors, valid in lane_blocks(channels, min(_VECTORS, host().registers - 3), lanes):
+        tail = valid - (vectors - 1) * lanes
+        tile = tile_address(Tile(STRIDED, 1, vectors, lanes, item, int(tail < lanes)))
+        entries.append(SUM_ENTRY.fill(TILE=tile, OFFSET=first * item, TAIL=tail))
+    table, one, zero = np.array(entries), np.ones(1, dtype), np.zeros(_VECTORS * lanes, dtype)
+    offsets = np.zeros(2, np.int64)
+    splits = max(1, min(_MAX_SPLITS, pixels // _SPLIT_PIXELS), -(-pixels // _LONGEST_SPLIT))
+    chunk = PIXEL_CHUNKS[0]
+    depth = chain_depth(chunk, -(-min(pixels, _LONGEST_SPLIT) // chunk)) + pairs_depth(splits)
+    threads = 1 if channels * pixels * 2 < SERIAL_FLOPS // 8 else min(threads, splits)
+    arguments = SUMS.fill(
+        X=0, PIXEL=channels * item, PIXELS=pixels, SPLITS=splits, CHUNK=chunk, BLOCKS=len(entries),
+        BLOCK_TABLE=address(table), ONE=address(one), ZERO_VECTOR=address(zero), NO_OFFSETS=address(offsets), ITEM=item,
+        TOTALS=0, TOTALS_SPLIT=channels * item, TASKS=threads,
+    )  # fmt: skip
+    return SumPlan(arguments, (table, one, zero, offsets), splits, threads, depth)
+
+
+def bias_gradient(dy: Array, threads: int) -> Array:
+    """Sum of a channels-last dy over all axes but the channels; totals of splits are added in pairs, in float64."""
+    plan = plan_sums(dy.shape[1], dy.shape[0] * prod(dy.shape[2:]), dy.dtype, threads)
+    totals = np.empty((plan.splits, dy.shape[1]), dy.dtype)
+    arguments = plan.arguments.copy()
+    arguments[_X], arguments[_TOTALS] = address(dy), address(totals)
+    launch(sums.address(), arguments, plan.threads, plan.threads, dy.size, by_tasks(SUMS))
+    if plan.splits == 1:
+        return np.asarray(totals[0])
+    totals = totals.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities and NaN without a word, as from the kernels
+        while len(totals) > 1:
+            half = len(totals) // 2
+            totals[:half] += totals[-half:]
+            totals = totals[:-half]
+        return np.asarray(totals[0].astype(dy.dtype))
+
+
+def _rows(y: Array, bias: Array) -> tuple[Array, Array]:
+    """Channels-last y as rows of W*C numbers, and the bias repeated for one of them: few channels make no loops."""
+    return y.transpose(CHANNELS_LAST[y.ndim]).reshape(-1, y.shape[-1] * y.shape[1]), np.tile(bias, y.shape[-1])
+
+
+def fill_bias(y: Array, bias: Array) -> None:
+    """Set every number of a channels-last y to the bias of its channel."""
+    rows, numbers = _rows(y, bias)
+    rows[...] = numbers
+
+
+def add_lost(y: Array, lost: Array) -> None:
+    """Add what was rounded off, which lies as a channels-last y does, to y."""
+    rows = y.transpose(CHANNELS_LAST[y.ndim])
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows += lost.reshape(rows.shape)
+
+
+def add_bias(y: Array, bias: Array | None) -> Array:
+    """Add the bias of its channel to every number of a channels-last y, and return y."""
+    if bias is not None:
+        rows, numbers = _rows(y, bias)
+        with np.errstate(invalid="ignore", over="ignore"):
+            rows += numbers
+    return y

@@ -1,0 +1,262 @@
+"""Convolution on the fast engine: forward, input gradient, weight gradient, bias gradient; and the transposed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from fastconv.backends.base import Array, Gradients
+from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias
+from fastconv.backends.fast.conv.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
+from fastconv.backends.fast.conv.plan import WeightPlan
+from fastconv.backends.fast.conv.sums_kernel import SPLITS_SUM, splits_sum
+from fastconv.backends.fast.conv.through_columns import input_gradient_by_columns, prefers_columns
+from fastconv.backends.fast.depthwise.plan import DepthwiseGradientPlan
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.blocks import Block
+from fastconv.backends.fast.machine.launch import Cut, by_tasks, launch
+from fastconv.backends.fast.machine.pack import PACK
+from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.reorder import (
+    Reorder,
+    WeightOrder,
+    by_block,
+    plan_gradient_order,
+    plan_weights,
+    reorder,
+)
+from fastconv.backends.fast.memory.workspace import borrowed, round_up
+from fastconv.backends.geometry import ConvGeometry
+from fastconv.backends.settings import get_num_threads, get_options
+
+__all__ = ["conv", "conv_backward", "conv_transpose", "conv_transpose_backward"]
+
+
+def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
+    """Forward pass."""
+    y = empty_channels_last(geometry.output_shape, x.dtype)
+    if geometry.batch:
+        task = forward_pass(geometry)
+        source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
+        _run(task, source, np.ascontiguousarray(weight), _bias(bias, geometry.filters, x.dtype), y, geometry, False)
+    return y
+
+
+def conv_backward(dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]) -> Gradients:
+    """Gradients; an empty batch has zero gradients of weight and bias."""
+    dtype = x.dtype
+    dx = dweight = dbias = None
+    if geometry.batch == 0:
+        dx = empty_channels_last(geometry.input_shape, dtype) if "x" in needs else None
+        dweight = np.zeros(geometry.weight_shape, dtype) if "weight" in needs else None
+        return dx, dweight, np.zeros(geometry.filters, dtype) if "bias" in needs else None
+    if not needs:
+        return None, None, None
+    dy = channels_last(dy)
+    if "x" in needs:
+        dx = _input_gradient(dy, np.ascontiguousarray(weight), geometry)
+    if "weight" in needs:
+        dweight = _weight_gradient(dy, x, geometry)
+    if "bias" in needs:
+        dbias = bias_gradient(dy, get_num_threads())
+    return dx, dweight, dbias
+
+
+def conv_transpose(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
+    """Forward pass of a transposed convolution: an input gradient, with a bias."""
+    if geometry.batch == 0:
+        return empty_channels_last(geometry.input_shape, x.dtype)
+    bias = None if bias is None else np.ascontiguousarray(bias)
+    return _input_gradient(channels_last(x), np.ascontiguousarray(weight), geometry, bias)
+
+
+def conv_transpose_backward(
+    dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]
+) -> Gradients:
+    """Gradients of a transposed convolution: a forward pass over dy, and x and dy in each other's place."""
+    dx = dweight = dbias = None
+    if geometry.batch == 0:
+        dx = empty_channels_last(geometry.output_shape, dy.dtype) if "x" in needs else None
+        dweight = np.zeros(geometry.weight_shape, dy.dtype) if "weight" in needs else None
+        return dx, dweight, np.zeros(geometry.channels, dy.dtype) if "bias" in needs else None
+    if not needs:
+        return None, None, None
+    dy = channels_last(dy)
+    if "x" in needs:
+        dx = conv(dy, weight, None, geometry)
+    if "weight" in needs:
+        dweight = _weight_gradient(channels_last(x), dy, geometry)
+    if "bias" in needs:
+        dbias = bias_gradient(dy, get_num_threads())
+    return dx, dweight, dbias
+
+
+@plan_cache(64)
+def _zeros(count: int, dtype: np.dtype[np.floating]) -> Array:
+    zeros = np.zeros(count, dtype)
+    zeros.flags.writeable = False
+    return zeros
+
+
+def _bias(bias: Array | None, count: int, dtype: np.dtype[np.floating]) -> Array:
+    return _zeros(count, dtype) if bias is None else np.ascontiguousarray(bias)
+
+
+def _repeat_channels(x: Array, geometry: ConvGeometry) -> Array:
+    """Channels-last x of a depthwise convolution, each channel once for every filter of its group."""
+    if geometry.group_filters == 1:
+        return channels_last(x)
+    return channels_last(np.moveaxis(np.repeat(np.moveaxis(x, 1, -1), geometry.group_filters, axis=-1), -1, 1))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pass with its plan and the order of its weights."""
+
+    plan: PassPlan
+    weights: Reorder
+    packed_bytes: int
+
+
+@plan_cache(1024)
+def _prepare(
+    task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int, threads: int, limit: int, finite: bool = True
+) -> Prepared:
+    """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
+    plan = plan_pass(task, itemsize, threads, limit, finite=finite)
+    order = WeightOrder(
+        groups=plan.task.groups,
+        filters=plan.task.lanes if task.lanewise else geometry.group_filters,
+        channels=geometry.group_channels,
+        taps=geometry.taps,
+        used=task.tap_numbers,
+        order="gradient" if transposed and not task.lanewise else "forward",
+        blocks=plan.blocks,
+        width=plan.pack_width,
+        last_width=plan.pack_last_width,
+        group_bytes=plan.packed_group_bytes,
+    )
+    weights = plan_weights(order, itemsize, plan.threads)
+    if plan.packs:
+        return Prepared(plan, by_block(weights), 0)
+    return Prepared(plan, weights, round_up(plan.packed_group_bytes * plan.task.groups))
+
+
+@plan_cache(8)
+def _cut(block: Block) -> Cut:
+    """Slices of a pass: by rows, by parts of the tiles of a weight gradient, or by tasks of either."""
+    if "ROW_TASKS" in block.index:
+        return by_tasks(block, "ROW_TASKS")
+    return by_tasks(block, "PARTS", "TASKS") if "PARTS" in block.index else by_tasks(block)
+
+
+def _launch(plan: PassPlan | GradientPlan, item: int, arguments: Array) -> None:
+    work = plan.task.multiply_adds / (1 if plan.task.lanewise else 16)
+    launch(plan.kernel.address(item), arguments, plan.tasks, plan.threads, work, _cut(plan.kernel.block))
+
+
+def _run(
+    task: Pass, source: Array, weight: Array, bias: Array, y: Array, geometry: ConvGeometry, transposed: bool
+) -> None:
+    """Pack the weights, then run one pass from `source` into `y`."""
+    item = source.itemsize
+    # padding of x is multiplied by the weights, what lies around dy is not
+    finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
+    prepared = _prepare(task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite)
+    plan = prepared.plan
+    own_bytes = prepared.packed_bytes + plan.scratch_bytes
+    with borrowed(own_bytes + (y.nbytes if plan.compensated else 0)) as scratch:
+        packed = address(scratch)
+        if not plan.packs:
+            reorder(prepared.weights, item, address(weight), packed)
+        arguments, places = plan.arguments.copy(), plan.kernel.block.index
+        arguments[places["X"]], arguments[places["WEIGHT"]] = address(source), packed
+        arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
+        if plan.scratch_bytes:
+            arguments[places["SCRATCH"]] = packed + prepared.packed_bytes
+        if plan.packs:
+            order = prepared.weights.arguments.copy()
+            order[PACK.index["SOURCE"]] = address(weight)
+            arguments[places["PACK"]] = address(order)
+        if not plan.compensated:
+            _launch(plan, item, arguments)
+            return
+        lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
+        lost[...] = 0
+        arguments[places["LOST"]] = address(lost) - address(y)
+        _launch(plan, item, arguments)
+        add_lost(y, lost)
+
+
+def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry, bias: Array | None = None) -> Array:
+    """Through columns where channels are few; else one pass per phase of the stride, and zero where no window reads.
+
+    With a bias, one number per channel on top: in the passes where these write the result itself.
+    """
+    flat = one_window(geometry)
+    if flat is not None:
+        return channels_last(_input_gradient_of_one_window(dy, weight, geometry, flat, bias))
+    if prefers_columns(geometry, dy.itemsize):
+        return add_bias(input_gradient_by_columns(dy, weight, geometry, get_num_threads()), bias)
+    passes, complete = input_gradient_passes(geometry)
+    multiplier = geometry.group_filters if passes and passes[0].lanewise else 1
+    shape = (geometry.batch, geometry.channels * multiplier, *geometry.size)
+    dx = empty_channels_last(shape, dy.dtype)
+    start = _bias(bias if multiplier == 1 else None, shape[1], dy.dtype)
+    if not complete:
+        fill_bias(dx, start)
+    for task in passes:
+        _run(task, dy, weight, start, dx, geometry, transposed=True)
+    if multiplier > 1:  # one gradient per filter of the group: add them up
+        by_filter = np.moveaxis(dx, 1, -1).reshape(geometry.batch, *geometry.size, geometry.channels, multiplier)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return add_bias(np.moveaxis(by_filter.sum(axis=-1), -1, 1), bias)
+    return dx
+
+
+def _input_gradient_of_one_window(
+    dy: Array, weight: Array, geometry: ConvGeometry, flat: ConvGeometry, bias: Array | None
+) -> Array:
+    """(N, F) @ (F, C*taps): the weights are read in the order in which they lie, and dx is planes."""
+    start = None if bias is None else np.repeat(bias, geometry.taps)
+    rows = dy.reshape(geometry.batch, geometry.filters, 1)
+    dx = _input_gradient(rows, weight.reshape(flat.weight_shape), flat, start)
+    return dx.reshape(geometry.input_shape)
+
+
+def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool = True) -> Array:
+    task = forward_pass(geometry)
+    source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
+    item = x.itemsize
+    plan = plan_gradient(task, item, get_num_threads(), get_options().max_workspace, finite=finite)
+    size = prod(plan.shape) * item  # of all parts that are added up
+    gradient_bytes = round_up(size)
+    with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
+        arguments, places = plan.arguments.copy(), plan.kernel.block.index
+        arguments[places["X"]], arguments[places["DY"]] = address(source), address(dy)
+        arguments[places["DW"]] = address(scratch)
+        if isinstance(plan, WeightPlan):
+            arguments[places["SCRATCH"]] = address(scratch) + gradient_bytes
+            arguments[places["START"]] = address(_zeros(plan.task.lanes, x.dtype))
+            if plan.compensated:
+                scratch[size // 2 : size] = 0
+        _launch(plan, item, arguments)
+        parts = plan.shape[0]
+        if parts > 1:
+            totals = SPLITS_SUM.fill(
+                X=address(scratch), NUMBERS=size // parts // item, SPLITS=parts, TASKS=plan.threads
+            )
+            launch(splits_sum.address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
+        gradient = np.empty(geometry.weight_shape, x.dtype)
+        order = plan_gradient_order(
+            plan.task.groups, plan.task.lanes, plan.task.depth, geometry.taps, item, plan.threads
+        )
+        reorder(order, item, address(scratch), address(gradient))
+    if isinstance(plan, DepthwiseGradientPlan) and not np.isfinite(gradient).all():
+        # every number of dy meets a tap inside x, so that one which is not finite shows here
+        return _weight_gradient(dy, x, geometry, finite=False)
+    return gradient

@@ -1,0 +1,424 @@
+"""What depends on shapes alone, decided once: blocks, chunks, bands, partition.
+
+A plan is a frozen argument block with the addresses of one call left out, kept in a bounded cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.bands import (
+    BAND_BYTES,
+    Source,
+    columns_that_fit,
+    make_source,
+    segments_of,
+    source_arguments,
+)
+from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CHUNK_ENTRY, CONV, PACK_BYTES, conv
+from fastconv.backends.fast.conv.passes import Line, Pass
+from fastconv.backends.fast.conv.rounding import COMPENSATED, chain_depth, first_within, pairs_depth
+from fastconv.backends.fast.conv.tiling import Tiling, tiling
+from fastconv.backends.fast.conv.weight_gradient_kernel import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_gradient
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.kernel import Kernel
+from fastconv.backends.fast.machine.pack import pack
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.workspace import ALIGNMENT, round_up
+
+__all__ = [
+    "CHUNKS",
+    "PIXEL_CHUNKS",
+    "SERIAL_FLOPS",
+    "ConvPlan",
+    "Tiling",
+    "WeightPlan",
+    "chunk_size",
+    "chunk_tables",
+    "conv_blocks",
+    "plan_conv",
+    "plan_weight",
+    "result_strides",
+    "splits_of",
+    "tiling",
+]
+
+# Products that are added to the result at a time: a chunk of weights stays in the L1 cache, but for long reductions,
+# whose chunks would be too many (see `conv.rounding`)
+CHUNKS = (384, 512, 768)
+PIXEL_CHUNKS = (256, 512, 640)  # the same for weight gradients, where it is a chunk of dy
+LONGEST_PIXEL_CHUNK = 448  # where one chunk takes all pixels, and every gradient is written once
+HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through: bands are larger, chunks fewer
+HEAVY_BAND_BYTES = 2**22
+STREAM_BYTES = 2**24  # of results, from which on they go past the caches
+SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings (2 µs to start, 250 flops/ns)
+SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
+SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
+MAX_SPLITS = 16
+ITEMS = 64  # rows, or segments of SEGMENT pixels or more, that there are at least: what threads share
+SEGMENT = 224
+SPLIT_ITEMS = 4  # rows, or segments of 64 pixels or more, that a split of a weight gradient has at least
+
+
+def _flatten(task: Pass, itemsize: int) -> Pass:
+    """Give the pixels of a pointwise pass, which are one row of memory, the row length that tiles best."""
+    pixels = task.pixels
+    candidates = [width for width in range(8, 257) if pixels % width == 0] or [task.lines[2].out]
+    width = min(candidates, key=lambda w: (round(tiling(w, task.lanes, itemsize)[1] / w, 3), w))
+
+    def line(size: int) -> Line:
+        return Line(size, size, 1, 1, 0, (0,), 0, 1, size)
+
+    return replace(task, lines=(line(1), line(pixels // width), line(width)), batch=1, kernel=(1, 1, 1))
+
+
+def _can_read_in_place(task: Pass) -> bool:
+    return task.groups == 1 and all(line.inside for line in task.lines)
+
+
+def _runs(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[list[int], int, int]:
+    """Byte offsets of the runs of a window, the numbers in each, and the bytes between them.
+
+    A run is a kernel row where that is one piece of memory, and otherwise the channels of one tap; lanewise it is a
+    kernel row, one number per tap.
+    """
+    plane, row, pixel = strides
+    depth, height, width = task.lines
+    rows = [d * plane + h * height.step * row for d, h in product(range(len(depth.taps)), range(len(height.taps)))]
+    if task.lanewise:
+        return rows, len(width.taps), width.step * pixel
+    if width.step == 1:
+        return rows, len(width.taps) * task.depth, itemsize
+    taps = range(len(width.taps))
+    return [start + tap * width.step * pixel for start in rows for tap in taps], task.depth, itemsize
+
+
+def _chunks(runs: int, length: int, most: int) -> Iterator[tuple[int, int, int, int]]:
+    """(first run, runs, first number in the run, numbers): at most so many products each."""
+    if length > most:
+        pieces = -(-length // most)
+        for run in range(runs):
+            for piece in range(pieces):
+                start = length * piece // pieces
+                yield run, 1, start, length * (piece + 1) // pieces - start
+        return
+    step = most // length
+    for run in range(0, runs, step):
+        yield run, min(step, runs - run), 0, length
+
+
+def chunk_size(runs: int, length: int) -> tuple[int, int, bool]:
+    """Products of a chunk, depth of the sum over all runs, and whether tiles must be compensated."""
+
+    def depth(most: int) -> int:
+        chunks = [count * numbers for _, count, _, numbers in _chunks(runs, length, most)]
+        return chain_depth(max(chunks), len(chunks))
+
+    return first_within((most, depth(most)) for most in CHUNKS)
+
+
+def chunk_tables(runs: list[int], length: int, most: int, a_step: int, b_step: int) -> tuple[Array, Array]:
+    """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number."""
+    entries: list[Array] = []
+    offsets: list[int] = []
+    for run, count, start, numbers in _chunks(len(runs), length, most):
+        first_k = 0 if b_step else run * length + start
+        entries.append(CHUNK_ENTRY.fill(SEGMENTS=count, LENGTH=numbers, OFFSET=8 * len(offsets), FIRST_K=first_k))
+        for r in range(run, run + count):
+            offsets.append(runs[r] + start * a_step)
+            if b_step:
+                offsets.append((r * length + start) * b_step)
+    return np.array(entries), np.array(offsets, np.int64)
+
+
+@dataclass(frozen=True)
+class ConvPlan:
+    """Everything about one pass that depends on shapes alone."""
+
+    task: Pass
+    arguments: Array
+    tables: tuple[Array, ...]  # kept alive: the argument block holds their addresses
+    tasks: int
+    threads: int
+    scratch_bytes: int
+    pack_width: int
+    pack_last_width: int
+    blocks: int
+    packed_group_bytes: int
+    result_offset: int
+    source: Source
+    description: str
+    packs: bool  # each task packs the weights that it uses, block by block
+    depth: int
+    compensated: bool  # what is rounded off is added up beside the result
+    kernel: ClassVar[Kernel] = conv
+
+
+def _partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
+    """Tasks along the rows and along the blocks of filters: as even as can be.
+
+    Between equals, rows are divided, except where the weights are larger than the source: a thread that owns blocks of
+    filters packs and reads its own half of them, and none that another core has just written.
+    """
+    return min(
+        ((r, threads // r) for r in range(1, threads + 1) if threads % r == 0),
+        key=lambda tasks: (-(-rows // tasks[0]) * -(-blocks // tasks[1]), tasks[0] if heavy_weights else tasks[1]),
+    )
+
+
+def _streams(task: Pass, itemsize: int) -> bool:
+    """Whether results go past the caches: they are larger, and their rows of lanes are whole cache lines.
+
+    A cache line that is written in the ordinary way is read first, and where that is from memory the tiles wait for it.
+    """
+    vector = host().lanes(itemsize)
+    whole = task.lanes % vector == 0 and task.lines[2].every == 1 and vector * itemsize == ALIGNMENT
+    return whole and task.pixels * task.groups * task.lanes * itemsize >= STREAM_BYTES
+
+
+def result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int], int]:
+    """Byte strides (N, D, H, W) of one step of the pass in the result, and the byte offset of its first pixel."""
+    depth, height, width = task.lines
+    pixel = task.groups * task.lanes * itemsize
+    row, plane = width.result * pixel, height.result * width.result * pixel
+    strides = (depth.result * plane, depth.every * plane, height.every * row, width.every * pixel)
+    return strides, depth.first * plane + height.first * row + width.first * pixel
+
+
+def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: int, band_bytes: int) -> Source:
+    """Bands, with segments of whole tiles: neither tiles nor results know of them."""
+    columns = task.lines[2].out
+    fitting = columns_that_fit(task, itemsize, 2**62 if in_place else limit)
+    rows = task.pixels // columns
+    segments = segments_of(columns, cut.tiles, fitting, rows=rows, items=ITEMS, fewest=-(-SEGMENT // cut.tall))
+    longest = min(columns, -(-cut.tiles // segments) * cut.tall)
+    return make_source(task, itemsize, in_place, limit, band_bytes, segments, longest)
+
+
+@plan_cache(512)
+def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
+    """Plan of a pass over a channels-last source."""
+    in_place = _can_read_in_place(task)
+    if in_place and task.is_pointwise:
+        task = _flatten(task, itemsize)
+    if task.multiply_adds * 2 < SERIAL_FLOPS:
+        threads = 1
+    cut, _ = tiling(task.lines[2].out, task.lanes, itemsize)
+    heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.depth
+    source = _conv_source(task, cut, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
+    channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
+    strides = source.strides(channel_bytes)
+    vector_lanes = host().lanes(itemsize)
+    padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
+    runs, length, a_k = _runs(task, strides, itemsize)
+    line = padded_lanes * itemsize
+    most, depth, compensated = chunk_size(len(runs), length)
+    chunks, offsets = chunk_tables(runs, length, most, a_k, line if task.lanewise else 0)
+    reduction = len(runs) * length
+    stream = int(len(chunks) == 1 and _streams(task, itemsize))
+    kind = {"stream": stream, "compensated": int(compensated)}
+    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, **kind)))
+    rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
+    row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
+    result, offset = result_strides(task, itemsize)
+    panel = max(cut.widths)[0] * vector_lanes * reduction * itemsize
+    packs = heavy and row_tasks == 1 and not task.lanewise and source.holds_all(task) and panel <= HEAVY_BAND_BYTES
+    scratch = round_up(source.band_bytes) + (PACK_BYTES + round_up(panel) if packs else 0)
+    arguments = source_arguments(task, source)
+    arguments.update(
+        PACK=0, PACK_KERNEL=pack.address(itemsize) if packs else 0, PANEL=round_up(source.band_bytes),
+        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
+        WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
+        CHUNK_TABLE=address(chunks), OFFSETS=address(offsets),
+        A_PIXEL=task.lines[2].stride * strides[2], A_ROW=task.lines[1].stride * strides[1], A_IMAGE=0, A_K=a_k,
+        BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
+        TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
+        ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
+        STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0, LOST=0,
+    )  # fmt: skip
+    return ConvPlan(
+        task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
+        tasks=row_tasks * block_tasks, threads=threads, scratch_bytes=scratch * row_tasks * block_tasks,
+        pack_width=padded_lanes if task.lanewise else cut.widths[0][0] * vector_lanes,
+        pack_last_width=padded_lanes if task.lanewise else cut.widths[-1][0] * vector_lanes,
+        blocks=1 if task.lanewise else len(cut.widths),
+        packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
+        description=_describe(task, cut, itemsize, source, row_tasks, block_tasks), packs=packs,
+        depth=chain_depth(most, 1) + COMPENSATED if compensated else depth, compensated=compensated,
+    )  # fmt: skip
+
+
+def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, **kind: int) -> Iterator[Array]:
+    """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
+    first, mode = 0, LANEWISE if line else PACKED
+    for vectors, valid in cut.widths:
+        width = vectors * host().lanes(itemsize)
+        yield BLOCK_ENTRY.fill(
+            **_tile_pair(mode, cut, vectors, valid, itemsize, **kind),
+            A_OFFSET=first * itemsize if line else 0,
+            B_OFFSET=first * itemsize * (1 if line else reduction),
+            B_K=line or width * itemsize,
+            C_OFFSET=first * itemsize,
+        )
+        first += width
+
+
+def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, **kind: int) -> dict[str, int]:
+    """Addresses of the tall and the short tile of a block, and its valid lanes in the last vector."""
+    lanes = host().lanes(itemsize)
+    tail = valid - (vectors - 1) * lanes
+    masked = int(tail < lanes)
+    tall = tile_address(Tile(mode, cut.tall, vectors, lanes, itemsize, masked, **kind))
+    short = tall
+    if cut.tall_tiles < cut.tiles:
+        short = tile_address(Tile(mode, cut.short, vectors, lanes, itemsize, masked, **kind))
+    return {"TILE_BIG": tall, "TILE_SMALL": short, "TAIL": tail}
+
+
+def _describe(task: Pass, cut: Tiling, itemsize: int, source: Source, row_tasks: int, block_tasks: int) -> str:
+    lanes = cut.widths[0][0] * host().lanes(itemsize)
+    kind = "lanewise" if task.lanewise else "product"
+    return f"{kind} tiles of {cut.tall}×{lanes}, {source.describe()}, {row_tasks}×{block_tasks} tasks"
+
+
+@dataclass(frozen=True)
+class WeightPlan:
+    """Everything about one weight gradient that depends on shapes alone."""
+
+    task: Pass
+    arguments: Array
+    tables: tuple[Array, ...]
+    tasks: int
+    threads: int
+    scratch_bytes: int
+    source: Source
+    splits: int
+    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes); twice the splits if compensated
+    description: str
+    depth: int
+    compensated: bool
+    kernel: ClassVar[Kernel] = weight_gradient
+
+
+def splits_of(task: Pass, size: int) -> int:
+    """Splits of the pixels of a weight gradient of `size` bytes: as many for any number of threads."""
+    return max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
+
+
+@plan_cache(512)
+def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPlan:
+    """Plan of the weight gradient that belongs to a forward pass."""
+    in_place = _can_read_in_place(task)
+    if in_place and task.is_pointwise:
+        task = _flatten(task, itemsize)
+    size = task.weights * itemsize
+    splits = splits_of(task, size)
+    heavy = size > HEAVY_BYTES
+    source = _weight_source(task, splits, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
+    channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
+    strides = source.strides(channel_bytes)
+    runs, length, number = _runs(task, strides, itemsize)
+    cut, _ = tiling(length, task.lanes, itemsize)
+    if task.multiply_adds * 2 < SERIAL_FLOPS:
+        threads = 1
+    longest, depth, compensated = _pixel_chunk(task, source, splits)
+    if compensated and splits == 1:  # what is lost takes as much memory as a second split
+        splits = 2
+        longest, depth, compensated = _pixel_chunk(task, source, splits)
+    if compensated:
+        splits //= 2
+    parts_of_sum = 2 * splits if compensated else splits
+    parts = 1 if splits >= threads else -(-threads // splits)
+    tasks = min(threads, splits * parts)
+    block_table = np.array(list(_weight_blocks(task, cut, itemsize, compensated=int(compensated))))
+    run_offsets = np.array(runs, np.int64)
+    output_width = task.lines[2].out
+    pieces = -(-source.columns // longest)
+    table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
+    scratch = table_bytes + round_up(source.band_bytes)
+    dy_pixel = task.groups * task.lanes * itemsize
+    lane_bytes = task.lanes * itemsize
+    arguments = source_arguments(task, source)
+    arguments.update(
+        SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
+        RUNS=len(runs), RUN_OFFSETS=address(run_offsets), RUN_BYTES=0,
+        TILES=cut.tiles, TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short,
+        A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
+        A_NUMBER=number,
+        DY=0, DY_IMAGE=task.lines[1].out * output_width * dy_pixel, DY_ROW=output_width * dy_pixel, DY_PIXEL=dy_pixel,
+        DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, longest // source.columns), START=0,
+        DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
+        SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
+        AHEAD_BYTES=strides[2] if not source.copy or (source.inside and not task.lanewise) else 0,
+        LAST_TAP=(task.lines[2].extent - 1) * strides[2], LOST=splits * size,
+    )  # fmt: skip
+    return WeightPlan(
+        task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,
+        threads=threads, scratch_bytes=scratch * tasks, source=source, splits=splits,
+        shape=(parts_of_sum, task.groups, len(runs), length, task.lanes),
+        description=_describe(task, cut, itemsize, source, splits, parts),
+        depth=(chain_depth(longest, 1) + COMPENSATED if compensated else depth) + pairs_depth(parts_of_sum),
+        compensated=compensated,
+    )  # fmt: skip
+
+
+def _chunks_of(task: Pass, source: Source, first: int, last: int, longest: int) -> int:
+    """Chunks of the rows `first` to ``last - 1``, as `conv.weight_gradient_kernel.split_rows` goes through them."""
+    height, chunks = task.lines[1].out, 0
+    step, pieces = max(1, longest // source.columns), -(-source.columns // longest)
+    while first < last:
+        images, rows = 1, min(source.rows_per_band, height - first % height, last - first)
+        if rows == height:
+            images = min(source.images_per_band, (last - first) // height)
+        chunks += -(-images * rows // step) * pieces
+        first += images * rows
+    return chunks
+
+
+def _pixel_chunk(task: Pass, source: Source, splits: int) -> tuple[int, int, bool]:
+    """Pixels of a chunk, depth of the sum over a split, and whether tiles must be compensated."""
+    rows = task.pixels // task.lines[2].out * source.segments
+    bounds = [rows * split // splits for split in range(splits + 1)]
+
+    band = source.images_per_band * source.rows_per_band * source.columns
+
+    def depth(longest: int) -> int:
+        chunks = max(_chunks_of(task, source, *ends, longest) for ends in pairwise(bounds))
+        return chain_depth(min(longest, band), chunks) + pairs_depth(splits)
+
+    whole = task.pixels <= splits * LONGEST_PIXEL_CHUNK
+    size, deepest, compensated = first_within(
+        (longest, depth(longest)) for longest in ((LONGEST_PIXEL_CHUNK,) if whole else PIXEL_CHUNKS)
+    )
+    return size, deepest - pairs_depth(splits), compensated
+
+
+def _weight_source(task: Pass, splits: int, itemsize: int, in_place: bool, limit: int, band_bytes: int) -> Source:
+    """Bands, with segments where a split would have less than a few rows."""
+    columns = task.lines[2].out
+    fitting = columns_that_fit(task, itemsize, 2**62 if in_place else limit, band_bytes)
+    rows, pieces = task.pixels // columns, -(-columns // 8)
+    items = SPLIT_ITEMS * splits if splits > 1 else 1
+    segments = segments_of(columns, pieces, fitting, rows=rows, items=items, fewest=8)
+    return make_source(task, itemsize, in_place, limit, band_bytes, segments, -(-columns // segments))
+
+
+def _weight_blocks(task: Pass, cut: Tiling, itemsize: int, **kind: int) -> Iterator[Array]:
+    first = 0
+    for vectors, valid in cut.widths:
+        yield WEIGHT_BLOCK_ENTRY.fill(
+            **_tile_pair(LANEWISE if task.lanewise else STRIDED, cut, vectors, valid, itemsize, **kind),
+            A_OFFSET=first * itemsize if task.lanewise else 0,
+            B_OFFSET=first * itemsize,
+            C_OFFSET=first * itemsize,
+        )
+        first += vectors * host().lanes(itemsize)

@@ -1,0 +1,82 @@
+"""How a row of pixels and a set of lanes are cut into tiles, from the registers of the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+
+__all__ = ["Tiling", "lane_blocks", "tiling"]
+
+_VECTORS = (2, 1, 4, 3, 6, 8)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a row of pixels and a set of lanes are cut into tiles."""
+
+    tall: int
+    tiles: int
+    tall_tiles: int
+    widths: tuple[tuple[int, int], ...]  # per block of lanes: vectors, valid lanes
+
+    @property
+    def short(self) -> int:
+        """Rows of the tiles that are not tall."""
+        return self.tall - 1
+
+    def first_column(self, tile: int) -> int:
+        """Pixel of the row at which a tile starts; tall tiles come first."""
+        return tile * self.short + min(tile, self.tall_tiles)
+
+    def tile_of(self, pixel: int) -> int:
+        """Tile that a pixel of the row is in."""
+        rest = pixel - self.tall_tiles * self.tall
+        return pixel // self.tall if rest < 0 else self.tall_tiles + rest // self.short
+
+
+def _cycles(rows: int, vectors: int) -> float:
+    """Cycles of one step of the reduction: two multiply-adds, two loads a cycle; four cycles of latency.
+
+    The last term is the start of a tile (80 cycles) over the 256 steps of a chunk: tall tiles start less often.
+    """
+    return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + 0.3
+
+
+def _widths(lanes: int, vectors: int, vector_lanes: int) -> tuple[tuple[int, int], ...]:
+    full, rest = divmod(lanes, vectors * vector_lanes)
+    widths = [(vectors, vectors * vector_lanes)] * full
+    if rest:
+        widths.append((-(-rest // vector_lanes), rest))
+    return tuple(widths)
+
+
+def lane_blocks(lanes: int, vectors: int, vector_lanes: int) -> Iterator[tuple[int, int, int]]:
+    """(first lane, vectors, valid lanes) of blocks at most `vectors` wide."""
+    first = 0
+    for width, valid in _widths(lanes, vectors, vector_lanes):
+        yield first, width, valid
+        first += width * vector_lanes
+
+
+@plan_cache(4096)
+def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
+    """Best tiling of a row, and its cycles per step of the reduction."""
+    best: tuple[float, Tiling] | None = None
+    for vectors in _VECTORS:
+        highest = host().tile_rows(vectors)
+        if vectors > 1 and (highest * vectors + vectors >= host().registers or vectors > 8):
+            continue
+        widths = _widths(lanes, vectors, host().lanes(itemsize))
+        tiles = -(-pixels // highest)
+        tall = -(-pixels // tiles)
+        tall_tiles = pixels - tiles * (tall - 1)
+        cost = sum(
+            tall_tiles * _cycles(tall, width) + (tiles - tall_tiles) * _cycles(tall - 1, width) for width, _ in widths
+        )
+        if best is None or cost < best[0] * 0.97:  # a narrower tile of the same cost has the smaller panel
+            best = cost, Tiling(tall, tiles, tall_tiles, widths)
+    assert best is not None
+    return best[1], best[0]

@@ -1,0 +1,1 @@
+"""Depthwise convolution in two dimensions, which reads x where it is."""

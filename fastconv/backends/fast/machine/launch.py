@@ -1,0 +1,155 @@
+"""Running a kernel over its tasks: on one thread, or on several through Numba's threading layer.
+
+Whichever layer Numba has, calls from several Python threads at once and from forked children are right:
+
+- the OpenMP and TBB layers are entered from several Python threads at once;
+- the workqueue layer aborts the process when two threads enter it, so only one may: the others run on one thread;
+- a forked child of a process that used OpenMP must not use it, so forked children run on one thread.
+
+Tasks are independent and their number does not depend on how they run, so the result is the same, to the last bit.
+
+Python answers Ctrl-C between launches, and not in compiled code. A launch of more work than `SLICE` per thread is
+therefore cut in time, into slices that Python starts one after another: into more and smaller tasks, or, where a task
+adds to what it wrote before, into parts of the range that every task goes through, in its order.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.blocks import Block
+from fastconv.backends.fast.machine.intrinsics import call_kernel
+from fastconv.backends.fast.machine.jit import INTERPRETED, LOCK, jitted
+
+__all__ = ["Cut", "by_span", "by_tasks", "launch", "slices_of", "threading_layer"]
+
+# Numbers that a thread goes through in a slice, or 16 times as many products in tiles: 0.02 to 0.2 s here.
+SLICE = 2**26
+
+_workqueue = threading.Lock()
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked, _workqueue
+    _forked, _workqueue = True, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _serial(kernel, arguments, first, tasks):
+    for task in range(tasks):
+        call_kernel(kernel, arguments, first + task)
+
+
+def _parallel(kernel, arguments, first, tasks):
+    for task in numba.prange(tasks):
+        call_kernel(kernel, arguments, first + task)
+
+
+_built: dict[str, Any] = {}
+
+
+def _launcher(name: str) -> Any:
+    """Launcher "serial" or "parallel"; compiled on first use, by one thread."""
+    try:
+        return _built[name]
+    except KeyError:
+        with LOCK:
+            if name not in _built:
+                function = {"serial": _serial, "parallel": _parallel}[name]
+                _built[name] = jitted(f"launch_{name}", function, (0, 0, 0, 0), parallel=name == "parallel")
+            return _built[name]
+
+
+def threading_layer() -> str:
+    """Name of the threading layer that Numba uses; starts it if need be."""
+    _launcher("parallel")
+    return "none" if INTERPRETED else numba.threading_layer()
+
+
+class Cut(NamedTuple):
+    """Entries of an argument block by which a launch is cut into slices."""
+
+    tasks: tuple[int, ...] = ()  # how many tasks there are: multiplied by the number of slices
+    scratch: tuple[int, int] | None = None  # memory of the first task, and bytes between those of two tasks
+    span: tuple[int, int] | None = None  # first and stop of the range that every task goes through
+
+
+def by_tasks(block: Block, *names: str) -> Cut:
+    """Slices of a kernel that divides its work by the entries `names`, if none are given by TASKS."""
+    index = block.index
+    scratch = (index["SCRATCH"], index["SCRATCH_STRIDE"]) if "SCRATCH_STRIDE" in index else None
+    return Cut(tasks=tuple(index[name] for name in names or ("TASKS",)), scratch=scratch)
+
+
+def by_span(block: Block) -> Cut:
+    """Slices of a kernel whose tasks go from FIRST to STOP."""
+    return Cut(span=(block.index["FIRST"], block.index["STOP"]))
+
+
+def slices_of(work: float, threads: int) -> int:
+    """Slices of a launch that goes through `work`, in the unit of `SLICE`."""
+    return 1 if work <= SLICE else int(work // (SLICE * threads)) + 1
+
+
+def launch(
+    kernel: int, arguments: np.ndarray, tasks: int, threads: int, work: float = 0, cut: Cut | None = None
+) -> None:
+    """Run tasks 0 to ``tasks - 1`` of the kernel at an address; returns when all are done.
+
+    `work` is what the launch goes through, in the unit of `SLICE`; it is cut by `cut` where that is much. The argument
+    block belongs to the launch, which may change it.
+    """
+    slices = slices_of(work, threads)
+    if slices == 1 or cut is None:
+        _run(kernel, address(arguments), 0, tasks, threads)
+    elif cut.span is not None:
+        first, stop = cut.span
+        start, length = int(arguments[first]), int(arguments[stop] - arguments[first])
+        for i in range(slices):
+            arguments[first], arguments[stop] = start + length * i // slices, start + length * (i + 1) // slices
+            _run(kernel, address(arguments), 0, tasks, threads)
+    else:
+        arguments[list(cut.tasks)] *= slices
+        for i in range(slices):
+            _run(kernel, address(arguments), i * tasks, tasks, threads)
+            if cut.scratch is not None:  # the next tasks use the same memory
+                scratch, stride = cut.scratch
+                arguments[scratch] -= tasks * arguments[stride]
+
+
+def _run(kernel: int, block: int, first: int, tasks: int, threads: int) -> None:
+    """Run tasks `first` to ``first + tasks - 1``."""
+    if threads <= 1 or tasks <= 1 or _forked:
+        _launcher("serial")(kernel, block, first, tasks)
+    elif threading_layer() != "workqueue":
+        _run_parallel(kernel, block, first, tasks, threads)
+    elif _workqueue.acquire(blocking=False):
+        try:
+            _run_parallel(kernel, block, first, tasks, threads)
+        finally:
+            _workqueue.release()
+    else:
+        _launcher("serial")(kernel, block, first, tasks)
+
+
+def _run_parallel(kernel: int, block: int, first: int, tasks: int, threads: int) -> None:
+    parallel = _launcher("parallel")
+    before = numba.get_num_threads()  # a setting of this Python thread, which belongs to its own jitted code
+    if before == threads:
+        parallel(kernel, block, first, tasks)
+        return
+    numba.set_num_threads(threads)
+    try:
+        parallel(kernel, block, first, tasks)
+    finally:
+        numba.set_num_threads(before)

@@ -1,0 +1,159 @@
+"""The micro-kernel: one generator for every matrix product of the engine.
+
+A *tile* is a block of `rows` × `vectors` results that stay in vector registers while the loop over the reduction runs::
+
+    c[i, j] = init[i, j] + sum over segments r, sum over k < length:  a(r, i, k) * b(r, k, j)
+
+The reduction is split into segments, runs of `length` numbers whose place is given by a table of byte offsets: for
+convolution a segment is one kernel row of a channels-last image, KW*C consecutive numbers, so that the product reads
+the im2col matrix in place and no columns are written. There are four modes, which differ in how a and b are addressed:
+
+========  =============================  =======================  ==================================
+mode      a                              b                        used for
+========  =============================  =======================  ==================================
+PACKED    scalar, next k 1 item on       packed, next k 1 row on  forward, input gradient
+STRIDED   scalar, next row 1 item on     any step between k       weight gradient (k runs over pixels)
+LANEWISE  vector: one number per lane    any step between k       depthwise, forward and gradients
+ROWS      scalar, next k 1 item on       any step between k       linear layers: weights read in place
+========  =============================  =======================  ==================================
+
+In PACKED mode b continues from segment to segment; in the other modes the table holds pairs, one offset for a and one
+for b. `tail` is the number of valid lanes in the last vector (masked tiles only). Step k asks for the cache line at
+``ahead + k * ahead_k``, data that a later tile needs and that may be beyond the L2 cache. The readable twin is
+`machine.twins.tile_product`.
+
+The whole loop nest is emitted as LLVM IR by one intrinsic, because accumulators are then SSA values that cannot spill
+by accident, and because Numba sees a single call: a tile compiles in 0.1 s.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastconv.backends.fast.machine.emitter import Emitter
+from fastconv.backends.fast.machine.intrinsics import TILE_ARGUMENTS
+from fastconv.backends.fast.machine.kernel import micro_kernel_address
+from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
+from fastconv.backends.fast.machine.twins import tile_product
+
+__all__ = ["LANEWISE", "PACKED", "ROWS", "STRIDED", "Tile", "emit_tile", "tile_address"]
+
+PACKED, STRIDED, LANEWISE, ROWS = 0, 1, 2, 3
+
+_I64 = ir.IntType(64)
+
+
+class Tile(NamedTuple):
+    """Shape of a micro-kernel: mode, rows, vectors, lanes per vector, bytes per number, masked last vector.
+
+    With `stream`, results go past the caches: for results that are larger than the caches and are not read again soon.
+    Their rows then start on cache lines, and no vector is masked. A `compensated` one adds what is rounded off where c
+    is made to the numbers `lost` bytes behind those of c: for reductions of very many chunks.
+    """
+
+    mode: int
+    rows: int
+    vectors: int
+    lanes: int
+    itemsize: int
+    masked: int
+    stream: int = 0
+    compensated: int = 0
+
+    @property
+    def width(self) -> int:
+        """Results per row."""
+        return self.vectors * self.lanes
+
+
+def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> None:
+    """Emit the loop nest: over segments, over k, and inside it rows × vectors multiply-adds; then the results."""
+    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost = arguments
+    emit = Emitter(builder, tile, tail)
+    rows, vectors, item = range(tile.rows), range(tile.vectors), ir.Constant(_I64, tile.itemsize)
+    if tile.mode == PACKED:
+        ak, bk = item, ir.Constant(_I64, tile.width * tile.itemsize)
+    if tile.mode == ROWS:
+        ak = item
+    if tile.mode == STRIDED:
+        ai = item
+    row_offsets = [builder.mul(ai, ir.Constant(_I64, i)) for i in rows]
+    # a vector that is loaded lane by lane comes first: a lanewise tile of NEON spills where it comes last
+    order = vectors[::-1] if tile.mode == LANEWISE and emit.places else vectors
+
+    def enter(segment: list[ir.Value]) -> list[ir.Value]:
+        table, b_running = segment
+        a_start = builder.add(a, builder.load(builder.inttoptr(table, _I64.as_pointer())))
+        if tile.mode != PACKED:
+            b_running = builder.add(b, builder.load(emit.pointer(table, 8, _I64)))
+        return [a_start, b_running, ahead]
+
+    def step(places: list[ir.Value], sums: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
+        a_k, b_k, needed = places
+        emit.prefetch(needed)
+        b_vectors = [emit.load_vector(b_k, j, masked=tile.mode != PACKED) for j in vectors]
+        following = list(sums)
+        for i in rows:
+            a_row = builder.add(a_k, row_offsets[i]) if i else a_k
+            spread = emit.broadcast(a_row) if tile.mode != LANEWISE else None
+            for j in order:
+                factor = spread if spread is not None else emit.load_vector(a_row, j)
+                number = i * tile.vectors + j
+                following[number] = emit.multiply_add(factor, b_vectors[j], sums[number])
+        return [builder.add(a_k, ak), builder.add(b_k, bk), builder.add(needed, ahead_k)], following
+
+    def leave(segment: list[ir.Value], places: list[ir.Value]) -> list[ir.Value]:
+        entry = ir.Constant(_I64, 8 if tile.mode == PACKED else 16)
+        return [builder.add(segment[0], entry), places[1]]
+
+    count = tile.rows * tile.vectors
+    sums = emit_sums(emit, count, segments, length, MOST, [offsets, b], enter, step, leave)
+    for i in rows:
+        init_address = builder.add(init, builder.mul(init_row, ir.Constant(_I64, i)))
+        c_address = builder.add(c, builder.mul(c_row, ir.Constant(_I64, i)))
+        for j in vectors:
+            start, part = emit.load_vector(init_address, j), sums[i * tile.vectors + j]
+            total = builder.fadd(start, part)
+            if tile.compensated:
+                _emit_lost(emit, start, part, total, builder.add(c_address, lost), j)
+            emit.store_vector(total, c_address, j)
+
+
+def _emit_lost(emit: Emitter, start: ir.Value, part: ir.Value, total: ir.Value, address: ir.Value, j: int) -> None:
+    """Add what ``start + part`` rounds off, exactly (Knuth 1969, volume 2, 4.2.2), to vector j at an address.
+
+    Where the total is not finite, that is not a number, and nothing is added.
+    """
+    builder = emit.builder
+    taken = builder.fsub(total, start)
+    rest = builder.fadd(builder.fsub(start, builder.fsub(total, taken)), builder.fsub(part, taken))
+    known = builder.select(builder.fcmp_ordered("ord", rest, rest), rest, emit.zero)
+    emit.store_vector(builder.fadd(emit.load_vector(address, j), known), address, j)
+
+
+@intrinsic(prefer_literal=True)
+def _tile(
+    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated,
+    segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
+):  # fmt: skip
+    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated)
+    if not all(isinstance(number, types.IntegerLiteral) for number in shape):
+        return None
+    tile = Tile(*(number.literal_value for number in shape))
+
+    def codegen(context, builder, signature, arguments):
+        emit_tile(builder, tile, arguments[len(tile) :])
+        return context.get_dummy_value()
+
+    return types.void(*shape, *[types.intp] * TILE_ARGUMENTS), codegen
+
+
+def tile_address(tile: Tile) -> int:
+    """Address of the compiled micro-kernel; compiled on first use."""
+    kind = ("_masked" if tile.masked else "_stream" if tile.stream else "") + "_compensated" * tile.compensated
+    name = f"tile_{'pslr'[tile.mode]}{tile.rows}x{tile.width}_f{8 * tile.itemsize}{kind}"
+    return micro_kernel_address(name, _tile, tile_product, tile, TILE_ARGUMENTS)

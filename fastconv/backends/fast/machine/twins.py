@@ -1,0 +1,309 @@
+"""The readable twins of the intrinsics: the same, in plain Python and NumPy.
+
+With ``NUMBA_DISABLE_JIT=1`` these stand in for what is emitted as LLVM IR, and every kernel runs as the Python function
+that it is written as: slow, but each line of it can be stepped through, and its coverage measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from fastconv.backends.fast.machine.jit import interpreted
+from fastconv.backends.fast.machine.partial_sums import MOST
+from fastconv.backends.fast.machine.target import host
+
+LANEWISE = 2
+_FLOATS = {4: (ctypes.c_float, np.float32), 8: (ctypes.c_double, np.float64)}
+
+
+def integer(address, index):
+    """Int64 number `index` of the block at `address`."""
+    return ctypes.c_int64.from_address(address + 8 * index).value
+
+
+def store_integer(address, index, value):
+    """Store `value` as int64 number `index` of the block at `address`."""
+    ctypes.c_int64.from_address(address + 8 * index).value = value
+
+
+def size_of(number):
+    """Bytes of a floating-point number."""
+    return number.itemsize
+
+
+def lanes_of(number):
+    """Numbers in a vector of the CPU."""
+    return host().lanes(number.itemsize)
+
+
+def load(address, number):
+    """Floating-point number at `address`, of the type of `number`."""
+    return type(number)(_FLOATS[number.itemsize][0].from_address(address).value)
+
+
+def store(address, value):
+    """Store a floating-point number at `address`; its type says its size."""
+    _FLOATS[value.itemsize][0].from_address(address).value = value
+
+
+def load_at(address, index, number):
+    """Floating-point number `index` of those at `address`, of the type of `number`."""
+    return load(address + index * number.itemsize, number)
+
+
+def store_at(address, index, value):
+    """Store a floating-point number as number `index` of those at `address`."""
+    store(address + index * value.itemsize, value)
+
+
+def store_number(address, value, number):
+    """Store a float64 at `address`, rounded to the type of `number`."""
+    _FLOATS[number.itemsize][0].from_address(address).value = value
+
+
+def store_number_at(address, index, value, number):
+    """Store a float64, rounded to the type of `number`, as number `index` of those at `address`."""
+    store_number(address + index * number.itemsize, value, number)
+
+
+def copy_bytes(target, source, count):
+    """Copy `count` bytes between addresses."""
+    ctypes.memmove(target, source, count)
+
+
+def clear_bytes(target, count):
+    """Set `count` bytes to zero."""
+    ctypes.memset(target, 0, count)
+
+
+def fence():
+    """Nothing: Python has no stores past the caches."""
+
+
+def prefetch(address):
+    """Nothing: Python has no caches to ask."""
+
+
+def load_double(address, index):
+    """Float64 number `index` of the block at `address`."""
+    return ctypes.c_double.from_address(address + 8 * index).value
+
+
+def store_double(address, index, value):
+    """Store `value` as float64 number `index` of the block at `address`."""
+    ctypes.c_double.from_address(address + 8 * index).value = value
+
+
+def call_kernel(kernel, arguments, task):
+    """Call a kernel by address."""
+    interpreted(kernel)(arguments, task)
+
+
+def call_tile(tile, *arguments):
+    """Call a micro-kernel by address."""
+    interpreted(tile)(*arguments)
+
+
+def call_depthwise_tile(tile, *arguments):
+    """Call a micro-kernel of depthwise convolution by address."""
+    interpreted(tile)(*arguments)
+
+
+def matrix(address, shape, strides, itemsize):
+    """Array over memory at `address`."""
+    base = np.ctypeslib.as_array((_FLOATS[itemsize][0] * 1).from_address(int(address)))
+    return np.lib.stride_tricks.as_strided(base, shape, strides)
+
+
+def parts_of(times, steps, most):
+    """(outer step, first inner step, steps, starts anew) of two nested loops, `most` steps at a time."""
+    room = most
+    for time in range(times):
+        step = 0
+        while step < steps:
+            anew = room == 0
+            room = room or most
+            some = min(steps - step, room)
+            yield time, step, some, anew
+            step, room = step + some, room - some
+
+
+def tile_product(
+    tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost
+):
+    """``c = init + sum over segments of A @ B`` on strided views; the twin of `machine.tile`."""
+    item = tile.itemsize
+    width = (tile.vectors - 1) * tile.lanes + tail if tile.masked else tile.width
+    total, part = np.zeros((2, tile.rows, width), _FLOATS[item][1])
+    entries = 1 if tile.mode == 0 else 2
+    for r, k, some, anew in parts_of(segments, length, MOST):
+        if anew:
+            total += part
+            part[...] = 0
+        a_start = a + integer(offsets, r * entries) + k * ak
+        b_start = b + r * length * bk if entries == 1 else b + integer(offsets, r * entries + 1)
+        right = matrix(b_start + k * bk, (some, width), (bk, item), item)  # (k, lanes)
+        if tile.mode == LANEWISE:
+            left = matrix(a_start, (tile.rows, some, width), (ai, ak, item), item)  # (rows, k, lanes)
+            part += (left * right).sum(axis=1)
+        else:
+            part += matrix(a_start, (tile.rows, some), (ai, ak), item) @ right  # (rows, k) @ (k, lanes)
+    total += part
+    start = matrix(init, (tile.rows, width), (init_row, item), item)
+    result = start + total
+    if tile.compensated:
+        taken = result - start
+        rest = (start - (result - taken)) + (total - taken)
+        matrix(c + lost, (tile.rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
+    matrix(c, (tile.rows, width), (c_row, item), item)[...] = result
+
+
+def _depthwise_width(tile, tail):
+    return (tile.vectors - 1) * tile.lanes + tail if tile.masked else tile.vectors * tile.lanes
+
+
+def depthwise_windows(tile, rows, segments, offsets, x, cell, x_row, b, b_k, init, c, c_pixel, c_row, tail):
+    """``y[r, p] = init + sum of x[r, h, p * stride + k] * weight[h, k]``; see `depthwise.depthwise_tile_kernel`."""
+    item, width = tile.itemsize, _depthwise_width(tile, tail)
+    y = matrix(c, (rows, tile.pixels, width), (c_row, c_pixel, item), item)
+    y[...] = matrix(init, (width,), (item,), item)
+    strides = (x_row, tile.stride * cell, cell, item)
+    for h in range(segments):
+        windows = matrix(x + integer(offsets, 2 * h), (rows, tile.pixels, tile.taps, width), strides, item)
+        weight = matrix(b + integer(offsets, 2 * h + 1), (tile.taps, width), (b_k, item), item)
+        y += (windows * weight).sum(axis=2)
+
+
+def depthwise_taps(tile, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
+    """``c[h, k] += sum of x[r, h, p * stride + k] * dy[r, p]``; the twin of `depthwise.depthwise_tile_kernel`."""
+    item, width = tile.itemsize, _depthwise_width(tile, tail)
+    strides = (x_run, tile.stride * cell, cell, item)
+    total = matrix(c, (tile.runs, tile.taps, width), (c_run, c_tap, item), item)
+    parts = np.zeros((1, tile.runs, tile.taps, width), total.dtype)
+    for row, step, some, anew in parts_of(rows, steps, max(1, MOST // tile.pixels)):
+        if anew:
+            parts = np.concatenate([np.zeros_like(parts[:1]), parts])
+        pixels, first = some * tile.pixels, step * tile.pixels
+        start = x + row * x_row + first * tile.stride * cell
+        windows = matrix(start, (tile.runs, pixels, tile.taps, width), strides, item)
+        gradients = matrix(dy + row * dy_row + first * dy_pixel, (pixels, width), (dy_pixel, item), item)
+        parts[0] += np.einsum("hpkw,pw->hkw", windows, gradients)
+    total += parts[::-1].sum(axis=0)
+
+
+def transpose_block(number, source, rows, columns, target, table, step):
+    """Row i of a block becomes lane i of its columns; the twin of `machine.transpose`."""
+    for j in range(columns):
+        place = integer(table, j)
+        if place >= 0:
+            for i in range(host().lanes(number.itemsize)):
+                element = load(source + integer(rows, i) + j * number.itemsize, number)
+                store(target + place * step + i * number.itemsize, element)
+
+
+def accumulate(number, target, source, count):
+    """``target[i] += source[i]``; the twin of `machine.runs`."""
+    item = number.itemsize
+    matrix(target, (count,), (item,), item)[...] += matrix(source, (count,), (item,), item)
+
+
+def copy_run(number, target, source, count):
+    """``target[i] = source[i]``; the twin of `machine.runs`."""
+    ctypes.memmove(target, source, count * number.itemsize)
+
+
+def sum_groups(number, totals, source, groups):
+    """``totals[i] += source[8 g + i]``, one group after the other; the twin of `machine.runs`."""
+    item = number.itemsize
+    total = matrix(totals, (8,), (8,), 8)
+    for row in matrix(source, (groups, 8), (8 * item, item), item):
+        total += row
+
+
+def _addends(kind, x, dy, mean):
+    """What the sums of a kind add up; see `normalization.reductions_kernel`."""
+    return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)))[kind]
+
+
+def reduce_run(kind, number, x, dy, mean, count, runs, step, out):
+    """Sums over runs; the twin of `normalization.reductions_kernel`."""
+    item = number.itemsize
+    numbers, gradients = (matrix(place, (runs, count), (step, item), item) for place in (x, dy))
+    for i, term in enumerate(_addends(kind, numbers, gradients, load(mean, number))):
+        store(out + i * item, type(number)(term.sum()))
+
+
+def lane_total(number, x, valid):
+    """Sum of the lanes of a vector; the twin of `normalization.reductions_kernel`."""
+    return type(number)(matrix(x, (valid,), (number.itemsize,), number.itemsize).sum())
+
+
+def reduce_columns(kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
+    """Add up columns; the twin of `normalization.reductions_kernel`."""
+    item = number.itemsize
+    width = valid if vectors == 1 else vectors * host().lanes(item)
+    numbers, gradients = (matrix(place, (rows, width), (step, item), item) for place in (x, dy))
+    for i, term in enumerate(_addends(kind, numbers, gradients, matrix(mean, (width,), (item,), item))):
+        matrix(out + i * out_step, (width,), (item,), item)[...] += term.sum(axis=0)
+
+
+def normalize_run(backward, columns, number, x, dy, out, mean, scale, slope, shift, count):
+    """One row of a normalisation or its gradient; the twin of `normalization.normalize_kernel`."""
+    item = number.itemsize
+    rows = [matrix(place, (count,), (item,), item) for place in (x, dy, out)]
+    step = item if columns else 0
+    means, scales, slopes, shifts = (matrix(place, (count,), (step,), item) for place in (mean, scale, slope, shift))
+    if backward:
+        rows[2][...] = rows[1] * scales + ((rows[0] - means) * slopes + shifts)
+    else:
+        rows[2][...] = (rows[0] - means) * scales + shifts
+
+
+def largest(source, spans, number):
+    """Largest of a dense run, or NaN; the twin of `pool.maxima_kernel`."""
+    run = matrix(source, (spans * 64,), (number.itemsize,), number.itemsize)
+    return run.max()
+
+
+def skip_others(source, spans, best):
+    """Spans before the first that has `best`; the twin of `pool.maxima_kernel`."""
+    rows = matrix(source, (spans, 64), (64 * best.itemsize, best.itemsize), best.itemsize)
+    hits = ((rows == best) | ((rows != rows) & (best != best))).any(axis=1)
+    return int(hits.argmax()) if hits.any() else spans
+
+
+def _every_second(address, groups, number):
+    """Even places of `groups` pairs of 32-byte vectors, as a view."""
+    return matrix(address, (groups * 32 // number.itemsize,), (2 * number.itemsize,), number.itemsize)
+
+
+def larger_of_every_second(y, x, groups, number):
+    """``y[i] = max(y[i], x[2 i])``; the twin of `pool.every_second_kernel`."""
+    value = _every_second(x, groups, number)
+    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
+    wins = (value > best) | ((value != value) & (best == best))
+    best[wins] = value[wins]
+
+
+def larger_of_every_second_at(y, index, x, position, step, groups, number):
+    """The same with the positions of the winners; the twin of `pool.every_second_kernel`."""
+    value = _every_second(x, groups, number)
+    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
+    places = matrix(index, value.shape, (8,), 8).view(np.int64)
+    wins = (value > best) | ((value != value) & (best == best)) | (places < 0)
+    best[wins] = value[wins]
+    places[wins] = (position + step * np.arange(value.size))[wins]
+
+
+def add_every_second(totals, x, groups, number):
+    """``totals[i] += x[2 i]``; the twin of `pool.every_second_kernel`."""
+    value = _every_second(x, groups, number)
+    matrix(totals, value.shape, (8,), 8)[...] += value
+
+
+def spread_to_every_second(x, shares, groups, number):
+    """``x[2 i] += shares[i]``; the twin of `pool.every_second_kernel`."""
+    place = _every_second(x, groups, number)
+    place[...] = place + matrix(shares, place.shape, (8,), 8)

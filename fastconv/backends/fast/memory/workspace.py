@@ -1,0 +1,51 @@
+"""Scratch memory that outlives a call: aligned buffers, reused, bounded, safe with several Python threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.machine.addresses import address
+
+__all__ = ["aligned", "borrowed", "release", "round_up"]
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+KEPT = 2**27  # bytes of idle buffers that are kept for the next call
+
+_idle: list[Array] = []
+
+
+def round_up(nbytes: int) -> int:
+    """Bytes up to the next cache line."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def aligned(nbytes: int) -> Array:
+    """Fresh uninitialised buffer of at least `nbytes` bytes that starts on a cache line."""
+    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -address(raw) % ALIGNMENT
+    return raw[start : start + nbytes]
+
+
+@contextmanager
+def borrowed(nbytes: int) -> Iterator[Array]:
+    """Buffer of at least `nbytes` bytes, given back at the end of the ``with`` block."""
+    try:
+        buffer = _idle.pop()  # atomic: no other thread gets the same one
+    except IndexError:
+        buffer = aligned(nbytes)
+    if buffer.nbytes < nbytes:
+        buffer = aligned(nbytes)
+    try:
+        yield buffer
+    finally:
+        if buffer.nbytes + sum(other.nbytes for other in _idle) <= KEPT:
+            _idle.append(buffer)
+
+
+def release() -> None:
+    """Give idle buffers back to the system."""
+    _idle.clear()

@@ -1,0 +1,295 @@
+"""Mean and sum of squared deviations, and the sums that the gradients of a normalisation need.
+
+Two forms, of one order: *rows* for planes, a channel at a time, and *columns* for channels-last memory, some channels
+at a time. The numbers of a channel are cut into *units*, a few small images or a piece of a large one, and these into
+blocks of at most `BLOCK` numbers. Both forms go through a block twice while it is in the cache: first its mean, then
+the squared deviations from it, with sums that depend on the place of a pixel alone (`reductions_kernel`).
+Blocks are merged in float64 (Chan, Golub and LeVeque 1983, equations 1.7 and 2.1), so that the variance has no
+cancellation however far the mean is from zero, and an array is read from memory once. So nothing depends on the number
+of tasks, nor on the order in which the numbers lie in memory.
+"""
+
+from __future__ import annotations
+
+from fastconv.backends.fast.machine.blocks import Block
+from fastconv.backends.fast.machine.intrinsics import (
+    clear_bytes,
+    copy_bytes,
+    load,
+    load_at,
+    load_double,
+    size_of,
+    store_double,
+    store_number,
+    store_number_at,
+)
+from fastconv.backends.fast.machine.jit import helper
+from fastconv.backends.fast.machine.kernel import kernel
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.normalization.reductions_kernel import (
+    PRODUCTS,
+    SQUARES,
+    SUM,
+    VECTORS,
+    reduce_columns,
+    reduce_run,
+)
+
+__all__ = ["BLOCK", "MOMENTS", "SCRATCH_BYTES", "FORMS"]
+
+# Units are groups of GROUP images, or one of PIECES pieces of an image; unit u has two rows of CHANNELS float64 results
+# at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE.
+MOMENTS = Block("X DY MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS")
+
+BLOCK = 2**10  # numbers of a channel: with 256 bytes of channels it is in the L2 cache
+COLUMN_BYTES = VECTORS * host().vector_bytes  # of the columns that are summed at once
+TABLE_BYTES = COLUMN_BYTES * COLUMN_BYTES // 4  # of sums: RESIDUES pixels of up to COLUMN_BYTES of channels
+SCRATCH_BYTES = 3 * TABLE_BYTES  # of a task: two tables of sums, and means
+
+
+@helper
+def _begin(out, second, count, shift, total, squares):
+    """Store the mean of the first block at `out`, its squared deviations at `second`.
+
+    `total` and `squares` are the sums of the deviations from `shift`, and of their squares. The shift is the mean but
+    for its rounding, so that the first is small, and makes up for it (equation 1.7).
+    """
+    store_double(out, 0, shift + total / count)
+    store_double(second, 0, squares - total * total / count)
+
+
+@helper
+def _merge(out, second, count, shift, total, squares, done):
+    """Merge a block of `count` numbers into the mean at `out` and the squared deviations of `done` numbers."""
+    before, share = load_double(out, 0), count / (done + count)
+    delta = shift + total / count - before
+    store_double(out, 0, before + delta * share)
+    squares += delta * delta * done * share - total * total / count
+    store_double(second, 0, load_double(second, 0) + squares)
+
+
+@helper
+def _unit(args, unit):
+    """(first image, images, first pixel, stop) of a unit."""
+    group, pieces, pixels = args.GROUP, args.PIECES, args.PIXELS
+    image, piece, blocks = unit // pieces * group, unit % pieces, (pixels + BLOCK - 1) // BLOCK
+    stop = min(pixels, blocks * (piece + 1) // pieces * BLOCK)
+    return image, min(group, args.BATCH - image), blocks * piece // pieces * BLOCK, stop
+
+
+@helper
+def _units(args):
+    group = args.GROUP
+    return (args.BATCH + group - 1) // group * args.PIECES
+
+
+@kernel(MOMENTS)
+def moments_rows(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    items, step = _units(args) * channels, channels * pixels * item
+    scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
+    mean = scratch + 2 * item
+    unit, c = items * task // tasks // channels, items * task // tasks % channels
+    image, images, start, stop = _unit(args, unit)
+    for _ in range(items * task // tasks, items * (task + 1) // tasks):
+        if c == channels:  # counted rather than divided: planes can be short
+            unit, c = unit + 1, 0
+            image, images, start, stop = _unit(args, unit)
+        out = args.OUT + (unit * 2 * channels + c) * 8
+        second, done = out + channels * 8, 0
+        for first in range(start, stop, BLOCK):
+            length = min(BLOCK, stop - first)
+            count, x = length * images, args.X + image * step + (c * pixels + first) * item
+            reduce_run(SUM, number, x, x, x, length, images, step, scratch)
+            store_number(mean, load(scratch, number) / count, number)
+            reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
+            shift = float(load(mean, number))
+            total, squares = float(load(scratch, number)), float(load(scratch + item, number))
+            if done:
+                _merge(out, second, count, shift, total, squares, done)
+            else:
+                _begin(out, second, count, shift, total, squares)
+            done += count
+        c += 1
+
+
+@kernel(MOMENTS)
+def moments_rows_backward(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    items, step = _units(args) * channels, channels * pixels * item
+    scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
+    unit, c = items * task // tasks // channels, items * task // tasks % channels
+    image, images, start, stop = _unit(args, unit)
+    for _ in range(items * task // tasks, items * (task + 1) // tasks):
+        if c == channels:  # counted rather than divided: planes can be short
+            unit, c = unit + 1, 0
+            image, images, start, stop = _unit(args, unit)
+        mean, total, product = args.MEAN + image * args.MEAN_IMAGE + c * item, 0.0, 0.0
+        for first in range(start, stop, BLOCK):
+            here, length = image * step + (c * pixels + first) * item, min(BLOCK, stop - first)
+            x, dy = args.X + here, args.DY + here
+            reduce_run(PRODUCTS, number, x, dy, mean, length, images, step, scratch)
+            total += load(scratch, number)
+            product += load(scratch + item, number)
+        store_double(args.OUT + (unit * 2 * channels + c) * 8, 0, total)
+        store_double(args.OUT + (unit * 2 * channels + c) * 8, channels, product)
+        c += 1
+
+
+@helper
+def _down(kind, x, dy, mean, sums, numbers, rows, step, number):
+    """Add up columns, `numbers` side by side, of `rows` rows."""
+    item, column = size_of(number), 0
+    width, lanes = COLUMN_BYTES // item, COLUMN_BYTES // item // VECTORS
+    while column < numbers:
+        here = column * item
+        some = width if numbers - column >= width else min(lanes, numbers - column)
+        if some == width:
+            reduce_columns(
+                kind, number, VECTORS, x + here, dy + here, mean + here, rows, step, some, sums + here, TABLE_BYTES
+            )
+        else:
+            reduce_columns(
+                kind, number, 1, x + here, dy + here, mean + here, rows, step, some, sums + here, TABLE_BYTES
+            )
+        column += some
+
+
+@helper
+def _residues(length, number):
+    """Sums that a block of `length` pixels has of each channel: a power of two."""
+    most, residues = COLUMN_BYTES // size_of(number), 1
+    while residues < min(length, most):
+        residues *= 2
+    return residues
+
+
+@helper
+def _block(kind, x, dy, mean, sums, length, images, image_step, pixel, some, number):
+    """Sums of a block of `some` channels, left at `sums`, the second ones at ``sums + TABLE_BYTES``.
+
+    Where a pixel is no longer than the columns that are summed at once, so many pixels are taken for one row that they
+    are one of each residue; `mean` is repeated as often.
+    """
+    item, residues = size_of(number), _residues(length, number)
+    rows, rest, line, step = length // residues, length % residues, some * item, residues * pixel
+    more, runs = rows + 1, images  # rows of the first `rest` residues
+    if length <= residues:  # every pixel has a residue of its own: down all images at once
+        rows, rest, step, more, runs = 0, length, image_step, images, 1
+    clear_bytes(sums, residues * line)
+    if kind != SUM:
+        clear_bytes(sums + TABLE_BYTES, residues * line)
+    for _ in range(runs):
+        if line == pixel:
+            if rest:
+                _down(kind, x, dy, mean, sums, rest * some, more, step, number)
+            if rows and rest < residues:
+                done = rest * line
+                _down(kind, x + done, dy + done, mean + done, sums + done, (residues - rest) * some, rows, step, number)
+        else:
+            for r in range(min(residues, length)):
+                there = more if r < rest else rows
+                _down(kind, x + r * pixel, dy + r * pixel, mean, sums + r * line, some, there, step, number)
+        x += image_step
+        dy += image_step
+    _fold(sums, residues, some, number)
+    if kind != SUM:
+        _fold(sums + TABLE_BYTES, residues, some, number)
+
+
+@helper
+def _fold(sums, residues, some, number):
+    """Add the second half of the sums of every channel to the first, until one is left."""
+    half = residues // 2
+    while half:
+        other = sums + half * some * size_of(number)
+        for i in range(half * some):
+            store_number_at(sums, i, load_at(sums, i, number) + load_at(other, i, number), number)
+        half //= 2
+
+
+@helper
+def _repeat(mean, some, residues, number):
+    """Repeat the means of a pixel, so that there is one for every residue."""
+    done, line = 1, some * size_of(number)
+    while done < residues:
+        copy_bytes(mean + done * line, mean, done * line)
+        done *= 2
+
+
+@helper
+def _end_block(out, channels, some, count, mean, totals, done, number):
+    """Merge a block of `some` channels into their results."""
+    item, second, squares = size_of(number), out + channels * 8, totals + TABLE_BYTES
+    for c in range(some):
+        shift, total = float(load(mean + c * item, number)), float(load(totals + c * item, number))
+        deviations = float(load(squares + c * item, number))
+        if done:
+            _merge(out + c * 8, second + c * 8, count, shift, total, deviations, done)
+        else:
+            _begin(out + c * 8, second + c * 8, count, shift, total, deviations)
+
+
+@kernel(MOMENTS)
+def moments_columns(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    pixel, most = channels * item, COLUMN_BYTES // item
+    step, chunks = pixels * pixel, (channels + most - 1) // most
+    items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE
+    mean = sums + 2 * TABLE_BYTES
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        unit, c = i // chunks, i % chunks * most
+        some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
+        out, done = args.OUT + (unit * 2 * channels + c) * 8, 0
+        for first in range(start, stop, BLOCK):
+            length = min(BLOCK, stop - first)
+            count, x = length * images, args.X + image * step + first * pixel + c * item
+            _block(SUM, x, x, x, sums, length, images, step, pixel, some, number)
+            for k in range(some):
+                store_number(mean + k * item, load(sums + k * item, number) / count, number)
+            if channels == some:
+                _repeat(mean, some, _residues(length, number), number)
+            _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, number)
+            _end_block(out, channels, some, count, mean, sums, done, number)
+            done += count
+
+
+@kernel(MOMENTS)
+def moments_columns_backward(args, task, number):
+    channels, pixels, item, tasks = (
+        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
+    )  # fmt: skip
+    pixel, most = channels * item, COLUMN_BYTES // item
+    step, chunks = pixels * pixel, (channels + most - 1) // most
+    items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE
+    mean = sums + 2 * TABLE_BYTES
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        unit, c = i // chunks, i % chunks * most
+        some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
+        out = args.OUT + (unit * 2 * channels + c) * 8
+        copy_bytes(mean, args.MEAN + image * args.MEAN_IMAGE + c * item, some * item)
+        if channels == some:
+            _repeat(mean, some, most, number)
+        for first in range(start, stop, BLOCK):
+            here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
+            x, dy = args.X + here, args.DY + here
+            _block(PRODUCTS, x, dy, mean, sums, length, images, step, pixel, some, number)
+            for k in range(some):
+                for j in range(2):
+                    before = load_double(out, j * channels + k) if first > start else 0.0
+                    more = load(sums + j * TABLE_BYTES + k * item, number)
+                    store_double(out, j * channels + k, before + more)
+
+
+FORMS = {
+    "rows": moments_rows,
+    "columns": moments_columns,
+    "rows_backward": moments_rows_backward,
+    "columns_backward": moments_columns_backward,
+}

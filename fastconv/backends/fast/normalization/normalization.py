@@ -1,0 +1,222 @@
+"""Normalisation on the fast engine: planes as rows of numbers, channels-last images as matrices of pixels.
+
+How an array is cut into rows and columns depends on its shape and memory order, how a sum is cut on the shape alone,
+and nothing on the threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from fastconv.backends.base import Array, Backend
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.workspace import borrowed
+from fastconv.backends.fast.normalization.moments_kernel import BLOCK, COLUMN_BYTES, FORMS, MOMENTS, SCRATCH_BYTES
+from fastconv.backends.fast.normalization.normalize_kernel import NORMALIZE, normalize
+from fastconv.backends.settings import get_num_threads
+
+__all__ = ["Normalization"]
+
+_SERIAL_NUMBERS = 2**16  # numbers below which one thread does it all: 10 µs a pass, a parallel region costs 5
+_PARTS = 32  # of an array at most, where a sum has to be cut: enough for its threads, whatever their number
+_PART_BYTES = 2**15  # of a part at least
+_X, _DY, _MEAN, _OUT, _SCRATCH = (MOMENTS.index[name] for name in ("X", "DY", "MEAN", "OUT", "SCRATCH"))
+_BY_TASKS, _SUMS_BY_TASKS = by_tasks(NORMALIZE), by_tasks(MOMENTS)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A batch as rows of numbers of one channel (`columns` False), or of `fold` numbers of every channel.
+
+    With `planar` the numbers of a channel are side by side in such a row; otherwise the channels are.
+    """
+
+    columns: bool
+    planar: bool
+    images: int
+    rows: int  # of an image; of them all, where they are not told apart
+    length: int
+    fold: int
+
+    def spread(self, table: Array) -> Array:
+        """(images, C) -> factors as the kernels read them."""
+        if not self.columns or self.fold == 1:
+            return np.ascontiguousarray(table)
+        images, channels = table.shape
+        spread = np.empty((images, channels, self.fold) if self.planar else (images, self.fold, channels), table.dtype)
+        spread[...] = table[:, :, None] if self.planar else table[:, None]
+        return spread
+
+    @property
+    def repeat(self) -> int:
+        """Rows that share their factors."""
+        return self.rows if self.columns else self.fold
+
+
+@plan_cache(512)
+def _divisor(number: int, largest: int, wanted: int = 1) -> int:
+    """Largest divisor up to a bound, if possible one whose multiple by `wanted` fills all columns of a kernel."""
+    divisors = [k for k in range(1, min(number, max(1, largest)) + 1) if number % k == 0]
+    return max((k for k in divisors if k * wanted % COLUMN_BYTES == 0), default=divisors[-1])
+
+
+@plan_cache(1024)
+def _as_columns(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
+    """Channels-last memory as a matrix of pixels; few channels are taken several pixels at a time."""
+    batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
+    images, pixels = (batch, pixels) if per_image else (1, batch * pixels)
+    fold = _divisor(pixels, 2 * COLUMN_BYTES // (channels * item), channels * item)
+    return _Rows(True, False, images, pixels // fold, fold * channels, fold)
+
+
+@plan_cache(1024)
+def _as_planes(shape: tuple[int, ...], item: int, per_image: bool) -> _Rows:
+    """Planes as rows, cut where there are few; small ones that belong together as columns."""
+    batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
+    if not per_image and pixels * item < COLUMN_BYTES // 4:
+        return _Rows(True, True, 1, batch, channels * pixels, pixels)
+    pieces = _divisor(pixels, min(_PARTS // (batch * channels), pixels * item // _PART_BYTES))
+    return _Rows(False, True, 1, batch * channels * pieces, pixels // pieces, pieces)
+
+
+def _is_only_channels_last(array: Array) -> bool:
+    return not array.flags.c_contiguous and is_channels_last(array)
+
+
+def _arranged(*arrays: Array) -> tuple[bool, tuple[Array, ...]]:
+    """Whether channels are taken as last in memory, and the arrays in that memory order."""
+    shape = arrays[0].shape
+    if prod(shape[2:]) == 1 or (shape[1] > 1 and any(map(_is_only_channels_last, arrays))):
+        return True, tuple(map(channels_last, arrays))
+    return False, tuple(map(np.ascontiguousarray, arrays))
+
+
+def _rows(shape: tuple[int, ...], item: int, last: bool, per_image: bool) -> _Rows:
+    return (_as_columns if last else _as_planes)(shape, item, per_image)
+
+
+@dataclass(frozen=True)
+class _SumsPlan:
+    """How sums are taken, and how the parts of them are put together."""
+
+    arguments: Array
+    shape: tuple[int, ...]  # (images, units, 2, C): both sums of the units of an image, or of them all
+    shares: Array  # of every unit in the whole
+    count: int  # numbers of a channel
+    threads: int
+
+
+@plan_cache(512)
+def _plan_sums(shape: tuple[int, ...], item: int, per_image: bool, threads: int) -> _SumsPlan:
+    batch, channels, pixels = shape
+    images, group = (batch, 1) if per_image else (1, max(1, min(batch, BLOCK // pixels)))
+    blocks = -(-pixels // BLOCK)
+    pieces = max(1, min(_PARTS // batch, blocks // (_PART_BYTES // (BLOCK * item))))
+    cuts = np.minimum(blocks * np.arange(pieces + 1) // pieces * BLOCK, pixels)
+    members = np.diff(np.minimum(np.arange(0, batch + group, group), batch))  # images of a group
+    counts = np.outer(members, np.diff(cuts)).reshape(images, -1, 1)
+    threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
+    arguments = MOMENTS.fill(
+        X=0, DY=0, MEAN=0, MEAN_IMAGE=channels * item if per_image else 0, BATCH=batch, CHANNELS=channels,
+        PIXELS=pixels, GROUP=group, PIECES=pieces, OUT=0, SCRATCH=0, SCRATCH_STRIDE=SCRATCH_BYTES, TASKS=threads,
+    )  # fmt: skip
+    count = batch // images * pixels
+    return _SumsPlan(arguments, (images, counts.shape[1], 2, channels), counts / count, count, threads)
+
+
+def _summed(*arrays: Array, per_image: bool) -> tuple[str, tuple[int, ...], tuple[Array, ...]]:
+    """Form of a kernel, (N, C, pixels), and the arrays in its memory order.
+
+    Tiny planes would fill no vector: without images to be told apart, all pixels are those of one channels-last image.
+    """
+    batch, channels, pixels = *arrays[0].shape[:2], prod(arrays[0].shape[2:])
+    if not per_image and pixels * arrays[0].itemsize < host().vector_bytes:
+        return "columns", (1, channels, batch * pixels), tuple(map(channels_last, arrays))
+    last, arrays = _arranged(*arrays)
+    return "columns" if last else "rows", (batch, channels, pixels), arrays
+
+
+def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -> tuple[Array, Array]:
+    """Two sums of every unit, (images, units, C)."""
+    sums, arguments = np.empty(plan.shape), plan.arguments.copy()
+    means = x if mean is None else np.ascontiguousarray(mean)
+    with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
+        arguments[_X], arguments[_DY], arguments[_MEAN] = address(x), address(dy), address(means)
+        arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
+        launch(FORMS[form].address(x.itemsize), arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
+    return sums[:, :, 0], sums[:, :, 1]
+
+
+@plan_cache(512)
+def _plan_elementwise(
+    shape: tuple[int, ...], item: int, last: bool, images: int, threads: int
+) -> tuple[_Rows, Array, int]:
+    """Rows, arguments but for the addresses, threads; the factors are (images, C)."""
+    cut = _rows(shape, item, last, images > 1)
+    threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
+    arguments = NORMALIZE.fill(
+        X=0, DY=0, OUT=0, MEAN=0, SCALE=0, SLOPE=0, SHIFT=0, REPEAT=cut.repeat,
+        PERIOD=images if cut.columns else images * shape[1], ROWS=cut.images * cut.rows, LENGTH=cut.length,
+        TASKS=threads,
+    )  # fmt: skip
+    return cut, arguments, threads
+
+
+def _elementwise(x: Array, dy: Array | None, *tables: Array) -> Array:
+    """Forward (`dy` None) or backward pass, with the factors (mean, scale, slope, shift)."""
+    last, arrays = _arranged(x) if dy is None else _arranged(x, dy)
+    shape = max(table.shape for table in tables)
+    cut, arguments, threads = _plan_elementwise(x.shape, x.itemsize, last, shape[0], get_num_threads())
+    out = empty_channels_last(x.shape, x.dtype) if last else np.empty(x.shape, x.dtype)
+    factors = [cut.spread(table if table.shape == shape else np.broadcast_to(table, shape)) for table in tables]
+    arguments = arguments.copy()
+    places = (arrays[0], arrays[-1], out, *factors)
+    arguments[: len(places)] = [address(array) for array in places]
+    kernel = normalize.address(x.itemsize, cut.columns, dy is not None)
+    launch(kernel, arguments, threads, threads, x.size, _BY_TASKS)
+    return out
+
+
+class Normalization(Backend):
+    """Statistics and elementwise passes: each goes through memory once, with all threads."""
+
+    def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
+        """Mean and biased variance of every channel."""
+        images = per_image and len(x) > 1
+        form, shape, (x,) = _summed(x, per_image=images)
+        plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
+        means, squares = _sums(form, plan, x, x, None)
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean = np.add.reduce(means * plan.shares, axis=1, keepdims=True)
+            means -= mean
+            between = np.square(means, out=means)
+            between *= plan.shares
+            between += squares * (1 / plan.count)
+            variance = np.add.reduce(between, axis=1)
+            return mean.astype(x.dtype).reshape(variance.shape), variance.astype(x.dtype)
+
+    def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
+        """``(x - mean) * scale + shift``."""
+        return _elementwise(x, None, mean, scale, scale, shift)
+
+    def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+        """Sums of dy and of ``dy * (x - mean)``."""
+        images = len(mean) > 1
+        form, shape, (x, dy) = _summed(x, dy, per_image=images)
+        plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
+        with np.errstate(invalid="ignore", over="ignore"):
+            first, second = (
+                np.add.reduce(part, axis=1).astype(x.dtype) for part in _sums(f"{form}_backward", plan, x, dy, mean)
+            )
+        return first, second
+
+    def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
+        """``dy * scale + (x - mean) * slope + shift``."""
+        return _elementwise(x, dy, mean, scale, slope, shift)

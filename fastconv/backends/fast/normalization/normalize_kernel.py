@@ -1,0 +1,81 @@
+"""The elementwise passes of a normalisation, over rows of consecutive numbers.
+
+Forward ``y = (x - mean) * scale + shift``; backward ``dx = dy * scale + (x - mean) * slope + shift``. The factors are
+those of a row (planes: one channel each), or there is one for every number of a row (channels-last: a pixel is a row).
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import cgutils, types
+
+from fastconv.backends.fast.machine import twins
+from fastconv.backends.fast.machine.blocks import Block
+from fastconv.backends.fast.machine.emitter import Emitter
+from fastconv.backends.fast.machine.intrinsics import size_of
+from fastconv.backends.fast.machine.jit import emitted
+from fastconv.backends.fast.machine.kernel import kernel
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.machine.tile import Tile
+
+__all__ = ["NORMALIZE", "normalize"]
+
+# ROWS rows of LENGTH numbers. The factors of row r are number r // REPEAT % PERIOD of their tables, or with `columns`
+# LENGTH numbers at that place. OUT is y or dx.
+NORMALIZE = Block("X DY OUT MEAN SCALE SLOPE SHIFT REPEAT PERIOD ROWS LENGTH TASKS")
+
+_I64 = ir.IntType(64)
+
+
+@emitted(twins.normalize_run, literal=True)
+def normalize_run(typing_context, backward, columns, number, x, dy, out, mean, scale, slope, shift, count):
+    """One row of `count` numbers; `columns` says whether every number has factors of its own."""
+    if not isinstance(backward, types.Literal) or not isinstance(columns, types.Literal):
+        return None
+    item, is_backward, lanewise = number.bitwidth // 8, backward.literal_value, columns.literal_value
+
+    def codegen(context, builder, signature, arguments):
+        x_, dy_, out_, *tables, count_ = arguments[3:]
+        lanes = host().lanes(item)
+        whole = Emitter(builder, Tile(0, 1, 1, lanes, item, 0), ir.Constant(_I64, 0))
+        spread = None if lanewise else [whole.broadcast(table) for table in tables]
+
+        def vector(emit, offset):
+            factors = spread
+            if factors is None:
+                factors = [emit.load_vector(builder.add(table, offset), 0) for table in tables]
+            mean_, scale_, slope_, shift_ = factors
+            result = builder.fsub(emit.load_vector(builder.add(x_, offset), 0), mean_)
+            if is_backward:
+                result = emit.multiply_add(result, slope_, shift_)
+                result = emit.multiply_add(emit.load_vector(builder.add(dy_, offset), 0), scale_, result)
+            else:
+                result = emit.multiply_add(result, scale_, shift_)
+            emit.store_vector(result, builder.add(out_, offset), 0)
+
+        vectors = builder.sdiv(count_, ir.Constant(_I64, lanes))
+        with cgutils.for_range(builder, vectors, intp=_I64) as loop:
+            vector(whole, builder.mul(loop.index, ir.Constant(_I64, lanes * item)))
+        done = builder.mul(vectors, ir.Constant(_I64, lanes))
+        rest = builder.sub(count_, done)
+        with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, ir.Constant(_I64, 0))):
+            vector(Emitter(builder, Tile(0, 1, 1, lanes, item, 1), rest), builder.mul(done, ir.Constant(_I64, item)))
+        return context.get_dummy_value()
+
+    return types.void(backward, columns, number, *[types.intp] * 8), codegen
+
+
+@kernel(NORMALIZE, columns=(False, True), backward=(False, True))
+def normalize(args, task, number, columns, backward):
+    """Some of the rows."""
+    rows, length, tasks, item = args.ROWS, args.LENGTH, args.TASKS, size_of(number)
+    entry = length * item if columns else item
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        offset = row * length * item
+        place = row // args.REPEAT % args.PERIOD * entry
+        normalize_run(
+            backward, columns, number,
+            args.X + offset, args.DY + offset, args.OUT + offset,
+            args.MEAN + place, args.SCALE + place,
+            args.SLOPE + place, args.SHIFT + place, length,
+        )  # fmt: skip

@@ -1,0 +1,167 @@
+"""Sums that normalisation needs, in vector registers: along a run of numbers, or down the columns of rows.
+
+There are three kinds, told apart by a literal:
+
+- `SUM`: the sum of x;
+- `SQUARES`: the sums of ``x - mean`` and of its square;
+- `PRODUCTS`: the sums of dy and of ``dy * (x - mean)``.
+
+The order of a sum is the same both ways. Number i of a run is added to sum i % RESIDUES: a lane of one of four
+vectors along a run, a number of a table down the columns. At the end the second half of these sums is added to the
+first, and so on until one is left. Callers keep runs short (see `moments_kernel`), which bounds the rounding.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import cgutils, types
+
+from fastconv.backends.fast.machine import twins
+from fastconv.backends.fast.machine.emitter import Emitter
+from fastconv.backends.fast.machine.jit import emitted
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.machine.tile import Tile
+
+__all__ = ["PRODUCTS", "SQUARES", "SUM", "VECTORS", "lane_total", "reduce_columns", "reduce_run"]
+
+SUM, SQUARES, PRODUCTS = 0, 1, 2
+VECTORS = 4  # accumulators: as many additions under way as one unit takes
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+def _emitter(builder, item, vectors, tail=None):
+    """Emitter for rows of `vectors` vectors, of which the last has `tail` valid lanes, or all."""
+    masked, valid = int(tail is not None), ir.Constant(_I64, 0) if tail is None else tail
+    return Emitter(builder, Tile(0, 1, vectors, host().lanes(item), item, masked), valid)
+
+
+class _Sums:
+    """Accumulators of one kind of sum, in memory that LLVM turns into registers."""
+
+    def __init__(self, emit, kind):
+        self.kind, self.builder = kind, emit.builder
+        self.sums = [
+            [cgutils.alloca_once_value(emit.builder, emit.zero) for _ in range(VECTORS)]
+            for _ in range(1 if kind == SUM else 2)
+        ]
+
+    def add(self, emit, place, x, dy, mean, j):
+        """Add vector number j of x and dy to the sums at `place`; lanes beyond a tail add zero."""
+        if self.kind == SUM:
+            terms = [emit.load_vector(x, j)]
+        else:
+            deviation = emit.builder.fsub(emit.load_vector(x, j), mean)
+            if self.kind == SQUARES:
+                terms = [deviation, emit.builder.fmul(deviation, deviation)]
+            else:
+                gradient = emit.load_vector(dy, j)
+                terms = [gradient, emit.builder.fmul(gradient, deviation)]
+        for sums, term in zip(self.sums, terms):
+            kept = emit.builder.select(emit.mask, term, emit.zero) if emit.is_masked(j) else term
+            self.builder.store(self.builder.fadd(self.builder.load(sums[place]), kept), sums[place])
+
+    def total(self, emit, number):
+        """Sum over all accumulators and lanes of one sum, the second half added to the first each time."""
+        builder, parts = self.builder, [self.builder.load(place) for place in self.sums[number]]
+        while len(parts) > 1:
+            half = len(parts) // 2
+            parts = [builder.fadd(a, b) for a, b in zip(parts[:half], parts[half:])]
+        return _across(builder, parts[0], emit.tile.lanes)
+
+
+def _across(builder, vector, lanes):
+    """Sum of the lanes of a vector, in pairs."""
+    while lanes > 1:
+        lanes //= 2
+        low, high = (
+            builder.shuffle_vector(
+                vector, vector, ir.Constant(ir.VectorType(_I32, lanes), list(range(first, first + lanes)))
+            )
+            for first in (0, lanes)
+        )
+        vector = builder.fadd(low, high)
+    return builder.extract_element(vector, ir.Constant(_I32, 0))
+
+
+@emitted(twins.lane_total)
+def lane_total(typing_context, number, x, valid):
+    """Sum of the first `valid` numbers, at least one and at most a vector, at `x`; `number` says the type."""
+    item = number.bitwidth // 8
+
+    def codegen(context, builder, signature, arguments):
+        emit = _emitter(builder, item, 1, arguments[2])
+        vector = builder.select(emit.mask, emit.load_vector(arguments[1], 0), emit.zero)
+        return _across(builder, vector, emit.tile.lanes)
+
+    return number(number, types.intp, types.intp), codegen
+
+
+@emitted(twins.reduce_run, literal=True)
+def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, out):
+    """Sums over `runs` runs of `count` numbers, `step` bytes apart, of `x` (and `dy`).
+
+    `mean` is the address of one number, `out` of one or two.
+    """
+    if not isinstance(kind, types.IntegerLiteral):
+        return None
+    item, name = number.bitwidth // 8, kind.literal_value
+
+    def codegen(context, builder, signature, arguments):
+        _, _, x_, dy_, mean_, count_, runs_, step_, out_ = arguments
+        emit = _emitter(builder, item, VECTORS)
+        size = emit.tile.lanes
+        sums = _Sums(emit, name)
+        mean_vector = emit.zero if name == SUM else emit.broadcast(mean_)
+        groups = builder.sdiv(count_, ir.Constant(_I64, VECTORS * size))
+        done = builder.mul(groups, ir.Constant(_I64, VECTORS * size))
+        with cgutils.for_range(builder, runs_, intp=_I64) as run:
+            start = builder.mul(run.index, step_)
+            with cgutils.for_range(builder, groups, intp=_I64) as loop:
+                offset = builder.add(start, builder.mul(loop.index, ir.Constant(_I64, VECTORS * size * item)))
+                for j in range(VECTORS):
+                    sums.add(emit, j, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, j)
+            for j in range(VECTORS):
+                first = builder.add(done, ir.Constant(_I64, j * size))
+                rest = builder.sub(count_, first)
+                with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(_I64, 0))):
+                    offset = builder.add(start, builder.mul(first, ir.Constant(_I64, item)))
+                    last = _emitter(builder, item, 1, rest)
+                    sums.add(last, j, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, 0)
+        for i in range(len(sums.sums)):
+            builder.store(sums.total(emit, i), emit.pointer(out_, i * item, emit.scalar), align=item)
+        return context.get_dummy_value()
+
+    return types.void(kind, number, *[types.intp] * 7), codegen
+
+
+@emitted(twins.reduce_columns, literal=True)
+def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
+    """Add the columns of `rows` rows that are `step` bytes apart to the sums at `out`.
+
+    `vectors` is 4, for as many whole vectors of columns, or 1, for one of which `valid` lanes count. `mean` is the
+    address of one number per column; the second sums go to ``out + out_step``.
+    """
+    if not isinstance(kind, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
+        return None
+    item, name, width = number.bitwidth // 8, kind.literal_value, vectors.literal_value
+
+    def codegen(context, builder, signature, arguments):
+        _, _, _, x_, dy_, mean_, rows_, step_, valid_, out_, out_step_ = arguments
+        emit = _emitter(builder, item, width, valid_ if width == 1 else None)
+        sums = _Sums(emit, name)
+        targets = [builder.add(out_, out_step_) if i else out_ for i in range(len(sums.sums))]
+        for places, target in zip(sums.sums, targets):
+            for j in range(width):
+                builder.store(emit.load_vector(target, j), places[j])
+        means = [emit.zero if name == SUM else emit.load_vector(mean_, j) for j in range(width)]
+        with cgutils.for_range(builder, rows_, intp=_I64) as loop:
+            offset = builder.mul(loop.index, step_)
+            for j in range(width):
+                sums.add(emit, j, builder.add(x_, offset), builder.add(dy_, offset), means[j], j)
+        for places, target in zip(sums.sums, targets):
+            for j in range(width):
+                emit.store_vector(builder.load(places[j]), target, j)
+        return context.get_dummy_value()
+
+    return types.void(kind, number, vectors, *[types.intp] * 8), codegen

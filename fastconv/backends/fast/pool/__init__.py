@@ -1,0 +1,1 @@
+"""Pooling of every kind, unpooling, im2col and col2im."""

@@ -1,0 +1,174 @@
+"""Maxima of the windows of `pool.per_window_kernel`: in *lanes* for channels-last memory, else in a *plane*.
+
+A plane is gone through twice: once for the largest value, in whole vectors where a run of cells is long, and, where
+the position matters, once more up to the first cell that has it. It matters for indices, for the sign of a zero and
+for which of several NaN it is.
+"""
+
+from __future__ import annotations
+
+from fastconv.backends.fast.machine.intrinsics import load, size_of, store, store_integer
+from fastconv.backends.fast.machine.jit import helper
+from fastconv.backends.fast.machine.kernel import kernel
+from fastconv.backends.fast.pool.maxima_kernel import (
+    SPAN,
+    beats,
+    begin,
+    improve,
+    largest,
+    no_cell,
+    skip_others,
+)
+from fastconv.backends.fast.pool.per_window_kernel import span
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
+
+__all__ = ["MAX_PER_WINDOW"]
+
+
+@helper
+def _best_of(x, step, count, best, number):
+    """The larger of `best` and a run of cells; four at a time, so that comparisons overlap."""
+    b, c, d, i = best, best, best, 0
+    while i + 4 <= count:
+        p, q = load(x + i * step, number), load(x + (i + 1) * step, number)
+        r, s = load(x + (i + 2) * step, number), load(x + (i + 3) * step, number)
+        best, b = p if beats(p, best) else best, q if beats(q, b) else b
+        c, d = r if beats(r, c) else c, s if beats(s, d) else d
+        i += 4
+    while i < count:
+        p = load(x + i * step, number)
+        best = p if beats(p, best) else best
+        i += 1
+    best, c = b if beats(b, best) else best, d if beats(d, c) else c
+    return c if beats(c, best) else best
+
+
+@helper
+def _best_of_run(x, step, count, best, number):
+    """`_best_of`, in vectors where the run is dense and long."""
+    if step != size_of(number) or count < SPAN:
+        return _best_of(x, step, count, best, number)
+    most = largest(x, count // SPAN, number)
+    best = most if beats(most, best) else best
+    done = count // SPAN * SPAN
+    return _best_of(x + done * step, step, count - done, best, number)
+
+
+@helper
+def _is_it(value, best):
+    return (value == best) | ((value != value) & (best != best))
+
+
+@helper
+def _place_of_run(x, step, count, best, number):
+    """Position in a run of the first cell that is `best`, or `count`."""
+    i = 0
+    if step == size_of(number) and count >= SPAN:
+        i = skip_others(x, count // SPAN, best) * SPAN
+    while i < count and not _is_it(load(x + i * step, number), best):
+        i += 1
+    return i
+
+
+@helper
+def _value_plane(plane, spans, number):
+    """Largest value of one window of one channel, which has a cell."""
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
+    best = load(plane + d0 + h0 + w0, number)
+    for kd in range(depth):
+        for kh in range(height):
+            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
+            best = _best_of_run(row, w_step, width, best, number)
+    return best
+
+
+@helper
+def _place_plane(args, plane, spans, best, number):
+    """(address, position in the plane) of the first cell of one window that is `best`."""
+    (d0, depth, d_step, d), (h0, height, h_step, h), (w0, width, w_step, w) = spans
+    for kd in range(depth):
+        for kh in range(height):
+            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
+            kw = _place_of_run(row, w_step, width, best, number)
+            if kw < width:
+                position = (d + kd * args.DIL_D) * args.IN_H + h + kh * args.DIL_H
+                return row + kw * w_step, position * _row_cells(args) + w + kw * args.DIL_W
+    return plane, -1
+
+
+@helper
+def _taps(spans):
+    return spans[0][1] * spans[1][1] * spans[2][1]
+
+
+@helper
+def _row_cells(args):
+    """Cells of memory from one row of a plane to the next."""
+    return args.IN_W * args.SCALE_W
+
+
+@helper
+def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
+    """One window, some channels."""
+    (d0, depth, d_step, d), (h0, height, h_step, h), (w0, width, w_step, w) = spans
+    for kd in range(depth):
+        for kh in range(height):
+            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
+            position = (d + kd * args.DIL_D) * args.IN_H + h + kh * args.DIL_H
+            position = position * _row_cells(args) + w
+            for kw in range(width):
+                x, here = row + kw * w_step, position + kw * args.DIL_W
+                if kd + kh + kw == 0:
+                    begin(x, y, index, here, channels, with_index, number)
+                else:
+                    improve(x, y, index, here, channels, with_index, number)
+
+
+@kernel(WINDOWS, index=(False, True))
+def max_per_window_lanes(args, task, number, with_index):
+    step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
+    depth, height, width = args.OUT_D, args.OUT_H, args.OUT_W
+    blocks = (args.CHANNELS + step - 1) // step
+    items = args.BATCH * depth * height * width * blocks
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        left, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
+        od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
+        channels = min(step, args.CHANNELS - left)
+        plane = args.X + n * args.X_N + left * item
+        here = n * args.Y_N + left * item
+        here += od * args.Y_D + oh * args.Y_H + ow * args.Y_W
+        y, index = args.Y + here, args.INDEX + here // item * 8
+        spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
+        if _taps(spans):
+            _window_lanes(args, plane, y, index, channels, spans, with_index, number)
+        else:
+            no_cell(y, index, channels, with_index, number)
+
+
+@kernel(WINDOWS, index=(False, True))
+def max_per_window_plane(args, task, number, with_index):
+    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
+    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    for row in range(rows * task // tasks, rows * (task + 1) // tasks):
+        oh, od, item = row % height, row // height % depth, row // (height * depth)
+        n, c = item // channels, item % channels
+        plane = args.X + n * args.X_N + c * args.X_C
+        start = n * args.Y_N + c * args.Y_C + od * args.Y_D + oh * args.Y_H
+        depths, heights = span(args, D, od), span(args, H, oh)
+        for ow in range(*columns(args, od * height + oh)):
+            spans = depths, heights, span(args, W, ow)
+            here = start + ow * args.Y_W
+            y, index = args.Y + here, args.INDEX + here // size_of(number) * 8
+            if _taps(spans):
+                best = _value_plane(plane, spans, number)
+                if with_index or best == 0 or best != best:
+                    x, position = _place_plane(args, plane, spans, best, number)
+                    best = load(x, number)
+                    if with_index:
+                        store_integer(index, 0, position)
+                store(y, best)
+            else:
+                no_cell(y, index, 1, with_index, number)
+
+
+MAX_PER_WINDOW = {"lanes": max_per_window_lanes, "plane": max_per_window_plane}

@@ -1,0 +1,199 @@
+"""Windows one by one on the fast engine: how they are described, and what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.passes import three_axes
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import Cut, by_span, by_tasks, launch, slices_of
+from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.workspace import borrowed, round_up
+from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import AVG_GRADIENT_PER_WINDOW
+from fastconv.backends.fast.pool.avg_per_window_kernel import AVG_PER_WINDOW, LANE_SUMS
+from fastconv.backends.fast.pool.max_per_window_kernel import MAX_PER_WINDOW
+from fastconv.backends.fast.pool.windows import SERIAL_TAPS, axis_arguments, by_axis, same_divisor
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS
+from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
+from fastconv.backends.settings import get_num_threads
+
+__all__ = ["avg_per_window", "max_per_window", "avg_gradient_per_window"]
+
+Geometry = WindowGeometry | AdaptiveGeometry
+
+_FEW_CHANNELS = 8  # below this, lanes would be empty
+_CHANNEL_BLOCK = 64  # channels of a task: its sums stay in the L1 cache
+_X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
+_BY_TASKS, _BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
+
+
+class Line(NamedTuple):
+    """The windows along one axis, whose cells are `scale` cells of memory each; steps in bytes of x and y."""
+
+    axis: Axis
+    scale: int
+    x_step: int
+    y_step: int
+
+
+_NO_LINE = Line(Axis(1, 1, 1, 1, 0, 0, 1), 1, 0, 0)
+
+
+def _axes(geometry: Geometry) -> tuple[Axis, ...]:
+    """Axes of windows; of adaptive ones, which have no kernel of their own, sizes alone."""
+    if isinstance(geometry, WindowGeometry):
+        return three_axes(geometry.axes)
+    return three_axes(tuple(Axis(size, 0, 0, 1, 0, 0, out) for size, out in zip(geometry.size, geometry.out)))
+
+
+def _is_whole(axis: Axis, adaptive: bool) -> bool:
+    """Whether there is one window, and it is the axis."""
+    return axis.out == 1 and (adaptive or (len(axis.taps(0)) == axis.size and axis.dilation == 1))
+
+
+def _divisor_of_one(axis: Axis, divisor: str) -> int:
+    """What an axis with one window adds to the divisor."""
+    return {"padded": len(axis.padded_taps(0)), "real": len(axis.taps(0)), "one": 1}[divisor]
+
+
+def _merged(lines: Iterable[Line], divisor: str, adaptive: bool) -> tuple[tuple[Line, ...], int]:
+    """Take rows that follow each other in memory, and in every window, for one long row; and their divisor."""
+    (depth, height, width), factor = lines, 1
+    for _ in range(2):
+        scale = width.axis.size * width.scale
+        adjacent = height.axis.dilation == 1 and height.x_step == scale * width.x_step
+        if not (adjacent and _is_whole(width.axis, adaptive)):
+            break
+        factor *= _divisor_of_one(width.axis, divisor)
+        width = Line(height.axis, scale, width.x_step, height.y_step)
+        depth, height = _NO_LINE, depth
+    return (depth, height, width), factor
+
+
+@dataclass(frozen=True)
+class PerWindowPlan:
+    """Argument block of one geometry and memory order, but for the addresses of the arrays."""
+
+    arguments: Array
+    threads: int
+    scratch_bytes: int  # of one task
+    work: int  # cells of all windows
+    rows: int  # of windows in all planes
+
+
+@plan_cache(1024)
+def _plan(
+    geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int
+) -> PerWindowPlan:
+    """Plan over x, the plane-sized array, and y, the window-sized one."""
+    (x_n, x_c, *x_steps), (y_n, y_c, *y_steps) = by_axis(x_strides), by_axis(y_strides)
+    adaptive = isinstance(geometry, AdaptiveGeometry)
+    same = 0 if isinstance(geometry, AdaptiveGeometry) else same_divisor(geometry.axes, divisor)
+    found = (Line(axis, 1, x, y) for axis, x, y in zip(_axes(geometry), x_steps, y_steps))
+    lines, factor = _merged(found, divisor, adaptive)
+    work = geometry.batch * geometry.channels * _taps(geometry)
+    if work < SERIAL_TAPS:
+        threads = 1
+    block = min(_CHANNEL_BLOCK, geometry.channels)
+    scratch_bytes = round_up(LANE_SUMS * block * 8)
+    values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
+    for letter, line in zip("DHW", lines):
+        values.update(axis_arguments(letter, line.axis, divisor))
+        values[f"X_{letter}"], values[f"Y_{letter}"], values[f"SCALE_{letter}"] = line.x_step, line.y_step, line.scale
+    values.update(
+        X_N=x_n, X_C=x_c, Y_N=y_n, Y_C=y_c, BATCH=geometry.batch, CHANNELS=geometry.channels, CHANNEL_BLOCK=block,
+        SAME=same, FACTOR=factor, ADAPTIVE=int(adaptive), SCRATCH_STRIDE=scratch_bytes, TASKS=threads,
+        STOP=prod(geometry.out),
+    )  # fmt: skip
+    rows = geometry.batch * geometry.channels * lines[0].axis.out * lines[1].axis.out
+    return PerWindowPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
+
+
+def _taps(geometry: Geometry) -> int:
+    """Cells that the windows of a plane read, about as many."""
+    if isinstance(geometry, WindowGeometry):
+        return geometry.windows * geometry.taps
+    return prod(map(max, geometry.size, geometry.out))
+
+
+def _run(
+    kernel: int, plan: PerWindowPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, cut: Cut = _BY_TASKS
+) -> None:
+    arguments = plan.arguments.copy()
+    arguments[_X], arguments[_Y] = address(x), address(y)
+    arguments[_INDEX], arguments[_SCRATCH] = index, scratch
+    launch(kernel, arguments, plan.threads, plan.threads, plan.work, cut)
+
+
+def _run_with_scratch(kernel: int, plan: PerWindowPlan, x: Array, y: Array, *, cut: Cut = _BY_TASKS) -> None:
+    with borrowed(plan.scratch_bytes * plan.threads) as scratch:
+        _run(kernel, plan, x, y, scratch=address(scratch), cut=cut)
+
+
+def _cut(form: str, plan: PerWindowPlan) -> Cut:
+    """Tasks of the forward passes are windows, or rows of them in planes: these may be too few."""
+    few_rows = plan.rows < plan.threads * slices_of(plan.work, plan.threads)
+    return _BY_SPAN if form == "plane" and few_rows else _BY_TASKS
+
+
+def _form(channels: int, *, channels_last: bool) -> str:
+    return "lanes" if channels_last and channels >= _FEW_CHANNELS else "plane"
+
+
+def avg_per_window(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
+    """Means of the windows, in the memory order of x."""
+    last = not x.flags.c_contiguous and is_channels_last(x)
+    y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
+    if geometry.batch:
+        plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
+        form = _form(geometry.channels, channels_last=last)
+        _run_with_scratch(AVG_PER_WINDOW[form].address(x.itemsize), plan, x, y, cut=_cut(form, plan))
+    return y
+
+
+def max_per_window(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, Array | None]:
+    """Maxima and their positions, in the memory order of x."""
+    last = not x.flags.c_contiguous and is_channels_last(x)
+    empty: Any = empty_channels_last if last else np.empty
+    y: Array = empty(geometry.output_shape, x.dtype)
+    indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
+    if geometry.batch:
+        plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads())
+        form = _form(geometry.channels, channels_last=last)
+        kernel = MAX_PER_WINDOW[form].address(x.itemsize, return_indices)
+        _run(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_cut(form, plan))
+    return y, indices
+
+
+@plan_cache(1024)
+def _side_by_side(geometry: Geometry) -> bool:
+    """Whether every cell is in exactly one window."""
+    if isinstance(geometry, AdaptiveGeometry):
+        return geometry.windows is not None
+    return all(
+        axis.before == 0 and axis.dilation == 1 and axis.kernel == axis.stride and axis.out * axis.stride == axis.size
+        for axis in geometry.axes
+    )
+
+
+def avg_gradient_per_window(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
+    """Gradient of the means: every gradient is shared by the cells of its window."""
+    last = not dy.flags.c_contiguous and is_channels_last(dy)
+    fill = _side_by_side(geometry)
+    if fill:
+        dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
+    else:
+        dx = (zeros_channels_last if last else np.zeros)(geometry.input_shape, dy.dtype)
+    if geometry.batch:
+        plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
+        form = _form(geometry.channels, channels_last=last)
+        run = _run_with_scratch if form == "lanes" else _run
+        run(AVG_GRADIENT_PER_WINDOW[form].address(dy.itemsize, fill), plan, dx, dy, cut=_BY_SPAN)
+    return dx

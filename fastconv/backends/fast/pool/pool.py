@@ -1,0 +1,185 @@
+"""Max and average pooling on the fast engine, tap by tap, or window by window where that is shorter or safer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import gcd, prod
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.memory.layout import (
+    channels_last,
+    empty_channels_last,
+    is_channels_last,
+    zeros_channels_last,
+)
+from fastconv.backends.fast.memory.workspace import borrowed
+from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
+from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
+from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
+from fastconv.backends.fast.pool.windows import WindowPlan, launch_windows, plan_windows
+from fastconv.backends.geometry import Axis, WindowGeometry
+from fastconv.backends.settings import get_num_threads
+
+__all__ = ["avg_pool", "avg_pool_backward", "in_best_order", "max_pool", "window_sums", "window_sums_backward"]
+
+_FEW_CHANNELS = 8  # below this, windows are reduced one by one also in channels-last memory
+_CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
+_SHORT_ROW = 16  # windows of a row below which rows are not worth a loop: channels are, after a change of order
+# Taps, by the bytes of a number, from which on a sum in one float64 number could be off by more than 64 eps.
+_MANY_TAPS = {8: 120, 4: 512}
+_MANY_SHARES = 120  # the same for the gradients that a cell adds up, in its own dtype
+
+
+def _form(x: Array, *, channels_last: bool) -> str:
+    return "lanes" if channels_last and x.shape[1] >= _FEW_CHANNELS else "plane"
+
+
+def _window_by_window(geometry: WindowGeometry, itemsize: int = 4) -> bool:
+    """Whether windows are reduced one by one: they are long and few, or too long for one sum of such numbers.
+
+    It depends on the geometry and the dtype alone, so that the order of a sum does.
+    """
+    return geometry.taps >= _MANY_TAPS[itemsize] or geometry.kernel[-1] >= 2 * geometry.out[-1]
+
+
+def in_best_order(x: Array, geometry: WindowGeometry) -> Array:
+    """Return an array of planes in the memory order that its windows are reduced in."""
+    if geometry.out[-1] >= _SHORT_ROW or geometry.channels < _FEW_CHANNELS or _window_by_window(geometry):
+        return x
+    return channels_last(x)
+
+
+def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[Array, Array | None]:
+    """Maxima and their positions, channels-last or as planes."""
+    if _window_by_window(geometry):
+        return max_per_window(x, geometry, return_indices)
+    x = in_best_order(x, geometry)
+    last = is_channels_last(x)
+    empty = empty_channels_last if last else np.empty
+    y: Array = empty(geometry.output_shape, x.dtype)
+    indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
+    if geometry.batch:
+        plan = plan_windows(geometry, x.strides, y.strides, "one", 0, get_num_threads())
+        kernel = MAX_POOL[_form(x, channels_last=last)].address(x.itemsize, return_indices)
+        launch_windows(kernel, plan, x, y, index=0 if indices is None else address(indices))
+    return y, indices
+
+
+def avg_pool(x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
+    """Means of the windows."""
+    return _means(x, geometry, "padded" if count_include_pad else "real")
+
+
+def window_sums(x: Array, geometry: WindowGeometry) -> Array:
+    """Sums of the windows."""
+    return _means(x, geometry, "one")
+
+
+def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
+    if _window_by_window(geometry, x.itemsize):
+        return avg_per_window(x, geometry, divisor)
+    x = in_best_order(x, geometry)
+    last = is_channels_last(x)
+    y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
+    if geometry.batch:
+        plan = plan_windows(geometry, x.strides, y.strides, divisor, 0, get_num_threads())
+        _launch_with_totals(_form(x, channels_last=last), plan, x, y)
+    return y
+
+
+def _launch_with_totals(form: str, plan: WindowPlan, x: Array, y: Array, *, by_planes: bool = False) -> None:
+    with borrowed(plan.total_bytes * plan.threads) as scratch:
+        kernel = AVG_POOL[form].address(x.itemsize)
+        launch_windows(kernel, plan, x, y, scratch=address(scratch), by_planes=by_planes)
+
+
+def avg_pool_backward(dy: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
+    """Every gradient is shared by the cells of its window."""
+    return _shares(dy, geometry, "padded" if count_include_pad else "real")
+
+
+def window_sums_backward(dy: Array, geometry: WindowGeometry) -> Array:
+    """Every gradient goes to all cells of its window."""
+    return _shares(dy, geometry, "one")
+
+
+def _shares(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
+    """Give every gradient, over its divisor, to the cells of its window.
+
+    A cell adds up the shares of all windows that overlap there. Where these are too many for one sum, one axis is done
+    after the other, which is the same, as divisors are products too; and along one axis every other window.
+    """
+    long = [i for i, axis in enumerate(geometry.axes) if axis.kernel > 1]
+    if prod(map(_overlap, geometry.axes)) <= _MANY_SHARES:
+        return _share_out(dy, geometry, divisor)
+    if len(long) > 1:
+        for i in reversed(long):
+            dy = _shares(dy, _along(geometry, dy.shape[2:], i), divisor)
+        return dy
+    (i,) = long
+    return _halves(_over_divisors(dy, geometry.axes[i], i, divisor), geometry, i)
+
+
+def _overlap(axis: Axis) -> int:
+    """Windows that have a cell in common, at most."""
+    return min(axis.out, -(-axis.kernel * gcd(axis.stride, axis.dilation) // axis.stride))
+
+
+def _along(geometry: WindowGeometry, shape: tuple[int, ...], i: int) -> WindowGeometry:
+    """Windows along axis i of planes of gradients, of which `shape` are the sizes."""
+    axes = [Axis(size, 1, 1, 1, 0, 0, size) for size in shape]
+    axes[i] = geometry.axes[i]
+    return WindowGeometry(tuple(axes), geometry.batch, geometry.channels)
+
+
+def _over_divisors(dy: Array, axis: Axis, i: int, divisor: str) -> Array:
+    """Gradients over what the means of their windows are divided by, along axis i: the same but for the edges."""
+    if divisor == "one":
+        return dy
+    low, high = (-axis.before, axis.size + axis.after) if divisor == "padded" else (0, axis.size)
+    share: Array = dy / dy.dtype.type(axis.kernel)
+    first = min(max(0, -(-(low + axis.before) // axis.stride)), axis.out)
+    stop = max(first, min(axis.out, (high - axis.extent + axis.before) // axis.stride + 1))
+    for o in (*range(first), *range(stop, axis.out)):
+        window = (slice(None),) * (2 + i) + (o,)
+        share[window] = dy[window] / dy.dtype.type(max(len(axis.taps(o, low, high)), 1))
+    return share
+
+
+def _halves(share: Array, geometry: WindowGeometry, i: int) -> Array:
+    """Shares along axis i, of every other window, and of the rest."""
+    axis = geometry.axes[i]
+    if _overlap(axis) <= _MANY_SHARES:
+        return _share_out(share, geometry, "one")
+    dx: Array | None = None
+    for first in (0, 1):
+        skipped = max(0, first * axis.stride - axis.before)  # cells before the first window
+        before = max(0, axis.before - first * axis.stride)
+        some = share[(slice(None),) * (2 + i) + (slice(first, None, 2),)]
+        half = replace(axis, size=axis.size - skipped, stride=2 * axis.stride, before=before, out=some.shape[2 + i])
+        axes = (*geometry.axes[:i], half, *geometry.axes[i + 1 :])
+        part = _halves(some, WindowGeometry(axes, geometry.batch, geometry.channels), i)
+        if dx is None:
+            dx = part
+        else:
+            cells = (slice(None),) * (2 + i) + (slice(skipped, None),)
+            with np.errstate(invalid="ignore", over="ignore"):
+                dx[cells] += part
+    assert dx is not None
+    return dx
+
+
+def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
+    if _window_by_window(geometry):
+        return avg_gradient_per_window(dy, geometry, divisor)
+    dy = in_best_order(dy, geometry)
+    last = is_channels_last(dy)
+    dx: Array = (zeros_channels_last if last else np.zeros)(geometry.input_shape, dy.dtype)
+    if geometry.batch:
+        block = min(_CHANNEL_BLOCK, geometry.channels) if last else 1
+        plan = plan_windows(geometry, dx.strides, dy.strides, divisor, block, get_num_threads())
+        _launch_with_totals(f"{_form(dx, channels_last=last)}_backward", plan, dx, dy, by_planes=True)
+    return dx

@@ -1,0 +1,138 @@
+"""Sliding windows tap by tap on the fast engine: the plan of a launch; im2col and col2im."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.passes import three_axes
+from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import by_span, by_tasks, launch, slices_of
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.workspace import round_up
+from fastconv.backends.fast.pool.im2col_kernel import im2col as columns
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS
+from fastconv.backends.geometry import Axis, WindowGeometry
+from fastconv.backends.settings import get_num_threads
+
+__all__ = [
+    "SERIAL_TAPS",
+    "WindowPlan",
+    "axis_arguments",
+    "same_divisor",
+    "by_axis",
+    "col2im",
+    "im2col",
+    "launch_windows",
+    "plan_windows",
+]
+
+SERIAL_TAPS = 2**16  # window elements below which one thread does it all
+_X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
+_BY_TASKS, _BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Argument block of one geometry and memory order, but for the addresses of the arrays."""
+
+    arguments: Array
+    threads: int
+    total_bytes: int  # of the float64 scratch of one task: a number per channel, or per window of a row
+    work: int  # taps of all windows
+    rows: int  # of windows in all images
+
+
+def by_axis(strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Byte strides (N, C, D, H, W); axes that the array does not have get 0."""
+    return (*strides[:2], *(0,) * (5 - len(strides)), *strides[2:])
+
+
+def _cells_that_count(axis: Axis, divisor: str) -> tuple[int, int]:
+    return (-axis.before, axis.size + axis.after) if divisor == "padded" else (0, axis.size)
+
+
+def same_divisor(axes: tuple[Axis, ...], divisor: str) -> int:
+    """What every mean is divided by, "padded" or "real" cells, or "one"; 0 where windows differ."""
+    if divisor == "one":
+        return 1
+    for axis in axes:
+        first, stop = _cells_that_count(axis, divisor)
+        if axis.start(0) < first or axis.start(axis.out - 1) + axis.extent > stop:
+            return 0
+    return prod(axis.kernel for axis in axes)
+
+
+def axis_arguments(letter: str, axis: Axis, divisor: str) -> dict[str, int]:
+    """Entries of an argument block for one axis; "padded" cells count in a mean, or "real" ones alone."""
+    first, stop = _cells_that_count(axis, divisor)
+    return {
+        f"IN_{letter}": axis.size, f"OUT_{letter}": axis.out, f"K_{letter}": axis.kernel, f"S_{letter}": axis.stride,
+        f"DIL_{letter}": axis.dilation, f"PAD_{letter}": axis.before, f"FROM_{letter}": first, f"TO_{letter}": stop,
+    }  # fmt: skip
+
+
+@plan_cache(1024)
+def plan_windows(
+    geometry: WindowGeometry,
+    x_strides: tuple[int, ...],
+    y_strides: tuple[int, ...] | None,
+    divisor: str,
+    channel_block: int,
+    threads: int,
+) -> WindowPlan:
+    """Plan over x, the plane-sized array, and y, the window-sized one (None: contiguous columns)."""
+    work = geometry.batch * geometry.channels * geometry.windows * geometry.taps
+    if work < SERIAL_TAPS:
+        threads = 1
+    values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
+    values.update(zip(("X_N", "X_C", "X_D", "X_H", "X_W"), by_axis(x_strides)))
+    if y_strides is not None:
+        values.update(zip(("Y_N", "Y_C", "Y_D", "Y_H", "Y_W"), by_axis(y_strides)))
+    for letter, axis in zip("DHW", three_axes(geometry.axes)):
+        values.update(axis_arguments(letter, axis, divisor))
+    total_bytes = round_up(max(geometry.channels, geometry.out[-1]) * 8)
+    values.update(
+        BATCH=geometry.batch,
+        CHANNELS=geometry.channels,
+        CHANNEL_BLOCK=channel_block,
+        SAME=same_divisor(geometry.axes, divisor),
+        SCRATCH_STRIDE=total_bytes,
+        TASKS=threads,
+        STOP=geometry.windows if y_strides is not None else geometry.taps,
+    )
+    rows = geometry.batch * geometry.windows // geometry.out[-1]
+    return WindowPlan(WINDOWS.fill(**values), threads, total_bytes, work, rows)
+
+
+def launch_windows(
+    kernel: int, plan: WindowPlan, x: Array, y: Array, *, index: int = 0, scratch: int = 0, by_planes: bool = False
+) -> None:
+    """Run a kernel over arrays, and the addresses of indices and scratch memory; its tasks are rows, or planes."""
+    arguments = plan.arguments.copy()
+    arguments[_X], arguments[_Y] = address(x), address(y)
+    arguments[_INDEX], arguments[_SCRATCH] = index, scratch
+    few_rows = plan.rows < plan.threads * slices_of(plan.work, plan.threads)
+    launch(kernel, arguments, plan.threads, plan.threads, plan.work, _BY_SPAN if by_planes or few_rows else _BY_TASKS)
+
+
+def im2col(x: Array, geometry: WindowGeometry) -> Array:
+    """Windows as columns."""
+    cols = np.empty(geometry.columns_shape, x.dtype)
+    if geometry.batch:
+        plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
+        launch_windows(columns.address(x.itemsize, False), plan, x, cols, by_planes=True)
+    return cols
+
+
+def col2im(cols: Array, geometry: WindowGeometry) -> Array:
+    """Columns added back into planes."""
+    x: Array = np.zeros(geometry.input_shape, cols.dtype)
+    if geometry.batch:
+        plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
+        cols = np.ascontiguousarray(cols)
+        launch_windows(columns.address(x.itemsize, True), plan, x, cols, by_planes=True)
+    return x

@@ -1,0 +1,112 @@
+"""Sliding windows without products: argument block and helpers shared by pooling, im2col and col2im."""
+
+from __future__ import annotations
+
+from fastconv.backends.fast.machine.blocks import Block, view
+from fastconv.backends.fast.machine.jit import helper
+
+__all__ = [
+    "WINDOWS",
+    "D",
+    "H",
+    "W",
+    "along",
+    "columns",
+    "counted",
+    "first_tap",
+    "inside",
+    "last_number",
+    "stop_tap",
+    "whole",
+    "window",
+]
+
+# x: the plane-sized array; y: the window-sized one. SAME is what the means of all windows are divided by, or 0 where
+# they differ. FIRST to STOP - 1: the windows of a plane that are reduced now, or for im2col and col2im the taps; all of
+# them, but for launches that take long (`machine.launch`). FACTOR and ADAPTIVE: see `pool.per_window_kernel`.
+WINDOWS = Block(
+    """
+    X X_N X_C Y Y_N Y_C INDEX BATCH CHANNELS SAME FACTOR ADAPTIVE
+    SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS FIRST STOP
+    IN_D OUT_D K_D S_D DIL_D PAD_D FROM_D TO_D X_D Y_D SCALE_D
+    IN_H OUT_H K_H S_H DIL_H PAD_H FROM_H TO_H X_H Y_H SCALE_H
+    IN_W OUT_W K_W S_W DIL_W PAD_W FROM_W TO_W X_W Y_W SCALE_W
+"""
+)
+# one axis of them; a mean is over the taps on cells FROM to TO - 1
+AXIS = Block("IN OUT K S DIL PAD FROM TO X Y SCALE")
+D, H, W = (8 * WINDOWS.index[f"IN_{letter}"] for letter in "DHW")  # where the entries of an axis begin
+
+
+@helper
+def first_tap(start, dilation):
+    """First tap of a window from cell `start` on that lies at cell 0 or after."""
+    return 0 if start >= 0 else (-start + dilation - 1) // dilation
+
+
+@helper
+def stop_tap(start, dilation, kernel, size):
+    """One after the last tap that lies before cell `size`; 0 or less where there is none."""
+    if start + (kernel - 1) * dilation < size:  # for most windows; a division takes as long as a short row
+        return kernel
+    return (size - 1 - start) // dilation + 1
+
+
+@helper
+def along(args, axis):
+    """Entries of one of the axes `D`, `H`, `W`."""
+    return view(AXIS, args + axis)
+
+
+@helper
+def window(args, axis, o):
+    """(first cell of window `o`, first tap, stop tap) along one of the axes `D`, `H`, `W`."""
+    line = along(args, axis)
+    start = o * line.S - line.PAD
+    dilation = line.DIL
+    first = first_tap(start, dilation)
+    return start, first, max(first, stop_tap(start, dilation, line.K, line.IN))
+
+
+@helper
+def counted(args, axis, o):
+    """Taps of window `o` along one axis that are on cells which count."""
+    line = along(args, axis)
+    start = o * line.S - line.PAD - line.FROM
+    dilation, cells = line.DIL, line.TO - line.FROM
+    return max(0, stop_tap(start, dilation, line.K, cells) - first_tap(start, dilation))
+
+
+@helper
+def whole(args, axis):
+    """Range of the windows along one axis all of whose taps are on cells that count."""
+    line = along(args, axis)
+    beyond, first = (line.K - 1) * line.DIL, line.FROM
+    cells = line.TO - first - beyond
+    return inside(-line.PAD - first, line.S, cells, line.OUT)
+
+
+@helper
+def columns(args, row):
+    """Range of the windows of a row of windows that are reduced now; `row` counts them over the plane."""
+    width = args.OUT_W
+    first = min(max(args.FIRST - row * width, 0), width)
+    return first, max(first, min(args.STOP - row * width, width))
+
+
+@helper
+def inside(start, step, size, count):
+    """Range of the o < count for which cell ``start + o * step`` lies in ``[0, size)``."""
+    if start >= 0 and start + (count - 1) * step < size:
+        return 0, count
+    first = min(0 if start >= 0 else (-start + step - 1) // step, count)
+    stop = 0 if start >= size else (size - 1 - start) // step + 1
+    return first, max(first, min(stop, count))
+
+
+@helper
+def last_number(args):
+    """Address of the number of x whose positions are the last along all axes: up to it, everything may be read."""
+    place = args.X + (args.BATCH - 1) * args.X_N
+    place += (args.CHANNELS - 1) * args.X_C + (args.IN_D - 1) * args.X_D
+    return place + (args.IN_H - 1) * args.X_H + (args.IN_W - 1) * args.X_W

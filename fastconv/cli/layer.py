@@ -1,0 +1,147 @@
+"""The options that describe a layer, and the arrays and arguments that they mean."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+
+from fastconv.cli.arguments import is_shape, load_array, parse_padding, parse_shape, parse_sizes
+from fastconv.validation.arrays import Array
+
+__all__ = [
+    "PANEL",
+    "Dilation",
+    "InputShape",
+    "KernelSize",
+    "Layer",
+    "Layout",
+    "Operation",
+    "Padding",
+    "Stride",
+    "given",
+    "option_of",
+]
+
+PANEL = "A layer or arrays of your own"
+
+
+class Operation(str, Enum):
+    """Operations that can be compared."""
+
+    CONV2D = "conv2d"
+    MAX_POOL2D = "max_pool2d"
+    AVG_POOL2D = "avg_pool2d"
+
+
+class Layout(str, Enum):
+    """Order of the axes."""
+
+    NCHW = "NCHW"
+    NHWC = "NHWC"
+
+
+# options of several commands
+
+InputShape = Annotated[
+    str | None, typer.Option("--input", metavar="N,C,H,W", help="Shape of its input.", rich_help_panel=PANEL)
+]
+KernelSize = Annotated[str | None, typer.Option(metavar="K|KH,KW", help="Window of a pooling.", rich_help_panel=PANEL)]
+Stride = Annotated[str | None, typer.Option(metavar="S|SH,SW", help="Step of the window.", rich_help_panel=PANEL)]
+Padding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P|PH,PW|B:A,B:A|NAME",
+        help="Per axis, before:after, or valid, same, same_lower.",
+        rich_help_panel=PANEL,
+    ),
+]
+Dilation = Annotated[str | None, typer.Option(metavar="D|DH,DW", help="Step between the taps.", rich_help_panel=PANEL)]
+
+
+def option_of(name: str) -> str:
+    """Spelling of an option.
+
+    Examples
+    --------
+    >>> option_of("kernel_size")
+    '--kernel-size'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def given(options: dict[str, Any]) -> list[str]:
+    """Return the spelling of every option that was given: those that are not None, and flags that are set."""
+    return [option_of(name) for name, value in options.items() if value is not None and value is not False]
+
+
+class Layer(NamedTuple):
+    """A layer as it was typed; its fields are the names of the options."""
+
+    operation: Operation | None
+    input: str | None
+    x: Path | None
+    weight: str | None
+    bias: Path | None
+    kernel_size: str | None
+    stride: str | None
+    padding: str | None
+    dilation: str | None
+    groups: int | None
+    layout: Layout | None
+
+    @property
+    def computes(self) -> Operation:
+        """What it computes: a convolution, unless something else was asked for."""
+        return Operation.CONV2D if self.operation is None else self.operation
+
+    def call(self, dtype: str, seed: int) -> tuple[str, dict[str, Any]]:
+        """Return the operation with its arguments; arrays that are not read are drawn."""
+        return self.computes.value, {**self._arrays(np.dtype(dtype), seed), **self._options()}
+
+    def _arrays(self, dtype: np.dtype[Any], seed: int) -> dict[str, Array]:
+        rng = np.random.default_rng(seed)
+        if (self.x is None) == (self.input is None):
+            raise typer.BadParameter("a layer needs its input: either --input N,C,H,W or --x FILE.")
+        if self.x is not None:
+            arrays = {"x": load_array("--x", self.x)}
+        else:
+            arrays = {"x": rng.standard_normal(parse_shape("--input", str(self.input), 4)).astype(dtype)}
+        if self.computes is not Operation.CONV2D:
+            return arrays
+        if self.weight is None:
+            raise typer.BadParameter("a convolution needs its filters: --weight F,C,KH,KW or --weight FILE.")
+        if is_shape(self.weight):
+            shape = parse_shape("--weight", self.weight, 4)
+            drawn = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+            arrays["weight"] = drawn.astype(dtype)
+        else:
+            arrays["weight"] = load_array("--weight", Path(self.weight))
+        if self.bias is not None:
+            arrays["bias"] = load_array("--bias", self.bias)
+        return arrays
+
+    def _options(self) -> dict[str, Any]:
+        """Return the keyword arguments of the operation that were given."""
+        operation, pooling = self.computes.value, self.computes is not Operation.CONV2D
+        for name in ("weight", "bias", "groups"):
+            if pooling and getattr(self, name) is not None:
+                raise typer.BadParameter(f"{option_of(name)} belongs to conv2d, but the operation is {operation}.")
+        if pooling == (self.kernel_size is None):
+            raise typer.BadParameter(
+                f"{operation} needs --kernel-size." if pooling else "--kernel-size belongs to a pooling operation."
+            )
+        options: dict[str, Any] = {}
+        for name in ("kernel_size", "stride", "dilation"):
+            if (text := getattr(self, name)) is not None:
+                options[name] = parse_sizes(option_of(name), text)
+        if self.padding is not None:
+            options["padding"] = parse_padding("--padding", self.padding)
+        if self.groups is not None:
+            options["groups"] = self.groups
+        if self.layout is not None:
+            options["layout"] = self.layout.value
+        return options

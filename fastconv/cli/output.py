@@ -1,0 +1,151 @@
+"""What every command does with its results: print tables, write JSON, Markdown and a chart, say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from fastconv.cli.console import FAILURE, console, require
+from fastconv.files import check_writable, write_whole
+from fastconv.report import Record, Report, Table
+
+__all__ = ["Outputs", "Result", "print_note", "print_report", "print_table"]
+
+_PLOTS = (".pdf", ".png", ".svg")
+_STYLES = {
+    "ok": "green",
+    "BEYOND": "bold red",
+    "slower": "bold red",
+    "missing": "bold red",
+    "faster": "green",
+    "wrong": "bold red",
+    "raised": "bold red",
+    "crashed": "bold red",
+    "timed out": "bold red",
+    "cannot be expressed": "dim",
+    "skipped": "dim",
+}
+
+Draw = Callable[[Path], None]
+
+
+class Result(NamedTuple):
+    """What a command found, or what it once saved.
+
+    Attributes
+    ----------
+    report : Report
+        Its tables and notes.
+    json, markdown : callable
+        Return its JSON, and what a page of the documentation shows.
+    draw : callable or None
+        Draws its chart into a file, where it has one.
+    show : callable or None
+        Prints it, where that is more than tables and notes.
+    """
+
+    report: Report
+    json: Callable[[], str]
+    markdown: Callable[[], str]
+    draw: Draw | None = None
+    show: Callable[[Console], None] | None = None
+
+    @classmethod
+    def of(cls, record: Record, draw: Draw | None = None) -> Result:
+        """Return what a record is to the command line."""
+        return cls(record.report(), record.to_json, record.markdown, draw)
+
+    def print(self, out: Console) -> None:
+        """Print it."""
+        if self.show is None:
+            print_report(self.report, out)
+        else:
+            self.show(out)
+
+
+class Outputs(NamedTuple):
+    """Where the results of a command go beside the terminal.
+
+    Attributes
+    ----------
+    command : str
+        Whose they are.
+    json : str or None
+        A file for the numbers; "-" for the standard output, and the tables go to the standard error stream then.
+    markdown, plot : Path or None
+        Files for the tables and for the chart.
+    """
+
+    command: str
+    json: str | None = None
+    markdown: Path | None = None
+    plot: Path | None = None
+
+    def check(self) -> None:
+        """Find out before the work whether its results can be written."""
+        if self.plot is not None:
+            if self.plot.suffix.lower() not in _PLOTS:
+                raise typer.BadParameter(
+                    f"must end in {', '.join(_PLOTS)}, but got {str(self.plot)!r}.", param_hint="--plot"
+                )
+            require("matplotlib", "plot", f"{self.command} --plot")
+        for path in (None if self.json == "-" else self.json, self.markdown, self.plot):
+            if path is not None:
+                check_writable(path)
+
+    def write(self, result: Result) -> None:
+        """Write the files, before anything is printed: the reader of a pipe may go."""
+        if self.json is not None and self.json != "-":
+            _write(self.json, result.json())
+        if self.markdown is not None:
+            _write(self.markdown, result.markdown())
+        if self.plot is not None and result.draw is not None:
+            result.draw(self.plot)
+
+    def deliver(self, result: Result, *, ok: bool) -> None:
+        """Write and print everything, and exit with 1 where something is wrong."""
+        self.write(result)
+        result.print(console(stderr=self.json == "-"))
+        if self.json == "-":
+            typer.echo(result.json(), nl=False)
+        for failure in result.report.failures:
+            typer.echo(f"fastconv: {self.command}: {failure}", err=True)
+        if not ok:
+            raise typer.Exit(FAILURE)
+
+
+def _write(path: str | Path, text: str) -> None:
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+def print_report(report: Report, out: Console) -> None:
+    """Print the tables and the notes below them; what is wrong is for the standard error stream."""
+    for table in report.tables:
+        print_table(table, out)
+    for note in report.notes:
+        print_note(note, out)
+
+
+def print_note(note: str, out: Console) -> None:
+    """Print a line below a table."""
+    out.print(Text(note, style="dim"), soft_wrap=not out.is_terminal)
+
+
+def print_table(table: Table, out: Console) -> None:
+    """Print one table of strings."""
+    drawn = RichTable(
+        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for index, header in enumerate(table.headers):
+        side: Literal["left", "right"] = "left" if index < table.left else "right"
+        drawn.add_column(header, justify=side, overflow="fold", no_wrap=index == 0)  # names stay whole
+    for row in table.rows:
+        drawn.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    out.print(drawn)

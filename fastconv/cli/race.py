@@ -1,0 +1,105 @@
+"""``fastconv race``: somebody's functions against fast."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fastconv.backends.settings import use_num_threads
+from fastconv.cli.arguments import parse_shape, parse_sizes
+from fastconv.cli.check import parse_mapping
+from fastconv.cli.console import progress_bar
+from fastconv.cli.layer import PANEL, Dilation, InputShape, KernelSize, Padding, Stride, option_of
+from fastconv.cli.output import Outputs, Result
+from fastconv.errors import InvalidValueError
+
+__all__ = ["race", "run_race"]
+
+_DTYPES = ("float32", "float64")
+
+
+def race(
+    file: Annotated[Path, typer.Argument(help="A Python file with convolution or pooling in it.")],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=CONVENTION", help="Say what a function is (check --list names them)."),
+    ] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each of its calls.")] = 60.0,
+    input_shape: InputShape = None,
+    weight: Annotated[
+        str | None, typer.Option(metavar="F,C,KH,KW", help="Shape of the filters.", rich_help_panel=PANEL)
+    ] = None,
+    kernel_size: KernelSize = None,
+    stride: Stride = None,
+    padding: Padding = None,
+    dilation: Dilation = None,
+    dtype: Annotated[str | None, typer.Option(metavar="DTYPE", help="float64 by default, or float32.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
+    backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Time the gradients too.")] = True,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Time the functions of a Python file against fast ones that compute the same, and say how far they differ.
+
+    The file is run, in a process of its own, so it must be one that you trust. Exits with 1 if a result is wrong.
+    """
+    typed = {"input": input_shape, "weight": weight, "kernel_size": kernel_size, "stride": stride}
+    run_race(
+        file,
+        Outputs("race", json),
+        mapping=mapping or [],
+        typed={**typed, "padding": padding, "dilation": dilation},
+        threads=threads,
+        dtype=dtype,
+        backward=backward,
+        repeats=repeats,
+        time_limit=time_limit,
+        seed=seed,
+    )
+
+
+def run_race(
+    file: Path,
+    outputs: Outputs,
+    *,
+    mapping: list[str],
+    typed: dict[str, str | None],
+    threads: int | None,
+    dtype: str | None,
+    **settings: Any,
+) -> None:
+    """Time the functions of a file against fast, print the tables and write the JSON."""
+    from fastconv.dropin.race import race as time_both
+
+    outputs.check()
+    if dtype is not None and dtype not in _DTYPES:
+        raise typer.BadParameter(f"must be one of {', '.join(_DTYPES)}, but got {dtype!r}.", param_hint="--dtype")
+    names, sizes = parse_mapping("--map", mapping), _sizes(typed)
+    try:
+        with contextlib.nullcontext() if threads is None else use_num_threads(threads), progress_bar() as advance:
+            found = time_both(file, names, sizes=sizes, dtype=dtype or "float64", progress=advance, **settings)
+    except FileNotFoundError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="FILE") from None
+    except InvalidValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    outputs.deliver(Result.of(found), ok=found.ok)
+
+
+def _sizes(typed: dict[str, str | None]) -> Any:
+    """Read the sizes that were typed."""
+    from fastconv.dropin.race import Sizes
+
+    sizes: dict[str, Any] = {}
+    for name, text in typed.items():
+        if text is None:
+            continue
+        if name in ("input", "weight"):
+            sizes[f"{name}_shape"] = parse_shape(option_of(name), text, 4)
+        else:
+            sizes[name] = parse_sizes(option_of(name), text)
+    return Sizes(**sizes)

@@ -1,0 +1,258 @@
+"""`compare`: the public function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastconv.backends import resolve_backend
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.evidence.compare.comparison import Comparison
+from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
+from fastconv.evidence.environment import current_environment
+from fastconv.evidence.problem import OPERATIONS, Problem, from_call, from_workload
+from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, ImageWorkload, Workload, by_name, image_workloads
+from fastconv.validation.sizes import check_flag, check_integer
+
+__all__ = ["Progress", "compare", "default_workloads", "workload_names"]
+
+Progress = Callable[[str, str, float], None]
+Selection = str | Workload | Sequence["str | Workload"] | Callable[..., Any] | None
+
+_DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+
+
+def compare(
+    workloads: Selection = None,
+    /,
+    *args: Any,
+    backends: Sequence[str] = ("naive", "fast"),
+    batch: int | None = None,
+    dtype: DTypeLike | None = None,
+    repeats: int = 5,
+    backward: bool = True,
+    full: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **arguments: Any,
+) -> Comparison:
+    """Compare two backends: numbers, time and memory, forward and for every gradient.
+
+    ``compare()``, ``compare("conv3x3_64_56", batch=8)``, ``compare(conv2d, x, weight, bias, stride=2)``
+
+    Parameters
+    ----------
+    workloads : str, Workload, sequence of them, or a public operation, optional
+        What to run. By default the twelve layers of `fastconv.evidence.workloads.LAYERS` at batch 1, and where
+        scikit-learn is installed convolution and pooling on its photographs and digits. With an operation,
+        `fastconv.conv2d` or ``"conv2d"`` (or one of the poolings), your own call follows: `args` and `arguments` are
+        those of the operation.
+    *args, **arguments
+        Arguments of the operation, where `workloads` is one.
+    backends : (str, str)
+        Reference and candidate. The candidate is timed on the whole problem, again and again; the reference runs once.
+    batch : int, optional
+        Images of every workload. By default 1 for a named layer, all that there are for real images, and what it says
+        itself for a `Workload`.
+    dtype : {float16, float32, float64}, optional
+        Dtype of all arrays. By default float32, and for your own arrays what they have.
+    repeats : int
+        Rounds that the candidate is timed; the median counts.
+    backward : bool
+        Compare the gradients too.
+    full : bool
+        Run the reference on the whole of every problem. Otherwise it takes as many images and output rows as it
+        computes in about three seconds: both backends are then compared on that part, its time is extrapolated, and
+        the whole result of the candidate is compared with the numpy backend in float64.
+    seed : int
+        Seed of everything that is drawn.
+    progress : callable, optional
+        Called with the name of the workload, the stage, and the fraction done.
+
+    Returns
+    -------
+    Comparison
+        Prints as a table; see `Comparison` for its parts, and its ``ok`` for the verdict.
+
+    Raises
+    ------
+    ValueError
+        If a workload is unknown, or sizes do not fit together.
+    TypeError
+        If an argument has a type that is not taken.
+    ImportError
+        If a backend cannot run here, or scikit-learn is missing for a workload that needs it.
+
+    Notes
+    -----
+    An element is within tolerance if it is no farther than ``64 * eps * sum |x·w|`` from the reference. "Times faster"
+    divides by the frozen loops of the tutorials, never by the naive backend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 2 * 3 * 7 * 9).reshape(2, 3, 7, 9)
+    >>> weight = np.linspace(-1, 1, 4 * 3 * 3 * 2).reshape(4, 3, 3, 2)
+    >>> result = compare("conv2d", x, weight, padding="same", backends=("naive", "numpy"))
+    >>> result.ok
+    True
+    >>> [difference.array for difference in result.rows[0].differences]
+    ['y', 'dx', 'dweight', 'dbias']
+    """
+    if progress is not None:
+        progress("", "loading the backends", 0.0)
+    reference, candidate = _check_backends(backends)
+    settings = Settings(
+        reference,
+        candidate,
+        check_integer("compare", "repeats", repeats, 1),
+        check_flag("compare", "backward", backward),
+        check_flag("compare", "full", full),
+        check_integer("compare", "seed", seed, 0),
+    )
+    makers = _problems(workloads, args, arguments, batch, _check_dtype(dtype), settings.seed)
+    environment = current_environment()
+    rows = []
+    for index, (name, make) in enumerate(makers):
+        rows.append(compare_problem(make(), settings, _reporter(progress, name, index, len(makers))))
+    if progress is not None:
+        progress("", "done", 1.0)
+    return Comparison(tuple(rows), environment, (reference, candidate))
+
+
+def workload_names() -> tuple[str, ...]:
+    """Return every name that `compare` knows.
+
+    Returns
+    -------
+    tuple of str
+        Of layers, poolings and real images.
+    """
+    return (*(workload.name for workload in (*LAYERS, *POOLS)), *IMAGE_NAMES)
+
+
+def default_workloads() -> tuple[Workload, ...]:
+    """Return what `compare` runs by default.
+
+    Returns
+    -------
+    tuple of Workload
+        The twelve layers at batch 1, and real images where scikit-learn is installed.
+    """
+    layers = tuple(layer.with_batch(1) for layer in LAYERS)
+    try:
+        return (*layers, *image_workloads())
+    except ImportError:
+        return layers
+
+
+def _reporter(progress: Progress | None, name: str, index: int, count: int) -> Callable[[str], None]:
+    """Return what tells `progress` of the stages of one workload of many."""
+    begun = 0
+
+    def report(stage: str) -> None:
+        nonlocal begun
+        if progress is not None:
+            progress(name, stage, (index + begun / STAGES) / count)
+        begun += 1
+
+    return report
+
+
+def _problems(
+    workloads: Selection,
+    args: tuple[Any, ...],
+    arguments: dict[str, Any],
+    batch: int | None,
+    dtype: np.dtype[Any] | None,
+    seed: int,
+) -> list[tuple[str, Callable[[], Problem]]]:
+    """Name every problem and say how to make it; it is made when its turn comes, so that one at a time is in memory."""
+    operation = _operation(workloads)
+    if operation is not None:
+        if batch is not None:
+            raise InvalidValueError(
+                f"compare: batch must not be given with arrays of your own, but got {batch!r}. The batch is that of x."
+            )
+        problem = from_call(operation, args, arguments, dtype)
+        return [(operation, lambda: problem)]
+    if args or arguments:
+        raise InvalidTypeError(
+            f"compare: the first argument must be an operation ({', '.join(OPERATIONS)}) where arrays or its options "
+            f"follow, but got {workloads!r} with {len(args)} positional and {', '.join(arguments) or 'no'} keyword "
+            "arguments."
+        )
+    chosen = [_with_batch(workload, named, batch) for workload, named in _select(workloads)]
+    precision = np.dtype(np.float32) if dtype is None else dtype
+    return [(workload.name, partial(from_workload, workload, precision, seed)) for workload in chosen]
+
+
+def _operation(workloads: Selection) -> str | None:
+    """Name of the operation that `workloads` is; None if it is something else."""
+    name = workloads if isinstance(workloads, str) else getattr(workloads, "__name__", None)
+    if name in OPERATIONS:
+        return str(name)
+    if callable(workloads):
+        raise InvalidTypeError(f"compare: the operation must be one of {', '.join(OPERATIONS)}, but got {name!r}.")
+    return None
+
+
+def _select(workloads: Selection) -> list[tuple[Workload, bool]]:
+    """Return the workloads, and for each whether it was only named."""
+    if workloads is None:
+        return [(workload, False) for workload in default_workloads()]
+    if isinstance(workloads, (str, Workload)):
+        workloads = (workloads,)
+    if not isinstance(workloads, Sequence):
+        raise InvalidTypeError(
+            f"compare: workloads must be names, workloads or an operation, but got {workloads!r} "
+            f"({type(workloads).__name__})."
+        )
+    if not workloads:
+        raise InvalidValueError("compare: workloads must name at least one, but got none. Leave it out for all.")
+    return [(_workload(item), isinstance(item, str)) for item in workloads]
+
+
+def _workload(item: object) -> Workload:
+    if isinstance(item, Workload):
+        return item
+    if not isinstance(item, str):
+        raise InvalidTypeError(
+            f"compare: a workload must be a name or a Workload, but got {item!r} ({type(item).__name__})."
+        )
+    if item not in workload_names():
+        raise InvalidValueError(f"compare: a workload must be one of {', '.join(workload_names())}, but got {item!r}.")
+    return by_name(item)
+
+
+def _with_batch(workload: Workload, named: bool, batch: int | None) -> Workload:
+    if batch is not None:
+        return workload.with_batch(check_integer("compare", "batch", batch, 1))
+    if named and not isinstance(workload, ImageWorkload):
+        return workload.with_batch(1)
+    return workload
+
+
+def _check_backends(backends: Sequence[str]) -> tuple[str, str]:
+    names = tuple(backends)
+    if isinstance(backends, str) or len(names) != 2 or names[0] == names[1]:
+        raise InvalidValueError(f"compare: backends must be two different names, but got {backends!r}.")
+    for name in names:
+        resolve_backend(name)
+    return names[0], names[1]
+
+
+def _check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:
+    if dtype is None:
+        return None
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = None
+    if checked not in _DTYPES:
+        raise InvalidTypeError(f"compare: dtype must be float16, float32 or float64, but got {dtype!r}.")
+    return checked

@@ -1,0 +1,231 @@
+"""One problem on two backends, from the first call to a finished row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastconv.backends import resolve_backend
+from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
+from fastconv.evidence.compare.rows import FeatureMaps, PassResult, Row
+from fastconv.evidence.problem import Problem, backward, forward, winners
+from fastconv.evidence.timing import Call, once, rounds, seed_seconds_per_output, workspace
+from fastconv.validation.arrays import Array
+
+__all__ = ["STAGES", "Settings", "compare_problem"]
+
+STAGES = 5  # reports of `compare_problem`
+
+_REFERENCE_SECONDS = 3.0  # of one workload: keeps the default comparison well below 90 s on two cores
+_TRACED_SECONDS = 0.5
+_TRACED_SLOWDOWN = 4.0  # of the naive loops under tracemalloc
+
+_Differences = tuple[Difference, ...]
+
+
+class Runs:
+    """Both passes of a backend over a problem; making one runs them for the first time.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to run.
+    backend : str
+        Who runs it.
+    dy : ndarray or None
+        Gradient of the output of the problem, or of a larger one that it is a part of; None to run forward only.
+
+    Attributes
+    ----------
+    results : dict of str to ndarray
+        Results of the first run: ``y`` and the gradients.
+    first : dict of str to float
+        Seconds of the first run, by pass.
+    """
+
+    def __init__(self, problem: Problem, backend: str, dy: Array | None) -> None:
+        self.problem = problem
+        self._backend = resolve_backend(backend)
+        self._calls: dict[str, Call] = {"forward": lambda: forward(problem, backend)}
+        self._rounds: dict[str, list[float]] = {}
+        self.results: dict[str, Array] = {}
+        self.first: dict[str, float] = {}
+        self._run("forward")
+        if dy is not None:
+            here, indices = problem.part_of_output(dy), winners(problem, backend)
+            self._calls["backward"] = lambda: backward(problem, backend, here, indices)
+            self._run("backward")
+
+    def _run(self, name: str) -> None:
+        self.first[name], results = once(self._calls[name])
+        self.results |= results
+
+    def time(self, repeats: int) -> None:
+        """Add rounds of timing."""
+        for name, call in self._calls.items():
+            self._rounds.setdefault(name, []).extend(rounds(call, repeats) if repeats else [])
+
+    def seconds(self, name: str) -> float:
+        """Median of the rounds of a pass."""
+        return float(np.median(self._rounds[name]))
+
+    def compile_seconds(self, name: str) -> float:
+        """What the first run of a pass took beyond a later one."""
+        return max(0.0, self.first[name] - self.seconds(name))
+
+    def workspaces(self) -> dict[str, int]:
+        """Peak bytes of another run, by pass, those included that the backend keeps from call to call."""
+        return {name: self._workspace(call) for name, call in self._calls.items()}
+
+    def _workspace(self, call: Call) -> int:
+        release = getattr(self._backend, "release", None)  # of a backend that keeps buffers
+        if release is not None:
+            release()
+        return workspace(call)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to compare: see `fastconv.compare`."""
+
+    reference: str
+    candidate: str
+    repeats: int
+    backward: bool
+    full: bool
+    seed: int
+
+
+def compare_problem(problem: Problem, settings: Settings, report: Callable[[str], None]) -> Row:
+    """Run, time and compare one problem; `report` is told of each stage when it begins."""
+    dy = _draw_dy(problem, settings) if settings.backward else None
+    report(f"{settings.candidate}, first call")
+    candidate = Runs(problem, settings.candidate, dy)
+    report(f"{settings.candidate}, timing")
+    candidate.time(-(-settings.repeats // 2))
+    report("frozen loops")
+    loops = _time_loops(problem, settings)
+    report(settings.reference)
+    part = problem if settings.full else _affordable(problem, settings, dy)
+    reference = Runs(part, settings.reference, dy)
+    candidate.time(settings.repeats // 2)  # apart from the others, so that one disturbance does not reach both
+    loops = _faster(loops, _time_loops(problem, settings))
+    report("differences and memory")
+    near, whole = _compare(candidate, reference, settings, dy)
+    passes = _passes(candidate, reference, _traced(reference, settings, dy), loops)
+    return _row(problem, part, passes, near, whole, _maps(candidate, reference))
+
+
+def _draw_dy(problem: Problem, settings: Settings) -> Array:
+    rng = np.random.default_rng([settings.seed, 1])
+    return rng.standard_normal(problem.output_shape).astype(problem.dtype)
+
+
+def _time_loops(problem: Problem, settings: Settings) -> dict[str, float | None]:
+    loops = {"forward": seed_seconds_per_output(problem, problem.operation)}
+    if settings.backward:
+        loops["backward"] = seed_seconds_per_output(problem, f"{problem.operation}_backward")
+    return loops
+
+
+def _faster(first: dict[str, float | None], second: dict[str, float | None]) -> dict[str, float | None]:
+    """Return the shorter of two times, so that a disturbance of the yardstick does not flatter what is measured."""
+    return {name: time if time is None else min(time, second[name] or time) for name, time in first.items()}
+
+
+def _affordable(problem: Problem, settings: Settings, dy: Array | None) -> Problem:
+    """Return the largest part that the reference computes in a few seconds."""
+    probe = Runs(problem.part(1, 1), settings.reference, dy)
+    return _largest_part(problem, _REFERENCE_SECONDS * probe.problem.outputs / sum(probe.first.values()))
+
+
+def _largest_part(problem: Problem, outputs: float) -> Problem:
+    """Halve the images, then the output rows, until so many outputs are left."""
+    images, rows = problem.geometry.batch, problem.rows
+    each = problem.outputs / (images * rows)
+    while images * rows * each > outputs and images > 1:
+        images = -(-images // 2)
+    while images * rows * each > outputs and rows > 1:
+        rows = -(-rows // 2)
+    return problem.part(images, rows)
+
+
+def _compare(
+    candidate: Runs, reference: Runs, settings: Settings, dy: Array | None
+) -> tuple[_Differences, _Differences]:
+    """Compare over the part of the reference; where that is not the whole, compare the whole with numpy too."""
+    whole, part = candidate.problem, reference.problem
+    sums, dtype = magnitudes(whole, dy), whole.dtype
+    if part is whole:
+        return differences(candidate.results, reference.results, sums, dtype, settings.reference), ()
+    part_dy = None if dy is None else part.part_of_output(dy)
+    same_part = Runs(part, settings.candidate, dy).results
+    near = differences(same_part, reference.results, magnitudes(part, part_dy), dtype, settings.reference)
+    return near, differences(candidate.results, exact_results(whole, dy), sums, dtype, "numpy in float64")
+
+
+def _traced(reference: Runs, settings: Settings, dy: Array | None) -> Runs:
+    """Return the reference over what it computes in good time under tracemalloc, which slows plain loops down."""
+    if settings.full or settings.reference != "naive":
+        return reference
+    share = _TRACED_SECONDS / (_TRACED_SLOWDOWN * sum(reference.first.values()))
+    part = _largest_part(reference.problem, reference.problem.outputs * share)
+    return reference if part is reference.problem else Runs(part, settings.reference, dy)
+
+
+def _passes(candidate: Runs, reference: Runs, traced: Runs, loops: dict[str, float | None]) -> tuple[PassResult, ...]:
+    problem = candidate.problem
+    scale = problem.outputs / reference.problem.outputs
+    memory, reference_memory = candidate.workspaces(), traced.workspaces()
+    return tuple(
+        PassResult(
+            name=name,
+            seconds=candidate.seconds(name),
+            compile_seconds=candidate.compile_seconds(name),
+            workspace=memory[name],
+            reference_seconds=seconds * scale,
+            reference_estimated=reference.problem is not problem,
+            reference_workspace=reference_memory[name],
+            reference_workspace_partial=traced.problem is not problem,
+            loop_seconds_per_output=loops[name],
+            outputs=problem.outputs,
+            flops=problem.multiply_adds * (2 if name == "forward" else 4),  # backward: dx and dweight
+        )
+        for name, seconds in reference.first.items()
+    )
+
+
+def _maps(candidate: Runs, reference: Runs) -> FeatureMaps | None:
+    """Return the first image with what both made of it, where there are pictures."""
+    if not candidate.problem.image:
+        return None
+    y = reference.problem.part_of_output(candidate.results["y"])
+    return FeatureMaps(candidate.problem.x[0].copy(), reference.results["y"][0].copy(), y[0].copy())
+
+
+def _row(
+    problem: Problem,
+    part: Problem,
+    passes: tuple[PassResult, ...],
+    near: _Differences,
+    whole: _Differences,
+    maps: FeatureMaps | None,
+) -> Row:
+    return Row(
+        name=problem.name,
+        operation=problem.operation,
+        description=problem.description,
+        shapes={**{name: array.shape for name, array in problem.arrays().items()}, "y": problem.output_shape},
+        arguments=problem.arguments,
+        dtype=str(problem.dtype),
+        passes=passes,
+        differences=near,
+        whole_differences=whole,
+        images=problem.geometry.batch,
+        rows=problem.rows,
+        checked_images=part.geometry.batch,
+        checked_rows=part.rows,
+        maps=maps,
+    )

@@ -1,0 +1,109 @@
+"""The tables of a comparison, as strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastconv.evidence.accuracy import arrays_of
+from fastconv.evidence.compare.rows import PassResult, Row
+from fastconv.report import MISSING, Table, format_bytes, format_number, format_seconds, format_times
+
+__all__ = ["difference_table", "page_table", "time_table"]
+
+_PAGE_HEAD = (
+    "| workload | forward | | | backward | | | of tolerance |",
+    "|---|---|---|---|---|---|---|---|",
+    "| | µs a loop output | fast, ms | times faster | µs a loop output | fast, ms | times faster | |",
+)
+
+
+def time_table(rows: Sequence[Row], reference: str, candidate: str) -> Table:
+    """Return a line for each pass of each workload: times, speed-up, memory."""
+    headers = (
+        "workload",
+        "pass",
+        reference,
+        candidate,
+        "loops/output",
+        "faster",
+        "GFLOP/s",
+        f"scratch {reference}",
+        f"scratch {candidate}",
+        "compile",
+    )
+    cells = [
+        (row.name if first else "", *_time_cells(passed))
+        for row in rows
+        for first, passed in zip((True, False), row.passes)
+    ]
+    return Table("Time and memory", headers, tuple(cells), left=2)
+
+
+def _time_cells(passed: PassResult) -> tuple[str, ...]:
+    per_output = passed.loop_seconds_per_output
+    return (
+        passed.name,
+        "~" * passed.reference_estimated + format_seconds(passed.reference_seconds),
+        format_seconds(passed.seconds),
+        MISSING if per_output is None else f"{per_output * 1e6:.2f} µs",
+        format_times(passed.times_faster),
+        format_number(passed.gflops),
+        "> " * passed.reference_workspace_partial + format_bytes(passed.reference_workspace),
+        format_bytes(passed.workspace),
+        # what repeats itself from call to call is noise, not compilation
+        MISSING if passed.compile_seconds < 0.05 else format_seconds(passed.compile_seconds),
+    )
+
+
+def difference_table(rows: Sequence[Row], reference: str, candidate: str) -> Table:
+    """Return a line for each workload: how far the candidate is from the reference."""
+    arrays = arrays_of(difference for row in rows for difference in row.differences)
+    return Table(
+        f"Largest difference between {reference} and {candidate}: absolute (relative)",
+        ("workload", "checked", *arrays, "of tolerance", ""),
+        tuple(_difference_cells(row, arrays) for row in rows),
+        left=2,
+    )
+
+
+def _difference_cells(row: Row, arrays: Sequence[str]) -> tuple[str, ...]:
+    by_name = {difference.array: str(difference) for difference in row.differences}
+    worst = max(difference.of_tolerance for difference in row.all_differences)
+    return (
+        row.name,
+        _checked(row),
+        *(by_name.get(name, MISSING) for name in arrays),
+        f"{worst:.1%}" if worst < 10 else f"{worst:,.0f} times",
+        "ok" if row.ok else "BEYOND",
+    )
+
+
+def _checked(row: Row) -> str:
+    parts = []
+    if row.checked_images < row.images:
+        parts.append(f"{row.checked_images} of {row.images} images")
+    if row.checked_rows < row.rows:
+        parts.append(f"{row.checked_rows} of {row.rows} rows")
+    return ", ".join(parts) or "all"
+
+
+def page_table(rows: Sequence[Row]) -> str:
+    """Return the table of the documentation, in Markdown: one line for both passes of a workload."""
+    return "\n".join([*_PAGE_HEAD, *map(_page_line, rows)])
+
+
+def _page_line(row: Row) -> str:
+    worst = max(difference.of_tolerance for difference in row.differences)
+    passes = {passed.name: passed for passed in row.passes}
+    cells = (cell for name in ("forward", "backward") for cell in _page_cells(passes.get(name)))
+    return "| " + " | ".join([f"`{row.name}`", *cells, f"{worst:.1%}"]) + " |"
+
+
+def _page_cells(passed: PassResult | None) -> tuple[str, str, str]:
+    """Time of one output of the frozen loops, time of fast, and their quotient."""
+    if passed is None:
+        return MISSING, MISSING, MISSING
+    seconds = f"{passed.seconds * 1e3:.3f}"
+    if passed.loop_seconds_per_output is None or passed.times_faster is None:
+        return MISSING, seconds, MISSING
+    return f"{passed.loop_seconds_per_output * 1e6:.2f}", seconds, f"{passed.times_faster:,.0f}×"

@@ -1,0 +1,120 @@
+"""What a contest found: prints as tables, saves as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastconv.evidence.contest.heats import OURS, Heat, Startup
+from fastconv.evidence.contest.tables import ratio_table, target_table, time_table
+from fastconv.evidence.contest.targets import Target, targets
+from fastconv.evidence.environment import Environment
+from fastconv.report import Record, Report, Table
+
+__all__ = ["Contest"]
+
+_COLUMNS = (
+    "ratio: median over the rounds of the best time of the others divided by the best of fastconv in that round.",
+    "GFLOP/s: of fastconv; a multiply-add counts as two, padding included.",
+    "of peak: divided by what nothing but multiply-adds reaches in the same round, the column peak (GFLOP/s).",
+    "one thread: milliseconds of the better variant of fastconv. scratch: its memory beyond inputs and results.",
+    "error: the worst element as a share of 64 eps sum |x·w|, from the result in float64.",
+)
+
+
+@dataclass(frozen=True)
+class Contest(Record):
+    """Every heat, and where the numbers come from.
+
+    Attributes
+    ----------
+    heats : tuple of Heat
+        One for each workload, pass and dtype.
+    environment : Environment
+        Machine and versions, those of the other engines included.
+    absent : dict of str to str
+        Engines that did not take part, and why.
+    spinning : dict of str to float
+        Processor time that each engine used between its turns, as a share of one core.
+    startup : Startup or None
+        Where it was measured.
+    seconds : float
+        What the contest took.
+    """
+
+    heats: tuple[Heat, ...]
+    environment: Environment
+    absent: dict[str, str]
+    spinning: dict[str, float]
+    startup: Startup | None
+    seconds: float
+
+    FORMAT = "fastconv-contest/1"
+    DERIVED = ("ok", "verdicts")
+
+    @property
+    def ok(self) -> bool:
+        """Whether every result of fastconv is within its tolerance."""
+        return all(entry.ok for heat in self.heats for entry in heat.entries if entry.engine == OURS)
+
+    @property
+    def verdicts(self) -> tuple[Target, ...]:
+        """Every target that it says something about."""
+        return targets(self.heats, self.startup)
+
+    @property
+    def groups(self) -> dict[tuple[str, str], list[Heat]]:
+        """Heats by pass and dtype."""
+        found: dict[tuple[str, str], list[Heat]] = {}
+        for heat in self.heats:
+            found.setdefault((heat.step, heat.dtype), []).append(heat)
+        return found
+
+    def report(self) -> Report:
+        """Return the targets, the ratios of every workload, and the times behind them."""
+        verdicts = self.verdicts
+        tables: list[Table] = [target_table(verdicts)] if verdicts else []
+        tables += [ratio_table(self.groups), *(time_table(*key, heats) for key, heats in self.groups.items())]
+        origin = self.environment.origin(f"{self.seconds / 60:.1f} minutes")
+        return Report(tuple(tables), (*self._notes(), origin))
+
+    def failures(self) -> tuple[str, ...]:
+        """Say whose results are wrong, fastconv's or another's, one line each."""
+        return tuple(
+            f"{heat.workload}: {heat.step} of {entry.engine} ({entry.variant}, {heat.dtype}) must be within "
+            f"{entry.limit:g} times 64 eps sum |x·w| of the result in float64, but got {entry.of_tolerance:,.1f} times "
+            f"that (largest difference {entry.max_abs:.2e})."
+            for heat in self.heats
+            for entry in heat.entries
+            if not entry.ok
+        )
+
+    def _notes(self) -> Iterator[str]:
+        """Say what the columns mean, who did not take part and why, and what was wrong."""
+        yield from _COLUMNS
+        yield from (f"{name} did not take part: {reason}." for name, reason in self.absent.items())
+        yield from self._refusals()
+        for heat in self.heats:
+            for entry in heat.entries:
+                if not entry.ok:
+                    yield (
+                        f"WRONG: {entry} on {heat.workload} {heat.step} {heat.dtype}, beyond {entry.limit:g} times the "
+                        "tolerance; its times do not count."
+                    )
+        if self.startup is not None:
+            yield (
+                f"First convolution of a new process, with the import of {OURS} and Numba and without NumPy's: "
+                f"{self.startup.cold:.2f} s with an empty cache on disk, {self.startup.warm:.2f} s with a warm one. "
+                f"Warmup with an empty cache: {self.startup.warmup:.1f} s."
+            )
+        if self.spinning:
+            shares = ", ".join(f"{name} {share:.1%}" for name, share in self.spinning.items())
+            yield f"Processor time of each engine while others had their turn, as a share of one core: {shares}."
+
+    def _refusals(self) -> Iterator[str]:
+        """One line for each engine and reason, with what it is about."""
+        about: dict[str, list[str]] = {}
+        for heat in self.heats:
+            for name, reason in heat.refused.items():
+                about.setdefault(f"{name}: {reason}", []).append(f"{heat.step} {heat.dtype}")
+        yield from (f"{reason} ({', '.join(dict.fromkeys(where))})." for reason, where in about.items())

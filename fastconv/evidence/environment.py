@@ -1,0 +1,120 @@
+"""What the machine is and which versions run on it; Numba is asked about, not imported."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+
+from fastconv._version import __version__
+from fastconv.backends.settings import get_num_threads
+from fastconv.report.words import plural
+
+__all__ = ["Environment", "available_cores", "blas_libraries", "cpu_name", "current_environment", "version_of"]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the numbers come from.
+
+    Attributes
+    ----------
+    versions : dict of str to str
+        Of fastconv, Python, NumPy and Numba.
+    platform, cpu : str
+        Operating system and processor.
+    cores, threads : int
+        Cores that the process may use, and threads that the fast backend uses.
+    load : float or None
+        Average number of busy processes in the minute before, where the system knows it.
+    date : str
+        When the comparison began, in UTC.
+    """
+
+    versions: dict[str, str]
+    platform: str
+    cpu: str
+    cores: int
+    threads: int
+    load: float | None
+    date: str
+
+    @property
+    def packages(self) -> str:
+        """Every package with its version."""
+        return ", ".join(f"{name} {version}" for name, version in self.versions.items())
+
+    @property
+    def headline(self) -> str:
+        """The machine in the title of a chart."""
+        return f"{self.cpu}, {self.threads} threads, fastconv {self.versions.get('fastconv')}"
+
+    def origin(self, *more: str) -> str:
+        """Say in one line where the numbers come from, with what there is to add."""
+        load = "" if self.load is None else f" (load {self.load:.1f} before)"
+        machine = f"{self.cpu}, {plural(self.threads, 'thread')} of {plural(self.cores, 'core')}{load}"
+        return "; ".join([self.packages, machine, *more, self.date])
+
+
+def current_environment() -> Environment:
+    """Return the environment of this process, now."""
+    versions = {"fastconv": __version__, "python": platform.python_version()}
+    for package in ("numpy", "numba"):
+        versions[package] = version_of(package) or "not installed"
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return Environment(versions, platform.platform(), cpu_name(), available_cores(), get_num_threads(), load, date)
+
+
+def version_of(package: str) -> str | None:
+    """Version of an installed package, without importing it; None where it is not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def cpu_name() -> str:
+    """Name of the processor, as the operating system calls it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    if platform.system() == "Darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            pass
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def blas_libraries() -> list[str] | None:
+    """Libraries behind `np.matmul` with their threads; None where threadpoolctl is not there to tell."""
+    try:
+        pools = import_module("threadpoolctl").threadpool_info()
+    except ImportError:
+        return None
+    return [
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', 'unknown')}, "
+        f"{pool['num_threads']} threads)"
+        for pool in pools
+        if pool["user_api"] == "blas"
+    ]

@@ -1,0 +1,200 @@
+"""One call to be compared: its arrays, its arguments and its geometry, and how to make a smaller one of it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastconv import functional
+from fastconv.backends.geometry import ConvGeometry, WindowGeometry
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.evidence.workloads import ImageWorkload, Workload, window_geometry
+from fastconv.validation.arrays import Array, check_array, check_layout, check_rank, common_dtype, logical_shape
+
+__all__ = ["OPERATIONS", "Problem", "backward", "forward", "from_call", "from_workload", "winners"]
+
+OPERATIONS = ("conv2d", "max_pool2d", "avg_pool2d")
+_CONV_OPTIONS = ("stride", "padding", "dilation", "groups", "layout")  # of its gradients
+_RANK = 2
+_NOT_COMPARED = {
+    "backend": "Name both of them with backends=(reference, candidate).",
+    "return_indices": "The positions of the maxima are compared through the gradient.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A call of a public operation, checked.
+
+    Parameters
+    ----------
+    name, description : str
+        How the table calls it.
+    operation : {"conv2d", "max_pool2d", "avg_pool2d"}
+        The public function.
+    x : ndarray
+        Input, in the layout of the call.
+    weight, bias : ndarray or None
+        Filters and bias of a convolution.
+    arguments : dict
+        The other keyword arguments of the call.
+    geometry : ConvGeometry or WindowGeometry
+        Its sizes.
+    image : bool
+        Whether `x` holds pictures worth plotting.
+    """
+
+    name: str
+    operation: str
+    x: Array
+    weight: Array | None
+    bias: Array | None
+    arguments: dict[str, Any]
+    geometry: ConvGeometry | WindowGeometry
+    description: str = ""
+    image: bool = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the results."""
+        return common_dtype(self.operation, *self.arrays().values())
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether channels are the last axis of `x`."""
+        return self.x.ndim > 1 and self.arguments.get("layout") == "NHWC"
+
+    @property
+    def rows(self) -> int:
+        """Output rows of a plane."""
+        return self.geometry.out[0]
+
+    @property
+    def outputs(self) -> int:
+        """Elements of the result."""
+        return prod(self.geometry.output_shape)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of the forward pass; a pooling has none."""
+        return self.geometry.multiply_adds() if isinstance(self.geometry, ConvGeometry) else 0
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the result, in the layout of the call."""
+        N, channels, *size = self.geometry.output_shape
+        return (N, *size, channels) if self.channels_last else (N, channels, *size)
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays of the call by name."""
+        named = {"x": self.x, "weight": self.weight, "bias": self.bias}
+        return {name: array for name, array in named.items() if array is not None}
+
+    def in_float64(self, *, magnitudes: bool = False) -> Problem:
+        """Return the same call in float64, or that of the magnitudes of its arrays."""
+        wide = {name: array.astype(np.float64) for name, array in self.arrays().items()}
+        if magnitudes:
+            wide = {name: np.abs(array) for name, array in wide.items()}
+        return replace(self, x=wide["x"], weight=wide.get("weight"), bias=wide.get("bias"))
+
+    def part(self, images: int, rows: int) -> Problem:
+        """Return the smaller call that computes the first `rows` output rows of the first `images` images.
+
+        Padding larger than the kernel can make it a few rows more.
+        """
+        if images >= self.geometry.batch and rows >= self.rows:
+            return self
+        size = self.geometry.axes[0].size
+        before, after = self.geometry.axes[0].before, self.geometry.axes[0].after
+        if rows < self.rows:
+            stop = self.geometry.axes[0].start(rows - 1) + self.geometry.axes[0].extent  # cells that the rows see
+            size, after = max(1, min(stop, size)), max(0, stop - size)
+        padding = ((before, after), *((axis.before, axis.after) for axis in self.geometry.axes[1:]))
+        x = self.x[:images, :size] if self.channels_last else self.x[:images, :, :size]
+        arguments = {**self.arguments, "padding": padding}
+        return replace(self, x=x, arguments=arguments, geometry=_geometry(self.operation, x, self.weight, arguments))
+
+    def part_of_output(self, y: Array) -> Array:
+        """Cut an array shaped like the output of the whole call down to the output of this part of it."""
+        images, rows = self.geometry.batch, self.rows
+        return y[:images, :rows] if self.channels_last else y[:images, :, :rows]
+
+
+def from_workload(workload: Workload, dtype: np.dtype[Any], seed: int) -> Problem:
+    """Return the problem of a workload, its arrays drawn."""
+    arrays, arguments = workload.inputs(dtype, seed), workload.arguments()
+    problem = _problem(workload.name, workload.operation, arrays, arguments)
+    return replace(problem, description=workload.description, image=isinstance(workload, ImageWorkload))
+
+
+def from_call(operation: str, args: tuple[Any, ...], arguments: dict[str, Any], dtype: np.dtype[Any] | None) -> Problem:
+    """Return the problem of ``operation(*args, **arguments)``."""
+    try:
+        bound = inspect.signature(getattr(functional, operation)).bind(*args, **arguments).arguments
+    except TypeError as error:
+        raise InvalidTypeError(
+            f"compare: the arguments must be those of {operation}, but got {len(args)} positional and "
+            f"{', '.join(arguments) or 'no'} keyword arguments ({error})."
+        ) from None
+    for name, advice in _NOT_COMPARED.items():
+        if name in bound:
+            raise InvalidTypeError(f"compare: {name} must not be given, but got {name}={bound[name]!r}. {advice}")
+    arrays = {
+        name: check_array(operation, name, bound.pop(name))
+        for name in ("x", "weight", "bias")
+        if bound.get(name) is not None
+    }
+    bound.pop("bias", None)
+    if dtype is not None:
+        arrays = {name: array.astype(dtype) for name, array in arrays.items()}
+    return _problem(operation, operation, arrays, dict(bound))
+
+
+def _problem(name: str, operation: str, arrays: dict[str, Array], arguments: dict[str, Any]) -> Problem:
+    x, weight, bias = arrays["x"], arrays.get("weight"), arrays.get("bias")
+    geometry = _geometry(operation, x, weight, arguments)
+    if geometry.batch == 0:
+        raise InvalidValueError(f"compare: x must hold at least one image, but got none (shape {x.shape}).")
+    return Problem(name, operation, x, weight, bias, arguments, geometry)
+
+
+def _geometry(
+    operation: str, x: Array, weight: Array | None, arguments: dict[str, Any]
+) -> ConvGeometry | WindowGeometry:
+    channels_last = check_layout(operation, arguments.get("layout", "NCHW"), _RANK)
+    check_rank(operation, "x", x.shape, _RANK, channels_last=channels_last)
+    shape = logical_shape(x.shape, channels_last=channels_last)
+    weight_shape = None if weight is None else weight.shape
+    return window_geometry(operation, shape, weight_shape, arguments, x.itemsize)
+
+
+# its passes, on a named backend
+
+
+def forward(problem: Problem, backend: str) -> dict[str, Array]:
+    """Compute the result, under the name ``y``."""
+    operation = getattr(functional, problem.operation)
+    return {"y": operation(**problem.arrays(), **problem.arguments, backend=backend)}
+
+
+def winners(problem: Problem, backend: str) -> Array | None:
+    """Positions of the maxima, which only the gradient of a max pooling needs."""
+    if problem.operation != "max_pool2d":
+        return None
+    return functional.max_pool2d(problem.x, **problem.arguments, return_indices=True, backend=backend)[1]
+
+
+def backward(problem: Problem, backend: str, dy: Array, indices: Array | None) -> dict[str, Array]:
+    """Compute every gradient, under the names ``dx``, ``dweight`` and ``dbias``."""
+    if problem.weight is not None:
+        options = {name: value for name, value in problem.arguments.items() if name in _CONV_OPTIONS}
+        gradients = functional.conv2d_backward(dy, problem.x, problem.weight, **options, backend=backend)
+        return {name: array for name, array in gradients._asdict().items() if array is not None}
+    if indices is not None:
+        layout = problem.arguments.get("layout", "NCHW")
+        return {"dx": functional.max_pool2d_backward(dy, indices, problem.x.shape, layout=layout, backend=backend)}
+    return {"dx": functional.avg_pool2d_backward(dy, problem.x.shape, **problem.arguments, backend=backend)}

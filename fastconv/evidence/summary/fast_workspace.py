@@ -1,0 +1,66 @@
+"""What the fast backend takes for a layer beside its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from fastconv.backends.settings import get_num_threads, get_options
+from fastconv.evidence.summary.lifetimes import INPUT
+from fastconv.evidence.summary.workspace import KEPT_BUFFER, Workspace, conv_workspace, linear_workspace
+from fastconv.layers.base import Step
+from fastconv.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from fastconv.layers.linear import Linear
+from fastconv.layers.weighted import WeightedLayer
+
+__all__ = ["borrowed_bytes", "temporary_bytes"]
+
+_TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
+
+
+def _workspaces(step: Step, itemsize: int) -> Iterator[Workspace]:
+    threads, limit = get_num_threads(), get_options().max_workspace
+    computed = max(itemsize, 4)  # float16 in float32
+    for geometry in step.layer.convolutions(step.inputs[0].shape):
+        needed = conv_workspace(geometry, computed, threads, limit)
+        if isinstance(step.layer, _TRANSPOSED):
+            needed = Workspace(needed.input_gradient, needed.forward, needed.weight_gradient)
+        yield needed
+    if isinstance(step.layer, Linear):
+        rows, inputs = step.inputs[0].shape
+        yield linear_workspace(rows, inputs, step.layer.out_features, computed, threads)
+
+
+def borrowed_bytes(step: Step, itemsize: int, *, training: bool) -> int:
+    """Bytes of the buffer that the engine needs for a layer: the largest of its passes."""
+    largest = 0
+    for needed in _workspaces(step, itemsize):
+        passes = [needed.forward]
+        if training:
+            passes.append(needed.weight_gradient)
+            if step.inputs[0].key != INPUT:  # nobody wants the gradient of the batch
+                passes.append(needed.input_gradient)
+        largest = max(largest, *passes)
+    return largest
+
+
+def temporary_bytes(step: Step, itemsize: int, borrowed: int) -> int:
+    """Bytes of arrays that come and go while a layer runs: its own, copies, a buffer that the engine does not keep."""
+    x, y = (prod(value.shape) for value in (step.inputs[0], step.output))
+    own = step.layer.scratch_bytes(step.inputs[0].shape, itemsize)
+    if borrowed > KEPT_BUFFER:
+        own += borrowed
+    if step.inputs[0].key == INPUT and _reads_planes(step):
+        own += x * max(itemsize, 4)  # in the order of the engine: the batch is the only array that is not
+    if itemsize == 2 and isinstance(step.layer, WeightedLayer):
+        own += 4 * (2 * x + y)  # in float32: x and dy, or y, and dx
+    return own
+
+
+def _reads_planes(step: Step) -> bool:
+    """Whether a convolution takes images whose channels are apart."""
+    return (
+        bool(step.layer.convolutions(step.inputs[0].shape))
+        and str(getattr(step.layer, "layout", "")).startswith("NC")
+        and step.inputs[0].shape[1] > 1
+    )
