@@ -86,7 +86,8 @@ class Call:
 
     def arrays(self, optional: Mapping[str, object] | None = None, /, **values: object) -> dict[str, Array]:
         """Arrays that were passed, and optional ones that are not None; the dtype of the result is that of them all."""
-        values.update((name, value) for name, value in (optional or {}).items() if value is not None)
+        if optional:
+            values.update((name, value) for name, value in optional.items() if value is not None)
         arrays = {name: check_array(self.operation, name, value) for name, value in values.items()}
         self.dtype = common_dtype(self.operation, *arrays.values())
         return arrays
@@ -173,7 +174,8 @@ class PlanesCall(Call):
 
     def finish(self, y: Array) -> Array:
         """Give a result its dtype and its layout."""
-        return self.in_layout(super().finish(y))
+        y = finish(y, self.dtype)
+        return self.in_layout(y) if self.channels_last else y
 
     def finish_maxima(self, maxima: tuple[Array, Array | None]) -> Array | tuple[Array, Array]:
         """Give maxima, and their indices where there are any, dtype and layout."""
@@ -201,7 +203,7 @@ class PlanesCall(Call):
         return logical
 
 
-@dataclass(frozen=True)
+@dataclass
 class Windows:
     """What a user said about how windows lie, not yet checked."""
 
@@ -209,17 +211,21 @@ class Windows:
     padding: object
     dilation: object
 
-    def checked(self, call: PlanesCall, usual_stride: object = None) -> tuple[Shape, CheckedPadding, Shape]:
+    def checked(self, call: PlanesCall, usual_stride: Shape | None = None) -> tuple[Shape, CheckedPadding, Shape]:
         """Stride, padding and dilation, one integer or pair for each spatial axis where they have no name."""
         operation, rank = call.operation, call.rank
+        if self.stride is None and usual_stride is not None:
+            stride = usual_stride
+        else:
+            stride = check_sizes(operation, "stride", self.stride, rank, 1)
         return (
-            check_sizes(operation, "stride", usual_stride if self.stride is None else self.stride, rank, 1),
+            stride,
             check_padding(operation, self.padding, rank),
             check_sizes(operation, "dilation", self.dilation, rank, 1),
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class PoolWindows(Windows):
     """What a user said about the windows of a pooling, not yet checked."""
 

@@ -323,7 +323,7 @@ def conv3d_backward(
     return convolve_backward(call, dy, x, weight, windows, needs)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ConvWindows(Windows):
     """What a user said about the windows of a convolution, not yet checked, and what a backend makes of them."""
 

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class TransposedWindows(ConvWindows):
     """What a user said about the windows of a transposed convolution: the convolution that it turns round."""
 
