@@ -87,9 +87,10 @@ class Call:
     def arrays(self, optional: Mapping[str, object] | None = None, /, **values: object) -> dict[str, Array]:
         """Arrays that were passed, and optional ones that are not None; the dtype of the result is that of them all."""
         if optional:
-            values.update((name, value) for name, value in optional.items() if value is not None)
-        arrays = {name: check_array(self.operation, name, value) for name, value in values.items()}
-        self.dtype = common_dtype(self.operation, *arrays.values())
+            values |= {name: value for name, value in optional.items() if value is not None}
+        operation = self.operation
+        arrays = {name: check_array(operation, name, value) for name, value in values.items()}
+        self.dtype = common_dtype(operation, *arrays.values())
         return arrays
 
     def gradient_pair(self, other: str, dy: object, value: object) -> tuple[Array, Array]:
@@ -128,8 +129,7 @@ class PlanesCall(Call):
     """One call of an operation on batches of planes, which are its `x`, `y` and `dy`: their rank and layout too."""
 
     def __init__(self, operation: str, rank: int, layout: object, backend: str | None = None) -> None:
-        super().__init__(operation, backend)
-        self.rank = rank
+        self.operation, self._backend, self.rank = operation, backend, rank
         self.channels_last = check_layout(operation, layout, rank)
 
     @classmethod

@@ -31,7 +31,7 @@ LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 
 _LARGE = 2**30  # bytes from which on an array is held against the memory: a broadcast view takes none, and hours
 
-_FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16))  # the usual ones first: looked up often
 
 
 def check_array(operation: str, name: str, value: object) -> Array:
@@ -49,7 +49,7 @@ def check_array(operation: str, name: str, value: object) -> Array:
     if value.nbytes > _LARGE:
         check_fits(operation, name, value.shape, value.itemsize)
     dtype = value.dtype
-    if dtype.kind in "iub" or dtype.newbyteorder("=") in _FLOATS:
+    if dtype in _FLOATS or dtype.kind in "iub" or dtype.newbyteorder("=") in _FLOATS:
         return value
     raise InvalidTypeError(
         f"{operation}: {name} must have a float16, float32, float64, integer or boolean dtype, but got {dtype} "
@@ -77,9 +77,9 @@ def check_index_array(operation: str, name: str, value: object) -> NDArray[np.in
 
 def common_dtype(operation: str, *arrays: Array) -> np.dtype[Any]:
     """Dtype of a result: `np.result_type` over all arrays; float64 if that is an integer or boolean type."""
-    first = arrays[0].dtype
-    if first in _FLOATS and all(array.dtype == first for array in arrays):
-        return first.newbyteorder("=")
+    first, *others = [array.dtype for array in arrays]
+    if first in _FLOATS and others.count(first) == len(others):
+        return first
     dtype = np.result_type(*(array.dtype for array in arrays)).newbyteorder("=")
     if dtype.kind in "iub":
         return np.dtype(np.float64)
@@ -113,6 +113,8 @@ def spatial_names(rank: int) -> str:
 
 def check_rank(operation: str, name: str, shape: tuple[int, ...], rank: int, *, channels_last: bool) -> None:
     """Refuse arrays that are not batch × channels × spatial axes, or that have an empty axis other than the batch."""
+    if len(shape) == rank + 2 and 0 not in shape:
+        return
     letters = LAYOUTS[rank][channels_last]
     if len(shape) != rank + 2:
         hint = ""
