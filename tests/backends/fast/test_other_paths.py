@@ -113,6 +113,7 @@ def only_where_it_runs(path: str) -> None:
         pytest.skip("this CPU has no AVX2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "environment"), UNITS)
 def test_the_vector_unit_is_that_of_the_compiled_code(path: str, environment: dict[str, str]) -> None:
     if path == "avx512":

@@ -145,6 +145,7 @@ def training_steps(dtype: str) -> Iterator[tuple[str, Callable[[], Any], int]]:
     yield "avg backward", lambda: fc.avg_pool2d_backward(dy, x.shape, 2, backend=ENGINE), x.nbytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_steady_state_allocates_its_results_alone(dtype: str) -> None:
     steps = list(training_steps(dtype))

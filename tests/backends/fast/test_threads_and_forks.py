@@ -72,11 +72,13 @@ def threads_program(warm: bool, rounds: int, count: str) -> str:
     return THREADS.replace("WARM", str(warm)).replace("ROUNDS", str(rounds)).replace("COUNT(i)", count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_several_python_threads_at_once(environment: dict[str, str], warm: bool) -> None:
     run(threads_program(warm, 3, "4"), **environment)
 
 
+@pytest.mark.slow
 def test_several_python_threads_with_their_own_thread_counts(environment: dict[str, str]) -> None:
     run(threads_program(True, 3, "i % 4 + 1"), **environment)
 
@@ -113,6 +115,7 @@ def test_a_forked_child_works(environment: dict[str, str]) -> None:
     run(FORK + program, **environment)
 
 
+@pytest.mark.slow
 @forks
 def test_a_child_forked_before_the_first_call_works(environment: dict[str, str]) -> None:
     program = """
@@ -126,6 +129,7 @@ def test_a_child_forked_before_the_first_call_works(environment: dict[str, str])
     run(FORK + program, **environment)
 
 
+@pytest.mark.slow
 @forks
 def test_a_child_of_a_child_works(environment: dict[str, str]) -> None:
     program = """
@@ -141,6 +145,7 @@ def test_a_child_of_a_child_works(environment: dict[str, str]) -> None:
     run(FORK + program, **environment)
 
 
+@pytest.mark.slow
 @forks
 def test_a_child_forked_while_another_thread_computes_works(environment: dict[str, str]) -> None:
     program = """
@@ -167,6 +172,7 @@ def test_a_child_forked_while_another_thread_computes_works(environment: dict[st
     run(FORK + program, **environment)
 
 
+@pytest.mark.slow
 @forks
 def test_a_forked_pool_works(environment: dict[str, str]) -> None:
     program = """
@@ -209,6 +215,7 @@ def test_thread_counts_and_runs_change_no_bit() -> None:
     assert counted(NUMBA_NUM_THREADS="4") == found
 
 
+@pytest.mark.slow
 def test_threading_layers_change_no_bit(environment: dict[str, str]) -> None:
     program = "import json; from engine_work import digests; print(json.dumps(digests()))"
     expected = json.loads(run(program, FASTCONV_BACKEND=ENGINE, NUMBA_NUM_THREADS="1"))

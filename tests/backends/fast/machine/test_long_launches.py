@@ -15,6 +15,7 @@ from strategies import BACKENDS
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
 
+@pytest.mark.slow
 def test_slices_change_no_number() -> None:
     """Everything computed in one slice, and then in as many as there are: equal bits, and no launch was left whole."""
     program = """
@@ -58,6 +59,7 @@ LONG = {
 SHORT = ("max_pool2d", "lp_pool2d", "conv2d", "conv2d_backward, weight")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in LONG if FULL or name in SHORT])
 def test_ctrl_c_ends_a_long_launch(name: str) -> None:
     program = f"""
