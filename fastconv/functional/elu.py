@@ -54,17 +54,7 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
 def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0) -> Array:
     """Gradient of `elu`, from its output: `dy` where it is positive and ``dy * (y + alpha)`` elsewhere.
 
-    Parameters
-    ----------
-    dy, y : array_like of one shape
-        Gradient of the loss with respect to the output, and the output.
-    alpha : float
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient with respect to the input.
+    Arguments as for `sigmoid_backward`; `alpha` as in the forward call.
 
     Examples
     --------
@@ -78,15 +68,7 @@ def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0) -> Array:
 def selu(x: ArrayLike) -> Array:
     """Compute ``1.0507 * elu(x, alpha=1.6733)``, which keeps mean 0 and variance 1 from layer to layer.
 
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The output.
+    Arguments as for `elu`, but for `alpha`.
 
     Notes
     -----
@@ -104,15 +86,7 @@ def selu(x: ArrayLike) -> Array:
 def selu_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `selu`, from its output.
 
-    Parameters
-    ----------
-    dy, y : array_like of one shape
-        Gradient of the loss with respect to the output, and the output.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient with respect to the input.
+    Arguments as for `sigmoid_backward`.
 
     Examples
     --------

@@ -56,17 +56,7 @@ def gelu(x: ArrayLike, approximate: str = "none") -> Array:
 def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: str = "none") -> Array:
     """Gradient of `gelu`, from its input: ``dy * (Φ(x) + x Φ'(x))``.
 
-    Parameters
-    ----------
-    dy, x : array_like of one shape
-        Gradient of the loss with respect to the output, and the input.
-    approximate : {"none", "tanh"}
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The gradient with respect to the input.
+    Arguments as for `sigmoid_backward`, with the input in place of the output; `approximate` as in the forward call.
 
     Examples
     --------

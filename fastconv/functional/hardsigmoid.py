@@ -15,19 +15,11 @@ __all__ = ["hardsigmoid", "hardsigmoid_backward", "hardswish", "hardswish_backwa
 def hardsigmoid(x: ArrayLike) -> Array:
     """Compute ``min(max(x + 3, 0), 6) / 6``, a sigmoid of three straight lines.
 
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        Numbers from 0 to 1.
+    Arguments as for `sigmoid`.
 
     Notes
     -----
-    Howard et al. (2019), "Searching for MobileNetV3", section 5.2.
+    Howard et al. (2019), "Searching for MobileNetV3", section 5.2, which has `hardswish` too.
 
     Examples
     --------
@@ -40,15 +32,7 @@ def hardsigmoid(x: ArrayLike) -> Array:
 def hardsigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `hardsigmoid`, from its output: ``dy / 6`` strictly between 0 and 1, and 0 elsewhere.
 
-    Parameters
-    ----------
-    dy, y : array_like of one shape
-        Gradient of the loss with respect to the output, and the output.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient; 0 where `y` is NaN, as in PyTorch.
+    Arguments as for `sigmoid_backward`. Where `y` is NaN the gradient is 0, as in PyTorch.
 
     Examples
     --------
@@ -72,19 +56,7 @@ def _hardsigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
 def hardswish(x: ArrayLike) -> Array:
     """Compute ``x * hardsigmoid(x)``.
 
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The output; NaN at minus infinity, where it is ``-inf * 0``.
-
-    Notes
-    -----
-    Howard et al. (2019), "Searching for MobileNetV3", section 5.2.
+    Arguments as for `sigmoid`. At minus infinity, where it is ``-inf * 0``, the output is NaN.
 
     Examples
     --------
@@ -97,15 +69,7 @@ def hardswish(x: ArrayLike) -> Array:
 def hardswish_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     """Gradient of `hardswish`, from its input: 0 up to -3, `dy` from 3, and ``dy * (x/3 + 1/2)`` between.
 
-    Parameters
-    ----------
-    dy, x : array_like of one shape
-        Gradient of the loss with respect to the output, and the input.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The gradient.
+    Arguments as for `sigmoid_backward`, with the input in place of the output.
 
     Examples
     --------

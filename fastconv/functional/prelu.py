@@ -82,22 +82,15 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int 
 
     Parameters
     ----------
-    dy, x : array_like of one shape
-        Gradient of the loss with respect to the output, and the input.
-    weight : array_like, shape (C,) or (1,)
-        The slopes.
-    axis : int
+    dy : array_like, shaped like x
+        Gradient of the loss with respect to the output.
+    x, weight, axis
         As in the forward call.
 
     Returns
     -------
     PReLUGradients
         ``(dx, dweight)``; `dweight` is the sum of ``dy * x`` where x is not positive.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together.
 
     Examples
     --------

@@ -49,18 +49,13 @@ def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: str | None = None) ->
         Gradient of the loss with respect to the output.
     y : array_like
         The output; the input does as well.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    backend
+        As in the forward call.
 
     Returns
     -------
     ndarray, shaped like y
         The gradient at 0 is 0; where `y` is NaN it is `dy`, as in PyTorch.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
 
     Examples
     --------
@@ -78,21 +73,16 @@ def add(a: ArrayLike, b: ArrayLike, *, relu: bool = False, backend: str | None =
     Parameters
     ----------
     a, b : array_like
-        Arrays of the same shape.
+        Arrays of the same shape; nothing is broadcast.
     relu : bool
         Whether to return ``max(a + b, 0)``. The gradient with respect to both is then `relu_backward` from the output.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    backend
+        As for `relu`.
 
     Returns
     -------
     ndarray, shaped like a
         The sum.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
 
     Examples
     --------
@@ -140,21 +130,9 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
 
 
 def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, negative_slope: float = 0.01) -> Array:
-    """Gradient of `leaky_relu`, from its output.
+    """Gradient of `leaky_relu`, from its output; at 0 it is that of the negative side.
 
-    Parameters
-    ----------
-    dy : array_like, shaped like y
-        Gradient of the loss with respect to the output.
-    y : array_like
-        The output; the input does as well.
-    negative_slope : float
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient at 0 is that of the negative side.
+    Arguments as for `relu_backward`, but for the backend; `negative_slope` as in the forward call.
 
     Examples
     --------
@@ -179,15 +157,7 @@ def _leaky_relu_backward(slope: float, dy: Array, y: Array, dx: Array) -> None:
 def relu6(x: ArrayLike) -> Array:
     """Compute ``min(max(x, 0), 6)``.
 
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The output.
+    Arguments as for `leaky_relu`, but for the slope.
 
     Notes
     -----
@@ -204,15 +174,7 @@ def relu6(x: ArrayLike) -> Array:
 def relu6_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `relu6`, from its output: `dy` strictly between 0 and 6, and 0 elsewhere.
 
-    Parameters
-    ----------
-    dy, y : array_like of one shape
-        Gradient of the loss with respect to the output, and the output.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient; `dy` where `y` is NaN.
+    Arguments as for `relu_backward`, but for the backend. Where `y` is NaN the gradient is `dy`.
 
     Examples
     --------

@@ -68,17 +68,9 @@ def _sigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
 
 
 def tanh(x: ArrayLike) -> Array:
-    """Compute the hyperbolic tangent.
+    """Compute the hyperbolic tangent, which lies between -1 and 1.
 
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        Numbers from -1 to 1.
+    Arguments as for `sigmoid`.
 
     Examples
     --------
@@ -91,15 +83,7 @@ def tanh(x: ArrayLike) -> Array:
 def tanh_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     """Gradient of `tanh`, from its output: ``dy * (1 - y²)``.
 
-    Parameters
-    ----------
-    dy, y : array_like of one shape
-        Gradient of the loss with respect to the output, and the output.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient with respect to the input.
+    Arguments as for `sigmoid_backward`.
 
     Examples
     --------
@@ -122,15 +106,7 @@ def _tanh_backward(dy: Array, y: Array, dx: Array) -> None:
 def silu(x: ArrayLike) -> Array:
     """Compute ``x * sigmoid(x)``, also called swish.
 
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The output; NaN at minus infinity, where it is ``-inf * 0``.
+    Arguments as for `sigmoid`. At minus infinity, where it is ``-inf * 0``, the output is NaN.
 
     Notes
     -----
@@ -148,15 +124,7 @@ def silu(x: ArrayLike) -> Array:
 def silu_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     """Gradient of `silu`, from its input: ``dy * s * (1 + x * (1 - s))`` with ``s = sigmoid(x)``.
 
-    Parameters
-    ----------
-    dy, x : array_like of one shape
-        Gradient of the loss with respect to the output, and the input.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The gradient with respect to the input.
+    Arguments as for `sigmoid_backward`, with the input in place of the output.
 
     Examples
     --------

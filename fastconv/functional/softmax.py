@@ -57,17 +57,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
 def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `softmax`, from its output: ``y * (dy - sum(dy * y))``.
 
-    Parameters
-    ----------
-    dy, y : array_like of one shape
-        Gradient of the loss with respect to the output, and the output.
-    axis : int
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient with respect to the input.
+    Arguments as for `sigmoid_backward`; `axis` as in the forward call.
 
     Examples
     --------
@@ -88,22 +78,7 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
 def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``x - log(sum(exp(x)))`` along an axis: the logarithms of `softmax`, also of those that round to 0.
 
-    Parameters
-    ----------
-    x : array_like
-        Scores, of any shape.
-    axis : int
-        Axis of the classes.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        Numbers up to 0.
-
-    Raises
-    ------
-    ValueError
-        If there is no such axis.
+    Arguments as for `softmax`.
 
     Examples
     --------
@@ -122,17 +97,7 @@ def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
 def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `log_softmax`, from its output: ``dy - exp(y) * sum(dy)``.
 
-    Parameters
-    ----------
-    dy, y : array_like of one shape
-        Gradient of the loss with respect to the output, and the output.
-    axis : int
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like y
-        The gradient with respect to the input.
+    Arguments as for `softmax_backward`.
 
     Examples
     --------

@@ -55,19 +55,7 @@ def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
 def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """Gradient of `softplus`, from its input: ``dy * sigmoid(beta * x)``.
 
-    Parameters
-    ----------
-    dy, x : array_like of one shape
-        Gradient of the loss with respect to the output, and the input.
-    beta : float
-        As in the forward call.
-    threshold : float
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The gradient with respect to the input.
+    Arguments as for `softsign_backward`; `beta` and `threshold` as in the forward call.
 
     Examples
     --------
@@ -102,17 +90,9 @@ def _softplus_backward(beta: float, threshold: float, dy: Array, x: Array, dx: A
 
 
 def softsign(x: ArrayLike) -> Array:
-    """Compute ``x / (1 + |x|)``.
+    """Compute ``x / (1 + |x|)``, which lies between -1 and 1.
 
-    Parameters
-    ----------
-    x : array_like
-        Input of any shape.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        Numbers from -1 to 1; NaN at the infinities, where it is ``inf / inf``.
+    Arguments as for `sigmoid`. At the infinities, where it is ``inf / inf``, the output is NaN.
 
     Notes
     -----
@@ -129,15 +109,7 @@ def softsign(x: ArrayLike) -> Array:
 def softsign_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     """Gradient of `softsign`, from its input: ``dy / (1 + |x|)²``.
 
-    Parameters
-    ----------
-    dy, x : array_like of one shape
-        Gradient of the loss with respect to the output, and the input.
-
-    Returns
-    -------
-    ndarray, shaped like x
-        The gradient with respect to the input.
+    Arguments as for `sigmoid_backward`, with the input in place of the output.
 
     Examples
     --------
