@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = [
-    "adaptive_avg",
-    "adaptive_avg_backward",
-    "adaptive_max",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_backward",
     "adaptive_avg_pool2d",

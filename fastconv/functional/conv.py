@@ -17,15 +17,12 @@ from fastconv.validation.types import ArrayLike, Padding, Size
 
 __all__ = [
     "ConvGradients",
-    "ConvWindows",
     "conv1d",
     "conv1d_backward",
     "conv2d",
     "conv2d_backward",
     "conv3d",
     "conv3d_backward",
-    "convolve",
-    "convolve_backward",
 ]
 
 
