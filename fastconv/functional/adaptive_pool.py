@@ -36,26 +36,15 @@ def adaptive_avg_pool2d(
 
     Parameters
     ----------
-    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
-        Input, of any strides.
+    x, layout, backend
+        As for `max_pool2d`.
     output_size : int, None, or sequence of two of them
         Number of windows per axis (height first), more than there are cells included; None keeps the size of the input.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
 
     Returns
     -------
     ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         Its dtype is that of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If sizes or shapes do not fit together; the message names the rule and the shapes.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     See Also
     --------
@@ -86,24 +75,7 @@ def adaptive_avg_pool2d_backward(
 
     ``(N, C, OH, OW) -> (N, C, H, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
-        Gradient of the loss with respect to the output of `adaptive_avg_pool2d`.
-    input_shape : sequence of four ints
-        Shape of the input of the forward call, in `layout`.
-    layout, backend
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray of shape `input_shape`
-        Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the shapes do not fit together, or an argument has a type that is not taken.
+    Arguments as for `avg_pool2d_backward`, but for those of the windows.
 
     Examples
     --------
@@ -214,30 +186,7 @@ def adaptive_max_pool2d(
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
-        Input, of any strides.
-    output_size : int, None, or sequence of two of them
-        Number of windows per axis, as in `adaptive_avg_pool2d`, which has the rule for the windows.
-    return_indices : bool
-        Return ``(y, indices)`` instead of ``y``.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    y : ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
-        Its dtype is that of `x`, or float64 if that is an integer type.
-    indices : ndarray of int64, shaped like `y`
-        Only with ``return_indices=True``: position of each maximum in its flattened input plane, as in `max_pool2d`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If sizes or shapes do not fit together, or an argument has a type that is not taken.
+    Arguments as for `adaptive_avg_pool2d`, which has the rule for the windows; `return_indices` as for `max_pool2d`.
 
     See Also
     --------

@@ -35,9 +35,7 @@ def avg_pool2d(
 
     Parameters
     ----------
-    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
-        Input, of any strides.
-    kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+    x, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
         As for `max_pool2d`, but the padding is of zeros.
     count_include_pad : bool
         Count padding cells in the divisor, as PyTorch does by default; ONNX and TensorFlow do not. Cells beyond the
@@ -48,13 +46,6 @@ def avg_pool2d(
     ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         Its dtype is that of `x`, or float64 if that is an integer type. A dilated window that touches no cell to be
         counted gives NaN.
-
-    Raises
-    ------
-    ValueError
-        If sizes or shapes do not fit together; the message names the rule and the shapes.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     See Also
     --------
@@ -103,11 +94,6 @@ def avg_pool2d_backward(
     -------
     ndarray of shape `input_shape`
         Gradients of overlapping windows add up. The dtype is that of `dy`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `dy` has not the shape of the output, or as in `avg_pool2d`.
 
     Examples
     --------

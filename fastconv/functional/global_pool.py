@@ -26,28 +26,11 @@ __all__ = [
 
 
 def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None = None) -> Array:
-    """Mean of every plane.
+    """Mean of every plane; the axes stay.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
-        Input, of any strides.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    ndarray, shape (N, C, 1, 1), or (N, 1, 1, C) with ``layout="NHWC"``
-        The axes stay. Its dtype is that of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `x` has the wrong rank or an empty axis other than the batch, or a type that is not taken.
+    Arguments as for `adaptive_avg_pool2d` with one window.
 
     See Also
     --------
@@ -71,24 +54,7 @@ def global_avg_pool2d_backward(
 
     ``(N, C, 1, 1) -> (N, C, H, W)``
 
-    Parameters
-    ----------
-    dy : array_like, shape (N, C, 1, 1), or (N, 1, 1, C) with ``layout="NHWC"``
-        Gradient of the loss with respect to the output of `global_avg_pool2d`.
-    input_shape : sequence of four ints
-        Shape of the input of the forward call, in `layout`.
-    layout, backend
-        As in the forward call.
-
-    Returns
-    -------
-    ndarray of shape `input_shape`
-        The dtype is that of `dy`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `dy` has not the shape of the output.
+    Arguments as for `adaptive_avg_pool2d_backward`.
 
     Examples
     --------
@@ -188,33 +154,11 @@ def global_max_pool2d(
 def global_max_pool2d(
     x: ArrayLike, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
 ) -> Array | tuple[Array, Array]:
-    """Largest element of every plane.
+    """Largest element of every plane; the axes stay.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
 
-    Parameters
-    ----------
-    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
-        Input, of any strides.
-    return_indices : bool
-        Return ``(y, indices)`` instead of ``y``.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
-
-    Returns
-    -------
-    y : ndarray, shape (N, C, 1, 1), or (N, 1, 1, C) with ``layout="NHWC"``
-        The axes stay. Its dtype is that of `x`, or float64 if that is an integer type.
-    indices : ndarray of int64, shaped like `y`
-        Only with ``return_indices=True``: position of each maximum in its flattened plane; the first of equals,
-        and the first NaN.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `x` has the wrong rank or an empty axis other than the batch, or a type that is not taken.
+    Arguments as for `adaptive_max_pool2d` with one window.
 
     See Also
     --------

@@ -35,24 +35,15 @@ def lp_pool2d(
 
     Parameters
     ----------
-    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
-        Input, of any strides.
+    x, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+        As for `max_pool2d`, but the padding is of zeros, which add nothing.
     norm_type : float
         The exponent p, positive and finite: 1 sums absolute values, 2 is the Euclidean norm.
-    kernel_size, stride, padding, dilation, ceil_mode, layout, backend
-        As for `max_pool2d`, but the padding is of zeros, which add nothing.
 
     Returns
     -------
     ndarray, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         Its dtype is that of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If sizes or shapes do not fit together, or `norm_type` is not positive; the message names the rule.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     See Also
     --------
@@ -98,9 +89,7 @@ def lp_pool2d_backward(
     ----------
     dy : array_like, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         Gradient of the loss with respect to the output of `lp_pool2d`.
-    x : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
-        The input of the forward call.
-    norm_type, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
+    x, norm_type, kernel_size, stride, padding, dilation, ceil_mode, layout, backend
         As in the forward call.
 
     Returns
@@ -108,11 +97,6 @@ def lp_pool2d_backward(
     ndarray, shaped like `x`
         Gradients of overlapping windows add up. The dtype is `np.result_type` of `dy` and `x`, or float64 if that is
         an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `dy` has not the shape of the output, or as in `lp_pool2d`.
 
     Notes
     -----

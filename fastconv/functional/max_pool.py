@@ -129,10 +129,8 @@ def max_pool2d_backward(
         `global_max_pool2d`.
     indices : array_like of int, shaped like `dy`
         The indices of the forward call; -1 sends a gradient nowhere.
-    input_shape : sequence of four ints
-        Shape of the input of the forward call, in `layout`.
-    layout, backend
-        As in the forward call.
+    input_shape, layout, backend
+        As for `avg_pool2d_backward`.
 
     Returns
     -------

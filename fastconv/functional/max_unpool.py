@@ -32,26 +32,17 @@ def max_unpool2d(
     y : array_like, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
         Values, such as the output of `max_pool2d`.
     indices : array_like of int, shaped like `y`
-        Position of each value in its flattened plane of `output_size`.
+        Position of each value in its flattened plane of `output_size`; not -1.
     output_size : int or sequence of two ints
         Spatial size of the result.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of `y` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    layout, backend
+        As for `max_pool2d`.
 
     Returns
     -------
     ndarray, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
         Of several values with one index the last in row-major order counts. The dtype is that of `y`, or float64 if
         that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its plane, -1 included, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     See Also
     --------
@@ -80,9 +71,7 @@ def max_unpool2d_backward(
     ----------
     dy : array_like, shape (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``
         Gradient of the loss with respect to the output of `max_unpool2d`.
-    indices : array_like of int, shape (N, C, OH, OW), or (N, OH, OW, C) with ``layout="NHWC"``
-        The indices of the forward call.
-    layout, backend
+    indices, layout, backend
         As in the forward call.
 
     Returns
@@ -90,13 +79,6 @@ def max_unpool2d_backward(
     ndarray, shaped like `indices`
         Of several values with one index each gets the gradient, as in PyTorch. The dtype is that of `dy`, or float64 if
         that is an integer type.
-
-    Raises
-    ------
-    ValueError
-        If an index lies outside its plane, or the shapes do not fit together.
-    TypeError
-        If an argument has a type or dtype that is not taken.
 
     Examples
     --------
