@@ -133,16 +133,10 @@ def conv2d_backward(
     ----------
     dy : array_like, shape (N, F, OH, OW), or (N, OH, OW, F) with ``layout="NHWC"``
         Gradient of the loss with respect to the output of `conv2d`.
-    x : array_like
-        The input of the forward call.
-    weight : array_like, shape (F, C//groups, KH, KW)
-        The filters of the forward call.
-    stride, padding, dilation, groups, layout
-        As in the forward call, see `conv2d`.
+    x, weight, stride, padding, dilation, groups, layout, backend
+        As in the forward call.
     needs : iterable of {"x", "weight", "bias"}
         Gradients to compute; the others are None.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
 
     Returns
     -------

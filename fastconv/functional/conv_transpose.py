@@ -103,31 +103,19 @@ def conv_transpose2d(
     output_size : int or sequence of two ints, optional
         Size of the output (OH, OW), in place of `output_padding`: a convolution with a stride gives the same size for
         several inputs, and this says which of them is meant.
-    dilation : int or sequence of two ints
-        Cells between neighbouring taps of a filter; 1 is a dense filter.
-    groups : int
-        Groups of channels that do not see each other.
-    layout : {"NCHW", "NHWC"}
-        Order of the axes of `x` and of the result.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    dilation, groups, layout, backend
+        As for `conv2d`.
 
     Returns
     -------
     ndarray, shape (N, C_out, OH, OW), or (N, OH, OW, C_out) with ``layout="NHWC"``
-        ``OH = (H - 1) * stride - before - after + dilation * (KH - 1) + 1 + output_padding``. Its dtype is
-        `np.result_type` of all inputs, or float64 if that is an integer type. float16 is accumulated in float32. Memory
-        order is not part of the contract: the fast backend returns channels-last memory.
+        ``OH = (H - 1) * stride - before - after + dilation * (KH - 1) + 1 + output_padding``. Dtype and memory order
+        are as for `conv2d`.
 
     Raises
     ------
-    ValueError
-        If sizes, shapes or groups do not fit together; the message names the rule and the shapes, and for
-        `output_size` the sizes that are possible.
-    TypeError
-        If an argument has a type or dtype that is not taken (floats as sizes, complex or object arrays).
-    MemoryError
-        If the result would be larger than the memory of the machine.
+    ValueError, TypeError, MemoryError
+        As `conv2d`; for `output_size` the message names the sizes that are possible.
 
     See Also
     --------
@@ -188,26 +176,15 @@ def conv_transpose2d_backward(
     ----------
     dy : array_like, shape (N, C_out, OH, OW), or (N, OH, OW, C_out) with ``layout="NHWC"``
         Gradient of the loss with respect to the output of `conv_transpose2d`.
-    x : array_like
-        The input of the forward call.
-    weight : array_like, shape (C_in, C_out//groups, KH, KW)
-        The filters of the forward call.
-    stride, padding, output_padding, output_size, dilation, groups, layout
-        As in the forward call, see `conv_transpose2d`.
-    needs : iterable of {"x", "weight", "bias"}
-        Gradients to compute; the others are None.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    x, weight, stride, padding, output_padding, output_size, dilation, groups, layout, backend
+        As in the forward call.
+    needs
+        As for `conv2d_backward`.
 
     Returns
     -------
     ConvGradients
-        ``(dx, dweight, dbias)``; a NamedTuple. Their dtype is `np.result_type` of all inputs.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `dy` has not the shape of the output, if `needs` names something else, or as in `conv_transpose2d`.
+        As of `conv2d_backward`.
 
     See Also
     --------

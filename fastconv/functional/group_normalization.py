@@ -32,11 +32,6 @@ def group_norm_statistics(
     mean, variance : ndarray, shape (N, num_groups)
         As of `batch_norm_statistics`.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If `x` has a shape or dtype that is not taken, or the groups do not divide the channels.
-
     Examples
     --------
     >>> import numpy as np
@@ -76,11 +71,6 @@ def group_norm(
     ndarray, shaped like `x`
         As of `batch_norm`.
 
-    Raises
-    ------
-    ValueError, TypeError
-        As `batch_norm`; also if the groups do not divide the channels.
-
     Notes
     -----
     Wu and He 2018, equation 7. One group normalises an image as a whole; C groups are `instance_norm`.
@@ -111,24 +101,7 @@ def group_norm_backward(
 
     ``(N, C, ...), (N, C, ...), (C,) -> dx (N, C, ...), dweight (C,), dbias (C,)``
 
-    Parameters
-    ----------
-    dy, x, weight, eps, needs, layout, backend
-        As for `batch_norm_backward`.
-    num_groups : int
-        As in the forward call.
-    statistics : pair of array_like, shape (N, num_groups), optional
-        Those of `group_norm_statistics`, if they are known already.
-
-    Returns
-    -------
-    ConvGradients
-        ``(dx, dweight, dbias)``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `batch_norm_backward`.
+    Arguments as for `batch_norm_backward`; `num_groups` and `statistics` as in the forward call.
 
     Examples
     --------

@@ -28,11 +28,6 @@ def instance_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend
     mean, variance : ndarray, shape (N, C)
         As of `batch_norm_statistics`.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If `x` has a shape or dtype that is not taken.
-
     Examples
     --------
     >>> import numpy as np
@@ -70,11 +65,6 @@ def instance_norm(
     ndarray, shaped like `x`
         As of `batch_norm`.
 
-    Raises
-    ------
-    ValueError, TypeError
-        As `batch_norm`.
-
     Notes
     -----
     `batch_norm` of every image on its own (Ulyanov, Vedaldi and Lempitsky 2016).
@@ -105,22 +95,7 @@ def instance_norm_backward(
 
     ``(N, C, ...), (N, C, ...), (C,) -> dx (N, C, ...), dweight (C,), dbias (C,)``
 
-    Parameters
-    ----------
-    dy, x, weight, eps, needs, layout, backend
-        As for `batch_norm_backward`.
-    statistics : pair of array_like, shape (N, C), optional
-        Those of `instance_norm_statistics`, if they are known already.
-
-    Returns
-    -------
-    ConvGradients
-        ``(dx, dweight, dbias)``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `batch_norm_backward`.
+    Arguments as for `batch_norm_backward`; `statistics` as in the forward call.
 
     Examples
     --------

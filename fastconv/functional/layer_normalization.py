@@ -128,22 +128,15 @@ def layer_norm_backward(
 
     Parameters
     ----------
-    dy : array_like, shaped like `x`
-        Gradient of the loss with respect to the output.
+    dy, needs
+        As for `batch_norm_backward`.
     x, normalized_shape, weight, statistics, eps, backend
         As in the forward call.
-    needs : iterable of {"x", "weight", "bias"}
-        Gradients to compute; the others are None.
 
     Returns
     -------
     ConvGradients
-        ``(dx, dweight, dbias)``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the shapes do not fit together, or an argument has a type that is not taken.
+        As of `batch_norm_backward`.
 
     Examples
     --------

@@ -73,25 +73,16 @@ def linear_backward(
     ----------
     dy : array_like, shape (N, O)
         Gradient of the loss with respect to the output.
-    x : array_like, shape (N, I)
-        The input of the forward call.
-    weight : array_like, shape (O, I)
-        The weights of the forward call.
-    needs : iterable of {"x", "weight", "bias"}
-        Gradients to compute; the others are None.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    x, weight, backend
+        As in the forward call.
+    needs
+        As for `conv2d_backward`.
 
     Returns
     -------
     ConvGradients
         ``(dx, dweight, dbias)``, with ``dx = dy weight``, ``dweight = dyᵀ x`` and ``dbias`` the sum of the rows of
         `dy`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the shapes do not fit together, or an argument has a type that is not taken.
 
     Examples
     --------

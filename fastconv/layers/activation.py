@@ -78,11 +78,6 @@ class LeakyReLU(Elementwise):
     negative_slope : float
         At least 0.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a value or a type that is not taken.
-
     Examples
     --------
     >>> LeakyReLU(0.1)([-2.0, 3.0])
@@ -153,11 +148,6 @@ class ELU(Elementwise):
     alpha : float
         At least 0.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a value or a type that is not taken.
-
     Examples
     --------
     >>> ELU(alpha=2.0)([-800.0, 3.0])
@@ -197,11 +187,6 @@ class GELU(Elementwise):
     ----------
     approximate : {"none", "tanh"}
         How Φ is computed.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a value or a type that is not taken.
 
     Examples
     --------
@@ -248,11 +233,6 @@ class Softplus(Elementwise):
         How sharp the bend is; not 0.
     threshold : float
         Where ``beta * x`` is larger, the result is `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a value or a type that is not taken.
 
     Examples
     --------
