@@ -144,6 +144,16 @@ class PlanesCall(Call):
         call.check_planes(name, shape)
         return call
 
+    @classmethod
+    def of_gradient(
+        cls, operation: str, dy: object, input_shape: object, layout: object
+    ) -> tuple[PlanesCall, Array, Shape]:
+        """A call of the rank that `dy` has, with `dy` and the shape of the input, whose batch is not compared yet."""
+        gradient = check_array(operation, "dy", dy)
+        letters = LAYOUTS[gradient.ndim - 2][0] if 3 <= gradient.ndim <= 5 else "NCHW"
+        shape = check_shape_argument(operation, "input_shape", input_shape, letters)
+        return cls.of(operation, "the input", shape, layout), gradient, shape
+
     def arrays(self, optional: Mapping[str, object] | None = None, /, **values: object) -> dict[str, Array]:
         """See `Call.arrays`."""
         arrays = super().arrays(optional, **values)

@@ -6,9 +6,9 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall, finish
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
+from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
-from fastconv.validation.sizes import check_choice, check_padding, check_shape_argument
+from fastconv.validation.sizes import check_choice, check_padding
 from fastconv.validation.types import ArrayLike, Padding, ShapeLike
 
 __all__ = ["PADDING_MODES", "memory_order", "pad", "pad_backward"]
@@ -91,21 +91,13 @@ def pad_backward(
     ndarray of shape `input_shape`
         A fresh array, in the dtype of `dy`, or float64 if that is an integer type.
 
-    Raises
-    ------
-    ValueError, TypeError
-        As `pad`, or if the shapes do not fit together.
-
     Examples
     --------
     >>> import numpy as np
     >>> pad_backward(np.ones((1, 1, 6)), (1, 1, 3), ((2, 1),), "reflect")[0, 0]
     array([1., 3., 2.])
     """
-    dy = check_array("pad_backward", "dy", dy)
-    letters = LAYOUTS[dy.ndim - 2][0] if 3 <= dy.ndim <= 5 else "NCHW"
-    shape = check_shape_argument("pad_backward", "input_shape", input_shape, letters)
-    call = PlanesCall.of("pad_backward", "the input", shape, layout)
+    call, dy, shape = PlanesCall.of_gradient("pad_backward", dy, input_shape, layout)
     pairs = _pairs(call, padding, mode, shape)
     expected = tuple(before + size + after for (before, after), size in zip(pairs, shape))
     check_shape(call.operation, "dy", dy.shape, expected, "the padded input")

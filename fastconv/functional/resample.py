@@ -12,12 +12,11 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall
 from fastconv.functional.padding import memory_order
 from fastconv.validation.arrays import (
-    LAYOUTS,
     Array,
     check_array,
 )
 from fastconv.validation.memory import check_fits
-from fastconv.validation.sizes import check_choice, check_flag, check_number, check_shape_argument, check_sizes
+from fastconv.validation.sizes import check_choice, check_flag, check_number, check_sizes
 from fastconv.validation.types import ArrayLike, ShapeLike, Size
 
 __all__ = ["RESAMPLE_MODES", "upsample", "upsample_backward", "upsampled_size"]
@@ -110,10 +109,8 @@ def upsample_backward(
 
     Parameters
     ----------
-    dy : array_like, shaped like the output
-        Gradient of the loss with respect to the output.
-    input_shape : sequence of int
-        Shape of the input of the forward call, in `layout`.
+    dy, input_shape
+        As for `pad_backward`.
     size, scale_factor, mode, align_corners, layout
         As in the forward call.
 
@@ -122,21 +119,13 @@ def upsample_backward(
     ndarray of shape `input_shape`
         In the dtype of `dy`, or float64 if that is an integer type.
 
-    Raises
-    ------
-    ValueError, TypeError
-        As `upsample`, or if the shapes do not fit together.
-
     Examples
     --------
     >>> import numpy as np
     >>> upsample_backward(np.array([[[1.0, 2.0, 4.0]]]), (1, 1, 2), size=3)[0, 0]
     array([3., 4.])
     """
-    dy = check_array("upsample_backward", "dy", dy)
-    letters = LAYOUTS[dy.ndim - 2][0] if 3 <= dy.ndim <= 5 else "NCHW"
-    shape = check_shape_argument("upsample_backward", "input_shape", input_shape, letters)
-    call = PlanesCall.of("upsample_backward", "the input", shape, layout)
+    call, dy, shape = PlanesCall.of_gradient("upsample_backward", dy, input_shape, layout)
     taps = _checked(call, "the input", shape, size, scale_factor, mode, align_corners)
     logical = call.shape(shape)
     call.expect_output(dy, (*logical[:2], *(len(axis[0][0]) for axis in taps)))
