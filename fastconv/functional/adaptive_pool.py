@@ -186,7 +186,7 @@ def adaptive_max_pool2d(
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
 
-    Arguments as for `adaptive_avg_pool2d`, which has the rule for the windows; `return_indices` as for `max_pool2d`.
+    Arguments as for `max_pool2d`; `output_size` as for `adaptive_avg_pool2d`, which has the rule for the windows.
 
     See Also
     --------

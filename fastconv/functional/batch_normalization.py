@@ -21,12 +21,8 @@ def batch_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: s
 
     Parameters
     ----------
-    x : array_like, shape (N, C), (N, C, W), (N, C, H, W) or (N, C, D, H, W)
-        Input, of any strides.
-    layout : str, optional
-        Order of the axes where there are spatial ones, such as "NHWC"; by default channels first.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
+    x, layout, backend
+        As for `batch_norm`.
 
     Returns
     -------
@@ -70,14 +66,18 @@ def batch_norm(
 
     Parameters
     ----------
-    x, layout, backend
-        As for `batch_norm_statistics`; the memory order of `x` is kept.
+    x : array_like, shape (N, C), (N, C, W), (N, C, H, W) or (N, C, D, H, W)
+        Input, of any strides; its memory order is kept.
     weight, bias : array_like, shape (C,), optional
         Factor and term of every channel; by default 1 and 0.
     statistics : pair of array_like, shape (C,), optional
         Mean and variance to normalise with, such as running ones; by default those of this batch.
     eps : float
         Added to the variance.
+    layout : str, optional
+        Order of the axes where there are spatial ones, such as "NHWC"; by default channels first.
+    backend : {"fast", "numpy", "naive"}, optional
+        Backend of this call; by default the current one.
 
     Returns
     -------

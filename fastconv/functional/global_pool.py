@@ -30,7 +30,7 @@ def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
 
-    Arguments as for `adaptive_avg_pool2d` with one window.
+    Arguments as for `max_pool2d`, but for those of the windows.
 
     See Also
     --------
@@ -54,7 +54,7 @@ def global_avg_pool2d_backward(
 
     ``(N, C, 1, 1) -> (N, C, H, W)``
 
-    Arguments as for `adaptive_avg_pool2d_backward`.
+    Arguments as for `avg_pool2d_backward`, but for those of the windows.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def global_max_pool2d(
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
 
-    Arguments as for `adaptive_max_pool2d` with one window.
+    Arguments as for `max_pool2d`, but for those of the windows.
 
     See Also
     --------

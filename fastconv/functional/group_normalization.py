@@ -23,7 +23,7 @@ def group_norm_statistics(
     Parameters
     ----------
     x, layout, backend
-        As for `batch_norm_statistics`.
+        As for `batch_norm`.
     num_groups : int
         Groups of neighbouring channels; divides C.
 

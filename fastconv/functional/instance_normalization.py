@@ -21,7 +21,7 @@ def instance_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend
     Parameters
     ----------
     x, layout, backend
-        As for `batch_norm_statistics`; `x` has at least one spatial axis.
+        As for `batch_norm`; `x` has at least one spatial axis.
 
     Returns
     -------

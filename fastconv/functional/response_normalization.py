@@ -33,24 +33,17 @@ def local_response_norm(
     ----------
     x : array_like, shape (N, C, W), (N, C, H, W) or (N, C, D, H, W)
         Input, of any strides; its memory order is kept.
+    layout, backend
+        As for `batch_norm`.
     size : int
         Channels of a window: ``size // 2`` before an element, ``(size - 1) // 2`` after it.
     alpha, beta, k : float
         Not negative.
-    layout : str, optional
-        Order of the axes, such as "NHWC"; by default channels first.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this call; by default the current one.
 
     Returns
     -------
     ndarray, shaped like `x`
         In the dtype of `x`, or float64 if that is an integer type.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a shape, value or type that is not taken.
 
     Notes
     -----
@@ -96,11 +89,6 @@ def local_response_norm_backward(
     -------
     ndarray, shaped like `x`
         In the common dtype of `dy` and `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a shape, value or type that is not taken.
 
     Notes
     -----

@@ -97,7 +97,7 @@ def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
 def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     """Gradient of `log_softmax`, from its output: ``dy - exp(y) * sum(dy)``.
 
-    Arguments as for `softmax_backward`.
+    Arguments as for `sigmoid_backward`; `axis` as in the forward call.
 
     Examples
     --------

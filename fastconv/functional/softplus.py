@@ -55,7 +55,8 @@ def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
 def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """Gradient of `softplus`, from its input: ``dy * sigmoid(beta * x)``.
 
-    Arguments as for `softsign_backward`; `beta` and `threshold` as in the forward call.
+    Arguments as for `sigmoid_backward`, with the input in place of the output; `beta` and `threshold` as in the
+    forward call.
 
     Examples
     --------

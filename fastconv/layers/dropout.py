@@ -38,8 +38,6 @@ class Dropout(Layer):
     ------
     ValueError
         If `p` is not between 0 and 1.
-    TypeError
-        If an argument has the wrong type.
 
     Notes
     -----
@@ -178,15 +176,8 @@ class Dropout2d(_ChannelDropout):
         Probability of zeroing a channel of an image; the others are divided by ``1 - p``.
     layout : {"NCHW", "NHWC"}
         Order of the axes of input and output.
-    rng : Generator, int or None
-        Where the channels to zero are drawn from; a seed draws the same again.
-
-    Raises
-    ------
-    ValueError
-        If `p` is not between 0 and 1.
-    TypeError
-        If an argument has the wrong type.
+    rng
+        As for `Dropout`.
 
     Notes
     -----

@@ -26,16 +26,10 @@ class GroupNorm(OwnStatistics):
         Groups of neighbouring channels; divides `num_channels`.
     num_channels : int
         Channels.
-    eps : float
-        Added to the variance.
-    affine : bool
-        Whether there are a weight (ones at first) and a bias (zeros).
     layout : str, optional
         Order of the axes, such as "NHWC"; by default channels come second, whatever the rank.
-    dtype : dtype
-        Of the parameters: float16, float32 or float64.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    eps, affine, dtype, backend
+        As for `BatchNorm2d`.
 
     Attributes
     ----------
@@ -46,8 +40,6 @@ class GroupNorm(OwnStatistics):
     ------
     ValueError
         If a size is not positive, or the groups do not divide the channels.
-    TypeError
-        If an argument has the wrong type.
 
     Notes
     -----

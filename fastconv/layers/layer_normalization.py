@@ -32,28 +32,17 @@ class LayerNorm(OwnStatistics):
     ----------
     normalized_shape : int or sequence of int
         Sizes of the last axes of the input.
-    eps : float
-        Added to the variance.
     elementwise_affine : bool
         Whether there are a weight (ones at first) and a bias (zeros).
     bias : bool
         False leaves out the bias.
-    dtype : dtype
-        Of the parameters: float16, float32 or float64.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    eps, dtype, backend
+        As for `BatchNorm2d`.
 
     Attributes
     ----------
     weight, bias : Parameter, shape `normalized_shape`, or None
         Factor and term of every element.
-
-    Raises
-    ------
-    ValueError
-        If a size is not positive.
-    TypeError
-        If an argument has the wrong type.
 
     Notes
     -----

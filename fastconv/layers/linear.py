@@ -31,14 +31,8 @@ class Linear(WeightedLayer):
         Columns of the input and of the output.
     bias : bool
         Whether to add a bias, zero at first.
-    dtype : dtype
-        Of the parameters: float16, float32 or float64.
-    rng : Generator, int or None
-        Where the initial weights come from; a seed gives the same weights again.
-    weight_init : str or callable
-        A name of `fastconv.initializers.INITIALIZERS`, or a function ``(shape, rng, dtype) -> ndarray``.
-    backend : {"fast", "numpy", "naive"}, optional
-        Backend of this layer; by default the one that is current when `forward` runs.
+    dtype, rng, weight_init, backend
+        As for `Conv2d`.
 
     Attributes
     ----------
@@ -46,13 +40,6 @@ class Linear(WeightedLayer):
         The matrix.
     bias : Parameter, shape (out_features,), or None
         The bias.
-
-    Raises
-    ------
-    ValueError
-        If a size is not positive.
-    TypeError
-        If an argument has the wrong type.
 
     Examples
     --------
@@ -126,11 +113,6 @@ class Flatten(Layer):
     ----------
     start_dim, end_dim : int
         First and last axis that become one; negative ones count from the end, as in `torch.nn.Flatten`.
-
-    Raises
-    ------
-    TypeError
-        If one of them is not an integer.
 
     Examples
     --------

@@ -38,11 +38,6 @@ class PReLU(Layer):
     weight : Parameter, shape (num_parameters,)
         The slopes.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a value or a type that is not taken.
-
     Examples
     --------
     >>> import numpy as np

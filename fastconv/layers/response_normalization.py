@@ -33,11 +33,6 @@ class LocalResponseNorm(Layer):
     backend : {"fast", "numpy", "naive"}, optional
         Backend of this layer; by default the one that is current when `forward` runs.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument has a value or type that is not taken.
-
     Notes
     -----
     As in PyTorch, see `fastconv.functional.local_response_norm`.

@@ -216,13 +216,6 @@ def accuracy(scores: Any, labels: Any) -> float:
     float
         From 0 to 1; NaN for an empty batch.
 
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together or a label is out of range.
-    TypeError
-        If labels are not integers.
-
     Examples
     --------
     >>> accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])

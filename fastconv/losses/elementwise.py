@@ -137,10 +137,8 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
     ----------
     logits : array_like
         Scores, before any sigmoid.
-    target : array_like, shaped like logits
-        0 or 1, or a number between.
-    reduction : {"mean", "sum"}
-        The mean is over all numbers.
+    target, reduction
+        As for `binary_cross_entropy`.
 
     Returns
     -------
@@ -148,11 +146,6 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
         Mean or sum.
     gradient : ndarray, shaped like logits
         ``sigmoid(logits) - target``, divided by their number for the mean, in the dtype of the logits.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
 
     Notes
     -----

@@ -23,16 +23,14 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    parameters : iterable of Parameter, or of dict
-        What is trained; see `Optimizer`.
+    parameters, weight_decay
+        As for `SGD`.
     lr : float
         Learning rate: about the size of a step in each parameter.
     betas : (float, float)
         Weights of the past in the running means of the gradient and of its square, at least 0 and below 1.
     eps : float
         Added to the root, so that nothing is divided by zero.
-    weight_decay : float
-        ``weight_decay * parameter`` is added to the gradient.
     amsgrad : bool
         Divide by the largest running mean of the squares so far.
 
@@ -40,8 +38,6 @@ class Adam(Optimizer):
     ------
     ValueError
         If `lr` or `eps` is not positive, a beta is outside of [0, 1), or `weight_decay` is negative.
-    TypeError
-        If `betas` are not two numbers.
 
     Notes
     -----
@@ -128,11 +124,6 @@ class AdamW(Adam):
         As for `Adam`.
     weight_decay : float
         Each step multiplies the parameters by ``1 - lr * weight_decay`` first.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `Adam`.
 
     Notes
     -----

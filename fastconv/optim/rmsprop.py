@@ -20,18 +20,12 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    parameters : iterable of Parameter, or of dict
-        What is trained; see `Optimizer`.
-    lr : float
-        Learning rate.
+    parameters, lr, weight_decay, momentum
+        As for `SGD`.
     alpha : float
         Weight of the past in the running mean of the squares, at least 0 and below 1.
     eps : float
         Added to the root, so that nothing is divided by zero.
-    weight_decay : float
-        ``weight_decay * parameter`` is added to the gradient.
-    momentum : float
-        Share of the last change that is kept.
 
     Raises
     ------
