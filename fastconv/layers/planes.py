@@ -47,27 +47,27 @@ class PlanesLayer(Layer):
 
 
 class MeansLayer(PlanesLayer):
-    """A layer whose backward pass needs but the shape of the input."""
+    """A layer of means, whose backward pass needs but the shape of the input, or of norms, which keeps the input."""
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return the means; see `Layer.forward`."""
+        """Return the mean or norm of every window; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         y: Array = self._forward(x, *self._arguments, **self._options, backend=self.backend)
-        self._keep(x.shape)
+        self._keep(x if self.keeps_input else x.shape)
         return y
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, spread over the windows; see `Layer.backward`."""
-        (input_shape,) = self._kept()
-        dy = self._check_dy(dy, self.output_shape(input_shape))
+        (kept,) = self._kept()
+        dy = self._check_dy(dy, self.output_shape(kept.shape if self.keeps_input else kept))
         if not input_gradient:
             return None
         backend = self.backend or self._kept_backend()
-        return self._backward(dy, input_shape, *self._window, **self._options, backend=backend)
+        return self._backward(dy, kept, *self._window, **self._options, backend=backend)
 
     @property
     def _window(self) -> tuple[Any, ...]:
-        """What the gradient takes after the shape of the input, by default nothing."""
+        """What the gradient takes after the input or its shape, by default nothing."""
         return ()
 
 

@@ -10,11 +10,11 @@ from fastconv.backends.geometry import WindowGeometry
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.validation.arrays import LAYOUTS, layout_shape, logical_shape
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag, check_padding, check_sizes
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import Padding, Size
 
 __all__ = [
     "MaxPool2d",
@@ -56,6 +56,10 @@ class _Pool(PlanesLayer):
     @property
     def _arguments(self) -> tuple[Any, ...]:
         return (self.kernel_size,)
+
+    @property
+    def _window(self) -> tuple[Any, ...]:
+        return self._arguments
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -126,16 +130,12 @@ class AvgPool(_Pool, MeansLayer):
     def _options(self) -> dict[str, Any]:
         return {**super()._options, "count_include_pad": self.count_include_pad}
 
-    @property
-    def _window(self) -> tuple[Any, ...]:
-        return (self.kernel_size,)
-
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
         return super().extra_repr() + ("" if self.count_include_pad else ", count_include_pad=False")
 
 
-class LPPool(_Pool):
+class LPPool(_Pool, MeansLayer):
     """Norm of every window."""
 
     keeps_input = True
@@ -155,21 +155,9 @@ class LPPool(_Pool):
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout=layout, backend=backend)
         self.norm_type = check_norm_type(type(self).__name__, norm_type)
 
-    def forward(self, x: ArrayLike) -> Array:
-        """Return the norms; see `Layer.forward`."""
-        x = check_array(type(self).__name__, "x", x)
-        y: Array = self._forward(x, self.norm_type, self.kernel_size, **self._options, backend=self.backend)
-        self._keep(x)
-        return y
-
-    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
-        """Return the gradient of the norms; see `Layer.backward`."""
-        (x,) = self._kept()
-        dy = self._check_dy(dy, self.output_shape(x.shape))
-        if not input_gradient:
-            return None
-        backend = self.backend or self._kept_backend()
-        return self._backward(dy, x, self.norm_type, self.kernel_size, **self._options, backend=backend)
+    @property
+    def _arguments(self) -> tuple[Any, ...]:
+        return (self.norm_type, self.kernel_size)
 
     def flops(self, input_shape: Shape) -> int:
         """One power and one addition for each element of a window."""

@@ -9,7 +9,7 @@ from fastconv import functional
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.planes import MaximaLayer
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.types import ArrayLike
 
 __all__ = ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
@@ -45,8 +45,7 @@ class _MaxUnpool(Layer):
                 f"{type(self).__name__}: x must have the shape that the pooling gave, {indices.shape}, but got "
                 f"{x.shape}."
             )
-        last = self.pool.layout != LAYOUTS[self.rank][0]
-        size = logical_shape(input_shape, channels_last=last)[2:]
+        size = logical_shape(input_shape, channels_last=self.pool._channels_last)[2:]
         y = self._forward(x, indices, size, layout=self.pool.layout, backend=self.pool.backend)
         self._keep(indices, y.shape)
         return y
@@ -63,7 +62,7 @@ class _MaxUnpool(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Batch and channels of the input, with the planes that the pooling last had; see `Layer.output_shape`."""
         _, pooled = self.pool._kept()
-        last = self.pool.layout != LAYOUTS[self.rank][0]
+        last = self.pool._channels_last
         batch = logical_shape(tuple(input_shape), channels_last=last)[:2]
         return layout_shape((*batch, *logical_shape(pooled, channels_last=last)[2:]), channels_last=last)
 
