@@ -209,7 +209,7 @@ def test_threads_change_nothing(dtype: str, size: tuple[int, int, int]) -> None:
 @fast
 @pytest.mark.parametrize("threads", [1, 2])
 def test_thread_settings(threads: int) -> None:
-    if threads > fc.settings.thread_limit():
+    if threads > fc.backends.settings.thread_limit():
         pytest.skip("Numba has one thread here")
     arrays = arrays_of((15, 769, 257), "float32")
     with fc.use_num_threads(threads):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -222,7 +223,7 @@ def _shared(a: np.ndarray, b: np.ndarray) -> int:
 
 
 class Recorder:
-    """Stands for the compiler and the launcher of the engine; made before the engine is imported."""
+    """Stands for the compiler and the launcher of the engine; made before the engine compiles anything."""
 
     def __init__(self) -> None:
         from fastconv.backends.fast.machine import jit
@@ -232,9 +233,11 @@ class Recorder:
         self.compiles = True  # otherwise names are noted, and nothing is compiled
         self._options, self._kept = jit._OPTIONS, []
         jit.c_function = self.c_function
-        from fastconv.backends.fast.machine import launch
+        from fastconv.backends.fast.machine.launch import launch
 
-        launch.launch = self.launch
+        for module in [module for name, module in sys.modules.items() if name.startswith("fastconv.backends.fast.")]:
+            if getattr(module, "launch", None) is launch:
+                module.launch = self.launch  # type: ignore[attr-defined]
 
     def c_function(self, name: str, signature: str, function: Callable[..., None]) -> Any:
         """As `fastconv.backends.fast.machine.jit.c_function`, with notes before every access to memory and no cache."""

@@ -226,7 +226,7 @@ def test_release_empties_every_cache() -> None:
     assert kept.cached_bytes() == 0
     assert not workspace._idle
     found = cached_functions("fastconv.backends.fast")
-    caches = {name: cache for name, cache in found.items() if name.startswith("fastconv.backends.")}
+    caches = {name: cache for name, cache in found.items() if ".fast.machine." not in name}  # what the CPU is stays
     assert "fastconv.backends.fast.pool.windows.plan_windows" in caches
     assert {name for name, cache in caches.items() if cache.cache_info().currsize} == set()
 
