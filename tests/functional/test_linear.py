@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from programs import run
 from strategies import BACKENDS, FLOATS, Array, normal, stored
+from vector_units import PATHS, only_where_it_runs
 
 import fastconv as fc
 from fastconv.backends.base import Backend
@@ -303,12 +304,10 @@ def test_the_readable_twins(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["avx2", "sse2"])
 def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
-    from test_other_paths import PATHS, only_where_it_runs
-
     only_where_it_runs(path)
     program = f"""
-        from test_other_paths import built_for
         from test_linear import check_paths
+        from vector_units import built_for
         assert built_for() == {path!r}
         check_paths()
     """

@@ -13,6 +13,7 @@ import pytest
 from checks import GRADIENTS, check_adaptive, check_avg, check_columns, check_conv, check_lp, check_max, check_unpool
 from programs import run
 from strategies import BACKENDS, CONV_CASES, POOL_CASES, ConvCase, WindowCase, conv_arrays, normal, stored
+from vector_units import PATHS, only_where_it_runs
 
 import fastconv as fc
 from fastconv.testing import assert_close, magnitude
@@ -79,18 +80,6 @@ def check_large() -> None:
             assert_close(actual, desired, magnitude=size, dtype=dtype, name=name)
 
 
-def built_for() -> str:
-    """Name of the vector unit of this process."""
-    from fastconv.backends.fast.machine.target import host
-
-    return host().name
-
-
-PATHS = {
-    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
-    "sse2": {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""},
-}
-
 # What Numba compiles for -> the tiles that fit. An empty list of features means: those of the name.
 UNITS = [
     *((path, environment) for path, environment in PATHS.items()),
@@ -103,16 +92,6 @@ UNITS = [
 ]
 
 
-def only_where_it_runs(path: str) -> None:
-    import llvmlite.binding as llvm
-
-    if not llvm.get_process_triple().startswith("x86_64"):
-        pytest.skip("these vector units are those of x86")
-    host = llvm.get_host_cpu_features()
-    if path == "avx2" and not (host.get("avx2") and host.get("fma")):
-        pytest.skip("this CPU has no AVX2")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "environment"), UNITS)
 def test_the_vector_unit_is_that_of_the_compiled_code(path: str, environment: dict[str, str]) -> None:
@@ -120,7 +99,7 @@ def test_the_vector_unit_is_that_of_the_compiled_code(path: str, environment: di
         only_where_it_runs("sse2")  # nothing is run
     else:
         only_where_it_runs(path)
-    assert run("from test_other_paths import built_for\nprint(built_for())", **environment).split() == [path]
+    assert run("from vector_units import built_for\nprint(built_for())", **environment).split() == [path]
 
 
 @pytest.mark.slow
@@ -128,7 +107,8 @@ def test_the_vector_unit_is_that_of_the_compiled_code(path: str, environment: di
 def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
     only_where_it_runs(path)
     program = f"""
-        from test_other_paths import built_for, check_large, check_small
+        from test_other_paths import check_large, check_small
+        from vector_units import built_for
         assert built_for() == {path!r}
         check_small()
         check_large()
