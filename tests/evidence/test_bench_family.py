@@ -312,7 +312,7 @@ def test_the_documentation_is_generated_from_the_json(tmp_path: Path, monkeypatc
     ours, others = write(tmp_path / "family.json", run_of(*made_up())), write(tmp_path / "suite.json", run_of(record()))
     generate.main("family", str(ours))
     assert (tmp_path / "family.md").read_text(encoding="utf-8").endswith(read_saved(ours).markdown())
-    for kind, path, found in (("suite", ours, "bench family --save"), ("family", others, "bench --save")):
+    for kind, path, found in (("suite", ours, "bench family --json"), ("family", others, "bench --json")):
         with pytest.raises(SystemExit, match=f"but it is of fastconv {found}"):
             generate.main(kind, str(path))
 
