@@ -340,8 +340,7 @@ def test_the_peak_is_a_rate_that_adds_up(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_chains_of_the_peak_end_where_they_should(dtype: str) -> None:
     from fastconv.backends.fast.machine import peak
-    from fastconv.backends.fast.machine.addresses import address
-    from fastconv.backends.fast.machine.launch import launch
+    from fastconv.backends.fast.machine.launch import address, launch
 
     item = np.dtype(dtype).itemsize
     numbers, results = np.array([0.5, 0.5], dtype), np.zeros((2, 128 // item), dtype)

@@ -1,4 +1,4 @@
-"""Means of the windows of `pool.per_window_kernel`, and their gradient.
+"""Means of windows one by one (see `pool.windows_kernel`), and their gradient.
 
 The taps of a window, counted in row-major order, go to eight sums in turn; every 1,024 taps these are added up and go
 to a total that keeps what rounding cuts off (Ogita, Rump and Oishi, 2005, "Accurate sum and dot product", algorithm
@@ -23,8 +23,7 @@ from fastconv.backends.fast.machine.intrinsics import (
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import GROUP, sum_groups
-from fastconv.backends.fast.pool.per_window_kernel import divisor, span
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, divisor, span
 
 __all__ = ["LANE_SUMS", "AVG_PER_WINDOW"]
 

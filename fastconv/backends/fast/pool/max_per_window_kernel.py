@@ -1,4 +1,4 @@
-"""Maxima of the windows of `pool.per_window_kernel`: in *lanes* for channels-last memory, else in a *plane*.
+"""Maxima of windows one by one (see `pool.windows_kernel`): in *lanes* for channels-last memory, else in a *plane*.
 
 A plane is gone through twice: once for the largest value, in whole vectors where a run of cells is long, and, where
 the position matters, once more up to the first cell that has it. It matters for indices, for the sign of a zero and
@@ -19,8 +19,7 @@ from fastconv.backends.fast.pool.maxima_kernel import (
     no_cell,
     skip_others,
 )
-from fastconv.backends.fast.pool.per_window_kernel import span
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, span
 
 __all__ = ["MAX_PER_WINDOW"]
 
