@@ -31,7 +31,7 @@ from fastconv.cli.output import Outputs, Result
 from fastconv.cli.race import run_race
 from fastconv.evidence.compare import compare as run_comparison
 from fastconv.evidence.compare.api import workload_names
-from fastconv.evidence.compare.chart import plot_comparison
+from fastconv.evidence.compare.comparison import plot_comparison
 
 __all__ = ["compare"]
 

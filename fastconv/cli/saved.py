@@ -49,14 +49,14 @@ def _with_failures(result: Result) -> Result:
 
 def _comparison(data: dict[str, Any], name: str) -> Result:
     from fastconv.evidence.compare import Comparison
-    from fastconv.evidence.compare.chart import plot_comparison
+    from fastconv.evidence.compare.comparison import plot_comparison
 
     return _with_failures(_of_record(read_record(Comparison, data), plot_comparison))
 
 
 def _contest(data: dict[str, Any], name: str) -> Result:
     from fastconv.evidence.contest import Contest
-    from fastconv.evidence.contest.chart import plot_contest
+    from fastconv.evidence.contest.contest import plot_contest
 
     return _of_record(read_record(Contest, data), plot_contest)
 
@@ -69,8 +69,7 @@ def _suite(data: dict[str, Any], name: str) -> Result:
 
 def suite_result(suite: Any, data: dict[str, Any]) -> Result:
     """Return what a suite and its JSON are to the command line."""
-    from fastconv.evidence.bench.chart import plot_suite
-    from fastconv.evidence.bench.tables import report_of
+    from fastconv.evidence.bench.tables import plot_suite, report_of
 
     report = report_of(suite)
     return Result(report, partial(json_text, data), report.markdown, partial(plot_suite, suite))

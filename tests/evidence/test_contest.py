@@ -25,7 +25,7 @@ from strategies import BACKENDS
 import fastconv as fc
 from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.evidence.contest import Contest, Entry, Heat, Startup, run_contest, startup
-from fastconv.evidence.contest.chart import plot_contest
+from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.contest.engines import Entrant, entrant
 from fastconv.evidence.contest.heats import median_ratio
 from fastconv.evidence.contest.processes import engine_processes
@@ -33,8 +33,7 @@ from fastconv.evidence.contest.rounds import schedule
 from fastconv.evidence.contest.shared import check_results, read_job, write_problem
 from fastconv.evidence.contest.worker import timed_turn
 from fastconv.evidence.environment import current_environment
-from fastconv.evidence.process.wire import receive, send
-from fastconv.evidence.process.worker import WorkerError
+from fastconv.evidence.process import WorkerError, receive, send
 from fastconv.evidence.workloads import POOLS, Options, Workload
 from fastconv.report import read_record
 

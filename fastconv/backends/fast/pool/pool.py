@@ -1,4 +1,4 @@
-"""Max, average and adaptive pooling on the fast engine: tap by tap, or window by window where that is shorter or safer."""
+"""Max, average and adaptive pooling on the fast engine, tap by tap, or by window where that is shorter or safer."""
 
 from __future__ import annotations
 
