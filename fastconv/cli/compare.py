@@ -13,7 +13,6 @@ import typer
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
-from fastconv.cli.explain import print_kernels
 from fastconv.cli.layer import (
     PANEL,
     Dilation,
@@ -26,9 +25,9 @@ from fastconv.cli.layer import (
     Stride,
     given,
 )
-from fastconv.cli.listing import print_workloads
 from fastconv.cli.output import Outputs, Result
 from fastconv.cli.race import run_race
+from fastconv.cli.workloads import print_kernels, print_workloads
 from fastconv.evidence.compare import compare as run_comparison
 from fastconv.evidence.compare.api import workload_names
 from fastconv.evidence.compare.comparison import plot_comparison
