@@ -16,6 +16,7 @@ from fastconv._version import __version__
 from fastconv.backends import available_backends, get_backend
 from fastconv.backends.settings import get_num_threads, get_options, thread_limit
 from fastconv.cli.console import console
+from fastconv.cli.output import Debug
 from fastconv.evidence.environment import available_cores, blas_libraries, cpu_name, version_of
 from fastconv.report import format_bytes
 from fastconv.validation.memory import memory_limit
@@ -41,7 +42,7 @@ _ARM = ("neon", "fullfp16", "dotprod", "i8mm", "sve", "sve2")
 
 def info(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Print versions, processor, threads, threading layer, cache folder and BLAS: what a report should carry."""
     facts = asdict(describe())

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from fastconv.cli.console import console, require
-from fastconv.cli.output import Outputs, Result
+from fastconv.cli.output import Debug, Outputs, Result
 from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.files import check_writable
 from fastconv.report import Record, Report, read_record
@@ -27,7 +27,7 @@ def report(
     file: Annotated[Path, typer.Argument(help="What any command wrote with --json, or bench with --save.")],
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Make the tables and the chart of a saved result: of compare, bench, race, check or summary.
 
