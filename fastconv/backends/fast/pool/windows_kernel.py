@@ -104,6 +104,29 @@ def columns(args, row):
 
 
 @helper
+def row_of(args, row):
+    """(image, channel, depth, height) of a row of windows, counted over all planes."""
+    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
+    plane = row // (height * depth)
+    return plane // channels, plane % channels, row // height % depth, row % height
+
+
+@helper
+def block_of(args, item, blocks):
+    """(image, first channel, depth, height, width) of a window in a block of channels, counted over all of them."""
+    height, width, depth = args.OUT_H, args.OUT_W, args.OUT_D
+    place = item // blocks
+    row = place // width
+    return (
+        row // (height * depth),
+        item % blocks * args.CHANNEL_BLOCK,
+        row // height % depth,
+        row % height,
+        place % width,
+    )
+
+
+@helper
 def inside(start, step, size, count):
     """Range of the o < count for which cell ``start + o * step`` lies in ``[0, size)``."""
     if start >= 0 and start + (count - 1) * step < size:
