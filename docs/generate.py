@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fastconv.cli.saved import Saved, read_saved
+from fastconv.cli.report import Saved, read_saved
 from fastconv.evidence.bench.cases import FAMILY, kind_of
 from fastconv.evidence.bench.suite import read_suite
 

@@ -9,13 +9,13 @@ import typer
 
 from fastconv.cli.console import deprecated
 from fastconv.cli.contest import contest
-from fastconv.cli.output import Outputs
+from fastconv.cli.output import OUTPUT, DebugInPanel, NumbersInPanel, Outputs
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
 __all__ = ["bench"]
 
-_SUITE, _CONTEST, _OUTPUT = "The suite", "Against other engines", "Output"
+_SUITE, _CONTEST = "The suite", "Against other engines"
 
 
 def bench(
@@ -68,19 +68,15 @@ def bench(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of what is drawn; 0 by default.", rich_help_panel=_CONTEST)
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.", rich_help_panel=_OUTPUT)
-    ] = None,
+    json: NumbersInPanel = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.", rich_help_panel=_OUTPUT)
+        Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.", rich_help_panel=OUTPUT)
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.", rich_help_panel=OUTPUT),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_OUTPUT)
-    ] = False,
+    debug: DebugInPanel = False,
 ) -> None:
     """Time convolution and pooling on every backend, checked before they are timed, and against the frozen loops.
 

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from fastconv.cli.console import console, progress_bar
-from fastconv.cli.output import Outputs, Result, print_table
+from fastconv.cli.output import Debug, Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
 from fastconv.report import Table
 
@@ -33,7 +33,7 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Print a row for every case.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the cases and the known conventions, and stop.")] = False,
     json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the verdicts; - for stdout.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Examine somebody's convolution and pooling over the cases where such code is wrong in practice.
 

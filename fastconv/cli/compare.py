@@ -13,7 +13,6 @@ import typer
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
-from fastconv.cli.explain import print_kernels
 from fastconv.cli.layer import (
     PANEL,
     Dilation,
@@ -26,17 +25,16 @@ from fastconv.cli.layer import (
     Stride,
     given,
 )
-from fastconv.cli.listing import print_workloads
-from fastconv.cli.output import Outputs, Result
+from fastconv.cli.output import OUTPUT, DebugInPanel, NumbersInPanel, Outputs, Result, Threads
 from fastconv.cli.race import run_race
+from fastconv.cli.workloads import print_kernels, print_workloads
 from fastconv.evidence.compare import compare as run_comparison
 from fastconv.evidence.compare.api import workload_names
-from fastconv.evidence.compare.chart import plot_comparison
+from fastconv.evidence.compare.comparison import plot_comparison
 
 __all__ = ["compare"]
 
 _BACKENDS = ("naive", "numpy", "fast")
-_OUTPUT = "Output"
 _BOTH = "naive,fast"
 
 
@@ -86,21 +84,17 @@ def compare(
         DType | None, typer.Option(help="Dtype of all arrays; float32, or that of your own arrays.")
     ] = None,
     backends: Annotated[str, typer.Option(metavar="REFERENCE,CANDIDATE", help="Whom to compare.")] = _BOTH,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
+    threads: Threads = None,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Compare the gradients too.")] = True,
     full: Annotated[bool, typer.Option("--full", help="Run the reference on the whole of every workload.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.", rich_help_panel=_OUTPUT)
-    ] = None,
+    json: NumbersInPanel = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw speed-ups and feature maps: png, svg, pdf.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="FILE", help="Draw speed-ups and feature maps: png, svg, pdf.", rich_help_panel=OUTPUT),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_OUTPUT)
-    ] = False,
+    debug: DebugInPanel = False,
 ) -> None:
     """Compare naive and fast: differences of the result and of every gradient, times, speed-up and memory.
 

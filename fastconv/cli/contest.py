@@ -10,7 +10,7 @@ from fastconv.cli.console import progress_bar
 from fastconv.cli.output import Outputs, Result
 from fastconv.evidence.contest import run_contest as run
 from fastconv.evidence.contest.api import DTYPES, PASSES
-from fastconv.evidence.contest.chart import plot_contest
+from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.workloads import LAYERS, Workload
 
 __all__ = ["contest"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 from rich import box
@@ -16,7 +16,19 @@ from fastconv.cli.console import FAILURE, console, require
 from fastconv.files import check_writable, write_whole
 from fastconv.report import Record, Report, Table
 
-__all__ = ["Outputs", "Result", "print_note", "print_report", "print_table"]
+__all__ = [
+    "OUTPUT",
+    "Debug",
+    "DebugInPanel",
+    "Numbers",
+    "NumbersInPanel",
+    "Outputs",
+    "Result",
+    "Threads",
+    "print_note",
+    "print_report",
+    "print_table",
+]
 
 _PLOTS = (".pdf", ".png", ".svg")
 _STYLES = {
@@ -34,6 +46,17 @@ _STYLES = {
 }
 
 Draw = Callable[[Path], None]
+
+# options of several commands; the last two are for those whose help has panels
+
+OUTPUT = "Output"  # a panel
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")]
+Numbers = Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+NumbersInPanel = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.", rich_help_panel=OUTPUT)
+]
+DebugInPanel = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=OUTPUT)]
 
 
 class Result(NamedTuple):

@@ -13,7 +13,7 @@ from fastconv.cli.arguments import parse_shape, parse_sizes
 from fastconv.cli.check import parse_mapping
 from fastconv.cli.console import progress_bar
 from fastconv.cli.layer import PANEL, Dilation, InputShape, KernelSize, Padding, Stride, option_of
-from fastconv.cli.output import Outputs, Result
+from fastconv.cli.output import Debug, Numbers, Outputs, Result, Threads
 from fastconv.errors import InvalidValueError
 
 __all__ = ["race", "run_race"]
@@ -37,12 +37,12 @@ def race(
     padding: Padding = None,
     dilation: Dilation = None,
     dtype: Annotated[str | None, typer.Option(metavar="DTYPE", help="float64 by default, or float32.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
+    threads: Threads = None,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Time the gradients too.")] = True,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
-    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    json: Numbers = None,
+    debug: Debug = False,
 ) -> None:
     """Time the functions of a Python file against fast ones that compute the same, and say how far they differ.
 

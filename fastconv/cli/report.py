@@ -1,31 +1,38 @@
-"""``fastconv report``."""
+"""``fastconv report``: what any command saved, recognised by its content; the one table of all kinds of files."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 from fastconv.cli.console import console, require
-from fastconv.cli.output import Outputs
+from fastconv.cli.output import Debug, Outputs, Result
+from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.files import check_writable
+from fastconv.report import Record, Report, read_record
+from fastconv.report.record import json_text, read_json
 
-__all__ = ["report"]
+__all__ = ["KINDS", "Kind", "Saved", "read_saved", "report", "suite_result"]
+
+_T = TypeVar("_T")
+_SUMMARY = {"model", "layers", "peak_training_bytes"}  # keys of a format without a name
 
 
 def report(
     file: Annotated[Path, typer.Argument(help="What any command wrote with --json, or bench with --save.")],
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Make the tables and the chart of a saved result: of compare, bench, race, check or summary.
 
     Without an option it prints the tables.
     """
-    from fastconv.cli.saved import read_saved
-
     if plot is not None:
         require("matplotlib", "plot", "report --plot")
     saved = read_saved(file)
@@ -38,3 +45,172 @@ def report(
         saved.plot(plot)
     if markdown is None and plot is None:
         saved.result.print(console())
+
+
+class Kind(NamedTuple):
+    """One kind of file.
+
+    Attributes
+    ----------
+    name : str
+        What we call it.
+    command : str
+        What writes it, after ``fastconv``.
+    read : callable
+        Makes the result of the JSON and of the name of the file.
+    """
+
+    name: str
+    command: str
+    read: Callable[[dict[str, Any], str], Result]
+
+
+def _of_record(record: Record, draw: Callable[[Any, Path], None] | None = None) -> Result:
+    return Result.of(record, None if draw is None else partial(draw, record))
+
+
+def _with_failures(result: Result) -> Result:
+    """Print what is wrong below the tables."""
+    tables, notes, failures = result.report
+    return result._replace(report=Report(tables, (*notes, *failures)))
+
+
+def _comparison(data: dict[str, Any], name: str) -> Result:
+    from fastconv.evidence.compare import Comparison
+    from fastconv.evidence.compare.comparison import plot_comparison
+
+    return _with_failures(_of_record(read_record(Comparison, data), plot_comparison))
+
+
+def _contest(data: dict[str, Any], name: str) -> Result:
+    from fastconv.evidence.contest import Contest
+    from fastconv.evidence.contest.contest import plot_contest
+
+    return _of_record(read_record(Contest, data), plot_contest)
+
+
+def _suite(data: dict[str, Any], name: str) -> Result:
+    from fastconv.evidence.bench.suite import read_suite
+
+    return suite_result(read_suite(data, name), data)
+
+
+def suite_result(suite: Any, data: dict[str, Any]) -> Result:
+    """Return what a suite and its JSON are to the command line."""
+    from fastconv.evidence.bench.tables import plot_suite, report_of
+
+    report = report_of(suite)
+    return Result(report, partial(json_text, data), report.markdown, partial(plot_suite, suite))
+
+
+def _summary(data: dict[str, Any], name: str) -> Result:
+    from fastconv.evidence.summary import Summary
+
+    return _of_record(read_record(Summary, data))
+
+
+def _race(data: dict[str, Any], name: str) -> Result:
+    from fastconv.dropin.race import Race
+
+    return _with_failures(_of_record(read_record(Race, data)))
+
+
+def _check(data: dict[str, Any], name: str) -> Result:
+    from fastconv.cli.check import print_check
+    from fastconv.dropin.check import CheckReport
+
+    found = CheckReport.from_dict(data)
+    return Result.of(found)._replace(show=partial(print_check, found))
+
+
+KINDS = {
+    "fastconv-compare/1": Kind("compare", "compare --json", _comparison),
+    "fastconv-contest/1": Kind("contest", "bench --against ENGINES --json", _contest),
+    "fastconv-suite/1": Kind("suite", "bench --json", _suite),
+    "fastconv-race/1": Kind("race", "race --json", _race),
+    "fastconv-check/1": Kind("check", "check --json", _check),
+    "summary": Kind("summary", "summary --json", _summary),
+}
+
+
+class Saved(NamedTuple):
+    """A file of one of the commands.
+
+    Attributes
+    ----------
+    kind : {"compare", "contest", "suite", "race", "check", "summary"}
+        What it is.
+    data : dict
+        What is in it.
+    name : str
+        What messages call it.
+    result : Result
+        What can be shown of it.
+    """
+
+    kind: str
+    data: dict[str, Any]
+    name: str
+    result: Result
+
+    def markdown(self) -> str:
+        """Return the tables and notes that the documentation shows."""
+        return _whole(self.name, self.result.markdown)
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw the chart; the suffix of the file says png, svg or pdf.
+
+        Raises
+        ------
+        ValueError
+            If the suffix is something else, or there is no chart of such a result.
+        ImportError
+            If matplotlib is missing.
+        OSError
+            If the file cannot be written.
+        """
+        draw = self.result.draw
+        if draw is None:
+            raise InvalidValueError(f"report: {self.name} must have a chart, but there is none of a {self.kind}.")
+        _whole(self.name, lambda: draw(Path(path)))
+
+
+def read_saved(path: str | os.PathLike[str]) -> Saved:
+    """Read a file that any of the commands wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or of none of them.
+    OSError
+        If it cannot be read.
+    """
+    data, name = read_json(path), os.fspath(path)
+    head = data.get("fastconv")
+    form = head.get("format") if isinstance(head, dict) else data.get("format")
+    if form is None and data.keys() >= _SUMMARY:
+        form = "summary"
+    if form not in KINDS:
+        *others, last = (f"`fastconv {kind.command}`" for kind in KINDS.values())
+        raise InvalidValueError(
+            f"report: {name} must be what {', '.join(others)} or {last} wrote, but its format is {form!r}."
+        )
+    kind = KINDS[form]
+    return Saved(kind.name, data, name, _whole(name, lambda: kind.read(data, name)))
+
+
+def _whole(name: str, make: Callable[[], _T]) -> _T:
+    """Let what is missing in a file be an error that names it."""
+    try:
+        return make()
+    except (FastconvError, ImportError, OSError):
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InvalidValueError(
+            f"report: {name} must be a whole result, but it is damaged ({type(error).__name__}: {error})."
+        ) from None

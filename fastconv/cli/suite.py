@@ -10,7 +10,7 @@ from typing import Any
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli.console import Advance, progress_bar, require
 from fastconv.cli.output import Outputs, Result
-from fastconv.cli.saved import suite_result
+from fastconv.cli.report import suite_result
 from fastconv.evidence.bench.cases import LOOPS, Selection
 from fastconv.evidence.bench.gate import SLOWER, Change, changes, failures, obstacles, with_better
 from fastconv.evidence.bench.run import run_suite as run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fastconv.cli.console import console
-from fastconv.cli.output import Outputs, Result, print_table
+from fastconv.cli.output import Debug, Numbers, Outputs, Result, print_table
 from fastconv.report import Table
 from fastconv.report.words import format_shape
 
@@ -37,9 +37,9 @@ def summary(
         str, typer.Option(help="sgd, momentum, rmsprop, adam or adamw: whose state to count.")
     ] = "adam",
     training: Annotated[bool, typer.Option("--training/--inference", help="What the table is about.")] = True,
-    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")] = None,
+    json: Numbers = None,
     list_: Annotated[bool, typer.Option("--list", help="List the networks, and stop.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Count parameters, operations and memory of a network, layer by layer; nothing is computed.
 

@@ -15,7 +15,7 @@ import typer
 from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.cli.console import console
-from fastconv.cli.output import Outputs, Result
+from fastconv.cli.output import OUTPUT, DebugInPanel, Outputs, Result, Threads
 from fastconv.cli.train_parts import (
     default_model,
     make_augment,
@@ -36,7 +36,7 @@ from fastconv.training.plot import plot_history
 
 __all__ = ["train"]
 
-_LEARNING, _OUTPUT, _DATA = "How it learns", "Output", "Data"
+_LEARNING, _DATA = "How it learns", "Data"
 
 
 class OptimizerName(str, Enum):
@@ -57,7 +57,7 @@ def train(
         typer.Option(metavar="NAME|FILE.py[:NAME]", help="A name, or a Python file; by default one that fits."),
     ] = None,
     backend: Annotated[str | None, typer.Option(metavar="NAME", help="fast, numpy or naive.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")] = None,
+    threads: Threads = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.", rich_help_panel=_LEARNING)] = 10,
     batch_size: Annotated[int, typer.Option(min=1, help="Images of one step.", rich_help_panel=_LEARNING)] = 32,
     lr: Annotated[
@@ -98,26 +98,24 @@ def train(
         bool, typer.Option("--download", help="Fetch mnist or cifar10 if missing.", rich_help_panel=_DATA)
     ] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For last.npz and best.npz.", rich_help_panel=_OUTPUT)
+        Path | None, typer.Option(metavar="FOLDER", help="For last.npz and best.npz.", rich_help_panel=OUTPUT)
     ] = None,
     checkpoint_every: Annotated[
-        int | None, typer.Option(min=1, metavar="STEPS", help="Write last.npz this often.", rich_help_panel=_OUTPUT)
+        int | None, typer.Option(min=1, metavar="STEPS", help="Write last.npz this often.", rich_help_panel=OUTPUT)
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from last.npz where there is one.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--resume", help="Go on from last.npz where there is one.", rich_help_panel=OUTPUT)
     ] = False,
     save: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights: .npz or .safetensors.", rich_help_panel=_OUTPUT)
+        Path | None, typer.Option(metavar="FILE", help="Weights: .npz or .safetensors.", rich_help_panel=OUTPUT)
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Loss and accuracy: png, svg, pdf.", rich_help_panel=_OUTPUT)
+        Path | None, typer.Option(metavar="FILE", help="Loss and accuracy: png, svg, pdf.", rich_help_panel=OUTPUT)
     ] = None,
     json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The history; - for stdout.", rich_help_panel=_OUTPUT)
+        str | None, typer.Option(metavar="FILE", help="The history; - for stdout.", rich_help_panel=OUTPUT)
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_OUTPUT)
-    ] = False,
+    debug: DebugInPanel = False,
 ) -> None:
     """Train a network on images, and say how it does on images that it has not seen.
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 import time
 from importlib import import_module
-from typing import Annotated
-
-import typer
 
 from fastconv.backends import resolve_backend
 from fastconv.cli.console import Advance, console, progress_bar
-from fastconv.cli.output import print_table
+from fastconv.cli.output import Debug, print_table
 from fastconv.report import Table, format_seconds
 
 __all__ = ["warmup"]
@@ -20,7 +17,7 @@ _TILE = re.compile(r"\d+x\d+")
 
 
 def warmup(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Compile everything and put it into the cache, so that no later call waits for the compiler."""
     with progress_bar() as advance:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.fast.machine import peak as kernel
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import launch
+from fastconv.backends.fast.machine.launch import address, launch
 
 __all__ = ["measure_peak"]
 

@@ -1,19 +1,26 @@
-"""Time and memory of one call, and the time of the frozen loops."""
+"""Time and memory of one call, and the frozen loops of the seeds, which times are compared with."""
 
 from __future__ import annotations
 
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module, util
+from pathlib import Path
+from types import ModuleType
 
 from fastconv.evidence.problem import Problem
-from fastconv.evidence.yardstick import seed_loops
+from fastconv.evidence.process import PACKAGE
 from fastconv.validation.arrays import Array
 
-__all__ = ["Call", "once", "rounds", "seed_seconds_per_output", "settle", "workspace"]
+__all__ = ["Call", "once", "rounds", "seed_loops", "seed_seconds_per_output", "settle", "workspace"]
 
 Call = Callable[[], dict[str, Array]]
 
+_INSTALLED = "fastconv._seed_loops"
+_IN_CHECKOUT = PACKAGE.parent / "benchmarks" / "seed_loops.py"
 _ROUND = 0.01  # seconds that a round lasts at least: far above the resolution of the clock
 _SEED_OUTPUTS, _SEED_REPEATS = 4096, 3
 _LOOK, _ASLEEP, _RESTLESS = 0.005, 0.1, 0.2  # seconds between looks; share of a core that is quiet; seconds at most
@@ -86,3 +93,45 @@ def settle() -> None:
         time.sleep(_LOOK)
         if time.process_time() - busy < _ASLEEP * (time.perf_counter() - look):
             return
+
+
+@lru_cache(maxsize=1)
+def seed_loops() -> ModuleType:
+    """Return the module of the frozen loops that every "times faster" divides by.
+
+    Returns
+    -------
+    module
+        ``fastconv._seed_loops`` of an installed wheel, or else ``benchmarks/seed_loops.py`` of the checkout.
+
+    Raises
+    ------
+    ImportError
+        If neither is there.
+
+    Examples
+    --------
+    >>> timing = seed_loops().time_per_output(
+    ...     "max_pool2d", input_shape=(1, 2, 4, 6), kernel_size=2, stride=2, pad=0
+    ... )
+    >>> timing.outputs_total
+    12
+    """
+    if util.find_spec(_INSTALLED) is not None:
+        return import_module(_INSTALLED)
+    return _load(_IN_CHECKOUT)
+
+
+def _load(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ImportError(
+            f"seed_loops: the frozen loops must be in the package or in the checkout, but got neither {_INSTALLED} nor "
+            f"{path}. Install fastconv again."
+        )
+    spec = util.spec_from_file_location(_INSTALLED, path)
+    assert spec is not None  # a .py file always has a spec and a loader
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[_INSTALLED] = module  # where its classes will be looked up, as of any other module
+    spec.loader.exec_module(module)
+    return module

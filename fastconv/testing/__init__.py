@@ -4,8 +4,7 @@
 hide a fault.
 """
 
-from fastconv.testing.adjoints import adjoint_check
 from fastconv.testing.closeness import assert_close, magnitude, tolerance
-from fastconv.testing.gradients import GradientCheck, gradient_check
+from fastconv.testing.gradients import GradientCheck, adjoint_check, gradient_check
 
 __all__ = ["GradientCheck", "adjoint_check", "assert_close", "gradient_check", "magnitude", "tolerance"]

@@ -19,10 +19,9 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.state import PathLike
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
 from fastconv.training.evaluation import Gather, check_dataset, check_fit, modes_kept
-from fastconv.training.generators import generator_state, set_generator_state
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
 from fastconv.training.snapshot import describe, restore, snapshot
-from fastconv.training.state import TrainState
+from fastconv.training.state import TrainState, generator_state, set_generator_state
 from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["Run"]

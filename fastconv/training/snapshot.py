@@ -11,9 +11,14 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
 from fastconv.training.checkpoint import Checkpoint
-from fastconv.training.generators import check_generator_state, generator_state, layer_generators, set_generator_state
 from fastconv.training.records import History, Position
-from fastconv.training.state import TrainState
+from fastconv.training.state import (
+    TrainState,
+    check_generator_state,
+    generator_state,
+    layer_generators,
+    set_generator_state,
+)
 
 __all__ = ["describe", "restore", "snapshot"]
 

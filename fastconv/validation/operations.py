@@ -68,6 +68,20 @@ def _check_channels(operation: str, channels: int, filters: int, weight_channels
         )
 
 
+def _conv_axes(
+    operation: str,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: CheckedPadding,
+    dilation: tuple[int, ...],
+) -> tuple[Axis, ...]:
+    pads = _axis_paddings(padding, size, kernel, stride, dilation)
+    axes = tuple(conv_axis(i, k, s, d, *pair) for i, k, s, d, pair in zip(size, kernel, stride, dilation, pads))
+    _check_window_fits(operation, axes)
+    return axes
+
+
 def check_weight_axes(operation: str, names: tuple[str, str], weight_shape: tuple[int, ...]) -> None:
     """Refuse weights with an empty axis; `names` are those of the two axes of channels."""
     for name, extent in zip((*names, *spatial_names(len(weight_shape) - 2).split(", ")), weight_shape):
@@ -93,9 +107,7 @@ def conv_geometry(
     filters, weight_channels, *kernel = weight_shape
     check_weight_axes(operation, ("F", "C//groups"), weight_shape)
     _check_channels(operation, channels, filters, weight_channels, groups)
-    pads = _axis_paddings(padding, tuple(size), tuple(kernel), stride, dilation)
-    axes = tuple(conv_axis(i, k, s, d, *pair) for i, k, s, d, pair in zip(size, kernel, stride, dilation, pads))
-    _check_window_fits(operation, axes)
+    axes = _conv_axes(operation, tuple(size), tuple(kernel), stride, padding, dilation)
     geometry = ConvGeometry(axes, batch, channels, filters, groups)
     _check_memory(operation, geometry, itemsize)
     return geometry
@@ -143,9 +155,7 @@ def columns_geometry(
 ) -> WindowGeometry:
     """Geometry of im2col and col2im over (N, C, *size)."""
     batch, channels, *size = x_shape
-    pads = _axis_paddings(padding, tuple(size), kernel, stride, dilation)
-    axes = tuple(conv_axis(i, k, s, d, *pair) for i, k, s, d, pair in zip(size, kernel, stride, dilation, pads))
-    _check_window_fits(operation, axes)
+    axes = _conv_axes(operation, tuple(size), kernel, stride, padding, dilation)
     geometry = WindowGeometry(axes, batch, channels)
     _check_memory(operation, geometry, itemsize)
     check_fits(operation, "the columns", geometry.columns_shape, itemsize)

@@ -259,8 +259,8 @@ def geometries() -> Iterator[ConvGeometry]:
 
 
 def test_no_plan_of_a_convolution_is_too_deep(no_kernels: None) -> None:
-    from fastconv.backends.fast.conv import choice
-    from fastconv.backends.fast.conv import rounding as depth
+    from fastconv.backends.fast.conv import chunks as depth
+    from fastconv.backends.fast.conv import conv as choice
     from fastconv.backends.fast.conv import through_columns as scatter
     from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
     from fastconv.backends.fast.depthwise import plan as sliding
@@ -295,7 +295,7 @@ def _uncached(choice: Any, what: str, task: Any, limit: int) -> Any:
 
 def test_no_plan_of_a_linear_layer_or_a_bias_is_too_deep(no_kernels: None) -> None:
     from fastconv.backends.fast.conv import bias
-    from fastconv.backends.fast.conv import rounding as depth
+    from fastconv.backends.fast.conv import chunks as depth
     from fastconv.backends.fast.linear import linear
 
     sizes = (1, 9, 100, 1000, 1800, 4096, 25_088, 60_000, 10**6)[:: 1 if FULL else 2]

@@ -316,7 +316,7 @@ def test_a_network_without_layers() -> None:
 
 def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Workspace:
     """What the engine borrows, from its plans."""
-    from fastconv.backends.fast.conv import choice, conv
+    from fastconv.backends.fast.conv import conv
     from fastconv.backends.fast.conv import through_columns as scatter
     from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
 
@@ -329,7 +329,7 @@ def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) ->
         gradient = columns.packed_bytes + columns.zeros_bytes + columns.scratch_bytes
     else:
         gradient = max(of(task, True) for task in input_gradient_passes(geometry)[0])
-    weight = choice.plan_gradient(forward_pass(geometry), itemsize, threads, limit)
+    weight = conv.plan_gradient(forward_pass(geometry), itemsize, threads, limit)
     sums = conv.round_up(prod(weight.shape) * itemsize)
     return Workspace(of(forward_pass(geometry), False), gradient, sums + weight.scratch_bytes)
 

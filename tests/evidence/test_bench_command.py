@@ -20,7 +20,7 @@ from bench_numbers import CONV, POOL, Data, made_suite, record, run_of, write
 from strategies import BACKENDS as AVAILABLE
 
 import fastconv as fc
-from fastconv.cli.saved import read_saved
+from fastconv.cli.report import read_saved
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.bench import run as child
 from fastconv.evidence.bench.cases import LOOPS, Case, Selection, cases

@@ -17,7 +17,7 @@ import fastconv as fc
 from fastconv import functional, layers
 from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend
-from fastconv.cli.saved import read_saved
+from fastconv.cli.report import read_saved
 from fastconv.evidence.bench import family_work
 from fastconv.evidence.bench import run as child
 from fastconv.evidence.bench.cases import FAMILY, TABLE, Case, Selection, cases, entry, kind_of

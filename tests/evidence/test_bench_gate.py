@@ -12,7 +12,7 @@ import pytest
 from bench_numbers import CONV, LOOP, POOL, Data, made_suite, record, run_of, suite_of, write
 
 import fastconv as fc
-from fastconv.cli.saved import read_saved
+from fastconv.cli.report import read_saved
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.bench import gate
 from fastconv.evidence.bench.cases import BACKENDS, LOOPS, Selection

@@ -11,7 +11,7 @@ import pytest
 
 import fastconv as fc
 from fastconv.backends.numpy import NumpyBackend
-from fastconv.evidence import workloads, yardstick
+from fastconv.evidence import timing, workloads
 from fastconv.evidence.compare import Comparison, compare, runner
 from fastconv.evidence.problem import from_call
 from fastconv.evidence.timing import seed_seconds_per_output, workspace
@@ -310,7 +310,7 @@ def test_the_loops_take_asymmetric_padding_groups_and_either_layout() -> None:
 
 
 def test_the_yardstick_is_the_one_of_the_checkout() -> None:
-    loops = yardstick.seed_loops()
+    loops = timing.seed_loops()
     assert isinstance(loops, ModuleType)
     assert hasattr(loops, "conv_forward")
 
@@ -319,7 +319,7 @@ def test_a_missing_yardstick_is_an_error(tmp_path) -> None:  # type: ignore[no-u
     with pytest.raises(
         ImportError, match=r"the frozen loops must be in the package or in the checkout, but got neither"
     ):
-        yardstick._load(tmp_path / "seed_loops.py")
+        timing._load(tmp_path / "seed_loops.py")
 
 
 # what comes out

@@ -25,7 +25,7 @@ from strategies import BACKENDS
 import fastconv as fc
 from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.evidence.contest import Contest, Entry, Heat, Startup, run_contest, startup
-from fastconv.evidence.contest.chart import plot_contest
+from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.contest.engines import Entrant, entrant
 from fastconv.evidence.contest.heats import median_ratio
 from fastconv.evidence.contest.processes import engine_processes
@@ -33,8 +33,7 @@ from fastconv.evidence.contest.rounds import schedule
 from fastconv.evidence.contest.shared import check_results, read_job, write_problem
 from fastconv.evidence.contest.worker import timed_turn
 from fastconv.evidence.environment import current_environment
-from fastconv.evidence.process.wire import receive, send
-from fastconv.evidence.process.worker import WorkerError
+from fastconv.evidence.process import WorkerError, receive, send
 from fastconv.evidence.workloads import POOLS, Options, Workload
 from fastconv.report import read_record
 
@@ -340,8 +339,7 @@ def test_the_peak_is_a_rate_that_adds_up(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_chains_of_the_peak_end_where_they_should(dtype: str) -> None:
     from fastconv.backends.fast.machine import peak
-    from fastconv.backends.fast.machine.addresses import address
-    from fastconv.backends.fast.machine.launch import launch
+    from fastconv.backends.fast.machine.launch import address, launch
 
     item = np.dtype(dtype).itemsize
     numbers, results = np.array([0.5, 0.5], dtype), np.zeros((2, 128 // item), dtype)

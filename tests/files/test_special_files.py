@@ -24,7 +24,7 @@ from fastconv.data.cifar import load_cifar10_batch
 from fastconv.errors import FastconvError
 from fastconv.layers import load_state
 from fastconv.models.loading import load_model_file
-from fastconv.cli.saved import read_saved
+from fastconv.cli.report import read_saved
 from fastconv.training import checkpoint_weights
 
 folder = Path(sys.argv[1])

@@ -21,7 +21,7 @@ from fastconv.errors import StateFileError
 from fastconv.layers import load_state, save_state
 from fastconv.optim import SGD, Adam, StepLR
 from fastconv.training import EarlyStopping, Trainer, checkpoint_weights
-from fastconv.training.generators import generator_state, set_generator_state
+from fastconv.training.state import generator_state, set_generator_state
 
 STEPS = -(-IMAGES // BATCH) * EPOCHS
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")

@@ -9,9 +9,9 @@ from fastconv.backends.fast.linear import linear
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
-from fastconv.backends.fast.pool import adaptive, pool, windows
 from fastconv.backends.fast.pool import indices as positions
 from fastconv.backends.fast.pool import lp_pool as lp
+from fastconv.backends.fast.pool import pool, windows
 from fastconv.backends.fast.warmup import warmup
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry
 
@@ -77,17 +77,17 @@ class FastBackend(Normalization):
 
     def adaptive_avg_pool(self, x: Array, geometry: AdaptiveGeometry) -> Array:
         """Means of the windows."""
-        return adaptive.adaptive_avg_pool(x, geometry)
+        return pool.adaptive_avg_pool(x, geometry)
 
     def adaptive_avg_pool_backward(self, dy: Array, geometry: AdaptiveGeometry) -> Array:
         """Every gradient is shared by the cells of its window."""
-        return adaptive.adaptive_avg_pool_backward(dy, geometry)
+        return pool.adaptive_avg_pool_backward(dy, geometry)
 
     def adaptive_max_pool(
         self, x: Array, geometry: AdaptiveGeometry, return_indices: bool
     ) -> tuple[Array, Array | None]:
         """Maxima and their positions."""
-        return adaptive.adaptive_max_pool(x, geometry, return_indices)
+        return pool.adaptive_max_pool(x, geometry, return_indices)
 
     def max_unpool(self, y: Array, indices: Array, size: tuple[int, ...]) -> Array:
         """Every value goes to its index."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastconv.backends.fast.conv.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.conv.conv import GradientPlan, PassPlan, plan_gradient, plan_pass
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pointwise_kernel import FORMS, POINTWISE

@@ -8,8 +8,7 @@ Nothing is shared with the other backends but the integers of the geometry.
 from __future__ import annotations
 
 from fastconv.backends.naive.conv import ConvLoops
-from fastconv.backends.naive.normalization import NormalizationLoops
-from fastconv.backends.naive.pointwise import PointwiseLoops
+from fastconv.backends.naive.normalization import NormalizationLoops, PointwiseLoops
 from fastconv.backends.naive.pool import PoolLoops
 from fastconv.backends.naive.windows import ColumnLoops
 

@@ -1,4 +1,4 @@
-"""Normalisation in plain loops."""
+"""Normalisation in plain loops, and what is done to one number at a time: ReLU and sums."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.backends.base import Array, Backend
 
-__all__ = ["NormalizationLoops"]
+__all__ = ["NormalizationLoops", "PointwiseLoops"]
 
 
 def _channels(x: Array, images: int) -> Iterator[tuple[int, int, list[tuple[int, ...]]]]:
@@ -69,3 +69,29 @@ class NormalizationLoops(Backend):
 def _of_images(table: Array, images: int) -> Array:
     """(1 or N, C) -> (N, C) in float64."""
     return np.broadcast_to(table, (images, table.shape[1])).astype(np.float64)
+
+
+class PointwiseLoops(Backend):
+    """Operations on one number at a time. Comparisons with NaN are false, so that NaN goes through."""
+
+    def relu(self, x: Array) -> Array:
+        """Return max(x, 0)."""
+        y = np.empty(x.shape, x.dtype)
+        for position in np.ndindex(x.shape):
+            y[position] = 0 if x[position] <= 0 else x[position]
+        return y
+
+    def relu_backward(self, dy: Array, y: Array) -> Array:
+        """Return dy where y is positive or NaN, else 0."""
+        dx = np.empty(y.shape, y.dtype)
+        for position in np.ndindex(y.shape):
+            dx[position] = 0 if y[position] <= 0 else dy[position]
+        return dx
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def add(self, a: Array, b: Array, relu: bool) -> Array:
+        """Return a + b, or its ReLU."""
+        total = np.empty(a.shape, a.dtype)
+        for position in np.ndindex(a.shape):
+            total[position] = a[position] + b[position]
+        return self.relu(total) if relu else total

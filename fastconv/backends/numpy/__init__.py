@@ -8,8 +8,7 @@ at once as keep their columns within `max_workspace`, and at least one.
 from __future__ import annotations
 
 from fastconv.backends.numpy.conv import ConvProducts
-from fastconv.backends.numpy.normalization import NormalizationArrays
-from fastconv.backends.numpy.pointwise import Pointwise
+from fastconv.backends.numpy.normalization import NormalizationArrays, Pointwise
 from fastconv.backends.numpy.pool import PoolSlices
 from fastconv.backends.numpy.windows import ColumnSlices
 

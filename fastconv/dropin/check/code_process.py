@@ -16,8 +16,7 @@ from typing import Any, BinaryIO, cast
 
 from fastconv.backends.settings import get_num_threads
 from fastconv.errors import FastconvError
-from fastconv.evidence.process.child import child_environment
-from fastconv.evidence.process.wire import Message, receive, send
+from fastconv.evidence.process import Message, child_environment, receive, send
 
 __all__ = ["CodeProcess", "CodeProcessError"]
 

@@ -24,7 +24,7 @@ from fastconv.dropin.check.timed_calls import TimedCalls
 from fastconv.dropin.conventions import Implementation, Problem, recognise, run
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.errors import FastconvError
-from fastconv.evidence.process.wire import Message, receive, send
+from fastconv.evidence.process import Message, receive, send
 from fastconv.validation.memory import memory_limit
 
 __all__ = ["main"]

@@ -13,7 +13,7 @@ from fastconv.dropin.conventions import Convention, Problem, Results
 from fastconv.dropin.conventions.judge import Run
 from fastconv.dropin.conventions.recognise import by_name
 from fastconv.errors import InvalidValueError
-from fastconv.evidence.process.wire import Message
+from fastconv.evidence.process import Message
 
 __all__ = ["CannotExpress", "Examinee", "Recorded", "Subject"]
 

@@ -1,6 +1,6 @@
 """Problems and arrays in the messages between the examiner and the process of somebody's code.
 
-Messages are JSON (`fastconv.evidence.process.wire`), arrays the base64 of their bytes. Nothing is pickled: what comes
+Messages are JSON (`fastconv.evidence.process`), arrays the base64 of their bytes. Nothing is pickled: what comes
 back from a process that runs unknown code can be wrong or damaged, but it is never run here.
 """
 

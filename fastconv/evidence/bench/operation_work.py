@@ -8,9 +8,8 @@ import numpy as np
 
 from fastconv.evidence.bench.cases import LOOPS, Case, kind_of
 from fastconv.evidence.problem import Problem, backward, forward, from_workload, winners
-from fastconv.evidence.timing import Call
+from fastconv.evidence.timing import Call, seed_loops
 from fastconv.evidence.workloads import Workload
-from fastconv.evidence.yardstick import seed_loops
 from fastconv.validation.arrays import Array
 
 __all__ = ["Work", "operation_work", "shapes"]

@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 
 from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.evidence.bench.cases import TABLE, Selection, cases
-from fastconv.evidence.process.child import PACKAGE, child_environment
+from fastconv.evidence.process import PACKAGE, child_environment
 
 __all__ = ["MARK", "Outcome", "bench_folder", "run_suite"]
 

@@ -15,9 +15,7 @@ import numpy as np
 
 from fastconv.evidence.environment import version_of
 from fastconv.evidence.problem import Problem
-from fastconv.evidence.process.child import child_environment
-from fastconv.evidence.process.wire import Message
-from fastconv.evidence.process.worker import Worker, answer_messages
+from fastconv.evidence.process import Message, Worker, answer_messages, child_environment
 from fastconv.validation.arrays import Array
 
 __all__ = ["TorchOracle"]

@@ -21,7 +21,7 @@ from fastconv.evidence.contest.rounds import Pace, run_heat
 from fastconv.evidence.contest.shared import write_problem
 from fastconv.evidence.contest.startup import measure_startup
 from fastconv.evidence.environment import current_environment
-from fastconv.evidence.process.worker import WorkerError
+from fastconv.evidence.process import WorkerError
 from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.validation.sizes import check_flag, check_integer
 

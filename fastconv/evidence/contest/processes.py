@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastconv.evidence.contest.engines import Entrant
-from fastconv.evidence.process.child import child_environment
-from fastconv.evidence.process.wire import Message
-from fastconv.evidence.process.worker import Worker
+from fastconv.evidence.process import Message, Worker, child_environment
 
 __all__ = ["EngineProcess", "engine_processes"]
 

@@ -19,7 +19,7 @@ from fastconv.evidence.contest.processes import EngineProcess
 from fastconv.evidence.contest.shared import SharedProblem, check_results
 from fastconv.evidence.contest.targets import has_parts
 from fastconv.evidence.problem import Problem
-from fastconv.evidence.process.worker import WorkerError
+from fastconv.evidence.process import WorkerError
 from fastconv.evidence.timing import seed_seconds_per_output
 
 __all__ = ["Pace", "run_heat", "schedule"]

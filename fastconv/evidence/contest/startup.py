@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from fastconv.errors import FastconvError
 from fastconv.evidence.contest.heats import Startup
-from fastconv.evidence.process.child import child_environment
+from fastconv.evidence.process import child_environment
 
 __all__ = ["first_convolution", "measure_startup"]
 

@@ -19,8 +19,7 @@ import numpy as np
 from fastconv.evidence.contest.engines import load
 from fastconv.evidence.contest.engines.base import Prepared, Refusal
 from fastconv.evidence.contest.shared import read_job
-from fastconv.evidence.process.wire import Message
-from fastconv.evidence.process.worker import answer_messages
+from fastconv.evidence.process import Message, answer_messages
 from fastconv.evidence.timing import settle, workspace
 
 __all__ = ["main", "timed_turn"]

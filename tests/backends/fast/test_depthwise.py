@@ -14,7 +14,7 @@ if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
 import fastconv as fc
-from fastconv.backends.fast.conv import choice
+from fastconv.backends.fast.conv import conv as choice
 from fastconv.backends.fast.conv.passes import Line, forward_pass, input_gradient_passes
 from fastconv.backends.fast.depthwise import plan as sliding
 from fastconv.backends.fast.depthwise import tiles as pieces

@@ -14,7 +14,7 @@ from fastconv.evidence.workloads import LAYERS, by_name
 if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
-from fastconv.backends.fast.conv.choice import plan_gradient, plan_pass
+from fastconv.backends.fast.conv.conv import plan_gradient, plan_pass
 from fastconv.backends.fast.conv.passes import forward_pass
 from fastconv.backends.fast.explain import explain
 from fastconv.backends.settings import get_options

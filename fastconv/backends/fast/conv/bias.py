@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.chunks import chain_depth, pairs_depth
 from fastconv.backends.fast.conv.plan import PIXEL_CHUNKS, SERIAL_FLOPS
-from fastconv.backends.fast.conv.rounding import chain_depth, pairs_depth
 from fastconv.backends.fast.conv.sums_kernel import SUM_ENTRY, SUMS, sums
 from fastconv.backends.fast.conv.tiling import lane_blocks
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache

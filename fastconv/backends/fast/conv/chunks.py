@@ -1,8 +1,14 @@
-"""How the reduction of a pass is cut: runs of a window, chunks of runs, and the tables that tiles read."""
+"""How the reduction of a pass is cut: runs of a window, chunks of runs, and the tables that tiles read.
+
+The *depth* of a sum is how many additions one of its terms goes through at most. Each of them rounds, by half an eps at
+most, so that a sum of depth d is within d / 2 eps of the sum of the magnitudes (`machine.partial_sums`). The promise is
+64 eps. Every plan stays within `LIMIT` additions, or its tiles are compensated: what is rounded off where a chunk is
+added to the result is summed up as well, and added at the end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 import numpy as np
@@ -10,13 +16,25 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.conv_kernel import CHUNK_ENTRY
 from fastconv.backends.fast.conv.passes import Pass
-from fastconv.backends.fast.conv.rounding import chain_depth, first_within
+from fastconv.backends.fast.machine.partial_sums import MOST
 
-__all__ = ["CHUNKS", "chunk_size", "chunk_tables", "runs_of"]
+__all__ = [
+    "CHUNKS",
+    "COMPENSATED",
+    "LIMIT",
+    "chain_depth",
+    "chunk_size",
+    "chunk_tables",
+    "first_within",
+    "pairs_depth",
+    "runs_of",
+]
 
 # Products that are added to the result at a time: a chunk of weights stays in the L1 cache, but for long reductions,
-# whose chunks would be too many (see `conv.rounding`)
+# whose chunks would be too many (see above)
 CHUNKS = (384, 512, 768)
+LIMIT = 126  # 63 eps: the last one is for what is not of first order
+COMPENSATED = 2  # additions after a chunk whose tiles are compensated: what was lost, which is rounded itself
 
 
 def runs_of(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[list[int], int, int]:
@@ -72,3 +90,28 @@ def chunk_tables(runs: list[int], length: int, most: int, a_step: int, b_step: i
             if b_step:
                 offsets.append((r * length + start) * b_step)
     return np.array(entries), np.array(offsets, np.int64)
+
+
+def chain_depth(steps: int, chunks: int) -> int:
+    """Depth of a chain of chunks of at most `steps` products: in a register, where that is put aside, and the chain."""
+    return min(steps, MOST) + -(-steps // MOST) + chunks - 1
+
+
+def pairs_depth(parts: int) -> int:
+    """Depth of a sum of some numbers in pairs."""
+    return (parts - 1).bit_length()
+
+
+def first_within(depths: Iterable[tuple[int, int]]) -> tuple[int, int, bool]:
+    """First (size, depth) within the limit; else the last one, and True: its tiles must be compensated.
+
+    Examples
+    --------
+    >>> first_within([(384, 150), (512, 120)])
+    (512, 120, False)
+    """
+    size, depth = 0, 0
+    for size, depth in depths:
+        if depth <= LIMIT:
+            return size, depth, False
+    return size, depth, True

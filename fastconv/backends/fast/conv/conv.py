@@ -9,15 +9,20 @@ import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias
-from fastconv.backends.fast.conv.choice import GradientPlan, PassPlan, plan_gradient, plan_pass
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.conv.plan import WeightPlan
+from fastconv.backends.fast.conv.plan import ConvPlan, WeightPlan, plan_conv, plan_weight
 from fastconv.backends.fast.conv.sums_kernel import SPLITS_SUM, splits_sum
 from fastconv.backends.fast.conv.through_columns import input_gradient_by_columns, prefers_columns
-from fastconv.backends.fast.depthwise.plan import DepthwiseGradientPlan
-from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.depthwise.plan import (
+    DepthwiseGradientPlan,
+    DepthwisePlan,
+    plan_depthwise,
+    plan_depthwise_gradient,
+    sums_fit,
+)
+from fastconv.backends.fast.depthwise.tiles import takes_depthwise_tiles
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.launch import Cut, by_tasks, launch
+from fastconv.backends.fast.machine.launch import Cut, address, by_tasks, launch
 from fastconv.backends.fast.machine.pack import PACK
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
@@ -33,7 +38,16 @@ from fastconv.backends.fast.memory.workspace import borrowed, round_up
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
 
-__all__ = ["conv", "conv_backward", "conv_transpose", "conv_transpose_backward"]
+__all__ = [
+    "GradientPlan",
+    "PassPlan",
+    "conv",
+    "conv_backward",
+    "conv_transpose",
+    "conv_transpose_backward",
+    "plan_gradient",
+    "plan_pass",
+]
 
 
 def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
@@ -260,3 +274,25 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
         # every number of dy meets a tap inside x, so that one which is not finite shows here
         return _weight_gradient(dy, x, geometry, finite=False)
     return gradient
+
+
+PassPlan = ConvPlan | DepthwisePlan
+GradientPlan = WeightPlan | DepthwiseGradientPlan
+
+
+def plan_pass(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> PassPlan:
+    """Plan of a forward pass, or of one of an input gradient: pieces in place if it is depthwise, else bands.
+
+    Pieces never multiply the padding. With weights that are not `finite` that makes a difference, because zero times
+    infinity is NaN, on every backend: these go through bands.
+    """
+    if finite and takes_depthwise_tiles(task):
+        return plan_depthwise(task, itemsize, threads)
+    return plan_conv(task, itemsize, threads, limit)
+
+
+def plan_gradient(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> GradientPlan:
+    """Plan of the weight gradient that belongs to a forward pass; `finite` says the same of dy."""
+    if finite and takes_depthwise_tiles(task) and sums_fit(task, itemsize):
+        return plan_depthwise_gradient(task, itemsize, threads)
+    return plan_weight(task, itemsize, threads, limit)

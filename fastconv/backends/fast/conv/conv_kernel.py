@@ -3,7 +3,7 @@
 Forward and input gradient are the same computation on other arguments, and so are 1-D, 2-D and 3-D. For each output row
 of a band, and each block of filters, the row is cut into tiles of nearly equal size; a tile runs over the chunks of the
 reduction, 384 products each or some more, and adds them up in the result. How many there may be follows from the
-rounding error that is promised (`conv.rounding`): where there are more, the tiles are compensated, and
+rounding error that is promised (`conv.chunks`): where there are more, the tiles are compensated, and
 what they round off is `LOST` bytes behind the result. All that depends on the geometry alone.
 
 The readable twin, with arrays in place of addresses, is::

@@ -22,14 +22,21 @@ from fastconv.backends.fast.conv.bands import (
     segments_of,
     source_arguments,
 )
-from fastconv.backends.fast.conv.chunks import chunk_size, chunk_tables, runs_of
+from fastconv.backends.fast.conv.chunks import (
+    COMPENSATED,
+    chain_depth,
+    chunk_size,
+    chunk_tables,
+    first_within,
+    pairs_depth,
+    runs_of,
+)
 from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, PACK_BYTES, conv
 from fastconv.backends.fast.conv.passes import Line, Pass
-from fastconv.backends.fast.conv.rounding import COMPENSATED, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.conv.tiling import Tiling, tiling
 from fastconv.backends.fast.conv.weight_gradient_kernel import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_gradient
-from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.kernel import Kernel
+from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.pack import pack
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address

@@ -9,14 +9,12 @@ from math import gcd, prod
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.conv.chunks import CHUNKS, chunk_tables
+from fastconv.backends.fast.conv.chunks import CHUNKS, chain_depth, chunk_tables, first_within
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, conv_blocks
-from fastconv.backends.fast.conv.rounding import chain_depth, first_within
 from fastconv.backends.fast.conv.through_columns_kernel import RUN_ENTRY, THROUGH_COLUMNS, through_columns
 from fastconv.backends.fast.conv.tiling import Tiling, tiling
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.chunks import LIMIT, chain_depth, pairs_depth
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, SPLIT_BYTES, result_strides, splits_of
-from fastconv.backends.fast.conv.rounding import LIMIT, chain_depth, pairs_depth
 from fastconv.backends.fast.depthwise.depthwise_kernel import (
     DEPTHWISE_CONV,
     DEPTHWISE_GRADIENT,
@@ -27,8 +27,8 @@ from fastconv.backends.fast.depthwise.tiles import (
     whole_windows,
     window_pieces,
 )
-from fastconv.backends.fast.machine.addresses import address
 from fastconv.backends.fast.machine.kernel import Kernel
+from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.chunks import LIMIT
 from fastconv.backends.fast.conv.passes import Line, Pass
-from fastconv.backends.fast.conv.rounding import LIMIT
 from fastconv.backends.fast.conv.tiling import lane_blocks
 from fastconv.backends.fast.depthwise.depthwise_kernel import PIECE_ENTRY, SUM_PIECE_ENTRY
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address

@@ -10,9 +10,8 @@ import numpy as np
 
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bias import bias_gradient
-from fastconv.backends.fast.conv.chunks import CHUNKS
+from fastconv.backends.fast.conv.chunks import CHUNKS, COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, STREAM_BYTES
-from fastconv.backends.fast.conv.rounding import COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.conv.tiling import Tiling, tiling
 from fastconv.backends.fast.linear.dots_kernel import DOTS, linear_dots
 from fastconv.backends.fast.linear.linear_kernel import (
@@ -23,8 +22,7 @@ from fastconv.backends.fast.linear.linear_kernel import (
     TRANSPOSED,
     linear_product,
 )
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.layout import channels_last

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.memory.reorder import plan_planes, reorder
 from fastconv.backends.fast.memory.workspace import aligned
 from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST

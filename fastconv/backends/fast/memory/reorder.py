@@ -8,8 +8,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.pack import PACK, pack
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import address
 
 __all__ = ["aligned", "borrowed", "release", "round_up"]
 

@@ -48,24 +48,21 @@ SCRATCH_BYTES = 3 * TABLE_BYTES  # of a task: two tables of sums, and means
 
 
 @helper
-def _begin(out, second, count, shift, total, squares):
-    """Store the mean of the first block at `out`, its squared deviations at `second`.
+def _merge(out, second, count, shift, total, squares, done):
+    """Merge a block of `count` numbers into the mean at `out` and the squared deviations at `second` of `done` numbers.
 
     `total` and `squares` are the sums of the deviations from `shift`, and of their squares. The shift is the mean but
     for its rounding, so that the first is small, and makes up for it (equation 1.7).
     """
-    store_double(out, 0, shift + total / count)
-    store_double(second, 0, squares - total * total / count)
-
-
-@helper
-def _merge(out, second, count, shift, total, squares, done):
-    """Merge a block of `count` numbers into the mean at `out` and the squared deviations of `done` numbers."""
-    before, share = load_double(out, 0), count / (done + count)
-    delta = shift + total / count - before
-    store_double(out, 0, before + delta * share)
-    squares += delta * delta * done * share - total * total / count
-    store_double(second, 0, load_double(second, 0) + squares)
+    if done == 0:
+        store_double(out, 0, shift + total / count)
+        store_double(second, 0, squares - total * total / count)
+    else:
+        before, share = load_double(out, 0), count / (done + count)
+        delta = shift + total / count - before
+        store_double(out, 0, before + delta * share)
+        squares += delta * delta * done * share - total * total / count
+        store_double(second, 0, load_double(second, 0) + squares)
 
 
 @helper
@@ -107,10 +104,7 @@ def moments_rows(args, task, number):
             reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
             shift = float(load(mean, number))
             total, squares = float(load(scratch, number)), float(load(scratch + item, number))
-            if done:
-                _merge(out, second, count, shift, total, squares, done)
-            else:
-                _begin(out, second, count, shift, total, squares)
+            _merge(out, second, count, shift, total, squares, done)
             done += count
         c += 1
 
@@ -228,10 +222,7 @@ def _end_block(out, channels, some, count, mean, totals, done, number):
     for c in range(some):
         shift, total = float(load(mean + c * item, number)), float(load(totals + c * item, number))
         deviations = float(load(squares + c * item, number))
-        if done:
-            _merge(out + c * 8, second + c * 8, count, shift, total, deviations, done)
-        else:
-            _begin(out + c * 8, second + c * 8, count, shift, total, deviations)
+        _merge(out + c * 8, second + c * 8, count, shift, total, deviations, done)
 
 
 @kernel(MOMENTS)

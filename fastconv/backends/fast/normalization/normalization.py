@@ -12,8 +12,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array, Backend
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache

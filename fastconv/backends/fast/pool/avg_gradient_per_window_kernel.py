@@ -1,4 +1,4 @@
-"""The gradient of means over the windows of `pool.per_window_kernel`: every gradient is shared by its cells.
+"""The gradient of means over windows one by one (see `pool.windows_kernel`): every gradient is shared by its cells.
 
 Where windows overlap, or leave cells out, shares are added to zeros; windows that cover a plane side by side are
 filled, and their memory is written once.
@@ -20,8 +20,7 @@ from fastconv.backends.fast.machine.intrinsics import (
 )
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.pool.per_window_kernel import divisor, span
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, divisor, span
 
 __all__ = ["AVG_GRADIENT_PER_WINDOW"]
 

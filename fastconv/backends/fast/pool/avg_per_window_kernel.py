@@ -1,4 +1,4 @@
-"""Means of the windows of `pool.per_window_kernel`, and their gradient.
+"""Means of windows one by one (see `pool.windows_kernel`), and their gradient.
 
 The taps of a window, counted in row-major order, go to eight sums in turn; every 1,024 taps these are added up and go
 to a total that keeps what rounding cuts off (Ogita, Rump and Oishi, 2005, "Accurate sum and dot product", algorithm
@@ -23,8 +23,7 @@ from fastconv.backends.fast.machine.intrinsics import (
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import GROUP, sum_groups
-from fastconv.backends.fast.pool.per_window_kernel import divisor, span
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_of, columns, divisor, row_of, span
 
 __all__ = ["LANE_SUMS", "AVG_PER_WINDOW"]
 
@@ -136,13 +135,11 @@ def _window_lanes(plane, sums, channels, spans, number):
 @kernel(WINDOWS)
 def avg_per_window_lanes(args, task, number):
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
-    depth, height, width = args.OUT_D, args.OUT_H, args.OUT_W
     blocks = (args.CHANNELS + step - 1) // step
-    items = args.BATCH * depth * height * width * blocks
+    items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
     sums = args.SCRATCH + task * args.SCRATCH_STRIDE
     for i in range(items * task // tasks, items * (task + 1) // tasks):
-        first, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
-        od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
+        n, first, od, oh, ow = block_of(args, i, blocks)
         channels = min(step, args.CHANNELS - first)
         plane = args.X + n * args.X_N + first * item
         spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
@@ -156,12 +153,11 @@ def avg_per_window_lanes(args, task, number):
 
 @kernel(WINDOWS)
 def avg_per_window_plane(args, task, number):
-    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
-    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    height, tasks = args.OUT_H, args.TASKS
+    rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     sums = args.SCRATCH + task * args.SCRATCH_STRIDE
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-        oh, od, item = row % height, row // height % depth, row // (height * depth)
-        n, c = item // channels, item % channels
+        n, c, od, oh = row_of(args, row)
         plane = args.X + n * args.X_N + c * args.X_C
         y = args.Y + n * args.Y_N + c * args.Y_C
         y += od * args.Y_D + oh * args.Y_H

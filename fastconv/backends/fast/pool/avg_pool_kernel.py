@@ -16,7 +16,7 @@ from fastconv.backends.fast.machine.intrinsics import (
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.every_second_kernel import GROUP_BYTES, add_every_second, spread_to_every_second
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, counted, inside, whole, window
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, counted, inside, row_of, whole, window
 
 __all__ = ["AVG_POOL"]
 
@@ -209,12 +209,11 @@ def avg_pool_lanes(args, task, number):
 
 @kernel(WINDOWS)
 def avg_pool_plane(args, task, number):
-    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
-    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    height, tasks = args.OUT_H, args.TASKS
+    rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     total = args.SCRATCH + task * args.SCRATCH_STRIDE
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-        oh, od, item = row % height, row // height % depth, row // (height * depth)
-        n, c = item // channels, item % channels
+        n, c, od, oh = row_of(args, row)
         plane = args.X + n * args.X_N + c * args.X_C
         y = args.Y + n * args.Y_N + c * args.Y_C
         y += od * args.Y_D + oh * args.Y_H

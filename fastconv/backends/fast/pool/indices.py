@@ -7,8 +7,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_span, launch
+from fastconv.backends.fast.machine.launch import address, by_span, launch
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pool.indices_kernel import AT_INDICES, at_indices

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import by_tasks, launch
+from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.pool.pool import in_best_order, window_sums, window_sums_backward
 from fastconv.backends.fast.pool.powers_kernel import EXPONENTS, POWERS, ROOTS, powers

@@ -1,4 +1,4 @@
-"""Maxima of the windows of `pool.per_window_kernel`: in *lanes* for channels-last memory, else in a *plane*.
+"""Maxima of windows one by one (see `pool.windows_kernel`): in *lanes* for channels-last memory, else in a *plane*.
 
 A plane is gone through twice: once for the largest value, in whole vectors where a run of cells is long, and, where
 the position matters, once more up to the first cell that has it. It matters for indices, for the sign of a zero and
@@ -19,8 +19,7 @@ from fastconv.backends.fast.pool.maxima_kernel import (
     no_cell,
     skip_others,
 )
-from fastconv.backends.fast.pool.per_window_kernel import span
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_of, columns, row_of, span
 
 __all__ = ["MAX_PER_WINDOW"]
 
@@ -127,12 +126,10 @@ def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
 @kernel(WINDOWS, index=(False, True))
 def max_per_window_lanes(args, task, number, with_index):
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
-    depth, height, width = args.OUT_D, args.OUT_H, args.OUT_W
     blocks = (args.CHANNELS + step - 1) // step
-    items = args.BATCH * depth * height * width * blocks
+    items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
     for i in range(items * task // tasks, items * (task + 1) // tasks):
-        left, ow, oh = i % blocks * step, i // blocks % width, i // (blocks * width) % height
-        od, n = i // (blocks * width * height) % depth, i // (blocks * width * height * depth)
+        n, left, od, oh, ow = block_of(args, i, blocks)
         channels = min(step, args.CHANNELS - left)
         plane = args.X + n * args.X_N + left * item
         here = n * args.Y_N + left * item
@@ -147,11 +144,10 @@ def max_per_window_lanes(args, task, number, with_index):
 
 @kernel(WINDOWS, index=(False, True))
 def max_per_window_plane(args, task, number, with_index):
-    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
-    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
+    height, tasks = args.OUT_H, args.TASKS
+    rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-        oh, od, item = row % height, row // height % depth, row // (height * depth)
-        n, c = item // channels, item % channels
+        n, c, od, oh = row_of(args, row)
         plane = args.X + n * args.X_N + c * args.X_C
         start = n * args.Y_N + c * args.Y_C + od * args.Y_D + oh * args.Y_H
         depths, heights = span(args, D, od), span(args, H, oh)

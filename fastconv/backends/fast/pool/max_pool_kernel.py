@@ -25,7 +25,7 @@ from fastconv.backends.fast.pool.every_second_kernel import (
     larger_of_every_second_at,
 )
 from fastconv.backends.fast.pool.maxima_kernel import LOWEST, beats, begin, improve, no_cell
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, inside, last_number, window
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, inside, last_number, row_of, window
 
 __all__ = ["MAX_POOL"]
 
@@ -199,8 +199,7 @@ def max_pool_plane(args, task, number, with_index):
     channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
     rows, tasks = args.BATCH * channels * depth * height, args.TASKS
     row = rows * task // tasks
-    oh, od, item = row % height, row // height % depth, row // (height * depth)
-    n, c = item // channels, item % channels
+    n, c, od, oh = row_of(args, row)
     for _ in range(row, rows * (task + 1) // tasks):
         plane = args.X + n * args.X_N + c * args.X_C
         start, stop = columns(args, od * height + oh)

@@ -10,8 +10,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import Cut
+from fastconv.backends.fast.machine.launch import Cut, address
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up

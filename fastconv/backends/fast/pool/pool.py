@@ -1,4 +1,4 @@
-"""Max and average pooling on the fast engine, tap by tap, or window by window where that is shorter or safer."""
+"""Max, average and adaptive pooling on the fast engine, tap by tap, or by window where that is shorter or safer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import gcd, prod
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.machine.addresses import address
+from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.memory.layout import (
     channels_last,
     empty_channels_last,
@@ -19,10 +19,20 @@ from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
 from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
 from fastconv.backends.fast.pool.windows import BY_SPAN, launch_windows, plan_windows
-from fastconv.backends.geometry import Axis, WindowGeometry
+from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
-__all__ = ["avg_pool", "avg_pool_backward", "in_best_order", "max_pool", "window_sums", "window_sums_backward"]
+__all__ = [
+    "adaptive_avg_pool",
+    "adaptive_avg_pool_backward",
+    "adaptive_max_pool",
+    "avg_pool",
+    "avg_pool_backward",
+    "in_best_order",
+    "max_pool",
+    "window_sums",
+    "window_sums_backward",
+]
 
 _FEW_CHANNELS = 8  # below this, windows are reduced one by one also in channels-last memory
 _CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
@@ -178,3 +188,24 @@ def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
         kernel = AVG_POOL[f"{_form(dx, channels_last=last)}_backward"].address(dy.itemsize)
         launch_windows(kernel, plan, dx, dy, scratch=True, cut=BY_SPAN)
     return dx
+
+
+def adaptive_avg_pool(x: Array, geometry: AdaptiveGeometry) -> Array:
+    """Means of the windows."""
+    if geometry.windows is not None:
+        return avg_pool(x, geometry.windows, count_include_pad=False)
+    return avg_per_window(x, geometry)
+
+
+def adaptive_avg_pool_backward(dy: Array, geometry: AdaptiveGeometry) -> Array:
+    """Every gradient is shared by the cells of its window."""
+    if geometry.windows is not None:
+        return avg_pool_backward(dy, geometry.windows, count_include_pad=False)
+    return avg_gradient_per_window(dy, geometry)
+
+
+def adaptive_max_pool(x: Array, geometry: AdaptiveGeometry, return_indices: bool) -> tuple[Array, Array | None]:
+    """Maxima and their positions."""
+    if geometry.windows is not None:
+        return max_pool(x, geometry.windows, return_indices)
+    return max_per_window(x, geometry, return_indices)

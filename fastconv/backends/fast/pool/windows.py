@@ -9,8 +9,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
-from fastconv.backends.fast.machine.addresses import address
-from fastconv.backends.fast.machine.launch import Cut, by_span, by_tasks, launch, slices_of
+from fastconv.backends.fast.machine.launch import Cut, address, by_span, by_tasks, launch, slices_of
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import borrowed, round_up
 from fastconv.backends.fast.pool.im2col_kernel import im2col as columns

@@ -1,21 +1,30 @@
-"""Sliding windows without products: argument block and helpers shared by pooling, im2col and col2im."""
+"""Sliding windows without products: argument block and helpers shared by pooling, im2col and col2im.
+
+Windows that are reduced one by one are those of adaptive and global pooling, and long ones. There `SCALE` is how many
+cells of memory there are to a cell of an axis, where whole rows are taken for one long row, and `FACTOR` what the axes
+that are part of it add to a divisor. Windows may share the axes out instead, with `ADAPTIVE`.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastconv.backends.fast.machine.blocks import Block, view
-from fastconv.backends.fast.machine.jit import helper
+from fastconv.backends.fast.machine.jit import INTERPRETED, helper
 
 __all__ = [
-    "WINDOWS",
     "D",
     "H",
     "W",
+    "WINDOWS",
     "along",
     "columns",
     "counted",
+    "divisor",
     "first_tap",
     "inside",
     "last_number",
+    "span",
     "stop_tap",
     "whole",
     "window",
@@ -23,7 +32,7 @@ __all__ = [
 
 # x: the plane-sized array; y: the window-sized one. SAME is what the means of all windows are divided by, or 0 where
 # they differ. FIRST to STOP - 1: the windows of a plane that are reduced now, or for im2col and col2im the taps; all of
-# them, but for launches that take long (`machine.launch`). FACTOR and ADAPTIVE: see `pool.per_window_kernel`.
+# them, but for launches that take long (`machine.launch`).
 WINDOWS = Block(
     """
     X X_N X_C Y Y_N Y_C INDEX BATCH CHANNELS SAME FACTOR ADAPTIVE
@@ -95,6 +104,29 @@ def columns(args, row):
 
 
 @helper
+def row_of(args, row):
+    """(image, channel, depth, height) of a row of windows, counted over all planes."""
+    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
+    plane = row // (height * depth)
+    return plane // channels, plane % channels, row // height % depth, row % height
+
+
+@helper
+def block_of(args, item, blocks):
+    """(image, first channel, depth, height, width) of a window in a block of channels, counted over all of them."""
+    height, width, depth = args.OUT_H, args.OUT_W, args.OUT_D
+    place = item // blocks
+    row = place // width
+    return (
+        row // (height * depth),
+        item % blocks * args.CHANNEL_BLOCK,
+        row // height % depth,
+        row % height,
+        place % width,
+    )
+
+
+@helper
 def inside(start, step, size, count):
     """Range of the o < count for which cell ``start + o * step`` lies in ``[0, size)``."""
     if start >= 0 and start + (count - 1) * step < size:
@@ -110,3 +142,36 @@ def last_number(args):
     place = args.X + (args.BATCH - 1) * args.X_N
     place += (args.CHANNELS - 1) * args.X_C + (args.IN_D - 1) * args.X_D
     return place + (args.IN_H - 1) * args.X_H + (args.IN_W - 1) * args.X_W
+
+
+@helper
+def _ratio(number, divisor):
+    """``number // divisor`` of numbers from 0 on: a signed division also rounds."""
+    if INTERPRETED:  # Python's integers stay what they are: addresses are made of them
+        return number // divisor
+    return np.int64(np.uint64(number) // np.uint64(divisor))
+
+
+@helper
+def span(args, axis, o):
+    """(byte offset of the first tap, taps, bytes between taps, first cell) of window `o` along `D`, `H` or `W`."""
+    line = along(args, axis)
+    dilation, stride, scale = line.DIL, line.X, line.SCALE
+    if args.ADAPTIVE:
+        size, out = line.IN, line.OUT
+        start = _ratio(o * size, out)
+        taps = _ratio((o + 1) * size + out - 1, out) - start
+    else:
+        start, first, stop = window(args, axis, o)
+        start, taps = start + first * dilation, stop - first
+    return start * scale * stride, taps * scale, dilation * stride, start * scale
+
+
+@helper
+def divisor(args, depths, heights, widths, od, oh, ow):
+    """What the mean of a window with these spans is divided by."""
+    if args.SAME:
+        return args.SAME
+    if args.ADAPTIVE:
+        return depths[1] * heights[1] * widths[1]
+    return args.FACTOR * counted(args, D, od) * counted(args, H, oh) * counted(args, W, ow)

@@ -8,7 +8,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from fastconv.evidence.contest.engines.base import NCHW, Engine, Job, Prepared, Refusal
-from fastconv.evidence.process.worker import first_line
+from fastconv.evidence.process import first_line
 from fastconv.validation.arrays import Array
 
 __all__ = ["OnnxRuntime"]

@@ -33,8 +33,8 @@ if "fast" in BACKENDS:
     import numba
 
     from fastconv.backends.fast.machine import disk_cache, jit
-    from fastconv.backends.fast.machine.addresses import address
     from fastconv.backends.fast.machine.intrinsics import integer, store
+    from fastconv.backends.fast.machine.launch import address
 
     needs_jit = pytest.mark.skipif(jit.INTERPRETED, reason="nothing is compiled")
 else:

@@ -1,8 +1,9 @@
-"""A process that answers messages: how it is asked, and how it answers."""
+"""Processes that answer messages: what every child needs, how messages are sent, how a process is asked and ended."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -10,13 +11,69 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fastconv.errors import FastconvError
-from fastconv.evidence.process.wire import Message, receive, send
 
-__all__ = ["Worker", "WorkerError", "answer_messages", "first_line"]
+__all__ = [
+    "PACKAGE",
+    "Message",
+    "Worker",
+    "WorkerError",
+    "answer_messages",
+    "child_environment",
+    "first_line",
+    "import_paths",
+    "receive",
+    "send",
+]
+
+PACKAGE = Path(__file__).resolve().parents[1]  # the folder fastconv/, in a checkout or installed
+
+Message = dict[str, Any]  # sent as a JSON object, after its length
+_LENGTH = 4  # bytes, big-endian
+
+
+def import_paths() -> list[str]:
+    """Where this process imports from, first of all the package itself."""
+    return [str(PACKAGE.parent), *filter(None, sys.path)]
+
+
+def child_environment(without: Iterable[str] = (), **changes: str) -> dict[str, str]:
+    """Return the environment for a Python process that can import what this one can.
+
+    Parameters
+    ----------
+    without : iterable of str
+        Variables that the child does not get.
+    **changes
+        Variables that it gets beside those of this process.
+    """
+    dropped = {*without}
+    inherited = {name: value for name, value in os.environ.items() if name not in dropped}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(import_paths()), **changes}
+
+
+def send(stream: BinaryIO, message: Message) -> None:
+    """Write a message."""
+    body = json.dumps(message).encode()
+    stream.write(len(body).to_bytes(_LENGTH, "big") + body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Message | None:
+    """Read a message; None where the other side has gone, in the middle of one too."""
+    head = stream.read(_LENGTH)
+    if len(head) < _LENGTH:
+        return None
+    size = int.from_bytes(head, "big")
+    body = stream.read(size)
+    if len(body) < size:
+        return None
+    message: Message = json.loads(body)
+    return message
 
 
 class WorkerError(FastconvError, RuntimeError):

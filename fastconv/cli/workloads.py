@@ -1,19 +1,23 @@
-"""``fastconv compare --explain``."""
+"""What ``fastconv compare`` prints instead of comparing: ``--list`` and ``--explain``."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 import typer
+from rich.console import Console
 
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads
 from fastconv.cli.console import console
-from fastconv.evidence.workloads import LAYERS, Options, Workload, by_name, image_workloads
+from fastconv.cli.output import print_table
+from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, Options, Workload, by_name, image_workloads
+from fastconv.report import Table
 
-__all__ = ["print_kernels"]
+__all__ = ["print_kernels", "print_workloads"]
 
 _CONV = "conv2d"
 
@@ -71,3 +75,26 @@ def _described(operation: str, arguments: dict[str, Any]) -> Workload:
     kernel = weight_shape[2:] if weight_shape else (1, 1)
     options = {name: arguments[name] for name in Options._fields if name in arguments}
     return Workload(operation, operation, shape, kernel, weight_shape, True, Options(**options))
+
+
+def print_workloads(console: Console) -> None:
+    """Print every named workload with its sizes."""
+    images: Sequence[Workload] = ()
+    missing = ""
+    try:
+        images = image_workloads()
+    except ImportError as error:
+        missing = f"{', '.join(IMAGE_NAMES)}: {error}"
+    rows = tuple(_cells(workload) for workload in (*LAYERS, *POOLS, *images))
+    print_table(
+        Table("Named workloads", ("name", "what it is", "one image", "output", "multiply-adds"), rows, 2), console
+    )
+    if missing:
+        console.print(missing, soft_wrap=not console.is_terminal)
+
+
+def _cells(workload: Workload) -> tuple[str, ...]:
+    one = workload.with_batch(1)
+    sizes = ("×".join(map(str, shape[1:])) for shape in (one.input_shape, one.output_shape))
+    count = one.multiply_adds()
+    return (workload.name, workload.description, *sizes, f"{count:,}" if count else "–")
