@@ -132,7 +132,6 @@ class CodeProcess:
             If the code raised, ended its process, or took longer.
         """
         self.notes = ([], [])
-        self._words = b""
         try:
             send(self._in, {"do": do, "limit": limit, **details})
         except (OSError, ValueError):  # it has gone, and its last words say why; or it was ended before
@@ -141,6 +140,7 @@ class CodeProcess:
             answer = self._wait(limit)
         if answer is None:
             raise CodeProcessError(CRASHED, *self._obituary())
+        self._words = b""  # here, and not where it is asked: it may have ended before that, with last words
         if "failed" in answer:
             raise CodeProcessError(*answer["failed"])
         return answer
