@@ -38,7 +38,7 @@ def _row(args, plane, depths, heights, kd, kh):
 @helper
 def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
     """One output position, all channels; `total` is scratch memory."""
-    channels = args.CHANNELS
+    channels, dilation, step = args.CHANNELS, args.DIL_W, args.X_W
     ws, w0, w1 = window(args, W, ow)
     for c in range(channels):
         store_double(total, c, 0.0)
@@ -46,7 +46,7 @@ def _pixel_lanes(args, plane, y, total, count, depths, heights, ow, number):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
             for kw in range(w0, w1):
-                x = row + (ws + kw * args.DIL_W) * args.X_W
+                x = row + (ws + kw * dilation) * step
                 for c in range(channels):
                     store_double(total, c, load_double(total, c) + load_at(x, c, number))
     for c in range(channels):
