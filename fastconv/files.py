@@ -12,16 +12,6 @@ from typing import IO, Any, BinaryIO
 
 from fastconv.errors import FastconvError
 
-__all__ = [
-    "check_writable",
-    "fill",
-    "is_there",
-    "open_regular",
-    "read_exactly",
-    "remove_partial",
-    "write_whole",
-]
-
 _PIECE = 2**20  # bytes
 
 _SPECIAL = (

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 
-__all__ = ["Array", "Backend", "Gradients"]
-
 Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
 

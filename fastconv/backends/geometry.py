@@ -14,23 +14,6 @@ from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from math import prod
 
-__all__ = [
-    "AdaptiveGeometry",
-    "Axis",
-    "ConvGeometry",
-    "CHANNELS_FIRST",
-    "CHANNELS_LAST",
-    "WindowGeometry",
-    "conv_axis",
-    "conv_weight_shape",
-    "pool_axis",
-    "same_padding",
-    "transposed_axis",
-    "transposed_size",
-    "window_extent",
-]
-
-
 # orders of axes for `transpose`, by number of axes: (N, *spatial, C) -> (N, C, *spatial), and back
 CHANNELS_FIRST = {ndim: (0, ndim - 1, *range(1, ndim - 1)) for ndim in (3, 4, 5)}
 CHANNELS_LAST = {ndim: (0, *range(2, ndim), 1) for ndim in (3, 4, 5)}

@@ -11,8 +11,6 @@ import sys
 from types import TracebackType
 from typing import Any
 
-__all__ = ["DeferredInterrupt"]
-
 
 class DeferredInterrupt:
     """Context in which Ctrl-C waits: when the block ends, whoever handled it before gets it, once.

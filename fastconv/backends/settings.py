@@ -16,17 +16,6 @@ from operator import index
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
-__all__ = [
-    "Options",
-    "get_num_threads",
-    "get_options",
-    "options",
-    "set_num_threads",
-    "set_options",
-    "thread_limit",
-    "use_num_threads",
-]
-
 
 @dataclass(frozen=True)
 class Options:

@@ -15,8 +15,6 @@ from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, read_array
 from fastconv.validation.arrays import Array
 
-__all__ = ["is_shape", "load_array", "parse_padding", "parse_pair_of_names", "parse_shape", "parse_sizes"]
-
 _SHAPE = re.compile(r"\d+(,\d+)*")
 _PAD = re.compile(r"\d+(:\d+)?(,\d+(:\d+)?)*")
 _PADDING_NAMES = ("valid", "same", "same_lower")

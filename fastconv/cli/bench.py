@@ -13,8 +13,6 @@ from fastconv.cli.output import OUTPUT, DebugInPanel, NumbersInPanel, Outputs
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
-__all__ = ["bench"]
-
 _SUITE, _CONTEST = "The suite", "Against other engines"
 
 

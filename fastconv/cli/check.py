@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from fastconv.dropin.check import CheckReport
 
-__all__ = ["check", "parse_mapping", "print_check"]
-
 
 def check(
     file: Annotated[Path | None, typer.Argument(help="A Python file with convolution or pooling in it.")] = None,

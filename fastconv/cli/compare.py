@@ -32,8 +32,6 @@ from fastconv.evidence.compare import compare as run_comparison
 from fastconv.evidence.compare.api import workload_names
 from fastconv.evidence.compare.comparison import plot_comparison
 
-__all__ = ["compare"]
-
 _BACKENDS = ("naive", "numpy", "fast")
 _BOTH = "naive,fast"
 

@@ -14,8 +14,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from fastconv.errors import FastconvError
 
-__all__ = ["Advance", "console", "deprecated", "exit_code_of", "progress_bar", "require"]
-
 FAILURE, INTERRUPTED = 1, 130
 _WIDE = 200  # columns where nobody looks: a file or a pipe
 _EXPECTED = (FastconvError, OSError, ImportError, MemoryError)

@@ -13,8 +13,6 @@ from fastconv.evidence.contest.api import DTYPES, PASSES
 from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.workloads import LAYERS, Workload
 
-__all__ = ["contest"]
-
 _QUICK_ROUNDS, _QUICK_SECONDS = 3, 90.0
 
 

@@ -21,8 +21,6 @@ from fastconv.evidence.environment import available_cores, blas_libraries, cpu_n
 from fastconv.report import format_bytes
 from fastconv.validation.memory import memory_limit
 
-__all__ = ["Machine", "describe", "info"]
-
 _PACKAGES = (
     "numpy",
     "numba",

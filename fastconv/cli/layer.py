@@ -12,20 +12,6 @@ import typer
 from fastconv.cli.arguments import is_shape, load_array, parse_padding, parse_shape, parse_sizes
 from fastconv.validation.arrays import Array
 
-__all__ = [
-    "PANEL",
-    "Dilation",
-    "InputShape",
-    "KernelSize",
-    "Layer",
-    "Layout",
-    "Operation",
-    "Padding",
-    "Stride",
-    "given",
-    "option_of",
-]
-
 PANEL = "A layer or arrays of your own"
 
 

@@ -16,20 +16,6 @@ from fastconv.cli.console import FAILURE, console, require
 from fastconv.files import check_writable, write_whole
 from fastconv.report import Record, Report, Table
 
-__all__ = [
-    "OUTPUT",
-    "Debug",
-    "DebugInPanel",
-    "Numbers",
-    "NumbersInPanel",
-    "Outputs",
-    "Result",
-    "Threads",
-    "print_note",
-    "print_report",
-    "print_table",
-]
-
 _PLOTS = (".pdf", ".png", ".svg")
 _STYLES = {
     "ok": "green",

@@ -16,8 +16,6 @@ from fastconv.cli.layer import PANEL, Dilation, InputShape, KernelSize, Padding,
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, Threads
 from fastconv.errors import InvalidValueError
 
-__all__ = ["race", "run_race"]
-
 _DTYPES = ("float32", "float64")
 
 

@@ -17,8 +17,6 @@ from fastconv.files import check_writable
 from fastconv.report import Record, Report, read_record
 from fastconv.report.record import json_text, read_json
 
-__all__ = ["KINDS", "Kind", "Saved", "read_saved", "report", "suite_result"]
-
 _T = TypeVar("_T")
 _SUMMARY = {"model", "layers", "peak_training_bytes"}  # keys of a format without a name
 

@@ -20,8 +20,6 @@ from fastconv.files import check_writable
 from fastconv.report import Report
 from fastconv.report.record import read_json
 
-__all__ = ["is_name", "resolve", "suite", "writable"]
-
 _FOLDER = Path(".benchmarks")
 _AGAIN = 3  # more runs of what looks slower
 

@@ -16,8 +16,6 @@ from fastconv.report.words import format_shape
 if TYPE_CHECKING:
     from fastconv.layers import Layer
 
-__all__ = ["summary"]
-
 _INPUT = re.compile(r"\d+([x×,]\d+)*")
 
 

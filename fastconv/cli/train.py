@@ -34,8 +34,6 @@ from fastconv.report.record import json_text
 from fastconv.training import EarlyStopping, History, Trainer
 from fastconv.training.plot import plot_history
 
-__all__ = ["train"]
-
 _LEARNING, _DATA = "How it learns", "Data"
 
 

@@ -21,17 +21,6 @@ from fastconv.optim import (
 )
 from fastconv.training.evaluation import check_fit
 
-__all__ = [
-    "Plan",
-    "default_model",
-    "make_augment",
-    "make_model",
-    "make_optimizer",
-    "make_schedule",
-    "parse_augment",
-    "parse_schedule",
-]
-
 _CHANGES = ("flip", "shift", "crop")
 _RATES = {"adam": 2e-3, "adamw": 2e-3, "rmsprop": 1e-3, "sgd": 0.05}
 _SMALL = 20  # pixels: what LeNet-5 has no room for

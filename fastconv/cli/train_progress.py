@@ -12,8 +12,6 @@ from fastconv.cli.console import console
 from fastconv.training import EpochRecord, Trainer
 from fastconv.training import Progress as RunProgress
 
-__all__ = ["EpochTable", "epoch_line"]
-
 _WIDTHS = (5, 10, 9, 10, 9, 10, 8, 10)
 _HEADERS = ("epoch", "train loss", "accuracy", "validation", "accuracy", "rate", "time", "images/s")
 _NONE = "–"

@@ -11,8 +11,6 @@ from fastconv.cli.console import Advance, console, progress_bar
 from fastconv.cli.output import Debug, print_table
 from fastconv.report import Table, format_seconds
 
-__all__ = ["warmup"]
-
 _TILE = re.compile(r"\d+x\d+")
 
 

@@ -17,8 +17,6 @@ from fastconv.cli.output import print_table
 from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, Options, Workload, by_name, image_workloads
 from fastconv.report import Table
 
-__all__ = ["print_kernels", "print_workloads"]
-
 _CONV = "conv2d"
 
 

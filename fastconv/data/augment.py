@@ -18,8 +18,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array, check_rank
 from fastconv.validation.sizes import check_choice, check_sizes
 
-__all__ = ["Augmentation", "Compose", "RandomCrop", "RandomFlip", "RandomShift"]
-
 Augmentation = Callable[[Array, np.random.Generator], Array]
 Positions = NDArray[np.int64]
 

@@ -12,8 +12,6 @@ from fastconv.errors import InvalidTypeError
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["Batches", "batches"]
-
 
 class Batches(Iterator[tuple[Array, NDArray[np.int64]]]):
     """One pass over a dataset; see `batches`. Its length is the number of batches that are still to come."""

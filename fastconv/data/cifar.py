@@ -17,8 +17,6 @@ from fastconv.data.unpickling import load_arrays
 from fastconv.errors import DataError, DataNotFoundError, FastconvError
 from fastconv.files import is_there, open_regular
 
-__all__ = ["CIFAR10_ARCHIVE", "CIFAR10_FOLDER", "load_cifar10", "load_cifar10_batch"]
-
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 CIFAR10_FOLDER = "cifar-10-batches-py"
 

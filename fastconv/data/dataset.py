@@ -13,8 +13,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["DataBundle", "Dataset", "check_generator", "check_images", "check_rng", "numbered_classes"]
-
 _MOST_CLASSES = 2**16  # without names: a damaged label would make as many
 _GENERATOR = "a numpy.random.Generator, for example np.random.default_rng(0)"
 IMAGE_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))

@@ -14,8 +14,6 @@ from typing import NamedTuple
 from fastconv.data.files import PathLike, as_path, imported
 from fastconv.errors import DownloadError, InvalidTypeError, InvalidValueError
 
-__all__ = ["SOURCES", "Progress", "Source", "data_folder", "fetch", "folder_for"]
-
 Progress = Callable[[str, float], object]
 
 _TIMEOUT = 30  # seconds without a byte

@@ -7,8 +7,6 @@ import numpy as np
 from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.files import imported, missing_package
 
-__all__ = ["load_digits", "load_sample_photographs"]
-
 
 def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> DataBundle:
     """Load the 1,797 handwritten digits that ship inside scikit-learn.

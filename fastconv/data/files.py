@@ -15,19 +15,6 @@ from fastconv.data.dataset import Dataset
 from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
 from fastconv.files import open_regular
 
-__all__ = [
-    "PathLike",
-    "as_path",
-    "dataset_of",
-    "damaged",
-    "folder_of",
-    "imported",
-    "listing",
-    "missing_package",
-    "opened",
-    "shown",
-]
-
 PathLike = Union[str, "os.PathLike[str]"]
 
 _GZIP_MAGIC = b"\x1f\x8b"

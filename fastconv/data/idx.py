@@ -16,8 +16,6 @@ from fastconv.files import fill, is_there
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import allocate, check_fits
 
-__all__ = ["MNIST_FILES", "load_mnist", "read_idx"]
-
 # Third byte of the file; multi-byte types are big-endian.
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _FORMAT = "an IDX file: two zero bytes, a type (0x08, 0x09, 0x0b to 0x0e), the number of axes"

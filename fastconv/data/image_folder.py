@@ -20,8 +20,6 @@ from fastconv.errors import DataError, DataNotFoundError
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_integer, check_sizes
 
-__all__ = ["load_image_folder"]
-
 Bytes = NDArray[np.uint8]
 
 _OPERATION = "load_image_folder"

@@ -21,8 +21,6 @@ from fastconv.errors import DataError, DataNotFoundError, InvalidValueError
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED
 
-__all__ = ["DATASETS", "load"]
-
 DATASETS = ("digits", "mnist", "cifar10")
 
 _PATHS = (

@@ -17,8 +17,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice
 
-__all__ = ["load_npz"]
-
 _TRAIN_KEYS = (("train_images", "train_labels"), ("x_train", "y_train"), ("images", "labels"))
 _TEST_KEYS = (("test_images", "test_labels"), ("x_test", "y_test"))
 _CLASS_KEYS = ("classes", "class_names")

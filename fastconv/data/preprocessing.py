@@ -11,8 +11,6 @@ from fastconv.data.dataset import Dataset, check_images
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array, check_array
 
-__all__ = ["as_float", "channel_statistics", "normalise", "subtract_mean_image"]
-
 Images = TypeVar("Images", NDArray[Any], Dataset)
 Float32 = NDArray[np.float32]
 

@@ -15,8 +15,6 @@ from fastconv.errors import DataError, DataNotFoundError
 from fastconv.files import open_regular, read_exactly
 from fastconv.validation.archives import DAMAGED, entries, open_archive, read_entry
 
-__all__ = ["SUFFIXES", "FolderTree", "Sample", "Tree", "ZipTree", "samples_by_part"]
-
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".webp")
 
 _OPERATION = "load_image_folder"

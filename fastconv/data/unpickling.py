@@ -27,8 +27,6 @@ from fastconv.errors import DataError
 from fastconv.files import fill
 from fastconv.validation.arrays import Array
 
-__all__ = ["load_arrays"]
-
 _ITEM_KINDS = "biuf"
 _UNFINISHED = object()
 _PIECE = 2**20  # bytes that are read at once

@@ -12,8 +12,6 @@ from fastconv.evidence.problem import Problem, backward, forward, winners
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
-__all__ = ["Difference", "arrays_of", "differences", "exact_results", "magnitudes"]
-
 _ORACLE = "numpy"
 _ARRAYS = ("y", "dx", "dweight", "dbias")
 

@@ -15,8 +15,6 @@ from fastconv._version import __version__
 from fastconv.backends.settings import get_num_threads
 from fastconv.report.words import plural
 
-__all__ = ["Environment", "available_cores", "blas_libraries", "cpu_name", "current_environment", "version_of"]
-
 
 @dataclass(frozen=True)
 class Environment:

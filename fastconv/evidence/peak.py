@@ -10,8 +10,6 @@ import numpy as np
 from fastconv.backends.fast.machine import peak as kernel
 from fastconv.backends.fast.machine.launch import address, launch
 
-__all__ = ["measure_peak"]
-
 _STEP = 128  # bytes between the results of two threads: no cache line is shared
 _WAKE = 0.1  # of the time that is measured: the run before, which wakes the threads
 _GUESS = 1e11  # FLOP/s of a thread, to begin with

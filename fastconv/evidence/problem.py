@@ -15,8 +15,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.evidence.workloads import ImageWorkload, Workload, window_geometry
 from fastconv.validation.arrays import Array, check_array, check_layout, check_rank, common_dtype, logical_shape
 
-__all__ = ["OPERATIONS", "Problem", "backward", "forward", "from_call", "from_workload", "winners"]
-
 OPERATIONS = ("conv2d", "max_pool2d", "avg_pool2d")
 _CONV_OPTIONS = ("stride", "padding", "dilation", "groups", "layout")  # of its gradients
 _RANK = 2

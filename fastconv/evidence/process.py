@@ -17,19 +17,6 @@ from typing import Any, BinaryIO, cast
 
 from fastconv.errors import FastconvError
 
-__all__ = [
-    "PACKAGE",
-    "Message",
-    "Worker",
-    "WorkerError",
-    "answer_messages",
-    "child_environment",
-    "first_line",
-    "import_paths",
-    "receive",
-    "send",
-]
-
 PACKAGE = Path(__file__).resolve().parents[1]  # the folder fastconv/, in a checkout or installed
 
 Message = dict[str, Any]  # sent as a JSON object, after its length

@@ -15,8 +15,6 @@ from fastconv.evidence.problem import Problem
 from fastconv.evidence.process import PACKAGE
 from fastconv.validation.arrays import Array
 
-__all__ = ["Call", "once", "rounds", "seed_loops", "seed_seconds_per_output", "settle", "workspace"]
-
 Call = Callable[[], dict[str, Array]]
 
 _INSTALLED = "fastconv._seed_loops"

@@ -19,18 +19,6 @@ from fastconv.errors import InvalidValueError
 from fastconv.validation.operations import conv_geometry, pool_geometry
 from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
 
-__all__ = [
-    "IMAGE_NAMES",
-    "LAYERS",
-    "POOLS",
-    "ImageWorkload",
-    "Options",
-    "Workload",
-    "by_name",
-    "image_workloads",
-    "window_geometry",
-]
-
 Array = NDArray[Any]
 Shape4 = tuple[int, int, int, int]
 

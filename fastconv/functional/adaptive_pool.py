@@ -14,18 +14,6 @@ from fastconv.validation.types import ArrayLike, OutputSize, ShapeLike
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool1d_backward",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool2d_backward",
-    "adaptive_avg_pool3d",
-    "adaptive_avg_pool3d_backward",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-]
-
 
 def adaptive_avg_pool2d(
     x: ArrayLike, output_size: OutputSize, *, layout: str = "NCHW", backend: str | None = None

@@ -7,15 +7,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
 from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
 
-__all__ = [
-    "avg_pool1d",
-    "avg_pool1d_backward",
-    "avg_pool2d",
-    "avg_pool2d_backward",
-    "avg_pool3d",
-    "avg_pool3d_backward",
-]
-
 
 def avg_pool2d(
     x: ArrayLike,

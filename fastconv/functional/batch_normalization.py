@@ -11,8 +11,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS, check_flag
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics"]
-
 
 def batch_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
     """Mean and biased variance of every channel, over batch and positions.

@@ -18,8 +18,6 @@ from fastconv.validation.operations import columns_geometry
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.types import ArrayLike, Padding, Size
 
-__all__ = ["col2im", "im2col"]
-
 
 def im2col(
     x: ArrayLike,

@@ -15,16 +15,6 @@ from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
 from fastconv.validation.types import ArrayLike, Padding, Size
 
-__all__ = [
-    "ConvGradients",
-    "conv1d",
-    "conv1d_backward",
-    "conv2d",
-    "conv2d_backward",
-    "conv3d",
-    "conv3d_backward",
-]
-
 
 def conv2d(
     x: ArrayLike,

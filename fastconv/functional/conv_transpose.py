@@ -15,15 +15,6 @@ from fastconv.validation.sizes import GRADIENTS, check_integer, check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
 from fastconv.validation.types import ArrayLike, Padding, Size
 
-__all__ = [
-    "conv_transpose1d",
-    "conv_transpose1d_backward",
-    "conv_transpose2d",
-    "conv_transpose2d_backward",
-    "conv_transpose3d",
-    "conv_transpose3d_backward",
-]
-
 
 @dataclass
 class TransposedWindows(ConvWindows):

@@ -19,8 +19,6 @@ import numpy as np
 from fastconv.functional.call import Call
 from fastconv.validation.arrays import Array
 
-__all__ = ["elementwise", "forward", "gradient", "select", "sum_along"]
-
 # Numbers of a block: 64 KiB of float32, three of which fit into the smallest L2 cache (256 KiB).
 BLOCK = 2**14
 

@@ -11,8 +11,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["elu", "elu_backward", "selu", "selu_backward"]
-
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 

@@ -21,8 +21,6 @@ import numpy as np
 from fastconv.functional.elementwise import select
 from fastconv.validation.arrays import Array
 
-__all__ = ["cumulative", "density", "upper_tail"]
-
 _CENTRE = 5.0
 _LIMIT = 40.0  # exp(-x²/2) is 0 from 38.6 on, in float64
 

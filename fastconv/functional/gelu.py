@@ -13,8 +13,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["gelu", "gelu_backward"]
-
 _SLOPE = 2 * sqrt(2 / pi)
 _CUBE = 0.044715
 

@@ -12,18 +12,6 @@ from fastconv.validation.types import ArrayLike, ShapeLike
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = [
-    "global_avg_pool1d",
-    "global_avg_pool1d_backward",
-    "global_avg_pool2d",
-    "global_avg_pool2d_backward",
-    "global_avg_pool3d",
-    "global_avg_pool3d_backward",
-    "global_max_pool1d",
-    "global_max_pool2d",
-    "global_max_pool3d",
-]
-
 
 def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None = None) -> Array:
     """Mean of every plane; the axes stay.

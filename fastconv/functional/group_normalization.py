@@ -10,8 +10,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["group_norm", "group_norm_backward", "group_norm_statistics"]
-
 
 def group_norm_statistics(
     x: ArrayLike, num_groups: int, *, layout: str | None = None, backend: str | None = None

@@ -9,8 +9,6 @@ from fastconv.functional.relu import into_relu6
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["hardsigmoid", "hardsigmoid_backward", "hardswish", "hardswish_backward"]
-
 
 def hardsigmoid(x: ArrayLike) -> Array:
     """Compute ``min(max(x + 3, 0), 6) / 6``, a sigmoid of three straight lines.

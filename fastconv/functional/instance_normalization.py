@@ -10,8 +10,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["instance_norm", "instance_norm_backward", "instance_norm_statistics"]
-
 
 def instance_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
     """Mean and biased variance of every channel of every image.

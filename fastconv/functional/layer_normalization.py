@@ -14,8 +14,6 @@ from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
 from fastconv.validation.types import ArrayLike, Size
 
-__all__ = ["check_normalized_shape", "layer_norm", "layer_norm_backward", "layer_norm_statistics"]
-
 
 def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: str | None = None) -> Statistics:
     """Mean and biased variance over the last axes.

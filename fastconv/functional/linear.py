@@ -12,8 +12,6 @@ from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import GRADIENTS, check_needs
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["linear", "linear_backward"]
-
 _SMALL = 2**20  # bytes of an output that need no look at the memory
 
 

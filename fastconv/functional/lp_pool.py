@@ -7,15 +7,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.types import ArrayLike, Padding, Size
 
-__all__ = [
-    "lp_pool1d",
-    "lp_pool1d_backward",
-    "lp_pool2d",
-    "lp_pool2d_backward",
-    "lp_pool3d",
-    "lp_pool3d_backward",
-]
-
 
 def lp_pool2d(
     x: ArrayLike,

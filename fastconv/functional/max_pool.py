@@ -13,15 +13,6 @@ from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = [
-    "max_pool1d",
-    "max_pool1d_backward",
-    "max_pool2d",
-    "max_pool2d_backward",
-    "max_pool3d",
-    "max_pool3d_backward",
-]
-
 
 class MaxPoolOptions(CallOptions, total=False):
     """Options of max pooling, but for the one that decides what is returned; for the type checker."""

@@ -10,15 +10,6 @@ from fastconv.validation.pooling import check_positions
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.types import ArrayLike, Size
 
-__all__ = [
-    "max_unpool1d",
-    "max_unpool1d_backward",
-    "max_unpool2d",
-    "max_unpool2d_backward",
-    "max_unpool3d",
-    "max_unpool3d_backward",
-]
-
 
 def max_unpool2d(
     y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCHW", backend: str | None = None

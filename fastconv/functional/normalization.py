@@ -16,8 +16,6 @@ from fastconv.functional.call import ConvGradients, PlanesCall
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.sizes import check_integer, check_needs, check_number
 
-__all__ = ["NormCall", "Statistics", "check_pair", "inverse_deviation", "merged"]
-
 Statistics = tuple[Array, Array]
 
 

@@ -11,8 +11,6 @@ from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_padding
 from fastconv.validation.types import ArrayLike, Padding, ShapeLike
 
-__all__ = ["PADDING_MODES", "memory_order", "pad", "pad_backward"]
-
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 _NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

@@ -13,8 +13,6 @@ from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_axis
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["PReLUGradients", "prelu", "prelu_backward"]
-
 
 class PReLUGradients(NamedTuple):
     """Gradients of `prelu`.

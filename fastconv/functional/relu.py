@@ -12,8 +12,6 @@ from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_flag, check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["relu", "relu_backward", "add", "leaky_relu", "leaky_relu_backward", "relu6", "relu6_backward", "into_relu6"]
-
 
 def relu(x: ArrayLike, *, backend: str | None = None) -> Array:
     """Compute ``max(x, 0)``.

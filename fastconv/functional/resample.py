@@ -19,8 +19,6 @@ from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_flag, check_number, check_sizes
 from fastconv.validation.types import ArrayLike, ShapeLike, Size
 
-__all__ = ["RESAMPLE_MODES", "upsample", "upsample_backward", "upsampled_size"]
-
 RESAMPLE_MODES = ("nearest", "bilinear")
 
 Taps = list[tuple[Array, "Array | None"]]  # per tap: the input cell of every output cell, and its weight

@@ -12,8 +12,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["local_response_norm", "local_response_norm_backward"]
-
 
 def local_response_norm(
     x: ArrayLike,

@@ -8,8 +8,6 @@ from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["sigmoid", "sigmoid_backward", "into_sigmoid", "tanh", "tanh_backward", "silu", "silu_backward"]
-
 
 def sigmoid(x: ArrayLike) -> Array:
     """Compute ``1 / (1 + exp(-x))``.

@@ -10,8 +10,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_axis
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
-
 
 def softmax(x: ArrayLike, axis: int = -1) -> Array:
     """Compute ``exp(x) / sum(exp(x))`` along an axis: scores become probabilities.

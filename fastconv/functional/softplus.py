@@ -13,8 +13,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["softplus", "softplus_backward", "softsign", "softsign_backward"]
-
 
 def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """Compute ``log(1 + exp(beta * x)) / beta``, a smooth ReLU.

@@ -19,9 +19,9 @@ from fastconv.functional.avg_pool import (
     avg_pool3d,
     avg_pool3d_backward,
 )
+from fastconv.functional.call import ConvGradients
 from fastconv.functional.columns import col2im, im2col
 from fastconv.functional.conv import (
-    ConvGradients,
     conv1d,
     conv1d_backward,
     conv2d,

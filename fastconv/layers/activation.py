@@ -14,24 +14,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
-    "HardSigmoid",
-    "HardSwish",
-    "Hardsigmoid",
-    "Hardswish",
-    "LeakyReLU",
-    "ReLU",
-    "ReLU6",
-    "Sigmoid",
-    "SiLU",
-    "Softplus",
-    "Softsign",
-    "Tanh",
-]
-
 
 class ReLU(Elementwise):
     """Rectified linear unit, ``max(x, 0)``; see `fastconv.functional.relu`.

@@ -13,18 +13,6 @@ from fastconv.validation.arrays import LAYOUTS, layout_shape, logical_shape
 from fastconv.validation.pooling import check_adaptive_size
 from fastconv.validation.types import OutputSize
 
-__all__ = [
-    "AdaptiveAvgPool1d",
-    "AdaptiveAvgPool2d",
-    "AdaptiveAvgPool3d",
-    "AdaptiveMaxPool1d",
-    "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d",
-    "AvgOfPlane",
-    "MaxOfPlane",
-    "PlanePool",
-]
-
 
 class PlanePool(PlanesLayer):
     """Windows that divide up the whole plane; the subclasses name the operation."""

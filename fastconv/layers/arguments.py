@@ -10,8 +10,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import LAYOUTS, check_layout
 from fastconv.validation.sizes import check_shape_argument
 
-__all__ = ["check_dtype", "check_input_shape", "check_rng", "layout_of", "layout_repr", "letters_of"]
-
 _FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 

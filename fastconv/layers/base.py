@@ -15,8 +15,6 @@ from fastconv.layers.tree import Tree
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["Layer", "Shape", "Step", "Value"]
-
 Shape = tuple[int, ...]
 
 

@@ -13,15 +13,13 @@ from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
-from fastconv.functional.conv import ConvGradients
+from fastconv.functional.call import ConvGradients
 from fastconv.layers.arguments import check_dtype, check_input_shape, layout_of, layout_repr
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, check_number
 from fastconv.validation.types import ArrayLike
-
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Running", "Statistics"]
 
 Statistics = tuple[Array, Array]
 

@@ -15,8 +15,6 @@ from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["Sequential", "predict"]
-
 
 class Sequential(Layer):
     """One layer after the other.

@@ -23,8 +23,6 @@ from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_choice, check_integer, check_padding, check_sizes
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvolutionLayer"]
-
 
 class ConvolutionLayer(WeightedLayer):
     """Channels, window and layout; the subclasses name the operation and draw the weights."""

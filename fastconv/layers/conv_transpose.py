@@ -18,8 +18,6 @@ from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
-__all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
-
 
 class _ConvTranspose(ConvolutionLayer):
     """A transposed convolution of any rank; the subclasses name the operation."""

@@ -14,8 +14,6 @@ from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike, Rng
 
-__all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
-
 
 class Dropout(Layer):
     """Zero numbers at random in training, and scale the others up, so that the expectation stays.

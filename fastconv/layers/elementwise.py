@@ -10,8 +10,6 @@ from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["Elementwise"]
-
 
 class Elementwise(Layer):
     """A layer whose output has the shape of its input.

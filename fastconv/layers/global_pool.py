@@ -5,15 +5,6 @@ from __future__ import annotations
 from fastconv import functional
 from fastconv.layers.adaptive_pool import AvgOfPlane, MaxOfPlane, PlanePool
 
-__all__ = [
-    "GlobalAvgPool1d",
-    "GlobalAvgPool2d",
-    "GlobalAvgPool3d",
-    "GlobalMaxPool1d",
-    "GlobalMaxPool2d",
-    "GlobalMaxPool3d",
-]
-
 
 class _Global(PlanePool):
     """One window."""

@@ -12,8 +12,6 @@ from fastconv.layers.base import Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS, OwnStatistics
 from fastconv.validation.sizes import check_choice, check_flag, check_integer
 
-__all__ = ["GroupNorm"]
-
 
 class GroupNorm(OwnStatistics):
     """Normalisation of groups of channels of every image, then a factor and a term for every channel.

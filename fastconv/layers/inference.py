@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["inference_mode", "remembers"]
-
 _remembering: ContextVar[bool] = ContextVar("fastconv_layers_remember", default=True)
 
 

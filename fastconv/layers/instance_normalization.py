@@ -18,8 +18,6 @@ from fastconv.layers.base import Shape
 from fastconv.layers.batch_normalization import Running, Statistics
 from fastconv.validation.arrays import Array
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
-
 
 class _InstanceNorm(Running):
     """Instance normalisation of any rank."""

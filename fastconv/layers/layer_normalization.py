@@ -20,8 +20,6 @@ from fastconv.layers.normalization import OwnStatistics
 from fastconv.validation.sizes import check_flag
 from fastconv.validation.types import Size
 
-__all__ = ["LayerNorm"]
-
 
 class LayerNorm(OwnStatistics):
     """Normalisation over the last axes, then a factor and a term for every element.

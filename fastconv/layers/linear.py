@@ -17,8 +17,6 @@ from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
 from fastconv.validation.types import ArrayLike, Rng
 
-__all__ = ["Flatten", "Identity", "Linear"]
-
 
 class Linear(WeightedLayer):
     """Fully connected layer: ``y = x weightᵀ + bias``.

@@ -16,8 +16,6 @@ from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.sizes import check_axis, check_integer
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["Concat", "Residual"]
-
 
 class _Join(Layer):
     """The step of a trace at which branches meet: what a container does beside running them. It is never run itself."""

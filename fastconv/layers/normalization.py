@@ -9,16 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastconv.functional.conv import ConvGradients
+from fastconv.functional.call import ConvGradients
 from fastconv.layers.base import Shape
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
-
-__all__ = ["NORMALIZED_LAYOUTS", "Normalization", "OwnStatistics"]
-
 
 NORMALIZED_LAYOUTS = ("NC", *(layout for pair in LAYOUTS.values() for layout in pair))
 

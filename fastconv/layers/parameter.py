@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array
 
-__all__ = ["Parameter"]
-
 _FLOATS = ("float16", "float32", "float64")
 
 

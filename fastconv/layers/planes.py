@@ -13,8 +13,6 @@ from fastconv.layers.inference import remembers
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["MaximaLayer", "MeansLayer", "PlanesLayer"]
-
 _INDEX_BYTES = 8
 
 

@@ -16,18 +16,6 @@ from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag, check_padding, check_sizes
 from fastconv.validation.types import Padding, Size
 
-__all__ = [
-    "MaxPool2d",
-    "MaxPool1d",
-    "MaxPool3d",
-    "AvgPool2d",
-    "AvgPool1d",
-    "AvgPool3d",
-    "LPPool2d",
-    "LPPool1d",
-    "LPPool3d",
-]
-
 _ITEMSIZE = 0  # a shape may be larger than this machine; the operation checks its arrays
 
 

@@ -16,8 +16,6 @@ from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_axis, check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["PReLU"]
-
 
 class PReLU(Layer):
     """`x` where it is positive, ``weight * x`` elsewhere; see `fastconv.functional.prelu`.

@@ -15,8 +15,6 @@ from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape
 from fastconv.validation.sizes import check_choice, check_flag
 from fastconv.validation.types import ArrayLike, Padding, Size
 
-__all__ = ["Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d"]
-
 _LAYOUTS = tuple(layout for pair in LAYOUTS.values() for layout in pair)
 
 

@@ -14,8 +14,6 @@ from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_choice, check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["LocalResponseNorm"]
-
 
 class LocalResponseNorm(Layer):
     """Division of every element by a power of the mean square of its neighbours in other channels.

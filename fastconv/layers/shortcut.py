@@ -11,8 +11,6 @@ from fastconv.validation.arrays import Array, check_array, check_layout, common_
 from fastconv.validation.sizes import check_integer, check_sizes
 from fastconv.validation.types import ArrayLike, Size
 
-__all__ = ["SubsampleShortcut"]
-
 
 class SubsampleShortcut(Layer):
     """Take every second cell and add channels of zeros: the shortcut that a residual network has for nothing.

@@ -11,8 +11,6 @@ from fastconv.layers.base import Shape
 from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.sizes import check_axis, check_integer
 
-__all__ = ["LogSoftmax", "Softmax"]
-
 
 class _AlongAxis(Elementwise):
     """A function of all numbers along one axis."""

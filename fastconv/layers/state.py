@@ -20,8 +20,6 @@ from fastconv.validation.archives import DAMAGED, array_entries, open_archive, r
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import allocate, check_fits
 
-__all__ = ["check_state_path", "load_state", "read_arrays", "save_state", "write_arrays"]
-
 PathLike = Union[str, "os.PathLike[str]"]
 
 SUFFIXES = (".npz", ".safetensors")

@@ -16,8 +16,6 @@ from fastconv.validation.arrays import Array
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Tree"]
-
 Node = TypeVar("Node", bound="Tree[Any]")
 
 

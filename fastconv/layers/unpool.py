@@ -12,8 +12,6 @@ from fastconv.layers.planes import MaximaLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.types import ArrayLike
 
-__all__ = ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
-
 
 class _MaxUnpool(Layer):
     """The way back of a max pooling of any rank; the subclasses name the operation."""

@@ -7,15 +7,13 @@ from numpy.typing import DTypeLike
 
 from fastconv import initializers
 from fastconv.backends import check_backend_name
-from fastconv.functional.conv import ConvGradients
+from fastconv.functional.call import ConvGradients
 from fastconv.layers.arguments import check_dtype, check_rng
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
 from fastconv.validation.types import Rng
-
-__all__ = ["WeightedLayer"]
 
 
 class WeightedLayer(Layer):

@@ -12,8 +12,6 @@ from fastconv.functional.call import as_computed
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.sizes import check_choice
 
-__all__ = ["check_class_weight", "check_labels", "check_pair", "check_reduction", "check_scores", "reduced"]
-
 Shape = tuple[int, ...]
 
 

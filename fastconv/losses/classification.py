@@ -11,8 +11,6 @@ from fastconv.losses.arguments import check_class_weight, check_labels, check_re
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_number
 
-__all__ = ["accuracy", "multiclass_svm", "softmax_cross_entropy"]
-
 
 def softmax_cross_entropy(
     scores: Any, labels: Any, *, label_smoothing: float = 0.0, weight: Any = None, reduction: str = "mean"

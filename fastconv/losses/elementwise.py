@@ -13,8 +13,6 @@ from fastconv.losses.arguments import check_pair, check_reduction, reduced
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "squared_error"]
-
 _LEAST_LOG = -100.0  # as in PyTorch: a probability of exactly 0 costs 100, not infinity
 _LEAST_VARIANCE = 1e-12
 

@@ -14,8 +14,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.files import is_there, open_regular
 from fastconv.layers import Layer
 
-__all__ = ["is_model_file", "load_model_file"]
-
 _OPERATION = "load_model_file"
 _USUAL = "model"
 

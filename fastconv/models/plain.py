@@ -13,8 +13,6 @@ from fastconv.layers import BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool
 from fastconv.layers.arguments import check_rng
 from fastconv.validation.sizes import check_choice, check_integer, check_shape_argument
 
-__all__ = ["DigitsNet", "LeNet5", "SmallVGG", "ThreeLayerConvNet", "check_image"]
-
 
 class DigitsNet(Sequential):
     """A network for the 8×8 digits of scikit-learn: two 3×3 convolutions, a 2×2 max pool, a linear layer.

@@ -14,8 +14,6 @@ from fastconv.layers import Layer
 from fastconv.models.plain import DigitsNet, LeNet5, SmallVGG, ThreeLayerConvNet
 from fastconv.models.resnet import ResNet
 
-__all__ = ["MODELS", "ModelEntry", "by_name", "input_shape_of"]
-
 Image = tuple[int, int, int]
 
 

@@ -27,8 +27,6 @@ from fastconv.layers.base import Step, Value
 from fastconv.models.plain import check_image
 from fastconv.validation.sizes import check_choice, check_integer
 
-__all__ = ["BasicBlock", "ResNet"]
-
 
 class BasicBlock(Sequential):
     """Two 3×3 convolutions with batch norm, around which a shortcut runs: ``relu(body(x) + shortcut(x))``.

@@ -15,8 +15,6 @@ from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
 
-__all__ = ["Adam", "AdamW"]
-
 
 class Adam(Optimizer):
     """Adaptive moments: a running mean of the gradient over a running root mean square of it.

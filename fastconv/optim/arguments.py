@@ -5,8 +5,6 @@ from __future__ import annotations
 from fastconv.errors import InvalidValueError
 from fastconv.validation.sizes import check_number
 
-__all__ = ["check_fraction", "check_not_negative", "check_positive"]
-
 
 def check_positive(operation: str, subject: str, value: object) -> float:
     """Return a number above zero."""

@@ -15,8 +15,6 @@ from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["Group", "Optimizer", "Slots", "with_decay"]
-
 Group = dict[str, Any]
 Slots = dict[str, Array]
 

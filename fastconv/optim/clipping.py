@@ -13,8 +13,6 @@ from fastconv.optim.arguments import check_positive
 from fastconv.validation.arrays import Array, compute_dtype
 from fastconv.validation.sizes import check_flag
 
-__all__ = ["clip_grad_norm", "grad_norm"]
-
 _SLACK = 1e-6  # as in PyTorch: a gradient of exactly the limit is scaled by a little less than one
 
 

@@ -12,8 +12,6 @@ from fastconv.optim.arguments import check_fraction, check_not_negative, check_p
 from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
 
-__all__ = ["RMSprop"]
-
 
 class RMSprop(Optimizer):
     """Steps divided by a running root mean square of the gradient.

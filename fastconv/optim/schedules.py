@@ -14,16 +14,6 @@ from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
 from fastconv.validation.sizes import check_choice, check_integer
 
-__all__ = [
-    "CosineAnnealingLR",
-    "ExponentialLR",
-    "LinearWarmup",
-    "MultiStepLR",
-    "Schedule",
-    "SequentialLR",
-    "StepLR",
-]
-
 
 class Schedule(ABC):
     """Base class of the schedules.

@@ -11,8 +11,6 @@ from typing import Any
 from fastconv.errors import InvalidValueError
 from fastconv.files import write_whole
 
-__all__ = ["COLOURS", "FORMATS", "bars_height", "draw_bars", "new_figure", "save_figure"]
-
 FORMATS = ("pdf", "png", "svg")
 COLOURS = {
     "forward": "#1f6f8b",

@@ -14,8 +14,6 @@ from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.files import open_regular, write_whole
 from fastconv.report.table import Report
 
-__all__ = ["NOT_SAVED", "Record", "json_text", "plain_data", "read_json", "read_record"]
-
 NOT_SAVED = {"saved": False}  # metadata of a field that is left out of the JSON
 _NON_FINITE = {None: math.inf, "inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 _T = TypeVar("_T")

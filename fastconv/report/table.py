@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Report", "Table", "aligned", "draw_table", "markdown_table"]
-
 
 class Table(NamedTuple):
     """A table of strings; the first `left` columns are aligned to the left, the others to the right."""

@@ -4,17 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = [
-    "MISSING",
-    "format_bytes",
-    "format_count",
-    "format_number",
-    "format_seconds",
-    "format_shape",
-    "format_times",
-    "plural",
-]
-
 MISSING = "–"  # in a cell that has nothing to say
 
 

@@ -11,8 +11,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastconv.errors import InvalidValueError
 
-__all__ = ["Array", "assert_close", "in_tolerances", "magnitude", "tolerance"]
-
 Array = NDArray[Any]
 
 ROUNDINGS = 64

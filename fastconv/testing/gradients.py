@@ -12,8 +12,6 @@ from fastconv.errors import InvalidValueError
 from fastconv.testing.closeness import ROUNDINGS, Array, in_tolerances, tolerance
 from fastconv.testing.problems import Problem, Variable, as_checked, problem_of
 
-__all__ = ["GradientCheck", "adjoint_check", "gradient_check"]
-
 
 @dataclass(frozen=True)
 class GradientCheck:

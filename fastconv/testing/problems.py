@@ -15,8 +15,6 @@ import numpy as np
 from fastconv.errors import InvalidTypeError
 from fastconv.testing.closeness import Array
 
-__all__ = ["Problem", "Variable", "as_checked", "problem_of"]
-
 
 def as_checked(value: Any) -> Array:
     """Copy as float64; integers stay as they are."""

@@ -18,8 +18,6 @@ from fastconv.layers.state import PathLike, read_arrays, write_arrays
 from fastconv.training.whole import check_whole
 from fastconv.validation.arrays import Array
 
-__all__ = ["Checkpoint", "CheckpointFolder", "checkpoint_weights", "differences"]
-
 _FORMAT = "fastconv checkpoint"
 _VERSION = 1
 _ABOUT = "checkpoint"  # the entry with everything that is not an array, as JSON

@@ -19,8 +19,6 @@ from fastconv.training.records import Metrics
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["Gather", "Loss", "OneHot", "Prepare", "check_dataset", "check_fit", "evaluate", "hits", "modes_kept"]
-
 Loss = Callable[[Array, Array], tuple[Any, Array]]
 Prepare = Callable[[Array], Array]
 

@@ -9,8 +9,6 @@ from fastconv.errors import InvalidValueError
 from fastconv.report.figure import new_figure, save_figure
 from fastconv.training.records import History
 
-__all__ = ["plot_history"]
-
 _NAME = "plot_history"
 _TRAIN, _VALIDATION, _STEPS = "#1f6f8b", "#e08e45", "#b9d3dc"
 

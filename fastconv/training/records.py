@@ -10,16 +10,6 @@ from fastconv.errors import InvalidValueError
 from fastconv.optim.arguments import check_not_negative
 from fastconv.validation.sizes import check_choice, check_integer
 
-__all__ = [
-    "EarlyStopping",
-    "EpochRecord",
-    "History",
-    "Metrics",
-    "Position",
-    "Progress",
-    "ProgressCallback",
-]
-
 # What may decide which epoch is best, and whether more of it is better.
 _MONITORS = {"validation_accuracy": True, "validation_loss": False, "train_accuracy": True, "train_loss": False}
 

@@ -24,8 +24,6 @@ from fastconv.training.snapshot import describe, restore, snapshot
 from fastconv.training.state import TrainState, generator_state, set_generator_state
 from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["Run"]
-
 _FIT = "Trainer.fit"
 
 

@@ -20,8 +20,6 @@ from fastconv.training.state import (
     set_generator_state,
 )
 
-__all__ = ["describe", "restore", "snapshot"]
-
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 

@@ -28,8 +28,6 @@ from fastconv.training.records import History, Position
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["TrainState", "check_generator_state", "generator_state", "layer_generators", "set_generator_state"]
-
 _WORDS = ("uint32", "uint64")  # of the arrays in the states of NumPy
 _BETWEEN_NUMBERS = (squared_error, binary_cross_entropy, binary_cross_entropy_with_logits)
 

@@ -11,8 +11,6 @@ from fastconv.training.records import EarlyStopping, History, Metrics, ProgressC
 from fastconv.training.run import Run
 from fastconv.training.state import TrainState
 
-__all__ = ["Trainer"]
-
 
 class Trainer(TrainState):
     """Trains a network on images: the loop over epochs and batches, with checkpoints.

@@ -17,8 +17,6 @@ from fastconv.errors import StateFileError
 from fastconv.training.records import EpochRecord, Position
 from fastconv.validation.arrays import Array
 
-__all__ = ["check_whole"]
-
 _WORDS = {dict: "a dictionary", list: "a list", str: "a string", NoneType: "nothing"}
 _ABOUT: dict[str, Any] = {
     "run": dict,

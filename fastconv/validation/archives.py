@@ -24,8 +24,6 @@ from fastconv.files import fill, read_exactly
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import allocate, check_fits
 
-__all__ = ["DAMAGED", "array_entries", "entries", "open_archive", "read_array", "read_array_entry", "read_entry"]
-
 # What reading a damaged archive or array raises, here and in the standard library.
 DAMAGED = (ValueError, TypeError, EOFError, KeyError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile)
 

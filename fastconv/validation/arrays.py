@@ -10,21 +10,6 @@ from numpy.typing import NDArray
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.memory import check_fits
 
-__all__ = [
-    "LAYOUTS",
-    "Array",
-    "check_array",
-    "check_index_array",
-    "check_layout",
-    "check_rank",
-    "check_shape",
-    "common_dtype",
-    "compute_dtype",
-    "layout_shape",
-    "logical_shape",
-    "spatial_names",
-]
-
 Array = NDArray[Any]
 
 LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from fastconv.errors import InvalidValueError, MemoryLimitError
 
-__all__ = ["allocate", "check_fits", "memory_limit"]
-
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _ADDRESSABLE = 2**63 - 1
 

@@ -18,8 +18,6 @@ from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import CheckedPadding
 
-__all__ = ["check_weight_axes", "columns_geometry", "conv_geometry", "pool_geometry"]
-
 
 def _axis_paddings(
     padding: CheckedPadding,

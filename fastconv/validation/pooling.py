@@ -14,8 +14,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_sizes
 
-__all__ = ["adaptive_geometry", "check_adaptive_size", "check_norm_type", "check_positions"]
-
 
 @lru_cache(maxsize=1024)
 def adaptive_geometry(

@@ -10,21 +10,6 @@ from typing import Union
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
-__all__ = [
-    "GRADIENTS",
-    "PADDING_NAMES",
-    "CheckedPadding",
-    "check_axis",
-    "check_choice",
-    "check_flag",
-    "check_integer",
-    "check_needs",
-    "check_number",
-    "check_padding",
-    "check_shape_argument",
-    "check_sizes",
-]
-
 CheckedPadding = Union[str, "tuple[tuple[int, int], ...]"]
 
 GRADIENTS = ("x", "weight", "bias")

@@ -11,8 +11,6 @@ from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import check_weight_axes
 from fastconv.validation.sizes import CheckedPadding
 
-__all__ = ["conv_transpose_geometry"]
-
 
 @lru_cache(maxsize=1024)
 def conv_transpose_geometry(

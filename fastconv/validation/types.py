@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from typing import SupportsIndex
 
 import numpy as np
-from numpy.typing import ArrayLike
-
-__all__ = ["ArrayLike", "OutputSize", "Padding", "Rng", "ShapeLike", "Size"]
+from numpy.typing import ArrayLike as ArrayLike  # handed on with the others
 
 Size = SupportsIndex | Iterable[SupportsIndex]
 """One integer for all spatial axes, or one for each."""

@@ -13,8 +13,6 @@ from fastconv.backends.fast.depthwise.plan import DepthwiseGradientPlan, Depthwi
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
-__all__ = ["explain"]
-
 
 def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     """Return lines that say which kernel runs for each pass of a convolution, and why.

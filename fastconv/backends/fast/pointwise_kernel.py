@@ -9,8 +9,6 @@ from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.intrinsics import load_at, store_at
 from fastconv.backends.fast.machine.kernel import kernel
 
-__all__ = ["POINTWISE", "FORMS"]
-
 POINTWISE = Block("A B OUT NUMBERS TASKS")
 
 # `number` is a zero of the type. A NaN fails every comparison, so ReLU and its gradient let it through.

@@ -13,8 +13,6 @@ from fastconv.backends.fast.machine.launch import threading_layer
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
 
-__all__ = ["warmup"]
-
 
 def _jobs() -> Iterator[Callable[[], object]]:
     yield threading_layer

@@ -10,8 +10,6 @@ from fastconv.backends.base import Array, Backend, Gradients
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.naive.windows import window_at, windows_of
 
-__all__ = ["ConvLoops"]
-
 
 class Totals:
     """Sums in float64, and beside them the sums of what was rounded off (Knuth 1969, volume 2, 4.2.2, theorem B).

@@ -9,8 +9,6 @@ import numpy as np
 
 from fastconv.backends.base import Array, Backend
 
-__all__ = ["NormalizationLoops", "PointwiseLoops"]
-
 
 def _channels(x: Array, images: int) -> Iterator[tuple[int, int, list[tuple[int, ...]]]]:
     """Row and channel of every statistic, with the places of the numbers that it is over."""

@@ -12,9 +12,6 @@ from fastconv.backends.base import Array, Backend
 from fastconv.backends.geometry import AdaptiveGeometry, WindowGeometry
 from fastconv.backends.naive.windows import counts_of, windows_of
 
-__all__ = ["PoolLoops"]
-
-
 Boxes = Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]
 
 

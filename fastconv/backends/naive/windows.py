@@ -11,8 +11,6 @@ import numpy as np
 from fastconv.backends.base import Array, Backend
 from fastconv.backends.geometry import Axis, WindowGeometry
 
-__all__ = ["ColumnLoops", "Slices", "counts_of", "window_at", "windows_of"]
-
 Slices = tuple[Any, ...]  # slices, to be spliced into an index
 
 

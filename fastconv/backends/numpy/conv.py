@@ -13,8 +13,6 @@ from fastconv.backends.numpy.products import add_in_pairs, product, row_sums
 from fastconv.backends.numpy.windows import gather, scatter
 from fastconv.backends.settings import get_options
 
-__all__ = ["ConvProducts"]
-
 
 def _batches(geometry: ConvGeometry, itemsize: int) -> Iterator[slice]:
     """Slices of the batch whose columns stay within the workspace."""

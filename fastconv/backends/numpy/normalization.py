@@ -6,8 +6,6 @@ import numpy as np
 
 from fastconv.backends.base import Array, Backend
 
-__all__ = ["NormalizationArrays", "Pointwise"]
-
 
 def _axes(x: Array, per_image: bool) -> tuple[int, ...]:
     """Axes that a statistic is over."""

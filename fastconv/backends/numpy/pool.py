@@ -10,8 +10,6 @@ from fastconv.backends.base import Array, Backend
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.numpy.windows import gather, pad, scatter, tap_slices
 
-__all__ = ["PoolSlices"]
-
 _TAPS_IN_A_ROW = 128
 
 

@@ -12,8 +12,6 @@ import numpy as np
 
 from fastconv.backends.base import Array
 
-__all__ = ["add_in_pairs", "product", "row_sums"]
-
 PIECE = 64  # products that BLAS may add up one after the other
 
 

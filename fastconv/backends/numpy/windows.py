@@ -12,8 +12,6 @@ from fastconv.backends.base import Array, Backend
 from fastconv.backends.geometry import WindowGeometry
 from fastconv.backends.numpy.products import add_in_pairs
 
-__all__ = ["ColumnSlices", "Slices", "gather", "pad", "scatter", "tap_slices"]
-
 Slices = tuple[Any, ...]  # slices, to be spliced into an index
 TAPS = 32  # that are added to a cell one after the other
 

@@ -12,8 +12,6 @@ from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place
 from fastconv.dropin.accelerate.proof import Mismatch
 from fastconv.errors import AccelerationWarning, InvalidTypeError, InvalidValueError
 
-__all__ = ["Acceleration"]
-
 Function = Callable[..., Any]
 
 

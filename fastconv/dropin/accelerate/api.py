@@ -20,8 +20,6 @@ from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
 
-__all__ = ["accelerate"]
-
 _ON_MISMATCH = ("warn", "skip", "raise")
 
 

@@ -14,8 +14,6 @@ from fastconv.dropin.conventions.judge import OK, RAISED, Verdict, run
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.properties import Part, Properties, unproven
 
-__all__ = ["Gap", "Trial", "Verdicts", "find_gaps"]
-
 _FEW = 3  # parts that are named
 
 

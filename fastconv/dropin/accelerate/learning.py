@@ -14,8 +14,6 @@ from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.judge import Run, run
 from fastconv.dropin.conventions.problem import Problem, draw
 
-__all__ = ["learn_dtypes"]
-
 _FLOATS = (np.float64, np.float32)
 _INTEGERS = (np.uint8, np.int64)
 

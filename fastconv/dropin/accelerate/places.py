@@ -14,8 +14,6 @@ from fastconv.dropin.conventions.calls import Declined
 from fastconv.dropin.conventions.convention import Function, Target
 from fastconv.errors import FastconvError
 
-__all__ = ["ONE_AT_A_TIME", "Place", "is_fast", "place_of", "places_elsewhere", "replacement"]
-
 # What a fast equivalent does not take is left to the original, whose error or result it then is.
 _LEFT = (Declined, FastconvError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 # What is swallowed and bound meanwhile belongs to the whole process.

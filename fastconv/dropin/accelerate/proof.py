@@ -19,8 +19,6 @@ from fastconv.dropin.conventions.diagnosis import diagnose
 from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG, Run, Verdict, judge, run
 from fastconv.dropin.conventions.problem import Problem, draw
 
-__all__ = ["MEMORY_CASES", "Mismatch", "Proof", "prove"]
-
 MEMORY_CASES = ("input in Fortran order", "sliced input")
 _INTEGERS = "an integer image"
 _BASIC = (CASES[0].name, "a single image", "padding")  # one of them has to run at least

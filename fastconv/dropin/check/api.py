@@ -16,8 +16,6 @@ from fastconv.dropin.check.loading import check_file
 from fastconv.dropin.conventions import CONVENTIONS
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["check", "check_limit", "file_of", "nothing_recognised"]
-
 _LONGEST = 1e6  # seconds
 
 Progress = Callable[[str, float], None]

@@ -7,8 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["BAD", "CaseResult", "Examination", "Example", "error_and_place"]
-
 BAD = ("wrong", "raised", "crashed", "timed out")
 _PLACE = re.compile(r"\([^()]+, line \d+\)$")
 

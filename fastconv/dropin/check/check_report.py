@@ -12,8 +12,6 @@ from fastconv.dropin.check.case_results import BAD, CaseResult, Examination, err
 from fastconv.report import Record, Report, Table, read_record
 from fastconv.report.table import draw_table, markdown_table
 
-__all__ = ["CheckReport", "advice", "closing_line", "examples", "others", "sections", "wrapped"]
-
 _WIDTH = 100  # letters of a line
 _FEW = 3  # examples of one kind that are printed; the JSON has all
 

@@ -18,8 +18,6 @@ from fastconv.backends.settings import get_num_threads
 from fastconv.errors import FastconvError
 from fastconv.evidence.process import Message, child_environment, receive, send
 
-__all__ = ["CodeProcess", "CodeProcessError"]
-
 CRASHED, RAISED, TIMED_OUT = "crashed", "raised", "timed out"
 
 _STARTING = 120.0  # seconds for Python, NumPy and fastconv to be imported, on a machine with other things to do

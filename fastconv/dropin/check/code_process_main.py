@@ -27,8 +27,6 @@ from fastconv.errors import FastconvError
 from fastconv.evidence.process import Message, receive, send
 from fastconv.validation.memory import memory_limit
 
-__all__ = ["main"]
-
 _SIMPLE = (str, int, float, bool)
 
 

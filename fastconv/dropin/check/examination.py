@@ -32,8 +32,6 @@ from fastconv.dropin.conventions.diagnosis import diagnose
 from fastconv.dropin.conventions.judge import judged
 from fastconv.errors import FastconvError
 
-__all__ = ["examine", "names_of_cases"]
-
 Report = Callable[[str], None]
 
 _HONEST = "NotImplementedError"  # the code itself says that it does not do this

@@ -15,9 +15,6 @@ from fastconv.dropin.conventions.recognise import by_name
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.process import Message
 
-__all__ = ["CannotExpress", "Examinee", "Recorded", "Subject"]
-
-
 _RECORDING = 2.0  # seconds
 
 

@@ -17,8 +17,6 @@ from fastconv.dropin.check.literals import array_literal
 from fastconv.dropin.conventions import Problem, Verdict
 from fastconv.validation.arrays import Array
 
-__all__ = ["make_example"]
-
 _CLOSE = 1e-9  # what a right result may differ by: rounding of a few small numbers
 
 

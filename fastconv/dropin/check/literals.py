@@ -8,8 +8,6 @@ import numpy as np
 
 from fastconv.validation.arrays import Array
 
-__all__ = ["array_literal", "stored_literal"]
-
 _LINE = 88  # letters of an array that may stand on one line
 _SHORT = 1e6
 

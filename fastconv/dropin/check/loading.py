@@ -9,8 +9,6 @@ from types import ModuleType
 
 from fastconv.errors import InvalidValueError
 
-__all__ = ["check_file", "load_file"]
-
 _NOT_FOUND = "no such Python file"
 
 

@@ -14,8 +14,6 @@ import numpy as np
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
-__all__ = ["Packed", "pack", "pack_problem", "unpack", "unpack_problem"]
-
 Packed = dict[str, Any]
 
 _NUMBERS = "biufc"  # kinds of dtypes

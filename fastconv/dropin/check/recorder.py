@@ -18,8 +18,6 @@ from fastconv.dropin.check.literals import stored_literal
 from fastconv.dropin.conventions import Implementation, Problem, Results, Target
 from fastconv.validation.arrays import Array
 
-__all__ = ["Recorder", "perform"]
-
 _RESULTS = {"forward": ("y", "cache"), "backward": ("dx", "dw", "db")}
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice)
 

@@ -12,8 +12,6 @@ import numpy as np
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
-__all__ = ["shrink"]
-
 StillWrong = Callable[[Problem], bool]
 
 _ARRAYS = ("x", "dy", "weight", "bias")

@@ -16,8 +16,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import gradient_check
 from fastconv.validation.arrays import Array
 
-__all__ = ["GRADIENTS", "compare_slopes"]
-
 GRADIENTS = Case(
     "gradients against slopes",
     "forward and backward do not belong together; where this alone is right, the convention is another",

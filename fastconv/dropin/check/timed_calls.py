@@ -10,8 +10,6 @@ from typing import Any
 from fastconv.dropin.check.recorder import Recorder, perform
 from fastconv.dropin.conventions import Implementation, Problem
 
-__all__ = ["TimedCalls"]
-
 _ROUND = 0.02  # seconds that a round lasts at least: far above the resolution of the clock
 _MOST_CALLS = 1000
 

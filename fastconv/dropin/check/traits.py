@@ -8,8 +8,6 @@ import numpy as np
 
 from fastconv.dropin.conventions import Problem
 
-__all__ = ["keeps_traits", "overlapping", "tied"]
-
 Trait = Callable[[Problem], bool]
 
 

@@ -16,8 +16,6 @@ from fastconv.functional.conv import conv2d, conv2d_backward
 from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
 from fastconv.validation.arrays import Array
 
-__all__ = ["Calls", "Declined", "DTypes"]
-
 DType = np.dtype[Any]
 DTypes = tuple[Any, ...]
 _INTEGER = (int, np.integer)

@@ -11,8 +11,6 @@ import numpy as np
 
 from fastconv.dropin.conventions.problem import Pair, Problem, draw
 
-__all__ = ["CASES", "Case"]
-
 Sizes = dict[str, Any]
 
 

@@ -15,8 +15,6 @@ from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
-__all__ = ["CYTHON", "INDICES", "SCRATCH", "SIX"]
-
 _ROLES = {"im2col": ("y",), "col2im": ("dx",)}
 
 Order = Callable[[Array, int], Any]  # columns of so many images, to or from (N, C*KH*KW, OH*OW)

@@ -13,19 +13,6 @@ from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Pair, Problem
 from fastconv.errors import InvalidTypeError
 
-__all__ = [
-    "CONV_ROLES",
-    "POOL_ROLES",
-    "Cache",
-    "Convention",
-    "Function",
-    "Implementation",
-    "Target",
-    "one",
-    "parameter_names",
-    "words",
-]
-
 Function = Callable[..., Any]
 
 

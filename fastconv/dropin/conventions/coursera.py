@@ -21,8 +21,6 @@ from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS,
 from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
 
-__all__ = ["CONV", "POOL"]
-
 LAYOUT = "NHWC"
 FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # from NHWC to NCHW, and back
 FILTERS, TO_FILTERS = (3, 2, 0, 1), (2, 3, 1, 0)  # from (f, f, C, F) to (F, C, f, f), and back

@@ -21,8 +21,6 @@ from fastconv.dropin.conventions.convention import (
 from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
 
-__all__ = ["AVG_WORDS", "CONV", "CONV_WORDS", "FORBIDDEN", "MAX_WORDS", "POOLS", "Cached", "cached_role", "known"]
-
 # Functions of several layers in one, and of other operations, have these in their names.
 FORBIDDEN = {"relu", "bn", "batchnorm", "norm", "affine", "softmax", "transpose", "deconv", "depthwise", "dropout"}
 CONV_WORDS = {"conv", "conv2d", "convolution", "convolution2d", "convolve", "convolve2d", "convlayer"}

@@ -15,8 +15,6 @@ from fastconv.functional.conv import conv2d
 from fastconv.functional.max_pool import max_pool2d
 from fastconv.validation.arrays import Array
 
-__all__ = ["diagnose"]
-
 Suspicion = tuple[str, Callable[[], Any]]
 
 _FLIPPED = (

@@ -16,8 +16,6 @@ from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
 from fastconv.testing.closeness import magnitude
 from fastconv.validation.arrays import Array
 
-__all__ = ["ARRAYS", "Results", "expected", "rounding"]
-
 ARRAYS = ("y", "dx", "dweight", "dbias")
 
 

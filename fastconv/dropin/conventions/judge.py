@@ -17,8 +17,6 @@ from fastconv.dropin.conventions.problem import Problem
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
-__all__ = ["CANNOT", "OK", "RAISED", "WRONG", "Run", "Verdict", "compared", "judge", "judged", "run", "worst"]
-
 OK, WRONG, RAISED, CANNOT = "ok", "wrong", "raised", "cannot be expressed"
 _FASTCONV = Path(__file__).parents[2]
 _SEVERITY = (WRONG, RAISED, CANNOT, OK)

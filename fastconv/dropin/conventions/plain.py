@@ -15,8 +15,6 @@ from fastconv.dropin.conventions.signatures import Form, read_form
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 
-__all__ = ["RANKS", "Plain", "planes_of", "read", "sizes_of", "with_axes"]
-
 _BACKWARD = {"backward", "bwd", "backprop", "grad", "gradient", "gradients"}
 _PARTS = {"single", "step", "layer", "block", "shape", "size", "output", "weights", "input", "params", "init"} | {
     *("plot", "show", "draw", "save", "print", "test", "check", "compare", "time", "benchmark")  # they do more

@@ -15,8 +15,6 @@ from fastconv.dropin.conventions.plain import RANKS, Plain, planes_of, read, siz
 from fastconv.dropin.conventions.problem import SIZES, Pair, Problem
 from fastconv.dropin.conventions.signatures import Form
 
-__all__ = ["CONV", "POOLS"]
-
 _CORRELATION_WORDS = {"correlate", "correlate2d", "corr2d", "correlation", "xcorr2d"}
 
 

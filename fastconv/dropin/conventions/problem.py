@@ -12,8 +12,6 @@ from fastconv.backends.geometry import conv_axis
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 
-__all__ = ["MEMORIES", "OPERATIONS", "SIZES", "VALUES", "Pair", "Problem", "draw", "output_size", "stored"]
-
 Pair = tuple[int, int]
 
 SIZES = ("stride", "padding", "dilation")

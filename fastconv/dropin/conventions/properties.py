@@ -15,8 +15,6 @@ import numpy as np
 from fastconv.backends.geometry import conv_axis
 from fastconv.validation.arrays import Array
 
-__all__ = ["Part", "Properties", "properties_of", "unproven"]
-
 Part = frozenset[str]
 Pair = tuple[int, int]
 

@@ -12,8 +12,6 @@ from fastconv.dropin.conventions import columns, coursera, cs231n, plain_operati
 from fastconv.dropin.conventions.convention import Convention, Implementation, Target, words
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["CONVENTIONS", "by_name", "recognise"]
-
 # In the order in which they are tried.
 CONVENTIONS: tuple[Convention, ...] = (
     cs231n.CONV,

@@ -22,8 +22,6 @@ from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, FORBIDDEN
 from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
 
-__all__ = ["CONV", "POOLS"]
-
 _POOL_WORDS = {"pool", "pooling", "maxpool", "maxpooling", "pool2d", "maxpool2d", "avgpool", "averagepool", "meanpool"}
 _KEPT = "_fastconv_x"  # attribute of a layer: the input of its last fast forward pass
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from fastconv.dropin.conventions.calls import Declined
 
-__all__ = ["Form", "read_form"]
-
 # What parameters are called, in lower case, by what they mean.
 NAMES = {
     "dy": {"dy", "dout", "grad", "grad_output", "grad_out", "gradient", "upstream", "dz", "delta", "d_out", "dl_dy"},

@@ -24,8 +24,6 @@ from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
-__all__ = ["CONV", "FUNCTION", "POOL"]
-
 _SOURCE = "hanbt/learn_dl, cnn.py, and the tutorials after it"
 _IMAGE = ("self", "input_width", "input_height", "channel_number", "filter_width", "filter_height")
 _CONV = (*_IMAGE, "filter_number", "zero_padding", "stride", "activator", "learning_rate")

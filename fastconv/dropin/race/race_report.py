@@ -9,8 +9,6 @@ from fastconv.evidence.accuracy import Difference
 from fastconv.evidence.environment import Environment
 from fastconv.report import MISSING, Record, Report, Table, format_seconds, format_times
 
-__all__ = ["Lap", "Race", "RaceRow"]
-
 _LARGE = 1e6  # nobody counts beyond
 _ARRAYS = ("y", "dx", "dweight", "dbias")
 

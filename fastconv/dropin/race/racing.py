@@ -25,8 +25,6 @@ from fastconv.evidence.accuracy import Difference, differences
 from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["Sizes", "race"]
-
 Progress = Callable[[str, float], None]
 
 _COMPILING = 600.0  # seconds that the first call of fast may take

@@ -10,8 +10,6 @@ from fastconv.dropin.conventions import Problem, draw
 from fastconv.errors import InvalidValueError
 from fastconv.validation.sizes import check_shape_argument, check_sizes
 
-__all__ = ["Plan", "Sizes", "candidates"]
-
 _RANK = 2
 _OPERATION = "compare"
 Pair = tuple[int, int]

@@ -12,23 +12,6 @@ from fastconv.evidence.bench import family
 from fastconv.evidence.bench.family import Member
 from fastconv.evidence.workloads import COURSE, LAYERS, POOLS, Workload
 
-__all__ = [
-    "BACKENDS",
-    "DTYPES",
-    "FAMILY",
-    "LOOPS",
-    "TABLE",
-    "Case",
-    "Entry",
-    "Network",
-    "Selection",
-    "cases",
-    "entry",
-    "kind_of",
-    "names",
-    "sized",
-]
-
 DTYPES = ("float32", "float64")
 LOOPS = "seed_loops"  # the frozen loops, in the place of a backend
 BACKENDS = ("fast", "numpy", "naive", LOOPS)

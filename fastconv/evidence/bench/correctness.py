@@ -15,8 +15,6 @@ from fastconv.evidence.environment import version_of
 from fastconv.evidence.problem import Problem
 from fastconv.validation.arrays import Array
 
-__all__ = ["Agreement", "ResultCheck", "WrongResultError", "agreement", "check_names"]
-
 Results = dict[str, Array]
 
 

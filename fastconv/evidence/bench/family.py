@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["LAYERS", "OPERATIONS", "Build", "LayerOf", "Member", "OperationOf"]
-
 Shape = tuple[int, ...]
 
 ROWS, LINE, IMAGE, VOLUME = (64, 256), (16, 32, 1024), (16, 32, 32, 32), (4, 16, 16, 16, 16)

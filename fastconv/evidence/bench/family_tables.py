@@ -11,8 +11,6 @@ from fastconv.evidence.bench.suite import Result, Suite
 from fastconv.report import MISSING, Table, format_seconds, format_times
 from fastconv.report.words import format_shape
 
-__all__ = ["ON_BOTH", "Pair", "error_cell", "family_notes", "family_tables", "pairs"]
-
 ON_BOTH = "NumPy on both"
 _HEADERS = ("pass", "shape", "numpy", "fast", "numpy / fast", "error")
 

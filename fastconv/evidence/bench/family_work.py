@@ -18,8 +18,6 @@ from fastconv.evidence.bench.correctness import Agreement, agreement, check_name
 from fastconv.evidence.bench.family import Build, LayerOf, Member, OperationOf
 from fastconv.validation.arrays import Array
 
-__all__ = ["FamilyWork", "check_member", "function", "make_layer", "member_work"]
-
 Results = dict[str, Array]
 
 _SEED = 0

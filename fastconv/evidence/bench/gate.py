@@ -13,8 +13,6 @@ from typing import Any
 from fastconv.evidence.bench.cases import LOOPS, Case
 from fastconv.evidence.bench.suite import Result, Suite, read_suite
 
-__all__ = ["SLOWER", "Change", "cautious", "changes", "failures", "obstacles", "with_better"]
-
 SAME, SLOWER, FASTER, NEW, MISSING, OTHER = "same", "slower", "faster", "new", "missing", "other work"
 
 _ARITHMETIC = ("fast", "numpy")  # backends whose convolutions are bound by multiply-adds

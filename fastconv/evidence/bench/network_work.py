@@ -13,8 +13,6 @@ from fastconv.evidence.bench.cases import Case, Network
 from fastconv.evidence.bench.correctness import Agreement, WrongResultError, check_names
 from fastconv.validation.arrays import Array
 
-__all__ = ["NetworkWork", "check_network", "network_work"]
-
 Results = dict[str, Array]
 
 _CLASSES, _SEED = 10, 0

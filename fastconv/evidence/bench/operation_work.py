@@ -12,8 +12,6 @@ from fastconv.evidence.timing import Call, seed_loops
 from fastconv.evidence.workloads import Workload
 from fastconv.validation.arrays import Array
 
-__all__ = ["Work", "operation_work", "shapes"]
-
 _COURSE_BACKENDS = ("fast", "naive")  # the names in the course
 
 

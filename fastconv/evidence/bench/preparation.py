@@ -22,8 +22,6 @@ from fastconv.evidence.timing import once, settle
 from fastconv.evidence.workloads import Workload
 from fastconv.report import plain_data
 
-__all__ = ["Preparation", "Ready", "facts", "peak"]
-
 _PEAK, _SMALL_PEAK = 0.02, 0.001  # seconds
 _OTHERS = ("scipy", "torch", "threadpoolctl")
 _FEW, _TWO = 4, 2  # images of a network and of one of the family, only checked; batch norm needs more than one

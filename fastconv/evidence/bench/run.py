@@ -16,8 +16,6 @@ from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.evidence.bench.cases import TABLE, Selection, cases
 from fastconv.evidence.process import PACKAGE, child_environment
 
-__all__ = ["MARK", "Outcome", "bench_folder", "run_suite"]
-
 MARK = "@fastconv "  # before each event in the output of the child
 
 Progress = Callable[[str, float], None]

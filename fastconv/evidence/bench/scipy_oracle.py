@@ -8,8 +8,6 @@ from fastconv.backends.geometry import ConvGeometry
 from fastconv.evidence.problem import Problem
 from fastconv.validation.arrays import Array
 
-__all__ = ["scipy_forward"]
-
 
 def scipy_forward(problem: Problem, image: int) -> Array:
     """Compute one image of the result: (N, C, H, W) -> (1, F, OH, OW), float64.

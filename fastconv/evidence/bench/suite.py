@@ -12,8 +12,6 @@ from fastconv.evidence.bench.cases import LOOPS, Case, Selection
 from fastconv.evidence.environment import Environment
 from fastconv.report import read_record
 
-__all__ = ["FORMAT", "Result", "Suite", "complete", "read_suite"]
-
 FORMAT = "fastconv-suite/1"
 
 

@@ -14,8 +14,6 @@ from fastconv.report import MISSING, Report, Table, format_number, format_second
 from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
 from fastconv.report.words import plural
 
-__all__ = ["change_notes", "change_table", "notes", "plot_suite", "report_of", "tables"]
-
 
 def report_of(suite: Suite) -> Report:
     """Return a table for each dtype, those of the family, and what they mean."""

@@ -18,8 +18,6 @@ from fastconv.evidence.problem import Problem
 from fastconv.evidence.process import Message, Worker, answer_messages, child_environment
 from fastconv.validation.arrays import Array
 
-__all__ = ["TorchOracle"]
-
 _TIME_LIMIT = 120.0  # seconds for one answer, the import of PyTorch included
 
 

@@ -18,8 +18,6 @@ from fastconv.evidence.problem import OPERATIONS, Problem, from_call, from_workl
 from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, ImageWorkload, Workload, by_name, image_workloads
 from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["Progress", "compare", "default_workloads", "workload_names"]
-
 Progress = Callable[[str, str, float], None]
 Selection = str | Workload | Sequence["str | Workload"] | Callable[..., Any] | None
 

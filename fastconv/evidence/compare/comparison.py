@@ -18,8 +18,6 @@ from fastconv.report import MISSING, Record, Report, format_seconds
 from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
 from fastconv.validation.arrays import Array
 
-__all__ = ["Comparison", "plot_comparison"]
-
 _NAME = "plot_comparison"
 _MAPS = 2  # feature maps shown of a convolution
 _COLUMNS = (

@@ -9,8 +9,6 @@ from fastconv.evidence.accuracy import Difference
 from fastconv.report.record import NOT_SAVED
 from fastconv.validation.arrays import Array
 
-__all__ = ["FeatureMaps", "PassResult", "Row"]
-
 
 @dataclass(frozen=True)
 class PassResult:

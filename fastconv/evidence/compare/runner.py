@@ -14,8 +14,6 @@ from fastconv.evidence.problem import Problem, backward, forward, winners
 from fastconv.evidence.timing import Call, once, rounds, seed_seconds_per_output, workspace
 from fastconv.validation.arrays import Array
 
-__all__ = ["STAGES", "Settings", "compare_problem"]
-
 STAGES = 5  # reports of `compare_problem`
 
 _REFERENCE_SECONDS = 3.0  # of one workload: keeps the default comparison well below 90 s on two cores

@@ -8,8 +8,6 @@ from fastconv.evidence.accuracy import arrays_of
 from fastconv.evidence.compare.rows import PassResult, Row
 from fastconv.report import MISSING, Table, format_bytes, format_number, format_seconds, format_times
 
-__all__ = ["difference_table", "page_table", "time_table"]
-
 _PAGE_HEAD = (
     "| workload | forward | | | backward | | | of tolerance |",
     "|---|---|---|---|---|---|---|---|",

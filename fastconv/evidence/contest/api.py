@@ -25,8 +25,6 @@ from fastconv.evidence.process import WorkerError
 from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["DTYPES", "ENGINES", "PASSES", "Progress", "run_contest"]
-
 Progress = Callable[[str, float], None]
 
 PASSES = ("forward", "backward")

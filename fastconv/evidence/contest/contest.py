@@ -14,8 +14,6 @@ from fastconv.evidence.environment import Environment
 from fastconv.report import Record, Report, Table
 from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
 
-__all__ = ["Contest", "plot_contest"]
-
 _NAME = "plot_contest"
 _COLUMNS = (
     "ratio: median over the rounds of the best time of the others divided by the best of fastconv in that round.",

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import ClassVar
 
-__all__ = ["OURS", "Entry", "Heat", "Startup", "median_ratio"]
-
 OURS = "fastconv"
 
 Rounds = tuple[float | None, ...]

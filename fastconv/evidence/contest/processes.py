@@ -9,8 +9,6 @@ from typing import Any
 from fastconv.evidence.contest.engines import Entrant
 from fastconv.evidence.process import Message, Worker, child_environment
 
-__all__ = ["EngineProcess", "engine_processes"]
-
 _TIME_LIMIT = 300.0  # seconds for one answer; compiling everything takes a few
 # Settings that would let an engine spin while another is timed, or that would change what is compared.
 _CLEARED = (

@@ -22,8 +22,6 @@ from fastconv.evidence.problem import Problem
 from fastconv.evidence.process import WorkerError
 from fastconv.evidence.timing import seed_seconds_per_output
 
-__all__ = ["Pace", "run_heat", "schedule"]
-
 _LIMITS = {OURS: 1.0}
 _OTHER_LIMIT = 4.0  # the others promise nothing; what is beyond this is a wrong result and no rounding error
 _TRIALS = 3  # rounds that every variant takes part in

@@ -17,8 +17,6 @@ from fastconv.evidence.workloads import Workload
 from fastconv.validation.arrays import Array
 from fastconv.validation.operations import conv_geometry
 
-__all__ = ["RESULTS", "SharedProblem", "check_results", "write_problem", "read_job"]
-
 RESULTS = {"forward": ("y",), "backward": ("dx", "dweight", "dbias")}
 _ORACLE = "numpy in float64"
 

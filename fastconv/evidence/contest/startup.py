@@ -12,8 +12,6 @@ from fastconv.errors import FastconvError
 from fastconv.evidence.contest.heats import Startup
 from fastconv.evidence.process import child_environment
 
-__all__ = ["first_convolution", "measure_startup"]
-
 _WARM_RUNS = 3
 
 _FIRST = """

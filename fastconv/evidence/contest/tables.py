@@ -9,8 +9,6 @@ from fastconv.evidence.contest.heats import Entry, Heat
 from fastconv.evidence.contest.targets import Target
 from fastconv.report import MISSING, Table, format_number
 
-__all__ = ["ratio_table", "target_table", "time_table"]
-
 
 def target_table(targets: Sequence[Target]) -> Table:
     """Return what fastconv sets out to reach, and whether it did."""

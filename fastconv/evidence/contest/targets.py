@@ -8,8 +8,6 @@ from statistics import geometric_mean
 
 from fastconv.evidence.contest.heats import Heat, Startup
 
-__all__ = ["Target", "has_parts", "targets"]
-
 _LARGE = 20e6  # floating-point operations from which two threads should help
 _CHANNELS = 64
 _LOOPS = {"forward": 1400.0, "backward": 1100.0}

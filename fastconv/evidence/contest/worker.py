@@ -22,8 +22,6 @@ from fastconv.evidence.contest.shared import read_job
 from fastconv.evidence.process import Message, answer_messages
 from fastconv.evidence.timing import settle, workspace
 
-__all__ = ["main", "timed_turn"]
-
 _MOST_CALLS = 1000
 
 

@@ -28,8 +28,6 @@ from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.sizes import check_flag, check_integer
 
-__all__ = ["scratch_numbers", "summary"]
-
 _OPERATION = "summary"
 _STATE_PER_PARAMETER = {
     "sgd": 0,

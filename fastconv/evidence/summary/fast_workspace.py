@@ -13,8 +13,6 @@ from fastconv.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, Con
 from fastconv.layers.linear import Linear
 from fastconv.layers.weighted import WeightedLayer
 
-__all__ = ["borrowed_bytes", "temporary_bytes"]
-
 _TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
 

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from fastconv.layers.base import Step
 
-__all__ = ["INPUT", "Moment", "Work", "inference_moments", "kept_bytes", "peak", "training_moments", "works"]
-
 INPUT = 0  # key of the batch
 _Buffer = tuple[object, int]  # what tells it from others, and its bytes
 

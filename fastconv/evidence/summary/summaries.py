@@ -9,8 +9,6 @@ from fastconv.report import Record, Report, Table, format_bytes, format_count
 from fastconv.report.table import aligned
 from fastconv.report.words import format_shape
 
-__all__ = ["LayerSummary", "Summary"]
-
 
 @dataclass(frozen=True)
 class LayerSummary:

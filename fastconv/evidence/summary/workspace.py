@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from fastconv.backends.geometry import Axis, ConvGeometry, window_extent
 
-__all__ = ["KEPT_BUFFER", "Workspace", "conv_workspace", "linear_workspace"]
-
 KEPT_BUFFER = 2**27  # a buffer up to this size stays with the engine between calls
 _LINE = 64  # bytes of a cache line, which is what buffers are cut at; no vector is wider
 _BAND = 2**19  # bytes of the band of one thread, unless one window takes more

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from fastconv.backends.fast.conv.passes import Pass
 
-__all__ = ["BAND_BYTES", "Source", "columns_that_fit", "make_source", "segments_of", "source_arguments"]
-
 BAND_BYTES = 2**19  # of a band and of the results made from it: half of a common L2 cache, the rest is for the weights
 LARGEST_BAND_BYTES = 2**22  # where less would be halo for the most part
 SHORT_ROW = 256  # columns of a row that is not cut for the cache: its weights would be read once more for every cut

@@ -16,8 +16,6 @@ from fastconv.backends.fast.machine.intrinsics import clear_bytes, copy_bytes, s
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.runs import copy_run
 
-__all__ = ["SOURCE", "address_of_window", "fill_band", "reads_source"]
-
 SOURCE = Block(
     """
     X X_N X_D X_H X_W X_GROUP

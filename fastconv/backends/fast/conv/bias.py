@@ -19,8 +19,6 @@ from fastconv.backends.fast.machine.tile import STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.geometry import CHANNELS_LAST
 
-__all__ = ["add_bias", "bias_gradient", "fill_bias"]
-
 _SPLIT_PIXELS = 1024  # pixels of a split at least
 _MAX_SPLITS = 64  # unless these would have more than so many pixels, which bounds the rounding error
 _LONGEST_SPLIT = 8192

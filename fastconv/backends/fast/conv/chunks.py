@@ -18,18 +18,6 @@ from fastconv.backends.fast.conv.conv_kernel import CHUNK_ENTRY
 from fastconv.backends.fast.conv.passes import Pass
 from fastconv.backends.fast.machine.partial_sums import MOST
 
-__all__ = [
-    "CHUNKS",
-    "COMPENSATED",
-    "LIMIT",
-    "chain_depth",
-    "chunk_size",
-    "chunk_tables",
-    "first_within",
-    "pairs_depth",
-    "runs_of",
-]
-
 # Products that are added to the result at a time: a chunk of weights stays in the L1 cache, but for long reductions,
 # whose chunks would be too many (see above)
 CHUNKS = (384, 512, 768)

@@ -38,17 +38,6 @@ from fastconv.backends.fast.memory.workspace import borrowed, round_up
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
 
-__all__ = [
-    "GradientPlan",
-    "PassPlan",
-    "conv",
-    "conv_backward",
-    "conv_transpose",
-    "conv_transpose_backward",
-    "plan_gradient",
-    "plan_pass",
-]
-
 
 def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
     """Forward pass."""

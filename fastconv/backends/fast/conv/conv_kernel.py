@@ -20,8 +20,6 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.pack import PACK
 
-__all__ = ["BLOCK_ENTRY", "CHUNK_ENTRY", "CONV", "PACK_BYTES", "conv", "first_column", "tile_chunks"]
-
 CONV = Block(
     SOURCE,
     """

@@ -16,8 +16,6 @@ from math import gcd, prod
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.geometry import Axis, ConvGeometry
 
-__all__ = ["Line", "Pass", "forward_pass", "input_gradient_passes", "one_window", "three_axes"]
-
 _TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
 
 

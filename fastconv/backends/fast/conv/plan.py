@@ -43,18 +43,6 @@ from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile,
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, round_up
 
-__all__ = [
-    "PIXEL_CHUNKS",
-    "SERIAL_FLOPS",
-    "ConvPlan",
-    "WeightPlan",
-    "conv_blocks",
-    "plan_conv",
-    "plan_weight",
-    "result_strides",
-    "splits_of",
-]
-
 PIXEL_CHUNKS = (256, 512, 640)  # the same for weight gradients, where it is a chunk of dy
 LONGEST_PIXEL_CHUNK = 448  # where one chunk takes all pixels, and every gradient is written once
 HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through: bands are larger, chunks fewer

@@ -7,8 +7,6 @@ from fastconv.backends.fast.machine.intrinsics import call_tile, size_of
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import accumulate
 
-__all__ = ["SPLITS_SUM", "SUMS", "SUM_ENTRY", "splits_sum", "sums"]
-
 SPLITS_SUM = Block("X NUMBERS SPLITS TASKS")
 SUMS = Block("X PIXEL PIXELS SPLITS CHUNK BLOCKS BLOCK_TABLE ONE ZERO_VECTOR NO_OFFSETS ITEM TOTALS TOTALS_SPLIT TASKS")
 SUM_ENTRY = Block("TILE OFFSET TAIL")  # one block of channels: a tile of one row
@@ -17,9 +15,7 @@ SUM_ENTRY = Block("TILE OFFSET TAIL")  # one block of channels: a tile of one ro
 @kernel(SUMS, typed=False)
 def sums(args, task):
     """Totals of each split of the pixels, in chunks: a product of ones with x. `ITEM` is the bytes of a number."""
-    pixels, splits, tasks, pixel = (
-        args.PIXELS, args.SPLITS, args.TASKS, args.PIXEL
-    )  # fmt: skip
+    pixels, splits, tasks, pixel = args.PIXELS, args.SPLITS, args.TASKS, args.PIXEL
     for split in range(splits * task // tasks, splits * (task + 1) // tasks):
         total = args.TOTALS + split * args.TOTALS_SPLIT
         start, stop = pixels * split // splits, pixels * (split + 1) // splits

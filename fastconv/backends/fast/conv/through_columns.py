@@ -23,8 +23,6 @@ from fastconv.backends.fast.memory.workspace import borrowed, round_up
 from fastconv.backends.geometry import Axis, ConvGeometry
 from fastconv.backends.settings import get_options
 
-__all__ = ["input_gradient_by_columns", "prefers_columns", "why_columns"]
-
 BAND_LIMIT = 2**22  # bytes of dx that are made at a time: smaller bands compute more output rows twice
 ITEMS = 64  # segments that all rows are cut into, to be shared, where that computes 1/16 of the columns twice at most
 MANY_PASSES = 32  # with 64 passes (kernel and stride of 8) columns took 3/4 of the time, with 1024 a thirtieth

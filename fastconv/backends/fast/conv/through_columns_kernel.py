@@ -17,8 +17,6 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import accumulate
 
-__all__ = ["RUN_ENTRY", "THROUGH_COLUMNS", "through_columns"]
-
 # the first entries are those of a convolution from dy to columns; DX is the result, BAND_* the rows under construction
 THROUGH_COLUMNS = Block(
     CONV,

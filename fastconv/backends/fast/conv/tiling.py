@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
-__all__ = ["Tiling", "lane_blocks", "tiling"]
-
 _VECTORS = (2, 1, 4, 3, 6, 8)
 
 

@@ -14,8 +14,6 @@ from fastconv.backends.fast.machine.intrinsics import call_tile, integer, store_
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 
-__all__ = ["WEIGHT_BLOCK_ENTRY", "WEIGHT_GRADIENT", "weight_gradient"]
-
 WEIGHT_GRADIENT = Block(
     SOURCE,
     """

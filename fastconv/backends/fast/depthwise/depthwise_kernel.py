@@ -19,15 +19,6 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.windows_kernel import first_tap, stop_tap
 
-__all__ = [
-    "PIECE_ENTRY",
-    "DEPTHWISE_CONV",
-    "DEPTHWISE_GRADIENT",
-    "SUM_PIECE_ENTRY",
-    "depthwise_conv",
-    "depthwise_gradient",
-]
-
 _PLANES = """
     X X_N X_H IN_H PAD_H S_H STEP_H KH IMAGES OH FULL_FIRST FULL_LAST CELL LINE Y_N Y_H Y_W PIECES PIECE_TABLE TASKS
 """

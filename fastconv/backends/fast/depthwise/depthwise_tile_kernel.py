@@ -34,8 +34,6 @@ from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
 from fastconv.backends.fast.machine.twins import depthwise_taps, depthwise_windows
 
-__all__ = ["TAPS", "WINDOWS", "DepthwiseTile", "emit_depthwise_tile", "depthwise_tile_address"]
-
 WINDOWS, TAPS = 0, 1
 
 _I64 = ir.IntType(64)

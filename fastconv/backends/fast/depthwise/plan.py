@@ -32,8 +32,6 @@ from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
-__all__ = ["DepthwiseGradientPlan", "DepthwisePlan", "plan_depthwise", "plan_depthwise_gradient", "sums_fit"]
-
 
 @dataclass(frozen=True)
 class DepthwisePlan:

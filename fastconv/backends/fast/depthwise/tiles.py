@@ -16,22 +16,6 @@ from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
-__all__ = [
-    "EDGE_VECTORS",
-    "LONGEST_SUM",
-    "MOST_STRIDE",
-    "Columns",
-    "Sums",
-    "additions_of",
-    "columns_of",
-    "gradient_pieces",
-    "largest_sum",
-    "largest_tile",
-    "takes_depthwise_tiles",
-    "whole_windows",
-    "window_pieces",
-]
-
 MOST_STRIDE = 3
 WIDEST = 4096  # columns, and below it numbers of a row: a table of more than some thousand pieces is slow to make
 LONGEST_ROW = 2**19

@@ -15,8 +15,6 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.normalization.reductions_kernel import lane_total
 
-__all__ = ["DOTS", "linear_dots"]
-
 DOTS = Block(
     """
     X X_ROW ROWS WEIGHT W_ROW BIAS Y Y_ROW VECTORS CHUNK REST TILES TILES_BIG M_BIG M_SMALL

@@ -30,8 +30,6 @@ from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, aligned, borrowed, round_up
 from fastconv.backends.settings import get_num_threads
 
-__all__ = ["FEW_ROWS", "LinearPlan", "linear", "linear_backward", "plan_linear"]
-
 FEW_ROWS = 8  # rows of x up to which the forward pass is dots: weights are read once, whatever is computed with them
 SERIAL_BYTES = 2**18  # of weights, below which dots stay on one thread
 CACHED_BYTES = 2**16  # of b, below which every tile reads it in place: it stays in the caches whatever its strides

@@ -27,8 +27,6 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import copy_run
 from fastconv.backends.fast.machine.transpose import transpose_block
 
-__all__ = ["COPIED", "IN_PLACE", "LINEAR_ENTRY", "PRODUCT", "TRANSPOSED", "linear_product"]
-
 IN_PLACE, COPIED, TRANSPOSED = 0, 1, 2
 
 PRODUCT = Block(

@@ -28,8 +28,6 @@ from numba.extending import (
 
 from fastconv.backends.fast.machine.jit import emitted
 
-__all__ = ["Block", "entry_of", "view"]
-
 
 class Block:
     """Names of the entries of an argument block, in their order in memory; a block may begin like another."""

@@ -31,8 +31,6 @@ import numba
 from numba.core.caching import FunctionCache, NullCache
 from numba.core.serialize import dumps
 
-__all__ = ["kernel_cache"]
-
 _DIGEST = 32  # bytes of a SHA-256
 
 _warned = False

@@ -7,8 +7,6 @@ from typing import Protocol
 from llvmlite import ir
 from numba.core import cgutils
 
-__all__ = ["Emitter", "Shape"]
-
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 

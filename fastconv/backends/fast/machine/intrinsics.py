@@ -9,30 +9,6 @@ from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.jit import emitted
 from fastconv.backends.fast.machine.target import host
 
-__all__ = [
-    "DEPTHWISE_TILE_ARGUMENTS",
-    "TILE_ARGUMENTS",
-    "call_kernel",
-    "call_depthwise_tile",
-    "call_tile",
-    "clear_bytes",
-    "copy_bytes",
-    "fence",
-    "integer",
-    "lanes_of",
-    "load",
-    "load_at",
-    "load_double",
-    "prefetch",
-    "size_of",
-    "store",
-    "store_at",
-    "store_double",
-    "store_integer",
-    "store_number",
-    "store_number_at",
-]
-
 _I64 = ir.IntType(64)
 TILE_ARGUMENTS = 16
 DEPTHWISE_TILE_ARGUMENTS = 13

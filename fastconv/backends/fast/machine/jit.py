@@ -36,21 +36,6 @@ from numba.extending import intrinsic
 from fastconv.backends.fast.machine.disk_cache import kernel_cache
 from fastconv.backends.interrupts import DeferredInterrupt
 
-__all__ = [
-    "INTERPRETED",
-    "LOCK",
-    "REVISION",
-    "ZERO",
-    "Built",
-    "address_of",
-    "build_log",
-    "c_function",
-    "emitted",
-    "helper",
-    "interpreted",
-    "jitted",
-]
-
 LOCK = threading.RLock()  # held while anything is compiled, and across a fork, so that a child never inherits it held
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)

@@ -15,8 +15,6 @@ from typing import Any
 from fastconv.backends.fast.machine.blocks import Block, view
 from fastconv.backends.fast.machine.jit import INTERPRETED, ZERO, address_of, inlined
 
-__all__ = ["KERNELS", "Kernel", "kernel", "micro_kernel_address"]
-
 Values = tuple[Any, ...] | dict[str, int]
 KERNELS: list[Kernel] = []  # all of them, once the modules of the engine are imported
 

@@ -28,8 +28,6 @@ from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.intrinsics import call_kernel
 from fastconv.backends.fast.machine.jit import INTERPRETED, LOCK, jitted
 
-__all__ = ["Cut", "address", "by_span", "by_tasks", "launch", "slices_of", "threading_layer"]
-
 # Numbers that a thread goes through in a slice, or 16 times as many products in tiles: 0.02 to 0.2 s here.
 SLICE = 2**26
 

@@ -21,8 +21,6 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.transpose import transpose_block
 
-__all__ = ["PACK", "pack"]
-
 PACK = Block(
     """
     SOURCE SOURCE_GROUP ROWS ADJACENT COLUMNS ALL_COLUMNS TABLE OUTER OUTER_BYTES OUTER_LINES

@@ -17,8 +17,6 @@ from numba.core import cgutils
 
 from fastconv.backends.fast.machine.emitter import Emitter
 
-__all__ = ["MOST", "emit_sums"]
-
 MOST = 64  # terms that one register adds up
 
 _I64 = ir.IntType(64)

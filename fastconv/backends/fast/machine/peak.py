@@ -19,8 +19,6 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import Tile
 from fastconv.backends.fast.machine.twins import load, matrix
 
-__all__ = ["PEAK", "chains", "peak", "repeat_flops"]
-
 _I64 = ir.IntType(64)
 
 # factor, term: addresses of a number; result: address of one vector for each task

@@ -11,8 +11,6 @@ from fastconv.backends.fast.machine.jit import emitted
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import Tile
 
-__all__ = ["GROUP", "accumulate", "copy_run", "sum_groups"]
-
 GROUP = 8  # numbers that `sum_groups` takes at once
 
 _I64 = ir.IntType(64)

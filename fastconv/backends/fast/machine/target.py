@@ -11,8 +11,6 @@ from numba.core.codegen import get_host_cpu_features
 
 from fastconv.backends.interrupts import DeferredInterrupt
 
-__all__ = ["AVX2", "AVX512", "NEON", "SSE2", "Target", "host"]
-
 
 class Target(NamedTuple):
     """Vector unit of a CPU; `accumulators` and `rows` bound the tiles to what spills no register in any mode."""

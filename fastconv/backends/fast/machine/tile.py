@@ -40,8 +40,6 @@ from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
 from fastconv.backends.fast.machine.twins import tile_product
 
-__all__ = ["LANEWISE", "PACKED", "ROWS", "STRIDED", "Tile", "emit_tile", "tile_address"]
-
 PACKED, STRIDED, LANEWISE, ROWS = 0, 1, 2, 3
 
 _I64 = ir.IntType(64)

@@ -16,8 +16,6 @@ from fastconv.backends.fast.machine.jit import emitted
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import Tile
 
-__all__ = ["transpose_block"]
-
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 

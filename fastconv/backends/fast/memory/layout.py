@@ -14,8 +14,6 @@ from fastconv.backends.fast.memory.workspace import aligned
 from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads
 
-__all__ = ["channels_last", "empty_channels_last", "is_channels_last", "zeros_channels_last"]
-
 _LARGE = 2**20  # bytes from which on results start on a cache line, as stores past the caches need
 
 

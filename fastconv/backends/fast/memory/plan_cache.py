@@ -15,8 +15,6 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["CACHED_BYTES", "forget_plans", "plan_cache", "cached_bytes"]
-
 CACHED_BYTES = 2**26  # bytes; a plan has 2 to 50 KB, but for weights with very many taps or channels
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -12,8 +12,6 @@ from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.pack import PACK, pack
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
-__all__ = ["Reorder", "by_block", "plan_gradient_order", "plan_planes", "plan_weights", "reorder"]
-
 _SOURCE, _TARGET = PACK.index["SOURCE"], PACK.index["TARGET"]
 _BY_TASKS = by_tasks(PACK)
 SERIAL_NUMBERS = 2**15  # numbers below which one thread does it all

@@ -35,8 +35,6 @@ from fastconv.backends.fast.normalization.reductions_kernel import (
     reduce_run,
 )
 
-__all__ = ["BLOCK", "MOMENTS", "SCRATCH_BYTES", "FORMS"]
-
 # Units are groups of GROUP images, or one of PIECES pieces of an image; unit u has two rows of CHANNELS float64 results
 # at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE.
 MOMENTS = Block("X DY MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS")
@@ -82,9 +80,8 @@ def _units(args):
 
 @kernel(MOMENTS)
 def moments_rows(args, task, number):
-    channels, pixels, item, tasks = (
-        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
-    )  # fmt: skip
+    """Mean and sum of squared deviations of every unit and channel, a row of pixels at a time."""
+    channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     items, step = _units(args) * channels, channels * pixels * item
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
     mean = scratch + 2 * item
@@ -111,9 +108,8 @@ def moments_rows(args, task, number):
 
 @kernel(MOMENTS)
 def moments_rows_backward(args, task, number):
-    channels, pixels, item, tasks = (
-        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
-    )  # fmt: skip
+    """Sum of dy, and of dy times the deviation of x, of every unit and channel, a row of pixels at a time."""
+    channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     items, step = _units(args) * channels, channels * pixels * item
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
     unit, c = items * task // tasks // channels, items * task // tasks % channels
@@ -227,9 +223,8 @@ def _end_block(out, channels, some, count, mean, totals, done, number):
 
 @kernel(MOMENTS)
 def moments_columns(args, task, number):
-    channels, pixels, item, tasks = (
-        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
-    )  # fmt: skip
+    """`moments_rows`, some channels at a time."""
+    channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     pixel, most = channels * item, COLUMN_BYTES // item
     step, chunks = pixels * pixel, (channels + most - 1) // most
     items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE
@@ -253,9 +248,8 @@ def moments_columns(args, task, number):
 
 @kernel(MOMENTS)
 def moments_columns_backward(args, task, number):
-    channels, pixels, item, tasks = (
-        args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
-    )  # fmt: skip
+    """`moments_rows_backward`, some channels at a time."""
+    channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     pixel, most = channels * item, COLUMN_BYTES // item
     step, chunks = pixels * pixel, (channels + most - 1) // most
     items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE

@@ -21,8 +21,6 @@ from fastconv.backends.fast.normalization.moments_kernel import BLOCK, COLUMN_BY
 from fastconv.backends.fast.normalization.normalize_kernel import NORMALIZE, normalize
 from fastconv.backends.settings import get_num_threads
 
-__all__ = ["Normalization"]
-
 _SERIAL_NUMBERS = 2**16  # numbers below which one thread does it all: 10 µs a pass, a parallel region costs 5
 _PARTS = 32  # of an array at most, where a sum has to be cut: enough for its threads, whatever their number
 _PART_BYTES = 2**15  # of a part at least

@@ -18,8 +18,6 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import Tile
 
-__all__ = ["NORMALIZE", "normalize"]
-
 # ROWS rows of LENGTH numbers. The factors of row r are number r // REPEAT % PERIOD of their tables, or with `columns`
 # LENGTH numbers at that place. OUT is y or dx.
 NORMALIZE = Block("X DY OUT MEAN SCALE SLOPE SHIFT REPEAT PERIOD ROWS LENGTH TASKS")

@@ -22,8 +22,6 @@ from fastconv.backends.fast.machine.jit import emitted
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import Tile
 
-__all__ = ["PRODUCTS", "SQUARES", "SUM", "VECTORS", "lane_total", "reduce_columns", "reduce_run"]
-
 SUM, SQUARES, PRODUCTS = 0, 1, 2
 VECTORS = 4  # accumulators: as many additions under way as one unit takes
 

@@ -22,8 +22,6 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, divisor, span
 
-__all__ = ["AVG_GRADIENT_PER_WINDOW"]
-
 
 @helper
 def _along(x, step, count, share, fill, number):
@@ -75,6 +73,7 @@ def _shares(y, shares, count, channels, fill, number):
 
 @kernel(WINDOWS, fill=(False, True))
 def avg_gradient_per_window_lanes(args, task, number, fill):
+    """On blocks of channels that no other task writes."""
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * blocks
@@ -98,6 +97,7 @@ def avg_gradient_per_window_lanes(args, task, number, fill):
 
 @kernel(WINDOWS, fill=(False, True))
 def avg_gradient_per_window_plane(args, task, number, fill):
+    """On planes that no other task writes."""
     channels, tasks = args.CHANNELS, args.TASKS
     planes = args.BATCH * channels
     for item in range(planes * task // tasks, planes * (task + 1) // tasks):

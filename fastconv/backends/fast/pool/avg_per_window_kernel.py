@@ -25,8 +25,6 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import GROUP, sum_groups
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_of, columns, divisor, row_of, span
 
-__all__ = ["LANE_SUMS", "AVG_PER_WINDOW"]
-
 CHUNK = 896  # taps, a multiple of GROUP: 112 for each of its sums, whose rounding is bounded by that
 LANE_SUMS = GROUP + 2  # float64 numbers per channel that the lanes need: eight sums, the total, what was cut off
 
@@ -134,6 +132,7 @@ def _window_lanes(plane, sums, channels, spans, number):
 
 @kernel(WINDOWS)
 def avg_per_window_lanes(args, task, number):
+    """Means of some windows, a block of channels at once."""
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
@@ -153,6 +152,7 @@ def avg_per_window_lanes(args, task, number):
 
 @kernel(WINDOWS)
 def avg_per_window_plane(args, task, number):
+    """Means of some windows of one channel."""
     height, tasks = args.OUT_H, args.TASKS
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     sums = args.SCRATCH + task * args.SCRATCH_STRIDE

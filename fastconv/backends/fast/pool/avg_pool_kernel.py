@@ -18,8 +18,6 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.every_second_kernel import GROUP_BYTES, add_every_second, spread_to_every_second
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, counted, inside, row_of, whole, window
 
-__all__ = ["AVG_POOL"]
-
 
 @helper
 def _count(args, od, oh):
@@ -191,6 +189,7 @@ def _row_backward(args, plane, y, share, count, depths, heights, start, width, n
 
 @kernel(WINDOWS)
 def avg_pool_lanes(args, task, number):
+    """Means in some rows of windows, all channels at once."""
     height, depth, tasks = args.OUT_H, args.OUT_D, args.TASKS
     rows = args.BATCH * depth * height
     total = args.SCRATCH + task * args.SCRATCH_STRIDE
@@ -209,6 +208,7 @@ def avg_pool_lanes(args, task, number):
 
 @kernel(WINDOWS)
 def avg_pool_plane(args, task, number):
+    """Means in some rows of windows of one channel."""
     height, tasks = args.OUT_H, args.TASKS
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     total = args.SCRATCH + task * args.SCRATCH_STRIDE

@@ -13,14 +13,6 @@ from numba.core import types
 from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.jit import emitted
 
-__all__ = [
-    "GROUP_BYTES",
-    "add_every_second",
-    "larger_of_every_second",
-    "larger_of_every_second_at",
-    "spread_to_every_second",
-]
-
 GROUP_BYTES = 32  # of one vector: rows of pooling are short, and the rest of a row costs as much as the groups
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 

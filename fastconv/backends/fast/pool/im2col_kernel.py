@@ -7,8 +7,6 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, inside
 
-__all__ = ["im2col"]
-
 
 @helper
 def move(row, x, step, first, stop, adjoint, number):

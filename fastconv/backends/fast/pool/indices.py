@@ -13,8 +13,6 @@ from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pool.indices_kernel import AT_INDICES, at_indices
 from fastconv.backends.settings import get_num_threads
 
-__all__ = ["max_pool_backward", "max_unpool", "max_unpool_backward"]
-
 _SERIAL = 2**13  # indices below which one thread does it all, 2 ns each
 _CHANNEL_BLOCK = 16  # channels of a task, one cache line of float32
 _X, _Y, _INDEX = (AT_INDICES.index[name] for name in ("X", "Y", "INDEX"))

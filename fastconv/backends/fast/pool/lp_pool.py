@@ -12,8 +12,6 @@ from fastconv.backends.fast.pool.powers_kernel import EXPONENTS, POWERS, ROOTS, 
 from fastconv.backends.geometry import WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
-__all__ = ["lp_pool", "lp_pool_backward"]
-
 _DOUBLE = np.dtype(np.float64)
 _BY_TASKS = by_tasks(POWERS)
 _SERIAL = 2**14  # numbers below which one thread does it all

@@ -21,8 +21,6 @@ from fastconv.backends.fast.pool.maxima_kernel import (
 )
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_of, columns, row_of, span
 
-__all__ = ["MAX_PER_WINDOW"]
-
 
 @helper
 def _best_of(x, step, count, best, number):
@@ -125,6 +123,7 @@ def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
 
 @kernel(WINDOWS, index=(False, True))
 def max_per_window_lanes(args, task, number, with_index):
+    """Maxima of some windows, a block of channels at once."""
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
@@ -144,6 +143,7 @@ def max_per_window_lanes(args, task, number, with_index):
 
 @kernel(WINDOWS, index=(False, True))
 def max_per_window_plane(args, task, number, with_index):
+    """Maxima of some windows of one channel."""
     height, tasks = args.OUT_H, args.TASKS
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):

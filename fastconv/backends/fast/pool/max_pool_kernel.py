@@ -27,8 +27,6 @@ from fastconv.backends.fast.pool.every_second_kernel import (
 from fastconv.backends.fast.pool.maxima_kernel import LOWEST, beats, begin, improve, no_cell
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, inside, last_number, row_of, window
 
-__all__ = ["MAX_POOL"]
-
 
 @helper
 def _pixel_lanes(args, plane, y, index, depths, heights, ow, with_index, number):
@@ -180,6 +178,7 @@ def _row_plane(args, plane, y, index, depths, heights, start, width, with_index,
 
 @kernel(WINDOWS, index=(False, True))
 def max_pool_lanes(args, task, number, with_index):
+    """Maxima in some rows of windows, all channels at once."""
     height, depth, tasks = args.OUT_H, args.OUT_D, args.TASKS
     rows = args.BATCH * depth * height
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
@@ -196,6 +195,7 @@ def max_pool_lanes(args, task, number, with_index):
 
 @kernel(WINDOWS, index=(False, True))
 def max_pool_plane(args, task, number, with_index):
+    """Maxima in some rows of windows of one channel."""
     channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
     rows, tasks = args.BATCH * channels * depth * height, args.TASKS
     row = rows * task // tasks

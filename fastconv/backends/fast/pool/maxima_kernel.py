@@ -13,8 +13,6 @@ from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.intrinsics import integer, load_at, size_of, store_at, store_integer, store_number
 from fastconv.backends.fast.machine.jit import emitted, helper
 
-__all__ = ["LOWEST", "SPAN", "beats", "begin", "improve", "largest", "no_cell", "skip_others"]
-
 LOWEST = -float("inf")
 
 

@@ -13,7 +13,7 @@ from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.launch import Cut, address
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
-from fastconv.backends.fast.memory.workspace import round_up
+from fastconv.backends.fast.memory.workspace import apart
 from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import AVG_GRADIENT_PER_WINDOW
 from fastconv.backends.fast.pool.avg_per_window_kernel import AVG_PER_WINDOW, LANE_SUMS
 from fastconv.backends.fast.pool.max_per_window_kernel import MAX_PER_WINDOW
@@ -30,8 +30,6 @@ from fastconv.backends.fast.pool.windows import (
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
-
-__all__ = ["avg_per_window", "max_per_window", "avg_gradient_per_window"]
 
 Geometry = WindowGeometry | AdaptiveGeometry
 
@@ -98,7 +96,7 @@ def _plan(
     if work < SERIAL_TAPS:
         threads = 1
     block = min(_CHANNEL_BLOCK, geometry.channels)
-    scratch_bytes = round_up(LANE_SUMS * block * 8)
+    scratch_bytes = apart(LANE_SUMS * block * 8)
     values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
     for letter, line in zip("DHW", lines):
         values.update(axis_arguments(letter, line.axis, divisor))

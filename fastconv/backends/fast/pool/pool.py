@@ -22,18 +22,6 @@ from fastconv.backends.fast.pool.windows import BY_SPAN, launch_windows, plan_wi
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
-__all__ = [
-    "adaptive_avg_pool",
-    "adaptive_avg_pool_backward",
-    "adaptive_max_pool",
-    "avg_pool",
-    "avg_pool_backward",
-    "in_best_order",
-    "max_pool",
-    "window_sums",
-    "window_sums_backward",
-]
-
 _FEW_CHANNELS = 8  # below this, windows are reduced one by one also in channels-last memory
 _CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
 _SHORT_ROW = 16  # windows of a row below which rows are not worth a loop: channels are, after a change of order

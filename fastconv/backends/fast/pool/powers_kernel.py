@@ -19,8 +19,6 @@ from fastconv.backends.fast.machine.intrinsics import load_at, load_double, stor
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 
-__all__ = ["EXPONENTS", "POWERS", "ROOTS", "powers"]
-
 POWERS = Block("A B Y COUNT TASKS")
 POWER, ROOT, SHARE, SLOPE = 0, 1, 2, 3
 EXPONENTS = (1, 2, 3, 4)  # products and square roots do

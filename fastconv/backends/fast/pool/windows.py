@@ -11,25 +11,11 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.launch import Cut, address, by_span, by_tasks, launch, slices_of
 from fastconv.backends.fast.memory.plan_cache import plan_cache
-from fastconv.backends.fast.memory.workspace import borrowed, round_up
+from fastconv.backends.fast.memory.workspace import apart, borrowed
 from fastconv.backends.fast.pool.im2col_kernel import im2col as columns
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS
 from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
-
-__all__ = [
-    "BY_SPAN",
-    "BY_TASKS",
-    "SERIAL_TAPS",
-    "WindowPlan",
-    "axis_arguments",
-    "same_divisor",
-    "by_axis",
-    "col2im",
-    "im2col",
-    "launch_windows",
-    "plan_windows",
-]
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
@@ -95,7 +81,7 @@ def plan_windows(
         values.update(zip(("Y_N", "Y_C", "Y_D", "Y_H", "Y_W"), by_axis(y_strides)))
     for letter, axis in zip("DHW", three_axes(geometry.axes)):
         values.update(axis_arguments(letter, axis, divisor))
-    scratch_bytes = round_up(max(geometry.channels, geometry.out[-1]) * 8)  # a total per channel, or window of a row
+    scratch_bytes = apart(max(geometry.channels, geometry.out[-1]) * 8)  # a total per channel, or window of a row
     values.update(
         BATCH=geometry.batch,
         CHANNELS=geometry.channels,

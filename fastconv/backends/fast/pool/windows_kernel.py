@@ -12,24 +12,6 @@ import numpy as np
 from fastconv.backends.fast.machine.blocks import Block, view
 from fastconv.backends.fast.machine.jit import INTERPRETED, helper
 
-__all__ = [
-    "D",
-    "H",
-    "W",
-    "WINDOWS",
-    "along",
-    "columns",
-    "counted",
-    "divisor",
-    "first_tap",
-    "inside",
-    "last_number",
-    "span",
-    "stop_tap",
-    "whole",
-    "window",
-]
-
 # x: the plane-sized array; y: the window-sized one. SAME is what the means of all windows are divided by, or 0 where
 # they differ. FIRST to STOP - 1: the windows of a plane that are reduced now, or for im2col and col2im the taps; all of
 # them, but for launches that take long (`machine.launch`).

@@ -12,8 +12,6 @@ import numpy as np
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 
-__all__ = ["CHANNELS_LAST", "NCHW", "Engine", "Job", "Prepared", "Refusal", "channels_last"]
-
 NCHW, CHANNELS_LAST = "NCHW", "channels-last"  # variants: the order of the numbers in memory
 
 

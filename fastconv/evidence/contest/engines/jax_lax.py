@@ -12,8 +12,6 @@ import numpy as np
 from fastconv.evidence.contest.engines.base import Engine, Job, Prepared
 from fastconv.validation.arrays import Array
 
-__all__ = ["Jax"]
-
 
 class _Order(NamedTuple):
     """Dimension numbers, and the axes that lead from NCHW and OIHW to them and back."""

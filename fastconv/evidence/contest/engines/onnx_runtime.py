@@ -11,8 +11,6 @@ from fastconv.evidence.contest.engines.base import NCHW, Engine, Job, Prepared, 
 from fastconv.evidence.process import first_line
 from fastconv.validation.arrays import Array
 
-__all__ = ["OnnxRuntime"]
-
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 _OPSET, _IR = 17, 8  # old enough for every release of the last years
 

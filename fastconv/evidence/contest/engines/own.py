@@ -11,8 +11,6 @@ from fastconv.evidence.contest.engines.base import CHANNELS_LAST, NCHW, Engine, 
 from fastconv.functional import ConvGradients, conv2d, conv2d_backward
 from fastconv.validation.arrays import Array
 
-__all__ = ["Fastconv", "alone", "part"]
-
 _GRADIENTS = {"dx": "x", "dweight": "weight"}
 
 

@@ -10,8 +10,6 @@ import torch
 from fastconv.evidence.contest.engines.base import CHANNELS_LAST, NCHW, Engine, Job, Prepared, Refusal
 from fastconv.validation.arrays import Array
 
-__all__ = ["PyTorch"]
-
 _FORMATS = {NCHW: torch.contiguous_format, CHANNELS_LAST: torch.channels_last}
 
 
