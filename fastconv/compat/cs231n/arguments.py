@@ -11,19 +11,6 @@ import numpy as np
 from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array
 
-__all__ = [
-    "OldNames",
-    "PoolCache",
-    "check_axes",
-    "conv_cache",
-    "conv_options",
-    "parameters",
-    "pool_cache",
-    "pool_options",
-    "unpacked",
-    "whole",
-]
-
 _NAMES = {
     "weight": "w",
     "bias": "b",

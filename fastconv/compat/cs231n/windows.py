@@ -20,19 +20,6 @@ from fastconv.functional.call import finish
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_padding
 
-__all__ = [
-    "ConvCache",
-    "Gradients",
-    "all_of",
-    "avg_pool_backward",
-    "avg_pool_forward",
-    "conv_backward",
-    "conv_forward",
-    "conv_weight_gradients",
-    "max_pool_backward",
-    "max_pool_forward",
-]
-
 ConvCache = tuple[Any, Any, Any, Any]
 Gradients = tuple[Array, Array, Array]
 

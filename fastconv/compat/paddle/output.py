@@ -15,8 +15,6 @@ from fastconv.layers import Layer, Parameter, Sequential
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_number
 
-__all__ = ["Data", "ImageShape", "LayerOutput"]
-
 ImageShape = tuple[int, int, int]
 
 

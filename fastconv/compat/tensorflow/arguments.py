@@ -11,19 +11,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array, check_rank
 from fastconv.validation.sizes import check_choice, check_sizes
 
-__all__ = [
-    "HWIO",
-    "HWOI",
-    "as_weight",
-    "channels_of",
-    "check_filters",
-    "check_planes",
-    "given",
-    "groups_of",
-    "plane_sizes",
-    "read_windows",
-]
-
 FORMATS = ("NHWC", "NCHW")
 # axes of filters, for messages
 HWIO = "height, width, in_channels, out_channels"

@@ -21,8 +21,6 @@ from fastconv.validation.arrays import Array, check_rank, check_shape, layout_sh
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_padding, check_shape_argument
 
-__all__ = ["conv2d_backprop_filter", "conv2d_backprop_input", "conv2d_transpose"]
-
 
 def conv2d_transpose(
     input: Any = None,
