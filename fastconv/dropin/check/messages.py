@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.problem import ARRAYS, SIZES, Problem
 from fastconv.validation.arrays import Array
 
 Packed = dict[str, Any]
 
 _NUMBERS = "biufc"  # kinds of dtypes
-_ARRAYS = ("x", "dy", "weight", "bias")
-_PAIRS = ("kernel", "stride", "padding", "dilation")
+_PAIRS = ("kernel", *SIZES)
 
 
 def pack(value: Any) -> Packed | None:
@@ -54,13 +53,13 @@ def unpack(packed: Packed | None) -> Any:
 
 def pack_problem(problem: Problem) -> Packed:
     """Return a problem as plain data."""
-    arrays = {name: pack(getattr(problem, name)) for name in _ARRAYS}
+    arrays = {name: pack(getattr(problem, name)) for name in ARRAYS}
     pairs = {name: getattr(problem, name) for name in _PAIRS}
     return {"operation": problem.operation, "memory": problem.memory, **arrays, **pairs}
 
 
 def unpack_problem(packed: Packed) -> Problem:
     """Return the problem of `pack_problem`."""
-    arrays = {name: unpack(packed[name]) for name in _ARRAYS}
+    arrays = {name: unpack(packed[name]) for name in ARRAYS}
     pairs: dict[str, Any] = {name: tuple(packed[name]) for name in _PAIRS}
     return Problem(operation=packed["operation"], memory=packed["memory"], **arrays, **pairs)

@@ -7,18 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import (
-    CONV_ROLES,
-    POOL_ROLES,
-    Cache,
-    Function,
-    Implementation,
-    one,
-    parameter_names,
-    words,
-)
+from fastconv.dropin.conventions.convention import Cache, Function, Implementation, parameter_names, words
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS, Cached, cached_role, known
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 
 LAYOUT = "NHWC"
@@ -51,8 +42,6 @@ def _size(sizes: Any) -> int:
 
 class _Coursera(Cached):
     source = "deeplearning.ai, Convolutional Neural Networks, week 1"
-    missing = ("dilation",)
-    single = ("stride", "padding")
 
     def likes(self, found: Any) -> bool:
         return parameter_names(found)[:1] in (["dz"], ["da"], ["dh"], ["a_prev"])
@@ -81,7 +70,7 @@ class Conv(_Coursera):
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         weight, bias = problem.filters
         x, weight, bias = problem.x.transpose(LAST), weight.transpose(TO_FILTERS), bias.reshape(1, 1, 1, -1)
-        sizes = {"stride": one(problem.stride), "pad": one(problem.padding)}
+        sizes = {"stride": problem.stride[0], "pad": problem.padding[0]}
         return *map(problem.stored, (x, weight, bias)), sizes
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
@@ -118,7 +107,6 @@ class Pool(_Coursera):
     form = (
         "pool_forward(A_prev, hparameters, mode='max'|'average') -> A, cache; pool_backward(dA, cache, mode) -> dA_prev"
     )
-    gives = POOL_ROLES
 
     def role_of(self, name: str, found: Any) -> str | None:
         wanted = {"pool", "pooling", "pool2d"}
@@ -131,7 +119,7 @@ class Pool(_Coursera):
         return super().cannot_express(implementation, problem)
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
-        return problem.stored(problem.x.transpose(LAST)), {"f": one(problem.kernel), "stride": one(problem.stride)}
+        return problem.stored(problem.x.transpose(LAST)), {"f": problem.kernel[0], "stride": problem.stride[0]}
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
         arguments = self.arguments(implementation, problem)

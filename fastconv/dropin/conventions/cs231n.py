@@ -7,18 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import (
-    CONV_ROLES,
-    POOL_ROLES,
-    Cache,
-    Convention,
-    Function,
-    Implementation,
-    one,
-    parameter_names,
-    words,
-)
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.convention import Cache, Convention, Function, Implementation, parameter_names, words
+from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 
 # Functions of several layers in one, and of other operations, have these in their names.
@@ -99,8 +89,6 @@ class Conv(Cached):
     operations = ("conv2d",)
     form = "conv_forward…(x, w, b, conv_param) -> out, cache; conv_backward…(dout, cache) -> dx, dw, db"
     gives = CONV_ROLES
-    missing = ("dilation",)
-    single = ("stride", "padding")
 
     def role_of(self, name: str, found: Any) -> str | None:
         if set(words(name)) & (MAX_WORDS | AVG_WORDS | {"pool", "pooling"}):
@@ -108,7 +96,7 @@ class Conv(Cached):
         return cached_role(name, found, CONV_WORDS, _sizes_last(4))
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
-        sizes = {"stride": one(problem.stride), "pad": one(problem.padding)}
+        sizes = {"stride": problem.stride[0], "pad": problem.padding[0]}
         return *map(problem.stored, (problem.x, *problem.filters)), sizes
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
@@ -132,7 +120,6 @@ class Conv(Cached):
 class Pool(Cached):
     """``max_pool_forward(x, pool_param) -> out, cache``."""
 
-    gives = POOL_ROLES
     missing = ("dilation", "padding")
     single = ("stride",)
 
@@ -148,7 +135,7 @@ class Pool(Cached):
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         height, width = problem.kernel
-        return problem.stored(problem.x), {"pool_height": height, "pool_width": width, "stride": one(problem.stride)}
+        return problem.stored(problem.x), {"pool_height": height, "pool_width": width, "stride": problem.stride[0]}
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         return Results(None, implementation["backward"](problem.stored(problem.gradient), context))

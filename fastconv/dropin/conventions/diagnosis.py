@@ -76,10 +76,9 @@ def _suspicions(name: str, problem: Problem) -> Iterator[Suspicion]:
     elif problem.operation == "max_pool2d":
         yield from _of_maximum(name, problem)
     elif problem.operation == "avg_pool2d" and name == "y":
-        windows: dict[str, Any] = problem.options
         yield (
             "padding is not counted in the mean, as in TensorFlow; fastconv and PyTorch count it",
-            lambda: avg_pool2d(problem.x, problem.kernel, **windows, count_include_pad=False, backend="numpy"),
+            lambda: avg_pool2d(problem.x, problem.kernel, **problem.options, count_include_pad=False, backend="numpy"),
         )
     if name == "dx" and problem.operation in ("conv2d", "avg_pool2d"):
         yield _ASSIGNED, lambda: _overwritten(problem)

@@ -77,7 +77,7 @@ class _Watched(Problem):
 
     def modified(self, role: str) -> set[tuple[str, str]]:
         """The role with every input that has been written to by now; a second look sees what is new alone."""
-        names = {id(getattr(self, name)): name for name in ("x", "dy", "weight", "bias")}
+        names = {id(array): name for name, array in self.arrays.items()}
         handed: list[tuple[Array, Array]] = self.__dict__.get("handed", [])
         changed = [pair for pair in handed if not np.array_equal(*pair)]
         self.__dict__["handed"] = [pair for pair in handed if all(pair is not other for other in changed)]
@@ -225,7 +225,8 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
     desired = getattr(expected(problem), name)
     far = float("inf")
     if not isinstance(got, (np.ndarray, np.generic, float, int)):
-        return Verdict(WRONG, f"{name} is no array but {_kind(got)}", name, far, None, desired)
+        kind = "None" if got is None else f"a {type(got).__name__}"
+        return Verdict(WRONG, f"{name} is no array but {kind}", name, far, None, desired)
     actual = np.asarray(got)
     if actual.dtype.kind not in "fiub":
         return Verdict(WRONG, f"{name} is of dtype {actual.dtype}", name, far, actual, desired)
@@ -238,10 +239,6 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
     return verdict
 
 
-def _kind(got: Any) -> str:
-    return "None" if got is None else f"a {type(got).__name__}"
-
-
 def _differing(name: str, actual: Array, desired: Array, problem: Problem) -> Verdict:
     floats = [dtype for dtype in (actual.dtype, problem.x.dtype) if dtype.kind == "f"]
     coarsest = max(floats or [np.dtype(np.float64)], key=lambda dtype: float(np.finfo(dtype).eps))
@@ -252,9 +249,8 @@ def _differing(name: str, actual: Array, desired: Array, problem: Problem) -> Ve
     if not wrong.any():
         return Verdict(OK)
     largest = float(np.nan_to_num(error[wrong], nan=np.inf).max())
-    words = "NaN" if np.isnan(actual).any() else f"by up to {largest:.3g}"
-    text = f"{name} is NaN in places" if words == "NaN" else f"{name} differs {words}"
-    return Verdict(WRONG, text, name, largest, actual, desired)
+    said = "is NaN in places" if np.isnan(actual).any() else f"differs by up to {largest:.3g}"
+    return Verdict(WRONG, f"{name} {said}", name, largest, actual, desired)
 
 
 def worst(verdicts: Mapping[str, Verdict]) -> Verdict:
