@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,7 @@ def _nested(array: Array) -> str:
     together = "[" + ", ".join(rows) + "]"
     if (len(together) <= _LINE and "\n" not in together) or len(rows) == 1:
         return together
-    return "[\n" + "".join(f"{_indented(row)},\n" for row in rows) + "]"
-
-
-def _indented(text: str) -> str:
-    return "\n".join("    " + line for line in text.split("\n"))
+    return "[\n" + "".join(f"{indent(row, '    ')},\n" for row in rows) + "]"
 
 
 def _number(value: Any) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from fastconv.dropin.check.literals import stored_literal
-from fastconv.dropin.conventions import Implementation, Problem, Results, Target
+from fastconv.dropin.conventions import Implementation, Problem, Results
 from fastconv.validation.arrays import Array
 
 _RESULTS = {"forward": ("y", "cache"), "backward": ("dx", "dw", "db")}
@@ -254,15 +255,11 @@ def perform(implementation: Implementation, problem: Problem, recorder: Recorder
 def _with_stand_ins(implementation: Implementation, recorder: Recorder) -> Implementation:
     """Return the same functions or class, each call of which is noted."""
     cls = implementation.cls
-    if cls is not None:
-        made: Any = recorder.stand_in(cls, cls.__name__)
-        targets = {role: Target(t.owner, t.name, _by_name(t.name)) for role, t in implementation.targets.items()}
-        return Implementation(implementation.convention, targets, made, implementation.details)
     targets = {
-        role: Target(t.owner, t.name, recorder.stand_in(t.function, t.label))
-        for role, t in implementation.targets.items()
+        role: replace(it, function=recorder.stand_in(it.function, it.label) if cls is None else _by_name(it.name))
+        for role, it in implementation.targets.items()
     }
-    return Implementation(implementation.convention, targets, None, implementation.details)
+    return replace(implementation, targets=targets, cls=None if cls is None else recorder.stand_in(cls, cls.__name__))
 
 
 def _by_name(name: str) -> Callable[..., Any]:
