@@ -52,9 +52,8 @@ def parameters(operation: str, subject: str, values: Any, *keys: str) -> tuple[A
     try:
         return tuple([values[key] for key in keys])
     except KeyError as error:
-        raise InvalidValueError(
-            f"{operation}: {subject} must have the key {error.args[0]!r}, but got {_keys(values)}."
-        ) from None
+        got = f"the keys {', '.join(map(repr, values))}" if values else "no key"
+        raise InvalidValueError(f"{operation}: {subject} must have the key {error.args[0]!r}, but got {got}.") from None
     except (TypeError, IndexError):
         wanted = ", ".join(map(repr, keys))
         raise InvalidTypeError(
@@ -149,10 +148,6 @@ def check_axes(operation: str, name: str, value: Any, letters: str) -> Array:
     if array.ndim != len(letters.split(", ")):
         raise InvalidValueError(f"{operation}: {name} must have shape ({letters}), but got {array.shape}.")
     return array
-
-
-def _keys(values: Any) -> str:
-    return f"the keys {', '.join(map(repr, values))}" if values else "no key"
 
 
 def _described(value: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import update_wrapper
-from types import TracebackType
 from typing import Any
 
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place
@@ -130,9 +129,7 @@ class Acceleration(Mapping[str, Function]):
             )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.undo()
 
     def __repr__(self) -> str:

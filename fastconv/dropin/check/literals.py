@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import indent
 from typing import Any
 
@@ -44,13 +45,7 @@ def _nested(array: Array) -> str:
 
 
 def _number(value: Any) -> str:
-    if isinstance(value, complex):
-        return repr(value)
-    if value != value:
-        return "np.nan"
-    if value in (float("inf"), float("-inf")):
-        return "np.inf" if value > 0 else "-np.inf"
-    return repr(value)
+    return repr(value) if isinstance(value, complex) else re.sub("nan|inf", r"np.\g<0>", repr(value))
 
 
 def stored_literal(name: str, array: Array, memory: str) -> list[str]:

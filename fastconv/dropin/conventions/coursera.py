@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import Cache, Function, Implementation, parameter_names, words
-from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS, Cached, cached_role, known
+from fastconv.dropin.conventions.convention import Cache, Function, Implementation, parameter_names
+from fastconv.dropin.conventions.cs231n import CONV_WORDS, POOL_WORDS, Cached, cached_role, known
 from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 
@@ -61,11 +61,10 @@ class Conv(_Coursera):
     gives = CONV_ROLES
 
     def role_of(self, name: str, found: Any) -> str | None:
-        if set(words(name)) & (MAX_WORDS | AVG_WORDS | {"pool", "pooling"}):
-            return None
-        return cached_role(
-            name, found, CONV_WORDS, lambda names: len(names) == 4 and names[-1].startswith(("hparam", "hyper"))
-        )
+        def fits(names: list[str]) -> bool:
+            return len(names) == 4 and names[-1].startswith(("hparam", "hyper"))
+
+        return cached_role(name, found, CONV_WORDS, POOL_WORDS, fits)
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         weight, bias = problem.filters
@@ -110,7 +109,8 @@ class Pool(_Coursera):
 
     def role_of(self, name: str, found: Any) -> str | None:
         wanted = {"pool", "pooling", "pool2d"}
-        role = cached_role(name, found, wanted, lambda names: names[1:2] in (["hparameters"], ["hyperparameters"]))
+        given = (["hparameters"], ["hyperparameters"])
+        role = cached_role(name, found, wanted, set(), lambda names: names[1:2] in given)
         return role if "mode" in parameter_names(found)[2:3] else None
 
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:

@@ -16,12 +16,15 @@ FORBIDDEN = {"relu", "bn", "batchnorm", "norm", "affine", "softmax", "transpose"
 CONV_WORDS = {"conv", "conv2d", "convolution", "convolution2d", "convolve", "convolve2d", "convlayer"}
 MAX_WORDS = {"max", "maxpool", "maxpool2d", "maxpooling"}
 AVG_WORDS = {"avg", "mean", "average", "avgpool", "avgpool2d", "avgpooling", "meanpool", "averagepool"}
+POOL_WORDS = MAX_WORDS | AVG_WORDS | {"pool", "pooling"}
 
 
-def cached_role(name: str, found: Any, wanted: set[str], forward: Callable[[list[str]], bool]) -> str | None:
+def cached_role(
+    name: str, found: Any, wanted: set[str], unwanted: set[str], forward: Callable[[list[str]], bool]
+) -> str | None:
     """Return the role of ``…forward…`` with fitting names of parameters, or of ``…backward…(dout, cache, …)``."""
     said = set(words(name))
-    if not callable(found) or isinstance(found, type) or said & FORBIDDEN or not said & wanted:
+    if not callable(found) or isinstance(found, type) or said & (FORBIDDEN | unwanted) or not said & wanted:
         return None
     names = parameter_names(found)
     if said & {"backward", "bwd", "backprop"} and len(names) >= 2 and "cache" in names[1]:
@@ -91,9 +94,7 @@ class Conv(Cached):
     gives = CONV_ROLES
 
     def role_of(self, name: str, found: Any) -> str | None:
-        if set(words(name)) & (MAX_WORDS | AVG_WORDS | {"pool", "pooling"}):
-            return None
-        return cached_role(name, found, CONV_WORDS, _sizes_last(4))
+        return cached_role(name, found, CONV_WORDS, POOL_WORDS, _sizes_last(4))
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         sizes = {"stride": problem.stride[0], "pad": problem.padding[0]}
@@ -131,7 +132,7 @@ class Pool(Cached):
         self._said = said
 
     def role_of(self, name: str, found: Any) -> str | None:
-        return None if set(words(name)) & CONV_WORDS else cached_role(name, found, self._said, _sizes_last(2))
+        return cached_role(name, found, self._said, CONV_WORDS, _sizes_last(2))
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         height, width = problem.kernel

@@ -162,10 +162,8 @@ class FullyConnectedNet:
         self.dropout_param: dict[str, Any] = {}
         if self.use_dropout:
             self.dropout_param = {"mode": "train", "p": keep, **({} if seed is None else {"seed": seed})}
-        start = {"batchnorm": {"mode": "train"}, "layernorm": {}}
-        self.bn_params: list[dict[str, Any]] = (
-            [dict(start[normalization]) for _ in hidden_dims] if normalization else []
-        )
+        start = {"mode": "train"} if normalization == "batchnorm" else {}
+        self.bn_params: list[dict[str, Any]] = [dict(start) for _ in hidden_dims if normalization]
 
     def loss(self, X: Any, y: Any = None) -> Any:
         """Compute the scores of images, or the loss and its gradients; see `ThreeLayerConvNet.loss`.
