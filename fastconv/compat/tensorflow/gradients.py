@@ -6,16 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.compat.tensorflow.arguments import (
-    HWIO,
-    HWOI,
-    as_weight,
-    channels_of,
-    check_planes,
-    given,
-    groups_of,
-    read_windows,
-)
+from fastconv.compat.tensorflow.arguments import HWOI, as_weight, check_planes, given, groups_of, read_windows
 from fastconv.functional import conv2d_backward, conv_transpose2d
 from fastconv.validation.arrays import Array, check_rank, check_shape, layout_shape, logical_shape
 from fastconv.validation.operations import conv_geometry
@@ -126,7 +117,7 @@ def conv2d_backprop_input(
     array([1., 2., 2., 1.])
     """
     operation = "conv2d_backprop_input"
-    weight = as_weight(operation, "filter", given(operation, filter=filter, filters=filters), HWIO)
+    weight = as_weight(operation, "filter", given(operation, filter=filter, filters=filters))
     options = read_windows(operation, strides, padding, data_format, dilations)
     dy = given(operation, out_backprop=out_backprop)
     return _turned_round(operation, ("input_sizes", "out_backprop"), input_sizes, weight, dy, options)
@@ -178,7 +169,7 @@ def conv2d_backprop_filter(
     images = check_planes(operation, "input", input, options["layout"])
     sizes = check_shape_argument(operation, "filter_sizes", filter_sizes, "HWIO")
     nothing = np.broadcast_to(np.zeros((), images.dtype), sizes)  # only its shape is asked for
-    weight = as_weight(operation, "filter_sizes", nothing, HWIO)
+    weight = as_weight(operation, "filter_sizes", nothing)
     dy, groups = _output_and_groups(operation, ("input", "out_backprop"), images.shape, weight, out_backprop, options)
     gradients = conv2d_backward(dy, images, weight, groups=groups, needs=("weight",), **options)
     return gradients.dweight.transpose(2, 3, 1, 0)  # type: ignore[union-attr]
@@ -202,7 +193,7 @@ def _output_and_groups(
     """Return `dy`, which must have the shape of the output for images of that shape, and the groups of channels."""
     layout, last = options["layout"], options["layout"] == "NHWC"
     dy = check_planes(operation, names[1], dy, layout)
-    groups = groups_of(operation, names[0], channels_of(shape, layout), weight)
+    groups = groups_of(operation, names[0], shape, layout, weight)
     image, padding = logical_shape(shape, channels_last=last), check_padding(operation, options["padding"], 2)
     geometry = conv_geometry(operation, image, weight.shape, options["stride"], padding, options["dilation"], groups, 0)
     expected = layout_shape(geometry.output_shape, channels_last=last)

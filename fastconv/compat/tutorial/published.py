@@ -16,6 +16,8 @@ from fastconv.compat.tutorial.convolution import ConvLayer
 from fastconv.compat.tutorial.pooling import MaxPoolingLayer
 from fastconv.validation.arrays import Array
 
+__all__ = ["gradient_check", "init_pool_test", "init_test", "test", "test_bp", "test_pool", "test_pool_bp"]
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

@@ -104,7 +104,7 @@ class Plan:
         return replace(self, arguments={**self.arguments, "size": size})
 
 
-def candidates(operation: str, sizes: Sizes, dtype: Any, seed: int) -> Iterator[Plan]:
+def candidates(operation: str, sizes: Sizes, dtype: Any, seed: int, backward: bool = True) -> Iterator[Plan]:
     """Give plans for an operation, the fullest first: functions may have no padding, or no stride."""
     convolves = operation in ("conv2d", "im2col")
     N, C, H, W = sizes.input_shape or (100, 3, *((31, 31) if convolves else (32, 32)))
@@ -120,6 +120,7 @@ def candidates(operation: str, sizes: Sizes, dtype: Any, seed: int) -> Iterator[
         "dilation": (1, 1),
         "dtype": dtype,
         "seed": seed,
+        "backward": backward,
     }
     given = {name: value for name in ("stride", "padding", "dilation") if (value := getattr(sizes, name)) is not None}
     seen: list[dict[str, Any]] = []
