@@ -192,9 +192,7 @@ class _StandIn:
     """A class, an object or a method; what is got from it, set in it and called is noted."""
 
     def __init__(self, recorder: Recorder, target: Any, expression: str) -> None:
-        object.__setattr__(self, "_recorder", recorder)
-        object.__setattr__(self, "_target", target)
-        object.__setattr__(self, "_expression", expression)
+        vars(self).update(_recorder=recorder, _target=target, _expression=expression)  # not by `__setattr__`
 
     def __getattr__(self, name: str) -> Any:
         return self._recorder.seen(getattr(self._target, name), f"{self._expression}.{name}")

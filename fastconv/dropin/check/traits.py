@@ -38,12 +38,10 @@ def tied(problem: Problem) -> bool:
     >>> tied(draw("max_pool2d")), tied(draw("max_pool2d", values="ties"))
     (False, True)
     """
-    (ph, pw), (sh, sw), (dh, dw) = problem.padding, problem.stride, problem.dilation
-    KH, KW = problem.kernel
+    ph, pw = problem.padding
     padded = np.pad(problem.x.astype(np.float64), ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=-np.inf)
-    for i, j in np.ndindex(*problem.out):
-        rows, columns = i * sh + dh * np.arange(KH), j * sw + dw * np.arange(KW)
-        windows = padded[:, :, rows[:, None], columns]
+    for _, cells in problem.windows():
+        windows = padded[cells]
         if ((windows == windows.max((2, 3), keepdims=True)).sum((2, 3)) > 1).any():
             return True
     return False

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.expected import POOL_ROLES, Results
-from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.problem import Pair, Problem
 from fastconv.errors import InvalidTypeError
 
 Function = Callable[..., Any]
@@ -162,14 +162,24 @@ class Convention:
 
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
         """Return why a problem cannot be written as a call of these functions; None if it can."""
-        for name in self.missing:
-            if getattr(problem, name) != UNUSED[name]:
+        usual = {**UNUSED, "stride": self.usual_stride(problem)}
+        missing, single = self.limits(implementation)
+        for name in missing:
+            if getattr(problem, name) != usual[name]:
                 return f"it has no {name}"
-        for name in self.single:
+        for name in single:
             height, width = getattr(problem, name)
             if height != width:
                 return f"it has one {name} for both axes"
         return None
+
+    def limits(self, implementation: Implementation) -> tuple[Sequence[str], Sequence[str]]:
+        """Return `missing` and `single` of these functions."""
+        return self.missing, self.single
+
+    def usual_stride(self, problem: Problem) -> Pair:
+        """Return the stride of a function that has no such parameter."""
+        return (1, 1)
 
     def adapted(self, implementation: Implementation, problem: Problem) -> Problem:
         """Return the problem, or the part of it that these functions take."""

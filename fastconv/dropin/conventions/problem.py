@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,6 +82,12 @@ class Problem:
     def arrays(self) -> dict[str, Array]:
         """Those of `x`, `dy`, `weight` and `bias` that there are, by name."""
         return {name: array for name in ARRAYS if (array := getattr(self, name)) is not None}
+
+    def windows(self) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
+        """Give every position of the output, with the index of the cells under its window in the padded planes."""
+        for position in np.ndindex(*self.out):
+            axes = zip(position, self.stride, self.dilation, self.kernel)
+            yield position, (..., *np.ix_(*(at * s + d * np.arange(k) for at, s, d, k in axes)))
 
     @property
     def gradient(self) -> Array:
