@@ -103,9 +103,8 @@ def _windows(problem: Problem) -> Iterator[Problem]:
     """Make dilation, padding, stride and kernel smaller, along both axes at once or along one."""
     for name, least in (("dilation", 1), ("padding", 0), ("stride", 1)):
         height, width = getattr(problem, name)
-        pairs: tuple[tuple[int, int], ...] = ((least, least), (least, width), (height, least), (height - 1, width - 1))
-        pairs += ((height - 1, width), (height, width - 1))
-        for pair in dict.fromkeys(pairs):
+        halves = (least, least), (least, width), (height, least)
+        for pair in dict.fromkeys((*halves, (height - 1, width - 1), (height - 1, width), (height, width - 1))):
             if pair != (height, width) and min(pair) >= least and sum(pair) < height + width:
                 yield from _legal(problem, **{name: pair})
     KH, KW = problem.kernel

@@ -57,9 +57,7 @@ class Columns(Convention):
 
     def role_of(self, name: str, found: Any) -> str | None:
         role = next((role for role in self.gives if role in words(name) or role == name), None)
-        if role is None or not callable(found) or isinstance(found, type):
-            return None
-        return role if self.takes(role, parameter_names(found)) else None
+        return role if role is not None and self.takes(role, parameter_names(found)) else None
 
     def takes(self, role: str, names: list[str]) -> bool:
         """Whether the parameters are those of this way of writing."""

@@ -51,6 +51,10 @@ class _Coursera(Cached):
             return "its kernels are square"
         return super().cannot_express(implementation, problem)
 
+    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
+        y, cache = super().forward(implementation, problem)
+        return _moved(y, FIRST), cache
+
 
 class Conv(_Coursera):
     """``conv_forward(A_prev, W, b, hparameters) -> Z, cache``."""
@@ -71,10 +75,6 @@ class Conv(_Coursera):
         x, weight, bias = problem.x.transpose(LAST), weight.transpose(TO_FILTERS), bias.reshape(1, 1, 1, -1)
         sizes = {"stride": problem.stride[0], "pad": problem.padding[0]}
         return *map(problem.stored, (x, weight, bias)), sizes
-
-    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
-        y, cache = super().forward(implementation, problem)
-        return _moved(y, FIRST), cache
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
@@ -121,16 +121,12 @@ class Pool(_Coursera):
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         return problem.stored(problem.x.transpose(LAST)), {"f": problem.kernel[0], "stride": problem.stride[0]}
 
-    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
-        arguments = self.arguments(implementation, problem)
-        if "forward" not in implementation:
-            return None, arguments
-        y, cache = implementation["forward"](*arguments, mode=MODES[problem.operation])
-        return _moved(y, FIRST), cache
+    def keywords(self, problem: Problem) -> dict[str, Any]:
+        return {"mode": MODES[problem.operation]}
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
-        return Results(None, _moved(implementation["backward"](dy, context, mode=MODES[problem.operation]), FIRST))
+        return Results(None, _moved(implementation["backward"](dy, context, **self.keywords(problem)), FIRST))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> tuple[Any, Any]:

@@ -24,7 +24,7 @@ def cached_role(
 ) -> str | None:
     """Return the role of ``…forward…`` with fitting names of parameters, or of ``…backward…(dout, cache, …)``."""
     said = set(words(name))
-    if not callable(found) or isinstance(found, type) or said & (FORBIDDEN | unwanted) or not said & wanted:
+    if said & (FORBIDDEN | unwanted) or not said & wanted:
         return None
     names = parameter_names(found)
     if said & {"backward", "bwd", "backprop"} and len(names) >= 2 and "cache" in names[1]:
@@ -60,8 +60,12 @@ class Cached(Convention):
         arguments = self.arguments(implementation, problem)
         if "forward" not in implementation:
             return None, arguments
-        y, cache = implementation["forward"](*arguments)
+        y, cache = implementation["forward"](*arguments, **self.keywords(problem))
         return y, cache
+
+    def keywords(self, problem: Problem) -> dict[str, Any]:
+        """Arguments of both functions that are given by name."""
+        return {}
 
     def resuming(self, implementation: Implementation, roles: Sequence[str]) -> dict[str, Function]:
         """Their backward function with a cache of theirs in place of ours, which holds the arguments of forward."""

@@ -41,7 +41,7 @@ class Plain(Convention):
     def role_of(self, name: str, found: Any) -> str | None:
         """Return the role of a function whose name says the operation and whose parameters all mean something known."""
         spoken = set(words(name))
-        if not callable(found) or isinstance(found, type) or spoken & (FORBIDDEN | _PARTS) or not spoken & self.said:
+        if spoken & (FORBIDDEN | _PARTS) or not spoken & self.said:
             return None
         role = "backward" if spoken & _BACKWARD else "forward"
         return role if role in self.gives and self.form_of(found, role) is not None else None

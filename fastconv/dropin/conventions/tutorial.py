@@ -223,8 +223,8 @@ class ConvFunction(Convention):
 
     def role_of(self, name: str, found: Any) -> str | None:
         names = parameter_names(found)
-        said = "conv" in words(name) and not isinstance(found, type)
-        return "forward" if said and len(names) == 5 and names[2].startswith("output") else None
+        fits = "conv" in words(name) and len(names) == 5 and names[2].startswith("output")
+        return "forward" if fits else None
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
         weight, bias = problem.filters

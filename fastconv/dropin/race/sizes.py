@@ -12,7 +12,6 @@ from fastconv.validation.sizes import check_shape_argument, check_sizes
 
 _RANK = 2
 _OPERATION = "compare"
-Pair = tuple[int, int]
 
 # The problems of the CS231n notebook, and what is left of them for functions without padding or stride.
 _CONV = ({"stride": (2, 2), "padding": (1, 1)}, {"stride": (2, 2)}, {"stride": (1, 1)})
