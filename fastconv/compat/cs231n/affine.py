@@ -18,8 +18,6 @@ from fastconv.functional.call import as_computed, finish
 from fastconv.functional.linear import linear, linear_backward
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 
-__all__ = ["affine_backward", "affine_forward", "affine_weight_gradients"]
-
 
 def affine_forward(x: Any, w: Any, b: Any) -> tuple[Array, tuple[Any, Any, Any]]:
     """Multiply every image, as a row, with a matrix.

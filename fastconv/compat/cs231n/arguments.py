@@ -11,19 +11,6 @@ import numpy as np
 from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array
 
-__all__ = [
-    "OldNames",
-    "PoolCache",
-    "check_axes",
-    "conv_cache",
-    "conv_options",
-    "parameters",
-    "pool_cache",
-    "pool_options",
-    "unpacked",
-    "whole",
-]
-
 _NAMES = {
     "weight": "w",
     "bias": "b",
@@ -65,9 +52,8 @@ def parameters(operation: str, subject: str, values: Any, *keys: str) -> tuple[A
     try:
         return tuple([values[key] for key in keys])
     except KeyError as error:
-        raise InvalidValueError(
-            f"{operation}: {subject} must have the key {error.args[0]!r}, but got {_keys(values)}."
-        ) from None
+        got = f"the keys {', '.join(map(repr, values))}" if values else "no key"
+        raise InvalidValueError(f"{operation}: {subject} must have the key {error.args[0]!r}, but got {got}.") from None
     except (TypeError, IndexError):
         wanted = ", ".join(map(repr, keys))
         raise InvalidTypeError(
@@ -162,10 +148,6 @@ def check_axes(operation: str, name: str, value: Any, letters: str) -> Array:
     if array.ndim != len(letters.split(", ")):
         raise InvalidValueError(f"{operation}: {name} must have shape ({letters}), but got {array.shape}.")
     return array
-
-
-def _keys(values: Any) -> str:
-    return f"the keys {', '.join(map(repr, values))}" if values else "no key"
 
 
 def _described(value: object) -> str:

@@ -11,8 +11,6 @@ from typing import Any
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["MODULES", "Installation", "install"]
-
 MODULES = (
     "classifiers",
     "classifiers.cnn",

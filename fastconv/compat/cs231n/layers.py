@@ -9,20 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.compat.cs231n import windows
+from fastconv.compat.cs231n import normalization, windows
 from fastconv.compat.cs231n.affine import affine_backward, affine_forward
 from fastconv.compat.cs231n.arguments import OldNames, PoolCache, parameters, unpacked
-from fastconv.compat.cs231n.normalization import (
-    batchnorm_backward,
-    batchnorm_backward_alt,
-    batchnorm_forward,
-    layernorm_backward,
-    layernorm_forward,
-    spatial_batchnorm_backward,
-    spatial_batchnorm_forward,
-    spatial_groupnorm_backward,
-    spatial_groupnorm_forward,
-)
+from fastconv.compat.cs231n.normalization import *  # noqa: F403 - what it lists
 from fastconv.compat.cs231n.windows import ConvCache, Gradients
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import finish
@@ -38,27 +28,19 @@ __all__ = [
     "affine_forward",
     "avg_pool_backward_naive",
     "avg_pool_forward_naive",
-    "batchnorm_backward",
-    "batchnorm_backward_alt",
-    "batchnorm_forward",
     "conv_backward_naive",
     "conv_forward_naive",
     "dropout_backward",
     "dropout_forward",
-    "layernorm_backward",
-    "layernorm_forward",
     "max_pool_backward_naive",
     "max_pool_forward_naive",
     "np",
     "relu_backward",
     "relu_forward",
     "softmax_loss",
-    "spatial_batchnorm_backward",
-    "spatial_batchnorm_forward",
-    "spatial_groupnorm_backward",
-    "spatial_groupnorm_forward",
     "svm_loss",
 ]
+__all__ += normalization.__all__
 
 
 def relu_forward(x: Any) -> tuple[Array, Any]:

@@ -17,7 +17,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
-    "NormCache",
     "batchnorm_backward",
     "batchnorm_backward_alt",
     "batchnorm_forward",

@@ -15,8 +15,6 @@ from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import check_fits
 
-__all__ = ["load_tiny_imagenet"]
-
 _IMAGE = 3, 64, 64
 
 

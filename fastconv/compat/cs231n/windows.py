@@ -8,30 +8,12 @@ import numpy as np
 
 from fastconv.compat.cs231n.arguments import OldNames, PoolCache, conv_cache, conv_options, pool_cache, pool_options
 from fastconv.errors import InvalidValueError
-from fastconv.functional import (
-    avg_pool2d,
-    avg_pool2d_backward,
-    conv2d,
-    conv2d_backward,
-    max_pool2d,
-    max_pool2d_backward,
-)
+from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from fastconv.functional.call import finish
+from fastconv.functional.conv import conv2d, conv2d_backward
+from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_padding
-
-__all__ = [
-    "ConvCache",
-    "Gradients",
-    "all_of",
-    "avg_pool_backward",
-    "avg_pool_forward",
-    "conv_backward",
-    "conv_forward",
-    "conv_weight_gradients",
-    "max_pool_backward",
-    "max_pool_forward",
-]
 
 ConvCache = tuple[Any, Any, Any, Any]
 Gradients = tuple[Array, Array, Array]

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["height_width", "one_of"]
-
 Kind = TypeVar("Kind")
 
 

@@ -175,11 +175,7 @@ class ExtraLayerAttribute:
     def __init__(
         self, error_clipping_threshold: float | None = None, drop_rate: float | None = None, device: int | None = None
     ) -> None:
-        _refuse(
-            "ExtraLayerAttribute",
-            "clip gradients yourself",
-            error_clipping_threshold=error_clipping_threshold,
-        )
+        _refuse("ExtraLayerAttribute", "clip gradients yourself", error_clipping_threshold=error_clipping_threshold)
         _refuse("ExtraLayerAttribute", "put fastconv.layers.Dropout behind the layer", drop_rate=drop_rate)
         self.attr = {} if device is None else {"device": device}
 

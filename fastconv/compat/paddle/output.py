@@ -15,8 +15,6 @@ from fastconv.layers import Layer, Parameter, Sequential
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_number
 
-__all__ = ["Data", "ImageShape", "LayerOutput"]
-
 ImageShape = tuple[int, int, int]
 
 
@@ -198,7 +196,7 @@ class LayerOutput:
 
     @weight.setter
     def weight(self, value: Any) -> None:
-        self._assign("weight", value)
+        self._parameter("weight").data = value
 
     @property
     def bias(self) -> Parameter | None:
@@ -207,7 +205,7 @@ class LayerOutput:
 
     @bias.setter
     def bias(self, value: Any) -> None:
-        self._assign("bias", value)
+        self._parameter("bias").data = value
 
     def _own(self) -> dict[str, Parameter]:
         return {name.rpartition(".")[2]: parameter for name, parameter in self.layer.named_parameters()}
@@ -221,9 +219,6 @@ class LayerOutput:
         if name not in owner._own():
             raise InvalidValueError(f"{owner._title}: there must be a {name}, but the layer was made without one.")
         return owner._own()[name]
-
-    def _assign(self, name: str, value: Any) -> None:
-        self._parameter(name).data = value
 
     def layers(self) -> list[LayerOutput]:
         """All layers of the chain, the first one first.

@@ -9,8 +9,6 @@ from fastconv.layers import Layer, Parameter
 from fastconv.layers.base import Shape
 from fastconv.validation.arrays import Array, check_array
 
-__all__ = ["PositionBias"]
-
 
 class PositionBias(Layer):
     """Add a number of its own to every output.

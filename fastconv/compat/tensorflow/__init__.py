@@ -5,23 +5,7 @@ and there is no session. ``docs/compat_tensorflow.md`` lists what differs.
 """
 
 from fastconv.compat.tensorflow import nn
-from fastconv.compat.tensorflow.nn import (
-    avg_pool,
-    conv2d,
-    conv2d_backprop_filter,
-    conv2d_backprop_input,
-    conv2d_transpose,
-    depthwise_conv2d,
-    max_pool,
-)
+from fastconv.compat.tensorflow.nn import *  # noqa: F403 - what nn lists
 
-__all__ = [
-    "avg_pool",
-    "conv2d",
-    "conv2d_backprop_filter",
-    "conv2d_backprop_input",
-    "conv2d_transpose",
-    "depthwise_conv2d",
-    "max_pool",
-    "nn",
-]
+__all__ = ["nn"]
+__all__ += nn.__all__

@@ -11,19 +11,6 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array, check_rank
 from fastconv.validation.sizes import check_choice, check_sizes
 
-__all__ = [
-    "HWIO",
-    "HWOI",
-    "as_weight",
-    "channels_of",
-    "check_filters",
-    "check_planes",
-    "given",
-    "groups_of",
-    "plane_sizes",
-    "read_windows",
-]
-
 FORMATS = ("NHWC", "NCHW")
 # axes of filters, for messages
 HWIO = "height, width, in_channels, out_channels"
@@ -57,7 +44,7 @@ def check_filters(operation: str, name: str, value: Any, axes: str) -> Array:
     return array
 
 
-def as_weight(operation: str, name: str, filters: Any, axes: str) -> Array:
+def as_weight(operation: str, name: str, filters: Any, axes: str = HWIO) -> Array:
     """(F, C // groups, KH, KW) view of filters."""
     return check_filters(operation, name, filters, axes).transpose(3, 2, 0, 1)
 
@@ -67,9 +54,9 @@ def channels_of(shape: tuple[int, ...], layout: str) -> int:
     return shape[-1] if layout == "NHWC" else shape[1]
 
 
-def groups_of(operation: str, name: str, channels: int, weight: Array) -> int:
-    """Groups into which the channels fall, from those that each filter sees."""
-    filters, seen = weight.shape[:2]
+def groups_of(operation: str, name: str, shape: tuple[int, ...], layout: str, weight: Array) -> int:
+    """Groups into which the channels of images fall, from those that each filter sees."""
+    channels, (filters, seen) = channels_of(shape, layout), weight.shape[:2]
     if channels % seen or filters % (channels // seen):
         raise InvalidValueError(
             f"{operation}: filters must have the in_channels of {name}, {channels}, or a divisor of them with as many "

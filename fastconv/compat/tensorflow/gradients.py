@@ -6,22 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.compat.tensorflow.arguments import (
-    HWIO,
-    HWOI,
-    as_weight,
-    channels_of,
-    check_planes,
-    given,
-    groups_of,
-    read_windows,
-)
+from fastconv.compat.tensorflow.arguments import HWOI, as_weight, check_planes, given, groups_of, read_windows
 from fastconv.functional import conv2d_backward, conv_transpose2d
 from fastconv.validation.arrays import Array, check_rank, check_shape, layout_shape, logical_shape
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_padding, check_shape_argument
-
-__all__ = ["conv2d_backprop_filter", "conv2d_backprop_input", "conv2d_transpose"]
 
 
 def conv2d_transpose(
@@ -128,7 +117,7 @@ def conv2d_backprop_input(
     array([1., 2., 2., 1.])
     """
     operation = "conv2d_backprop_input"
-    weight = as_weight(operation, "filter", given(operation, filter=filter, filters=filters), HWIO)
+    weight = as_weight(operation, "filter", given(operation, filter=filter, filters=filters))
     options = read_windows(operation, strides, padding, data_format, dilations)
     dy = given(operation, out_backprop=out_backprop)
     return _turned_round(operation, ("input_sizes", "out_backprop"), input_sizes, weight, dy, options)
@@ -178,12 +167,10 @@ def conv2d_backprop_filter(
     operation = "conv2d_backprop_filter"
     options = read_windows(operation, strides, padding, data_format, dilations)
     images = check_planes(operation, "input", input, options["layout"])
-    dy = check_planes(operation, "out_backprop", out_backprop, options["layout"])
     sizes = check_shape_argument(operation, "filter_sizes", filter_sizes, "HWIO")
     nothing = np.broadcast_to(np.zeros((), images.dtype), sizes)  # only its shape is asked for
-    weight = as_weight(operation, "filter_sizes", nothing, HWIO)
-    groups = groups_of(operation, "input", channels_of(images.shape, options["layout"]), weight)
-    _check_output(operation, "out_backprop", dy.shape, images.shape, weight.shape, groups, options)
+    weight = as_weight(operation, "filter_sizes", nothing)
+    dy, groups = _output_and_groups(operation, ("input", "out_backprop"), images.shape, weight, out_backprop, options)
     gradients = conv2d_backward(dy, images, weight, groups=groups, needs=("weight",), **options)
     return gradients.dweight.transpose(2, 3, 1, 0)  # type: ignore[union-attr]
 
@@ -195,33 +182,20 @@ def _turned_round(
     layout = options["layout"]
     shape = check_shape_argument(operation, names[0], sizes, layout)
     check_rank(operation, names[0], shape, 2, channels_last=layout == "NHWC")
-    dy = check_planes(operation, names[1], dy, layout)
-    groups = groups_of(operation, names[0], channels_of(shape, layout), weight)
-    _check_output(operation, names[1], dy.shape, shape, weight.shape, groups, options)
+    dy, groups = _output_and_groups(operation, names, shape, weight, dy, options)
     plane = logical_shape(shape, channels_last=layout == "NHWC")[2:]
     return conv_transpose2d(dy, weight, output_size=plane, groups=groups, **options)
 
 
-def _check_output(
-    operation: str,
-    name: str,
-    shape: tuple[int, ...],
-    input_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    groups: int,
-    options: dict[str, Any],
-) -> None:
-    """Refuse an array that has not the shape of the output of a convolution."""
-    last = options["layout"] == "NHWC"
-    geometry = conv_geometry(
-        operation,
-        logical_shape(input_shape, channels_last=last),
-        weight_shape,
-        options["stride"],
-        check_padding(operation, options["padding"], 2),
-        options["dilation"],
-        groups,
-        0,
-    )
+def _output_and_groups(
+    operation: str, names: tuple[str, str], shape: tuple[int, ...], weight: Array, dy: Any, options: dict[str, Any]
+) -> tuple[Array, int]:
+    """Return `dy`, which must have the shape of the output for images of that shape, and the groups of channels."""
+    layout, last = options["layout"], options["layout"] == "NHWC"
+    dy = check_planes(operation, names[1], dy, layout)
+    groups = groups_of(operation, names[0], shape, layout, weight)
+    image, padding = logical_shape(shape, channels_last=last), check_padding(operation, options["padding"], 2)
+    geometry = conv_geometry(operation, image, weight.shape, options["stride"], padding, options["dilation"], groups, 0)
     expected = layout_shape(geometry.output_shape, channels_last=last)
-    check_shape(operation, name, shape, expected, f"what a convolution of {input_shape} gives")
+    check_shape(operation, names[1], dy.shape, expected, f"what a convolution of {shape} gives")
+    return dy, groups

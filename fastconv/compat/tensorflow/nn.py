@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.compat.tensorflow.arguments import (
-    HWIO,
     as_weight,
     channels_of,
     check_filters,
@@ -97,8 +96,8 @@ def conv2d(
     """
     options = read_windows("conv2d", strides, padding, data_format, dilations)
     images = check_planes("conv2d", "input", input, options["layout"])
-    weight = as_weight("conv2d", "filters", given("conv2d", filters=filters, filter=filter), HWIO)
-    groups = groups_of("conv2d", "input", channels_of(images.shape, options["layout"]), weight)
+    weight = as_weight("conv2d", "filters", given("conv2d", filters=filters, filter=filter))
+    groups = groups_of("conv2d", "input", images.shape, options["layout"], weight)
     return convolve(images, weight, groups=groups, **options)
 
 

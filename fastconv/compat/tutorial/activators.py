@@ -7,14 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-__all__ = [
-    "Activator",
-    "IdentityActivator",
-    "ReluActivator",
-    "SigmoidActivator",
-    "TanhActivator",
-    "takes_arrays",
-]
+__all__ = ["Activator", "IdentityActivator", "ReluActivator", "SigmoidActivator", "TanhActivator", "takes_arrays"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -17,8 +17,6 @@ from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["ConvLayer", "Filter"]
-
 
 class Filter:
     """Weights and bias of one filter, with their gradients.

@@ -12,8 +12,6 @@ from fastconv.functional import conv2d
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["conv", "element_wise_op", "get_max_index", "get_patch", "padding"]
-
 
 def get_patch(input_array: Array, i: int, j: int, filter_width: int, filter_height: int, stride: int) -> Array:
     """Return the window under an output position, as a view.

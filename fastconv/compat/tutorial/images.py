@@ -9,8 +9,6 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array, check_array
 
-__all__ = ["Plane", "as_images", "as_sensitivities", "stored"]
-
 Plane = tuple[int, int, int]
 
 

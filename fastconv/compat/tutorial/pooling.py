@@ -12,8 +12,6 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.sizes import check_integer
 
-__all__ = ["MaxPoolingLayer"]
-
 
 class MaxPoolingLayer:
     """A max-pooling layer.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import update_wrapper
-from types import TracebackType
 from typing import Any
 
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place
@@ -60,13 +59,12 @@ class Acceleration(Mapping[str, Function]):
         fast: Mapping[str, Function],
         refused: Mapping[str, Mismatch],
         places: list[tuple[Place, Function]],
-        elsewhere: tuple[str, ...] = (),
-        function: Function | None = None,
-        partly: Mapping[str, str] | None = None,
+        elsewhere: tuple[str, ...],
+        function: Function | None,
+        partly: Mapping[str, str],
     ) -> None:
         self._title, self._originals = title, dict(originals)
-        self.fast, self.refused, self.elsewhere = dict(fast), dict(refused), elsewhere
-        self.partly = dict(partly or {})
+        self.fast, self.refused, self.elsewhere, self.partly = dict(fast), dict(refused), elsewhere, dict(partly)
         self._places, self._active, self._given = places, True, function
         if function is not None:
             update_wrapper(self, function, updated=())
@@ -131,20 +129,16 @@ class Acceleration(Mapping[str, Function]):
             )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.undo()
 
     def __repr__(self) -> str:
         undone = "" if self._active else " (undone)"
         lines = [f"accelerated {self._title}: {len(self.fast)} of {len(self.fast) + len(self.refused)}{undone}"]
         width = max((len(name) for name in (*self.fast, *self.refused)), default=0)
-        lines += [f"  {name:<{width}}  fast{self._except(name)}" for name in self.fast]
+        partly = {name: f", but {words}" for name, words in self.partly.items()}
+        lines += [f"  {name:<{width}}  fast{partly.get(name, '')}" for name in self.fast]
         lines += [f"  {name:<{width}}  left as it is: {mismatch.text}" for name, mismatch in self.refused.items()]
         if self.elsewhere:
             lines.append(f"  still the original, unless everywhere=True: {', '.join(self.elsewhere)}")
         return "\n".join(lines)
-
-    def _except(self, name: str) -> str:
-        return f", but {self.partly[name]}" if name in self.partly else ""

@@ -150,16 +150,10 @@ def _nothing(target: Any) -> str:
 
 
 def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
-    def all_of(contiguous: bool) -> list[Proof]:
-        return [prove(one, _fast_already(one), contiguous=contiguous) for one in found]
-
-    proofs = all_of(contiguous)
+    settled = [{role for role, target in one.targets.items() if is_fast(target.function)} for one in found]
+    proofs = [prove(one, fast, contiguous=contiguous) for one, fast in zip(found, settled)]
     orders = [mismatch.case in MEMORY_CASES for proof in proofs for mismatch in proof.refused.values()]
-    return all_of(True) if any(orders) and not contiguous else proofs
-
-
-def _fast_already(implementation: Implementation) -> dict[str, Function]:
-    return {role: implementation[role] for role in implementation.targets if is_fast(implementation[role])}
+    return _prove(found, True) if any(orders) and not contiguous else proofs
 
 
 def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:

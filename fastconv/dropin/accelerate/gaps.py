@@ -23,6 +23,9 @@ class Trial(NamedTuple):
     case: Case
     problem: Problem
 
+    def __str__(self) -> str:
+        return f"{self.case.phrase} ({self.problem})"
+
 
 Verdicts = Sequence[tuple[Trial, dict[str, Verdict]]]  # what each function did in each case, by role
 
@@ -49,10 +52,7 @@ class Gap:
     def __str__(self) -> str:
         phrases = [" and ".join(sorted(part)) for part in self.parts[:_FEW]]
         more = f", or with one of {len(self.parts) - _FEW} rarer things" if len(self.parts) > _FEW else ""
-        return (
-            f"{self.trial.case.phrase} ({self.trial.problem}) it raised {self.said}; calls with"
-            f" {', or with '.join(phrases)}{more} go to it"
-        )
+        return f"{self.trial} it raised {self.said}; calls with {', or with '.join(phrases)}{more} go to it"
 
 
 @dataclass(frozen=True)

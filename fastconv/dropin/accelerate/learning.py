@@ -89,7 +89,7 @@ def _dtypes(implementation: Implementation, role: str, found: Run) -> DTypes:
 
 def _variants(problem: Problem) -> Iterator[Problem]:
     """The problem in every combination of float32 and float64, in float16, and with images of integers."""
-    names = ["x", "dy", *(name for name in ("weight", "bias") if getattr(problem, name) is not None)]
+    names = list(problem.arrays)
     for dtypes in product(_FLOATS, repeat=len(names)):
         yield _typed(problem, dict(zip(names, dtypes)))
     yield _typed(problem, dict.fromkeys(names, np.float16))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,7 +77,7 @@ class Proof:
     originals: Mapping[str, Function] = field(default_factory=dict)
 
 
-def prove(implementation: Implementation, settled: Mapping[str, Function], *, contiguous: bool) -> Proof:
+def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Proof:
     """Run an implementation and its equivalents on every case that it can express.
 
     Parameters
@@ -94,7 +94,7 @@ def prove(implementation: Implementation, settled: Mapping[str, Function], *, co
     Proof
         A role is in `equal` or in `refused`, unless it is in `settled`.
     """
-    if settled.keys() >= implementation.targets.keys():
+    if settled >= implementation.targets.keys():
         return Proof(implementation, {}, {})
     trials = list(_trials(implementation))
     verdicts = [(trial, _judged(implementation, trial)) for trial in trials]
@@ -129,12 +129,13 @@ def _refused(
     gaps = find_gaps(implementation, verdicts, [role for role in roles if role not in refused])
     for role, gap in gaps.items():
         if not gap.parts:
-            text = (
-                f"{gap.trial.case.phrase} ({gap.trial.problem}) it raised {gap.said}, and nothing about the sizes tells"
-                " that from calls in which it ran"
-            )
-            refused[role] = Mismatch(gap.trial.case.name, text, problem=gap.trial.problem)
+            text = f"it raised {gap.said}, and nothing about the sizes tells that from calls in which it ran"
+            refused[role] = _mismatch(gap.trial, text)
     return refused, {role: gap for role, gap in gaps.items() if role not in refused}
+
+
+def _mismatch(trial: Trial, text: str, array: str = "", difference: float = float("inf")) -> Mismatch:
+    return Mismatch(trial.case.name, f"{trial} {text}", array, difference, trial.problem)
 
 
 def _trials(implementation: Implementation) -> Iterator[Trial]:
@@ -163,8 +164,7 @@ def _first_mismatch(implementation: Implementation, role: str, found: list[tuple
         return None
     for trial, verdict in found:
         if verdict.kind == RAISED:
-            text = f"{trial.case.phrase} ({trial.problem}) it raised {verdict.text}"
-            return Mismatch(trial.case.name, text, problem=trial.problem)
+            return _mismatch(trial, f"it raised {verdict.text}")
     return Mismatch("", f"it could not be tried: {next((verdict.text for _, verdict in found), 'there is no case')}")
 
 
@@ -185,26 +185,25 @@ def _adding_up(implementation: Implementation, roles: list[str], verdicts: Verdi
             text = (
                 "a second backward pass does not give the same as the first: gradients add up, or something is used up"
             )
-            found[role] = Mismatch("a second call", f"{trial.case.phrase} ({problem}) {text}", problem=problem)
+            found[role] = replace(_mismatch(Trial(trial.case, problem), text), case="a second call")
     return found
 
 
 def _described(implementation: Implementation, role: str, trial: Trial, verdict: Verdict) -> Mismatch:
-    problem, verdict = _smallest(implementation, role, trial, verdict)
-    words = diagnose(verdict.array, verdict.got, problem)
-    text = f"{trial.case.phrase} ({problem}) {verdict.text}" + (f": {words}" if words else "")
-    return Mismatch(trial.case.name, text, verdict.array, verdict.difference, problem)
+    trial, verdict = _smallest(implementation, role, trial, verdict)
+    words = diagnose(verdict.array, verdict.got, trial.problem)
+    return _mismatch(trial, verdict.text + (f": {words}" if words else ""), verdict.array, verdict.difference)
 
 
-def _smallest(implementation: Implementation, role: str, trial: Trial, verdict: Verdict) -> tuple[Problem, Verdict]:
+def _smallest(implementation: Implementation, role: str, trial: Trial, verdict: Verdict) -> tuple[Trial, Verdict]:
     """The same with one image, one channel and one filter, as far as it is still wrong."""
-    problem = implementation.convention.adapted(implementation, trial.problem)
+    trial = Trial(trial.case, implementation.convention.adapted(implementation, trial.problem))
     for part in ("images", "channels", "filters"):
-        smaller = problem.only(**{part: 1})
-        found = _judged(implementation, Trial(trial.case, smaller))[role]
+        smaller = Trial(trial.case, trial.problem.only(**{part: 1}))
+        found = _judged(implementation, smaller)[role]
         if found.kind == WRONG:
-            problem, verdict = smaller, found
-    return problem, verdict
+            trial, verdict = smaller, found
+    return trial, verdict
 
 
 def _calls(implementation: Implementation, verdicts: Verdicts, good: list[str], contiguous: bool) -> Calls:
@@ -275,7 +274,7 @@ def _together(implementation: Implementation, equal: Mapping[str, Function], ver
         now = _judged(mixed, trial)
         for role in equal:
             if before[role].kind == OK and now[role].kind != OK:
-                text = f"its fast equivalent is not the same {trial.case.phrase} ({trial.problem}): {now[role].text}"
+                text = f"its fast equivalent is not the same {trial}: {now[role].text}"
                 return Mismatch(trial.case.name, text, now[role].array, now[role].difference, trial.problem)
         if left and before[left[0]].kind != CANNOT and not _unchanged(implementation, mixed, left, trial):
             names = " and ".join(implementation.targets[role].label for role in left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -97,25 +98,22 @@ def check(
             return CheckReport(name, (), failure, limit)
         if not subjects:
             raise nothing_recognised("check", file)
+        progress = progress or silent
         report = _reporter(progress, subjects, len(chosen or names_of_cases()))
         found = [each for subject in subjects for each in examine(examinee, subject, chosen, report)]
-    if progress is not None:
-        progress("done", 1.0)
+    progress("done", 1.0)
     return CheckReport(name, tuple(found), None, limit)
 
 
-def _reporter(progress: Progress | None, subjects: Sequence[Subject], cases: int) -> Callable[[str], None]:
+def silent(text: str, share: float) -> None:
+    """Tell nobody how far it is."""
+
+
+def _reporter(progress: Progress, subjects: Sequence[Subject], cases: int) -> Callable[[str], None]:
     """Return what tells `progress` of every case."""
     total = cases * sum(len(subject.convention.operations) for subject in subjects)
-    begun = 0
-
-    def report(text: str) -> None:
-        nonlocal begun
-        if progress is not None:
-            progress(text, begun / total)
-        begun += 1
-
-    return report
+    begun = count()
+    return lambda text: progress(text, next(begun) / total)
 
 
 def file_of(operation: str, path_or_module: object) -> Path:

@@ -79,7 +79,8 @@ class CodeProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # Ctrl-C is for the examiner alone, which ends the process, and on POSIX whatever that has started
-            **_apart(),
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._in, self._out = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         self.notes: tuple[list[str], list[str]] = ([], [])
@@ -204,13 +205,6 @@ class CodeProcess:
             if Path(frame["file"]) == self.file:
                 return f"{self.file.name}, line {frame['line']}, in {frame['function']}"
         return ""
-
-
-def _apart() -> dict[str, Any]:
-    """Options of `Popen` that keep Ctrl-C away."""
-    if os.name == "nt":
-        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-    return {"start_new_session": True}
 
 
 def _described(code: int) -> str:

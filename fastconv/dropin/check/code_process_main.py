@@ -50,9 +50,8 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO, TextIO]:
     """Return the streams of the messages and that of the errors; nothing leads there from the usual ones any more."""
     asked, answers, errors = (os.dup(number) for number in (0, 1, 2))  # not inherited by what the code starts
     nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
     return os.fdopen(asked, "rb"), os.fdopen(answers, "wb"), os.fdopen(errors, "w", encoding="utf-8")
 
 

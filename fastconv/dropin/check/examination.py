@@ -15,21 +15,9 @@ from fastconv.dropin.check.examples import make_example
 from fastconv.dropin.check.shrinking import shrink
 from fastconv.dropin.check.slopes import GRADIENTS, compare_slopes
 from fastconv.dropin.check.traits import keeps_traits
-from fastconv.dropin.conventions import (
-    CANNOT,
-    CASES,
-    OK,
-    RAISED,
-    WRONG,
-    Case,
-    Implementation,
-    Problem,
-    Target,
-    Verdict,
-    worst,
-)
+from fastconv.dropin.conventions import CANNOT, CASES, OK, RAISED, WRONG, Case, Implementation, Problem, Target, Verdict
 from fastconv.dropin.conventions.diagnosis import diagnose
-from fastconv.dropin.conventions.judge import judged
+from fastconv.dropin.conventions.judge import judged, worst
 from fastconv.errors import FastconvError
 
 Report = Callable[[str], None]
@@ -83,47 +71,46 @@ def _skipped(case: Case, before: list[CaseResult]) -> CaseResult | None:
 def _result(examinee: Examinee, subject: Subject, case: Case, operation: str, before: list[CaseResult]) -> CaseResult:
     """Return the verdict on one case."""
     problem = case.draw(operation)
+    result = CaseResult(case.name, case.why, OK)
     if problem is None:
-        return _slopes(examinee, subject, operation)
+        return _slopes(examinee, subject, operation, result)
     patience = _LONGEST / (1 + sum(each.example is not None for each in before))  # 40 s in all, if 30 cases fail
     if case.also == "repeat":
         examinee.end()  # a new process: here the first call is the first
     try:
         adapted, verdict = _verdict(examinee, subject, problem, case.also)
     except CannotExpress as reason:
-        return CaseResult(case.name, case.why, CANNOT, str(reason))
+        return replace(result, verdict=CANNOT, what=str(reason))
     except CodeProcessError as error:
         verdict = Verdict(error.verdict, error.what)
-        result = CaseResult(case.name, case.why, error.verdict, error.what, error.where)
+        result = replace(result, verdict=error.verdict, what=error.what, where=error.where)
         if error.verdict == TIMED_OUT and any(each.verdict == TIMED_OUT for each in before):
             return result  # one such example is worth its time
         return replace(result, example=_minimal(examinee, subject, problem, verdict, case, patience))
-    result = CaseResult(case.name, case.why, _kind(verdict), " ".join(verdict.text.split()))
+    result = _told(result, verdict)
     if result.verdict in (OK, CANNOT):
         return result
     words = _reason(verdict, adapted)
-    return replace(
-        result,
-        what=f"{result.what}: {words}" if words else result.what,
-        array=verdict.array or None,
-        difference=verdict.difference if verdict.array else None,
-        example=_minimal(examinee, subject, adapted, verdict, case, patience),
-    )
+    what = f"{result.what}: {words}" if words else result.what
+    return replace(result, what=what, example=_minimal(examinee, subject, adapted, verdict, case, patience))
+
+
+def _told(result: CaseResult, verdict: Verdict) -> CaseResult:
+    """Return the result with a verdict."""
+    array, difference = (verdict.array, verdict.difference) if verdict.array else (None, None)
+    what = " ".join(verdict.text.split())
+    return replace(result, verdict=_kind(verdict), what=what, array=array, difference=difference)
 
 
 def _kind(verdict: Verdict) -> str:
     return CANNOT if verdict.kind == RAISED and verdict.text.startswith(_HONEST) else verdict.kind
 
 
-def _slopes(examinee: Examinee, subject: Subject, operation: str) -> CaseResult:
-    made = CaseResult(GRADIENTS.name, GRADIENTS.why, OK)
+def _slopes(examinee: Examinee, subject: Subject, operation: str, result: CaseResult) -> CaseResult:
     try:
-        verdict = compare_slopes(examinee, subject, operation)
+        return _told(result, compare_slopes(examinee, subject, operation))
     except CodeProcessError as error:
-        kind = _kind(Verdict(error.verdict, error.what))
-        return replace(made, verdict=kind, what=error.what, where=error.where)
-    difference = verdict.difference if verdict.array else None
-    return replace(made, verdict=_kind(verdict), what=verdict.text, array=verdict.array or None, difference=difference)
+        return replace(_told(result, Verdict(error.verdict, error.what)), where=error.where)
 
 
 def _verdict(examinee: Examinee, subject: Subject, problem: Problem, also: str) -> tuple[Problem, Verdict]:

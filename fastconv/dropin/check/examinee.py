@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
-from fastconv.dropin.check.messages import Packed, pack_problem, unpack, unpack_problem
+from fastconv.dropin.check.messages import pack_problem, unpack, unpack_problem
 from fastconv.dropin.conventions import Convention, Problem, Results
 from fastconv.dropin.conventions.judge import Run
 from fastconv.dropin.conventions.recognise import by_name
@@ -108,7 +107,7 @@ class Examinee:
     def __enter__(self) -> Examinee:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
     def end(self) -> None:
@@ -135,7 +134,10 @@ class Examinee:
         if "refused" in answer:
             raise InvalidValueError(answer["refused"])
         self.module = answer["module"]
-        return [_subject(index, found) for index, found in enumerate(answer["found"])]
+        return [
+            Subject(number, each["label"], by_name(each["convention"])[0], each["targets"], tuple(each["names"]), {})
+            for number, each in enumerate(answer["found"])
+        ]
 
     def run(self, subject: Subject, problem: Problem, *, limit: float | None = None) -> tuple[Problem, Run]:
         """Run a problem, forward and backward.
@@ -168,7 +170,7 @@ class Examinee:
         except CodeProcessError:
             return Recorded(*process.notes, 0, {}, [])
         arrays = {name: unpack(array) for name, array in answer["arrays"].items()}
-        return Recorded(answer["imports"], answer["lines"], answer["first"], arrays, answer["changed"])
+        return Recorded(**{**answer, "arrays": arrays})
 
     def pose(self, problem: Problem, do: str, *, limit: float | None = None, **details: Any) -> tuple[Problem, Message]:
         """Ask for a problem; return the part of it that the functions take, usually the whole, and the answer.
@@ -193,8 +195,3 @@ class Examinee:
             self.load()
             return self._ready()
         return process
-
-
-def _subject(index: int, found: Packed) -> Subject:
-    convention, _ = by_name(found["convention"])
-    return Subject(index, found["label"], convention, found["targets"], tuple(found["names"]), {})

@@ -146,13 +146,8 @@ def _place(
 def _lively(problem: Problem) -> Problem:
     """Return the problem with other numbers, no two alike."""
     rng = np.random.default_rng(0)
-    arrays = {name: getattr(problem, name) for name in ("x", "dy", "weight", "bias")}
-    floats = {name: rng.standard_normal(a.shape).astype(a.dtype) for name, a in arrays.items() if _is_float(a)}
-    return replace(problem, **floats)
-
-
-def _is_float(array: Array | None) -> bool:
-    return array is not None and array.dtype.kind == "f"
+    floats: dict[str, Any] = {name: array for name, array in problem.arrays.items() if array.dtype.kind == "f"}
+    return replace(problem, **{name: rng.standard_normal(a.shape).astype(a.dtype) for name, a in floats.items()})
 
 
 def _matched(arrays: Mapping[str, Any], got: Any) -> _Place | None:

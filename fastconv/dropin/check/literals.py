@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -39,21 +41,11 @@ def _nested(array: Array) -> str:
     together = "[" + ", ".join(rows) + "]"
     if (len(together) <= _LINE and "\n" not in together) or len(rows) == 1:
         return together
-    return "[\n" + "".join(f"{_indented(row)},\n" for row in rows) + "]"
-
-
-def _indented(text: str) -> str:
-    return "\n".join("    " + line for line in text.split("\n"))
+    return "[\n" + "".join(f"{indent(row, '    ')},\n" for row in rows) + "]"
 
 
 def _number(value: Any) -> str:
-    if isinstance(value, complex):
-        return repr(value)
-    if value != value:
-        return "np.nan"
-    if value in (float("inf"), float("-inf")):
-        return "np.inf" if value > 0 else "-np.inf"
-    return repr(value)
+    return repr(value) if isinstance(value, complex) else re.sub("nan|inf", r"np.\g<0>", repr(value))
 
 
 def stored_literal(name: str, array: Array, memory: str) -> list[str]:

@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.problem import ARRAYS, SIZES, Problem
 from fastconv.validation.arrays import Array
 
 Packed = dict[str, Any]
 
 _NUMBERS = "biufc"  # kinds of dtypes
-_ARRAYS = ("x", "dy", "weight", "bias")
-_PAIRS = ("kernel", "stride", "padding", "dilation")
 
 
 def pack(value: Any) -> Packed | None:
@@ -54,13 +52,11 @@ def unpack(packed: Packed | None) -> Any:
 
 def pack_problem(problem: Problem) -> Packed:
     """Return a problem as plain data."""
-    arrays = {name: pack(getattr(problem, name)) for name in _ARRAYS}
-    pairs = {name: getattr(problem, name) for name in _PAIRS}
-    return {"operation": problem.operation, "memory": problem.memory, **arrays, **pairs}
+    return {**vars(problem), **{name: pack(getattr(problem, name)) for name in ARRAYS}}
 
 
 def unpack_problem(packed: Packed) -> Problem:
     """Return the problem of `pack_problem`."""
-    arrays = {name: unpack(packed[name]) for name in _ARRAYS}
-    pairs: dict[str, Any] = {name: tuple(packed[name]) for name in _PAIRS}
-    return Problem(operation=packed["operation"], memory=packed["memory"], **arrays, **pairs)
+    arrays = {name: unpack(packed[name]) for name in ARRAYS}
+    pairs = {name: tuple(packed[name]) for name in ("kernel", *SIZES)}
+    return Problem(**{**packed, **arrays, **pairs})

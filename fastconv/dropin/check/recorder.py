@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from fastconv.dropin.check.literals import stored_literal
-from fastconv.dropin.conventions import Implementation, Problem, Results, Target
+from fastconv.dropin.conventions import Implementation, Problem, Results
 from fastconv.validation.arrays import Array
 
 _RESULTS = {"forward": ("y", "cache"), "backward": ("dx", "dw", "db")}
@@ -191,9 +192,7 @@ class _StandIn:
     """A class, an object or a method; what is got from it, set in it and called is noted."""
 
     def __init__(self, recorder: Recorder, target: Any, expression: str) -> None:
-        object.__setattr__(self, "_recorder", recorder)
-        object.__setattr__(self, "_target", target)
-        object.__setattr__(self, "_expression", expression)
+        vars(self).update(_recorder=recorder, _target=target, _expression=expression)  # not by `__setattr__`
 
     def __getattr__(self, name: str) -> Any:
         return self._recorder.seen(getattr(self._target, name), f"{self._expression}.{name}")
@@ -254,15 +253,11 @@ def perform(implementation: Implementation, problem: Problem, recorder: Recorder
 def _with_stand_ins(implementation: Implementation, recorder: Recorder) -> Implementation:
     """Return the same functions or class, each call of which is noted."""
     cls = implementation.cls
-    if cls is not None:
-        made: Any = recorder.stand_in(cls, cls.__name__)
-        targets = {role: Target(t.owner, t.name, _by_name(t.name)) for role, t in implementation.targets.items()}
-        return Implementation(implementation.convention, targets, made, implementation.details)
     targets = {
-        role: Target(t.owner, t.name, recorder.stand_in(t.function, t.label))
-        for role, t in implementation.targets.items()
+        role: replace(it, function=recorder.stand_in(it.function, it.label) if cls is None else _by_name(it.name))
+        for role, it in implementation.targets.items()
     }
-    return Implementation(implementation.convention, targets, None, implementation.details)
+    return replace(implementation, targets=targets, cls=None if cls is None else recorder.stand_in(cls, cls.__name__))
 
 
 def _by_name(name: str) -> Callable[..., Any]:

@@ -14,7 +14,6 @@ from fastconv.validation.arrays import Array
 
 StillWrong = Callable[[Problem], bool]
 
-_ARRAYS = ("x", "dy", "weight", "bias")
 _FEW = 150  # problems that are tried at most
 
 
@@ -67,7 +66,7 @@ def _smaller(problem: Problem) -> Iterator[Problem]:
 def _leap(problem: Problem) -> Iterator[Problem]:
     """Drop everything at once that few failures need."""
     part = problem.only(images=1, channels=1, filters=1)
-    simple: dict[str, Any] = {name: _ranks(array) for name in _ARRAYS if (array := getattr(part, name)) is not None}
+    simple: dict[str, Any] = {name: _ranks(array) for name, array in part.arrays.items()}
     if not all(np.array_equal(array, getattr(problem, name)) for name, array in simple.items()):
         yield replace(part, **simple)
 
@@ -76,24 +75,16 @@ def _plain_memory(problem: Problem) -> Iterator[Problem]:
     if problem.memory != "C":
         yield replace(problem, memory="C")
     if problem.x.dtype != np.float64:
-        arrays: dict[str, Any] = {name: array for name in _ARRAYS if (array := getattr(problem, name)) is not None}
-        yield replace(problem, **{name: array.astype(np.float64) for name, array in arrays.items()})
+        arrays: dict[str, Any] = {name: array.astype(np.float64) for name, array in problem.arrays.items()}
+        yield replace(problem, **arrays)
 
 
 def _fewer(problem: Problem) -> Iterator[Problem]:
     """Drop images, channels, filters."""
-    for part in _parts(len(problem.x)):
-        yield replace(problem, x=problem.x[part], dy=None if problem.dy is None else problem.dy[part])
-    for part in _parts(problem.x.shape[1]):
-        yield _fitted(problem, x=problem.x[:, part], weight=None if problem.weight is None else problem.weight[:, part])
-    if problem.weight is not None:
-        for part in _parts(len(problem.weight)):
-            yield replace(
-                problem,
-                weight=problem.weight[part],
-                bias=None if problem.bias is None else problem.bias[part],
-                dy=None if problem.dy is None else problem.dy[:, part],
-            )
+    filters = 0 if problem.weight is None else len(problem.weight)
+    for name, count in zip(("images", "channels", "filters"), (*problem.x.shape[:2], filters)):
+        for part in _parts(count):
+            yield problem.only(**{name: part})
 
 
 def _parts(count: int) -> Iterator[slice]:
@@ -112,9 +103,8 @@ def _windows(problem: Problem) -> Iterator[Problem]:
     """Make dilation, padding, stride and kernel smaller, along both axes at once or along one."""
     for name, least in (("dilation", 1), ("padding", 0), ("stride", 1)):
         height, width = getattr(problem, name)
-        pairs: tuple[tuple[int, int], ...] = ((least, least), (least, width), (height, least), (height - 1, width - 1))
-        pairs += ((height - 1, width), (height, width - 1))
-        for pair in dict.fromkeys(pairs):
+        halves = (least, least), (least, width), (height, least)
+        for pair in dict.fromkeys((*halves, (height - 1, width - 1), (height - 1, width), (height, width - 1))):
             if pair != (height, width) and min(pair) >= least and sum(pair) < height + width:
                 yield from _legal(problem, **{name: pair})
     KH, KW = problem.kernel
@@ -135,13 +125,11 @@ def _planes(problem: Problem) -> Iterator[Problem]:
 
 def _values(problem: Problem) -> Iterator[Problem]:
     """Put simple numbers in place of what was drawn."""
-    for name, number in (("bias", 0), ("weight", 1), ("dy", 1), ("x", 1)):
-        array = getattr(problem, name)
-        if array is not None:
-            for simple in (np.full_like(array, number), _ranks(array)):
-                if not np.array_equal(simple, array):
-                    changes: dict[str, Any] = {name: simple}
-                    yield replace(problem, **changes)
+    for name, array in reversed(problem.arrays.items()):
+        for simple in (np.full_like(array, 0 if name == "bias" else 1), _ranks(array)):
+            if not np.array_equal(simple, array):
+                changes: dict[str, Any] = {name: simple}
+                yield replace(problem, **changes)
 
 
 def _ranks(array: Array) -> Array:
@@ -164,13 +152,5 @@ def _legal(problem: Problem, **changes: Any) -> Iterator[Problem]:
     made = replace(problem, **changes)
     inside = all(p < extent for p, extent in zip(made.padding, made.extent))
     if min(made.out) >= 1 and (inside or made.operation == "conv2d"):
-        yield _fitted(made)
-
-
-def _fitted(problem: Problem, **changes: Any) -> Problem:
-    """Return the changed problem with a gradient of the output that has its size; the numbers repeat themselves."""
-    made = replace(problem, **changes)
-    if made.dy is None:
-        return made
-    shape = made.output_shape
-    return made if made.dy.shape == shape else replace(made, dy=np.resize(made.dy, shape))
+        # a gradient of the output that has its size; the numbers repeat themselves
+        yield made if made.dy is None else replace(made, dy=np.resize(made.dy, made.output_shape))

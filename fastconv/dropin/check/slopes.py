@@ -55,7 +55,7 @@ def _compare(examinee: Examinee, subject: Subject, problem: Problem) -> Verdict:
     if first.errors:
         return Verdict(RAISED, next(iter(first.errors.values())))
     given = {name: getattr(first.results, gradient) for name, gradient in _INPUTS.items()}
-    names = [name for name, gradient in given.items() if gradient is not None and getattr(problem, name) is not None]
+    names = [name for name, gradient in given.items() if gradient is not None and name in problem.arrays]
     pairs = [("y", first.results.y, problem.gradient)]
     pairs += [(_INPUTS[name], given[name], getattr(problem, name)) for name in names]
     for array, got, like in pairs if names else []:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import Convention, Function, Implementation, one, parameter_names, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
 from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
@@ -49,8 +49,6 @@ class Columns(Convention):
     operations = ("im2col",)
     gives = _ROLES
     cached = False
-    missing = ("dilation",)
-    single = ("stride", "padding")
 
     def __init__(self, name: str, source: str, form: str, orders: tuple[Order, Order], stride_first: bool) -> None:
         self.name, self.source, self.form = name, source, form
@@ -59,9 +57,7 @@ class Columns(Convention):
 
     def role_of(self, name: str, found: Any) -> str | None:
         role = next((role for role in self.gives if role in words(name) or role == name), None)
-        if role is None or not callable(found) or isinstance(found, type):
-            return None
-        return role if self.takes(role, parameter_names(found)) else None
+        return role if role is not None and self.takes(role, parameter_names(found)) else None
 
     def takes(self, role: str, names: list[str]) -> bool:
         """Whether the parameters are those of this way of writing."""
@@ -72,7 +68,7 @@ class Columns(Convention):
 
     def sizes(self, problem: Problem) -> tuple[int, int, int, int]:
         """Height and width of the kernel, then stride and padding in the order of this way of writing."""
-        last = one(problem.stride), one(problem.padding)
+        last = problem.stride[0], problem.padding[0]
         return *problem.kernel, *(last if self._stride_first else last[::-1])
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:

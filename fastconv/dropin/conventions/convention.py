@@ -5,19 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.expected import POOL_ROLES, Results
 from fastconv.dropin.conventions.problem import Pair, Problem
 from fastconv.errors import InvalidTypeError
 
 Function = Callable[..., Any]
 
-
-CONV_ROLES = {"forward": ("y",), "backward": ("dx", "dweight", "dbias")}
-POOL_ROLES = {"forward": ("y",), "backward": ("dx",)}
 UNUSED = {"padding": (0, 0), "dilation": (1, 1)}
 
 
@@ -91,15 +88,12 @@ class Implementation:
         functions : mapping of str to callable
             By role. Those of a class become methods of a subclass.
         """
-        targets = {
-            role: Target(target.owner, target.name, functions.get(role, target.function))
-            for role, target in self.targets.items()
-        }
+        targets = {role: replace(it, function=functions.get(role, it.function)) for role, it in self.targets.items()}
         cls = self.cls
         if cls is not None:
             methods = {self.targets[role].name: function for role, function in functions.items()}
             cls = type(cls.__name__, (cls,), {"__module__": cls.__module__, **methods})
-        return Implementation(self.convention, targets, cls, self.details)
+        return replace(self, targets=targets, cls=cls)
 
 
 class Cache(tuple[Any, ...]):
@@ -122,23 +116,23 @@ class Convention:
     source : str
         Who writes it so.
     gives : mapping of str to tuple of str
-        Roles, and which of y, dx, dweight and dbias each computes.
+        Roles, and which of y, dx, dweight and dbias each computes; those of a pooling, unless said otherwise.
     cached : bool
         Whether the backward pass takes what the forward pass has kept.
     missing : tuple of str
-        Sizes that the calls have no word for: "dilation", "padding".
+        Sizes that the calls have no word for: "dilation", unless said otherwise.
     single : tuple of str
-        Sizes of which the calls have one for both axes.
+        Sizes of which the calls have one for both axes: "stride" and "padding", unless said otherwise.
     """
 
     name: str
     operations: tuple[str, ...]
     form: str
     source: str
-    gives: Mapping[str, tuple[str, ...]]
+    gives: Mapping[str, tuple[str, ...]] = POOL_ROLES
     cached: bool = True
-    missing: tuple[str, ...] = ()
-    single: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ("dilation",)
+    single: tuple[str, ...] = ("stride", "padding")
 
     @property
     def first(self) -> str:
@@ -168,14 +162,24 @@ class Convention:
 
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
         """Return why a problem cannot be written as a call of these functions; None if it can."""
-        for name in self.missing:
-            if getattr(problem, name) != UNUSED[name]:
+        usual = {**UNUSED, "stride": self.usual_stride(problem)}
+        missing, single = self.limits(implementation)
+        for name in missing:
+            if getattr(problem, name) != usual[name]:
                 return f"it has no {name}"
-        for name in self.single:
+        for name in single:
             height, width = getattr(problem, name)
             if height != width:
                 return f"it has one {name} for both axes"
         return None
+
+    def limits(self, implementation: Implementation) -> tuple[Sequence[str], Sequence[str]]:
+        """Return `missing` and `single` of these functions."""
+        return self.missing, self.single
+
+    def usual_stride(self, problem: Problem) -> Pair:
+        """Return the stride of a function that has no such parameter."""
+        return (1, 1)
 
     def adapted(self, implementation: Implementation, problem: Problem) -> Problem:
         """Return the problem, or the part of it that these functions take."""
@@ -259,8 +263,3 @@ def parameter_names(function: Any) -> list[str]:
         return [name.lower() for name in inspect.signature(function).parameters]
     except (TypeError, ValueError):
         return []
-
-
-def one(pair: Pair) -> int:
-    """Return the one size of both axes."""
-    return pair[0]

@@ -7,18 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import (
-    CONV_ROLES,
-    POOL_ROLES,
-    Cache,
-    Function,
-    Implementation,
-    one,
-    parameter_names,
-    words,
-)
-from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS, Cached, cached_role, known
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.convention import Cache, Function, Implementation, parameter_names
+from fastconv.dropin.conventions.cs231n import CONV_WORDS, POOL_WORDS, Cached, cached_role, known
+from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 
 LAYOUT = "NHWC"
@@ -51,8 +42,6 @@ def _size(sizes: Any) -> int:
 
 class _Coursera(Cached):
     source = "deeplearning.ai, Convolutional Neural Networks, week 1"
-    missing = ("dilation",)
-    single = ("stride", "padding")
 
     def likes(self, found: Any) -> bool:
         return parameter_names(found)[:1] in (["dz"], ["da"], ["dh"], ["a_prev"])
@@ -61,6 +50,10 @@ class _Coursera(Cached):
         if problem.kernel[0] != problem.kernel[1]:
             return "its kernels are square"
         return super().cannot_express(implementation, problem)
+
+    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
+        y, cache = super().forward(implementation, problem)
+        return _moved(y, FIRST), cache
 
 
 class Conv(_Coursera):
@@ -72,21 +65,16 @@ class Conv(_Coursera):
     gives = CONV_ROLES
 
     def role_of(self, name: str, found: Any) -> str | None:
-        if set(words(name)) & (MAX_WORDS | AVG_WORDS | {"pool", "pooling"}):
-            return None
-        return cached_role(
-            name, found, CONV_WORDS, lambda names: len(names) == 4 and names[-1].startswith(("hparam", "hyper"))
-        )
+        def fits(names: list[str]) -> bool:
+            return len(names) == 4 and names[-1].startswith(("hparam", "hyper"))
+
+        return cached_role(name, found, CONV_WORDS, POOL_WORDS, fits)
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         weight, bias = problem.filters
         x, weight, bias = problem.x.transpose(LAST), weight.transpose(TO_FILTERS), bias.reshape(1, 1, 1, -1)
-        sizes = {"stride": one(problem.stride), "pad": one(problem.padding)}
+        sizes = {"stride": problem.stride[0], "pad": problem.padding[0]}
         return *map(problem.stored, (x, weight, bias)), sizes
-
-    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
-        y, cache = super().forward(implementation, problem)
-        return _moved(y, FIRST), cache
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
@@ -118,11 +106,11 @@ class Pool(_Coursera):
     form = (
         "pool_forward(A_prev, hparameters, mode='max'|'average') -> A, cache; pool_backward(dA, cache, mode) -> dA_prev"
     )
-    gives = POOL_ROLES
 
     def role_of(self, name: str, found: Any) -> str | None:
         wanted = {"pool", "pooling", "pool2d"}
-        role = cached_role(name, found, wanted, lambda names: names[1:2] in (["hparameters"], ["hyperparameters"]))
+        given = (["hparameters"], ["hyperparameters"])
+        role = cached_role(name, found, wanted, set(), lambda names: names[1:2] in given)
         return role if "mode" in parameter_names(found)[2:3] else None
 
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
@@ -131,18 +119,14 @@ class Pool(_Coursera):
         return super().cannot_express(implementation, problem)
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
-        return problem.stored(problem.x.transpose(LAST)), {"f": one(problem.kernel), "stride": one(problem.stride)}
+        return problem.stored(problem.x.transpose(LAST)), {"f": problem.kernel[0], "stride": problem.stride[0]}
 
-    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
-        arguments = self.arguments(implementation, problem)
-        if "forward" not in implementation:
-            return None, arguments
-        y, cache = implementation["forward"](*arguments, mode=MODES[problem.operation])
-        return _moved(y, FIRST), cache
+    def keywords(self, problem: Problem) -> dict[str, Any]:
+        return {"mode": MODES[problem.operation]}
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
-        return Results(None, _moved(implementation["backward"](dy, context, mode=MODES[problem.operation]), FIRST))
+        return Results(None, _moved(implementation["backward"](dy, context, **self.keywords(problem)), FIRST))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> tuple[Any, Any]:

@@ -7,18 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import (
-    CONV_ROLES,
-    POOL_ROLES,
-    Cache,
-    Convention,
-    Function,
-    Implementation,
-    one,
-    parameter_names,
-    words,
-)
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.convention import Cache, Convention, Function, Implementation, parameter_names, words
+from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 
 # Functions of several layers in one, and of other operations, have these in their names.
@@ -26,12 +16,15 @@ FORBIDDEN = {"relu", "bn", "batchnorm", "norm", "affine", "softmax", "transpose"
 CONV_WORDS = {"conv", "conv2d", "convolution", "convolution2d", "convolve", "convolve2d", "convlayer"}
 MAX_WORDS = {"max", "maxpool", "maxpool2d", "maxpooling"}
 AVG_WORDS = {"avg", "mean", "average", "avgpool", "avgpool2d", "avgpooling", "meanpool", "averagepool"}
+POOL_WORDS = MAX_WORDS | AVG_WORDS | {"pool", "pooling"}
 
 
-def cached_role(name: str, found: Any, wanted: set[str], forward: Callable[[list[str]], bool]) -> str | None:
+def cached_role(
+    name: str, found: Any, wanted: set[str], unwanted: set[str], forward: Callable[[list[str]], bool]
+) -> str | None:
     """Return the role of ``…forward…`` with fitting names of parameters, or of ``…backward…(dout, cache, …)``."""
     said = set(words(name))
-    if not callable(found) or isinstance(found, type) or said & FORBIDDEN or not said & wanted:
+    if said & (FORBIDDEN | unwanted) or not said & wanted:
         return None
     names = parameter_names(found)
     if said & {"backward", "bwd", "backprop"} and len(names) >= 2 and "cache" in names[1]:
@@ -67,8 +60,12 @@ class Cached(Convention):
         arguments = self.arguments(implementation, problem)
         if "forward" not in implementation:
             return None, arguments
-        y, cache = implementation["forward"](*arguments)
+        y, cache = implementation["forward"](*arguments, **self.keywords(problem))
         return y, cache
+
+    def keywords(self, problem: Problem) -> dict[str, Any]:
+        """Arguments of both functions that are given by name."""
+        return {}
 
     def resuming(self, implementation: Implementation, roles: Sequence[str]) -> dict[str, Function]:
         """Their backward function with a cache of theirs in place of ours, which holds the arguments of forward."""
@@ -99,16 +96,12 @@ class Conv(Cached):
     operations = ("conv2d",)
     form = "conv_forward…(x, w, b, conv_param) -> out, cache; conv_backward…(dout, cache) -> dx, dw, db"
     gives = CONV_ROLES
-    missing = ("dilation",)
-    single = ("stride", "padding")
 
     def role_of(self, name: str, found: Any) -> str | None:
-        if set(words(name)) & (MAX_WORDS | AVG_WORDS | {"pool", "pooling"}):
-            return None
-        return cached_role(name, found, CONV_WORDS, _sizes_last(4))
+        return cached_role(name, found, CONV_WORDS, POOL_WORDS, _sizes_last(4))
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
-        sizes = {"stride": one(problem.stride), "pad": one(problem.padding)}
+        sizes = {"stride": problem.stride[0], "pad": problem.padding[0]}
         return *map(problem.stored, (problem.x, *problem.filters)), sizes
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
@@ -132,7 +125,6 @@ class Conv(Cached):
 class Pool(Cached):
     """``max_pool_forward(x, pool_param) -> out, cache``."""
 
-    gives = POOL_ROLES
     missing = ("dilation", "padding")
     single = ("stride",)
 
@@ -144,11 +136,11 @@ class Pool(Cached):
         self._said = said
 
     def role_of(self, name: str, found: Any) -> str | None:
-        return None if set(words(name)) & CONV_WORDS else cached_role(name, found, self._said, _sizes_last(2))
+        return cached_role(name, found, self._said, CONV_WORDS, _sizes_last(2))
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
         height, width = problem.kernel
-        return problem.stored(problem.x), {"pool_height": height, "pool_width": width, "stride": one(problem.stride)}
+        return problem.stored(problem.x), {"pool_height": height, "pool_width": width, "stride": problem.stride[0]}
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         return Results(None, implementation["backward"](problem.stored(problem.gradient), context))

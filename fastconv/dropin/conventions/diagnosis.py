@@ -76,10 +76,9 @@ def _suspicions(name: str, problem: Problem) -> Iterator[Suspicion]:
     elif problem.operation == "max_pool2d":
         yield from _of_maximum(name, problem)
     elif problem.operation == "avg_pool2d" and name == "y":
-        windows: dict[str, Any] = problem.options
         yield (
             "padding is not counted in the mean, as in TensorFlow; fastconv and PyTorch count it",
-            lambda: avg_pool2d(problem.x, problem.kernel, **windows, count_include_pad=False, backend="numpy"),
+            lambda: avg_pool2d(problem.x, problem.kernel, **problem.options, count_include_pad=False, backend="numpy"),
         )
     if name == "dx" and problem.operation in ("conv2d", "avg_pool2d"):
         yield _ASSIGNED, lambda: _overwritten(problem)
@@ -164,31 +163,25 @@ def _spread(problem: Problem, share: Callable[[Array], Array], add: bool) -> Arr
     dx = np.zeros(problem.x.shape)
     if problem.padding != (0, 0):
         return np.zeros(0)
-    (height, width), (down, right), (deep, wide) = problem.kernel, problem.stride, problem.dilation
-    for n, c, i, j in np.ndindex(*problem.gradient.shape):
-        rows = slice(i * down, i * down + deep * (height - 1) + 1, deep)
-        columns = slice(j * right, j * right + wide * (width - 1) + 1, wide)
-        window = problem.x[n, c, rows, columns]
-        given = share(window == window.max()) * problem.gradient[n, c, i, j]
-        if add:
-            dx[n, c, rows, columns] += given
-        elif share is _every:
-            dx[n, c, rows, columns] = given
-        else:
-            dx[n, c, rows, columns][given != 0] = given[given != 0]
+    for (i, j), cells in problem.windows():
+        for n, c in np.ndindex(*dx.shape[:2]):
+            plane, window = dx[n, c], problem.x[n, c][cells]
+            given = share(window == window.max()) * problem.gradient[n, c, i, j]
+            if add:
+                plane[cells] += given
+            else:
+                plane[cells] = given if share is _every else np.where(given != 0, given, plane[cells])
     return dx
 
 
 def _overwritten(problem: Problem) -> Array:
     """Gradient of convolution or average pooling, window after window, each assigned where it has to be added."""
     (N, C, H, W), (ph, pw) = problem.x.shape, problem.padding
-    (KH, KW), (sh, sw), (dh, dw) = problem.kernel, problem.stride, problem.dilation
     dx = np.zeros((N, C, H + 2 * ph, W + 2 * pw))
-    for i, j in np.ndindex(*problem.out):
-        rows, columns = i * sh + dh * np.arange(KH), j * sw + dw * np.arange(KW)
+    for (i, j), cells in problem.windows():
         dy = problem.gradient[:, :, i, j]
         if problem.weight is None:
-            dx[:, :, rows[:, None], columns] = dy[:, :, None, None] / (KH * KW)
+            dx[cells] = dy[:, :, None, None] / np.prod(problem.kernel)
         else:
-            dx[:, :, rows[:, None], columns] = np.tensordot(dy, problem.weight, 1)
+            dx[cells] = np.tensordot(dy, problem.weight, 1)
     return dx[:, :, ph : ph + H, pw : pw + W]

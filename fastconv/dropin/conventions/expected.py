@@ -14,9 +14,9 @@ from fastconv.functional.columns import col2im, im2col
 from fastconv.functional.conv import conv2d, conv2d_backward
 from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
 from fastconv.testing.closeness import magnitude
-from fastconv.validation.arrays import Array
 
-ARRAYS = ("y", "dx", "dweight", "dbias")
+CONV_ROLES = {"forward": ("y",), "backward": ("dx", "dweight", "dbias")}
+POOL_ROLES = {"forward": ("y",), "backward": ("dx",)}
 
 
 class Results(NamedTuple):
@@ -72,28 +72,13 @@ def rounding(problem: Problem, backend: str = "naive") -> Results:
 
 
 def _results(problem: Problem, run: Callable[..., Any], backend: str) -> Results:
-    x = problem.x.astype(np.float64)
-    dy, weight, bias = (
-        None if array is None else array.astype(np.float64) for array in (problem.dy, problem.weight, problem.bias)
-    )
-    windows: dict[str, Any] = problem.options
+    exact = {name: array.astype(np.float64) for name, array in problem.arrays.items()}
+    x, dy, kernel, shape, windows = exact["x"], exact.get("dy"), problem.kernel, problem.x.shape, problem.options
     if problem.operation == "conv2d":
-        y = run(conv2d, x, weight, bias, **windows)
-        return Results(y) if dy is None else Results(y, *run(conv2d_backward, dy, x, weight, **windows))
-    return _pooled(problem, run, backend, x, dy, windows)
-
-
-def _pooled(
-    problem: Problem,
-    run: Callable[..., Any],
-    backend: str,
-    x: Array,
-    dy: Array | None,
-    windows: dict[str, Any],
-) -> Results:
-    kernel, shape = problem.kernel, x.shape
+        y = run(conv2d, x, exact["weight"], exact.get("bias"), **windows)
+        return Results(y) if dy is None else Results(y, *run(conv2d_backward, dy, x, exact["weight"], **windows))
     if problem.operation == "max_pool2d":
-        y, indices = max_pool2d(x, kernel, **windows, return_indices=True, backend=backend)
+        y, indices = max_pool2d(x, kernel, return_indices=True, backend=backend, **windows)
         return Results(y, None if dy is None else run(max_pool2d_backward, dy, indices, shape))
     if problem.operation == "avg_pool2d":
         y = run(avg_pool2d, x, kernel, **windows)

@@ -77,14 +77,14 @@ class _Watched(Problem):
 
     def modified(self, role: str) -> set[tuple[str, str]]:
         """The role with every input that has been written to by now; a second look sees what is new alone."""
-        names = {id(getattr(self, name)): name for name in ("x", "dy", "weight", "bias")}
+        names = {id(array): name for name, array in self.arrays.items()}
         handed: list[tuple[Array, Array]] = self.__dict__.get("handed", [])
         changed = [pair for pair in handed if not np.array_equal(*pair)]
         self.__dict__["handed"] = [pair for pair in handed if all(pair is not other for other in changed)]
         return {(role, names.get(id(array), "input")) for _, array in changed}
 
 
-def run(implementation: Implementation, problem: Problem, *, backward: bool = True) -> Run:
+def run(implementation: Implementation, problem: Problem) -> Run:
     """Run forward and backward once, whatever happens.
 
     Parameters
@@ -93,8 +93,6 @@ def run(implementation: Implementation, problem: Problem, *, backward: bool = Tr
         What to call.
     problem : Problem
         One that it can express.
-    backward : bool
-        Run the backward pass too, where there is one and the problem has a `dy`.
 
     Returns
     -------
@@ -112,7 +110,7 @@ def run(implementation: Implementation, problem: Problem, *, backward: bool = Tr
     modified = watched.modified(first)
     results: dict[str, Any] = {"y": y if first in implementation else None}
     errors: dict[str, str] = {}
-    if backward and problem.dy is not None:
+    if problem.dy is not None:
         for role in implementation.targets:
             if role != first:
                 try:
@@ -223,38 +221,33 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
         Ok within the rounding error of the coarser of both dtypes, see `fastconv.testing.tolerance`.
     """
     desired = getattr(expected(problem), name)
-    far = float("inf")
-    if not isinstance(got, (np.ndarray, np.generic, float, int)):
-        return Verdict(WRONG, f"{name} is no array but {_kind(got)}", name, far, None, desired)
-    actual = np.asarray(got)
-    if actual.dtype.kind not in "fiub":
-        return Verdict(WRONG, f"{name} is of dtype {actual.dtype}", name, far, actual, desired)
-    if actual.shape != desired.shape:
-        text = f"{name} has shape {actual.shape} instead of {desired.shape}"
-        return Verdict(WRONG, text, name, far, actual, desired)
-    verdict = _differing(name, actual, desired, problem)
-    if verdict.kind == OK and dtype and actual.dtype != problem.x.dtype:
-        return Verdict(WRONG, f"{name} is {actual.dtype} for {problem.x.dtype} input", name, 0.0, actual, desired)
-    return verdict
+    actual = np.asarray(got) if isinstance(got, (np.ndarray, np.generic, float, int)) else None
+    difference = float("inf")
+    if actual is None:
+        said = "is no array but None" if got is None else f"is no array but a {type(got).__name__}"
+    elif actual.dtype.kind not in "fiub":
+        said = f"is of dtype {actual.dtype}"
+    elif actual.shape != desired.shape:
+        said = f"has shape {actual.shape} instead of {desired.shape}"
+    else:
+        difference = _largest_error(name, actual, desired, problem)
+        if difference:
+            said = "is NaN in places" if np.isnan(actual).any() else f"differs by up to {difference:.3g}"
+        elif dtype and actual.dtype != problem.x.dtype:
+            said = f"is {actual.dtype} for {problem.x.dtype} input"
+        else:
+            return Verdict(OK)
+    return Verdict(WRONG, f"{name} {said}", name, difference, actual, desired)
 
 
-def _kind(got: Any) -> str:
-    return "None" if got is None else f"a {type(got).__name__}"
-
-
-def _differing(name: str, actual: Array, desired: Array, problem: Problem) -> Verdict:
+def _largest_error(name: str, actual: Array, desired: Array, problem: Problem) -> float:
+    """Return the largest difference that is not allowed; 0 where there is none."""
     floats = [dtype for dtype in (actual.dtype, problem.x.dtype) if dtype.kind == "f"]
     coarsest = max(floats or [np.dtype(np.float64)], key=lambda dtype: float(np.finfo(dtype).eps))
-    allowed = tolerance(coarsest, getattr(rounding(problem), name))
     with np.errstate(invalid="ignore"):
         error = np.abs(actual.astype(np.float64) - desired)
-    wrong = ~(error <= allowed)  # NaN is wrong
-    if not wrong.any():
-        return Verdict(OK)
-    largest = float(np.nan_to_num(error[wrong], nan=np.inf).max())
-    words = "NaN" if np.isnan(actual).any() else f"by up to {largest:.3g}"
-    text = f"{name} is NaN in places" if words == "NaN" else f"{name} differs {words}"
-    return Verdict(WRONG, text, name, largest, actual, desired)
+    wrong = ~(error <= tolerance(coarsest, getattr(rounding(problem), name)))  # NaN is wrong
+    return float(np.nan_to_num(error[wrong], nan=np.inf).max(initial=0.0))
 
 
 def worst(verdicts: Mapping[str, Verdict]) -> Verdict:

@@ -41,7 +41,7 @@ class Plain(Convention):
     def role_of(self, name: str, found: Any) -> str | None:
         """Return the role of a function whose name says the operation and whose parameters all mean something known."""
         spoken = set(words(name))
-        if not callable(found) or isinstance(found, type) or spoken & (FORBIDDEN | _PARTS) or not spoken & self.said:
+        if spoken & (FORBIDDEN | _PARTS) or not spoken & self.said:
             return None
         role = "backward" if spoken & _BACKWARD else "forward"
         return role if role in self.gives and self.form_of(found, role) is not None else None
@@ -51,23 +51,11 @@ class Plain(Convention):
         leading = self.leading if role == "forward" else ("dy", *self.leading)
         return read_form(function, leading, self.others)
 
-    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
-        """Return which parameter is missing, or does not take one size per axis."""
-        form = self.known_form(implementation)
-        usual = {"stride": self.usual_stride(problem), "padding": (0, 0), "dilation": (1, 1)}
-        for name in SIZES:
-            if name not in form and getattr(problem, name) != usual[name]:
-                return f"it has no {name}"
-        pairs = self.pairs(implementation)
-        for name in (name for name in ("kernel", *SIZES) if name in form and name not in pairs):
-            height, width = getattr(problem, name)
-            if height != width:
-                return f"it has one {name} for both axes"
-        return None
-
-    def usual_stride(self, problem: Problem) -> Pair:
-        """Stride of a function that has no such parameter."""
-        return (1, 1)
+    def limits(self, implementation: Implementation) -> tuple[list[str], list[str]]:
+        """Return the sizes without a parameter, and those whose parameter does not take one size per axis."""
+        form, pairs = self.known_form(implementation), self.pairs(implementation)
+        sizes = [name for name in ("kernel", *SIZES) if name in form and name not in pairs]
+        return [name for name in SIZES if name not in form], sizes
 
     def known_form(self, implementation: Implementation, role: str | None = None) -> Form:
         """Parameters of a function of an implementation; those of its equivalent are the same."""

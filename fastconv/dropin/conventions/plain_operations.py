@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls
-from fastconv.dropin.conventions.convention import CONV_ROLES, POOL_ROLES, Function, Implementation, words
+from fastconv.dropin.conventions.convention import Function, Implementation, words
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.plain import RANKS, Plain, planes_of, read, sizes_of, with_axes
 from fastconv.dropin.conventions.problem import SIZES, Pair, Problem
 from fastconv.dropin.conventions.signatures import Form
@@ -79,7 +79,6 @@ class Conv(Plain):
 class Pool(Plain):
     """``max_pool2d(x, kernel_size, stride=None, padding=0) -> y``."""
 
-    gives = POOL_ROLES
     leading = ("x",)
     others = ("kernel", "kernel_h", "kernel_w", *SIZES)
 

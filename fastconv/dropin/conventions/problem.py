@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +14,12 @@ from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 
 Pair = tuple[int, int]
+Part = int | slice | None
 
 SIZES = ("stride", "padding", "dilation")
 OPERATIONS = ("conv2d", "max_pool2d", "avg_pool2d", "im2col")
-VALUES = ("normal", "ties", "negative", "integers")
 MEMORIES = ("C", "F", "sliced", "read-only")
+ARRAYS = ("x", "dy", "weight", "bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +74,20 @@ class Problem:
         return _output_shape(self.operation, images, channels, filters, self.kernel, self.out)
 
     @property
-    def options(self) -> dict[str, Pair]:
+    def options(self) -> dict[str, Any]:
         """Stride, padding and dilation, as the functions of fastconv take them."""
         return {name: getattr(self, name) for name in SIZES}
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Those of `x`, `dy`, `weight` and `bias` that there are, by name."""
+        return {name: array for name in ARRAYS if (array := getattr(self, name)) is not None}
+
+    def windows(self) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
+        """Give every position of the output, with the index of the cells under its window in the padded planes."""
+        for position in np.ndindex(*self.out):
+            axes = zip(position, self.stride, self.dilation, self.kernel)
+            yield position, (..., *np.ix_(*(at * s + d * np.arange(k) for at, s, d, k in axes)))
 
     @property
     def gradient(self) -> Array:
@@ -96,13 +109,13 @@ class Problem:
         """Return a copy of `array` in the memory of this problem, so that nobody can change the original."""
         return stored(array, self.memory)
 
-    def only(self, *, images: int | None = None, channels: int | None = None, filters: int | None = None) -> Problem:
-        """Return the same problem with the first few images, channels and filters."""
-        n, c, f = (slice(None, count) for count in (images, channels, filters))
+    def only(self, *, images: Part = None, channels: Part = None, filters: Part = None) -> Problem:
+        """Return the same problem with the first few images, channels and filters, or with slices of them."""
+        n, c, f = (part if isinstance(part, slice) else slice(part) for part in (images, channels, filters))
+        rows = f if self.operation == "conv2d" else c
         if self.operation == "im2col":
-            rows = slice(None, None if channels is None else channels * self.kernel[0] * self.kernel[1])
-        else:
-            rows = f if self.operation == "conv2d" else c
+            start, stop, _ = (taps * self.kernel[0] * self.kernel[1] for taps in c.indices(self.x.shape[1]))
+            rows = slice(start, stop)
         return replace(
             self,
             x=self.x[n, c],
@@ -198,9 +211,8 @@ def draw(
         N, C and F; only a convolution has filters.
     size, kernel, stride, padding, dilation : (int, int)
         Per axis, height first.
-    values : {"normal", "ties", "negative", "integers"}
-        Of `x`: normally distributed; zeros and ones; all below -0.1, some below -100; small integers (then of every
-        array).
+    values : {"normal", "ties", "negative"}
+        Of `x`: normally distributed; zeros and ones; all below -0.1, some below -100.
     dtype : dtype_like
         Of all arrays; an integer dtype is that of `x` alone, whose values then fill its range up to 255.
     memory : {"C", "F", "sliced", "read-only"}
@@ -221,12 +233,11 @@ def draw(
     x (2, 3, 7, 5), w (4, 3, 3, 2), stride 2, pad 1
     """
     rng = np.random.default_rng(seed)
-    whole = values == "integers"
     dtype = np.dtype(dtype)
     computed = np.dtype(np.float64) if dtype.kind in "iu" else dtype
 
     def numbers(*shape: int) -> Array:
-        return (rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape)).astype(computed)
+        return rng.standard_normal(shape).astype(computed)
 
     x = _input(rng, values, dtype, (images, channels, *size))
     out = output_size(size, kernel, stride, padding, dilation)
@@ -248,11 +259,5 @@ def draw(
 def _input(rng: np.random.Generator, values: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
     if dtype.kind in "iu":
         return rng.integers(0, 256, shape).astype(dtype)
-    drawn: Array
-    if values == "ties":
-        drawn = rng.integers(0, 2, shape)
-    elif values == "integers":
-        drawn = rng.integers(-9, 10, shape)
-    else:
-        drawn = rng.standard_normal(shape)
+    drawn: Array = rng.integers(0, 2, shape) if values == "ties" else rng.standard_normal(shape)
     return (-100 * np.abs(drawn) - 0.1 if values == "negative" else drawn).astype(dtype)

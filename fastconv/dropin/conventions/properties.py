@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.backends.geometry import conv_axis
+from fastconv.dropin.conventions.problem import Pair, output_size
 from fastconv.validation.arrays import Array
 
 Part = frozenset[str]
-Pair = tuple[int, int]
 
 
 class Properties(NamedTuple):
@@ -142,11 +141,11 @@ def _padding(padding: Pair, kernel: Pair) -> str:
 
 
 def _windows(size: list[int], kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Iterator[str]:
-    axes = [conv_axis(n, k, s, d, p, p) for n, k, s, d, p in zip(size, kernel, stride, dilation, padding)]
     extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     rests = [(n + 2 * p - extent) % s for n, p, extent, s in zip(size, padding, extents, stride)]
     yield "a stride that does not divide" if any(rests) else "a stride that divides"
-    yield "a single window" if all(axis.out == 1 for axis in axes) else "several windows"
+    one = output_size(tuple(size), kernel, stride, padding, dilation) == (1, 1)
+    yield "a single window" if one else "several windows"
     apart = [stride - extent for stride, extent in zip(stride, extents)]
     if any(gap < 0 for gap in apart):
         yield "overlapping windows"

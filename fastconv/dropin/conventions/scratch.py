@@ -8,18 +8,9 @@ from operator import attrgetter
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import (
-    CONV_ROLES,
-    POOL_ROLES,
-    Convention,
-    Function,
-    Implementation,
-    one,
-    parameter_names,
-    words,
-)
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, FORBIDDEN
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 
 _POOL_WORDS = {"pool", "pooling", "maxpool", "maxpooling", "pool2d", "maxpool2d", "avgpool", "averagepool", "meanpool"}
@@ -51,8 +42,6 @@ class _Layer(Convention):
     """What both kinds of layer have in common: an object per problem, its input kept on it."""
 
     source = "Goki Saito, Deep Learning from Scratch (2016), common/layers.py"
-    missing = ("dilation",)
-    single = ("stride", "padding")
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
         """An object of the class."""
@@ -109,7 +98,7 @@ class Conv(_Layer):
         return _methods(cls) if said or _is_named(cls, CONV_WORDS, *starts) else None
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
-        sizes = one(problem.stride), one(problem.padding)
+        sizes = problem.stride[0], problem.padding[0]
         return implementation.made(*map(problem.stored, problem.filters), *sizes)
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
@@ -135,8 +124,6 @@ class Conv(_Layer):
 class Pool(_Layer):
     """``Pooling(pool_h, pool_w, stride=1, pad=0)``."""
 
-    gives = POOL_ROLES
-
     def __init__(self, operation: str) -> None:
         self.name = f"scratch.{operation}"
         self.operations = (operation,)
@@ -148,7 +135,7 @@ class Pool(_Layer):
         return _methods(cls) if said or (averages and _is_named(cls, _POOL_WORDS, *starts)) else None
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
-        return implementation.made(*problem.kernel, one(problem.stride), one(problem.padding))
+        return implementation.made(*problem.kernel, problem.stride[0], problem.padding[0])
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         return Results(None, context.backward(problem.stored(problem.gradient)))

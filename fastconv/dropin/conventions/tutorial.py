@@ -10,17 +10,8 @@ import numpy as np
 from fastconv.compat.tutorial.activators import IdentityActivator
 from fastconv.compat.tutorial.functions import element_wise_op
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import (
-    CONV_ROLES,
-    POOL_ROLES,
-    Convention,
-    Function,
-    Implementation,
-    one,
-    parameter_names,
-    words,
-)
-from fastconv.dropin.conventions.expected import Results
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
+from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.validation.arrays import Array
 
@@ -28,18 +19,14 @@ _SOURCE = "hanbt/learn_dl, cnn.py, and the tutorials after it"
 _IMAGE = ("self", "input_width", "input_height", "channel_number", "filter_width", "filter_height")
 _CONV = (*_IMAGE, "filter_number", "zero_padding", "stride", "activator", "learning_rate")
 _POOL = (*_IMAGE, "stride")
-_CONV_ROLES = {**CONV_ROLES, "bp_sensitivity_map": ("dx",), "bp_gradient": ("dweight", "dbias")}
-
-
 _FUNCTION_ROLES = {"forward": ("y",)}
+_CONV_ROLES = {**CONV_ROLES, "bp_sensitivity_map": ("dx",), "bp_gradient": ("dweight", "dbias")}
 
 
 class _Layers(Convention):
     """What both classes have in common: an object for every image, its result in ``output_array``."""
 
     source = _SOURCE
-    missing: tuple[str, ...] = ("dilation",)
-    single = ("stride", "padding")
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
         """An object of the class."""
@@ -76,21 +63,10 @@ class Conv(_Layers):
         return {role: role for role in roles if hasattr(cls, role)}
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
-        height, width = problem.x.shape[2:]
-        kernel_height, kernel_width = problem.kernel
+        (_, channels, height, width), (kernel_height, kernel_width) = problem.x.shape, problem.kernel
         weight, bias = problem.filters
-        layer = implementation.made(
-            width,
-            height,
-            problem.x.shape[1],
-            kernel_width,
-            kernel_height,
-            len(weight),
-            one(problem.padding),
-            one(problem.stride),
-            IdentityActivator(),
-            0.001,
-        )
+        sizes = width, height, channels, kernel_width, kernel_height, len(weight)
+        layer = implementation.made(*sizes, problem.padding[0], problem.stride[0], IdentityActivator(), 0.001)
         for index, filter_weight in enumerate(weight):
             layer.filters[index].weights = problem.stored(filter_weight)
             layer.filters[index].bias = float(bias[index])
@@ -99,14 +75,11 @@ class Conv(_Layers):
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         roles = [role] if role else [role for role in implementation.targets if role != "forward"]
         for (layer, image), sensitivities in zip(context, problem.gradient):
-            for one_role in roles:
-                if one_role == "backward":
-                    layer.backward(image, problem.stored(sensitivities), IdentityActivator())
-                elif one_role == "bp_sensitivity_map":
-                    layer.bp_sensitivity_map(problem.stored(sensitivities), IdentityActivator())
-                else:
-                    layer.bp_gradient(problem.stored(sensitivities))
-        given = {name for one_role in roles for name in self.gives[one_role]}
+            for each in roles:
+                dy, activator = problem.stored(sensitivities), IdentityActivator()
+                arguments = {"backward": (image, dy, activator), "bp_sensitivity_map": (dy, activator)}
+                getattr(layer, each)(*arguments.get(each, (dy,)))
+        given = {name for each in roles for name in self.gives[each]}
         layers = [layer for layer, _ in context]
         filters = [[layer.filters[index] for index in range(problem.gradient.shape[1])] for layer in layers]
         return Results(
@@ -199,7 +172,6 @@ class Pool(_Layers):
     name = "tutorial.max_pool2d"
     operations = ("max_pool2d",)
     form = "MaxPoolingLayer(input_width, …, stride): forward(input_array), backward(input_array, sensitivity_array)"
-    gives = POOL_ROLES
     cached = False
     missing = ("padding", "dilation")
 
@@ -209,9 +181,8 @@ class Pool(_Layers):
         return {role: role for role in self.gives if hasattr(cls, role)} or None
 
     def layer(self, implementation: Implementation, problem: Problem) -> Any:
-        (height, width), (kernel_height, kernel_width) = problem.x.shape[2:], problem.kernel
-        channels, stride = problem.x.shape[1], one(problem.stride)
-        return implementation.made(width, height, channels, kernel_width, kernel_height, stride)
+        (_, channels, height, width), (kernel_height, kernel_width) = problem.x.shape, problem.kernel
+        return implementation.made(width, height, channels, kernel_width, kernel_height, problem.stride[0])
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         for (layer, image), sensitivities in zip(context, problem.gradient):
@@ -252,8 +223,8 @@ class ConvFunction(Convention):
 
     def role_of(self, name: str, found: Any) -> str | None:
         names = parameter_names(found)
-        said = "conv" in words(name) and not isinstance(found, type)
-        return "forward" if said and len(names) == 5 and names[2].startswith("output") else None
+        fits = "conv" in words(name) and len(names) == 5 and names[2].startswith("output")
+        return "forward" if fits else None
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
         weight, bias = problem.filters
@@ -262,7 +233,7 @@ class ConvFunction(Convention):
             for kernel, output, number in zip(weight, outputs, bias):
                 pair = (image, kernel) if len(image) > 1 else (image[0], kernel[0])  # one channel may be said as none
                 arrays = *map(problem.stored, pair), output
-                implementation["forward"](*arrays, one(problem.stride), float(number))
+                implementation["forward"](*arrays, problem.stride[0], float(number))
         return y, None
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:

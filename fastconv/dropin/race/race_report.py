@@ -139,12 +139,7 @@ def _tables(race: Race) -> tuple[Table, ...]:
 
 
 def _lap(lap: Lap) -> tuple[str, ...]:
-    return (
-        lap.name,
-        format_seconds(lap.seconds),
-        format_seconds(lap.fast_seconds),
-        format_times(lap.times_faster),
-    )
+    return (lap.name, format_seconds(lap.seconds), format_seconds(lap.fast_seconds), format_times(lap.times_faster))
 
 
 def _differences(row: RaceRow, present: list[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.dropin.check.api import check_limit, file_of, nothing_recognised
+from fastconv.dropin.check.api import Progress, check_limit, file_of, nothing_recognised, silent
 from fastconv.dropin.check.code_process import TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.messages import unpack
@@ -24,8 +24,6 @@ from fastconv.errors import InvalidValueError
 from fastconv.evidence.accuracy import Difference, differences
 from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
-
-Progress = Callable[[str, float], None]
 
 _COMPILING = 600.0  # seconds that the first call of fast may take
 _TOGETHER = 4.0  # seconds that the rounds of one pass of theirs may take
@@ -118,6 +116,7 @@ def race(
         check_limit("compare", "seconds", seconds),
         check_integer("compare", "seed", seed, 0),
     )
+    progress = progress or silent
     environment = current_environment()
     with Examinee(file, mapping or {}, check_limit("compare", "time_limit", time_limit), "compare") as examinee:
         subjects = examinee.load()
@@ -126,19 +125,14 @@ def race(
         runs = [(subject, operation) for subject in subjects for operation in subject.convention.operations]
         rows = []
         for number, (subject, operation) in enumerate(runs):
-            report = _reporter(progress, subject.label, number, len(runs))
+            report = _reporter(progress, subject.label, number / len(runs))
             rows.append(_row(examinee, subject, operation, settings, report))
-    if progress is not None:
-        progress("done", 1.0)
+    progress("done", 1.0)
     return Race(file.name, tuple(rows), environment)
 
 
-def _reporter(progress: Progress | None, label: str, number: int, count: int) -> Callable[[str], None]:
-    def report(stage: str) -> None:
-        if progress is not None:
-            progress(f"{label}: {stage}", number / count)
-
-    return report
+def _reporter(progress: Progress, label: str, share: float) -> Callable[[str], None]:
+    return lambda stage: progress(f"{label}: {stage}", share)
 
 
 def _check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -179,8 +173,7 @@ def _row(
 def _bearable(examinee: Examinee, subject: Subject, operation: str, settings: _Settings) -> Problem:
     """Return the largest problem, up to that of the course, whose loops take a bearable time."""
     reason = CannotExpress("nothing")
-    for plan in candidates(operation, settings.sizes, settings.dtype, settings.seed):
-        plan = plan if settings.backward else replace(plan, arguments={**plan.arguments, "backward": False})
+    for plan in candidates(operation, settings.sizes, settings.dtype, settings.seed, settings.backward):
         try:
             return _scaled(examinee, subject, plan, settings).draw()
         except CannotExpress as error:

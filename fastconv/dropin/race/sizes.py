@@ -12,7 +12,6 @@ from fastconv.validation.sizes import check_shape_argument, check_sizes
 
 _RANK = 2
 _OPERATION = "compare"
-Pair = tuple[int, int]
 
 # The problems of the CS231n notebook, and what is left of them for functions without padding or stride.
 _CONV = ({"stride": (2, 2), "padding": (1, 1)}, {"stride": (2, 2)}, {"stride": (1, 1)})
@@ -104,7 +103,7 @@ class Plan:
         return replace(self, arguments={**self.arguments, "size": size})
 
 
-def candidates(operation: str, sizes: Sizes, dtype: Any, seed: int) -> Iterator[Plan]:
+def candidates(operation: str, sizes: Sizes, dtype: Any, seed: int, backward: bool = True) -> Iterator[Plan]:
     """Give plans for an operation, the fullest first: functions may have no padding, or no stride."""
     convolves = operation in ("conv2d", "im2col")
     N, C, H, W = sizes.input_shape or (100, 3, *((31, 31) if convolves else (32, 32)))
@@ -120,6 +119,7 @@ def candidates(operation: str, sizes: Sizes, dtype: Any, seed: int) -> Iterator[
         "dilation": (1, 1),
         "dtype": dtype,
         "seed": seed,
+        "backward": backward,
     }
     given = {name: value for name in ("stride", "padding", "dilation") if (value := getattr(sizes, name)) is not None}
     seen: list[dict[str, Any]] = []

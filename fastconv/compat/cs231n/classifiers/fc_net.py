@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.compat.cs231n import layer_utils
+from fastconv.compat.cs231n import layer_utils, normalization
 from fastconv.compat.cs231n.affine import affine_weight_gradients
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
 from fastconv.errors import InvalidValueError
@@ -23,8 +23,8 @@ __all__ = ["FullyConnectedNet", "TwoLayerNet"]
 __all__ += layer_utils.__all__
 
 _NORMALIZATIONS = {
-    "batchnorm": (layer_utils.batchnorm_forward, layer_utils.batchnorm_backward),
-    "layernorm": (layer_utils.layernorm_forward, layer_utils.layernorm_backward),
+    "batchnorm": (normalization.batchnorm_forward, normalization.batchnorm_backward),
+    "layernorm": (normalization.layernorm_forward, normalization.layernorm_backward),
 }
 
 
@@ -162,10 +162,8 @@ class FullyConnectedNet:
         self.dropout_param: dict[str, Any] = {}
         if self.use_dropout:
             self.dropout_param = {"mode": "train", "p": keep, **({} if seed is None else {"seed": seed})}
-        start = {"batchnorm": {"mode": "train"}, "layernorm": {}}
-        self.bn_params: list[dict[str, Any]] = (
-            [dict(start[normalization]) for _ in hidden_dims] if normalization else []
-        )
+        start = {"mode": "train"} if normalization == "batchnorm" else {}
+        self.bn_params: list[dict[str, Any]] = [dict(start) for _ in hidden_dims if normalization]
 
     def loss(self, X: Any, y: Any = None) -> Any:
         """Compute the scores of images, or the loss and its gradients; see `ThreeLayerConvNet.loss`.
