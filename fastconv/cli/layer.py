@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -12,7 +13,7 @@ import typer
 from fastconv.cli.arguments import is_shape, load_array, parse_padding, parse_shape, parse_sizes
 from fastconv.validation.arrays import Array
 
-PANEL = "A layer or arrays of your own"
+of_layer = partial(typer.Option, rich_help_panel="A layer or arrays of your own")
 
 
 class Operation(str, Enum):
@@ -32,20 +33,13 @@ class Layout(str, Enum):
 
 # options of several commands
 
-InputShape = Annotated[
-    str | None, typer.Option("--input", metavar="N,C,H,W", help="Shape of its input.", rich_help_panel=PANEL)
-]
-KernelSize = Annotated[str | None, typer.Option(metavar="K|KH,KW", help="Window of a pooling.", rich_help_panel=PANEL)]
-Stride = Annotated[str | None, typer.Option(metavar="S|SH,SW", help="Step of the window.", rich_help_panel=PANEL)]
+InputShape = Annotated[str | None, of_layer("--input", metavar="N,C,H,W", help="Shape of its input.")]
+KernelSize = Annotated[str | None, of_layer(metavar="K|KH,KW", help="Window of a pooling.")]
+Stride = Annotated[str | None, of_layer(metavar="S|SH,SW", help="Step of the window.")]
 Padding = Annotated[
-    str | None,
-    typer.Option(
-        metavar="P|PH,PW|B:A,B:A|NAME",
-        help="Per axis, before:after, or valid, same, same_lower.",
-        rich_help_panel=PANEL,
-    ),
+    str | None, of_layer(metavar="P|PH,PW|B:A,B:A|NAME", help="Per axis, before:after, or valid, same, same_lower.")
 ]
-Dilation = Annotated[str | None, typer.Option(metavar="D|DH,DW", help="Step between the taps.", rich_help_panel=PANEL)]
+Dilation = Annotated[str | None, of_layer(metavar="D|DH,DW", help="Step between the taps.")]
 
 
 def option_of(name: str) -> str:

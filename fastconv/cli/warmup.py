@@ -14,9 +14,7 @@ from fastconv.report import Table, format_seconds
 _TILE = re.compile(r"\d+x\d+")
 
 
-def warmup(
-    debug: Debug = False,
-) -> None:
+def warmup(debug: Debug = False) -> None:
     """Compile everything and put it into the cache, so that no later call waits for the compiler."""
     with progress_bar() as advance:
         start = time.perf_counter()
