@@ -81,15 +81,21 @@ def shown(value: object) -> str:
     return repr(value) if value is None or isinstance(value, (int, float)) else type(value).__name__
 
 
+@contextmanager
+def fault_of(operation: str, path: object) -> Iterator[None]:
+    """Let what `Dataset` finds wrong be an error that names the file."""
+    try:
+        yield
+    except (InvalidValueError, InvalidTypeError) as error:
+        raise DataError(f"{operation}: {path}: {str(error).removeprefix('Dataset: ')}") from error
+
+
 def dataset_of(
     operation: str, path: object, images: object, labels: object, classes: Sequence[str], name: str
 ) -> Dataset:
     """Return a dataset; what does not fit together is the fault of the file."""
-    try:
+    with fault_of(operation, path):
         return Dataset(images, labels, tuple(classes), name)  # type: ignore[arg-type]  # checked there
-    except (InvalidValueError, InvalidTypeError) as error:
-        detail = str(error).removeprefix("Dataset: ")
-        raise DataError(f"{operation}: {path}: {detail}") from error
 
 
 def imported(operation: str, module: str, package: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.data.dataset import DataBundle, Dataset
+from fastconv.data.dataset import DataBundle, Dataset, bundle_of
 from fastconv.data.download import Progress
 from fastconv.data.files import PathLike, as_path, imported, listing
 from fastconv.data.trees import FolderTree, Sample, Tree, ZipTree, samples_by_part
@@ -123,10 +123,7 @@ def _bundle(tree: Tree, parts: dict[str, list[Sample]], images: Bytes) -> DataBu
     samples = [sample for part in parts.values() for sample in part]
     labels = np.array([number[sample.class_name] for sample in samples], np.int64)
     whole = Dataset(images, labels, classes, tree.path.stem)
-    train, test = whole.split(len(parts["train"]))
-    return DataBundle(
-        train.with_images(train.images, f"{whole.name} train"), test.with_images(test.images, f"{whole.name} test")
-    )
+    return bundle_of(whole.split(len(parts["train"])), whole.name)
 
 
 def _class_order(names: set[str]) -> tuple[str, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 
-from fastconv.data.dataset import DataBundle, Dataset, numbered_classes
-from fastconv.data.files import PathLike, as_path, dataset_of, listing
-from fastconv.errors import DataError, FastconvError, InvalidValueError
+from fastconv.data.dataset import DataBundle, numbered_classes
+from fastconv.data.files import PathLike, as_path, dataset_of, fault_of, listing
+from fastconv.errors import DataError, FastconvError
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
 from fastconv.validation.arrays import Array
@@ -67,11 +67,12 @@ def load_npz(path: PathLike, *, layout: str = "auto") -> DataBundle:
         raise DataError(f"load_npz: {file} must hold {_EXPECTED}, but it holds {listing(arrays)}.")
     test_keys = _pair(file, arrays, _TEST_KEYS)
     pairs = [_arrays(file, arrays, keys, layout) for keys in (train_keys, test_keys) if keys is not None]
-    classes = _class_names(file, arrays) or _numbered(file, [labels for _, labels in pairs])
-    train = _dataset(file, pairs[0], classes, train_keys, f"{file.stem} train")
+    with fault_of("load_npz", file):
+        classes = _class_names(file, arrays) or numbered_classes(*(labels for _, labels in pairs))
+    train = dataset_of("load_npz", f"{file} ({', '.join(train_keys)})", *pairs[0], classes, f"{file.stem} train")
     test = train[:0].with_images(train.images[:0], f"{file.stem} test")
     if test_keys is not None:
-        test = _dataset(file, pairs[1], classes, test_keys, test.name)
+        test = dataset_of("load_npz", f"{file} ({', '.join(test_keys)})", *pairs[1], classes, test.name)
     return DataBundle(train, test)
 
 
@@ -117,20 +118,6 @@ def _arrays(file: Path, arrays: Mapping[str, Array], keys: tuple[str, str], layo
             f"{labels.shape}."
         )
     return _channels_first(file, keys[0], _stored(file, keys[0], images), layout), labels
-
-
-def _numbered(file: Path, labels: Sequence[Array]) -> tuple[str, ...]:
-    """Name the classes by their numbers, over all parts."""
-    try:
-        return numbered_classes(*labels)
-    except InvalidValueError as error:
-        raise DataError(f"load_npz: {file}: {str(error).removeprefix('Dataset: ')}") from error
-
-
-def _dataset(
-    file: Path, pair: tuple[Array, Array], classes: tuple[str, ...], keys: tuple[str, str], name: str
-) -> Dataset:
-    return dataset_of("load_npz", f"{file} ({', '.join(keys)})", *pair, classes, name)
 
 
 def _stored(file: Path, key: str, images: Array) -> Array:
