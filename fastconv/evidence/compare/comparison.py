@@ -156,8 +156,6 @@ def _draw_speeds(axes: Any, comparison: Comparison) -> None:
     speeds = {name: [row.passes[index].times_faster for row in rows] for index, name in enumerate(passes)}
     draw_bars(axes, [row.name for row in rows], speeds, lambda value: f"{value:,.0f}×")
     axes.invert_yaxis()
-    lengths = [1.0, *(value for values in speeds.values() for value in values if value is not None)]
-    axes.set_xlim(min(lengths), 2 * max(lengths))
     axes.set_xlabel(f"times faster than the frozen loops ({comparison.backends[1]})")
     axes.legend(frameon=False)
     axes.set_title(comparison.environment.headline, fontsize=9)
