@@ -210,20 +210,9 @@ class ImageWorkload(Workload):
         return {name: array.astype(dtype) for name, array in arrays.items()}
 
 
-def _conv(
-    name: str,
-    input_shape: Shape4,
-    filters: int,
-    kernel: int,
-    description: str,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    groups: int = 1,
-) -> Workload:
-    weight_shape = (filters, input_shape[1] // groups, kernel, kernel)
-    options = Options(stride=stride, padding=padding, groups=groups)
-    return Workload(name, "conv2d", input_shape, (kernel, kernel), weight_shape, True, options, description)
+def _conv(name: str, input_shape: Shape4, filters: int, kernel: int, description: str, **options: int) -> Workload:
+    weight_shape = (filters, input_shape[1] // options.get("groups", 1), kernel, kernel)
+    return Workload(name, "conv2d", input_shape, (kernel, kernel), weight_shape, True, Options(**options), description)
 
 
 def _pool(
