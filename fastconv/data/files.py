@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Union
 
 from fastconv.data.dataset import Dataset
-from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
+from fastconv.errors import DataError, DataNotFoundError, FastconvError, InvalidTypeError, InvalidValueError
 from fastconv.files import open_regular
 
 PathLike = Union[str, "os.PathLike[str]"]
 
+PACKED = (EOFError, zlib.error, gzip.BadGzipFile)  # what unpacking a damaged file raises
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST = 80  # characters of a value in a message
 _LISTED = 8  # names in a message; more would hide what it says
@@ -48,12 +49,20 @@ def listing(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def damaged(operation: str, path: object, expected: str) -> Iterator[None]:
+def damaged(
+    operation: str,
+    path: object,
+    expected: str,
+    errors: tuple[type[Exception], ...] = PACKED,
+    state: str = "damaged, truncated or something else",
+) -> Iterator[None]:
     """Turn what the standard library says about damaged archives into an error that names the file."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{operation}: {path} must be {expected}, but it is damaged or truncated ({error}).") from error
+    except FastconvError:
+        raise
+    except errors as error:
+        raise DataError(f"{operation}: {path} must be {expected}, but it is {state} ({error}).") from error
 
 
 @contextmanager

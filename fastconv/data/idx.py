@@ -60,7 +60,8 @@ def read_idx(path: PathLike) -> Array:
     array([7, 2, 1], dtype=uint8)
     """
     file = as_path("read_idx", path)
-    with opened("read_idx", file) as stream, damaged("read_idx", file, "an IDX file"):
+    unpacking = damaged("read_idx", file, "an IDX file", state="damaged or truncated")
+    with opened("read_idx", file) as stream, unpacking:
         dtype, shape = _read_header(file, stream)
         check_fits("read_idx", str(file), shape, dtype.itemsize)
         expected = prod(shape) * dtype.itemsize

@@ -178,16 +178,13 @@ class _Reader:
         for position in range(start, stop):
             picture = self._decode(names[position], images.shape[1])
             if picture.shape[1:] != images.shape[2:]:
-                raise self._mixed(names[0], images.shape[2:], names[position], picture.shape[1:])
+                (H, W), (height, width) = images.shape[2:], picture.shape[1:]
+                raise DataError(
+                    f"{_OPERATION}: all images of {self._tree.path} must have the same size (H x W), but {names[0]} "
+                    f"has {H}x{W} and {names[position]} {height}x{width}. Pass size=({H}, {W}) to resize them."
+                )
             images[position] = picture
         return stop
-
-    def _mixed(self, first: str, first_size: tuple[int, ...], other: str, other_size: tuple[int, ...]) -> DataError:
-        (height, width), (other_height, other_width) = first_size, other_size
-        return DataError(
-            f"{_OPERATION}: all images of {self._tree.path} must have the same size (H x W), but {first} has "
-            f"{height}x{width} and {other} {other_height}x{other_width}. Pass size=({height}, {width}) to resize them."
-        )
 
     def _check_size(self, name: str, picture: Any) -> None:
         """Refuse a picture by the size that its file says, before its pixels take memory."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 
 from fastconv.data.dataset import DataBundle, numbered_classes
-from fastconv.data.files import PathLike, as_path, dataset_of, fault_of, listing
-from fastconv.errors import DataError, FastconvError
+from fastconv.data.files import PathLike, as_path, damaged, dataset_of, fault_of, listing
+from fastconv.errors import DataError
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
 from fastconv.validation.arrays import Array
@@ -79,23 +79,18 @@ def load_npz(path: PathLike, *, layout: str = "auto") -> DataBundle:
 def _read(file: Path) -> dict[str, Array]:
     """Read the arrays that have a meaning here."""
     wanted = {key for pair in (*_TRAIN_KEYS, *_TEST_KEYS) for key in pair}.union(_CLASS_KEYS)
-    expected = f"load_npz: {file} must be an .npz archive of arrays without pickled objects"
-    try:
-        with open_regular("load_npz", file, DataError) as stream:
-            if stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
-                raise DataError(f"{expected}, but it is a single array.")
-            archive = open_archive(stream)
-            found = array_entries(archive)
-            check_fits("load_npz", str(file), (sum(found[key].file_size for key in wanted & found.keys()),), 1)
-            # The others are named, for messages, and not read.
-            return {
-                key: read_array_entry("load_npz", f"{key} of {file}", archive, member) if key in wanted else np.empty(0)
-                for key, member in found.items()
-            }
-    except FastconvError:
-        raise
-    except DAMAGED as error:
-        raise DataError(f"{expected}, but it is damaged, truncated or something else ({error}).") from error
+    expected = "an .npz archive of arrays without pickled objects"
+    with damaged("load_npz", file, expected, DAMAGED), open_regular("load_npz", file, DataError) as stream:
+        if stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
+            raise DataError(f"load_npz: {file} must be {expected}, but it is a single array.")
+        archive = open_archive(stream)
+        found = array_entries(archive)
+        check_fits("load_npz", str(file), (sum(found[key].file_size for key in wanted & found.keys()),), 1)
+        # The others are named, for messages, and not read.
+        return {
+            key: read_array_entry("load_npz", f"{key} of {file}", archive, member) if key in wanted else np.empty(0)
+            for key, member in found.items()
+        }
 
 
 def _pair(file: Path, arrays: Mapping[str, Array], candidates: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
