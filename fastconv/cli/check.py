@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from fastconv.cli.arguments import refused
 from fastconv.cli.console import console, progress_bar
 from fastconv.cli.output import Debug, Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
@@ -73,9 +74,7 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
     for word in words:
         name, sign, convention = word.partition("=")
         if not (name and sign and convention):
-            raise typer.BadParameter(
-                f"must be NAME=CONVENTION, such as my_conv=cs231n.conv2d.forward, but got {word!r}.", param_hint=option
-            )
+            raise refused(option, "be NAME=CONVENTION, such as my_conv=cs231n.conv2d.forward", word)
         if name in mapping:
             raise typer.BadParameter(f"must name each function once, but got {name!r} again.", param_hint=option)
         mapping[name] = convention

@@ -11,26 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from fastconv.backends.settings import use_num_threads
-from fastconv.cli.arguments import parse_pair_of_names
+from fastconv.cli.arguments import given, parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
-from fastconv.cli.layer import (
-    Dilation,
-    InputShape,
-    KernelSize,
-    Layer,
-    Layout,
-    Operation,
-    Padding,
-    Stride,
-    given,
-    of_layer,
-)
+from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
 from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, Result, Threads, in_output
 from fastconv.cli.race import run_race
 from fastconv.cli.workloads import print_kernels, print_workloads
 from fastconv.evidence.compare import compare as run_comparison
-from fastconv.evidence.compare.api import workload_names
 from fastconv.evidence.compare.comparison import plot_comparison
+from fastconv.evidence.workloads import NAMES
 
 _BACKENDS = ("naive", "numpy", "fast")
 _BOTH = "naive,fast"
@@ -138,6 +127,6 @@ def _select(names: list[str], layer: Layer, dtype: str, seed: int) -> tuple[Any,
             f"take either named workloads or a layer of your own, but got {', '.join(names)} and {described[0]}."
         )
     for name in names:
-        if name not in workload_names():
-            raise typer.BadParameter(f"a workload must be one of {', '.join(workload_names())}, but got {name!r}.")
+        if name not in NAMES:
+            raise typer.BadParameter(f"a workload must be one of {', '.join(NAMES)}, but got {name!r}.")
     return layer.call(dtype, seed) if described else (names or None, {})

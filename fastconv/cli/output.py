@@ -130,12 +130,7 @@ def print_report(report: Report, out: Console) -> None:
     for table in report.tables:
         print_table(table, out)
     for note in report.notes:
-        print_note(note, out)
-
-
-def print_note(note: str, out: Console) -> None:
-    """Print a line below a table."""
-    out.print(Text(note, style="dim"), soft_wrap=not out.is_terminal)
+        out.print(Text(note, style="dim"), soft_wrap=not out.is_terminal)
 
 
 def print_table(table: Table, out: Console) -> None:

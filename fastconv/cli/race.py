@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from fastconv.backends.settings import use_num_threads
-from fastconv.cli.arguments import parse_shape, parse_sizes
+from fastconv.cli.arguments import option_of, parse_shape, parse_sizes, refused
 from fastconv.cli.check import parse_mapping, wrong_usage
 from fastconv.cli.console import progress_bar
-from fastconv.cli.layer import Dilation, InputShape, KernelSize, Padding, Stride, of_layer, option_of
+from fastconv.cli.layer import Dilation, InputShape, KernelSize, Padding, Stride, of_layer
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, Threads
 
 _DTYPES = ("float32", "float64")
@@ -63,7 +63,7 @@ def run_race(
 
     outputs.check()
     if dtype is not None and dtype not in _DTYPES:
-        raise typer.BadParameter(f"must be one of {', '.join(_DTYPES)}, but got {dtype!r}.", param_hint="--dtype")
+        raise refused("--dtype", f"be one of {', '.join(_DTYPES)}", dtype)
     names, sizes = parse_mapping("--map", mapping), _sizes(typed)
     use_threads = contextlib.nullcontext() if threads is None else use_num_threads(threads)
     with use_threads, wrong_usage(), progress_bar() as advance:

@@ -52,7 +52,7 @@ def suite(
     for path in kept:
         check_writable(path)
     require("pytest_benchmark", "bench", "bench")
-    old = None if compare is None else _read(resolve(compare))
+    old = None if compare is None else read_suite(read_json(resolve(compare)), str(resolve(compare)))
     if chosen.threads is not None:
         with use_num_threads(chosen.threads):  # checks the number
             pass
@@ -75,10 +75,6 @@ def suite(
     else:
         outputs = Outputs("bench")  # there is nothing to write
     outputs.deliver(result._replace(report=report), ok=not report.failures)
-
-
-def _read(path: Path) -> Suite:
-    return read_suite(read_json(path), str(path))
 
 
 def _with_loops(chosen: Selection) -> Selection:

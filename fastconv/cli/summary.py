@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fastconv.cli.arguments import refused
 from fastconv.cli.console import console
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, print_table
 from fastconv.report import Table
@@ -61,10 +62,8 @@ def _image(text: str) -> tuple[int, ...]:
     """Read ``"3x32x32"``."""
     sizes = tuple(int(size) for size in re.split("[x×,]", text)) if _INPUT.fullmatch(text) else ()
     if not sizes or 0 in sizes:
-        raise typer.BadParameter(
-            f"must be positive integers with x between them, such as 3x32x32 (without the batch), but got {text!r}.",
-            param_hint="--input",
-        )
+        rule = "be positive integers with x between them, such as 3x32x32 (without the batch)"
+        raise refused("--input", rule, text)
     return sizes
 
 

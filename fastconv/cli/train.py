@@ -117,17 +117,11 @@ def train(
         size = sum(parameter.size for parameter in trainer.parameters)
         out.print(f"{name} ({size:,} parameters) on {learn!r}", soft_wrap=True)
         out.print(f"{get_backend()} backend, {get_num_threads()} threads, {rule!r}", soft_wrap=True)
-        history, seconds = _fit(
-            trainer,
-            (learn, held_out),
-            out,
-            checkpoint,
-            epochs=epochs,
-            batch_size=batch_size,
-            checkpoint_every=checkpoint_every,
-            resume=resume,
-            early_stopping=_stopping(early_stop, held_out),
-        )
+        options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
+        watched = "train_loss" if held_out is None else "validation_loss"
+        stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
+        options |= {"checkpoint_every": checkpoint_every, "early_stopping": stopping}
+        history, seconds = _fit(trainer, learn, held_out, out, checkpoint, options)
         result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
     out.print(
@@ -165,24 +159,14 @@ def _datasets(
     return learn, held_out if len(held_out) else None, test
 
 
-def _stopping(patience: int | None, held_out: Dataset | None) -> EarlyStopping | None:
-    if patience is None:
-        return None
-    return EarlyStopping(patience, "train_loss" if held_out is None else "validation_loss")
-
-
 def _fit(
-    trainer: Trainer,
-    datasets: tuple[Dataset, Dataset | None],
-    out: Any,
-    checkpoint: Path | None,
-    **options: Any,
+    trainer: Trainer, learn: Dataset, held_out: Dataset | None, out: Any, checkpoint: Path | None, how: dict[str, Any]
 ) -> tuple[History, float]:
     """Train, with a line for each epoch; the time is that of this call."""
     started = time.perf_counter()
     try:
         with EpochTable(out, trainer) as report:
-            history = trainer.fit(*datasets, checkpoint=checkpoint, progress=report, **options)
+            history = trainer.fit(learn, held_out, checkpoint=checkpoint, progress=report, **how)
     except KeyboardInterrupt:
         if checkpoint is not None:
             out.print(f"stopped; the same command with --resume goes on from {checkpoint / 'last.npz'}", soft_wrap=True)

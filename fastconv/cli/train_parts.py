@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import typer
 
 from fastconv import optim
+from fastconv.cli.arguments import refused
 from fastconv.data import Dataset
 from fastconv.data.augment import Augmentation, Compose, RandomCrop, RandomFlip, RandomShift
 from fastconv.layers import Layer
@@ -51,11 +52,8 @@ def parse_schedule(option: str, text: str) -> Plan:
                 return Plan(name, epochs, float(rest[1]) if len(rest) == 2 else _FACTOR)
     except ValueError:
         pass
-    raise typer.BadParameter(
-        "must be constant, cosine, step:EPOCHS[:FACTOR], milestones:EPOCH,EPOCH[:FACTOR] or exponential:FACTOR, but "
-        f"got {text!r}.",
-        param_hint=option,
-    )
+    rule = "be constant, cosine, step:EPOCHS[:FACTOR], milestones:EPOCH,EPOCH[:FACTOR] or exponential:FACTOR"
+    raise refused(option, rule, text)
 
 
 def make_schedule(
@@ -86,9 +84,7 @@ def parse_augment(option: str, text: str | None) -> tuple[str, ...]:
     """Read ``"flip,crop"``."""
     names = () if text is None else tuple(name.strip() for name in text.split(","))
     if not set(names) <= set(_CHANGES) or len(set(names)) != len(names):
-        raise typer.BadParameter(
-            f"must be some of {', '.join(_CHANGES)}, with commas between them, but got {text!r}.", param_hint=option
-        )
+        raise refused(option, f"be some of {', '.join(_CHANGES)}, with commas between them", str(text))
     return names
 
 
@@ -122,9 +118,7 @@ def make_model(name: str, dataset: Dataset, seed: int) -> Layer:
     elif name in MODELS:
         model = by_name(name, **options)
     else:
-        raise typer.BadParameter(
-            f"must be one of {', '.join(MODELS)}, or a Python file, but got {name!r}.", param_hint="--model"
-        )
+        raise refused("--model", f"be one of {', '.join(MODELS)}, or a Python file", name)
     check_fit("train", model, dataset, dataset.image_shape)
     return model
 
