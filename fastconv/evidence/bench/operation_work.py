@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,14 +102,13 @@ def _loops_conv(problem: Problem, dy: Array | None) -> Call:
     x, weight = problem.x, problem.weight
     bias = np.zeros(problem.geometry.output_shape[1], problem.dtype) if problem.bias is None else problem.bias
     stride, pad = (axes[0].stride, axes[1].stride), (axes[0].before, axes[1].before)
+    forward, backward = loops.conv_forward, loops.conv_backward
+    if groups > 1:
+        forward = partial(loops.conv_forward_grouped, groups=groups)
+        backward = partial(loops.conv_backward_grouped, groups=groups)
     if dy is None:
-        if groups == 1:
-            return lambda: {"y": loops.conv_forward(x, weight, bias, stride, pad)}
-        return lambda: {"y": loops.conv_forward_grouped(x, weight, bias, stride, pad, groups)}
-    names = ("dx", "dweight", "dbias")
-    if groups == 1:
-        return lambda: dict(zip(names, loops.conv_backward(dy, x, weight, bias, stride, pad)))
-    return lambda: dict(zip(names, loops.conv_backward_grouped(dy, x, weight, bias, stride, pad, groups)))
+        return lambda: {"y": forward(x, weight, bias, stride, pad)}
+    return lambda: dict(zip(("dx", "dweight", "dbias"), backward(dy, x, weight, bias, stride, pad)))
 
 
 def _loops_pool(problem: Problem, dy: Array | None) -> Call:

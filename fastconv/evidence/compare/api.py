@@ -15,7 +15,7 @@ from fastconv.evidence.compare.comparison import Comparison
 from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.problem import OPERATIONS, Problem, from_call, from_workload
-from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, ImageWorkload, Workload, by_name, image_workloads
+from fastconv.evidence.workloads import LAYERS, NAMES, ImageWorkload, Workload, by_name, image_workloads
 from fastconv.validation.sizes import check_flag, check_integer
 
 Progress = Callable[[str, str, float], None]
@@ -122,17 +122,6 @@ def compare(
     return Comparison(tuple(rows), environment, (reference, candidate))
 
 
-def workload_names() -> tuple[str, ...]:
-    """Return every name that `compare` knows.
-
-    Returns
-    -------
-    tuple of str
-        Of layers, poolings and real images.
-    """
-    return (*(workload.name for workload in (*LAYERS, *POOLS)), *IMAGE_NAMES)
-
-
 def default_workloads() -> tuple[Workload, ...]:
     """Return what `compare` runs by default.
 
@@ -222,8 +211,8 @@ def _workload(item: object) -> Workload:
         raise InvalidTypeError(
             f"compare: a workload must be a name or a Workload, but got {item!r} ({type(item).__name__})."
         )
-    if item not in workload_names():
-        raise InvalidValueError(f"compare: a workload must be one of {', '.join(workload_names())}, but got {item!r}.")
+    if item not in NAMES:
+        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {item!r}.")
     return by_name(item)
 
 

@@ -180,13 +180,8 @@ def _draw_maps(figure: Any, pictures: list[Row], backends: tuple[str, str]) -> N
         _show(axes[0], _as_picture(maps.image), f"{row.name}: input")
         _show(axes[1], reference, f"{backends[0]}, map {index}", low, high)
         _show(axes[2], candidate, f"{backends[1]}, map {index}", low, high)
-        _show(
-            axes[3],
-            distance,
-            f"difference, up to {distance.max():.1e}" if distance.any() else "no difference",
-            0.0,
-            float(distance.max()) or 1.0,
-        )
+        words = f"difference, up to {distance.max():.1e}" if distance.any() else "no difference"
+        _show(axes[3], distance, words, 0.0, float(distance.max()) or 1.0)
 
 
 def _as_picture(image: Array) -> Array:

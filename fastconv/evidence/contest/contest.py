@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fastconv.evidence.contest.heats import OURS, Heat, Startup
+from fastconv.evidence.contest.heats import OURS, Entry, Heat, Startup
 from fastconv.evidence.contest.tables import ratio_table, target_table, time_table
 from fastconv.evidence.contest.targets import Target, targets
 from fastconv.evidence.environment import Environment
@@ -57,7 +57,12 @@ class Contest(Record):
     @property
     def ok(self) -> bool:
         """Whether every result of fastconv is within its tolerance."""
-        return all(entry.ok for heat in self.heats for entry in heat.entries if entry.engine == OURS)
+        return all(entry.engine != OURS for _, entry in self.wrong)
+
+    @property
+    def wrong(self) -> list[tuple[Heat, Entry]]:
+        """Every result that is beyond its tolerance."""
+        return [(heat, entry) for heat in self.heats for entry in heat.entries if not entry.ok]
 
     @property
     def verdicts(self) -> tuple[Target, ...]:
@@ -86,9 +91,7 @@ class Contest(Record):
             f"{heat.workload}: {heat.step} of {entry.engine} ({entry.variant}, {heat.dtype}) must be within "
             f"{entry.limit:g} times 64 eps sum |x·w| of the result in float64, but got {entry.of_tolerance:,.1f} times "
             f"that (largest difference {entry.max_abs:.2e})."
-            for heat in self.heats
-            for entry in heat.entries
-            if not entry.ok
+            for heat, entry in self.wrong
         )
 
     def _notes(self) -> Iterator[str]:
@@ -96,13 +99,11 @@ class Contest(Record):
         yield from _COLUMNS
         yield from (f"{name} did not take part: {reason}." for name, reason in self.absent.items())
         yield from self._refusals()
-        for heat in self.heats:
-            for entry in heat.entries:
-                if not entry.ok:
-                    yield (
-                        f"WRONG: {entry} on {heat.workload} {heat.step} {heat.dtype}, beyond {entry.limit:g} times the "
-                        "tolerance; its times do not count."
-                    )
+        for heat, entry in self.wrong:
+            yield (
+                f"WRONG: {entry} on {heat.workload} {heat.step} {heat.dtype}, beyond {entry.limit:g} times the "
+                "tolerance; its times do not count."
+            )
         if self.startup is not None:
             yield (
                 f"First convolution of a new process, with the import of {OURS} and Numba and without NumPy's: "
