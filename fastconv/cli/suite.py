@@ -57,7 +57,9 @@ def suite(
         with use_num_threads(chosen.threads):  # checks the number
             pass
     with progress_bar() as advance:
-        outcome = run(_with_loops(chosen), advance)
+        # the frozen loops run with whomever is chosen: they are what "times faster" divides by
+        backends = (*chosen.backends, *({LOOPS} - set(chosen.backends)))
+        outcome = run(replace(chosen, backends=backends), advance)
         data, wrong = outcome.data, outcome.failures
         if old is not None and fail_over is not None and data["benchmarks"]:
             data = _again(data, old, fail_over, chosen, advance)
@@ -75,11 +77,6 @@ def suite(
     else:
         outputs = Outputs("bench")  # there is nothing to write
     outputs.deliver(result._replace(report=report), ok=not report.failures)
-
-
-def _with_loops(chosen: Selection) -> Selection:
-    """The frozen loops run with whomever is chosen: they are what "times faster" divides by."""
-    return replace(chosen, backends=(*chosen.backends, *({LOOPS} - set(chosen.backends))))
 
 
 def _again(data: dict[str, Any], old: Suite, percent: float, chosen: Selection, advance: Advance) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from fastconv.files import open_regular
 PathLike = Union[str, "os.PathLike[str]"]
 
 PACKED = (EOFError, zlib.error, gzip.BadGzipFile)  # what unpacking a damaged file raises
+_STATE = "damaged, truncated or something else"
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST = 80  # characters of a value in a message
 _LISTED = 8  # names in a message; more would hide what it says
@@ -50,11 +51,7 @@ def listing(names: Iterable[str]) -> str:
 
 @contextmanager
 def damaged(
-    operation: str,
-    path: object,
-    expected: str,
-    errors: tuple[type[Exception], ...] = PACKED,
-    state: str = "damaged, truncated or something else",
+    operation: str, path: object, expected: str, errors: tuple[type[Exception], ...] = PACKED, state: str = _STATE
 ) -> Iterator[None]:
     """Turn what the standard library says about damaged archives into an error that names the file."""
     try:
