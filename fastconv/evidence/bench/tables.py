@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastconv.evidence.bench.cases import FAMILY, LOOPS, kind_of
@@ -64,7 +64,8 @@ def notes(suite: Suite) -> list[str]:
     """Say in words what the columns mean, and where the numbers come from."""
     results = _others(suite)
     lines = [*(_suite_notes(results) if results else ()), *family_notes(suite)]
-    lines += [f"checked against {source}." for source in _sources(suite.results.values())]
+    sources = dict.fromkeys(each.checked for each in suite.results.values() if each.of_tolerance is not None)
+    lines += [f"checked against {source}." for source in sources]
     return [*lines, *_origin(suite)]
 
 
@@ -86,10 +87,6 @@ def _suite_notes(results: list[Result]) -> list[str]:
     if any(result.case.backend == LOOPS for result in results):
         lines.append(f"{LOOPS}: the frozen loops themselves. They know no ties and no overlaps of a maximum.")
     return lines
-
-
-def _sources(results: Iterable[Result]) -> list[str]:
-    return list(dict.fromkeys(r.checked for r in results if r.of_tolerance is not None))
 
 
 def _origin(suite: Suite) -> list[str]:

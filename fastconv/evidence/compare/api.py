@@ -173,7 +173,10 @@ def _problems(
             f"follow, but got {workloads!r} with {len(args)} positional and {', '.join(arguments) or 'no'} keyword "
             "arguments."
         )
-    chosen = [_with_batch(workload, named, batch) for workload, named in _select(workloads)]
+    chosen = _select(workloads)
+    if batch is not None:
+        size = check_integer("compare", "batch", batch, 1)
+        chosen = [workload.with_batch(size) for workload in chosen]
     precision = np.dtype(np.float32) if dtype is None else dtype
     return [(workload.name, partial(from_workload, workload, precision, seed)) for workload in chosen]
 
@@ -188,10 +191,10 @@ def _operation(workloads: Selection) -> str | None:
     return None
 
 
-def _select(workloads: Selection) -> list[tuple[Workload, bool]]:
-    """Return the workloads, and for each whether it was only named."""
+def _select(workloads: Selection) -> list[Workload]:
+    """Return the workloads; a layer that is only named has one image."""
     if workloads is None:
-        return [(workload, False) for workload in default_workloads()]
+        return [*default_workloads()]
     if isinstance(workloads, (str, Workload)):
         workloads = (workloads,)
     if not isinstance(workloads, Sequence):
@@ -201,7 +204,7 @@ def _select(workloads: Selection) -> list[tuple[Workload, bool]]:
         )
     if not workloads:
         raise InvalidValueError("compare: workloads must name at least one, but got none. Leave it out for all.")
-    return [(_workload(item), isinstance(item, str)) for item in workloads]
+    return [_workload(item) for item in workloads]
 
 
 def _workload(item: object) -> Workload:
@@ -213,15 +216,8 @@ def _workload(item: object) -> Workload:
         )
     if item not in NAMES:
         raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {item!r}.")
-    return by_name(item)
-
-
-def _with_batch(workload: Workload, named: bool, batch: int | None) -> Workload:
-    if batch is not None:
-        return workload.with_batch(check_integer("compare", "batch", batch, 1))
-    if named and not isinstance(workload, ImageWorkload):
-        return workload.with_batch(1)
-    return workload
+    found = by_name(item)
+    return found if isinstance(found, ImageWorkload) else found.with_batch(1)
 
 
 def _check_backends(backends: Sequence[str]) -> tuple[str, str]:
