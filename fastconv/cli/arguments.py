@@ -20,6 +20,27 @@ _PAD = re.compile(r"\d+(:\d+)?(,\d+(:\d+)?)*")
 _PADDING_NAMES = ("valid", "same", "same_lower")
 
 
+def option_of(name: str) -> str:
+    """Spelling of an option.
+
+    Examples
+    --------
+    >>> option_of("kernel_size")
+    '--kernel-size'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def given(options: dict[str, Any]) -> list[str]:
+    """Return the spelling of every option that was given: those that are not None, and flags that are set."""
+    return [option_of(name) for name, value in options.items() if value is not None and value is not False]
+
+
+def refused(option: str, rule: str, text: str) -> typer.BadParameter:
+    """Return the error of an option that breaks a rule."""
+    return typer.BadParameter(f"must {rule}, but got {text!r}.", param_hint=option)
+
+
 def is_shape(text: str) -> bool:
     """Whether a word is integers with commas between them."""
     return _SHAPE.fullmatch(text) is not None
@@ -29,18 +50,14 @@ def parse_shape(option: str, text: str, axes: int) -> tuple[int, ...]:
     """Read ``"1,3,32,40"``."""
     sizes = tuple(int(size) for size in text.split(",")) if is_shape(text) else ()
     if len(sizes) != axes or 0 in sizes:
-        raise typer.BadParameter(
-            f"must be {axes} positive integers with commas between them, but got {text!r}.", param_hint=option
-        )
+        raise refused(option, f"be {axes} positive integers with commas between them", text)
     return sizes
 
 
 def parse_sizes(option: str, text: str) -> int | tuple[int, ...]:
     """Read ``"2"`` or ``"2,1"``."""
     if not is_shape(text):
-        raise typer.BadParameter(
-            f"must be one integer, or two with a comma (height, width), but got {text!r}.", param_hint=option
-        )
+        raise refused(option, "be one integer, or two with a comma (height, width)", text)
     sizes = tuple(int(size) for size in text.split(","))
     return sizes[0] if len(sizes) == 1 else sizes
 
@@ -50,11 +67,8 @@ def parse_padding(option: str, text: str) -> Any:
     if text in _PADDING_NAMES:
         return text
     if not _PAD.fullmatch(text):
-        raise typer.BadParameter(
-            f"must be an integer, two with a comma, two before:after, or one of {', '.join(_PADDING_NAMES)}, "
-            f"but got {text!r}.",
-            param_hint=option,
-        )
+        names = ", ".join(_PADDING_NAMES)
+        raise refused(option, f"be an integer, two with a comma, two before:after, or one of {names}", text)
     axes = [tuple(int(size) for size in axis.split(":")) for axis in text.split(",")]
     sizes = tuple(axis[0] if len(axis) == 1 else axis for axis in axes)
     return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], int) else sizes
@@ -64,9 +78,7 @@ def parse_pair_of_names(option: str, text: str, known: tuple[str, ...]) -> tuple
     """Read ``"naive,fast"``."""
     names = tuple(name.strip() for name in text.split(","))
     if len(names) != 2 or names[0] == names[1] or not set(names) <= set(known):
-        raise typer.BadParameter(
-            f"must be two different names of {', '.join(known)} with a comma, but got {text!r}.", param_hint=option
-        )
+        raise refused(option, f"be two different names of {', '.join(known)} with a comma", text)
     return names[0], names[1]
 
 

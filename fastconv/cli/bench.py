@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,12 @@ import typer
 
 from fastconv.cli.console import deprecated
 from fastconv.cli.contest import contest
-from fastconv.cli.output import OUTPUT, DebugInPanel, NumbersInPanel, Outputs
+from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, in_output
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
-_SUITE, _CONTEST = "The suite", "Against other engines"
+_in_suite = partial(typer.Option, rich_help_panel="The suite")
+_in_contest = partial(typer.Option, rich_help_panel="Against other engines")
 
 
 def bench(
@@ -29,51 +31,28 @@ def bench(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of everybody; all by default.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Time everything for a moment only.")] = False,
     backend: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BACKENDS", help=f"Who runs: some of {','.join(BACKENDS)}; all by default.", rich_help_panel=_SUITE
-        ),
+        str | None, _in_suite(metavar="BACKENDS", help=f"Who runs: some of {','.join(BACKENDS)}; all by default.")
     ] = None,
     save: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Keep it for --compare, in .benchmarks/NAME.json.", rich_help_panel=_SUITE),
+        str | None, _in_suite(metavar="NAME", help="Keep it for --compare, in .benchmarks/NAME.json.")
     ] = None,
-    compare: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FILE", help="Put what was saved beside it.", rich_help_panel=_SUITE),
-    ] = None,
+    compare: Annotated[str | None, _in_suite(metavar="NAME|FILE", help="Put what was saved beside it.")] = None,
     fail_over: Annotated[
-        float | None,
-        typer.Option(
-            min=0, metavar="PERCENT", help="Exit with 1 where something takes so much longer.", rich_help_panel=_SUITE
-        ),
+        float | None, _in_suite(min=0, metavar="PERCENT", help="Exit with 1 where something takes so much longer.")
     ] = None,
     against: Annotated[
-        str | None,
-        typer.Option(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax.", rich_help_panel=_CONTEST),
+        str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax.")
     ] = None,
-    passes: Annotated[
-        str | None, typer.Option(metavar="PASSES", help="forward,backward by default.", rich_help_panel=_CONTEST)
-    ] = None,
+    passes: Annotated[str | None, _in_contest(metavar="PASSES", help="forward,backward by default.")] = None,
     dtypes: Annotated[str | None, typer.Option(hidden=True)] = None,  # once that of --against
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds of turns at most; 15 by default.", rich_help_panel=_CONTEST)
-    ] = None,
+    rounds: Annotated[int | None, _in_contest(min=1, help="Rounds of turns at most; 15 by default.")] = None,
     seconds: Annotated[
-        float | None,
-        typer.Option(min=0, help="What all layers together may take; 600 by default.", rich_help_panel=_CONTEST),
+        float | None, _in_contest(min=0, help="What all layers together may take; 600 by default.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of what is drawn; 0 by default.", rich_help_panel=_CONTEST)
-    ] = None,
+    seed: Annotated[int | None, _in_contest(min=0, help="Seed of what is drawn; 0 by default.")] = None,
     json: NumbersInPanel = None,
-    markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.", rich_help_panel=OUTPUT)
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.", rich_help_panel=OUTPUT),
-    ] = None,
+    markdown: Annotated[Path | None, in_output(metavar="FILE", help="Write the tables as Markdown.")] = None,
+    plot: Annotated[Path | None, in_output(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
     debug: DebugInPanel = False,
 ) -> None:
     """Time convolution and pooling on every backend, checked before they are timed, and against the frozen loops.
@@ -84,8 +63,8 @@ def bench(
     if dtypes is not None:
         deprecated("bench --dtypes", "bench --dtype")
         dtype = dtypes if dtype is None else dtype
+    theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
     if against is None:
-        theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
         _refuse(theirs, "goes with --against.")
         if fail_over is not None and compare is None:
             raise typer.BadParameter("must have something to compare with: add --compare.", param_hint="--fail-over")
@@ -96,23 +75,13 @@ def bench(
             deprecated(f"bench --save {save}", f"bench --json {save}")
             save, json = None, save if json is None else json
         kept = [] if save is None else [writable(save)]
-        outputs = Outputs("bench", json, markdown, plot)
-        suite(chosen, outputs, compare=compare, fail_over=fail_over, kept=kept)
+        suite(chosen, Outputs("bench", json, markdown, plot), compare=compare, fail_over=fail_over, kept=kept)
     else:
         ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
         _refuse(ours, "does not go with --against.")
+        theirs |= {"passes": _words(passes), "dtypes": _words(dtype), "threads": threads}
         contest(
-            names or [],
-            Outputs("bench", json, markdown, plot),
-            engines=_words(against),
-            passes=_words(passes),
-            dtypes=_words(dtype),
-            batch=batch,
-            threads=threads,
-            rounds=rounds,
-            seconds=seconds,
-            quick=quick,
-            seed=seed or 0,
+            names or [], Outputs("bench", json, markdown, plot), _words(against), batch=batch, quick=quick, **theirs
         )
 
 

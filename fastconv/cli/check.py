@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
+from fastconv.cli.arguments import refused
 from fastconv.cli.console import console, progress_bar
 from fastconv.cli.output import Debug, Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
@@ -42,22 +45,23 @@ def check(
         return
     if file is None:
         raise typer.BadParameter("must be given (--list names the cases).", param_hint="FILE")
+    from fastconv.dropin.check import check as run
+
     names = parse_mapping("--map", mapping or [])
     outputs = Outputs("check", json)
     outputs.check()
-    report = _examine(file, names, time_limit, case)
+    with wrong_usage(), progress_bar() as advance:
+        tell = advance if sys.stderr.isatty() else lambda text, done: advance(text.partition(": ")[0], done)
+        report = run(file, names, time_limit=time_limit, cases=case or None, progress=tell)
     result = Result.of(report)._replace(show=lambda out: print_check(report, out, everything=everything))
     outputs.deliver(result, ok=report.ok)
 
 
-def _examine(file: Path, mapping: dict[str, str], time_limit: float, cases: list[str] | None) -> CheckReport:
-    """Run the examination; what is wrong with the call itself is wrong usage."""
-    from fastconv.dropin.check import check as run
-
+@contextlib.contextmanager
+def wrong_usage() -> Iterator[None]:
+    """Let what is wrong with the call itself be wrong usage."""
     try:
-        with progress_bar() as advance:
-            report = advance if sys.stderr.isatty() else lambda text, done: advance(text.partition(": ")[0], done)
-            return run(file, mapping, time_limit=time_limit, cases=cases or None, progress=report)
+        yield
     except InvalidValueError as error:
         raise typer.BadParameter(str(error)) from None
     except FileNotFoundError as error:
@@ -70,9 +74,7 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
     for word in words:
         name, sign, convention = word.partition("=")
         if not (name and sign and convention):
-            raise typer.BadParameter(
-                f"must be NAME=CONVENTION, such as my_conv=cs231n.conv2d.forward, but got {word!r}.", param_hint=option
-            )
+            raise refused(option, "be NAME=CONVENTION, such as my_conv=cs231n.conv2d.forward", word)
         if name in mapping:
             raise typer.BadParameter(f"must name each function once, but got {name!r} again.", param_hint=option)
         mapping[name] = convention

@@ -11,26 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from fastconv.backends.settings import use_num_threads
-from fastconv.cli.arguments import parse_pair_of_names
+from fastconv.cli.arguments import given, parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
-from fastconv.cli.layer import (
-    PANEL,
-    Dilation,
-    InputShape,
-    KernelSize,
-    Layer,
-    Layout,
-    Operation,
-    Padding,
-    Stride,
-    given,
-)
-from fastconv.cli.output import OUTPUT, DebugInPanel, NumbersInPanel, Outputs, Result, Threads
+from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
+from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, Result, Threads, in_output
 from fastconv.cli.race import run_race
 from fastconv.cli.workloads import print_kernels, print_workloads
 from fastconv.evidence.compare import compare as run_comparison
-from fastconv.evidence.compare.api import workload_names
 from fastconv.evidence.compare.comparison import plot_comparison
+from fastconv.evidence.workloads import NAMES
 
 _BACKENDS = ("naive", "numpy", "fast")
 _BOTH = "naive,fast"
@@ -53,26 +42,17 @@ def compare(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say which kernel runs for each convolution, and why, and stop.")
     ] = False,
-    operation: Annotated[
-        Operation | None, typer.Option(help="What the layer computes; conv2d by default.", rich_help_panel=PANEL)
-    ] = None,
+    operation: Annotated[Operation | None, of_layer(help="What the layer computes; conv2d by default.")] = None,
     input_shape: InputShape = None,
-    x: Annotated[Path | None, typer.Option(metavar="FILE", help="Its input, .npy.", rich_help_panel=PANEL)] = None,
-    weight: Annotated[
-        str | None,
-        typer.Option(metavar="F,C,KH,KW|FILE", help="Filters: a shape, or an .npy file.", rich_help_panel=PANEL),
-    ] = None,
-    bias: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Bias of each filter, .npy.", rich_help_panel=PANEL)
-    ] = None,
+    x: Annotated[Path | None, of_layer(metavar="FILE", help="Its input, .npy.")] = None,
+    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW|FILE", help="Filters: a shape, or an .npy file.")] = None,
+    bias: Annotated[Path | None, of_layer(metavar="FILE", help="Bias of each filter, .npy.")] = None,
     kernel_size: KernelSize = None,
     stride: Stride = None,
     padding: Padding = None,
     dilation: Dilation = None,
-    groups: Annotated[
-        int | None, typer.Option(help="Groups of channels of a convolution.", rich_help_panel=PANEL)
-    ] = None,
-    layout: Annotated[Layout | None, typer.Option(help="Order of the axes.", rich_help_panel=PANEL)] = None,
+    groups: Annotated[int | None, of_layer(help="Groups of channels of a convolution.")] = None,
+    layout: Annotated[Layout | None, of_layer(help="Order of the axes.")] = None,
     # once a mode of this command, now `fastconv race`
     module: Annotated[Path | None, typer.Option(hidden=True)] = None,
     mapping: Annotated[list[str] | None, typer.Option("--map", hidden=True)] = None,
@@ -89,8 +69,7 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
     json: NumbersInPanel = None,
     plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw speed-ups and feature maps: png, svg, pdf.", rich_help_panel=OUTPUT),
+        Path | None, in_output(metavar="FILE", help="Draw speed-ups and feature maps: png, svg, pdf.")
     ] = None,
     debug: DebugInPanel = False,
 ) -> None:
@@ -109,18 +88,10 @@ def compare(
         for option in [*(["named workloads"] if names else []), *given(foreign)]:
             raise typer.BadParameter(f"--module does not go with {option}: it takes the functions of the file.")
         typed = {"input": input_shape, "weight": weight, "kernel_size": kernel_size, "stride": stride}
-        run_race(
-            module,
-            Outputs("compare", json),
-            mapping=mapping or [],
-            typed={**typed, "padding": padding, "dilation": dilation},
-            threads=threads,
-            dtype=precision,
-            backward=backward,
-            repeats=repeats,
-            time_limit=60.0 if time_limit is None else time_limit,
-            seed=seed,
-        )
+        typed |= {"padding": padding, "dilation": dilation}
+        settings: dict[str, Any] = {"backward": backward, "repeats": repeats, "seed": seed}
+        settings |= {} if time_limit is None else {"time_limit": time_limit}
+        run_race(module, Outputs("compare", json), mapping or [], typed, threads, precision, settings)
         return
     for option in given({"map": mapping or None, "time_limit": time_limit}):
         raise typer.BadParameter(f"{option} goes with --module alone.")
@@ -156,6 +127,6 @@ def _select(names: list[str], layer: Layer, dtype: str, seed: int) -> tuple[Any,
             f"take either named workloads or a layer of your own, but got {', '.join(names)} and {described[0]}."
         )
     for name in names:
-        if name not in workload_names():
-            raise typer.BadParameter(f"a workload must be one of {', '.join(workload_names())}, but got {name!r}.")
+        if name not in NAMES:
+            raise typer.BadParameter(f"a workload must be one of {', '.join(NAMES)}, but got {name!r}.")
     return layer.call(dtype, seed) if described else (names or None, {})

@@ -95,13 +95,8 @@ def progress_bar() -> Iterator[Advance]:
     if not target.is_terminal:
         yield _Lines()
         return
-    columns = (
-        SpinnerColumn(),
-        BarColumn(24),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
+    text = TextColumn("{task.description}")
+    columns = (SpinnerColumn(), BarColumn(24), TaskProgressColumn(), TimeElapsedColumn(), text)
     with Progress(*columns, console=target, transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
         yield lambda text, fraction: bar.update(task, description=text, completed=fraction)

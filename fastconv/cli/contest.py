@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import typer
 
 from fastconv.cli.console import progress_bar
 from fastconv.cli.output import Outputs, Result
 from fastconv.evidence.contest import run_contest as run
-from fastconv.evidence.contest.api import DTYPES, PASSES
+from fastconv.evidence.contest.api import DTYPES
 from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.workloads import LAYERS, Workload
 
-_QUICK_ROUNDS, _QUICK_SECONDS = 3, 90.0
+_QUICK: dict[str, Any] = {"dtypes": DTYPES[:1], "rounds": 3, "seconds": 90.0, "startup": False}
 
 
 def contest(
-    names: list[str],
-    outputs: Outputs,
-    *,
-    engines: tuple[str, ...],
-    passes: tuple[str, ...],
-    dtypes: tuple[str, ...],
-    batch: int | None,
-    threads: int | None,
-    rounds: int | None,
-    seconds: float | None,
-    quick: bool,
-    seed: int,
+    names: list[str], outputs: Outputs, engines: tuple[str, ...], *, batch: int | None, quick: bool, **options: Any
 ) -> None:
     """Run the contest, print its tables, write its files; what is empty or None has its default."""
     outputs.check()
+    workloads = [_workload(name, batch) for name in names or [layer.name for layer in LAYERS]]
+    given = {name: value for name, value in options.items() if value not in (None, ())}
     with progress_bar() as advance:
-        found = run(
-            [_workload(name, batch) for name in names or [layer.name for layer in LAYERS]],
-            engines=engines,
-            passes=passes or PASSES,
-            dtypes=dtypes or (DTYPES[:1] if quick else DTYPES),
-            threads=threads,
-            rounds=rounds or (_QUICK_ROUNDS if quick else 15),
-            seconds=seconds if seconds is not None else (_QUICK_SECONDS if quick else 600.0),
-            startup=not quick,
-            seed=seed,
-            progress=advance,
-        )
+        found = run(workloads, engines=engines, progress=advance, **{**(_QUICK if quick else {}), **given})
     result = Result.of(found, partial(plot_contest, found))
     failures = found.failures()
     outputs.deliver(result._replace(report=result.report._replace(failures=failures)), ok=found.ok)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -38,12 +38,9 @@ _X86 = ("sse4.2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512vl", "avx512bw
 _ARM = ("neon", "fullfp16", "dotprod", "i8mm", "sve", "sve2")
 
 
-def info(
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    debug: Debug = False,
-) -> None:
+def info(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False, debug: Debug = False) -> None:
     """Print versions, processor, threads, threading layer, cache folder and BLAS: what a report should carry."""
-    facts = asdict(describe())
+    facts = describe()
     if json:
         typer.echo(json_format.dumps(facts, indent=2))
         return
@@ -65,51 +62,28 @@ def _show(name: str, value: Any) -> str:
     return "unknown" if value is None else str(value)
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Everything that a report of a bug or of a time should carry."""
-
-    fastconv: str
-    python: str
-    packages: dict[str, str]
-    platform: str
-    processor: str
-    instruction_set: str | None
-    features: list[str]
-    cores: int
-    threads: int
-    thread_limit: int
-    threading_layer: str | None
-    cache_folder: str | None
-    blas: list[str]
-    memory_limit: int
-    backend: str
-    backends: list[str]
-    options: dict[str, Any]
-
-
-def describe() -> Machine:
-    """Return what is known; imports Numba where it is installed."""
+def describe() -> dict[str, Any]:
+    """Return what a report of a bug or of a time should carry; imports Numba where it is installed."""
     target, features = _host()
-    return Machine(
-        fastconv=__version__,
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages={name: version for name in _PACKAGES if (version := version_of(name)) is not None},
-        platform=platform.platform(),
-        processor=_processor(),
-        instruction_set=target,
-        features=features,
-        cores=available_cores(),
-        threads=get_num_threads(),
-        thread_limit=thread_limit(),
-        threading_layer=_threading_layer(),
-        cache_folder=_cache_folder(),
-        blas=_blas(),
-        memory_limit=memory_limit(),
-        backend=get_backend(),
-        backends=list(available_backends()),
-        options=asdict(get_options()),
-    )
+    return {
+        "fastconv": __version__,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": {name: version for name in _PACKAGES if (version := version_of(name)) is not None},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "instruction_set": target,
+        "features": features,
+        "cores": available_cores(),
+        "threads": get_num_threads(),
+        "thread_limit": thread_limit(),
+        "threading_layer": _threading_layer(),
+        "cache_folder": _cache_folder(),
+        "blas": _blas(),
+        "memory_limit": memory_limit(),
+        "backend": get_backend(),
+        "backends": list(available_backends()),
+        "options": asdict(get_options()),
+    }
 
 
 def _processor() -> str:

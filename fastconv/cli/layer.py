@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
 
-from fastconv.cli.arguments import is_shape, load_array, parse_padding, parse_shape, parse_sizes
+from fastconv.cli.arguments import is_shape, load_array, option_of, parse_padding, parse_shape, parse_sizes
 from fastconv.validation.arrays import Array
 
-PANEL = "A layer or arrays of your own"
+of_layer = partial(typer.Option, rich_help_panel="A layer or arrays of your own")
 
 
 class Operation(str, Enum):
@@ -32,36 +33,13 @@ class Layout(str, Enum):
 
 # options of several commands
 
-InputShape = Annotated[
-    str | None, typer.Option("--input", metavar="N,C,H,W", help="Shape of its input.", rich_help_panel=PANEL)
-]
-KernelSize = Annotated[str | None, typer.Option(metavar="K|KH,KW", help="Window of a pooling.", rich_help_panel=PANEL)]
-Stride = Annotated[str | None, typer.Option(metavar="S|SH,SW", help="Step of the window.", rich_help_panel=PANEL)]
+InputShape = Annotated[str | None, of_layer("--input", metavar="N,C,H,W", help="Shape of its input.")]
+KernelSize = Annotated[str | None, of_layer(metavar="K|KH,KW", help="Window of a pooling.")]
+Stride = Annotated[str | None, of_layer(metavar="S|SH,SW", help="Step of the window.")]
 Padding = Annotated[
-    str | None,
-    typer.Option(
-        metavar="P|PH,PW|B:A,B:A|NAME",
-        help="Per axis, before:after, or valid, same, same_lower.",
-        rich_help_panel=PANEL,
-    ),
+    str | None, of_layer(metavar="P|PH,PW|B:A,B:A|NAME", help="Per axis, before:after, or valid, same, same_lower.")
 ]
-Dilation = Annotated[str | None, typer.Option(metavar="D|DH,DW", help="Step between the taps.", rich_help_panel=PANEL)]
-
-
-def option_of(name: str) -> str:
-    """Spelling of an option.
-
-    Examples
-    --------
-    >>> option_of("kernel_size")
-    '--kernel-size'
-    """
-    return f"--{name.replace('_', '-')}"
-
-
-def given(options: dict[str, Any]) -> list[str]:
-    """Return the spelling of every option that was given: those that are not None, and flags that are set."""
-    return [option_of(name) for name, value in options.items() if value is not None and value is not False]
+Dilation = Annotated[str | None, of_layer(metavar="D|DH,DW", help="Step between the taps.")]
 
 
 class Layer(NamedTuple):
@@ -121,11 +99,10 @@ class Layer(NamedTuple):
                 f"{operation} needs --kernel-size." if pooling else "--kernel-size belongs to a pooling operation."
             )
         options: dict[str, Any] = {}
-        for name in ("kernel_size", "stride", "dilation"):
+        for name in ("kernel_size", "stride", "padding", "dilation"):
             if (text := getattr(self, name)) is not None:
-                options[name] = parse_sizes(option_of(name), text)
-        if self.padding is not None:
-            options["padding"] = parse_padding("--padding", self.padding)
+                parse = parse_padding if name == "padding" else parse_sizes
+                options[name] = parse(option_of(name), text)
         if self.groups is not None:
             options["groups"] = self.groups
         if self.layout is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -18,31 +19,21 @@ from fastconv.report import Record, Report, Table
 
 _PLOTS = (".pdf", ".png", ".svg")
 _STYLES = {
-    "ok": "green",
-    "BEYOND": "bold red",
-    "slower": "bold red",
-    "missing": "bold red",
-    "faster": "green",
-    "wrong": "bold red",
-    "raised": "bold red",
-    "crashed": "bold red",
-    "timed out": "bold red",
-    "cannot be expressed": "dim",
-    "skipped": "dim",
+    **dict.fromkeys(("ok", "faster"), "green"),
+    **dict.fromkeys(("BEYOND", "slower", "missing", "wrong", "raised", "crashed", "timed out"), "bold red"),
+    **dict.fromkeys(("cannot be expressed", "skipped"), "dim"),
 }
 
 Draw = Callable[[Path], None]
 
 # options of several commands; the last two are for those whose help has panels
 
-OUTPUT = "Output"  # a panel
+in_output = partial(typer.Option, rich_help_panel="Output")
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")]
 Numbers = Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-NumbersInPanel = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.", rich_help_panel=OUTPUT)
-]
-DebugInPanel = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=OUTPUT)]
+NumbersInPanel = Annotated[str | None, in_output(metavar="FILE", help="Write the numbers; - for stdout.")]
+DebugInPanel = Annotated[bool, in_output("--debug", help="Show the traceback of an error.")]
 
 
 class Result(NamedTuple):
@@ -139,12 +130,7 @@ def print_report(report: Report, out: Console) -> None:
     for table in report.tables:
         print_table(table, out)
     for note in report.notes:
-        print_note(note, out)
-
-
-def print_note(note: str, out: Console) -> None:
-    """Print a line below a table."""
-    out.print(Text(note, style="dim"), soft_wrap=not out.is_terminal)
+        out.print(Text(note, style="dim"), soft_wrap=not out.is_terminal)
 
 
 def print_table(table: Table, out: Console) -> None:

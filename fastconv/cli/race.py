@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from fastconv.backends.settings import use_num_threads
-from fastconv.cli.arguments import parse_shape, parse_sizes
-from fastconv.cli.check import parse_mapping
+from fastconv.cli.arguments import option_of, parse_shape, parse_sizes, refused
+from fastconv.cli.check import parse_mapping, wrong_usage
 from fastconv.cli.console import progress_bar
-from fastconv.cli.layer import PANEL, Dilation, InputShape, KernelSize, Padding, Stride, option_of
+from fastconv.cli.layer import Dilation, InputShape, KernelSize, Padding, Stride, of_layer
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, Threads
-from fastconv.errors import InvalidValueError
 
 _DTYPES = ("float32", "float64")
 
@@ -27,9 +26,7 @@ def race(
     ] = None,
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each of its calls.")] = 60.0,
     input_shape: InputShape = None,
-    weight: Annotated[
-        str | None, typer.Option(metavar="F,C,KH,KW", help="Shape of the filters.", rich_help_panel=PANEL)
-    ] = None,
+    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW", help="Shape of the filters.")] = None,
     kernel_size: KernelSize = None,
     stride: Stride = None,
     padding: Padding = None,
@@ -47,44 +44,30 @@ def race(
     The file is run, in a process of its own, so it must be one that you trust. Exits with 1 if a result is wrong.
     """
     typed = {"input": input_shape, "weight": weight, "kernel_size": kernel_size, "stride": stride}
-    run_race(
-        file,
-        Outputs("race", json),
-        mapping=mapping or [],
-        typed={**typed, "padding": padding, "dilation": dilation},
-        threads=threads,
-        dtype=dtype,
-        backward=backward,
-        repeats=repeats,
-        time_limit=time_limit,
-        seed=seed,
-    )
+    typed |= {"padding": padding, "dilation": dilation}
+    settings = {"backward": backward, "repeats": repeats, "time_limit": time_limit, "seed": seed}
+    run_race(file, Outputs("race", json), mapping or [], typed, threads, dtype, settings)
 
 
 def run_race(
     file: Path,
     outputs: Outputs,
-    *,
     mapping: list[str],
     typed: dict[str, str | None],
     threads: int | None,
     dtype: str | None,
-    **settings: Any,
+    settings: dict[str, Any],
 ) -> None:
     """Time the functions of a file against fast, print the tables and write the JSON."""
     from fastconv.dropin.race import race as time_both
 
     outputs.check()
     if dtype is not None and dtype not in _DTYPES:
-        raise typer.BadParameter(f"must be one of {', '.join(_DTYPES)}, but got {dtype!r}.", param_hint="--dtype")
+        raise refused("--dtype", f"be one of {', '.join(_DTYPES)}", dtype)
     names, sizes = parse_mapping("--map", mapping), _sizes(typed)
-    try:
-        with contextlib.nullcontext() if threads is None else use_num_threads(threads), progress_bar() as advance:
-            found = time_both(file, names, sizes=sizes, dtype=dtype or "float64", progress=advance, **settings)
-    except FileNotFoundError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="FILE") from None
-    except InvalidValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    use_threads = contextlib.nullcontext() if threads is None else use_num_threads(threads)
+    with use_threads, wrong_usage(), progress_bar() as advance:
+        found = time_both(file, names, sizes=sizes, dtype=dtype or "float64", progress=advance, **settings)
     outputs.deliver(Result.of(found), ok=found.ok)
 
 

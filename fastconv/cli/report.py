@@ -10,9 +10,16 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
+from fastconv.cli.check import print_check
 from fastconv.cli.console import console, require
 from fastconv.cli.output import Debug, Outputs, Result
 from fastconv.errors import FastconvError, InvalidValueError
+from fastconv.evidence.bench.suite import FORMAT as SUITE
+from fastconv.evidence.bench.suite import Suite, read_suite
+from fastconv.evidence.bench.tables import plot_suite, report_of
+from fastconv.evidence.compare.comparison import Comparison, plot_comparison
+from fastconv.evidence.contest.contest import Contest, plot_contest
+from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
 from fastconv.report import Record, Report, read_record
 from fastconv.report.record import json_text, read_json
@@ -63,71 +70,40 @@ class Kind(NamedTuple):
     read: Callable[[dict[str, Any], str], Result]
 
 
-def _of_record(record: Record, draw: Callable[[Any, Path], None] | None = None) -> Result:
-    return Result.of(record, None if draw is None else partial(draw, record))
-
-
-def _with_failures(result: Result) -> Result:
-    """Print what is wrong below the tables."""
+def _record(kind: type[Record], draw: Callable[[Any, Path], None] | None, data: dict[str, Any], name: str) -> Result:
+    """Read a record; what is wrong is printed below its tables."""
+    found: Any = read_record(kind, data)
+    result = Result.of(found, None if draw is None else partial(draw, found))
     tables, notes, failures = result.report
     return result._replace(report=Report(tables, (*notes, *failures)))
 
 
-def _comparison(data: dict[str, Any], name: str) -> Result:
-    from fastconv.evidence.compare import Comparison
-    from fastconv.evidence.compare.comparison import plot_comparison
-
-    return _with_failures(_of_record(read_record(Comparison, data), plot_comparison))
-
-
-def _contest(data: dict[str, Any], name: str) -> Result:
-    from fastconv.evidence.contest import Contest
-    from fastconv.evidence.contest.contest import plot_contest
-
-    return _of_record(read_record(Contest, data), plot_contest)
-
-
-def _suite(data: dict[str, Any], name: str) -> Result:
-    from fastconv.evidence.bench.suite import read_suite
-
-    return suite_result(read_suite(data, name), data)
-
-
-def suite_result(suite: Any, data: dict[str, Any]) -> Result:
+def suite_result(suite: Suite, data: dict[str, Any]) -> Result:
     """Return what a suite and its JSON are to the command line."""
-    from fastconv.evidence.bench.tables import plot_suite, report_of
-
     report = report_of(suite)
     return Result(report, partial(json_text, data), report.markdown, partial(plot_suite, suite))
 
 
-def _summary(data: dict[str, Any], name: str) -> Result:
-    from fastconv.evidence.summary import Summary
-
-    return _of_record(read_record(Summary, data))
-
-
 def _race(data: dict[str, Any], name: str) -> Result:
-    from fastconv.dropin.race import Race
+    from fastconv.dropin.race import Race  # not for --help
 
-    return _with_failures(_of_record(read_record(Race, data)))
+    return _record(Race, None, data, name)
 
 
 def _check(data: dict[str, Any], name: str) -> Result:
-    from fastconv.cli.check import print_check
-    from fastconv.dropin.check import CheckReport
+    from fastconv.dropin.check import CheckReport  # not for --help
 
     found = CheckReport.from_dict(data)
     return Result.of(found)._replace(show=partial(print_check, found))
 
 
 KINDS = {
-    "fastconv-compare/1": Kind("compare", "compare --json", _comparison),
-    "fastconv-contest/1": Kind("contest", "bench --against ENGINES --json", _contest),
-    "fastconv-suite/1": Kind("suite", "bench --json", _suite),
+    Comparison.FORMAT: Kind("compare", "compare --json", partial(_record, Comparison, plot_comparison)),
+    Contest.FORMAT: Kind("contest", "bench --against ENGINES --json", partial(_record, Contest, plot_contest)),
+    SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
-    "summary": Kind("summary", "summary --json", _summary),
+    "summary": Kind("summary", "summary --json", partial(_record, Summary, None)),
 }
 
 

@@ -52,12 +52,14 @@ def suite(
     for path in kept:
         check_writable(path)
     require("pytest_benchmark", "bench", "bench")
-    old = None if compare is None else _read(resolve(compare))
+    old = None if compare is None else read_suite(read_json(resolve(compare)), str(resolve(compare)))
     if chosen.threads is not None:
         with use_num_threads(chosen.threads):  # checks the number
             pass
     with progress_bar() as advance:
-        outcome = run(_with_loops(chosen), advance)
+        # the frozen loops run with whomever is chosen: they are what "times faster" divides by
+        backends = (*chosen.backends, *({LOOPS} - set(chosen.backends)))
+        outcome = run(replace(chosen, backends=backends), advance)
         data, wrong = outcome.data, outcome.failures
         if old is not None and fail_over is not None and data["benchmarks"]:
             data = _again(data, old, fail_over, chosen, advance)
@@ -75,15 +77,6 @@ def suite(
     else:
         outputs = Outputs("bench")  # there is nothing to write
     outputs.deliver(result._replace(report=report), ok=not report.failures)
-
-
-def _read(path: Path) -> Suite:
-    return read_suite(read_json(path), str(path))
-
-
-def _with_loops(chosen: Selection) -> Selection:
-    """The frozen loops run with whomever is chosen: they are what "times faster" divides by."""
-    return replace(chosen, backends=(*chosen.backends, *({LOOPS} - set(chosen.backends))))
 
 
 def _again(data: dict[str, Any], old: Suite, percent: float, chosen: Selection, advance: Advance) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fastconv.cli.arguments import refused
 from fastconv.cli.console import console
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, print_table
+from fastconv.evidence.summary import summary as summarise
 from fastconv.report import Table
 from fastconv.report.words import format_shape
 
@@ -50,10 +52,8 @@ def summary(
         raise typer.BadParameter("must be given (--list names the networks).", param_hint="MODEL")
     outputs = Outputs("summary", json)
     outputs.check()
-    from fastconv.evidence.summary import summary as summarise
-
-    made, shape = _network(model, None if input_ is None else _image(input_), classes)
-    found = summarise(made, shape, batch=batch, dtype=dtype, optimizer=optimizer, training=training, name=_title(model))
+    title, made, shape = _network(model, None if input_ is None else _image(input_), classes)
+    found = summarise(made, shape, batch=batch, dtype=dtype, optimizer=optimizer, training=training, name=title)
     outputs.deliver(Result.of(found), ok=True)
 
 
@@ -61,21 +61,13 @@ def _image(text: str) -> tuple[int, ...]:
     """Read ``"3x32x32"``."""
     sizes = tuple(int(size) for size in re.split("[x×,]", text)) if _INPUT.fullmatch(text) else ()
     if not sizes or 0 in sizes:
-        raise typer.BadParameter(
-            f"must be positive integers with x between them, such as 3x32x32 (without the batch), but got {text!r}.",
-            param_hint="--input",
-        )
+        rule = "be positive integers with x between them, such as 3x32x32 (without the batch)"
+        raise refused("--input", rule, text)
     return sizes
 
 
-def _title(model: str) -> str:
-    from fastconv.models import is_model_file
-
-    return Path(model).name if is_model_file(model) else model
-
-
-def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> tuple[Layer, tuple[int, ...]]:
-    """Return the network and the shape of one of its images."""
+def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> tuple[str, Layer, tuple[int, ...]]:
+    """Return the title of the network, itself, and the shape of one of its images."""
     from fastconv import models
 
     options: dict[str, Any] = {} if classes is None else {"classes": classes}
@@ -83,10 +75,10 @@ def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> 
         if model not in models.MODELS:
             raise typer.BadParameter(f"must be one of {', '.join(models.MODELS)}, or a Python file, but got {model!r}.")
         shape = image or models.input_shape_of(model)
-        return models.by_name(model, input_shape=shape, rng=0, **options), shape
+        return model, models.by_name(model, input_shape=shape, rng=0, **options), shape
     if image is None:
         raise typer.BadParameter("must be given for a network from a file, such as 3x32x32.", param_hint="--input")
-    return models.load_model_file(model, input_shape=image, rng=0, **options), image
+    return Path(model).name, models.load_model_file(model, input_shape=image, rng=0, **options), image
 
 
 def _print_models() -> None:

@@ -14,17 +14,9 @@ import typer
 
 from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, use_num_threads
+from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
-from fastconv.cli.output import OUTPUT, DebugInPanel, Outputs, Result, Threads
-from fastconv.cli.train_parts import (
-    default_model,
-    make_augment,
-    make_model,
-    make_optimizer,
-    make_schedule,
-    parse_augment,
-    parse_schedule,
-)
+from fastconv.cli.output import DebugInPanel, Outputs, Result, Threads, in_output
 from fastconv.cli.train_progress import EpochTable
 from fastconv.data import DATASETS, Dataset, channel_statistics, load, normalise
 from fastconv.files import check_writable
@@ -34,7 +26,8 @@ from fastconv.report.record import json_text
 from fastconv.training import EarlyStopping, History, Trainer
 from fastconv.training.plot import plot_history
 
-_LEARNING, _DATA = "How it learns", "Data"
+_in_learning = partial(typer.Option, rich_help_panel="How it learns")
+_in_data = partial(typer.Option, rich_help_panel="Data")
 
 
 class OptimizerName(str, Enum):
@@ -56,63 +49,38 @@ def train(
     ] = None,
     backend: Annotated[str | None, typer.Option(metavar="NAME", help="fast, numpy or naive.")] = None,
     threads: Threads = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.", rich_help_panel=_LEARNING)] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images of one step.", rich_help_panel=_LEARNING)] = 32,
-    lr: Annotated[
-        float | None, typer.Option(help="Learning rate; by default one for the optimizer.", rich_help_panel=_LEARNING)
-    ] = None,
+    epochs: Annotated[int, _in_learning(min=1, help="Passes over the images.")] = 10,
+    batch_size: Annotated[int, _in_learning(min=1, help="Images of one step.")] = 32,
+    lr: Annotated[float | None, _in_learning(help="Learning rate; by default one for the optimizer.")] = None,
     optimizer: Annotated[
-        OptimizerName, typer.Option(help="Update rule; sgd has a momentum of 0.9.", rich_help_panel=_LEARNING)
+        OptimizerName, _in_learning(help="Update rule; sgd has a momentum of 0.9.")
     ] = OptimizerName.ADAM,
-    weight_decay: Annotated[float, typer.Option(min=0.0, help="Of the optimizer.", rich_help_panel=_LEARNING)] = 0.0,
+    weight_decay: Annotated[float, _in_learning(min=0.0, help="Of the optimizer.")] = 0.0,
     schedule: Annotated[
         str,
-        typer.Option(
+        _in_learning(
             metavar="NAME[:...]",
             help="constant, cosine, step:EPOCHS[:FACTOR], milestones:E,E[:FACTOR] or exponential:FACTOR.",
-            rich_help_panel=_LEARNING,
         ),
     ] = "constant",
-    warmup: Annotated[int, typer.Option(min=0, help="Epochs of rising rate before.", rich_help_panel=_LEARNING)] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and changes.", rich_help_panel=_LEARNING)] = 0,
+    warmup: Annotated[int, _in_learning(min=0, help="Epochs of rising rate before.")] = 0,
+    seed: Annotated[int, _in_learning(min=0, help="Of weights, order and changes.")] = 0,
     augment: Annotated[
-        str | None,
-        typer.Option(metavar="flip,shift,crop", help="Random changes of the images.", rich_help_panel=_LEARNING),
+        str | None, _in_learning(metavar="flip,shift,crop", help="Random changes of the images.")
     ] = None,
-    early_stop: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Stop after N epochs no better.", rich_help_panel=_LEARNING),
-    ] = None,
-    validation: Annotated[
-        float, typer.Option(min=0.0, max=0.9, metavar="FRACTION", help="Share held out.", rich_help_panel=_DATA)
-    ] = 0.1,
-    normalised: Annotated[
-        bool, typer.Option("--normalise", help="Give each channel mean 0 and deviation 1.", rich_help_panel=_DATA)
-    ] = False,
-    data_folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where mnist or cifar10 lies.", rich_help_panel=_DATA)
-    ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch mnist or cifar10 if missing.", rich_help_panel=_DATA)
-    ] = False,
-    checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For last.npz and best.npz.", rich_help_panel=OUTPUT)
-    ] = None,
+    early_stop: Annotated[int | None, _in_learning(min=1, metavar="N", help="Stop after N epochs no better.")] = None,
+    validation: Annotated[float, _in_data(min=0.0, max=0.9, metavar="FRACTION", help="Share held out.")] = 0.1,
+    normalised: Annotated[bool, _in_data("--normalise", help="Give each channel mean 0 and deviation 1.")] = False,
+    data_folder: Annotated[Path | None, _in_data(metavar="FOLDER", help="Where mnist or cifar10 lies.")] = None,
+    download: Annotated[bool, _in_data("--download", help="Fetch mnist or cifar10 if missing.")] = False,
+    checkpoint: Annotated[Path | None, in_output(metavar="FOLDER", help="For last.npz and best.npz.")] = None,
     checkpoint_every: Annotated[
-        int | None, typer.Option(min=1, metavar="STEPS", help="Write last.npz this often.", rich_help_panel=OUTPUT)
+        int | None, in_output(min=1, metavar="STEPS", help="Write last.npz this often.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from last.npz where there is one.", rich_help_panel=OUTPUT)
-    ] = False,
-    save: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights: .npz or .safetensors.", rich_help_panel=OUTPUT)
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Loss and accuracy: png, svg, pdf.", rich_help_panel=OUTPUT)
-    ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The history; - for stdout.", rich_help_panel=OUTPUT)
-    ] = None,
+    resume: Annotated[bool, in_output("--resume", help="Go on from last.npz where there is one.")] = False,
+    save: Annotated[Path | None, in_output(metavar="FILE", help="Weights: .npz or .safetensors.")] = None,
+    plot: Annotated[Path | None, in_output(metavar="FILE", help="Loss and accuracy: png, svg, pdf.")] = None,
+    json: Annotated[str | None, in_output(metavar="FILE", help="The history; - for stdout.")] = None,
     debug: DebugInPanel = False,
 ) -> None:
     """Train a network on images, and say how it does on images that it has not seen.
@@ -120,11 +88,13 @@ def train(
     Ctrl-C finishes the step and writes the checkpoint; --resume then ends with the same weights as without it.
     """
     outputs = Outputs("train", json, plot=plot)
-    _check_outputs(save, outputs)
+    if save is not None:
+        check_writable(check_state_path("train --save", save))
+    outputs.check()
     if checkpoint is None and (resume or checkpoint_every is not None):
         raise typer.BadParameter("--resume and --checkpoint-every need --checkpoint FOLDER.")
-    changes = parse_augment("--augment", augment)
-    plan = parse_schedule("--schedule", schedule)
+    changes = parts.parse_augment("--augment", augment)
+    plan = parts.parse_schedule("--schedule", schedule)
     if backend is not None:
         resolve_backend(backend, "train")
     with (
@@ -132,14 +102,14 @@ def train(
         contextlib.nullcontext() if threads is None else use_num_threads(threads),
     ):
         learn, held_out, test = _datasets(dataset, data_folder, download, validation, seed)
-        name = model or default_model(learn.image_shape)
-        network = make_model(name, learn, seed)
-        rule = make_optimizer(optimizer.value, network, lr, weight_decay)
+        name = model or parts.default_model(learn.image_shape)
+        network = parts.make_model(name, learn, seed)
+        rule = parts.make_optimizer(optimizer.value, network, lr, weight_decay)
         trainer = Trainer(
             network,
             rule,
-            schedule=make_schedule(plan, warmup, rule, epochs, -(-len(learn) // batch_size)),
-            augment=make_augment(changes, learn.image_shape),
+            schedule=parts.make_schedule(plan, warmup, rule, epochs, -(-len(learn) // batch_size)),
+            augment=parts.make_augment(changes, learn.image_shape),
             prepare=_Normalise(*channel_statistics(learn)) if normalised else None,
             seed=seed,
         )
@@ -147,17 +117,11 @@ def train(
         size = sum(parameter.size for parameter in trainer.parameters)
         out.print(f"{name} ({size:,} parameters) on {learn!r}", soft_wrap=True)
         out.print(f"{get_backend()} backend, {get_num_threads()} threads, {rule!r}", soft_wrap=True)
-        history, seconds = _fit(
-            trainer,
-            (learn, held_out),
-            out,
-            checkpoint,
-            epochs=epochs,
-            batch_size=batch_size,
-            checkpoint_every=checkpoint_every,
-            resume=resume,
-            early_stopping=_stopping(early_stop, held_out),
-        )
+        options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
+        watched = "train_loss" if held_out is None else "validation_loss"
+        stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
+        options |= {"checkpoint_every": checkpoint_every, "early_stopping": stopping}
+        history, seconds = _fit(trainer, learn, held_out, out, checkpoint, options)
         result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
     out.print(
@@ -186,13 +150,6 @@ class _Normalise:
         return f"normalise(mean={self.mean.tolist()}, std={self.std.tolist()})"
 
 
-def _check_outputs(save: Path | None, outputs: Outputs) -> None:
-    """Find out before the work whether its results can be written."""
-    if save is not None:
-        check_writable(check_state_path("train --save", save))
-    outputs.check()
-
-
 def _datasets(
     dataset: str, folder: Path | None, download: bool, validation: float, seed: int
 ) -> tuple[Dataset, Dataset | None, Dataset]:
@@ -202,24 +159,14 @@ def _datasets(
     return learn, held_out if len(held_out) else None, test
 
 
-def _stopping(patience: int | None, held_out: Dataset | None) -> EarlyStopping | None:
-    if patience is None:
-        return None
-    return EarlyStopping(patience, "train_loss" if held_out is None else "validation_loss")
-
-
 def _fit(
-    trainer: Trainer,
-    datasets: tuple[Dataset, Dataset | None],
-    out: Any,
-    checkpoint: Path | None,
-    **options: Any,
+    trainer: Trainer, learn: Dataset, held_out: Dataset | None, out: Any, checkpoint: Path | None, how: dict[str, Any]
 ) -> tuple[History, float]:
     """Train, with a line for each epoch; the time is that of this call."""
     started = time.perf_counter()
     try:
         with EpochTable(out, trainer) as report:
-            history = trainer.fit(*datasets, checkpoint=checkpoint, progress=report, **options)
+            history = trainer.fit(learn, held_out, checkpoint=checkpoint, progress=report, **how)
     except KeyboardInterrupt:
         if checkpoint is not None:
             out.print(f"stopped; the same command with --resume goes on from {checkpoint / 'last.npz'}", soft_wrap=True)

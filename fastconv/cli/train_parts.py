@@ -6,19 +6,11 @@ from typing import Any, NamedTuple
 
 import typer
 
+from fastconv import optim
+from fastconv.cli.arguments import refused
 from fastconv.data import Dataset
 from fastconv.data.augment import Augmentation, Compose, RandomCrop, RandomFlip, RandomShift
 from fastconv.layers import Layer
-from fastconv.optim import (
-    OPTIMIZERS,
-    CosineAnnealingLR,
-    LinearWarmup,
-    MultiStepLR,
-    Optimizer,
-    Schedule,
-    SequentialLR,
-    StepLR,
-)
 from fastconv.training.evaluation import check_fit
 
 _CHANGES = ("flip", "shift", "crop")
@@ -60,42 +52,39 @@ def parse_schedule(option: str, text: str) -> Plan:
                 return Plan(name, epochs, float(rest[1]) if len(rest) == 2 else _FACTOR)
     except ValueError:
         pass
-    raise typer.BadParameter(
-        "must be constant, cosine, step:EPOCHS[:FACTOR], milestones:EPOCH,EPOCH[:FACTOR] or exponential:FACTOR, but "
-        f"got {text!r}.",
-        param_hint=option,
-    )
+    rule = "be constant, cosine, step:EPOCHS[:FACTOR], milestones:EPOCH,EPOCH[:FACTOR] or exponential:FACTOR"
+    raise refused(option, rule, text)
 
 
-def make_schedule(plan: Plan, warmup: int, optimizer: Optimizer, epochs: int, steps: int) -> Schedule | None:
+def make_schedule(
+    plan: Plan, warmup: int, optimizer: optim.Optimizer, epochs: int, steps: int
+) -> optim.Schedule | None:
     """Return the schedule, after a warm-up if there is to be one; it counts steps, of which an epoch has `steps`."""
     if warmup >= epochs:
         raise typer.BadParameter(
             f"must be fewer epochs than --epochs, {epochs}, but got {warmup}.", param_hint="--warmup"
         )
     by_step: dict[str, Any] = {"interval": "step"}
-    before = LinearWarmup(optimizer, warmup * steps, **by_step) if warmup else None
-    after: Schedule | None = None
+    before = optim.LinearWarmup(optimizer, warmup * steps, **by_step) if warmup else None
+    after: optim.Schedule | None = None
     if plan.name == "cosine":
-        after = CosineAnnealingLR(optimizer, (epochs - warmup) * steps, **by_step)
+        after = optim.CosineAnnealingLR(optimizer, (epochs - warmup) * steps, **by_step)
     elif plan.name == "step":
-        after = StepLR(optimizer, plan.epochs[0] * steps, plan.factor, **by_step)
+        after = optim.StepLR(optimizer, plan.epochs[0] * steps, plan.factor, **by_step)
     elif plan.name == "milestones":
-        after = MultiStepLR(optimizer, [epoch * steps for epoch in plan.epochs], plan.factor, **by_step)
+        after = optim.MultiStepLR(optimizer, [epoch * steps for epoch in plan.epochs], plan.factor, **by_step)
     elif plan.name == "exponential":
-        after = StepLR(optimizer, steps, plan.factor, **by_step)
+        after = optim.StepLR(optimizer, steps, plan.factor, **by_step)
     if before is None or after is None:
         return before or after
-    return SequentialLR(optimizer, [before, after], [warmup * steps])
+    return optim.SequentialLR(optimizer, [before, after], [warmup * steps])
 
 
 def parse_augment(option: str, text: str | None) -> tuple[str, ...]:
     """Read ``"flip,crop"``."""
     names = () if text is None else tuple(name.strip() for name in text.split(","))
     if not set(names) <= set(_CHANGES) or len(set(names)) != len(names):
-        raise typer.BadParameter(
-            f"must be some of {', '.join(_CHANGES)}, with commas between them, but got {text!r}.", param_hint=option
-        )
+        raise refused(option, f"be some of {', '.join(_CHANGES)}, with commas between them", str(text))
     return names
 
 
@@ -129,16 +118,14 @@ def make_model(name: str, dataset: Dataset, seed: int) -> Layer:
     elif name in MODELS:
         model = by_name(name, **options)
     else:
-        raise typer.BadParameter(
-            f"must be one of {', '.join(MODELS)}, or a Python file, but got {name!r}.", param_hint="--model"
-        )
+        raise refused("--model", f"be one of {', '.join(MODELS)}, or a Python file", name)
     check_fit("train", model, dataset, dataset.image_shape)
     return model
 
 
-def make_optimizer(name: str, model: Layer, lr: float | None, weight_decay: float) -> Optimizer:
+def make_optimizer(name: str, model: Layer, lr: float | None, weight_decay: float) -> optim.Optimizer:
     """Return the update rule over all parameters."""
     options: dict[str, Any] = {"lr": _RATES[name] if lr is None else lr, "weight_decay": weight_decay}
     if name == "sgd":
         options["momentum"] = 0.9
-    return OPTIMIZERS[name](model.parameters(), **options)
+    return optim.OPTIMIZERS[name](model.parameters(), **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -17,7 +16,7 @@ _HEADERS = ("epoch", "train loss", "accuracy", "validation", "accuracy", "rate",
 _NONE = "–"
 
 
-def _line(cells: tuple[str, ...]) -> str:
+def _line(*cells: str) -> str:
     return "  ".join(cell.rjust(width) for cell, width in zip(cells, _WIDTHS))
 
 
@@ -25,16 +24,14 @@ def epoch_line(record: EpochRecord) -> str:
     """One line of the table."""
     validated = record.validation_loss is not None and record.validation_accuracy is not None
     return _line(
-        (
-            str(record.epoch),
-            f"{record.train_loss:.4f}",
-            f"{record.train_accuracy:.2%}",
-            f"{record.validation_loss:.4f}" if validated else _NONE,
-            f"{record.validation_accuracy:.2%}" if validated else _NONE,
-            f"{record.lr:.3g}",
-            f"{record.seconds:.2f} s",
-            f"{record.images_per_second:,.0f}",
-        )
+        str(record.epoch),
+        f"{record.train_loss:.4f}",
+        f"{record.train_accuracy:.2%}",
+        f"{record.validation_loss:.4f}" if validated else _NONE,
+        f"{record.validation_accuracy:.2%}" if validated else _NONE,
+        f"{record.lr:.3g}",
+        f"{record.seconds:.2f} s",
+        f"{record.images_per_second:,.0f}",
     )
 
 
@@ -60,12 +57,10 @@ class EpochTable:
 
     def __enter__(self) -> EpochTable:
         self._bar.start()
-        self._out.print(_line(_HEADERS), soft_wrap=True)
+        self._out.print(_line(*_HEADERS), soft_wrap=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
     def __call__(self, progress: RunProgress) -> None:

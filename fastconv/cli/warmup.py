@@ -7,34 +7,28 @@ import time
 from importlib import import_module
 
 from fastconv.backends import resolve_backend
-from fastconv.cli.console import Advance, console, progress_bar
+from fastconv.cli.console import console, progress_bar
 from fastconv.cli.output import Debug, print_table
 from fastconv.report import Table, format_seconds
 
 _TILE = re.compile(r"\d+x\d+")
 
 
-def warmup(
-    debug: Debug = False,
-) -> None:
+def warmup(debug: Debug = False) -> None:
     """Compile everything and put it into the cache, so that no later call waits for the compiler."""
     with progress_bar() as advance:
         start = time.perf_counter()
         advance("importing Numba", 0.0)
-        kernels = _compile(lambda name, fraction: advance(f"compiled {name}", fraction))
+        resolve_backend("fast")  # where Numba is missing, an error that says so
+        kernels = import_module("fastconv.backends.fast").warmup(
+            progress=lambda name, fraction: advance(f"compiled {name}", fraction)
+        )
         seconds = time.perf_counter() - start
     _print(kernels, seconds)
 
 
-def _compile(progress: Advance) -> list[tuple[str, float, bool]]:
-    """Name of every kernel, the seconds that it took, and whether it was in the cache."""
-    resolve_backend("fast")  # where Numba is missing, an error that says so
-    kernels: list[tuple[str, float, bool]] = import_module("fastconv.backends.fast").warmup(progress=progress)
-    return kernels
-
-
 def _families(kernels: list[tuple[str, float, bool]]) -> tuple[tuple[str, ...], ...]:
-    """One line for all kernels whose names differ in their tile alone."""
+    """One line for all kernels whose names differ in their tile alone: (name, seconds, whether it was in the cache)."""
     families: dict[str, list[tuple[float, bool]]] = {}
     for name, spent, cached in kernels:
         families.setdefault(_TILE.sub("*", name), []).append((spent, cached))

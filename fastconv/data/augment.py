@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastconv.data.dataset import check_generator
 from fastconv.errors import InvalidTypeError, InvalidValueError
@@ -19,7 +18,6 @@ from fastconv.validation.arrays import Array, check_array, check_rank
 from fastconv.validation.sizes import check_choice, check_sizes
 
 Augmentation = Callable[[Array, np.random.Generator], Array]
-Positions = NDArray[np.int64]
 
 # As np.pad names them.
 MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
@@ -29,13 +27,6 @@ def _batch(operation: str, images: object) -> Array:
     array = check_array(operation, "images", images)
     check_rank(operation, "images", array.shape, 2, channels_last=False)
     return array
-
-
-def _windows(images: Array, top: Positions, left: Positions, size: tuple[int, int]) -> Array:
-    """Cut a window of `size` out of each image, with its own corner: (N, C, PH, PW) -> (N, C, H, W)."""
-    views = np.lib.stride_tricks.sliding_window_view(images, size, axis=(2, 3))  # (N, C, tops, lefts, H, W)
-    cut: Array = views[np.arange(len(images)), :, top, left]
-    return cut
 
 
 def _padded(operation: str, images: Array, padding: tuple[int, ...], mode: str) -> Array:
@@ -167,6 +158,7 @@ class RandomCrop:
 def _crop(
     operation: str, batch: Array, size: tuple[int, ...], padding: Any, mode: str, rng: np.random.Generator
 ) -> Array:
+    """Pad images, and cut a window of `size` out of each at its own place."""
     generator = check_generator(operation, rng)
     height, width = size
     padded = _padded(operation, batch, check_sizes(operation, "padding", padding, 2, 0), mode)
@@ -177,7 +169,9 @@ def _crop(
             f"{batch.shape}, padding {padding})."
         )
     top, left = (generator.integers(0, room + 1, N) for room in (PH - height, PW - width))
-    return _windows(padded, top, left, (height, width))
+    views = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))  # (N, C, tops, lefts, H, W)
+    cut: Array = views[np.arange(N), :, top, left]
+    return cut
 
 
 class Compose:

@@ -12,9 +12,9 @@ import numpy as np
 
 from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.download import Progress, fetch, folder_for
-from fastconv.data.files import PathLike, as_path, damaged, dataset_of, listing, opened, shown
+from fastconv.data.files import PACKED, PathLike, as_path, damaged, dataset_of, listing, opened, shown
 from fastconv.data.unpickling import load_arrays
-from fastconv.errors import DataError, DataNotFoundError, FastconvError
+from fastconv.errors import DataError, DataNotFoundError
 from fastconv.files import is_there, open_regular
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
@@ -25,6 +25,7 @@ _FILES = (*_TRAIN, "test_batch", "batches.meta")
 _EXPECTED = f"{', '.join(_FILES)} (or {CIFAR10_ARCHIVE})"
 _SHAPE = 3, 32, 32
 _CLASSES = 10
+_DAMAGED = (*PACKED, tarfile.TarError, ValueError, TypeError, LookupError, ArithmeticError)  # what an archive raises
 _BLOCK = 2**20  # bytes
 _LARGEST = 2**28  # bytes of one file; the batches have 31 million
 
@@ -131,24 +132,17 @@ def _read_folder(folder: Path) -> Iterator[tuple[str, Any]]:
 
 def _read_archive(archive: Path) -> Iterator[tuple[str, Any]]:
     """Read the members in the order of the archive, so that it is unpacked once, and only in memory."""
-    try:
-        with damaged("load_cifar10", archive, "a tar archive"), opened("load_cifar10", archive) as unpacked:
-            with tarfile.open(fileobj=_Headers(unpacked), mode="r:") as tar:  # type: ignore[call-overload]
-                for member in tar:
-                    name = member.name.rpartition("/")[2]
-                    if member.size < 0 or member.issparse():
-                        raise tarfile.ReadError(f"{member.name} has {member.size} bytes, or holes")
-                    if member.isfile() and name in _FILES:
-                        unpacked.seek(member.offset_data)
-                        yield name, _read(name, f"{archive}:{member.name}", member.size, unpacked)
-            while unpacked.read(_BLOCK):  # to the end, where gzip has its checksum
-                pass
-    except FastconvError:
-        raise
-    except (tarfile.TarError, ValueError, TypeError, LookupError, ArithmeticError) as error:
-        raise DataError(
-            f"load_cifar10: {archive} must be a tar archive, but it is damaged, truncated or something else ({error})."
-        ) from error
+    with damaged("load_cifar10", archive, "a tar archive", _DAMAGED), opened("load_cifar10", archive) as unpacked:
+        with tarfile.open(fileobj=_Headers(unpacked), mode="r:") as tar:  # type: ignore[call-overload]
+            for member in tar:
+                name = member.name.rpartition("/")[2]
+                if member.size < 0 or member.issparse():
+                    raise tarfile.ReadError(f"{member.name} has {member.size} bytes, or holes")
+                if member.isfile() and name in _FILES:
+                    unpacked.seek(member.offset_data)
+                    yield name, _read(name, f"{archive}:{member.name}", member.size, unpacked)
+        while unpacked.read(_BLOCK):  # to the end, where gzip has its checksum
+            pass
 
 
 class _Headers:

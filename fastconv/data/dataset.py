@@ -284,3 +284,9 @@ class DataBundle(NamedTuple):
 
     train: Dataset
     test: Dataset
+
+
+def bundle_of(parts: tuple[Dataset, Dataset], name: str) -> DataBundle:
+    """Return both parts of a split, each with a name of its own."""
+    train, test = parts
+    return DataBundle(replace(train, name=f"{name} train"), replace(test, name=f"{name} test"))

@@ -99,44 +99,42 @@ def fetch(
     """
     if not files:
         return
-    source = SOURCES[name]
-    mirrors = source.mirrors if base_url is None else (_checked_url(operation, base_url),)
+    mirrors, checksums = SOURCES[name]
+    if base_url is not None:
+        mirrors = (_checked_url(operation, base_url),)
     pooch = imported(operation, "pooch", "pooch")
     with _quiet(pooch):
         for file in files:
-            _fetch_one(pooch, operation, file, source.checksums[file], mirrors, folder, progress)
+            failures: list[str] = []
+            for mirror in mirrors:
+                failure = _retrieve(pooch, f"{mirror.rstrip('/')}/{file}", checksums[file], folder / file, progress)
+                if failure is None:
+                    break
+                failures.append(failure)
+            else:
+                raise DownloadError(
+                    f"{operation}: {file} must be downloaded whole, but that failed. Nothing was kept. "
+                    f"{'; '.join(failures)}"
+                )
 
 
-def _fetch_one(
-    pooch: ModuleType,
-    operation: str,
-    file: str,
-    checksum: str,
-    mirrors: Sequence[str],
-    folder: Path,
-    progress: Progress | None,
-) -> None:
+def _retrieve(pooch: ModuleType, url: str, checksum: str, path: Path, progress: Progress | None) -> str | None:
+    """Fetch one file; return what went wrong, or None."""
     from requests.exceptions import RequestException
 
-    failures = []
-    for mirror in mirrors:
-        url = f"{mirror.rstrip('/')}/{file}"
-        downloader = pooch.HTTPDownloader(
-            progressbar=False if progress is None else _Bar(file, progress),
-            chunk_size=_CHUNK,
-            timeout=_TIMEOUT,
-            headers={"Accept-Encoding": "identity"},  # or a server may unpack a .gz on the way
-        )
-        try:
-            pooch.retrieve(url, f"sha256:{checksum}", fname=file, path=folder, downloader=downloader)
-            return
-        except RequestException as error:
-            failures.append(f"{url}: {error}")
-        except ValueError as error:  # of pooch: the checksum
-            failures.append(f"{url}: the SHA-256 must be {checksum} ({error})")
-    raise DownloadError(
-        f"{operation}: {file} must be downloaded whole, but that failed. Nothing was kept. {'; '.join(failures)}"
+    downloader = pooch.HTTPDownloader(
+        progressbar=False if progress is None else _Bar(path.name, progress),
+        chunk_size=_CHUNK,
+        timeout=_TIMEOUT,
+        headers={"Accept-Encoding": "identity"},  # or a server may unpack a .gz on the way
     )
+    try:
+        pooch.retrieve(url, f"sha256:{checksum}", fname=path.name, path=path.parent, downloader=downloader)
+    except RequestException as error:
+        return f"{url}: {error}"
+    except ValueError as error:  # of pooch: the checksum
+        return f"{url}: the SHA-256 must be {checksum} ({error})"
+    return None
 
 
 def _checked_url(operation: str, base_url: object) -> str:

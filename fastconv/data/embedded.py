@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastconv.data.dataset import DataBundle, Dataset
+from fastconv.data.dataset import DataBundle, Dataset, bundle_of
 from fastconv.data.files import imported, missing_package
 
 
@@ -42,8 +42,7 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> DataBundle:
     digits = imported("load_digits", "sklearn.datasets", "scikit-learn").load_digits()
     images = digits.images[:, np.newaxis].astype(np.float32) / np.float32(16)
     whole = Dataset(images, digits.target, tuple("0123456789"), "digits")
-    train, test = whole.split(1 - float(test_fraction), seed, stratify=True)
-    return DataBundle(train.with_images(train.images, "digits train"), test.with_images(test.images, "digits test"))
+    return bundle_of(whole.split(1 - float(test_fraction), seed, stratify=True), whole.name)
 
 
 def load_sample_photographs() -> Dataset:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Union
 
 from fastconv.data.dataset import Dataset
-from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
+from fastconv.errors import DataError, DataNotFoundError, FastconvError, InvalidTypeError, InvalidValueError
 from fastconv.files import open_regular
 
 PathLike = Union[str, "os.PathLike[str]"]
 
+PACKED = (EOFError, zlib.error, gzip.BadGzipFile)  # what unpacking a damaged file raises
+_STATE = "damaged, truncated or something else"
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST = 80  # characters of a value in a message
 _LISTED = 8  # names in a message; more would hide what it says
@@ -48,12 +50,16 @@ def listing(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def damaged(operation: str, path: object, expected: str) -> Iterator[None]:
+def damaged(
+    operation: str, path: object, expected: str, errors: tuple[type[Exception], ...] = PACKED, state: str = _STATE
+) -> Iterator[None]:
     """Turn what the standard library says about damaged archives into an error that names the file."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{operation}: {path} must be {expected}, but it is damaged or truncated ({error}).") from error
+    except FastconvError:
+        raise
+    except errors as error:
+        raise DataError(f"{operation}: {path} must be {expected}, but it is {state} ({error}).") from error
 
 
 @contextmanager
@@ -81,15 +87,21 @@ def shown(value: object) -> str:
     return repr(value) if value is None or isinstance(value, (int, float)) else type(value).__name__
 
 
+@contextmanager
+def fault_of(operation: str, path: object) -> Iterator[None]:
+    """Let what `Dataset` finds wrong be an error that names the file."""
+    try:
+        yield
+    except (InvalidValueError, InvalidTypeError) as error:
+        raise DataError(f"{operation}: {path}: {str(error).removeprefix('Dataset: ')}") from error
+
+
 def dataset_of(
     operation: str, path: object, images: object, labels: object, classes: Sequence[str], name: str
 ) -> Dataset:
     """Return a dataset; what does not fit together is the fault of the file."""
-    try:
+    with fault_of(operation, path):
         return Dataset(images, labels, tuple(classes), name)  # type: ignore[arg-type]  # checked there
-    except (InvalidValueError, InvalidTypeError) as error:
-        detail = str(error).removeprefix("Dataset: ")
-        raise DataError(f"{operation}: {path}: {detail}") from error
 
 
 def imported(operation: str, module: str, package: str) -> Any:

@@ -20,12 +20,7 @@ from fastconv.validation.memory import allocate, check_fits
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _FORMAT = "an IDX file: two zero bytes, a type (0x08, 0x09, 0x0b to 0x0e), the number of axes"
 
-MNIST_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _DIGITS = tuple("0123456789")
 
 
@@ -65,7 +60,8 @@ def read_idx(path: PathLike) -> Array:
     array([7, 2, 1], dtype=uint8)
     """
     file = as_path("read_idx", path)
-    with opened("read_idx", file) as stream, damaged("read_idx", file, "an IDX file"):
+    unpacking = damaged("read_idx", file, "an IDX file", state="damaged or truncated")
+    with opened("read_idx", file) as stream, unpacking:
         dtype, shape = _read_header(file, stream)
         check_fits("read_idx", str(file), shape, dtype.itemsize)
         expected = prod(shape) * dtype.itemsize

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.data.dataset import DataBundle, Dataset
+from fastconv.data.dataset import DataBundle, Dataset, bundle_of
 from fastconv.data.download import Progress
 from fastconv.data.files import PathLike, as_path, imported, listing
 from fastconv.data.trees import FolderTree, Sample, Tree, ZipTree, samples_by_part
@@ -123,10 +123,7 @@ def _bundle(tree: Tree, parts: dict[str, list[Sample]], images: Bytes) -> DataBu
     samples = [sample for part in parts.values() for sample in part]
     labels = np.array([number[sample.class_name] for sample in samples], np.int64)
     whole = Dataset(images, labels, classes, tree.path.stem)
-    train, test = whole.split(len(parts["train"]))
-    return DataBundle(
-        train.with_images(train.images, f"{whole.name} train"), test.with_images(test.images, f"{whole.name} test")
-    )
+    return bundle_of(whole.split(len(parts["train"])), whole.name)
 
 
 def _class_order(names: set[str]) -> tuple[str, ...]:
@@ -181,16 +178,13 @@ class _Reader:
         for position in range(start, stop):
             picture = self._decode(names[position], images.shape[1])
             if picture.shape[1:] != images.shape[2:]:
-                raise self._mixed(names[0], images.shape[2:], names[position], picture.shape[1:])
+                (H, W), (height, width) = images.shape[2:], picture.shape[1:]
+                raise DataError(
+                    f"{_OPERATION}: all images of {self._tree.path} must have the same size (H x W), but {names[0]} "
+                    f"has {H}x{W} and {names[position]} {height}x{width}. Pass size=({H}, {W}) to resize them."
+                )
             images[position] = picture
         return stop
-
-    def _mixed(self, first: str, first_size: tuple[int, ...], other: str, other_size: tuple[int, ...]) -> DataError:
-        (height, width), (other_height, other_width) = first_size, other_size
-        return DataError(
-            f"{_OPERATION}: all images of {self._tree.path} must have the same size (H x W), but {first} has "
-            f"{height}x{width} and {other} {other_height}x{other_width}. Pass size=({height}, {width}) to resize them."
-        )
 
     def _check_size(self, name: str, picture: Any) -> None:
         """Refuse a picture by the size that its file says, before its pixels take memory."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 
-from fastconv.data.dataset import DataBundle, Dataset, numbered_classes
-from fastconv.data.files import PathLike, as_path, dataset_of, listing
-from fastconv.errors import DataError, FastconvError, InvalidValueError
+from fastconv.data.dataset import DataBundle, numbered_classes
+from fastconv.data.files import PathLike, as_path, damaged, dataset_of, fault_of, listing
+from fastconv.errors import DataError
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
 from fastconv.validation.arrays import Array
@@ -67,34 +67,30 @@ def load_npz(path: PathLike, *, layout: str = "auto") -> DataBundle:
         raise DataError(f"load_npz: {file} must hold {_EXPECTED}, but it holds {listing(arrays)}.")
     test_keys = _pair(file, arrays, _TEST_KEYS)
     pairs = [_arrays(file, arrays, keys, layout) for keys in (train_keys, test_keys) if keys is not None]
-    classes = _class_names(file, arrays) or _numbered(file, [labels for _, labels in pairs])
-    train = _dataset(file, pairs[0], classes, train_keys, f"{file.stem} train")
+    with fault_of("load_npz", file):
+        classes = _class_names(file, arrays) or numbered_classes(*(labels for _, labels in pairs))
+    train = dataset_of("load_npz", f"{file} ({', '.join(train_keys)})", *pairs[0], classes, f"{file.stem} train")
     test = train[:0].with_images(train.images[:0], f"{file.stem} test")
     if test_keys is not None:
-        test = _dataset(file, pairs[1], classes, test_keys, test.name)
+        test = dataset_of("load_npz", f"{file} ({', '.join(test_keys)})", *pairs[1], classes, test.name)
     return DataBundle(train, test)
 
 
 def _read(file: Path) -> dict[str, Array]:
     """Read the arrays that have a meaning here."""
     wanted = {key for pair in (*_TRAIN_KEYS, *_TEST_KEYS) for key in pair}.union(_CLASS_KEYS)
-    expected = f"load_npz: {file} must be an .npz archive of arrays without pickled objects"
-    try:
-        with open_regular("load_npz", file, DataError) as stream:
-            if stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
-                raise DataError(f"{expected}, but it is a single array.")
-            archive = open_archive(stream)
-            found = array_entries(archive)
-            check_fits("load_npz", str(file), (sum(found[key].file_size for key in wanted & found.keys()),), 1)
-            # The others are named, for messages, and not read.
-            return {
-                key: read_array_entry("load_npz", f"{key} of {file}", archive, member) if key in wanted else np.empty(0)
-                for key, member in found.items()
-            }
-    except FastconvError:
-        raise
-    except DAMAGED as error:
-        raise DataError(f"{expected}, but it is damaged, truncated or something else ({error}).") from error
+    expected = "an .npz archive of arrays without pickled objects"
+    with damaged("load_npz", file, expected, DAMAGED), open_regular("load_npz", file, DataError) as stream:
+        if stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
+            raise DataError(f"load_npz: {file} must be {expected}, but it is a single array.")
+        archive = open_archive(stream)
+        found = array_entries(archive)
+        check_fits("load_npz", str(file), (sum(found[key].file_size for key in wanted & found.keys()),), 1)
+        # The others are named, for messages, and not read.
+        return {
+            key: read_array_entry("load_npz", f"{key} of {file}", archive, member) if key in wanted else np.empty(0)
+            for key, member in found.items()
+        }
 
 
 def _pair(file: Path, arrays: Mapping[str, Array], candidates: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
@@ -117,20 +113,6 @@ def _arrays(file: Path, arrays: Mapping[str, Array], keys: tuple[str, str], layo
             f"{labels.shape}."
         )
     return _channels_first(file, keys[0], _stored(file, keys[0], images), layout), labels
-
-
-def _numbered(file: Path, labels: Sequence[Array]) -> tuple[str, ...]:
-    """Name the classes by their numbers, over all parts."""
-    try:
-        return numbered_classes(*labels)
-    except InvalidValueError as error:
-        raise DataError(f"load_npz: {file}: {str(error).removeprefix('Dataset: ')}") from error
-
-
-def _dataset(
-    file: Path, pair: tuple[Array, Array], classes: tuple[str, ...], keys: tuple[str, str], name: str
-) -> Dataset:
-    return dataset_of("load_npz", f"{file} ({', '.join(keys)})", *pair, classes, name)
 
 
 def _stored(file: Path, key: str, images: Array) -> Array:

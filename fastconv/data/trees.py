@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from fastconv.data.files import listing
+from fastconv.data.files import damaged, listing
 from fastconv.errors import DataError, DataNotFoundError
 from fastconv.files import open_regular, read_exactly
 from fastconv.validation.archives import DAMAGED, entries, open_archive, read_entry
@@ -78,12 +78,11 @@ class ZipTree(Tree):
         super().__init__(path)
         self._file = open_regular(_OPERATION, path, DataError)
         try:
-            self._archive = open_archive(self._file)
-        except DAMAGED as error:
+            with damaged(_OPERATION, path, "a zip archive", DAMAGED):
+                self._archive = open_archive(self._file)
+        except DataError:
             self._file.close()
-            raise DataError(
-                f"{_OPERATION}: {path} must be a zip archive, but it is damaged, truncated or something else ({error})."
-            ) from error
+            raise
         self._members = entries(self._archive)
 
     def names(self) -> list[str]:

@@ -206,21 +206,17 @@ class _Object:
         return self.attributes
 
 
-class _Ndarray:
-    """Stands for the name `numpy.ndarray`, which a pickle mentions and never calls."""
-
-    def __init__(self, *_: Any) -> None:
-        raise pickle.UnpicklingError("numpy.ndarray must not be called")
-
-
 def _stand_ins(objects: bool, spend: Callable[[int], None]) -> dict[tuple[str, str], Any]:
     """Return what a pickle may name. New for each file: a pickle can set attributes of what it names."""
 
     class Dtype(_Dtype):
         readable = objects
 
-    class Ndarray(_Ndarray):
-        pass
+    class Ndarray:
+        """Stands for the name `numpy.ndarray`, which a pickle mentions and never calls."""
+
+        def __init__(self, *_: Any) -> None:
+            raise pickle.UnpicklingError("numpy.ndarray must not be called")
 
     def reconstruct(*_: Any) -> _ArrayRecord:
         return _ArrayRecord()
@@ -241,12 +237,9 @@ def _stand_ins(objects: bool, spend: Callable[[int], None]) -> dict[tuple[str, s
         spend(len(text))
         return text.encode("latin1")
 
-    def no_bytes() -> bytes:
-        return b""
-
     named: dict[tuple[str, str], Any] = {
-        ("__builtin__", "bytes"): no_bytes,  # how protocols 0 to 2 write those of an empty array
-        ("builtins", "bytes"): no_bytes,
+        ("__builtin__", "bytes"): lambda: b"",  # how protocols 0 to 2 write those of an empty array
+        ("builtins", "bytes"): lambda: b"",
         ("numpy", "ndarray"): Ndarray,
         ("numpy", "dtype"): Dtype,
         ("_codecs", "encode"): encode,

@@ -65,8 +65,13 @@ def current_environment() -> Environment:
     for package in ("numpy", "numba"):
         versions[package] = version_of(package) or "not installed"
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    load = current_load()
     return Environment(versions, platform.platform(), cpu_name(), available_cores(), get_num_threads(), load, date)
+
+
+def current_load() -> float | None:
+    """Processes that want a core, over the last minute; None where the system does not say."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def version_of(package: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -99,6 +100,10 @@ class Problem:
             wide = {name: np.abs(array) for name, array in wide.items()}
         return replace(self, x=wide["x"], weight=wide.get("weight"), bias=wide.get("bias"))
 
+    def draw_gradient(self, seed: int) -> Array:
+        """Draw a gradient of the result."""
+        return np.random.default_rng([seed, 1]).standard_normal(self.output_shape).astype(self.dtype)
+
     def part(self, images: int, rows: int) -> Problem:
         """Return the smaller call that computes the first `rows` output rows of the first `images` images.
 
@@ -171,6 +176,16 @@ def _geometry(
 
 
 # its passes, on a named backend
+
+Call = Callable[[], dict[str, Array]]
+
+
+def bound_call(problem: Problem, backend: str, dy: Array | None) -> Call:
+    """Return what computes the result, or with `dy` every gradient."""
+    if dy is None:
+        return lambda: forward(problem, backend)
+    indices = winners(problem, backend)
+    return lambda: backward(problem, backend, dy, indices)
 
 
 def forward(problem: Problem, backend: str) -> dict[str, Array]:

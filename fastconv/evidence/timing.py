@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module, util
 from pathlib import Path
 from types import ModuleType
 
-from fastconv.evidence.problem import Problem
+from fastconv.backends import resolve_backend
+from fastconv.evidence.problem import Call, Problem
 from fastconv.evidence.process import PACKAGE
 from fastconv.validation.arrays import Array
-
-Call = Callable[[], dict[str, Array]]
 
 _INSTALLED = "fastconv._seed_loops"
 _IN_CHECKOUT = PACKAGE.parent / "benchmarks" / "seed_loops.py"
@@ -44,8 +42,14 @@ def rounds(call: Call, repeats: int) -> list[float]:
     return seconds
 
 
-def workspace(call: Call) -> int:
-    """Peak of the bytes that a call allocates, less those of what it returns. NumPy reports to `tracemalloc`."""
+def workspace(call: Call, backend: str | None = None) -> int:
+    """Peak of the bytes that a call allocates, less those of what it returns. NumPy reports to `tracemalloc`.
+
+    What a backend keeps from call to call counts where it is named: it lets go of it before.
+    """
+    release = None if backend is None else getattr(resolve_backend(backend), "release", None)
+    if release is not None:
+        release()
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()

@@ -210,20 +210,9 @@ class ImageWorkload(Workload):
         return {name: array.astype(dtype) for name, array in arrays.items()}
 
 
-def _conv(
-    name: str,
-    input_shape: Shape4,
-    filters: int,
-    kernel: int,
-    description: str,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    groups: int = 1,
-) -> Workload:
-    weight_shape = (filters, input_shape[1] // groups, kernel, kernel)
-    options = Options(stride=stride, padding=padding, groups=groups)
-    return Workload(name, "conv2d", input_shape, (kernel, kernel), weight_shape, True, options, description)
+def _conv(name: str, input_shape: Shape4, filters: int, kernel: int, description: str, **options: int) -> Workload:
+    weight_shape = (filters, input_shape[1] // options.get("groups", 1), kernel, kernel)
+    return Workload(name, "conv2d", input_shape, (kernel, kernel), weight_shape, True, Options(**options), description)
 
 
 def _pool(
@@ -269,6 +258,9 @@ IMAGE_NAMES: tuple[str, ...] = (
 )
 
 
+NAMES = (*(workload.name for workload in (*LAYERS, *POOLS)), *IMAGE_NAMES)  # that `by_name` knows
+
+
 def by_name(name: str) -> Workload:
     """Return the workload of that name from `LAYERS`, `POOLS` or `image_workloads`.
 
@@ -298,8 +290,7 @@ def by_name(name: str) -> Workload:
     for workload in table:
         if workload.name == name:
             return workload
-    names = (*(workload.name for workload in (*LAYERS, *POOLS)), *IMAGE_NAMES)
-    raise InvalidValueError(f"by_name: name must be one of {', '.join(names)}, but got {name!r}.")
+    raise InvalidValueError(f"by_name: name must be one of {', '.join(NAMES)}, but got {name!r}.")
 
 
 def image_workloads() -> tuple[ImageWorkload, ...]:
@@ -334,43 +325,26 @@ def image_workloads() -> tuple[ImageWorkload, ...]:
 def _on_images(
     name: str, operation: str, images: Array, options: Options, description: str, filters: Array | None = None
 ) -> ImageWorkload:
-    N, C, H, W = images.shape
-    shape = None
-    kernel = (2, 2)
-    if filters is not None:
-        F, channels, KH, KW = filters.shape
-        shape, kernel = (F, channels, KH, KW), (KH, KW)
+    shape: Any = None if filters is None else filters.shape
+    kernel: Any = (2, 2) if shape is None else shape[2:]
     return ImageWorkload(
-        name, operation, (N, C, H, W), kernel, shape, False, options, description, images=images, filters=filters
-    )
-
-
-def _missing(error: ImportError) -> ImportError:
-    return ImportError(
-        "image_workloads: the sample photographs and digits must come from scikit-learn, but it cannot be imported "
-        f'({error}). Install it with: pip install "fastconv[data]"'
+        name, operation, images.shape, kernel, shape, False, options, description, images=images, filters=filters
     )
 
 
 def _photographs() -> Array:
     """Return the two sample photographs: (2, 3, 427, 640), float32, between 0 and 1."""
-    try:
-        from sklearn.datasets import load_sample_images
+    from fastconv.data import load_sample_photographs
 
-        images = load_sample_images().images
-    except ImportError as error:
-        raise _missing(error) from error
-    channels_last = np.stack(images).astype(np.float32) / 255
-    return np.ascontiguousarray(channels_last.transpose(0, 3, 1, 2))
+    return load_sample_photographs().images.astype(np.float32) / 255
 
 
 def _digits() -> Array:
     """Return the first hundred handwritten digits: (100, 1, 8, 8), float32, between 0 and 1."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise _missing(error) from error
-    images: Array = load_digits().images[:100, np.newaxis].astype(np.float32) / 16
+    from fastconv.data.files import imported
+
+    datasets = imported("image_workloads", "sklearn.datasets", "scikit-learn")
+    images: Array = datasets.load_digits().images[:100, np.newaxis].astype(np.float32) / 16
     return images
 
 

@@ -12,16 +12,14 @@ from fastconv.errors import InvalidValueError
 from fastconv.files import write_whole
 
 FORMATS = ("pdf", "png", "svg")
-COLOURS = {
-    "forward": "#1f6f8b",
-    "backward": "#e08e45",
-    "fast": "#1f6f8b",
-    "numpy": "#e08e45",
-    "naive": "#9aa5ab",
-}
+COLOURS = {"forward": "#1f6f8b", "backward": "#e08e45", "fast": "#1f6f8b", "numpy": "#e08e45", "naive": "#9aa5ab"}
 _SMALL, _TITLE = 7, 9  # points
 _LINE = 0.42  # inches of a group of bars
 _GROUP = 0.8  # of the distance between two groups
+_PANEL = 5.5  # inches of one of several panels
+_BEFORE, _AFTER = 1.5, 3.0  # how far the axis goes on beyond the ends of all bars: the words need room
+
+Series = Mapping[str, Sequence[float | None]]  # values of one bar in every group, by its name
 
 
 def save_figure(operation: str, path: str | os.PathLike[str], draw: Callable[[], Any]) -> None:
@@ -77,12 +75,21 @@ def bars_height(groups: int) -> float:
     return 1.6 + _LINE * groups
 
 
-def draw_bars(
-    axes: Any,
-    names: Sequence[str],
-    series: Mapping[str, Sequence[float | None]],
-    label: Callable[[float], str],
-) -> None:
+def bars_figure(
+    operation: str, names: Sequence[str], panels: Mapping[str, Series], label: Callable[[float], str], headline: str
+) -> Any:
+    """Return a figure with bars side by side for each title, its groups from the top down, and one legend."""
+    figure = new_figure(operation, 2 + _PANEL * len(panels), bars_height(len(names)) + 0.2)
+    for axes, (title, series) in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels.items()):
+        draw_bars(axes, names, series, label)
+        axes.set_title(title, fontsize=_TITLE)
+    figure.axes[0].invert_yaxis()
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower right", ncols=3, frameon=False)
+    figure.suptitle(headline, fontsize=_TITLE)
+    return figure
+
+
+def draw_bars(axes: Any, names: Sequence[str], series: Series, label: Callable[[float], str]) -> None:
     """Draw a group of bars for each name, from 1 (as fast as the other) on a logarithmic scale.
 
     Parameters
@@ -106,5 +113,6 @@ def draw_bars(
         axes.bar_label(bars, words, padding=3, fontsize=_SMALL)
     axes.set_yticks([group + height * (len(series) - 1) / 2 for group in range(len(names))], names)
     axes.set_xscale("log")
+    ends = [1.0, *(value for values in series.values() for value in values if value is not None)]
+    axes.set_xlim(min(ends) / _BEFORE, max(ends) * _AFTER)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.title.set_fontsize(_TITLE)

@@ -156,7 +156,7 @@ def off_by(amount: float, function: Callable[..., Any]) -> Callable[..., Any]:
     "torch", [False, pytest.param(True, marks=pytest.mark.skipif(not TorchOracle.installed(), reason="no PyTorch"))]
 )
 def test_a_wrong_kernel_is_caught_before_it_is_timed(monkeypatch: pytest.MonkeyPatch, step: str, torch: bool) -> None:
-    from fastconv.evidence.bench import operation_work as work
+    from fastconv.evidence import problem as work
 
     check = ResultCheck(1, torch=torch)
     preparation, case = Preparation(small=True, check=check), Case("conv5x5_1_20_28", step, "numpy", "float32")

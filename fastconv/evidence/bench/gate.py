@@ -125,12 +125,9 @@ def with_better(old: Suite, data: dict[str, Any], again: dict[str, Any]) -> dict
 
 def obstacles(old: Suite, new: Suite) -> tuple[str, ...]:
     """Say what makes the times of two runs incomparable: another processor, another number of threads."""
-    found = []
-    for what in ("cpu", "cores", "threads"):
-        before, now = getattr(old.environment, what), getattr(new.environment, what)
-        if before != now:
-            found.append(f"{what} {before!r} then, {now!r} now")
-    return tuple(found)
+    facts = ("cpu", "cores", "threads")
+    both = [(what, getattr(old.environment, what), getattr(new.environment, what)) for what in facts]
+    return tuple(f"{what} {before!r} then, {now!r} now" for what, before, now in both if before != now)
 
 
 def failures(found: Sequence[Change]) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastconv.evidence.bench.cases import LOOPS, Case, kind_of
-from fastconv.evidence.problem import Problem, backward, forward, from_workload, winners
-from fastconv.evidence.timing import Call, seed_loops
+from fastconv.evidence.problem import Call, Problem, bound_call, from_workload
+from fastconv.evidence.timing import seed_loops
 from fastconv.evidence.workloads import Workload
 from fastconv.validation.arrays import Array
 
@@ -39,21 +40,13 @@ class Work(NamedTuple):
 def operation_work(case: Case, workload: Workload, seed: int = 0) -> Work:
     """Draw the arrays of a convolution or pooling and bind the backend to them."""
     problem = from_workload(workload, np.dtype(case.dtype), seed)
-    dy = None
-    if case.step == "backward":
-        dy = np.random.default_rng([seed, 1]).standard_normal(problem.output_shape).astype(problem.dtype)
+    dy = problem.draw_gradient(seed) if case.step == "backward" else None
     if kind_of(case.workload) == "course" and case.backend in _COURSE_BACKENDS:
         return Work(problem, dy, _course_call(problem, dy, case.backend))
     if case.backend == LOOPS:
-        return Work(problem, dy, _loops_call(problem, dy), _loops_fault(problem, case.step))
-    return Work(problem, dy, _backend_call(problem, dy, case.backend))
-
-
-def _backend_call(problem: Problem, dy: Array | None, backend: str) -> Call:
-    if dy is None:
-        return lambda: forward(problem, backend)
-    gradient, indices = dy, winners(problem, backend)
-    return lambda: backward(problem, backend, gradient, indices)
+        bind = _loops_pool if problem.weight is None else _loops_conv
+        return Work(problem, dy, bind(problem, dy), _loops_fault(problem, case.step))
+    return Work(problem, dy, bound_call(problem, case.backend, dy))
 
 
 def shapes(work: Work) -> dict[str, Any]:
@@ -103,24 +96,19 @@ def _loops_fault(problem: Problem, step: str) -> str | None:
     return None
 
 
-def _loops_call(problem: Problem, dy: Array | None) -> Call:
-    """Bind the loops to the arrays of a problem with the same padding on both sides."""
-    return _loops_conv(problem, dy) if problem.weight is not None else _loops_pool(problem, dy)
-
-
 def _loops_conv(problem: Problem, dy: Array | None) -> Call:
+    """Bind the loops to the arrays of a problem with the same padding on both sides."""
     loops, axes, groups = seed_loops(), problem.geometry.axes, getattr(problem.geometry, "groups", 1)
     x, weight = problem.x, problem.weight
     bias = np.zeros(problem.geometry.output_shape[1], problem.dtype) if problem.bias is None else problem.bias
     stride, pad = (axes[0].stride, axes[1].stride), (axes[0].before, axes[1].before)
+    forward, backward = loops.conv_forward, loops.conv_backward
+    if groups > 1:
+        forward = partial(loops.conv_forward_grouped, groups=groups)
+        backward = partial(loops.conv_backward_grouped, groups=groups)
     if dy is None:
-        if groups == 1:
-            return lambda: {"y": loops.conv_forward(x, weight, bias, stride, pad)}
-        return lambda: {"y": loops.conv_forward_grouped(x, weight, bias, stride, pad, groups)}
-    names = ("dx", "dweight", "dbias")
-    if groups == 1:
-        return lambda: dict(zip(names, loops.conv_backward(dy, x, weight, bias, stride, pad)))
-    return lambda: dict(zip(names, loops.conv_backward_grouped(dy, x, weight, bias, stride, pad, groups)))
+        return lambda: {"y": forward(x, weight, bias, stride, pad)}
+    return lambda: dict(zip(("dx", "dweight", "dbias"), backward(dy, x, weight, bias, stride, pad)))
 
 
 def _loops_pool(problem: Problem, dy: Array | None) -> Call:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module, util
@@ -11,13 +10,13 @@ from typing import Any, NamedTuple
 
 from fastconv.backends.settings import get_num_threads
 from fastconv.errors import InvalidValueError
-from fastconv.evidence.bench.cases import Case, Entry, Network, entry, sized
+from fastconv.evidence.bench.cases import Case, Network, entry, sized
 from fastconv.evidence.bench.correctness import Agreement, ResultCheck
 from fastconv.evidence.bench.family import Member
 from fastconv.evidence.bench.family_work import check_member, member_work
 from fastconv.evidence.bench.network_work import check_network, network_work
 from fastconv.evidence.bench.operation_work import operation_work, shapes
-from fastconv.evidence.environment import blas_libraries, current_environment, version_of
+from fastconv.evidence.environment import blas_libraries, current_environment, current_load, version_of
 from fastconv.evidence.timing import once, settle
 from fastconv.evidence.workloads import Workload
 from fastconv.report import plain_data
@@ -25,6 +24,9 @@ from fastconv.report import plain_data
 _PEAK, _SMALL_PEAK = 0.02, 0.001  # seconds
 _OTHERS = ("scipy", "torch", "threadpoolctl")
 _FEW, _TWO = 4, 2  # images of a network and of one of the family, only checked; batch norm needs more than one
+
+
+_Checked = tuple[Callable[[], object], dict[str, Any], Agreement]  # what to time, its sizes, its error
 
 
 class Ready(NamedTuple):
@@ -69,16 +71,19 @@ class Preparation:
         """
         line = entry(case.workload)
         if line.workload is not None:
-            return self._operation(case, line, line.workload)
-        if line.network is not None:
-            return self._network(case, line, line.network)
-        if line.member is not None:
-            return self._member(case, line, line.member)
-        raise InvalidValueError(
-            f"bench: {case.workload} must be a convolution, a pooling, a network or one of the family."
-        )
+            call, sizes, found = self._operation(case, line.workload)
+        elif line.network is not None:
+            call, sizes, found = self._network(case, line.network)
+        elif line.member is not None:
+            call, sizes, found = self._member(case, line.member)
+        else:
+            raise InvalidValueError(
+                f"bench: {case.workload} must be a convolution, a pooling, a network or one of the family."
+            )
+        info = {**case._asdict(), "description": line.description, **sizes, **found._asdict(), **before()}
+        return Ready(call, info)
 
-    def _operation(self, case: Case, line: Entry, workload: Workload) -> Ready:
+    def _operation(self, case: Case, workload: Workload) -> _Checked:
         whole = sized(workload, "fast", batch=self._batch, small=self._small)
         work = operation_work(case, sized(workload, case.backend, batch=self._batch, small=self._small))
         first, results = once(work.call)
@@ -91,19 +96,19 @@ class Preparation:
             "flops": 2 * passes * work.problem.multiply_adds,
             "first_seconds": first,
         }
-        return Ready(work.call, _info(case, line, sizes, self._check.check(case, work, results)))
+        return work.call, sizes, self._check.check(case, work, results)
 
-    def _network(self, case: Case, line: Entry, network: Network) -> Ready:
+    def _network(self, case: Case, network: Network) -> _Checked:
         batch = _FEW if self._small else self._batch or network.batch
         work = network_work(case, network, batch)
         sizes = {"shapes": work.shapes, "arguments": {"parameters": work.parameters}, "flops": work.flops}
-        return Ready(work.call, _info(case, line, sizes, check_network(case, network, batch, work)))
+        return work.call, sizes, check_network(case, network, batch, work)
 
-    def _member(self, case: Case, line: Entry, member: Member) -> Ready:
+    def _member(self, case: Case, member: Member) -> _Checked:
         batch = _TWO if self._small else self._batch
         work = member_work(case, member, batch)
-        sizes = {"shapes": work.shapes, "arguments": {"call": line.description}}
-        return Ready(work.call, _info(case, line, sizes, check_member(case, member, work, batch)))
+        sizes = {"shapes": work.shapes, "arguments": {"call": str(member)}}
+        return work.call, sizes, check_member(case, member, work, batch)
 
     def peak(self, dtype: str) -> float | None:
         """GFLOP/s of nothing but multiply-adds, now; None without Numba.
@@ -120,15 +125,9 @@ class Preparation:
         self._check.end()
 
 
-def _info(case: Case, line: Entry, sizes: dict[str, Any], found: Agreement) -> dict[str, Any]:
-    """Return what goes beside the time of a case."""
-    return {**case._asdict(), "description": line.description, **sizes, **found._asdict(), **before()}
-
-
 def before() -> dict[str, Any]:
     """Threads and load at the beginning of a case."""
-    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    return {"threads": get_num_threads(), "load": load}
+    return {"threads": get_num_threads(), "load": current_load()}
 
 
 def peak(dtype: str, threads: int, seconds: float = _PEAK) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -145,16 +145,10 @@ def read_suite(data: dict[str, Any], name: str) -> Suite:
         raise InvalidValueError(
             f"bench: {name} must be a whole result of a suite, but it is damaged ({type(error).__name__}: {error})."
         ) from None
-    _check_once(found, name)
+    for case, times in Counter(result.case for result in found).items():
+        if times > 1:
+            raise InvalidValueError(f"bench: {name} must hold every case once, but got {case} twice.")
     return Suite({result.case: result for result in found}, environment, selection, peaks)
-
-
-def _check_once(found: Iterable[Result], name: str) -> None:
-    seen = set()
-    for result in found:
-        if result.case in seen:
-            raise InvalidValueError(f"bench: {name} must hold every case once, but got {result.case} twice.")
-        seen.add(result.case)
 
 
 def _selection(plain: dict[str, Any]) -> Selection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastconv.evidence.bench.cases import FAMILY, LOOPS, kind_of
@@ -11,7 +11,7 @@ from fastconv.evidence.bench.family_tables import error_cell, family_notes, fami
 from fastconv.evidence.bench.gate import Change
 from fastconv.evidence.bench.suite import Result, Suite
 from fastconv.report import MISSING, Report, Table, format_number, format_seconds, format_times
-from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
+from fastconv.report.figure import bars_figure, save_figure
 from fastconv.report.words import plural
 
 
@@ -25,20 +25,10 @@ def tables(suite: Suite) -> list[Table]:
     groups: dict[str, list[Result]] = {}
     for result in _others(suite):
         groups.setdefault(result.case.dtype, []).append(result)
-    headers = (
-        "workload",
-        "pass",
-        "backend",
-        "of it",
-        "median",
-        "IQR",
-        "GFLOP/s",
-        "of peak",
-        "times the loops",
-        "error",
-    )
+    names = ("workload", "pass", "backend")
+    headers = (*names, "of it", "median", "IQR", "GFLOP/s", "of peak", "times the loops", "error")
     ours = [
-        Table(f"Suite, {dtype}", headers, tuple(_cells(suite, result) for result in results), 3)
+        Table(f"Suite, {dtype}", headers, tuple(_cells(suite, result) for result in results), len(names))
         for dtype, results in groups.items()
     ]
     return [*ours, *family_tables(suite)]
@@ -74,7 +64,8 @@ def notes(suite: Suite) -> list[str]:
     """Say in words what the columns mean, and where the numbers come from."""
     results = _others(suite)
     lines = [*(_suite_notes(results) if results else ()), *family_notes(suite)]
-    lines += [f"checked against {source}." for source in _sources(suite.results.values())]
+    sources = dict.fromkeys(each.checked for each in suite.results.values() if each.of_tolerance is not None)
+    lines += [f"checked against {source}." for source in sources]
     return [*lines, *_origin(suite)]
 
 
@@ -96,10 +87,6 @@ def _suite_notes(results: list[Result]) -> list[str]:
     if any(result.case.backend == LOOPS for result in results):
         lines.append(f"{LOOPS}: the frozen loops themselves. They know no ties and no overlaps of a maximum.")
     return lines
-
-
-def _sources(results: Iterable[Result]) -> list[str]:
-    return list(dict.fromkeys(r.checked for r in results if r.of_tolerance is not None))
 
 
 def _origin(suite: Suite) -> list[str]:
@@ -155,23 +142,12 @@ def plot_suite(suite: Suite, path: str | os.PathLike[str]) -> None:
 def _figure(suite: Suite) -> Any:
     found = {case: faster for case, result in suite.results.items() if (faster := suite.times_faster(result))}
     names = list(dict.fromkeys(case.workload for case in found))
-    panels = list(dict.fromkeys((case.dtype, case.step) for case in found)) or [("", "")]
-    figure = new_figure(_NAME, 2 + 5.0 * len(panels), bars_height(len(names)) + 0.2)
-    for axes, (dtype, step) in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels):
-        here = {case: value for case, value in found.items() if (case.dtype, case.step) == (dtype, step)}
-        _draw(axes, {(case.backend, case.workload): value for case, value in here.items()}, names)
-        axes.set_title(f"{step}, {dtype}", fontsize=9)
-    figure.axes[0].invert_yaxis()
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False)
-    figure.suptitle(suite.environment.headline, fontsize=9)
+    panels: dict[str, dict[str, list[float | None]]] = {}
+    for case in found:
+        bars = [found.get(case._replace(workload=name)) for name in names]
+        panels.setdefault(f"{case.step}, {case.dtype}", {})[case.backend] = bars
+    headline = suite.environment.headline
+    figure = bars_figure(_NAME, names, panels or {"": {}}, lambda value: format_times(value, 1), headline)
+    for axes in figure.axes:
+        axes.set_xlabel("times faster than the frozen loops")
     return figure
-
-
-def _draw(axes: Any, values: dict[tuple[str, str], float], names: list[str]) -> None:
-    """One bar for each backend of each workload, from 1 (as fast as the loops) to the right."""
-    backends = dict.fromkeys(backend for backend, _ in values if backend != LOOPS)
-    speeds = {backend: [values.get((backend, name)) for name in names] for backend in backends}
-    draw_bars(axes, names, speeds, lambda value: format_times(value, 1))
-    axes.set_xlim(min([1.0, *values.values()]) / 2.5, 3 * max([1.0, *values.values()]))
-    axes.set_xlabel("times faster than the frozen loops")

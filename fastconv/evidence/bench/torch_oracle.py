@@ -70,9 +70,7 @@ def _describe(problem: Problem) -> Message:
     axes = problem.geometry.axes
     return {
         "operation": problem.operation,
-        "kernel": [axis.kernel for axis in axes],
-        "stride": [axis.stride for axis in axes],
-        "dilation": [axis.dilation for axis in axes],
+        **{name: [getattr(axis, name) for axis in axes] for name in ("kernel", "stride", "dilation")},
         "padding": [side for axis in reversed(axes) for side in (axis.before, axis.after)],  # as torch pads: last first
         "groups": getattr(problem.geometry, "groups", 1),
     }

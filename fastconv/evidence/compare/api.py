@@ -15,7 +15,7 @@ from fastconv.evidence.compare.comparison import Comparison
 from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.problem import OPERATIONS, Problem, from_call, from_workload
-from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, ImageWorkload, Workload, by_name, image_workloads
+from fastconv.evidence.workloads import LAYERS, NAMES, ImageWorkload, Workload, by_name, image_workloads
 from fastconv.validation.sizes import check_flag, check_integer
 
 Progress = Callable[[str, str, float], None]
@@ -122,17 +122,6 @@ def compare(
     return Comparison(tuple(rows), environment, (reference, candidate))
 
 
-def workload_names() -> tuple[str, ...]:
-    """Return every name that `compare` knows.
-
-    Returns
-    -------
-    tuple of str
-        Of layers, poolings and real images.
-    """
-    return (*(workload.name for workload in (*LAYERS, *POOLS)), *IMAGE_NAMES)
-
-
 def default_workloads() -> tuple[Workload, ...]:
     """Return what `compare` runs by default.
 
@@ -184,7 +173,10 @@ def _problems(
             f"follow, but got {workloads!r} with {len(args)} positional and {', '.join(arguments) or 'no'} keyword "
             "arguments."
         )
-    chosen = [_with_batch(workload, named, batch) for workload, named in _select(workloads)]
+    chosen = _select(workloads)
+    if batch is not None:
+        size = check_integer("compare", "batch", batch, 1)
+        chosen = [workload.with_batch(size) for workload in chosen]
     precision = np.dtype(np.float32) if dtype is None else dtype
     return [(workload.name, partial(from_workload, workload, precision, seed)) for workload in chosen]
 
@@ -199,10 +191,10 @@ def _operation(workloads: Selection) -> str | None:
     return None
 
 
-def _select(workloads: Selection) -> list[tuple[Workload, bool]]:
-    """Return the workloads, and for each whether it was only named."""
+def _select(workloads: Selection) -> list[Workload]:
+    """Return the workloads; a layer that is only named has one image."""
     if workloads is None:
-        return [(workload, False) for workload in default_workloads()]
+        return [*default_workloads()]
     if isinstance(workloads, (str, Workload)):
         workloads = (workloads,)
     if not isinstance(workloads, Sequence):
@@ -212,7 +204,7 @@ def _select(workloads: Selection) -> list[tuple[Workload, bool]]:
         )
     if not workloads:
         raise InvalidValueError("compare: workloads must name at least one, but got none. Leave it out for all.")
-    return [(_workload(item), isinstance(item, str)) for item in workloads]
+    return [_workload(item) for item in workloads]
 
 
 def _workload(item: object) -> Workload:
@@ -222,17 +214,10 @@ def _workload(item: object) -> Workload:
         raise InvalidTypeError(
             f"compare: a workload must be a name or a Workload, but got {item!r} ({type(item).__name__})."
         )
-    if item not in workload_names():
-        raise InvalidValueError(f"compare: a workload must be one of {', '.join(workload_names())}, but got {item!r}.")
-    return by_name(item)
-
-
-def _with_batch(workload: Workload, named: bool, batch: int | None) -> Workload:
-    if batch is not None:
-        return workload.with_batch(check_integer("compare", "batch", batch, 1))
-    if named and not isinstance(workload, ImageWorkload):
-        return workload.with_batch(1)
-    return workload
+    if item not in NAMES:
+        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {item!r}.")
+    found = by_name(item)
+    return found if isinstance(found, ImageWorkload) else found.with_batch(1)
 
 
 def _check_backends(backends: Sequence[str]) -> tuple[str, str]:

@@ -156,8 +156,6 @@ def _draw_speeds(axes: Any, comparison: Comparison) -> None:
     speeds = {name: [row.passes[index].times_faster for row in rows] for index, name in enumerate(passes)}
     draw_bars(axes, [row.name for row in rows], speeds, lambda value: f"{value:,.0f}×")
     axes.invert_yaxis()
-    lengths = [1.0, *(value for values in speeds.values() for value in values if value is not None)]
-    axes.set_xlim(min(lengths), 2 * max(lengths))
     axes.set_xlabel(f"times faster than the frozen loops ({comparison.backends[1]})")
     axes.legend(frameon=False)
     axes.set_title(comparison.environment.headline, fontsize=9)
@@ -182,13 +180,8 @@ def _draw_maps(figure: Any, pictures: list[Row], backends: tuple[str, str]) -> N
         _show(axes[0], _as_picture(maps.image), f"{row.name}: input")
         _show(axes[1], reference, f"{backends[0]}, map {index}", low, high)
         _show(axes[2], candidate, f"{backends[1]}, map {index}", low, high)
-        _show(
-            axes[3],
-            distance,
-            f"difference, up to {distance.max():.1e}" if distance.any() else "no difference",
-            0.0,
-            float(distance.max()) or 1.0,
-        )
+        words = f"difference, up to {distance.max():.1e}" if distance.any() else "no difference"
+        _show(axes[3], distance, words, 0.0, float(distance.max()) or 1.0)
 
 
 def _as_picture(image: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from fastconv.evidence.accuracy import Difference
 from fastconv.report.record import NOT_SAVED
@@ -52,7 +52,7 @@ class PassResult:
     outputs: int
     flops: int
 
-    DERIVED: ClassVar[tuple[str, ...]] = ("loop_seconds", "times_faster", "gflops")
+    DERIVED = ("loop_seconds", "times_faster", "gflops")
 
     @property
     def loop_seconds(self) -> float | None:
@@ -122,7 +122,7 @@ class Row:
     checked_rows: int
     maps: FeatureMaps | None = field(default=None, repr=False, compare=False, metadata=NOT_SAVED)
 
-    DERIVED: ClassVar[tuple[str, ...]] = ("ok",)
+    DERIVED = ("ok",)
 
     @property
     def partial(self) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
 from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
 from fastconv.evidence.compare.rows import FeatureMaps, PassResult, Row
-from fastconv.evidence.problem import Problem, backward, forward, winners
-from fastconv.evidence.timing import Call, once, rounds, seed_seconds_per_output, workspace
+from fastconv.evidence.problem import Problem, bound_call
+from fastconv.evidence.timing import once, rounds, seed_seconds_per_output, workspace
 from fastconv.validation.arrays import Array
 
 STAGES = 5  # reports of `compare_problem`
@@ -45,15 +44,14 @@ class Runs:
 
     def __init__(self, problem: Problem, backend: str, dy: Array | None) -> None:
         self.problem = problem
-        self._backend = resolve_backend(backend)
-        self._calls: dict[str, Call] = {"forward": lambda: forward(problem, backend)}
+        self._backend = backend
+        self._calls = {"forward": bound_call(problem, backend, None)}
         self._rounds: dict[str, list[float]] = {}
         self.results: dict[str, Array] = {}
         self.first: dict[str, float] = {}
         self._run("forward")
         if dy is not None:
-            here, indices = problem.part_of_output(dy), winners(problem, backend)
-            self._calls["backward"] = lambda: backward(problem, backend, here, indices)
+            self._calls["backward"] = bound_call(problem, backend, problem.part_of_output(dy))
             self._run("backward")
 
     def _run(self, name: str) -> None:
@@ -75,13 +73,7 @@ class Runs:
 
     def workspaces(self) -> dict[str, int]:
         """Peak bytes of another run, by pass, those included that the backend keeps from call to call."""
-        return {name: self._workspace(call) for name, call in self._calls.items()}
-
-    def _workspace(self, call: Call) -> int:
-        release = getattr(self._backend, "release", None)  # of a backend that keeps buffers
-        if release is not None:
-            release()
-        return workspace(call)
+        return {name: workspace(call, self._backend) for name, call in self._calls.items()}
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class Settings:
 
 def compare_problem(problem: Problem, settings: Settings, report: Callable[[str], None]) -> Row:
     """Run, time and compare one problem; `report` is told of each stage when it begins."""
-    dy = _draw_dy(problem, settings) if settings.backward else None
+    dy = problem.draw_gradient(settings.seed) if settings.backward else None
     report(f"{settings.candidate}, first call")
     candidate = Runs(problem, settings.candidate, dy)
     report(f"{settings.candidate}, timing")
@@ -113,12 +105,22 @@ def compare_problem(problem: Problem, settings: Settings, report: Callable[[str]
     report("differences and memory")
     near, whole = _compare(candidate, reference, settings, dy)
     passes = _passes(candidate, reference, _traced(reference, settings, dy), loops)
-    return _row(problem, part, passes, near, whole, _maps(candidate, reference))
-
-
-def _draw_dy(problem: Problem, settings: Settings) -> Array:
-    rng = np.random.default_rng([settings.seed, 1])
-    return rng.standard_normal(problem.output_shape).astype(problem.dtype)
+    return Row(
+        name=problem.name,
+        operation=problem.operation,
+        description=problem.description,
+        shapes={**{name: array.shape for name, array in problem.arrays().items()}, "y": problem.output_shape},
+        arguments=problem.arguments,
+        dtype=str(problem.dtype),
+        passes=passes,
+        differences=near,
+        whole_differences=whole,
+        images=problem.geometry.batch,
+        rows=problem.rows,
+        checked_images=part.geometry.batch,
+        checked_rows=part.rows,
+        maps=_maps(candidate, reference),
+    )
 
 
 def _time_loops(problem: Problem, settings: Settings) -> dict[str, float | None]:
@@ -201,29 +203,3 @@ def _maps(candidate: Runs, reference: Runs) -> FeatureMaps | None:
         return None
     y = reference.problem.part_of_output(candidate.results["y"])
     return FeatureMaps(candidate.problem.x[0].copy(), reference.results["y"][0].copy(), y[0].copy())
-
-
-def _row(
-    problem: Problem,
-    part: Problem,
-    passes: tuple[PassResult, ...],
-    near: _Differences,
-    whole: _Differences,
-    maps: FeatureMaps | None,
-) -> Row:
-    return Row(
-        name=problem.name,
-        operation=problem.operation,
-        description=problem.description,
-        shapes={**{name: array.shape for name, array in problem.arrays().items()}, "y": problem.output_shape},
-        arguments=problem.arguments,
-        dtype=str(problem.dtype),
-        passes=passes,
-        differences=near,
-        whole_differences=whole,
-        images=problem.geometry.batch,
-        rows=problem.rows,
-        checked_images=part.geometry.batch,
-        checked_rows=part.rows,
-        maps=maps,
-    )

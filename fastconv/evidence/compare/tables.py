@@ -17,18 +17,8 @@ _PAGE_HEAD = (
 
 def time_table(rows: Sequence[Row], reference: str, candidate: str) -> Table:
     """Return a line for each pass of each workload: times, speed-up, memory."""
-    headers = (
-        "workload",
-        "pass",
-        reference,
-        candidate,
-        "loops/output",
-        "faster",
-        "GFLOP/s",
-        f"scratch {reference}",
-        f"scratch {candidate}",
-        "compile",
-    )
+    scratch = (f"scratch {reference}", f"scratch {candidate}")
+    headers = ("workload", "pass", reference, candidate, "loops/output", "faster", "GFLOP/s", *scratch, "compile")
     cells = [
         (row.name if first else "", *_time_cells(passed))
         for row in rows

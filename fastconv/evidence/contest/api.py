@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from fastconv.evidence.contest.contest import Contest
 from fastconv.evidence.contest.engines import FASTCONV, OTHERS, Entrant, entrant
 from fastconv.evidence.contest.heats import Heat
 from fastconv.evidence.contest.processes import EngineProcess, engine_processes
-from fastconv.evidence.contest.rounds import Pace, run_heat
+from fastconv.evidence.contest.rounds import HeatRun, Pace
 from fastconv.evidence.contest.shared import write_problem
 from fastconv.evidence.contest.startup import measure_startup
 from fastconv.evidence.environment import current_environment
@@ -153,7 +152,7 @@ def _heats(plan: _Plan, processes: list[EngineProcess], absent: dict[str, str]) 
                 shared = write_problem(workload, np.dtype(dtype), plan.seed, Path(folder))
                 for step in plan.passes:
                     title = f"{workload.name} {step} {dtype}"
-                    heat = run_heat(shared, step, processes, plan.threads, plan.next_pace(), _reporter(plan, title))
+                    heat = HeatRun(shared, step, processes, plan.threads, plan.next_pace()).run(_reporter(plan, title))
                     working = {process.name for process in processes}
                     for name in heat.refused.keys() - working:
                         absent[name] = f"failed in {title}: {heat.refused[name]}"
@@ -203,12 +202,9 @@ def _check_workloads(workloads: Sequence[Workload] | None) -> tuple[Workload, ..
 def _check_names(subject: str, names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(names))
     if not chosen or not set(chosen) <= set(known):
-        raise InvalidValueError(f"contest: {subject} must be some of {', '.join(known)}, but got {_listed(chosen)}.")
+        got = ", ".join(map(repr, chosen)) or "none"
+        raise InvalidValueError(f"contest: {subject} must be some of {', '.join(known)}, but got {got}.")
     return chosen
-
-
-def _listed(names: Sequence[Any]) -> str:
-    return ", ".join(map(repr, names)) or "none"
 
 
 def _check_threads(threads: int | None) -> int:

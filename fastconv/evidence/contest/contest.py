@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fastconv.evidence.contest.heats import OURS, Heat, Startup
+from fastconv.evidence.contest.heats import OURS, Entry, Heat, Startup
 from fastconv.evidence.contest.tables import ratio_table, target_table, time_table
 from fastconv.evidence.contest.targets import Target, targets
 from fastconv.evidence.environment import Environment
 from fastconv.report import Record, Report, Table
-from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
+from fastconv.report.figure import bars_figure, save_figure
 
 _NAME = "plot_contest"
 _COLUMNS = (
@@ -57,7 +57,12 @@ class Contest(Record):
     @property
     def ok(self) -> bool:
         """Whether every result of fastconv is within its tolerance."""
-        return all(entry.ok for heat in self.heats for entry in heat.entries if entry.engine == OURS)
+        return all(entry.engine != OURS for _, entry in self.wrong)
+
+    @property
+    def wrong(self) -> list[tuple[Heat, Entry]]:
+        """Every result that is beyond its tolerance."""
+        return [(heat, entry) for heat in self.heats for entry in heat.entries if not entry.ok]
 
     @property
     def verdicts(self) -> tuple[Target, ...]:
@@ -86,9 +91,7 @@ class Contest(Record):
             f"{heat.workload}: {heat.step} of {entry.engine} ({entry.variant}, {heat.dtype}) must be within "
             f"{entry.limit:g} times 64 eps sum |x·w| of the result in float64, but got {entry.of_tolerance:,.1f} times "
             f"that (largest difference {entry.max_abs:.2e})."
-            for heat in self.heats
-            for entry in heat.entries
-            if not entry.ok
+            for heat, entry in self.wrong
         )
 
     def _notes(self) -> Iterator[str]:
@@ -96,13 +99,11 @@ class Contest(Record):
         yield from _COLUMNS
         yield from (f"{name} did not take part: {reason}." for name, reason in self.absent.items())
         yield from self._refusals()
-        for heat in self.heats:
-            for entry in heat.entries:
-                if not entry.ok:
-                    yield (
-                        f"WRONG: {entry} on {heat.workload} {heat.step} {heat.dtype}, beyond {entry.limit:g} times the "
-                        "tolerance; its times do not count."
-                    )
+        for heat, entry in self.wrong:
+            yield (
+                f"WRONG: {entry} on {heat.workload} {heat.step} {heat.dtype}, beyond {entry.limit:g} times the "
+                "tolerance; its times do not count."
+            )
         if self.startup is not None:
             yield (
                 f"First convolution of a new process, with the import of {OURS} and Numba and without NumPy's: "
@@ -131,30 +132,19 @@ def plot_contest(contest: Contest, path: str | os.PathLike[str]) -> None:
 
 
 def _figure(contest: Contest) -> Any:
-    dtypes = list(dict.fromkeys(heat.dtype for heat in contest.heats))
-    names = list(dict.fromkeys(heat.workload for heat in contest.heats))
-    figure = new_figure(_NAME, 2 + 5.5 * len(dtypes), bars_height(len(names)))
-    panels = figure.subplots(1, len(dtypes), sharey=True, squeeze=False)[0]
-    for axes, dtype in zip(panels, dtypes):
-        _draw(axes, [heat for heat in contest.heats if heat.dtype == dtype], names)
-        axes.set_title(dtype, fontsize=9)
-    panels[0].invert_yaxis()
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower right", ncols=2, frameon=False)
-    figure.suptitle(contest.environment.headline, fontsize=9)
-    return figure
-
-
-def _draw(axes: Any, heats: Sequence[Heat], names: Sequence[str]) -> None:
     """One bar for each pass of each workload, to the right of 1 where fastconv is ahead."""
-    from matplotlib.ticker import LogLocator
+    ratios = {(heat.dtype, heat.step, heat.workload): heat.ratio for heat in contest.heats}
+    names = list(dict.fromkeys(heat.workload for heat in contest.heats))
+    panels: dict[str, dict[str, list[float | None]]] = {}
+    for dtype, step, _ in ratios:
+        panels.setdefault(dtype, {})[step] = [ratios.get((dtype, step, name)) for name in names]
+    figure = bars_figure(_NAME, names, panels, "{:.2f}".format, contest.environment.headline)
+    from matplotlib.ticker import LogLocator  # after the figure, which says how to install it
 
-    ratios = {(heat.step, heat.workload): heat.ratio for heat in heats}
-    steps = dict.fromkeys(heat.step for heat in heats)
-    draw_bars(axes, names, {step: [ratios.get((step, name)) for name in names] for step in steps}, "{:.2f}".format)
-    ends = [0.8, 1.25, *(ratio for ratio in ratios.values() if ratio is not None)]
-    axes.set_xlim(min(ends) / 1.25, max(ends) * 1.25)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xlabel("time of the best other engine / time of fastconv")
+    for axes in figure.axes:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.axvline(1, color="black", linewidth=0.8)
+        axes.set_xlabel("time of the best other engine / time of fastconv")
+    return figure

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import ClassVar
 
 OURS = "fastconv"
 
@@ -49,7 +48,7 @@ class Entry:
     max_abs: float
     limit: float
 
-    DERIVED: ClassVar[tuple[str, ...]] = ("seconds", "ok")
+    DERIVED = ("seconds", "ok")
 
     def __str__(self) -> str:
         return f"{self.engine} {self.variant}"
@@ -113,7 +112,7 @@ class Heat:
     threads: int
     loop_seconds: float | None
 
-    DERIVED: ClassVar[tuple[str, ...]] = (
+    DERIVED = (
         "ratio",
         "best_other",
         "gflops",

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from math import prod
 from statistics import median
 
-import numpy as np
-
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import FastconvError
 from fastconv.evidence.accuracy import Difference
@@ -22,8 +20,9 @@ from fastconv.evidence.problem import Problem
 from fastconv.evidence.process import WorkerError
 from fastconv.evidence.timing import seed_seconds_per_output
 
-_LIMITS = {OURS: 1.0}
+_LIMIT = 1.0  # of the tolerance
 _OTHER_LIMIT = 4.0  # the others promise nothing; what is beyond this is a wrong result and no rounding error
+_SINGLE, _PARTS = "one thread", ("dx", "dweight")  # what is timed besides
 _TRIALS = 3  # rounds that every variant takes part in
 _FAR_BEHIND = 2.0  # times the best of its side: such a variant rests in the later rounds
 
@@ -63,42 +62,8 @@ class _Runner:
             rounds=tuple(self.rounds),
             of_tolerance=max(difference.of_tolerance for difference in self.differences),
             max_abs=max(difference.max_abs for difference in self.differences),
-            limit=_LIMITS.get(self.process.name, _OTHER_LIMIT),
+            limit=_LIMIT if self.ours else _OTHER_LIMIT,
         )
-
-
-@dataclass
-class _Peaks:
-    """The peak, measured by the worker of fastconv in every round."""
-
-    process: EngineProcess
-    threads: int
-    dtype: str
-    many: list[float] = field(default_factory=list)
-    one: list[float] = field(default_factory=list)
-
-    def measure(self, seconds: float) -> None:
-        self.many.append(self._ask(self.threads, seconds))
-        self.one.append(self.many[-1] if self.threads == 1 else self._ask(1, seconds))
-
-    def _ask(self, threads: int, seconds: float) -> float:
-        answer = self.process.ask("peak", dtype=self.dtype, threads=threads, seconds=seconds)
-        return float(answer["gflops"])
-
-
-def run_heat(
-    shared: SharedProblem,
-    step: str,
-    processes: list[EngineProcess],
-    threads: int,
-    pace: Pace,
-    report: Callable[[str], None],
-) -> Heat:
-    """Let all engines run one pass; the first of the processes is fastconv's.
-
-    An engine that fails is ended and taken from `processes`; where that is fastconv, the error is raised.
-    """
-    return _HeatRun(shared, step, processes, threads, pace).run(report)
 
 
 def schedule(count: int, index: int) -> list[int]:
@@ -112,31 +77,38 @@ def schedule(count: int, index: int) -> list[int]:
     return [(turn + index) % count for turn in range(count)]
 
 
-class _HeatRun:
-    """One heat on its way: who takes part, who had to be left out, the peaks so far."""
+@dataclass
+class HeatRun:
+    """One heat on its way: who takes part, who had to be left out, the peaks so far.
 
-    def __init__(
-        self, shared: SharedProblem, step: str, processes: list[EngineProcess], threads: int, pace: Pace
-    ) -> None:
-        self.shared, self.step, self.processes, self.threads, self.pace = shared, step, processes, threads, pace
-        self.ours = processes[0]
-        self.refused: dict[str, str] = {}
-        self.peaks = _Peaks(self.ours, threads, str(shared.problem.dtype))
+    The first of the processes is fastconv's. An engine that fails is ended and taken from `processes`; where that is
+    fastconv, the error is raised.
+    """
+
+    shared: SharedProblem
+    step: str
+    processes: list[EngineProcess]
+    threads: int
+    pace: Pace
+    refused: dict[str, str] = field(default_factory=dict)
+    peaks: list[float] = field(default_factory=list)
+    single_peaks: list[float] = field(default_factory=list)
 
     def run(self, report: Callable[[str], None]) -> Heat:
         """Prepare and check everybody, then time in rounds."""
         start = time.perf_counter()
         report("checking")
         runners = [runner for process in list(self.processes) for runner in self._ready(process)]
-        extras = self._extras(runners)
-        while len(self.peaks.many) < self.pace.rounds:
-            if len(self.peaks.many) >= _TRIALS and time.perf_counter() - start > self.pace.budget:
+        better = min((runner for runner in runners if runner.ours), key=lambda runner: runner.first).variant
+        extras = self._extras(better)
+        while len(self.peaks) < self.pace.rounds:
+            if len(self.peaks) >= _TRIALS and time.perf_counter() - start > self.pace.budget:
                 break
-            report(f"round {len(self.peaks.many) + 1}")
-            self._round([*runners, *extras])
+            report(f"round {len(self.peaks) + 1}")
+            self._round([*runners, *extras.values()])
         report("memory and loops")
         entries = tuple(runner.entry() for runner in runners if runner.process.name not in self.refused)
-        return self._heat(entries, extras, int(self.ours.ask("workspace", variant=_better(runners))["bytes"]))
+        return self._heat(entries, extras, better)
 
     def _ready(self, process: EngineProcess) -> Iterator[_Runner]:
         """Prepare an engine, and check the results of every variant before any is timed."""
@@ -159,21 +131,21 @@ class _HeatRun:
         self.processes.remove(process)
         process.worker.end()
 
-    def _extras(self, runners: list[_Runner]) -> list[_Runner]:
+    def _extras(self, better: str) -> dict[str, _Runner]:
         """What of fastconv is timed besides: its better variant on one thread, and gradients that have targets."""
-        better = _better(runners)
-        names = [own.alone(better)] if self.threads > 1 else []
+        names = {_SINGLE: own.alone(better)} if self.threads > 1 else {}
         geometry, weight = self.shared.problem.geometry, self.shared.problem.weight
         stride = tuple(axis.stride for axis in geometry.axes)
         if weight is not None and has_parts(self.step, geometry.kernel, stride, weight.shape):
-            names += [own.part(gradient, better) for gradient in ("dx", "dweight")]
-        return [_Runner(self.ours, name, extra=True) for name in names]
+            names |= {gradient: own.part(gradient, better) for gradient in _PARTS}
+        return {what: _Runner(self.processes[0], name, extra=True) for what, name in names.items()}
 
     def _round(self, runners: list[_Runner]) -> None:
         """Give every variant its turn, and nothing to those that rest."""
-        resting = _far_behind(runners) if len(self.peaks.many) >= _TRIALS else []
-        self.peaks.measure(self.pace.peak)
-        for turn in schedule(len(runners), len(self.peaks.many) - 1):
+        resting = _far_behind(runners) if len(self.peaks) >= _TRIALS else []
+        self.peaks.append(self._peak(self.threads))
+        self.single_peaks.append(self.peaks[-1] if self.threads == 1 else self._peak(1))
+        for turn in schedule(len(runners), len(self.peaks) - 1):
             runner = runners[turn]
             if runner in resting or runner.process not in self.processes:
                 runner.rounds.append(None)
@@ -183,33 +155,35 @@ class _HeatRun:
             except WorkerError as error:
                 self._give_up(runner.process, error)
 
-    def _heat(self, entries: tuple[Entry, ...], extras: list[_Runner], workspace: int) -> Heat:
+    def _peak(self, threads: int) -> float:
+        """Let the worker of fastconv measure the peak."""
+        dtype = str(self.shared.problem.dtype)
+        answer = self.processes[0].ask("peak", dtype=dtype, threads=threads, seconds=self.pace.peak)
+        return float(answer["gflops"])
+
+    def _heat(self, entries: tuple[Entry, ...], extras: dict[str, _Runner], better: str) -> Heat:
         problem = self.shared.problem
         operation = problem.operation if self.step == "forward" else f"{problem.operation}_backward"
         loop = seed_seconds_per_output(problem, operation)
-        alone = [runner for runner in extras if runner.variant.endswith("one thread")]
+        rounds = {what: tuple(runner.rounds) for what, runner in extras.items()}
         return Heat(
             workload=problem.name,
             description=problem.description,
             step=self.step,
-            dtype=str(np.dtype(problem.dtype)),
+            dtype=str(problem.dtype),
             flops=problem.multiply_adds * (2 if self.step == "forward" else 4),  # backward: dx and dweight
             entries=entries,
             refused=self.refused,
-            peaks=tuple(self.peaks.many),
-            single_peaks=tuple(self.peaks.one),
-            single_variant=alone[0].variant.partition(",")[0] if alone else "",
-            single=tuple(alone[0].rounds) if alone else (),
-            parts={_gradient(runner): tuple(runner.rounds) for runner in extras if runner not in alone},
-            workspace=workspace,
+            peaks=tuple(self.peaks),
+            single_peaks=tuple(self.single_peaks),
+            single_variant=better if _SINGLE in rounds else "",
+            single=rounds.get(_SINGLE, ()),
+            parts={gradient: rounds[gradient] for gradient in _PARTS if gradient in rounds},
+            workspace=int(self.processes[0].ask("workspace", variant=better)["bytes"]),
             workspace_floor=_floor(problem, self.step),
             threads=self.threads,
             loop_seconds=None if loop is None else loop * problem.outputs,
         )
-
-
-def _better(runners: list[_Runner]) -> str:
-    return min((runner for runner in runners if runner.ours), key=lambda runner: runner.first).variant
 
 
 def _far_behind(runners: list[_Runner]) -> list[_Runner]:
@@ -220,10 +194,6 @@ def _far_behind(runners: list[_Runner]) -> list[_Runner]:
         best = min((runner.median() for runner in side), default=0.0)
         resting += [runner for runner in side if runner.median() > _FAR_BEHIND * best]
     return resting
-
-
-def _gradient(runner: _Runner) -> str:
-    return "dweight" if "dweight" in runner.variant else "dx"
 
 
 def _floor(problem: Problem, step: str) -> int:

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.backends.geometry import Axis
+from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
 from fastconv.evidence.contest.engines.base import Job
 from fastconv.evidence.problem import Problem, from_workload
 from fastconv.evidence.workloads import Workload
+from fastconv.report import plain_data, read_record
 from fastconv.validation.arrays import Array
-from fastconv.validation.operations import conv_geometry
 
 RESULTS = {"forward": ("y",), "backward": ("dx", "dweight", "dbias")}
 _ORACLE = "numpy in float64"
@@ -43,39 +43,18 @@ class SharedProblem(NamedTuple):
 def write_problem(workload: Workload, dtype: np.dtype[Any], seed: int, folder: Path) -> SharedProblem:
     """Draw the arrays of a workload, write them to a folder, and compute the right results."""
     problem = from_workload(workload, dtype, seed)
-    dy = np.random.default_rng([seed, 1]).standard_normal(problem.output_shape).astype(dtype)
+    dy = problem.draw_gradient(seed)
     for name, array in {**problem.arrays(), "dy": dy}.items():
         np.save(folder / f"{name}.npy", array)
-    axes = problem.geometry.axes
-    options = {
-        "stride": _per_axis(axes, "stride"),
-        "padding": list(zip(_per_axis(axes, "before"), _per_axis(axes, "after"))),
-        "dilation": _per_axis(axes, "dilation"),
-        "groups": getattr(problem.geometry, "groups", 1),
-    }
-    (folder / "options.json").write_text(json.dumps(options), encoding="ascii")
+    (folder / "geometry.json").write_text(json.dumps(plain_data(problem.geometry)), encoding="ascii")
     return SharedProblem(problem, folder, exact_results(problem, dy), magnitudes(problem, dy))
-
-
-def _per_axis(axes: tuple[Axis, ...], name: str) -> list[int]:
-    return [int(getattr(axis, name)) for axis in axes]
 
 
 def read_job(folder: Path, step: str) -> Job:
     """Read what `write_problem` wrote."""
     x, weight, dy = (np.load(folder / f"{name}.npy") for name in ("x", "weight", "dy"))
     bias = np.load(folder / "bias.npy") if (folder / "bias.npy").exists() else None
-    options = json.loads((folder / "options.json").read_text(encoding="ascii"))
-    geometry = conv_geometry(
-        "contest",
-        x.shape,
-        weight.shape,
-        tuple(options["stride"]),
-        tuple((before, after) for before, after in options["padding"]),
-        tuple(options["dilation"]),
-        options["groups"],
-        x.itemsize,
-    )
+    geometry = read_record(ConvGeometry, json.loads((folder / "geometry.json").read_text(encoding="ascii")))
     return Job(step, x, weight, bias, dy, geometry)
 
 

@@ -12,6 +12,7 @@ _LARGE = 20e6  # floating-point operations from which two threads should help
 _CHANNELS = 64
 _LOOPS = {"forward": 1400.0, "backward": 1100.0}
 _LOOPS_LAYER = "conv3x3_64_56"
+_Figure = Callable[[Heat], float | None]
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,7 @@ def _against_others(what: str, heats: list[Heat], each: float, mean: float) -> I
 
 
 def _worst(
-    what: str,
-    heats: Iterable[Heat],
-    figure: Callable[[Heat], float | None],
-    limit: float,
-    unit: str = "",
-    *,
-    at_least: bool = True,
+    what: str, heats: Iterable[Heat], figure: _Figure, limit: float, unit: str = "", *, at_least: bool = True
 ) -> Iterable[Target]:
     figures = [(value, f"{heat.workload} {heat.step}") for heat in heats if (value := figure(heat)) is not None]
     if figures:

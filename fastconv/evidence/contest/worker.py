@@ -61,12 +61,8 @@ class EngineWorker:
             variants = self.engine.prepare(job)
         except Refusal as refusal:
             return {"refused": str(refusal)}
-        extras = self.engine.extras(job)
-        self._ready = {**variants, **extras}
-        return {
-            "variants": {name: self._first(name, Path(folder)) for name in variants},
-            "extras": list(extras),
-        }
+        self._ready = {**variants, **self.engine.extras(job)}
+        return {"variants": {name: self._first(name, Path(folder)) for name in variants}}
 
     def _first(self, name: str, folder: Path) -> Message:
         """Run a variant for the first time; return its files, and the seconds of a second run."""
@@ -93,13 +89,8 @@ class EngineWorker:
 
     def do_workspace(self, variant: str) -> Message:
         """Trace the memory of a variant beyond its results, kept buffers included."""
-        from fastconv.backends import resolve_backend
-
-        release = getattr(resolve_backend("fast"), "release", None)
-        if release is not None:
-            release()
         prepared = self._ready[variant]
-        return {"bytes": workspace(lambda: prepared.results(prepared.run()))}
+        return {"bytes": workspace(lambda: prepared.results(prepared.run()), "fast")}
 
 
 def timed_turn(run: Callable[[], Any], seconds: float) -> float:

@@ -11,16 +11,8 @@ from numpy.typing import DTypeLike
 
 from fastconv.backends.settings import get_num_threads
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.evidence.summary import lifetimes
 from fastconv.evidence.summary.fast_workspace import borrowed_bytes, temporary_bytes
-from fastconv.evidence.summary.lifetimes import (
-    INPUT,
-    Work,
-    inference_moments,
-    kept_bytes,
-    peak,
-    training_moments,
-    works,
-)
 from fastconv.evidence.summary.summaries import LayerSummary, Summary
 from fastconv.evidence.summary.workspace import KEPT_BUFFER
 from fastconv.layers.arguments import check_dtype
@@ -29,13 +21,8 @@ from fastconv.layers.parameter import Parameter
 from fastconv.validation.sizes import check_flag, check_integer
 
 _OPERATION = "summary"
-_STATE_PER_PARAMETER = {
-    "sgd": 0,
-    "momentum": 1,  # the velocity
-    "rmsprop": 1,  # the mean square
-    "adam": 2,  # both moments
-    "adamw": 2,
-}
+# numbers beside each parameter: the velocity; the mean square; both moments
+_STATE_PER_PARAMETER = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
 _BLOCK = 2**14  # numbers that are updated at a time, see `fastconv.optim.base`
 
 
@@ -110,7 +97,7 @@ def summary(
     kind = _dtype(model, dtype)
     steps: list[Step] = []
     try:
-        model.trace(Value(INPUT, shape), steps)
+        model.trace(Value(lifetimes.INPUT, shape), steps)
     except (InvalidTypeError, InvalidValueError) as error:
         raise type(error)(f"{_OPERATION}: {error}") from error
     chosen, shown = _check_optimizer(optimizer), check_flag(_OPERATION, "training", training)
@@ -184,12 +171,12 @@ def _row(step: Step, own: list[Parameter], itemsize: int, training: bool) -> Lay
 
 def _works(
     steps: list[Step], rows: list[LayerSummary], batch: int, itemsize: int, *, training: bool
-) -> tuple[list[Work], dict[int, int], int]:
+) -> tuple[list[lifetimes.Work], dict[int, int], int]:
     """Return the steps in bytes, the bytes of their arrays, and those of the buffer that stays with the engine."""
     engine = [borrowed_bytes(step, itemsize, training=training) for step in steps]
     scratch = [temporary_bytes(step, itemsize, size) for step, size in zip(steps, engine)]
     gradients = [row.trainable_parameters * itemsize for row in rows]
-    found, sizes = works(steps, batch, itemsize, gradients, scratch)
+    found, sizes = lifetimes.works(steps, batch, itemsize, gradients, scratch)
     return found, sizes, max((size for size in engine if size <= KEPT_BUFFER), default=0)
 
 
@@ -213,8 +200,9 @@ def _total(
     found, sizes, workspace = _works(steps, rows, prod(shape) * item, item, training=True)
     forward, forward_sizes, forward_workspace = _works(steps, rows, prod(shape) * item, item, training=False)
     update = scratch_numbers(parameter.shape for parameter in trainable) * item
-    train = peak(training_moments(found, sizes, update))
-    infer = peak(inference_moments(forward, forward_sizes, everything=True))
+    train = lifetimes.peak(lifetimes.training_moments(found, sizes, update))
+    infer = lifetimes.peak(lifetimes.inference_moments(forward, forward_sizes, everything=True))
+    between = lifetimes.peak(lifetimes.inference_moments(forward, forward_sizes, everything=False))
     return Summary(
         model=name,
         input_shape=shape,
@@ -233,8 +221,8 @@ def _total(
         buffer_bytes=buffers,
         input_bytes=prod(shape) * item,
         activation_bytes=sum(row.activation_bytes for row in rows),
-        inference_activation_bytes=peak(inference_moments(forward, forward_sizes, everything=False)).nbytes,
-        training_activation_bytes=kept_bytes(found, sizes),
+        inference_activation_bytes=between.nbytes,
+        training_activation_bytes=lifetimes.kept_bytes(found, sizes),
         workspace_bytes=workspace,
         inference_workspace_bytes=forward_workspace,
         peak_training_bytes=train.nbytes + count * item + buffers + state + workspace,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import gcd, prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastconv.backends.geometry import Axis, ConvGeometry, window_extent
 
@@ -98,20 +98,11 @@ def conv_workspace(geometry: ConvGeometry, itemsize: int, threads: int, limit: i
     groups, depth, lanes = geometry.groups, geometry.group_channels, geometry.group_filters
     if 2 * geometry.multiply_adds() < _SERIAL_FLOPS:
         threads = 1
-    axes = (_TRIVIAL,) * (3 - geometry.rank) + geometry.axes
+    axes: Any = (_TRIVIAL,) * (3 - geometry.rank) + geometry.axes
     if depthwise:
         groups, depth, lanes = 1, 1, geometry.filters
-    sizes = _Lowering(
-        axes,  # type: ignore[arg-type]
-        geometry.batch,
-        groups,
-        depth,
-        lanes,
-        lanes if depthwise else depth,
-        itemsize,
-        threads,
-        limit,
-    )
+    pixel = lanes if depthwise else depth
+    sizes = _Lowering(axes, geometry.batch, groups, depth, lanes, pixel, itemsize, threads, limit)
     repeated = _repeated(geometry, itemsize) if depthwise else 0
     return Workspace(
         _forward(sizes) + repeated,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,22 +12,8 @@ import numpy as np
 from fastconv.evidence.contest.engines.base import Engine, Job, Prepared
 from fastconv.validation.arrays import Array
 
-
-class _Order(NamedTuple):
-    """Dimension numbers, and the axes that lead from NCHW and OIHW to them and back."""
-
-    dimensions: tuple[str, str, str]
-    to: tuple[int, ...]
-    weight_to: tuple[int, ...]
-    back: tuple[int, ...]
-    weight_back: tuple[int, ...]
-
-
-_SAME = (0, 1, 2, 3)
-_ORDERS = {
-    "NCHW": _Order(("NCHW", "OIHW", "NCHW"), _SAME, _SAME, _SAME, _SAME),
-    "NHWC": _Order(("NHWC", "HWIO", "NHWC"), (0, 2, 3, 1), (2, 3, 1, 0), (0, 3, 1, 2), (3, 2, 0, 1)),
-}
+_IMAGES, _WEIGHTS = "NCHW", "OIHW"  # axes of our arrays
+_ORDERS = {"NCHW": "OIHW", "NHWC": "HWIO"}  # axes of images, and of the weights that go with them
 
 
 class Jax(Engine):
@@ -44,27 +30,28 @@ class Jax(Engine):
     def prepare(self, job: Job) -> dict[str, Prepared]:
         """Return both orders."""
         jax.config.update("jax_enable_x64", job.dtype == np.float64)
-        return {name: _prepared(job, order) for name, order in _ORDERS.items()}
+        return {images: _prepared(job, images, weights) for images, weights in _ORDERS.items()}
 
 
-def _prepared(job: Job, order: _Order) -> Prepared:
-    x, dy = _array(job.x, order.to), _array(job.dy, order.to)
-    weight = _array(job.weight, order.weight_to)
-    convolve = _convolution(job, order)
+def _prepared(job: Job, images: str, weights: str) -> Prepared:
+    x, dy = (_array(array, _IMAGES, images) for array in (job.x, job.dy))
+    weight = _array(job.weight, _WEIGHTS, weights)
+    convolve = _convolution(job, images, weights)
     if job.step == "forward":
-        bias = () if job.bias is None else (_array(job.bias, (0,)),)
-        return Prepared(partial(_run, jax.jit(convolve), x, weight, *bias), partial(_output, order=order))
-    bias = (_array(np.zeros(job.geometry.filters, job.dtype), (0,)),)  # its values do not matter here
+        bias = () if job.bias is None else (jax.numpy.asarray(job.bias),)
+        run = partial(_run, jax.jit(convolve), x, weight, *bias)
+        return Prepared(run, lambda y: {"y": _turned(np.asarray(y), images, _IMAGES)})
+    zeros = jax.numpy.zeros(job.geometry.filters, job.dtype)  # the values of the bias do not matter here
 
     def gradients(dy: Any, x: Any, weight: Any, bias: Any) -> Any:
         return jax.vjp(convolve, x, weight, bias)[1](dy)
 
-    return Prepared(partial(_run, jax.jit(gradients), dy, x, weight, *bias), partial(_gradients, order=order))
+    run = partial(_run, jax.jit(gradients), dy, x, weight, zeros)
+    return Prepared(run, partial(_gradients, images=images, weights=weights))
 
 
-def _convolution(job: Job, order: _Order) -> Callable[..., Any]:
-    channel = order.dimensions[0].index("C")
-    shape = [-1 if axis == channel else 1 for axis in range(4)]
+def _convolution(job: Job, images: str, weights: str) -> Callable[..., Any]:
+    shape = [-1 if axis == "C" else 1 for axis in images]
 
     def convolve(x: Any, weight: Any, *bias: Any) -> Any:
         y = jax.lax.conv_general_dilated(
@@ -73,7 +60,7 @@ def _convolution(job: Job, order: _Order) -> Callable[..., Any]:
             window_strides=job.stride,
             padding=job.padding,
             rhs_dilation=job.dilation,
-            dimension_numbers=order.dimensions,
+            dimension_numbers=(images, weights, images),
             feature_group_count=job.geometry.groups,
         )
         return y + bias[0].reshape(shape) if bias else y
@@ -85,14 +72,15 @@ def _run(compiled: Any, *arrays: Any) -> Any:
     return jax.block_until_ready(compiled(*arrays))
 
 
-def _array(array: Array, axes: tuple[int, ...]) -> Any:
-    return jax.numpy.asarray(np.ascontiguousarray(array.transpose(axes)))
+def _turned(array: Array, axes: str, wanted: str) -> Array:
+    """Bring the axes of an array into another order."""
+    return array.transpose([axes.index(axis) for axis in wanted])
 
 
-def _output(y: Any, order: _Order) -> dict[str, Array]:
-    return {"y": np.asarray(y).transpose(order.back)}
+def _array(array: Array, axes: str, wanted: str) -> Any:
+    return jax.numpy.asarray(np.ascontiguousarray(_turned(array, axes, wanted)))
 
 
-def _gradients(gradients: Any, order: _Order) -> dict[str, Array]:
+def _gradients(gradients: Any, images: str, weights: str) -> dict[str, Array]:
     dx, dweight, dbias = (np.asarray(gradient) for gradient in gradients)
-    return {"dx": dx.transpose(order.back), "dweight": dweight.transpose(order.weight_back), "dbias": dbias}
+    return {"dx": _turned(dx, images, _IMAGES), "dweight": _turned(dweight, weights, _WEIGHTS), "dbias": dbias}

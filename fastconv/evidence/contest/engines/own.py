@@ -54,25 +54,12 @@ class Fastconv(Engine):
         return extras
 
     def _prepared(self, job: Job, variant: str, needs: tuple[str, ...] = ("x", "weight", "bias")) -> Prepared:
-        stored = channels_last if variant == CHANNELS_LAST else _as_it_is
-        x, dy = stored(job.x), stored(job.dy)
-        options: dict[str, Any] = {
-            "stride": job.stride,
-            "padding": job.padding,
-            "dilation": job.dilation,
-            "groups": job.geometry.groups,
-        }
+        x, dy = (channels_last(array) if variant == CHANNELS_LAST else array for array in (job.x, job.dy))
+        window: dict[str, Any] = {"stride": job.stride, "padding": job.padding, "dilation": job.dilation}
+        options = {**window, "groups": job.geometry.groups}
         if job.step == "forward":
-            return Prepared(partial(_forward, x, job.weight, job.bias, options), lambda y: {"y": y})
+            return Prepared(partial(conv2d, x, job.weight, job.bias, **options), lambda y: {"y": y})
         return Prepared(partial(conv2d_backward, dy, x, job.weight, needs=needs, **options), _named)
-
-
-def _as_it_is(array: Array) -> Array:
-    return array
-
-
-def _forward(x: Array, weight: Array, bias: Array | None, options: dict[str, Any]) -> Array:
-    return conv2d(x, weight, bias, **options)
 
 
 def _named(gradients: ConvGradients) -> dict[str, Array]:

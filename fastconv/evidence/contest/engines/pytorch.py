@@ -43,7 +43,7 @@ def _prepared(job: Job, layout: torch.memory_format) -> Prepared:
     if job.step == "forward":
         bias = None if job.bias is None else _tensor(job.bias)
         run = partial(torch.nn.functional.conv2d, x, weight, bias, *window, groups)
-        return Prepared(partial(_without_gradients, run), lambda y: {"y": _array(y)})
+        return Prepared(partial(_without_gradients, run), lambda y: {"y": y.numpy()})
     backward = torch.ops.aten.convolution_backward
     tail = [False, [0, 0], groups, [True, True, True]]  # transposed, output_padding, groups, all three
     run = partial(backward, dy, x, weight, [job.geometry.filters], *window, *tail)
@@ -59,10 +59,5 @@ def _tensor(array: Array) -> Any:
     return torch.from_numpy(array).clone()
 
 
-def _array(tensor: Any) -> Array:
-    array: Array = tensor.numpy()
-    return array
-
-
 def _gradients(gradients: Any) -> dict[str, Array]:
-    return {name: _array(tensor) for name, tensor in zip(("dx", "dweight", "dbias"), gradients)}
+    return {name: tensor.numpy() for name, tensor in zip(("dx", "dweight", "dbias"), gradients)}
