@@ -32,8 +32,7 @@ class ReLU(Elementwise):
     array([[0., 1.]])
     """
 
-    _forward = staticmethod(functional.relu)
-    _backward = staticmethod(functional.relu_backward)
+    _operation = "relu"
     keeps_output = True
     operations = 1
 
@@ -66,8 +65,7 @@ class LeakyReLU(Elementwise):
     array([-0.2,  3. ])
     """
 
-    _forward = staticmethod(functional.leaky_relu)
-    _backward = staticmethod(functional.leaky_relu_backward)
+    _operation = "leaky_relu"
     keeps_output = True
     arguments = ("negative_slope",)
     operations = 2
@@ -86,8 +84,7 @@ class ReLU6(Elementwise):
     array([0., 3., 6.])
     """
 
-    _forward = staticmethod(functional.relu6)
-    _backward = staticmethod(functional.relu6_backward)
+    _operation = "relu6"
     keeps_output = True
     operations = 2
 
@@ -101,8 +98,7 @@ class HardSigmoid(Elementwise):
     array([0.  , 0.5 , 0.75])
     """
 
-    _forward = staticmethod(functional.hardsigmoid)
-    _backward = staticmethod(functional.hardsigmoid_backward)
+    _operation = "hardsigmoid"
     keeps_output = True
     operations = 4
 
@@ -116,8 +112,7 @@ class HardSwish(Elementwise):
     array([-0.   ,  1.125,  4.   ])
     """
 
-    _forward = staticmethod(functional.hardswish)
-    _backward = staticmethod(functional.hardswish_backward)
+    _operation = "hardswish"
     keeps_input = True
     operations = 5
 
@@ -136,8 +131,7 @@ class ELU(Elementwise):
     array([-2.,  3.])
     """
 
-    _forward = staticmethod(functional.elu)
-    _backward = staticmethod(functional.elu_backward)
+    _operation = "elu"
     keeps_output = True
     arguments = ("alpha",)
     operations = 4
@@ -156,8 +150,7 @@ class SELU(Elementwise):
     array([-1.75809934,  1.05070099])
     """
 
-    _forward = staticmethod(functional.selu)
-    _backward = staticmethod(functional.selu_backward)
+    _operation = "selu"
     keeps_output = True
     operations = 5
 
@@ -176,8 +169,7 @@ class GELU(Elementwise):
     array([-0.15865525,  0.84134475])
     """
 
-    _forward = staticmethod(functional.gelu)
-    _backward = staticmethod(functional.gelu_backward)
+    _operation = "gelu"
     keeps_input = True
     arguments = ("approximate",)
     operations = 5
@@ -200,8 +192,7 @@ class SiLU(Elementwise):
     array([-0.        ,  0.73105858])
     """
 
-    _forward = staticmethod(functional.silu)
-    _backward = staticmethod(functional.silu_backward)
+    _operation = "silu"
     keeps_input = True
     operations = 4
 
@@ -222,8 +213,7 @@ class Softplus(Elementwise):
     array([6.93147181e-01, 8.00000000e+02])
     """
 
-    _forward = staticmethod(functional.softplus)
-    _backward = staticmethod(functional.softplus_backward)
+    _operation = "softplus"
     keeps_input = True
     arguments = ("beta", "threshold")
     operations = 6
@@ -245,8 +235,7 @@ class Softsign(Elementwise):
     array([-0.75,  0.5 ])
     """
 
-    _forward = staticmethod(functional.softsign)
-    _backward = staticmethod(functional.softsign_backward)
+    _operation = "softsign"
     keeps_input = True
     operations = 3
 
@@ -260,8 +249,7 @@ class Sigmoid(Elementwise):
     array([0. , 0.5])
     """
 
-    _forward = staticmethod(functional.sigmoid)
-    _backward = staticmethod(functional.sigmoid_backward)
+    _operation = "sigmoid"
     keeps_output = True
     operations = 4
 
@@ -275,8 +263,7 @@ class Tanh(Elementwise):
     array([-1.        ,  0.46211716])
     """
 
-    _forward = staticmethod(functional.tanh)
-    _backward = staticmethod(functional.tanh_backward)
+    _operation = "tanh"
     keeps_output = True
     operations = 1
 

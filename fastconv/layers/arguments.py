@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.validation.arrays import LAYOUTS, check_layout
+from fastconv.validation.arrays import LAYOUTS
 from fastconv.validation.sizes import check_shape_argument
 
 _FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
@@ -45,18 +45,6 @@ def check_input_shape(layer: str, value: object, letters: str) -> tuple[int, ...
                 f"{layer}.output_shape: axis {letter} of input_shape must not be empty, but got {shape}."
             )
     return shape
-
-
-def layout_of(layer: str, layout: str | None, rank: int) -> str:
-    """Return the layout of a layer over planes of that rank; by default, channels come first."""
-    chosen = LAYOUTS[rank][0] if layout is None else layout
-    check_layout(layer, chosen, rank)
-    return chosen
-
-
-def layout_repr(layout: str, rank: int) -> str:
-    """What `repr` shows of a layout that is not the usual one, after other arguments."""
-    return "" if layout == LAYOUTS[rank][0] else f", layout={layout!r}"
 
 
 def letters_of(shape: tuple[int, ...], layout: str | None) -> str:

@@ -14,9 +14,10 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.call import ConvGradients
-from fastconv.layers.arguments import check_dtype, check_input_shape, layout_of, layout_repr
+from fastconv.layers.arguments import check_dtype, check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
+from fastconv.layers.operation import OperationLayer, SpatialLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, check_number
 from fastconv.validation.types import ArrayLike
@@ -24,10 +25,9 @@ from fastconv.validation.types import ArrayLike
 Statistics = tuple[Array, Array]
 
 
-class Running(Normalization):
+class Running(SpatialLayer, OperationLayer, Normalization):
     """Normalisation of channels, with running statistics; the subclasses name the operation on those of an input."""
 
-    rank: ClassVar[int]
     _forward: ClassVar[Callable[..., Array]]
     _backward: ClassVar[Callable[..., ConvGradients]]
     buffers = ("running_mean", "running_var", "num_batches_tracked")
@@ -53,7 +53,7 @@ class Running(Normalization):
         self.momentum = None if momentum is None else check_number(name, "momentum", momentum, least=0, most=1)
         self.affine = check_flag(name, "affine", affine)
         self.track_running_stats = check_flag(name, "track_running_stats", track_running_stats)
-        self.layout = layout_of(name, layout, self.rank)
+        self._set_layout(layout)
         kind = check_dtype(name, dtype)
         self._make((self.num_features,), kind, weight=self.affine, bias=self.affine)
         self.running_mean = self.running_var = self.num_batches_tracked = None
@@ -139,15 +139,14 @@ class Running(Normalization):
         """See `Layer.extra_repr`."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}" + layout_repr(self.layout, self.rank)
+            f"track_running_stats={self.track_running_stats}" + self._layout_repr()
         )
 
 
 class _BatchNorm(Running):
     """Batch normalisation of any rank."""
 
-    _forward = staticmethod(batch_norm)
-    _backward = staticmethod(batch_norm_backward)
+    _operation = "batch_norm"
 
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
         numbers = prod(x.shape) // self.num_features

@@ -9,28 +9,27 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry, conv_weight_shape
 from fastconv.errors import InvalidValueError
+from fastconv.functional.call import ConvGradients
 from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
 from fastconv.initializers import Initializer
-from fastconv.layers.arguments import check_input_shape, layout_of
 from fastconv.layers.base import Shape
+from fastconv.layers.operation import OperationLayer, SpatialLayer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_choice, check_integer, check_padding, check_sizes
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 
-class ConvolutionLayer(WeightedLayer):
+class ConvolutionLayer(SpatialLayer, OperationLayer, WeightedLayer):
     """Channels, window and layout; the subclasses name the operation and draw the weights."""
 
-    rank: ClassVar[int]
     weight: Parameter
     _forward: ClassVar[Callable[..., Array]]
-    _backward: ClassVar[Callable[..., functional.ConvGradients]]
+    _backward: ClassVar[Callable[..., ConvGradients]]
 
     def __init__(
         self,
@@ -53,16 +52,12 @@ class ConvolutionLayer(WeightedLayer):
         self.padding = check_padding(name, padding, rank)
         self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
         self.groups = check_integer(name, "groups", groups, 1)
-        self.layout = layout_of(name, layout, self.rank)
+        self._set_layout(layout)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise InvalidValueError(
                 f"{name}: groups must divide in_channels and out_channels, but got groups={self.groups} with "
                 f"in_channels={self.in_channels} and out_channels={self.out_channels}."
             )
-
-    @property
-    def _channels_last(self) -> bool:
-        return self.layout != LAYOUTS[self.rank][0]
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -119,7 +114,9 @@ class ConvolutionLayer(WeightedLayer):
 
 
 class _Conv(ConvolutionLayer):
-    """A convolution of any rank; the subclasses name the operation."""
+    """A convolution of any rank."""
+
+    _operation = "conv{rank}d"
 
     def __init__(
         self,
@@ -174,11 +171,9 @@ class _Conv(ConvolutionLayer):
         return pad_backward(dx, x.shape, self._pairs(x.shape), self.padding_mode, layout=self.layout)
 
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
-        name = type(self).__name__
-        shape = check_input_shape(name, input_shape, self.layout)
         return conv_geometry(
-            name,
-            logical_shape(shape, channels_last=self._channels_last),
+            type(self).__name__,
+            self._logical(input_shape),
             self.weight.shape,
             self.stride,
             self.padding,
@@ -189,7 +184,7 @@ class _Conv(ConvolutionLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""
-        return layout_shape(self._geometry(input_shape).output_shape, channels_last=self._channels_last)
+        return self._in_layout(self._geometry(input_shape).output_shape)
 
     def _unusual(self) -> dict[str, tuple[Any, Any]]:
         return {**super()._unusual(), "padding_mode": (self.padding_mode, "zeros")}
@@ -250,8 +245,6 @@ class Conv2d(_Conv):
     """
 
     rank = 2
-    _forward = staticmethod(functional.conv2d)
-    _backward = staticmethod(functional.conv2d_backward)
 
 
 class Conv1d(_Conv):
@@ -268,8 +261,6 @@ class Conv1d(_Conv):
     """
 
     rank = 1
-    _forward = staticmethod(functional.conv1d)
-    _backward = staticmethod(functional.conv1d_backward)
 
 
 class Conv3d(_Conv):
@@ -286,5 +277,3 @@ class Conv3d(_Conv):
     """
 
     rank = 3
-    _forward = staticmethod(functional.conv3d)
-    _backward = staticmethod(functional.conv3d_backward)

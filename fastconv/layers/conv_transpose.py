@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.initializers import Initializer
-from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.conv import ConvolutionLayer
-from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 
 class _ConvTranspose(ConvolutionLayer):
-    """A transposed convolution of any rank; the subclasses name the operation."""
+    """A transposed convolution of any rank."""
+
+    _operation = "conv_transpose{rank}d"
 
     def __init__(
         self,
@@ -62,10 +62,9 @@ class _ConvTranspose(ConvolutionLayer):
         return self._gradients(dy, x, input_gradient)
 
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
-        name = type(self).__name__
         return conv_transpose_geometry(
-            name,
-            logical_shape(check_input_shape(name, input_shape, self.layout), channels_last=self._channels_last),
+            type(self).__name__,
+            self._logical(input_shape),
             self.weight.shape,
             self.stride,
             self.padding,
@@ -78,7 +77,7 @@ class _ConvTranspose(ConvolutionLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""
-        return layout_shape(self._geometry(input_shape).input_shape, channels_last=self._channels_last)
+        return self._in_layout(self._geometry(input_shape).input_shape)
 
     def _unusual(self) -> dict[str, tuple[Any, Any]]:
         return {**super()._unusual(), "output_padding": (self.output_padding, (0,) * self.rank)}
@@ -121,8 +120,6 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     rank = 2
-    _forward = staticmethod(functional.conv_transpose2d)
-    _backward = staticmethod(functional.conv_transpose2d_backward)
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -139,8 +136,6 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     rank = 1
-    _forward = staticmethod(functional.conv_transpose1d)
-    _backward = staticmethod(functional.conv_transpose1d_backward)
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -157,5 +152,3 @@ class ConvTranspose3d(_ConvTranspose):
     """
 
     rank = 3
-    _forward = staticmethod(functional.conv_transpose3d)
-    _backward = staticmethod(functional.conv_transpose3d_backward)

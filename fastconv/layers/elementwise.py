@@ -6,12 +6,13 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Shape
+from fastconv.layers.operation import OperationLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 
 
-class Elementwise(Layer):
+class Elementwise(OperationLayer):
     """A layer whose output has the shape of its input.
 
     A subclass names the operation and its gradient, the constructor arguments that both take (which are attributes,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
+from fastconv.functional.group_normalization import group_norm_statistics
 from fastconv.layers.arguments import check_dtype, check_input_shape, letters_of
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import NORMALIZED_LAYOUTS, OwnStatistics
@@ -49,9 +49,8 @@ class GroupNorm(OwnStatistics):
     GroupNorm(2, 6, eps=1e-05, affine=True)
     """
 
+    _operation = "group_norm"
     _statistics = staticmethod(group_norm_statistics)
-    _forward = staticmethod(group_norm)
-    _backward = staticmethod(group_norm_backward)
 
     def __init__(
         self,

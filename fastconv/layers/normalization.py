@@ -11,6 +11,7 @@ import numpy as np
 
 from fastconv.functional.call import ConvGradients
 from fastconv.layers.base import Shape
+from fastconv.layers.operation import OperationLayer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
@@ -52,7 +53,7 @@ class Normalization(WeightedLayer):
         return 3 * 4 * prod(input_shape) if itemsize == 2 else 0
 
 
-class OwnStatistics(Normalization):
+class OwnStatistics(OperationLayer, Normalization):
     """A normalisation with the statistics of its own input; the subclasses name the operation and its arguments."""
 
     _statistics: ClassVar[Callable[..., tuple[Array, Array]]]

@@ -7,31 +7,24 @@ from math import prod
 from typing import Any, ClassVar
 
 from fastconv.backends import check_backend_name
-from fastconv.layers.arguments import layout_of
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Shape
 from fastconv.layers.inference import remembers
-from fastconv.validation.arrays import LAYOUTS, Array, check_array
+from fastconv.layers.operation import OperationLayer, SpatialLayer
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 
 _INDEX_BYTES = 8
 
 
-class PlanesLayer(Layer):
+class PlanesLayer(SpatialLayer, OperationLayer):
     """A layer over batches of planes; the subclasses name the operation."""
 
-    rank: ClassVar[int]
-    _forward: ClassVar[Callable[..., Any]]
     _backward: ClassVar[Callable[..., Array]]
 
     def __init__(self, layout: str | None, backend: str | None) -> None:
         super().__init__()
-        name = type(self).__name__
-        self.layout = layout_of(name, layout, self.rank)
-        self.backend = None if backend is None else check_backend_name(name, backend)
-
-    @property
-    def _channels_last(self) -> bool:
-        return self.layout != LAYOUTS[self.rank][0]
+        self._set_layout(layout)
+        self.backend = None if backend is None else check_backend_name(type(self).__name__, backend)
 
     @property
     def _arguments(self) -> tuple[Any, ...]:

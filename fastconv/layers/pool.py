@@ -5,12 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from fastconv import functional
 from fastconv.backends.geometry import WindowGeometry
-from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
-from fastconv.validation.arrays import LAYOUTS, layout_shape, logical_shape
+from fastconv.validation.arrays import LAYOUTS
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag, check_padding, check_sizes
@@ -60,10 +58,9 @@ class _Pool(PlanesLayer):
         }
 
     def _geometry(self, input_shape: Shape) -> WindowGeometry:
-        name = type(self).__name__
         return pool_geometry(
-            name,
-            logical_shape(check_input_shape(name, input_shape, self.layout), channels_last=self._channels_last),
+            type(self).__name__,
+            self._logical(input_shape),
             self.kernel_size,
             self.stride,
             self.padding,
@@ -74,7 +71,7 @@ class _Pool(PlanesLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""
-        return layout_shape(self._geometry(input_shape).output_shape, channels_last=self._channels_last)
+        return self._in_layout(self._geometry(input_shape).output_shape)
 
     def flops(self, input_shape: Shape) -> int:
         """One operation for each element of a window."""
@@ -95,9 +92,13 @@ class _Pool(PlanesLayer):
 class MaxPool(_Pool, MaximaLayer):
     """Largest element of every window."""
 
+    _operation = "max_pool{rank}d"
+
 
 class AvgPool(_Pool, MeansLayer):
     """Mean of every window."""
+
+    _operation = "avg_pool{rank}d"
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class AvgPool(_Pool, MeansLayer):
 class LPPool(_Pool, MeansLayer):
     """Norm of every window."""
 
+    _operation = "lp_pool{rank}d"
     keeps_input = True
 
     def __init__(
@@ -188,8 +190,6 @@ class MaxPool2d(MaxPool):
     """
 
     rank = 2
-    _forward = staticmethod(functional.max_pool2d)
-    _backward = staticmethod(functional.max_pool2d_backward)
 
 
 class MaxPool1d(MaxPool):
@@ -206,8 +206,6 @@ class MaxPool1d(MaxPool):
     """
 
     rank = 1
-    _forward = staticmethod(functional.max_pool1d)
-    _backward = staticmethod(functional.max_pool1d_backward)
 
 
 class MaxPool3d(MaxPool):
@@ -224,8 +222,6 @@ class MaxPool3d(MaxPool):
     """
 
     rank = 3
-    _forward = staticmethod(functional.max_pool3d)
-    _backward = staticmethod(functional.max_pool3d_backward)
 
 
 class AvgPool2d(AvgPool):
@@ -249,8 +245,6 @@ class AvgPool2d(AvgPool):
     """
 
     rank = 2
-    _forward = staticmethod(functional.avg_pool2d)
-    _backward = staticmethod(functional.avg_pool2d_backward)
 
 
 class AvgPool1d(AvgPool):
@@ -267,8 +261,6 @@ class AvgPool1d(AvgPool):
     """
 
     rank = 1
-    _forward = staticmethod(functional.avg_pool1d)
-    _backward = staticmethod(functional.avg_pool1d_backward)
 
 
 class AvgPool3d(AvgPool):
@@ -285,8 +277,6 @@ class AvgPool3d(AvgPool):
     """
 
     rank = 3
-    _forward = staticmethod(functional.avg_pool3d)
-    _backward = staticmethod(functional.avg_pool3d_backward)
 
 
 class LPPool2d(LPPool):
@@ -309,8 +299,6 @@ class LPPool2d(LPPool):
     """
 
     rank = 2
-    _forward = staticmethod(functional.lp_pool2d)
-    _backward = staticmethod(functional.lp_pool2d_backward)
 
 
 class LPPool1d(LPPool):
@@ -327,8 +315,6 @@ class LPPool1d(LPPool):
     """
 
     rank = 1
-    _forward = staticmethod(functional.lp_pool1d)
-    _backward = staticmethod(functional.lp_pool1d_backward)
 
 
 class LPPool3d(LPPool):
@@ -345,5 +331,3 @@ class LPPool3d(LPPool):
     """
 
     rank = 3
-    _forward = staticmethod(functional.lp_pool3d)
-    _backward = staticmethod(functional.lp_pool3d_backward)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.padding import pad, pad_backward
 from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
-from fastconv.layers.arguments import check_input_shape, layout_of, layout_repr, letters_of
+from fastconv.layers.arguments import check_input_shape, letters_of
 from fastconv.layers.base import Layer, Shape
+from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_choice, check_flag
 from fastconv.validation.types import ArrayLike, Padding, Size
@@ -130,15 +131,13 @@ def _frozen(value: object) -> Any:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
-class _ZeroPad(Layer):
+class _ZeroPad(SpatialLayer):
     """Zeros around lines, planes or volumes."""
-
-    rank: ClassVar[int]
 
     def __init__(self, padding: Padding, *, layout: str | None = None) -> None:
         super().__init__()
         self.padding = _pairs(type(self).__name__, padding, self.rank)
-        self.layout = layout_of(type(self).__name__, layout, self.rank)
+        self._set_layout(layout)
 
     def forward(self, x: ArrayLike) -> Array:
         """Pad `x`; see `Layer.forward`."""
@@ -156,16 +155,13 @@ class _ZeroPad(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *padded), in the layout; see `Layer.output_shape`."""
-        shape = check_input_shape(type(self).__name__, input_shape, self.layout)
-        last = self.layout != LAYOUTS[self.rank][0]
-        batch, channels, *plane = logical_shape(shape, channels_last=last)
+        batch, channels, *plane = self._logical(input_shape)
         out = (before + cells + after for cells, (before, after) in zip(plane, self.padding))
-        return layout_shape((batch, channels, *out), channels_last=last)
+        return self._in_layout((batch, channels, *out))
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = layout_repr(self.layout, self.rank)
-        return f"{self.padding}{layout}"
+        return f"{self.padding}{self._layout_repr()}"
 
 
 def _pairs(name: str, padding: object, rank: int) -> tuple[tuple[int, int], ...]:
