@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 from fastconv import functional
 from fastconv.backends import check_backend_name
 from fastconv.errors import InvalidValueError
-from fastconv.layers.base import Shape
+from fastconv.functional.gelu import APPROXIMATIONS
 from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
@@ -33,7 +32,6 @@ class ReLU(Elementwise):
     """
 
     _operation = "relu"
-    keeps_output = True
     operations = 1
 
     def __init__(self, *, backend: str | None = None) -> None:
@@ -66,7 +64,6 @@ class LeakyReLU(Elementwise):
     """
 
     _operation = "leaky_relu"
-    keeps_output = True
     arguments = ("negative_slope",)
     operations = 2
 
@@ -85,7 +82,6 @@ class ReLU6(Elementwise):
     """
 
     _operation = "relu6"
-    keeps_output = True
     operations = 2
 
 
@@ -99,7 +95,6 @@ class HardSigmoid(Elementwise):
     """
 
     _operation = "hardsigmoid"
-    keeps_output = True
     operations = 4
 
 
@@ -113,7 +108,7 @@ class HardSwish(Elementwise):
     """
 
     _operation = "hardswish"
-    keeps_input = True
+    keeps_input, keeps_output = True, False
     operations = 5
 
 
@@ -132,7 +127,6 @@ class ELU(Elementwise):
     """
 
     _operation = "elu"
-    keeps_output = True
     arguments = ("alpha",)
     operations = 4
 
@@ -151,7 +145,6 @@ class SELU(Elementwise):
     """
 
     _operation = "selu"
-    keeps_output = True
     operations = 5
 
 
@@ -170,17 +163,13 @@ class GELU(Elementwise):
     """
 
     _operation = "gelu"
-    keeps_input = True
+    keeps_input, keeps_output = True, False
     arguments = ("approximate",)
-    operations = 5
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
-        self.approximate = check_choice("GELU", "approximate", approximate, ("none", "tanh"))
-
-    def flops(self, input_shape: Shape) -> int:
-        """See `Elementwise.flops`; the approximation takes more operations than the error function counts."""
-        return (5 if self.approximate == "none" else 9) * prod(input_shape)
+        self.approximate = check_choice("GELU", "approximate", approximate, APPROXIMATIONS)
+        self.operations = 5 if self.approximate == "none" else 9
 
 
 class SiLU(Elementwise):
@@ -193,7 +182,7 @@ class SiLU(Elementwise):
     """
 
     _operation = "silu"
-    keeps_input = True
+    keeps_input, keeps_output = True, False
     operations = 4
 
 
@@ -214,7 +203,7 @@ class Softplus(Elementwise):
     """
 
     _operation = "softplus"
-    keeps_input = True
+    keeps_input, keeps_output = True, False
     arguments = ("beta", "threshold")
     operations = 6
 
@@ -236,7 +225,7 @@ class Softsign(Elementwise):
     """
 
     _operation = "softsign"
-    keeps_input = True
+    keeps_input, keeps_output = True, False
     operations = 3
 
 
@@ -250,7 +239,6 @@ class Sigmoid(Elementwise):
     """
 
     _operation = "sigmoid"
-    keeps_output = True
     operations = 4
 
 
@@ -264,7 +252,6 @@ class Tanh(Elementwise):
     """
 
     _operation = "tanh"
-    keeps_output = True
     operations = 1
 
 

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.initializers import Initializer
 from fastconv.layers.base import Shape
-from fastconv.layers.conv import ConvolutionLayer
+from fastconv.layers.conv import ITEMSIZE, ConvolutionLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
@@ -40,7 +40,8 @@ class _ConvTranspose(ConvolutionLayer):
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, layout, backend)
+        super().__init__(in_channels, out_channels, groups, layout, backend)
+        self._set_windows(kernel_size, stride, padding, dilation)
         self.output_padding = check_sizes(type(self).__name__, "output_padding", output_padding, self.rank, 0)
         shape = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
         self._draw(shape, self.out_channels, bias, dtype, rng, weight_init)
@@ -62,18 +63,9 @@ class _ConvTranspose(ConvolutionLayer):
         return self._gradients(dy, x, input_gradient)
 
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
-        return conv_transpose_geometry(
-            type(self).__name__,
-            self._logical(input_shape),
-            self.weight.shape,
-            self.stride,
-            self.padding,
-            self.output_padding,
-            None,
-            self.dilation,
-            self.groups,
-            0,  # a shape may be larger than this machine; the operation checks its arrays
-        )
+        shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation, self.groups)
+        sizes = shape, self.weight.shape
+        return conv_transpose_geometry(type(self).__name__, *sizes, *steps, self.output_padding, None, ITEMSIZE)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""

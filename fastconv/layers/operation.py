@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 from fastconv import functional
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Layer, Shape
-from fastconv.validation.arrays import LAYOUTS, check_layout, layout_shape, logical_shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_layout, layout_shape, logical_shape
+from fastconv.validation.sizes import check_padding, check_sizes
+from fastconv.validation.types import Padding, Size
 
 
 class OperationLayer(Layer):
@@ -25,7 +27,7 @@ class OperationLayer(Layer):
     rank: ClassVar[int]
     _operation: ClassVar[str]
     _gradient: ClassVar[str] = "{operation}_backward"
-    _forward: ClassVar[Callable[..., Any]]
+    _forward: ClassVar[Callable[..., Array]]  # with the places of maxima, where they are asked for
     _backward: ClassVar[Callable[..., Any]]
 
     def __init_subclass__(cls) -> None:
@@ -65,3 +67,15 @@ class SpatialLayer(Layer):
     def _layout_repr(self) -> str:
         """What `repr` shows of a layout that is not the usual one, after other arguments."""
         return f", layout={self.layout!r}" if self.layout != LAYOUTS[self.rank][0] else ""
+
+
+class WindowsLayer(SpatialLayer):
+    """A layer whose windows lie on planes."""
+
+    def _set_windows(self, kernel_size: Size, stride: Size, padding: Padding, dilation: Size) -> None:
+        """Keep how windows lie, one size for each spatial axis."""
+        name, rank = type(self).__name__, self.rank
+        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
+        self.stride = check_sizes(name, "stride", stride, rank, 1)
+        self.padding = check_padding(name, padding, rank)
+        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)

@@ -43,7 +43,7 @@ class MeansLayer(PlanesLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Return the mean or norm of every window; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        y: Array = self._forward(x, *self._arguments, **self._options, backend=self.backend)
+        y = self._forward(x, *self._arguments, **self._options, backend=self.backend)
         self._keep(x if self.keeps_input else x.shape)
         return y
 
@@ -69,11 +69,10 @@ class MaximaLayer(PlanesLayer):
         """Return the maxima and remember where they were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation, options = type(self)._forward, {**self._options, "backend": self.backend}
-        y: Array
         if not remembers():
             self._keep()
-            y = operation(x, *self._arguments, **options)
-            return y
+            return operation(x, *self._arguments, **options)
+        y: Array
         y, indices = operation(x, *self._arguments, return_indices=True, **options)
         self._keep(indices, x.shape)
         return y

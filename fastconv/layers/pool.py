@@ -7,17 +7,18 @@ from typing import Any
 
 from fastconv.backends.geometry import WindowGeometry
 from fastconv.layers.base import Shape
+from fastconv.layers.operation import WindowsLayer
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
 from fastconv.validation.arrays import LAYOUTS
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
-from fastconv.validation.sizes import check_flag, check_padding, check_sizes
+from fastconv.validation.sizes import check_flag
 from fastconv.validation.types import Padding, Size
 
 _ITEMSIZE = 0  # a shape may be larger than this machine; the operation checks its arrays
 
 
-class _Pool(PlanesLayer):
+class _Pool(WindowsLayer, PlanesLayer):
     """Windows over every plane; the subclasses name the operation."""
 
     def __init__(
@@ -32,12 +33,8 @@ class _Pool(PlanesLayer):
         backend: str | None = None,
     ) -> None:
         super().__init__(layout, backend)
-        name, rank = type(self).__name__, self.rank
-        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
-        self.stride = self.kernel_size if stride is None else check_sizes(name, "stride", stride, rank, 1)
-        self.padding = check_padding(name, padding, rank)
-        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
-        self.ceil_mode = check_flag(name, "ceil_mode", ceil_mode)
+        self._set_windows(kernel_size, kernel_size if stride is None else stride, padding, dilation)
+        self.ceil_mode = check_flag(type(self).__name__, "ceil_mode", ceil_mode)
 
     @property
     def _arguments(self) -> tuple[Any, ...]:
@@ -58,16 +55,8 @@ class _Pool(PlanesLayer):
         }
 
     def _geometry(self, input_shape: Shape) -> WindowGeometry:
-        return pool_geometry(
-            type(self).__name__,
-            self._logical(input_shape),
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            _ITEMSIZE,
-        )
+        shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation)
+        return pool_geometry(type(self).__name__, shape, self.kernel_size, *steps, self.ceil_mode, _ITEMSIZE)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""

@@ -14,7 +14,6 @@ from fastconv.validation.sizes import check_axis, check_integer
 class _AlongAxis(Elementwise):
     """A function of all numbers along one axis."""
 
-    keeps_output = True
     arguments = ("dim",)
     operations = 5
 

@@ -17,7 +17,6 @@ class _MaxUnpool(OperationLayer):
     """The way back of a max pooling of any rank."""
 
     _operation = "max_unpool{rank}d"
-    _forward: ClassVar[Callable[..., Array]]
     _backward: ClassVar[Callable[..., Array]]
 
     def __init__(self, pool: Layer) -> None:
