@@ -186,7 +186,8 @@ class PlanesCall(Call):
 
     def finish(self, y: Array) -> Array:
         """Give a result its dtype and its layout."""
-        return self.in_layout(finish(y, self.dtype))
+        y = finish(y, self.dtype)
+        return self.in_layout(y) if self.channels_last else y
 
     def finish_maxima(self, maxima: tuple[Array, Array | None]) -> Array | tuple[Array, Array]:
         """Give maxima, and their indices where there are any, dtype and layout."""

@@ -15,15 +15,13 @@ from fastconv.functional.call import ConvGradients
 from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
 from fastconv.initializers import Initializer
 from fastconv.layers.base import Shape
-from fastconv.layers.operation import OperationLayer, WindowsLayer
+from fastconv.layers.operation import ITEMSIZE, OperationLayer, WindowsLayer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_choice, check_integer
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
-
-ITEMSIZE = 0  # a shape may be larger than this machine; the operation checks its arrays
 
 
 class ConvolutionLayer(WindowsLayer, OperationLayer, WeightedLayer):

@@ -10,7 +10,8 @@ from numpy.typing import DTypeLike
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.initializers import Initializer
 from fastconv.layers.base import Shape
-from fastconv.layers.conv import ITEMSIZE, ConvolutionLayer
+from fastconv.layers.conv import ConvolutionLayer
+from fastconv.layers.operation import ITEMSIZE
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry

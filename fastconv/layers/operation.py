@@ -12,6 +12,8 @@ from fastconv.validation.arrays import LAYOUTS, Array, check_layout, layout_shap
 from fastconv.validation.sizes import check_padding, check_sizes
 from fastconv.validation.types import Padding, Size
 
+ITEMSIZE = 0  # for geometries: a shape may be larger than this machine, and the operation checks its arrays
+
 
 class OperationLayer(Layer):
     """A layer around one operation and its gradient, which it names.

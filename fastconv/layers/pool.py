@@ -7,15 +7,13 @@ from typing import Any
 
 from fastconv.backends.geometry import WindowGeometry
 from fastconv.layers.base import Shape
-from fastconv.layers.operation import WindowsLayer
+from fastconv.layers.operation import ITEMSIZE, WindowsLayer
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
 from fastconv.validation.arrays import LAYOUTS
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag
 from fastconv.validation.types import Padding, Size
-
-_ITEMSIZE = 0  # a shape may be larger than this machine; the operation checks its arrays
 
 
 class _Pool(WindowsLayer, PlanesLayer):
@@ -56,7 +54,7 @@ class _Pool(WindowsLayer, PlanesLayer):
 
     def _geometry(self, input_shape: Shape) -> WindowGeometry:
         shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation)
-        return pool_geometry(type(self).__name__, shape, self.kernel_size, *steps, self.ceil_mode, _ITEMSIZE)
+        return pool_geometry(type(self).__name__, shape, self.kernel_size, *steps, self.ceil_mode, ITEMSIZE)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""
