@@ -16,6 +16,7 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, compute_dtype
+from fastconv.validation.types import Shape
 
 __all__ = [
     "INITIALIZERS",
@@ -32,29 +33,27 @@ __all__ = [
     "xavier_uniform",
 ]
 
-Initializer = Callable[["tuple[int, ...]", np.random.Generator, "np.dtype[Any]"], Array]
+Initializer = Callable[[Shape, np.random.Generator, "np.dtype[Any]"], Array]
 
 
-def _draw_normal(std: float, shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+def _draw_normal(std: float, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     drawn: Array = rng.standard_normal(shape, dtype=compute_dtype(dtype).type)
     drawn *= std
     return drawn.astype(dtype, copy=False)
 
 
-def _draw_uniform(
-    low: float, high: float, shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]
-) -> Array:
+def _draw_uniform(low: float, high: float, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     drawn: Array = rng.random(shape, dtype=compute_dtype(dtype).type)
     drawn *= high - low
     drawn += low
     return drawn.astype(dtype, copy=False)
 
 
-def _fill(value: float, shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+def _fill(value: float, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     return np.full(shape, value, dtype)
 
 
-def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+def fans(shape: Shape) -> tuple[int, int]:
     """Fan in and fan out of a weight.
 
     Parameters
@@ -91,7 +90,7 @@ def constant(value: float) -> Initializer:
     return partial(_fill, value)
 
 
-def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+def he_normal(shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     """Normal with variance 2 / fan in, for layers before a ReLU.
 
     He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers", section 2.2. Paddle's ``initial_smart`` is the same.
@@ -99,13 +98,13 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[
     return _draw_normal(sqrt(2 / fans(shape)[0]), shape, rng, dtype)
 
 
-def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+def he_uniform(shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     """Uniform with variance 2 / fan in (He et al., 2015, section 2.2)."""
     bound = sqrt(6 / fans(shape)[0])
     return _draw_uniform(-bound, bound, shape, rng, dtype)
 
 
-def xavier_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+def xavier_normal(shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     """Normal with variance 2 / (fan in + fan out), for tanh and linear units.
 
     Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks", section 4.2.
@@ -113,27 +112,21 @@ def xavier_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dt
     return _draw_normal(sqrt(2 / sum(fans(shape))), shape, rng, dtype)
 
 
-def xavier_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+def xavier_uniform(shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     """Uniform with variance 2 / (fan in + fan out) (Glorot and Bengio, 2010, section 4.2)."""
     bound = sqrt(6 / sum(fans(shape)))
     return _draw_uniform(-bound, bound, shape, rng, dtype)
 
 
-def pytorch_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+def pytorch_uniform(shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
     """Uniform between ±1 / sqrt(fan in): the default of PyTorch's layers, and LeCun's (1998, section 4.6) in spirit."""
     bound = 1 / sqrt(fans(shape)[0])
     return _draw_uniform(-bound, bound, shape, rng, dtype)
 
 
-INITIALIZERS: dict[str, Initializer] = {
-    "he_normal": he_normal,
-    "he_uniform": he_uniform,
-    "xavier_normal": xavier_normal,
-    "xavier_uniform": xavier_uniform,
-    "pytorch_uniform": pytorch_uniform,
-    "zeros": constant(0.0),
-    "ones": constant(1.0),
-}
+_DRAWN = (he_normal, he_uniform, xavier_normal, xavier_uniform, pytorch_uniform)
+INITIALIZERS: dict[str, Initializer] = {draw.__name__: draw for draw in _DRAWN}
+INITIALIZERS |= {"zeros": constant(0.0), "ones": constant(1.0)}
 
 
 def by_name(operation: str, value: str | Initializer) -> Initializer:

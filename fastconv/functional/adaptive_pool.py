@@ -9,7 +9,7 @@ from fastconv.functional.call import CallOptions, PlanesCall
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
 from fastconv.validation.sizes import check_flag
-from fastconv.validation.types import ArrayLike, OutputSize, ShapeLike
+from fastconv.validation.types import ArrayLike, OutputSize, Shape, ShapeLike
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -265,7 +265,7 @@ def adaptive_avg(call: PlanesCall, x: ArrayLike, output_size: object) -> Array:
 
 
 def adaptive_avg_backward(
-    call: PlanesCall, dy: ArrayLike, input_shape: object, output_size: tuple[int, ...] | None = None
+    call: PlanesCall, dy: ArrayLike, input_shape: object, output_size: Shape | None = None
 ) -> Array:
     """Gradient of the means, whose number `dy` tells, unless it is given."""
     (dy,) = call.arrays(dy=dy).values()

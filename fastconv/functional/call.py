@@ -27,8 +27,8 @@ from fastconv.validation.arrays import (
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.sizes import CheckedPadding, check_flag, check_padding, check_shape_argument, check_sizes
+from fastconv.validation.types import Shape
 
-Shape = tuple[int, ...]
 DType = np.dtype[Any]
 
 
@@ -230,11 +230,8 @@ class Windows:
             stride = usual_stride
         else:
             stride = check_sizes(operation, "stride", self.stride, rank, 1)
-        return (
-            stride,
-            check_padding(operation, self.padding, rank),
-            check_sizes(operation, "dilation", self.dilation, rank, 1),
-        )
+        padding = check_padding(operation, self.padding, rank)
+        return stride, padding, check_sizes(operation, "dilation", self.dilation, rank, 1)
 
 
 @dataclass

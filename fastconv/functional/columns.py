@@ -7,12 +7,7 @@ from math import prod
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall, Windows, finish
-from fastconv.validation.arrays import (
-    LAYOUTS,
-    Array,
-    check_array,
-    check_shape,
-)
+from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import columns_geometry
 from fastconv.validation.sizes import check_sizes

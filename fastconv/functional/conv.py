@@ -13,7 +13,7 @@ from fastconv.functional.call import ConvGradients, PlanesCall, Windows
 from fastconv.validation.arrays import Array
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import ArrayLike, Padding, Shape, Size
 
 
 def conv2d(
@@ -98,8 +98,7 @@ def conv2d(
            [-5., -5.]], dtype=float32)
     """
     call = PlanesCall("conv2d", 2, layout, backend)
-    windows = ConvWindows(stride, padding, dilation, groups)
-    return convolve(call, x, weight, bias, windows)
+    return convolve(call, x, weight, bias, ConvWindows(stride, padding, dilation, groups))
 
 
 def conv2d_backward(
@@ -167,8 +166,7 @@ def conv2d_backward(
     (array([4.]), None)
     """
     call = PlanesCall("conv2d_backward", 2, layout, backend)
-    windows = ConvWindows(stride, padding, dilation, groups)
-    return convolve_backward(call, dy, x, weight, windows, needs)
+    return convolve_backward(call, dy, x, weight, ConvWindows(stride, padding, dilation, groups), needs)
 
 
 def conv1d(
@@ -199,8 +197,7 @@ def conv1d(
     array([[[21., 54.]]], dtype=float32)
     """
     call = PlanesCall("conv1d", 1, layout, backend)
-    windows = ConvWindows(stride, padding, dilation, groups)
-    return convolve(call, x, weight, bias, windows)
+    return convolve(call, x, weight, bias, ConvWindows(stride, padding, dilation, groups))
 
 
 def conv1d_backward(
@@ -232,8 +229,7 @@ def conv1d_backward(
     (array([[[ 1., 10.,  0.,  2., 20.]]]), array([[[ 9., 12.]]]), array([3.]))
     """
     call = PlanesCall("conv1d_backward", 1, layout, backend)
-    windows = ConvWindows(stride, padding, dilation, groups)
-    return convolve_backward(call, dy, x, weight, windows, needs)
+    return convolve_backward(call, dy, x, weight, ConvWindows(stride, padding, dilation, groups), needs)
 
 
 def conv3d(
@@ -265,8 +261,7 @@ def conv3d(
            [90., 96.]], dtype=float32)
     """
     call = PlanesCall("conv3d", 3, layout, backend)
-    windows = ConvWindows(stride, padding, dilation, groups)
-    return convolve(call, x, weight, bias, windows)
+    return convolve(call, x, weight, bias, ConvWindows(stride, padding, dilation, groups))
 
 
 def conv3d_backward(
@@ -300,8 +295,7 @@ def conv3d_backward(
            [1., 2., 2., 1.]])
     """
     call = PlanesCall("conv3d_backward", 3, layout, backend)
-    windows = ConvWindows(stride, padding, dilation, groups)
-    return convolve_backward(call, dy, x, weight, windows, needs)
+    return convolve_backward(call, dy, x, weight, ConvWindows(stride, padding, dilation, groups), needs)
 
 
 @dataclass
@@ -316,11 +310,9 @@ class ConvWindows(Windows):
     def geometry(self, call: PlanesCall, x: Array, weight: Array) -> ConvGeometry:
         """Geometry of these windows over an input."""
         self.check_weight(call, weight)
-        stride, padding, dilation = self.checked(call)
+        steps, shape = self.checked(call), call.shape(x.shape)
         groups = check_integer(call.operation, "groups", self.groups, 1)
-        return conv_geometry(
-            call.operation, call.shape(x.shape), weight.shape, stride, padding, dilation, groups, call.dtype.itemsize
-        )
+        return conv_geometry(call.operation, shape, weight.shape, *steps, groups, call.dtype.itemsize)
 
     def check_weight(self, call: PlanesCall, weight: Array) -> None:
         """Refuse weights of another rank."""
@@ -331,7 +323,7 @@ class ConvWindows(Windows):
                 f"(shape {weight.shape})."
             )
 
-    def output_shape(self, geometry: ConvGeometry) -> tuple[int, ...]:
+    def output_shape(self, geometry: ConvGeometry) -> Shape:
         """(N, F, *out)."""
         return geometry.output_shape
 

@@ -13,7 +13,7 @@ from fastconv.functional.conv import ConvWindows, convolve, convolve_backward
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import ArrayLike, Padding, Shape, Size
 
 
 @dataclass
@@ -30,21 +30,13 @@ class TransposedWindows(ConvWindows):
         """Geometry of the convolution from the output to `x`."""
         operation, rank = call.operation, call.rank
         self.check_weight(call, weight)
-        stride, padding, dilation = self.checked(call)
-        return conv_transpose_geometry(
-            operation,
-            call.shape(x.shape),
-            weight.shape,
-            stride,
-            padding,
-            check_sizes(operation, "output_padding", self.output_padding, rank, 0),
-            None if self.output_size is None else check_sizes(operation, "output_size", self.output_size, rank, 1),
-            dilation,
-            check_integer(operation, "groups", self.groups, 1),
-            call.dtype.itemsize,
-        )
+        steps, sizes = self.checked(call), (call.shape(x.shape), weight.shape)
+        groups = check_integer(operation, "groups", self.groups, 1)
+        extra = check_sizes(operation, "output_padding", self.output_padding, rank, 0)
+        out = None if self.output_size is None else check_sizes(operation, "output_size", self.output_size, rank, 1)
+        return conv_transpose_geometry(operation, *sizes, *steps, groups, extra, out, call.dtype.itemsize)
 
-    def output_shape(self, geometry: ConvGeometry) -> tuple[int, ...]:
+    def output_shape(self, geometry: ConvGeometry) -> Shape:
         """(N, C_out, *out)."""
         return geometry.input_shape
 
@@ -139,9 +131,8 @@ def conv_transpose2d(
     (1, 1, 2, 9)
     """
     call = PlanesCall("conv_transpose2d", 2, layout, backend)
-    return convolve(
-        call, x, weight, bias, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
-    )
+    windows = TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    return convolve(call, x, weight, bias, windows)
 
 
 def conv_transpose2d_backward(
@@ -200,9 +191,8 @@ def conv_transpose2d_backward(
            [6., 6.]])
     """
     call = PlanesCall("conv_transpose2d_backward", 2, layout, backend)
-    return convolve_backward(
-        call, dy, x, weight, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size), needs
-    )
+    windows = TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    return convolve_backward(call, dy, x, weight, windows, needs)
 
 
 def conv_transpose1d(
@@ -235,9 +225,8 @@ def conv_transpose1d(
     array([[[  1.,  10., 102.,  20., 203.,  30., 300.]]], dtype=float32)
     """
     call = PlanesCall("conv_transpose1d", 1, layout, backend)
-    return convolve(
-        call, x, weight, bias, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
-    )
+    windows = TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    return convolve(call, x, weight, bias, windows)
 
 
 def conv_transpose1d_backward(
@@ -271,9 +260,8 @@ def conv_transpose1d_backward(
     (array([[[21., 43.]]]), array([[[ 7., 10.]]]), array([10.]))
     """
     call = PlanesCall("conv_transpose1d_backward", 1, layout, backend)
-    return convolve_backward(
-        call, dy, x, weight, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size), needs
-    )
+    windows = TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    return convolve_backward(call, dy, x, weight, windows, needs)
 
 
 def conv_transpose3d(
@@ -308,9 +296,8 @@ def conv_transpose3d(
            [[10.,  0., 20.,  0.]]], dtype=float32)
     """
     call = PlanesCall("conv_transpose3d", 3, layout, backend)
-    return convolve(
-        call, x, weight, bias, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
-    )
+    windows = TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    return convolve(call, x, weight, bias, windows)
 
 
 def conv_transpose3d_backward(
@@ -345,6 +332,5 @@ def conv_transpose3d_backward(
             [4., 4., 4.]]])
     """
     call = PlanesCall("conv_transpose3d_backward", 3, layout, backend)
-    return convolve_backward(
-        call, dy, x, weight, TransposedWindows(stride, padding, dilation, groups, output_padding, output_size), needs
-    )
+    windows = TransposedWindows(stride, padding, dilation, groups, output_padding, output_size)
+    return convolve_backward(call, dy, x, weight, windows, needs)

@@ -13,6 +13,7 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
 from fastconv.validation.types import ArrayLike
 
+APPROXIMATIONS = ("none", "tanh")
 _SLOPE = 2 * sqrt(2 / pi)
 _CUBE = 0.044715
 
@@ -48,7 +49,7 @@ def gelu(x: ArrayLike, approximate: str = "none") -> Array:
     >>> gelu([-1.0, 0.0, 1.0])
     array([-0.15865525,  0.        ,  0.84134475])
     """
-    return forward("gelu", _GELU[_approximation("gelu", approximate)][0], x)
+    return forward("gelu", _GELU[check_choice("gelu", "approximate", approximate, APPROXIMATIONS)][0], x)
 
 
 def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: str = "none") -> Array:
@@ -61,11 +62,8 @@ def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: str = "none") -> Arr
     >>> gelu_backward([1.0, 1.0], [0.0, 1.0])
     array([0.5       , 1.08331547])
     """
-    return gradient("gelu_backward", _GELU[_approximation("gelu_backward", approximate)][1], dy, x, "x")
-
-
-def _approximation(operation: str, approximate: object) -> str:
-    return check_choice(operation, "approximate", approximate, ("none", "tanh"))
+    chosen = check_choice("gelu_backward", "approximate", approximate, APPROXIMATIONS)
+    return gradient("gelu_backward", _GELU[chosen][1], dy, x, "x")
 
 
 def _gelu(x: Array, y: Array) -> None:

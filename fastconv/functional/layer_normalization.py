@@ -12,7 +12,7 @@ from fastconv.functional.call import Call, ConvGradients, finish
 from fastconv.functional.normalization import Statistics, check_pair, inverse_deviation, merged
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
-from fastconv.validation.types import ArrayLike, Size
+from fastconv.validation.types import ArrayLike, Shape, Size
 
 
 def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: str | None = None) -> Statistics:
@@ -180,7 +180,7 @@ def _columns(rows: Array) -> Array:
     return rows.reshape(len(rows), -1, 1)
 
 
-def check_normalized_shape(operation: str, value: object) -> tuple[int, ...]:
+def check_normalized_shape(operation: str, value: object) -> Shape:
     """Return the sizes of the axes that are normalised over."""
     items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
     if not items:
@@ -192,18 +192,10 @@ class _LayerCall(Call):
     """One call: `x` as (R, 1, M) rows, whose elements are in the order in which memory has them."""
 
     def __init__(
-        self,
-        operation: str,
-        x: object,
-        normalized_shape: object,
-        backend: str | None,
-        *,
-        dy: object = None,
-        weight: object = None,
-        bias: object = None,
+        self, operation: str, x: object, normalized_shape: object, backend: str | None, **optional: object
     ) -> None:
         super().__init__(operation, backend)
-        arrays = self.arrays({"dy": dy, "weight": weight, "bias": bias}, x=x)
+        arrays = self.arrays(optional, x=x)
         self.array = arrays["x"]
         self.shape = check_normalized_shape(operation, normalized_shape)
         self.lead = self.array.shape[: max(0, self.array.ndim - len(self.shape))]

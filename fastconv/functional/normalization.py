@@ -15,11 +15,12 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.call import ConvGradients, PlanesCall
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.sizes import check_integer, check_needs, check_number
+from fastconv.validation.types import Shape
 
 Statistics = tuple[Array, Array]
 
 
-def check_pair(operation: str, value: object, shape: tuple[int, ...], letters: str) -> Statistics:
+def check_pair(operation: str, value: object, shape: Shape, letters: str) -> Statistics:
     """Return the mean and the variance that a user passed."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise InvalidTypeError(f"{operation}: statistics must be a pair (mean, variance), but got {value!r}.")
@@ -51,16 +52,7 @@ class NormCall(PlanesCall):
     """One call of a normalisation of (N, C, ...): rows without spatial axes have one of one cell here."""
 
     def __init__(
-        self,
-        operation: str,
-        x: object,
-        layout: object,
-        backend: str | None,
-        *,
-        spatial: bool = False,
-        dy: object = None,
-        weight: object = None,
-        bias: object = None,
+        self, operation: str, x: object, layout: object, backend: str | None, spatial: bool = False, **optional: object
     ) -> None:
         array = check_array(operation, "x", x)
         self.has_planes = array.ndim != 2 or spatial
@@ -70,7 +62,7 @@ class NormCall(PlanesCall):
         else:
             _check_rows(operation, array.shape, layout)
             super().__init__(operation, 1, LAYOUTS[1][0], backend)
-        arrays = self.arrays({"dy": dy, "weight": weight, "bias": bias}, x=array)
+        arrays = self.arrays(optional, x=array)
         if "dy" in arrays:
             check_shape(operation, "dy", arrays["dy"].shape, array.shape, "the shape of x")
         self.x = self.view(array)
@@ -82,7 +74,7 @@ class NormCall(PlanesCall):
             self.computed(arrays[name]) if name in arrays else None for name in ("weight", "bias")
         )
 
-    def check_planes(self, name: str, shape: tuple[int, ...]) -> None:
+    def check_planes(self, name: str, shape: Shape) -> None:
         """See `PlanesCall.check_planes`; rows are checked already, and `dy` has the shape of `x`."""
         if self.has_planes and name == "x":
             super().check_planes(name, shape)
@@ -134,7 +126,7 @@ class NormCall(PlanesCall):
             return self.group_moments(groups)
         return self._given(statistics, (len(self.x), groups), "one value per group of every image")
 
-    def _given(self, statistics: object, shape: tuple[int, ...], letters: str) -> Statistics:
+    def _given(self, statistics: object, shape: Shape, letters: str) -> Statistics:
         mean, variance = check_pair(self.operation, statistics, shape, letters)
         mean, variance = (self.computed(array).reshape(-1, shape[-1]) for array in (mean, variance))
         return mean, variance
@@ -193,7 +185,7 @@ class NormCall(PlanesCall):
         return self._of_channels(slope), self._of_channels(shift)
 
 
-def _checked_rank(operation: str, shape: tuple[int, ...], spatial: bool) -> int:
+def _checked_rank(operation: str, shape: Shape, spatial: bool) -> int:
     """Number of spatial axes of x, of which it must have some if `spatial`."""
     rank = len(shape) - 2
     if rank not in LAYOUTS:
@@ -202,7 +194,7 @@ def _checked_rank(operation: str, shape: tuple[int, ...], spatial: bool) -> int:
     return rank
 
 
-def _check_rows(operation: str, shape: tuple[int, ...], layout: object) -> None:
+def _check_rows(operation: str, shape: Shape, layout: object) -> None:
     """Refuse an x without spatial axes that has no channels, or a layout for it."""
     if layout not in (None, "NC"):
         raise InvalidValueError(f"{operation}: layout must be 'NC' for an x without spatial axes, but got {layout!r}.")

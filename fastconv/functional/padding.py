@@ -9,7 +9,7 @@ from fastconv.functional.call import PlanesCall, finish
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_padding
-from fastconv.validation.types import ArrayLike, Padding, ShapeLike
+from fastconv.validation.types import ArrayLike, Padding, Shape, ShapeLike
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 _NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -106,7 +106,7 @@ def pad_backward(
     return finish(dx if dx is not dy and dx.base is None else dx.copy(order="K"), call.dtype)
 
 
-def _pairs(call: PlanesCall, padding: object, mode: object, shape: tuple[int, ...]) -> tuple[Pair, ...]:
+def _pairs(call: PlanesCall, padding: object, mode: object, shape: Shape) -> tuple[Pair, ...]:
     """(before, after) of every axis of the array, in its order."""
     check_choice(call.operation, "mode", mode, PADDING_MODES)
     size = call.shape(shape)[2:]

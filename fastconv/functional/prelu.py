@@ -11,7 +11,7 @@ from fastconv.functional.call import Call
 from fastconv.functional.elementwise import select, sum_along
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_axis
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, Shape
 
 
 class PReLUGradients(NamedTuple):
@@ -112,7 +112,7 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int 
     return PReLUGradients(call.finish(dx), call.finish(dweight))
 
 
-def _slope_shape(operation: str, x: tuple[int, ...], weight: tuple[int, ...], axis: object) -> tuple[int, ...]:
+def _slope_shape(operation: str, x: Shape, weight: Shape, axis: object) -> Shape:
     """Shape in which the slopes broadcast against x."""
     if weight == (1,):
         return (1,) * len(x)
@@ -125,7 +125,7 @@ def _slope_shape(operation: str, x: tuple[int, ...], weight: tuple[int, ...], ax
     return tuple(size if i == channels else 1 for i, size in enumerate(x))
 
 
-def _sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+def _sum_to(x: Array, shape: Shape) -> Array:
     """Sum over the axes where `shape` is 1, one after the other."""
     for axis in range(x.ndim):
         if shape[axis] != x.shape[axis]:

@@ -11,13 +11,10 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall
 from fastconv.functional.padding import memory_order
-from fastconv.validation.arrays import (
-    Array,
-    check_array,
-)
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_flag, check_number, check_sizes
-from fastconv.validation.types import ArrayLike, ShapeLike, Size
+from fastconv.validation.types import ArrayLike, Shape, ShapeLike, Size
 
 RESAMPLE_MODES = ("nearest", "bilinear")
 
@@ -137,8 +134,8 @@ def upsample_backward(
 
 
 def upsampled_size(
-    operation: str, plane: tuple[int, ...], size: object, scale_factor: object
-) -> tuple[tuple[int, ...], tuple[float | None, ...]]:
+    operation: str, plane: Shape, size: object, scale_factor: object
+) -> tuple[Shape, tuple[float | None, ...]]:
     """Size of the result, and the factors where they were given."""
     rank = len(plane)
     if (size is None) == (scale_factor is None):
@@ -164,13 +161,7 @@ def upsampled_size(
 
 
 def _checked(
-    call: PlanesCall,
-    name: str,
-    shape: tuple[int, ...],
-    size: object,
-    scale_factor: object,
-    mode: object,
-    align_corners: object,
+    call: PlanesCall, name: str, shape: Shape, size: object, scale_factor: object, mode: object, align_corners: object
 ) -> list[Taps]:
     """The taps of every spatial axis, for an input of that shape."""
     operation = call.operation

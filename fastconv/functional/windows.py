@@ -21,14 +21,7 @@ from fastconv.functional.avg_pool import (
 )
 from fastconv.functional.call import ConvGradients
 from fastconv.functional.columns import col2im, im2col
-from fastconv.functional.conv import (
-    conv1d,
-    conv1d_backward,
-    conv2d,
-    conv2d_backward,
-    conv3d,
-    conv3d_backward,
-)
+from fastconv.functional.conv import conv1d, conv1d_backward, conv2d, conv2d_backward, conv3d, conv3d_backward
 from fastconv.functional.conv_transpose import (
     conv_transpose1d,
     conv_transpose1d_backward,

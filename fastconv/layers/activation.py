@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 from fastconv import functional
 from fastconv.backends import check_backend_name
 from fastconv.errors import InvalidValueError
-from fastconv.layers.base import Shape
+from fastconv.functional.gelu import APPROXIMATIONS
 from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
@@ -32,9 +31,7 @@ class ReLU(Elementwise):
     array([[0., 1.]])
     """
 
-    _forward = staticmethod(functional.relu)
-    _backward = staticmethod(functional.relu_backward)
-    keeps_output = True
+    _operation = "relu"
     operations = 1
 
     def __init__(self, *, backend: str | None = None) -> None:
@@ -66,9 +63,7 @@ class LeakyReLU(Elementwise):
     array([-0.2,  3. ])
     """
 
-    _forward = staticmethod(functional.leaky_relu)
-    _backward = staticmethod(functional.leaky_relu_backward)
-    keeps_output = True
+    _operation = "leaky_relu"
     arguments = ("negative_slope",)
     operations = 2
 
@@ -86,9 +81,7 @@ class ReLU6(Elementwise):
     array([0., 3., 6.])
     """
 
-    _forward = staticmethod(functional.relu6)
-    _backward = staticmethod(functional.relu6_backward)
-    keeps_output = True
+    _operation = "relu6"
     operations = 2
 
 
@@ -101,9 +94,7 @@ class HardSigmoid(Elementwise):
     array([0.  , 0.5 , 0.75])
     """
 
-    _forward = staticmethod(functional.hardsigmoid)
-    _backward = staticmethod(functional.hardsigmoid_backward)
-    keeps_output = True
+    _operation = "hardsigmoid"
     operations = 4
 
 
@@ -116,9 +107,8 @@ class HardSwish(Elementwise):
     array([-0.   ,  1.125,  4.   ])
     """
 
-    _forward = staticmethod(functional.hardswish)
-    _backward = staticmethod(functional.hardswish_backward)
-    keeps_input = True
+    _operation = "hardswish"
+    keeps_input, keeps_output = True, False
     operations = 5
 
 
@@ -136,9 +126,7 @@ class ELU(Elementwise):
     array([-2.,  3.])
     """
 
-    _forward = staticmethod(functional.elu)
-    _backward = staticmethod(functional.elu_backward)
-    keeps_output = True
+    _operation = "elu"
     arguments = ("alpha",)
     operations = 4
 
@@ -156,9 +144,7 @@ class SELU(Elementwise):
     array([-1.75809934,  1.05070099])
     """
 
-    _forward = staticmethod(functional.selu)
-    _backward = staticmethod(functional.selu_backward)
-    keeps_output = True
+    _operation = "selu"
     operations = 5
 
 
@@ -176,19 +162,14 @@ class GELU(Elementwise):
     array([-0.15865525,  0.84134475])
     """
 
-    _forward = staticmethod(functional.gelu)
-    _backward = staticmethod(functional.gelu_backward)
-    keeps_input = True
+    _operation = "gelu"
+    keeps_input, keeps_output = True, False
     arguments = ("approximate",)
-    operations = 5
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
-        self.approximate = check_choice("GELU", "approximate", approximate, ("none", "tanh"))
-
-    def flops(self, input_shape: Shape) -> int:
-        """See `Elementwise.flops`; the approximation takes more operations than the error function counts."""
-        return (5 if self.approximate == "none" else 9) * prod(input_shape)
+        self.approximate = check_choice("GELU", "approximate", approximate, APPROXIMATIONS)
+        self.operations = 5 if self.approximate == "none" else 9
 
 
 class SiLU(Elementwise):
@@ -200,9 +181,8 @@ class SiLU(Elementwise):
     array([-0.        ,  0.73105858])
     """
 
-    _forward = staticmethod(functional.silu)
-    _backward = staticmethod(functional.silu_backward)
-    keeps_input = True
+    _operation = "silu"
+    keeps_input, keeps_output = True, False
     operations = 4
 
 
@@ -222,9 +202,8 @@ class Softplus(Elementwise):
     array([6.93147181e-01, 8.00000000e+02])
     """
 
-    _forward = staticmethod(functional.softplus)
-    _backward = staticmethod(functional.softplus_backward)
-    keeps_input = True
+    _operation = "softplus"
+    keeps_input, keeps_output = True, False
     arguments = ("beta", "threshold")
     operations = 6
 
@@ -245,9 +224,8 @@ class Softsign(Elementwise):
     array([-0.75,  0.5 ])
     """
 
-    _forward = staticmethod(functional.softsign)
-    _backward = staticmethod(functional.softsign_backward)
-    keeps_input = True
+    _operation = "softsign"
+    keeps_input, keeps_output = True, False
     operations = 3
 
 
@@ -260,9 +238,7 @@ class Sigmoid(Elementwise):
     array([0. , 0.5])
     """
 
-    _forward = staticmethod(functional.sigmoid)
-    _backward = staticmethod(functional.sigmoid_backward)
-    keeps_output = True
+    _operation = "sigmoid"
     operations = 4
 
 
@@ -275,9 +251,7 @@ class Tanh(Elementwise):
     array([-1.        ,  0.46211716])
     """
 
-    _forward = staticmethod(functional.tanh)
-    _backward = staticmethod(functional.tanh_backward)
-    keeps_output = True
+    _operation = "tanh"
     operations = 1
 
 

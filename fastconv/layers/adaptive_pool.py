@@ -5,11 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from fastconv import functional
-from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
-from fastconv.validation.arrays import LAYOUTS, layout_shape, logical_shape
 from fastconv.validation.pooling import check_adaptive_size
 from fastconv.validation.types import OutputSize
 
@@ -23,9 +20,8 @@ class PlanePool(PlanesLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *output_size), in the layout; see `Layer.output_shape`."""
-        shape = check_input_shape(type(self).__name__, input_shape, self.layout)
-        n, c, *size = logical_shape(shape, channels_last=self._channels_last)
-        return layout_shape((n, c, *self._out(tuple(size))), channels_last=self._channels_last)
+        n, c, *size = self._logical(input_shape)
+        return self._in_layout((n, c, *self._out(tuple(size))))
 
     def flops(self, input_shape: Shape) -> int:
         """One operation for each element of the input; windows that overlap are counted once."""
@@ -33,19 +29,10 @@ class PlanePool(PlanesLayer):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = "" if self.layout == LAYOUTS[self.rank][0] else f"layout={self.layout!r}"
-        return ", ".join(filter(None, (*map(repr, self._arguments), layout)))
+        return (", ".join(map(repr, self._arguments)) + self._layout_repr()).removeprefix(", ")
 
 
-class AvgOfPlane(PlanePool, MeansLayer):
-    """Means."""
-
-
-class MaxOfPlane(PlanePool, MaximaLayer):
-    """Maxima."""
-
-
-class Adaptive(PlanePool):
+class _Adaptive(PlanePool):
     """As many windows as asked for."""
 
     def __init__(self, output_size: OutputSize, *, layout: str | None = None, backend: str | None = None) -> None:
@@ -61,7 +48,20 @@ class Adaptive(PlanePool):
         return check_adaptive_size(type(self).__name__, self.output_size, size)
 
 
-class AdaptiveAvgPool1d(Adaptive, AvgOfPlane):
+class _AdaptiveAvg(_Adaptive, MeansLayer):
+    """Means."""
+
+    _operation = "adaptive_avg_pool{rank}d"
+
+
+class _AdaptiveMax(_Adaptive, MaximaLayer):
+    """Maxima."""
+
+    _operation = "adaptive_max_pool{rank}d"
+    _gradient = "max_pool{rank}d_backward"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvg):
     """Mean of each of `output_size` windows that cover the plane, see `fastconv.adaptive_avg_pool1d`.
 
     ``(N, C, W) -> (N, C, OW)``
@@ -75,11 +75,9 @@ class AdaptiveAvgPool1d(Adaptive, AvgOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(functional.adaptive_avg_pool1d)
-    _backward = staticmethod(functional.adaptive_avg_pool1d_backward)
 
 
-class AdaptiveAvgPool2d(Adaptive, AvgOfPlane):
+class AdaptiveAvgPool2d(_AdaptiveAvg):
     """Mean of each of `output_size` windows that cover the plane, see `fastconv.adaptive_avg_pool2d`.
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
@@ -100,11 +98,9 @@ class AdaptiveAvgPool2d(Adaptive, AvgOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(functional.adaptive_avg_pool2d)
-    _backward = staticmethod(functional.adaptive_avg_pool2d_backward)
 
 
-class AdaptiveAvgPool3d(Adaptive, AvgOfPlane):
+class AdaptiveAvgPool3d(_AdaptiveAvg):
     """Mean of each of `output_size` windows that cover the plane, see `fastconv.adaptive_avg_pool3d`.
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
@@ -118,11 +114,9 @@ class AdaptiveAvgPool3d(Adaptive, AvgOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(functional.adaptive_avg_pool3d)
-    _backward = staticmethod(functional.adaptive_avg_pool3d_backward)
 
 
-class AdaptiveMaxPool1d(Adaptive, MaxOfPlane):
+class AdaptiveMaxPool1d(_AdaptiveMax):
     """Largest element of each of `output_size` windows that cover the plane, see `fastconv.adaptive_max_pool1d`.
 
     ``(N, C, W) -> (N, C, OW)``
@@ -136,11 +130,9 @@ class AdaptiveMaxPool1d(Adaptive, MaxOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(functional.adaptive_max_pool1d)
-    _backward = staticmethod(functional.max_pool1d_backward)
 
 
-class AdaptiveMaxPool2d(Adaptive, MaxOfPlane):
+class AdaptiveMaxPool2d(_AdaptiveMax):
     """Largest element of each of `output_size` windows that cover the plane, see `fastconv.adaptive_max_pool2d`.
 
     ``(N, C, H, W) -> (N, C, OH, OW)``
@@ -154,11 +146,9 @@ class AdaptiveMaxPool2d(Adaptive, MaxOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(functional.adaptive_max_pool2d)
-    _backward = staticmethod(functional.max_pool2d_backward)
 
 
-class AdaptiveMaxPool3d(Adaptive, MaxOfPlane):
+class AdaptiveMaxPool3d(_AdaptiveMax):
     """Largest element of each of `output_size` windows that cover the plane, see `fastconv.adaptive_max_pool3d`.
 
     ``(N, C, D, H, W) -> (N, C, OD, OH, OW)``
@@ -172,5 +162,3 @@ class AdaptiveMaxPool3d(Adaptive, MaxOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(functional.adaptive_max_pool3d)
-    _backward = staticmethod(functional.max_pool3d_backward)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.validation.arrays import LAYOUTS, check_layout
+from fastconv.validation.arrays import LAYOUTS
 from fastconv.validation.sizes import check_shape_argument
+from fastconv.validation.types import Shape
 
+ANY_LAYOUT = tuple(layout for pair in LAYOUTS.values() for layout in pair)
 _FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -36,7 +38,7 @@ def check_rng(layer: str, value: object) -> np.random.Generator:
         ) from error
 
 
-def check_input_shape(layer: str, value: object, letters: str) -> tuple[int, ...]:
+def check_input_shape(layer: str, value: object, letters: str) -> Shape:
     """Return an input shape with one integer per axis of `letters`, none empty but the batch."""
     shape = check_shape_argument(f"{layer}.output_shape", "input_shape", value, letters)
     for letter, size in zip(letters, shape):
@@ -47,18 +49,6 @@ def check_input_shape(layer: str, value: object, letters: str) -> tuple[int, ...
     return shape
 
 
-def layout_of(layer: str, layout: str | None, rank: int) -> str:
-    """Return the layout of a layer over planes of that rank; by default, channels come first."""
-    chosen = LAYOUTS[rank][0] if layout is None else layout
-    check_layout(layer, chosen, rank)
-    return chosen
-
-
-def layout_repr(layout: str, rank: int) -> str:
-    """What `repr` shows of a layout that is not the usual one, after other arguments."""
-    return "" if layout == LAYOUTS[rank][0] else f", layout={layout!r}"
-
-
-def letters_of(shape: tuple[int, ...], layout: str | None) -> str:
+def letters_of(shape: Shape, layout: str | None) -> str:
     """Names of the axes of an input of any rank; by default, channels come second."""
     return layout or LAYOUTS.get(len(shape) - 2, LAYOUTS[2])[0]

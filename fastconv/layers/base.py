@@ -14,8 +14,7 @@ from fastconv.layers.inference import remembers
 from fastconv.layers.tree import Tree
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike
-
-Shape = tuple[int, ...]
+from fastconv.validation.types import Shape as Shape  # handed on
 
 
 class Value(NamedTuple):
@@ -216,6 +215,3 @@ class Layer(Tree["Layer"]):
     def __getstate__(self) -> dict[str, Any]:
         """State for pickle and deepcopy: everything but what the last forward pass kept."""
         return {**vars(self), "_memory": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)

@@ -14,9 +14,10 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.call import ConvGradients
-from fastconv.layers.arguments import check_dtype, check_input_shape, layout_of, layout_repr
+from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
+from fastconv.layers.operation import OperationLayer, SpatialLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, check_number
 from fastconv.validation.types import ArrayLike
@@ -24,11 +25,9 @@ from fastconv.validation.types import ArrayLike
 Statistics = tuple[Array, Array]
 
 
-class Running(Normalization):
+class Running(SpatialLayer, OperationLayer, Normalization):
     """Normalisation of channels, with running statistics; the subclasses name the operation on those of an input."""
 
-    rank: ClassVar[int]
-    _forward: ClassVar[Callable[..., Array]]
     _backward: ClassVar[Callable[..., ConvGradients]]
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     running_mean: Array | None
@@ -53,7 +52,7 @@ class Running(Normalization):
         self.momentum = None if momentum is None else check_number(name, "momentum", momentum, least=0, most=1)
         self.affine = check_flag(name, "affine", affine)
         self.track_running_stats = check_flag(name, "track_running_stats", track_running_stats)
-        self.layout = layout_of(name, layout, self.rank)
+        self._set_layout(layout)
         kind = check_dtype(name, dtype)
         self._make((self.num_features,), kind, weight=self.affine, bias=self.affine)
         self.running_mean = self.running_var = self.num_batches_tracked = None
@@ -87,16 +86,9 @@ class Running(Normalization):
     def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         x, mean, variance, uses_batch = self._kept()
         operation = type(self)._backward if uses_batch else partial(batch_norm_backward, training=False)
-        return operation(
-            self._check_dy(dy, x.shape),
-            x,
-            self._weight_data,
-            statistics=(mean, variance),
-            eps=self.eps,
-            needs=self._needs(input_gradient),
-            layout=self._layout_of(x.shape),
-            backend=self.backend or self._kept_backend(),
-        )
+        dy, tables = self._check_dy(dy, x.shape), {"statistics": (mean, variance), "eps": self.eps}
+        options = {**tables, "layout": self._layout_of(x.shape), **self._gradient_options(input_gradient)}
+        return operation(dy, x, self._weight_data, **options)
 
     @abstractmethod
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
@@ -123,31 +115,20 @@ class Running(Normalization):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        return self._checked(input_shape, self.layout)
-
-    def _checked(self, shape: Shape, letters: str) -> Shape:
-        name = type(self).__name__
-        checked = check_input_shape(name, shape, letters)
-        if checked[letters.index("C")] != self.num_features:
-            raise InvalidValueError(
-                f"{name}: the input must have {self.num_features} channels (num_features), but got "
-                f"{checked[letters.index('C')]} (shape {checked}, {letters})."
-            )
-        return checked
+        return self._with_channels(input_shape, self.layout, self.num_features, "num_features")
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}" + layout_repr(self.layout, self.rank)
+            f"track_running_stats={self.track_running_stats}" + self._layout_repr()
         )
 
 
 class _BatchNorm(Running):
     """Batch normalisation of any rank."""
 
-    _forward = staticmethod(batch_norm)
-    _backward = staticmethod(batch_norm_backward)
+    _operation = "batch_norm"
 
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
         numbers = prod(x.shape) // self.num_features
@@ -189,7 +170,7 @@ class BatchNorm1d(_BatchNorm):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
         shape = tuple(input_shape)
-        return self._checked(shape, "NC") if len(shape) == 2 else super().output_shape(shape)
+        return self._with_channels(shape, self._layout_of(shape), self.num_features, "num_features")
 
 
 class BatchNorm2d(_BatchNorm):

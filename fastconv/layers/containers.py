@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -16,7 +17,62 @@ from fastconv.validation.sizes import check_integer
 from fastconv.validation.types import ArrayLike
 
 
-class Sequential(Layer):
+class Container(Layer):
+    """A layer that runs the layers inside, which have names: their positions, or those of a dict."""
+
+    _part, _parts = "layer", "layers"
+
+    def __init__(self, layers: tuple[Layer | dict[str, Layer], ...]) -> None:
+        super().__init__()
+        self._layers: dict[str, Layer] = {}
+        named: Any = {str(i): layer for i, layer in enumerate(layers)}
+        if len(layers) == 1 and isinstance(layers[0], dict):
+            named = layers[0]
+        for name, layer in named.items():
+            self._add(name, layer)
+
+    def _add(self, name: str, layer: object) -> None:
+        kind, part = type(self).__name__, self._part
+        if not isinstance(layer, Layer):
+            raise InvalidTypeError(f"{kind}: {part} {name} must be a Layer, but got {layer!r}.")
+        if not name or "." in name:
+            raise InvalidValueError(f"{kind}: the name of a {part} must not be empty or have a dot, but got {name!r}.")
+        for other, present in self._layers.items():
+            if {id(one) for _, one in present.named_layers()} & {id(one) for _, one in layer.named_layers()}:
+                raise InvalidValueError(
+                    f"{kind}: every layer must be an object of its own, but {self._parts} {other} and {name} share "
+                    "one. Each remembers its last input; make a second one."
+                )
+        self._layers[name] = layer
+
+    def named_children(self) -> Iterator[tuple[str, Layer]]:
+        """Yield the layers with their names: their positions, or those of the dict."""
+        yield from self._layers.items()
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Sum over all layers inside."""
+        return sum(step.layer.multiply_adds(step.inputs[0].shape) for step in self._steps(input_shape))
+
+    def flops(self, input_shape: Shape) -> int:
+        """Sum over all layers inside, and the additions where their outputs are added."""
+        return sum(step.layer.flops(step.inputs[0].shape) for step in self._steps(input_shape))
+
+    def _steps(self, input_shape: Shape) -> list[Step]:
+        steps: list[Step] = []
+        self.trace(Value(0, tuple(input_shape)), steps)
+        return steps
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self._layers.values())
+
+    def __getitem__(self, key: int | str) -> Layer:
+        return self._layers[key] if isinstance(key, str) else list(self._layers.values())[key]
+
+
+class Sequential(Container):
     """One layer after the other.
 
     Parameters
@@ -45,30 +101,7 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Layer | dict[str, Layer] | OrderedDict[str, Layer]) -> None:
-        super().__init__()
-        named: dict[str, Any] = {}
-        if len(layers) == 1 and isinstance(layers[0], dict):
-            named.update(layers[0])
-        else:
-            named.update((str(i), layer) for i, layer in enumerate(layers))
-        self._layers: dict[str, Layer] = {}
-        for name, layer in named.items():
-            self._add(name, layer)
-
-    def _add(self, name: str, layer: object) -> None:
-        if not isinstance(layer, Layer):
-            raise InvalidTypeError(f"Sequential: layer {name} must be a Layer, but got {layer!r}.")
-        if not name or "." in name:
-            raise InvalidValueError(
-                f"Sequential: the name of a layer must not be empty or have a dot, but got {name!r}."
-            )
-        for other, present in self._layers.items():
-            if {id(one) for _, one in present.named_layers()} & {id(one) for _, one in layer.named_layers()}:
-                raise InvalidValueError(
-                    f"Sequential: every layer must be an object of its own, but layers {other} and {name} share one. "
-                    "Each remembers its last input; make a second one."
-                )
-        self._layers[name] = layer
+        super().__init__(layers)
 
     def append(self, layer: Layer) -> Sequential:
         """Add a layer at the end.
@@ -128,47 +161,31 @@ class Sequential(Layer):
             shape = layer.output_shape(shape)
         return shape
 
-    def named_children(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the layers with their names: their positions, or those of the dict."""
-        yield from self._layers.items()
-
     def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
         """See `Layer.trace`."""
         for child, layer in self._layers.items():
             value = layer.trace(value, steps, f"{name}.{child}" if name else child)
         return value
 
-    def multiply_adds(self, input_shape: Shape) -> int:
-        """Sum over all layers."""
-        return sum(step.layer.multiply_adds(step.inputs[0].shape) for step in self._steps(input_shape))
-
-    def flops(self, input_shape: Shape) -> int:
-        """Sum over all layers."""
-        return sum(step.layer.flops(step.inputs[0].shape) for step in self._steps(input_shape))
-
-    def _steps(self, input_shape: Shape) -> list[Step]:
-        steps: list[Step] = []
-        self.trace(Value(0, tuple(input_shape)), steps)
-        return steps
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self._layers.values())
-
     def __getitem__(self, key: int | str | slice) -> Layer:
-        if isinstance(key, str):
-            return self._layers[key]
-        if isinstance(key, slice):
-            return Sequential(dict(list(self._layers.items())[key]))
-        return list(self._layers.values())[key]
+        return Sequential(dict(list(self._layers.items())[key])) if isinstance(key, slice) else super().__getitem__(key)
 
 
 def _is_plain(layer: Layer) -> TypeGuard[Sequential]:
     """Whether a layer does nothing but run the layers inside."""
     kind = type(layer)
     return isinstance(layer, Sequential) and (kind.forward, kind.backward) == (Sequential.forward, Sequential.backward)
+
+
+@contextmanager
+def modes_kept(model: Layer) -> Iterator[None]:
+    """Give every layer its mode, training or evaluation, back at the end of the block."""
+    modes = [(layer, layer.training) for _, layer in model.named_layers()]
+    try:
+        yield
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
 
 
 def predict(model: Layer, x: ArrayLike, *, batch_size: int = 128) -> Array:
@@ -199,12 +216,7 @@ def predict(model: Layer, x: ArrayLike, *, batch_size: int = 128) -> Array:
     """
     x = check_array("predict", "x", x)
     size = check_integer("predict", "batch_size", batch_size, 1)
-    modes = [(layer, layer.training) for _, layer in model.named_layers()]
-    model.eval()
-    try:
-        with inference_mode():
-            outputs = [model.forward(x[first : first + size]) for first in range(0, max(len(x), 1), size)]
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
+    with modes_kept(model), inference_mode():
+        model.eval()
+        outputs = [model.forward(x[first : first + size]) for first in range(0, max(len(x), 1), size)]
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)

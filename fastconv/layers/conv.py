@@ -9,60 +9,41 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry, conv_weight_shape
 from fastconv.errors import InvalidValueError
+from fastconv.functional.call import ConvGradients
 from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
 from fastconv.initializers import Initializer
-from fastconv.layers.arguments import check_input_shape, layout_of
 from fastconv.layers.base import Shape
+from fastconv.layers.operation import ITEMSIZE, OperationLayer, WindowsLayer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
+from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.operations import conv_geometry
-from fastconv.validation.sizes import check_choice, check_integer, check_padding, check_sizes
+from fastconv.validation.sizes import check_choice, check_integer
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 
-class ConvolutionLayer(WeightedLayer):
+class ConvolutionLayer(WindowsLayer, OperationLayer, WeightedLayer):
     """Channels, window and layout; the subclasses name the operation and draw the weights."""
 
-    rank: ClassVar[int]
     weight: Parameter
-    _forward: ClassVar[Callable[..., Array]]
-    _backward: ClassVar[Callable[..., functional.ConvGradients]]
+    _backward: ClassVar[Callable[..., ConvGradients]]
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Size,
-        stride: Size,
-        padding: Padding,
-        dilation: Size,
-        groups: int,
-        layout: str | None,
-        backend: str | None,
+        self, in_channels: int, out_channels: int, groups: int, layout: str | None, backend: str | None
     ) -> None:
         super().__init__(backend)
-        name, rank = type(self).__name__, self.rank
+        name = type(self).__name__
         self.in_channels = check_integer(name, "in_channels", in_channels, 1)
         self.out_channels = check_integer(name, "out_channels", out_channels, 1)
-        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
-        self.stride = check_sizes(name, "stride", stride, rank, 1)
-        self.padding = check_padding(name, padding, rank)
-        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
         self.groups = check_integer(name, "groups", groups, 1)
-        self.layout = layout_of(name, layout, self.rank)
+        self._set_layout(layout)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise InvalidValueError(
                 f"{name}: groups must divide in_channels and out_channels, but got groups={self.groups} with "
                 f"in_channels={self.in_channels} and out_channels={self.out_channels}."
             )
-
-    @property
-    def _channels_last(self) -> bool:
-        return self.layout != LAYOUTS[self.rank][0]
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -77,15 +58,8 @@ class ConvolutionLayer(WeightedLayer):
 
     def _gradients(self, dy: ArrayLike, x: Array, input_gradient: bool) -> Array | None:
         """Add the gradients of weight and bias, return that of `x`."""
-        gradients = self._backward(
-            dy,
-            x,
-            self.weight.data,
-            **self._options,
-            needs=self._needs(input_gradient),
-            backend=self.backend or self._kept_backend(),
-        )
-        return self._accumulate(gradients)
+        options = self._gradient_options(input_gradient)
+        return self._accumulate(self._backward(dy, x, self.weight.data, **self._options, **options))
 
     @abstractmethod
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
@@ -119,7 +93,9 @@ class ConvolutionLayer(WeightedLayer):
 
 
 class _Conv(ConvolutionLayer):
-    """A convolution of any rank; the subclasses name the operation."""
+    """A convolution of any rank."""
+
+    _operation = "conv{rank}d"
 
     def __init__(
         self,
@@ -139,7 +115,8 @@ class _Conv(ConvolutionLayer):
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, layout, backend)
+        super().__init__(in_channels, out_channels, groups, layout, backend)
+        self._set_windows(kernel_size, stride, padding, dilation)
         self.padding_mode = check_choice(type(self).__name__, "padding_mode", padding_mode, PADDING_MODES)
         shape = conv_weight_shape(self.out_channels, self.in_channels, self.groups, self.kernel_size)
         self._draw(shape, self.out_channels, bias, dtype, rng, weight_init)
@@ -174,22 +151,12 @@ class _Conv(ConvolutionLayer):
         return pad_backward(dx, x.shape, self._pairs(x.shape), self.padding_mode, layout=self.layout)
 
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
-        name = type(self).__name__
-        shape = check_input_shape(name, input_shape, self.layout)
-        return conv_geometry(
-            name,
-            logical_shape(shape, channels_last=self._channels_last),
-            self.weight.shape,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            0,  # a shape may be larger than this machine; the operation checks its arrays
-        )
+        shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation)
+        return conv_geometry(type(self).__name__, shape, self.weight.shape, *steps, self.groups, ITEMSIZE)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""
-        return layout_shape(self._geometry(input_shape).output_shape, channels_last=self._channels_last)
+        return self._in_layout(self._geometry(input_shape).output_shape)
 
     def _unusual(self) -> dict[str, tuple[Any, Any]]:
         return {**super()._unusual(), "padding_mode": (self.padding_mode, "zeros")}
@@ -250,8 +217,6 @@ class Conv2d(_Conv):
     """
 
     rank = 2
-    _forward = staticmethod(functional.conv2d)
-    _backward = staticmethod(functional.conv2d_backward)
 
 
 class Conv1d(_Conv):
@@ -268,8 +233,6 @@ class Conv1d(_Conv):
     """
 
     rank = 1
-    _forward = staticmethod(functional.conv1d)
-    _backward = staticmethod(functional.conv1d_backward)
 
 
 class Conv3d(_Conv):
@@ -286,5 +249,3 @@ class Conv3d(_Conv):
     """
 
     rank = 3
-    _forward = staticmethod(functional.conv3d)
-    _backward = staticmethod(functional.conv3d_backward)

@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.initializers import Initializer
-from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.conv import ConvolutionLayer
-from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
+from fastconv.layers.operation import ITEMSIZE
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 
 class _ConvTranspose(ConvolutionLayer):
-    """A transposed convolution of any rank; the subclasses name the operation."""
+    """A transposed convolution of any rank."""
+
+    _operation = "conv_transpose{rank}d"
 
     def __init__(
         self,
@@ -40,7 +41,8 @@ class _ConvTranspose(ConvolutionLayer):
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, layout, backend)
+        super().__init__(in_channels, out_channels, groups, layout, backend)
+        self._set_windows(kernel_size, stride, padding, dilation)
         self.output_padding = check_sizes(type(self).__name__, "output_padding", output_padding, self.rank, 0)
         shape = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
         self._draw(shape, self.out_channels, bias, dtype, rng, weight_init)
@@ -62,23 +64,13 @@ class _ConvTranspose(ConvolutionLayer):
         return self._gradients(dy, x, input_gradient)
 
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
-        name = type(self).__name__
-        return conv_transpose_geometry(
-            name,
-            logical_shape(check_input_shape(name, input_shape, self.layout), channels_last=self._channels_last),
-            self.weight.shape,
-            self.stride,
-            self.padding,
-            self.output_padding,
-            None,
-            self.dilation,
-            self.groups,
-            0,  # a shape may be larger than this machine; the operation checks its arrays
-        )
+        shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation, self.groups)
+        sizes = shape, self.weight.shape
+        return conv_transpose_geometry(type(self).__name__, *sizes, *steps, self.output_padding, None, ITEMSIZE)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""
-        return layout_shape(self._geometry(input_shape).input_shape, channels_last=self._channels_last)
+        return self._in_layout(self._geometry(input_shape).input_shape)
 
     def _unusual(self) -> dict[str, tuple[Any, Any]]:
         return {**super()._unusual(), "output_padding": (self.output_padding, (0,) * self.rank)}
@@ -121,8 +113,6 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     rank = 2
-    _forward = staticmethod(functional.conv_transpose2d)
-    _backward = staticmethod(functional.conv_transpose2d_backward)
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -139,8 +129,6 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     rank = 1
-    _forward = staticmethod(functional.conv_transpose1d)
-    _backward = staticmethod(functional.conv_transpose1d_backward)
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -157,5 +145,3 @@ class ConvTranspose3d(_ConvTranspose):
     """
 
     rank = 3
-    _forward = staticmethod(functional.conv_transpose3d)
-    _backward = staticmethod(functional.conv_transpose3d_backward)

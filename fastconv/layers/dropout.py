@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import prod
-from typing import ClassVar
 
 import numpy as np
 
 from fastconv.functional.call import finish
-from fastconv.layers.arguments import check_input_shape, check_rng, layout_of, layout_repr
+from fastconv.layers.arguments import check_input_shape, check_rng
 from fastconv.layers.base import Layer, Shape
+from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike, Rng
@@ -116,14 +116,12 @@ class Dropout(Layer):
         return f"p={self.p}"
 
 
-class _ChannelDropout(Dropout):
+class _ChannelDropout(SpatialLayer, Dropout):
     """Dropout of whole channels."""
-
-    rank: ClassVar[int]
 
     def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Rng = None) -> None:
         super().__init__(p, rng=rng)
-        self.layout = layout_of(type(self).__name__, layout, self.rank)
+        self._set_layout(layout)
 
     def _drawn(self, x: Array) -> Array:
         shape = tuple(size if letter in "NC" else 1 for letter, size in zip(self.layout, x.shape))
@@ -144,7 +142,7 @@ class _ChannelDropout(Dropout):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        return f"p={self.p}{layout_repr(self.layout, self.rank)}"
+        return f"p={self.p}{self._layout_repr()}"
 
 
 class Dropout1d(_ChannelDropout):

@@ -6,24 +6,25 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Shape
+from fastconv.layers.operation import OperationLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 
 
-class Elementwise(Layer):
+class Elementwise(OperationLayer):
     """A layer whose output has the shape of its input.
 
     A subclass names the operation and its gradient, the constructor arguments that both take (which are attributes,
     too, and what `repr` shows), and how many operations a number takes: an exponential, a logarithm, tanh and erf count
-    as one each, as additions and comparisons do. It keeps the input or the output, whichever
-    the gradient is computed from.
+    as one each, as additions and comparisons do. It keeps the output, or the input where the gradient is computed from
+    that.
     """
 
-    _forward: ClassVar[Callable[..., Array]]
     _backward: ClassVar[Callable[..., Array]]
+    keeps_output = True
     arguments: ClassVar[tuple[str, ...]] = ()
-    operations: ClassVar[int]
+    operations: int
 
     @property
     def _options(self) -> dict[str, Any]:

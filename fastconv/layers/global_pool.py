@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastconv import functional
-from fastconv.layers.adaptive_pool import AvgOfPlane, MaxOfPlane, PlanePool
+from fastconv.layers.adaptive_pool import PlanePool
+from fastconv.layers.planes import MaximaLayer, MeansLayer
 
 
 class _Global(PlanePool):
@@ -13,7 +13,20 @@ class _Global(PlanePool):
         super().__init__(layout, backend)
 
 
-class GlobalAvgPool1d(_Global, AvgOfPlane):
+class _GlobalAvg(_Global, MeansLayer):
+    """Means."""
+
+    _operation = "global_avg_pool{rank}d"
+
+
+class _GlobalMax(_Global, MaximaLayer):
+    """Maxima."""
+
+    _operation = "global_max_pool{rank}d"
+    _gradient = "max_pool{rank}d_backward"
+
+
+class GlobalAvgPool1d(_GlobalAvg):
     """Mean of every plane, see `fastconv.global_avg_pool1d`; the axes stay.
 
     ``(N, C, W) -> (N, C, 1)``
@@ -27,11 +40,9 @@ class GlobalAvgPool1d(_Global, AvgOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(functional.global_avg_pool1d)
-    _backward = staticmethod(functional.global_avg_pool1d_backward)
 
 
-class GlobalAvgPool2d(_Global, AvgOfPlane):
+class GlobalAvgPool2d(_GlobalAvg):
     """Mean of every plane, see `fastconv.global_avg_pool2d`; the axes stay.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
@@ -50,11 +61,9 @@ class GlobalAvgPool2d(_Global, AvgOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(functional.global_avg_pool2d)
-    _backward = staticmethod(functional.global_avg_pool2d_backward)
 
 
-class GlobalAvgPool3d(_Global, AvgOfPlane):
+class GlobalAvgPool3d(_GlobalAvg):
     """Mean of every plane, see `fastconv.global_avg_pool3d`; the axes stay.
 
     ``(N, C, D, H, W) -> (N, C, 1, 1, 1)``
@@ -68,11 +77,9 @@ class GlobalAvgPool3d(_Global, AvgOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(functional.global_avg_pool3d)
-    _backward = staticmethod(functional.global_avg_pool3d_backward)
 
 
-class GlobalMaxPool1d(_Global, MaxOfPlane):
+class GlobalMaxPool1d(_GlobalMax):
     """Largest element of every plane, see `fastconv.global_max_pool1d`; the axes stay.
 
     ``(N, C, W) -> (N, C, 1)``
@@ -86,11 +93,9 @@ class GlobalMaxPool1d(_Global, MaxOfPlane):
     """
 
     rank = 1
-    _forward = staticmethod(functional.global_max_pool1d)
-    _backward = staticmethod(functional.max_pool1d_backward)
 
 
-class GlobalMaxPool2d(_Global, MaxOfPlane):
+class GlobalMaxPool2d(_GlobalMax):
     """Largest element of every plane, see `fastconv.global_max_pool2d`; the axes stay.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
@@ -104,11 +109,9 @@ class GlobalMaxPool2d(_Global, MaxOfPlane):
     """
 
     rank = 2
-    _forward = staticmethod(functional.global_max_pool2d)
-    _backward = staticmethod(functional.max_pool2d_backward)
 
 
-class GlobalMaxPool3d(_Global, MaxOfPlane):
+class GlobalMaxPool3d(_GlobalMax):
     """Largest element of every plane, see `fastconv.global_max_pool3d`; the axes stay.
 
     ``(N, C, D, H, W) -> (N, C, 1, 1, 1)``
@@ -122,5 +125,3 @@ class GlobalMaxPool3d(_Global, MaxOfPlane):
     """
 
     rank = 3
-    _forward = staticmethod(functional.global_max_pool3d)
-    _backward = staticmethod(functional.max_pool3d_backward)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
-from fastconv.layers.arguments import check_dtype, check_input_shape, letters_of
+from fastconv.functional.group_normalization import group_norm_statistics
+from fastconv.layers.arguments import ANY_LAYOUT, check_dtype, letters_of
 from fastconv.layers.base import Shape
-from fastconv.layers.normalization import NORMALIZED_LAYOUTS, OwnStatistics
+from fastconv.layers.normalization import OwnStatistics
 from fastconv.validation.sizes import check_choice, check_flag, check_integer
 
 
@@ -49,9 +49,8 @@ class GroupNorm(OwnStatistics):
     GroupNorm(2, 6, eps=1e-05, affine=True)
     """
 
+    _operation = "group_norm"
     _statistics = staticmethod(group_norm_statistics)
-    _forward = staticmethod(group_norm)
-    _backward = staticmethod(group_norm_backward)
 
     def __init__(
         self,
@@ -74,7 +73,7 @@ class GroupNorm(OwnStatistics):
                 f"num_channels={self.num_channels}."
             )
         self.affine = check_flag(name, "affine", affine)
-        self.layout = None if layout is None else check_choice(name, "layout", layout, NORMALIZED_LAYOUTS)
+        self.layout = None if layout is None else check_choice(name, "layout", layout, ("NC", *ANY_LAYOUT))
         self._over, self._options = self.num_groups, {"layout": self.layout}
         self._make((self.num_channels,), check_dtype(name, dtype), weight=self.affine, bias=self.affine)
 
@@ -82,14 +81,7 @@ class GroupNorm(OwnStatistics):
         """Return the shape of the input; see `Layer.output_shape`."""
         shape = tuple(input_shape)
         letters = "NC" if len(shape) == 2 and self.layout is None else letters_of(shape, self.layout)
-        checked = check_input_shape("GroupNorm", shape, letters)
-        channels = checked[letters.index("C")]
-        if channels != self.num_channels:
-            raise InvalidValueError(
-                f"GroupNorm: the input must have {self.num_channels} channels (num_channels), but got {channels} "
-                f"(shape {checked}, {letters})."
-            )
-        return checked
+        return self._with_channels(shape, letters, self.num_channels, "num_channels")
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every group of every image."""

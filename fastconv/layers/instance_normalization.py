@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.instance_normalization import (
-    instance_norm,
-    instance_norm_backward,
-    instance_norm_statistics,
-)
+from fastconv.functional.instance_normalization import instance_norm_statistics
 from fastconv.layers.base import Shape
 from fastconv.layers.batch_normalization import Running, Statistics
 from fastconv.validation.arrays import Array
@@ -22,8 +18,7 @@ from fastconv.validation.arrays import Array
 class _InstanceNorm(Running):
     """Instance normalisation of any rank."""
 
-    _forward = staticmethod(instance_norm)
-    _backward = staticmethod(instance_norm_backward)
+    _operation = "instance_norm"
 
     def __init__(
         self,

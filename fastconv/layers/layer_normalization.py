@@ -8,12 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.layer_normalization import (
-    check_normalized_shape,
-    layer_norm,
-    layer_norm_backward,
-    layer_norm_statistics,
-)
+from fastconv.functional.layer_normalization import check_normalized_shape, layer_norm_statistics
 from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import OwnStatistics
@@ -52,9 +47,8 @@ class LayerNorm(OwnStatistics):
     LayerNorm((5, 6), eps=1e-05, elementwise_affine=True)
     """
 
+    _operation = "layer_norm"
     _statistics = staticmethod(layer_norm_statistics)
-    _forward = staticmethod(layer_norm)
-    _backward = staticmethod(layer_norm_backward)
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv import initializers
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidValueError
 from fastconv.functional.linear import linear, linear_backward
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.parameter import Parameter
@@ -80,10 +80,7 @@ class Linear(WeightedLayer):
         """Add the gradients of weight and bias, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
         dy = self._check_dy(dy, self.output_shape(x.shape))
-        gradients = linear_backward(
-            dy, x, self.weight.data, needs=self._needs(input_gradient), backend=self.backend or self._kept_backend()
-        )
-        return self._accumulate(gradients)
+        return self._accumulate(linear_backward(dy, x, self.weight.data, **self._gradient_options(input_gradient)))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_features); see `Layer.output_shape`."""
@@ -122,10 +119,8 @@ class Flatten(Layer):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        for name, value in (("start_dim", start_dim), ("end_dim", end_dim)):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-                raise InvalidTypeError(f"Flatten: {name} must be an integer, but got {value!r}.")
-        self.start_dim, self.end_dim = int(start_dim), int(end_dim)
+        self.start_dim = check_integer("Flatten", "start_dim", start_dim, -(2**63))
+        self.end_dim = check_integer("Flatten", "end_dim", end_dim, -(2**63))
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""

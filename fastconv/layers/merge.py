@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidValueError
 from fastconv.functional.relu import add
 from fastconv.layers.base import Layer, Shape, Step, Value
+from fastconv.layers.containers import Container
+from fastconv.layers.linear import Identity
 from fastconv.validation.arrays import Array, check_array, common_dtype
 from fastconv.validation.sizes import check_axis, check_integer
 from fastconv.validation.types import ArrayLike
 
 
-class _Join(Layer):
+class _Join(Identity):
     """The step of a trace at which branches meet: what a container does beside running them. It is never run itself."""
 
+    returns_view = False
     additions = 0
-
-    def forward(self, x: ArrayLike) -> Array:
-        """Never runs."""
-        raise NotImplementedError
-
-    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
-        """Never runs."""
-        raise NotImplementedError
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of the input."""
-        return tuple(input_shape)
 
     def flops(self, input_shape: Shape) -> int:
         """One per addition."""
@@ -51,41 +40,16 @@ class Concatenation(_Join):
     """Where a `Concat` puts side by side."""
 
 
-class _Branches(Layer):
+class _Branches(Container):
     """Branches with names, and a step at the end that joins their outputs."""
 
+    _part, _parts = "branch", "branches"
     _join: _Join
 
-    def __init__(self, branches: tuple[Any, ...]) -> None:
-        super().__init__()
-        named: dict[str, Any] = {}
-        if len(branches) == 1 and isinstance(branches[0], dict):
-            named.update(branches[0])
-        else:
-            named.update((str(i), branch) for i, branch in enumerate(branches))
-        kind = type(self).__name__
-        if not named:
-            raise InvalidValueError(f"{kind}: branches must be at least one, but got none.")
-        self._branches: dict[str, Layer] = {}
-        seen: dict[int, str] = {}
-        for name, branch in named.items():
-            if not isinstance(branch, Layer):
-                raise InvalidTypeError(f"{kind}: branch {name} must be a Layer, but got {branch!r}.")
-            if not name or "." in name:
-                raise InvalidValueError(
-                    f"{kind}: the name of a branch must not be empty or have a dot, but got {name!r}."
-                )
-            for _, layer in branch.named_layers():
-                if seen.setdefault(id(layer), name) != name:
-                    raise InvalidValueError(
-                        f"{kind}: every layer must be an object of its own, but branches {seen[id(layer)]} and {name} "
-                        "share one. Each remembers its last input; make a second one."
-                    )
-            self._branches[name] = branch
-
-    def named_children(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the branches with their names: their positions, or those of the dict."""
-        yield from self._branches.items()
+    def __init__(self, branches: tuple[Layer | dict[str, Layer], ...]) -> None:
+        super().__init__(branches)
+        if not self._layers:
+            raise InvalidValueError(f"{type(self).__name__}: branches must be at least one, but got none.")
 
     @abstractmethod
     def _joined(self, shapes: list[Shape]) -> Shape:
@@ -93,13 +57,13 @@ class _Branches(Layer):
 
     def _outputs(self, input_shape: Shape) -> list[Shape]:
         """Shapes of all that is joined."""
-        return [branch.output_shape(input_shape) for branch in self._branches.values()]
+        return [branch.output_shape(input_shape) for branch in self._layers.values()]
 
     def _arms(self, value: Value, steps: list[Step], name: str) -> list[tuple[Value, int]]:
         """Trace the branches: what each returns, and the number of steps after it."""
         return [
             (branch.trace(value, steps, f"{name}.{child}" if name else child), len(steps))
-            for child, branch in self._branches.items()
+            for child, branch in self._layers.items()
         ]
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -117,28 +81,6 @@ class _Branches(Layer):
             raise type(error)(f"layer {name}: {error}" if name else str(error)) from error
         steps.append(Step(name, self._join, arms, Value(key, shape), tuple(zip((first, *ends), ends))))
         return steps[-1].output
-
-    def _steps(self, input_shape: Shape) -> list[Step]:
-        steps: list[Step] = []
-        self.trace(Value(0, tuple(input_shape)), steps)
-        return steps
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        """Sum over the branches."""
-        return sum(step.layer.multiply_adds(step.inputs[0].shape) for step in self._steps(input_shape))
-
-    def flops(self, input_shape: Shape) -> int:
-        """Sum over the branches, and the additions where they are added."""
-        return sum(step.layer.flops(step.inputs[0].shape) for step in self._steps(input_shape))
-
-    def __len__(self) -> int:
-        return len(self._branches)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self._branches.values())
-
-    def __getitem__(self, key: int | str) -> Layer:
-        return self._branches[key] if isinstance(key, str) else list(self._branches.values())[key]
 
 
 class Residual(_Branches):
@@ -183,8 +125,8 @@ class Residual(_Branches):
     def forward(self, x: ArrayLike) -> Array:
         """Add the outputs of the branches; see `Layer.forward`."""
         x = check_array("Residual", "x", x)
-        total: Array | None = x if len(self._branches) == 1 else None
-        for branch in self._branches.values():
+        total: Array | None = x if len(self._layers) == 1 else None
+        for branch in self._layers.values():
             y = branch.forward(x)
             if total is not None:
                 self._joined([total.shape, y.shape])
@@ -198,15 +140,15 @@ class Residual(_Branches):
         """Add the gradients of the branches, each of which gets `dy`; see `Layer.backward`."""
         (shape,) = self._kept()
         dy = self._check_dy(dy, shape)
-        total: Array | None = dy if len(self._branches) == 1 and input_gradient else None
-        for branch in self._branches.values():
+        total: Array | None = dy if len(self._layers) == 1 and input_gradient else None
+        for branch in self._layers.values():
             dx = branch.backward(dy, input_gradient=input_gradient)
             if dx is not None:
                 total = dx if total is None else add(total, dx)
         return total
 
     def _outputs(self, input_shape: Shape) -> list[Shape]:
-        return ([input_shape] if len(self._branches) == 1 else []) + super()._outputs(input_shape)
+        return ([input_shape] if len(self._layers) == 1 else []) + super()._outputs(input_shape)
 
     def _arms(self, value: Value, steps: list[Step], name: str) -> list[tuple[Value, int]]:
         first = len(steps)
@@ -264,7 +206,7 @@ class Concat(_Branches):
     def forward(self, x: ArrayLike) -> Array:
         """Put the outputs of the branches side by side; see `Layer.forward`."""
         x = check_array("Concat", "x", x)
-        outputs = [branch.forward(x) for branch in self._branches.values()]
+        outputs = [branch.forward(x) for branch in self._layers.values()]
         shapes = [y.shape for y in outputs]
         shape = self._joined(shapes)
         y = np.concatenate(outputs, axis=self.axis, dtype=common_dtype("Concat", *outputs))
@@ -276,7 +218,7 @@ class Concat(_Branches):
         shape, sizes = self._kept()
         parts = np.split(self._check_dy(dy, shape), np.cumsum(sizes)[:-1], axis=self.axis)
         total: Array | None = None
-        for branch, part in zip(self._branches.values(), parts):
+        for branch, part in zip(self._layers.values(), parts):
             dx = branch.backward(part, input_gradient=input_gradient)
             if dx is not None:
                 total = dx if total is None else add(total, dx)

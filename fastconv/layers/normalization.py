@@ -9,15 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastconv.errors import InvalidValueError
 from fastconv.functional.call import ConvGradients
+from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
+from fastconv.layers.operation import OperationLayer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
-from fastconv.validation.arrays import LAYOUTS, Array, check_array
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
-
-NORMALIZED_LAYOUTS = ("NC", *(layout for pair in LAYOUTS.values() for layout in pair))
 
 
 class Normalization(WeightedLayer):
@@ -34,6 +35,18 @@ class Normalization(WeightedLayer):
     def _promoted(self, x: Array) -> Array:
         """Return `x` in the dtype of the result, so that its statistics have it too."""
         return x if self.weight is None else x.astype(np.result_type(x.dtype, self.weight.dtype), copy=False)
+
+    def _with_channels(self, shape: Shape, letters: str, channels: int, argument: str) -> Shape:
+        """Return the shape of an input, whose axes and channels are checked."""
+        name = type(self).__name__
+        checked = check_input_shape(name, shape, letters)
+        found = checked[letters.index("C")]
+        if found != channels:
+            raise InvalidValueError(
+                f"{name}: the input must have {channels} channels ({argument}), but got {found} (shape {checked}, "
+                f"{letters})."
+            )
+        return checked
 
     @abstractmethod
     def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
@@ -52,13 +65,12 @@ class Normalization(WeightedLayer):
         return 3 * 4 * prod(input_shape) if itemsize == 2 else 0
 
 
-class OwnStatistics(Normalization):
+class OwnStatistics(OperationLayer, Normalization):
     """A normalisation with the statistics of its own input; the subclasses name the operation and its arguments."""
 
     _statistics: ClassVar[Callable[..., tuple[Array, Array]]]
-    _forward: ClassVar[Callable[..., Array]]
     _backward: ClassVar[Callable[..., ConvGradients]]
-    _over: int | tuple[int, ...]  # what the operation takes after its input
+    _over: int | Shape  # what the operation takes after its input
     _options: dict[str, Any]  # and by name
 
     def forward(self, x: ArrayLike) -> Array:
@@ -74,14 +86,6 @@ class OwnStatistics(Normalization):
 
     def _gradients(self, dy: ArrayLike, input_gradient: bool) -> ConvGradients:
         x, statistics = self._kept()
-        return self._backward(
-            self._check_dy(dy, x.shape),
-            x,
-            self._over,
-            self._weight_data,
-            statistics=statistics,
-            eps=self.eps,
-            needs=self._needs(input_gradient),
-            backend=self.backend or self._kept_backend(),
-            **self._options,
-        )
+        dy, tables = self._check_dy(dy, x.shape), {"statistics": statistics, "eps": self.eps}
+        options = {**tables, **self._options, **self._gradient_options(input_gradient)}
+        return self._backward(dy, x, self._over, self._weight_data, **options)

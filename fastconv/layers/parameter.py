@@ -86,11 +86,11 @@ class Parameter:
         gradient : ndarray, shaped like the parameter
             Must not be used by the caller afterwards.
         """
-        if self._grad is not None:
-            self._grad += self._fitting("the gradient", gradient).astype(self.dtype, copy=False)
-            return
-        gradient = self._fitting("the gradient", gradient).astype(self.dtype, copy=False)
-        self._grad = gradient if gradient.flags.writeable else gradient.copy()
+        gradient = self._fitting("the gradient", gradient)
+        if self._grad is None:
+            self._grad = gradient if gradient.flags.writeable else gradient.copy()
+        else:
+            self._grad += gradient
 
     def zero_grad(self) -> None:
         """Forget the gradient."""

@@ -7,31 +7,24 @@ from math import prod
 from typing import Any, ClassVar
 
 from fastconv.backends import check_backend_name
-from fastconv.layers.arguments import layout_of
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Shape
 from fastconv.layers.inference import remembers
-from fastconv.validation.arrays import LAYOUTS, Array, check_array
+from fastconv.layers.operation import OperationLayer, SpatialLayer
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 
 _INDEX_BYTES = 8
 
 
-class PlanesLayer(Layer):
+class PlanesLayer(SpatialLayer, OperationLayer):
     """A layer over batches of planes; the subclasses name the operation."""
 
-    rank: ClassVar[int]
-    _forward: ClassVar[Callable[..., Any]]
     _backward: ClassVar[Callable[..., Array]]
 
     def __init__(self, layout: str | None, backend: str | None) -> None:
         super().__init__()
-        name = type(self).__name__
-        self.layout = layout_of(name, layout, self.rank)
-        self.backend = None if backend is None else check_backend_name(name, backend)
-
-    @property
-    def _channels_last(self) -> bool:
-        return self.layout != LAYOUTS[self.rank][0]
+        self._set_layout(layout)
+        self.backend = None if backend is None else check_backend_name(type(self).__name__, backend)
 
     @property
     def _arguments(self) -> tuple[Any, ...]:
@@ -50,7 +43,7 @@ class MeansLayer(PlanesLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Return the mean or norm of every window; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        y: Array = self._forward(x, *self._arguments, **self._options, backend=self.backend)
+        y = self._forward(x, *self._arguments, **self._options, backend=self.backend)
         self._keep(x if self.keeps_input else x.shape)
         return y
 
@@ -76,11 +69,10 @@ class MaximaLayer(PlanesLayer):
         """Return the maxima and remember where they were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
         operation, options = type(self)._forward, {**self._options, "backend": self.backend}
-        y: Array
         if not remembers():
             self._keep()
-            y = operation(x, *self._arguments, **options)
-            return y
+            return operation(x, *self._arguments, **options)
+        y: Array
         y, indices = operation(x, *self._arguments, return_indices=True, **options)
         self._keep(indices, x.shape)
         return y

@@ -5,21 +5,18 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from fastconv import functional
 from fastconv.backends.geometry import WindowGeometry
-from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
+from fastconv.layers.operation import ITEMSIZE, WindowsLayer
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
-from fastconv.validation.arrays import LAYOUTS, layout_shape, logical_shape
+from fastconv.validation.arrays import LAYOUTS
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
-from fastconv.validation.sizes import check_flag, check_padding, check_sizes
+from fastconv.validation.sizes import check_flag
 from fastconv.validation.types import Padding, Size
 
-_ITEMSIZE = 0  # a shape may be larger than this machine; the operation checks its arrays
 
-
-class _Pool(PlanesLayer):
+class _Pool(WindowsLayer, PlanesLayer):
     """Windows over every plane; the subclasses name the operation."""
 
     def __init__(
@@ -34,12 +31,8 @@ class _Pool(PlanesLayer):
         backend: str | None = None,
     ) -> None:
         super().__init__(layout, backend)
-        name, rank = type(self).__name__, self.rank
-        self.kernel_size = check_sizes(name, "kernel_size", kernel_size, rank, 1)
-        self.stride = self.kernel_size if stride is None else check_sizes(name, "stride", stride, rank, 1)
-        self.padding = check_padding(name, padding, rank)
-        self.dilation = check_sizes(name, "dilation", dilation, rank, 1)
-        self.ceil_mode = check_flag(name, "ceil_mode", ceil_mode)
+        self._set_windows(kernel_size, kernel_size if stride is None else stride, padding, dilation)
+        self.ceil_mode = check_flag(type(self).__name__, "ceil_mode", ceil_mode)
 
     @property
     def _arguments(self) -> tuple[Any, ...]:
@@ -60,21 +53,12 @@ class _Pool(PlanesLayer):
         }
 
     def _geometry(self, input_shape: Shape) -> WindowGeometry:
-        name = type(self).__name__
-        return pool_geometry(
-            name,
-            logical_shape(check_input_shape(name, input_shape, self.layout), channels_last=self._channels_last),
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            _ITEMSIZE,
-        )
+        shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation)
+        return pool_geometry(type(self).__name__, shape, self.kernel_size, *steps, self.ceil_mode, ITEMSIZE)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""
-        return layout_shape(self._geometry(input_shape).output_shape, channels_last=self._channels_last)
+        return self._in_layout(self._geometry(input_shape).output_shape)
 
     def flops(self, input_shape: Shape) -> int:
         """One operation for each element of a window."""
@@ -95,9 +79,13 @@ class _Pool(PlanesLayer):
 class MaxPool(_Pool, MaximaLayer):
     """Largest element of every window."""
 
+    _operation = "max_pool{rank}d"
+
 
 class AvgPool(_Pool, MeansLayer):
     """Mean of every window."""
+
+    _operation = "avg_pool{rank}d"
 
     def __init__(
         self,
@@ -126,6 +114,7 @@ class AvgPool(_Pool, MeansLayer):
 class LPPool(_Pool, MeansLayer):
     """Norm of every window."""
 
+    _operation = "lp_pool{rank}d"
     keeps_input = True
 
     def __init__(
@@ -188,8 +177,6 @@ class MaxPool2d(MaxPool):
     """
 
     rank = 2
-    _forward = staticmethod(functional.max_pool2d)
-    _backward = staticmethod(functional.max_pool2d_backward)
 
 
 class MaxPool1d(MaxPool):
@@ -206,8 +193,6 @@ class MaxPool1d(MaxPool):
     """
 
     rank = 1
-    _forward = staticmethod(functional.max_pool1d)
-    _backward = staticmethod(functional.max_pool1d_backward)
 
 
 class MaxPool3d(MaxPool):
@@ -224,8 +209,6 @@ class MaxPool3d(MaxPool):
     """
 
     rank = 3
-    _forward = staticmethod(functional.max_pool3d)
-    _backward = staticmethod(functional.max_pool3d_backward)
 
 
 class AvgPool2d(AvgPool):
@@ -249,8 +232,6 @@ class AvgPool2d(AvgPool):
     """
 
     rank = 2
-    _forward = staticmethod(functional.avg_pool2d)
-    _backward = staticmethod(functional.avg_pool2d_backward)
 
 
 class AvgPool1d(AvgPool):
@@ -267,8 +248,6 @@ class AvgPool1d(AvgPool):
     """
 
     rank = 1
-    _forward = staticmethod(functional.avg_pool1d)
-    _backward = staticmethod(functional.avg_pool1d_backward)
 
 
 class AvgPool3d(AvgPool):
@@ -285,8 +264,6 @@ class AvgPool3d(AvgPool):
     """
 
     rank = 3
-    _forward = staticmethod(functional.avg_pool3d)
-    _backward = staticmethod(functional.avg_pool3d_backward)
 
 
 class LPPool2d(LPPool):
@@ -309,8 +286,6 @@ class LPPool2d(LPPool):
     """
 
     rank = 2
-    _forward = staticmethod(functional.lp_pool2d)
-    _backward = staticmethod(functional.lp_pool2d_backward)
 
 
 class LPPool1d(LPPool):
@@ -327,8 +302,6 @@ class LPPool1d(LPPool):
     """
 
     rank = 1
-    _forward = staticmethod(functional.lp_pool1d)
-    _backward = staticmethod(functional.lp_pool1d_backward)
 
 
 class LPPool3d(LPPool):
@@ -345,5 +318,3 @@ class LPPool3d(LPPool):
     """
 
     rank = 3
-    _forward = staticmethod(functional.lp_pool3d)
-    _backward = staticmethod(functional.lp_pool3d_backward)

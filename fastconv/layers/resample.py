@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any, ClassVar
+from typing import Any
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidValueError
 from fastconv.functional.padding import pad, pad_backward
 from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
-from fastconv.layers.arguments import check_input_shape, layout_of, layout_repr, letters_of
+from fastconv.layers.arguments import ANY_LAYOUT, check_input_shape, letters_of
 from fastconv.layers.base import Layer, Shape
-from fastconv.validation.arrays import LAYOUTS, Array, check_array, layout_shape, logical_shape
-from fastconv.validation.sizes import check_choice, check_flag
+from fastconv.layers.operation import SpatialLayer
+from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
+from fastconv.validation.sizes import check_choice, check_flag, check_integer
 from fastconv.validation.types import ArrayLike, Padding, Size
-
-_LAYOUTS = tuple(layout for pair in LAYOUTS.values() for layout in pair)
 
 
 class Upsample(Layer):
@@ -64,21 +63,14 @@ class Upsample(Layer):
     ) -> None:
         super().__init__()
         name = "Upsample"
-        if (size is None) == (scale_factor is None):
-            raise InvalidValueError(
-                f"{name}: one of size and scale_factor must be given, but got size={size!r} and "
-                f"scale_factor={scale_factor!r}."
-            )
         self.size, self.scale_factor = _frozen(size), _frozen(scale_factor)
+        given = self.scale_factor if self.size is None else self.size
+        upsampled_size(name, (2**31,) * (len(given) if isinstance(given, tuple) else 1), self.size, self.scale_factor)
         self.mode = check_choice(name, "mode", mode, RESAMPLE_MODES)
         self.align_corners = False if align_corners is None else check_flag(name, "align_corners", align_corners)
         if self.align_corners and mode == "nearest":
             raise InvalidValueError(f"{name}: align_corners must be False with mode='nearest', but got True.")
-        self.layout = None if layout is None else check_choice(name, "layout", layout, _LAYOUTS)
-        for value in (self.size, self.scale_factor):
-            if value is not None:
-                rank = len(value) if isinstance(value, tuple) else 1
-                upsampled_size(name, (2**31,) * rank, self.size, self.scale_factor)
+        self.layout = None if layout is None else check_choice(name, "layout", layout, ANY_LAYOUT)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -130,15 +122,13 @@ def _frozen(value: object) -> Any:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
-class _ZeroPad(Layer):
+class _ZeroPad(SpatialLayer):
     """Zeros around lines, planes or volumes."""
-
-    rank: ClassVar[int]
 
     def __init__(self, padding: Padding, *, layout: str | None = None) -> None:
         super().__init__()
         self.padding = _pairs(type(self).__name__, padding, self.rank)
-        self.layout = layout_of(type(self).__name__, layout, self.rank)
+        self._set_layout(layout)
 
     def forward(self, x: ArrayLike) -> Array:
         """Pad `x`; see `Layer.forward`."""
@@ -156,16 +146,13 @@ class _ZeroPad(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *padded), in the layout; see `Layer.output_shape`."""
-        shape = check_input_shape(type(self).__name__, input_shape, self.layout)
-        last = self.layout != LAYOUTS[self.rank][0]
-        batch, channels, *plane = logical_shape(shape, channels_last=last)
+        batch, channels, *plane = self._logical(input_shape)
         out = (before + cells + after for cells, (before, after) in zip(plane, self.padding))
-        return layout_shape((batch, channels, *out), channels_last=last)
+        return self._in_layout((batch, channels, *out))
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = layout_repr(self.layout, self.rank)
-        return f"{self.padding}{layout}"
+        return f"{self.padding}{self._layout_repr()}"
 
 
 def _pairs(name: str, padding: object, rank: int) -> tuple[tuple[int, int], ...]:
@@ -177,19 +164,12 @@ def _pairs(name: str, padding: object, rank: int) -> tuple[tuple[int, int], ...]
     rule = f"an integer, {flat} integers (last axis first) or {rank} (before, after) pairs"
     if len(items) != flat or any(isinstance(item, (tuple, list)) for item in items):
         raise InvalidValueError(f"{name}: padding must be {rule}, but got {padding!r}.")
-    numbers = [_cells(name, rule, item) for item in items]
-    return tuple((numbers[2 * axis], numbers[2 * axis + 1]) for axis in reversed(range(rank)))
-
-
-def _cells(name: str, rule: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
-        raise InvalidTypeError(f"{name}: padding must be {rule}, but got {value!r} ({type(value).__name__}).")
-    number = int(value.__index__())
-    if number < 0:
+    numbers = [check_integer(name, "padding", item, -(2**63), rule) for item in items]
+    if min(numbers) < 0:
         raise InvalidValueError(
-            f"{name}: padding must be at least 0, but got {number}. To crop, slice the array: x[..., 1:-1]."
+            f"{name}: padding must be at least 0, but got {min(numbers)}. To crop, slice the array: x[..., 1:-1]."
         )
-    return number
+    return tuple((numbers[2 * axis], numbers[2 * axis + 1]) for axis in reversed(range(rank)))
 
 
 class ZeroPad1d(_ZeroPad):

@@ -7,9 +7,8 @@ from typing import Any
 
 from fastconv.backends import check_backend_name
 from fastconv.functional.response_normalization import local_response_norm, local_response_norm_backward
-from fastconv.layers.arguments import check_input_shape, letters_of
+from fastconv.layers.arguments import ANY_LAYOUT, check_input_shape, letters_of
 from fastconv.layers.base import Layer, Shape
-from fastconv.layers.normalization import NORMALIZED_LAYOUTS
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_choice, check_integer, check_number
 from fastconv.validation.types import ArrayLike
@@ -60,7 +59,7 @@ class LocalResponseNorm(Layer):
             check_number(name, subject, value, least=0)
             for subject, value in (("alpha", alpha), ("beta", beta), ("k", k))
         )
-        self.layout = None if layout is None else check_choice(name, "layout", layout, NORMALIZED_LAYOUTS[1:])
+        self.layout = None if layout is None else check_choice(name, "layout", layout, ANY_LAYOUT)
         self.backend = None if backend is None else check_backend_name(name, backend)
 
     @property

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.layers.arguments import check_input_shape, layout_repr
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.arguments import check_input_shape
+from fastconv.layers.base import Shape
+from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, check_layout, common_dtype
 from fastconv.validation.sizes import check_integer, check_sizes
 from fastconv.validation.types import ArrayLike, Size
 
 
-class SubsampleShortcut(Layer):
+class SubsampleShortcut(SpatialLayer):
     """Take every second cell and add channels of zeros: the shortcut that a residual network has for nothing.
 
     ``(N, in_channels, H, W) -> (N, out_channels, ceil(H / sh), ceil(W / sw))``
@@ -46,6 +47,8 @@ class SubsampleShortcut(Layer):
            [ 2., 10.],
            [ 0.,  0.]])
     """
+
+    rank = 2
 
     def __init__(self, in_channels: int, out_channels: int, stride: Size = 2, *, layout: str = "NCHW") -> None:
         super().__init__()
@@ -106,8 +109,7 @@ class SubsampleShortcut(Layer):
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
-        layout = layout_repr(self.layout, 2)
-        return f"{self.in_channels}, {self.out_channels}, stride={self.stride}{layout}"
+        return f"{self.in_channels}, {self.out_channels}, stride={self.stride}{self._layout_repr()}"
 
 
 def _zeros_like(like: Array, shape: Shape) -> Array:

@@ -6,7 +6,6 @@ from math import prod
 from typing import Any
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 from fastconv.layers.base import Shape
 from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.sizes import check_axis, check_integer
@@ -15,7 +14,6 @@ from fastconv.validation.sizes import check_axis, check_integer
 class _AlongAxis(Elementwise):
     """A function of all numbers along one axis."""
 
-    keeps_output = True
     arguments = ("dim",)
     operations = 5
 
@@ -63,8 +61,7 @@ class Softmax(_AlongAxis):
     array([[0.5, 0.5]])
     """
 
-    _forward = staticmethod(softmax)
-    _backward = staticmethod(softmax_backward)
+    _operation = "softmax"
 
 
 class LogSoftmax(_AlongAxis):
@@ -78,8 +75,7 @@ class LogSoftmax(_AlongAxis):
     array([[    0., -1000.]])
     """
 
-    _forward = staticmethod(log_softmax)
-    _backward = staticmethod(log_softmax_backward)
+    _operation = "log_softmax"
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """The exponentials of the forward pass, which are not kept."""

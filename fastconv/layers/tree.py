@@ -146,15 +146,11 @@ class Tree(ABC, Generic[Node]):
         own.update(self.named_buffers())
         where = f"{type(self).__name__}.load_state_dict"
         missing, unknown = [name for name in own if name not in state], [name for name in state if name not in own]
-        if strict and (missing or unknown):
+        differing = {"missing": missing, "unknown": unknown}
+        found = "; ".join(f"{word}: {', '.join(names)}" for word, names in differing.items() if names)
+        if strict and found:
             raise InvalidValueError(
-                f"{where}: state must have the names of this network, but "
-                + "; ".join(
-                    f"{word}: {', '.join(names)}"
-                    for word, names in (("missing", missing), ("unknown", unknown))
-                    if names
-                )
-                + ". Use strict=False to load what fits."
+                f"{where}: state must have the names of this network, but {found}. Use strict=False to load what fits."
             )
         arrays = {name: np.asarray(state[name]) for name in own if name in state}
         for name, array in arrays.items():

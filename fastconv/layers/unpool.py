@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from fastconv import functional
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.base import Layer, Shape
+from fastconv.layers.operation import OperationLayer
 from fastconv.layers.planes import MaximaLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.types import ArrayLike
 
 
-class _MaxUnpool(Layer):
-    """The way back of a max pooling of any rank; the subclasses name the operation."""
+class _MaxUnpool(OperationLayer):
+    """The way back of a max pooling of any rank."""
 
-    rank: ClassVar[int]
-    _forward: ClassVar[Callable[..., Array]]
+    _operation = "max_unpool{rank}d"
     _backward: ClassVar[Callable[..., Array]]
 
     def __init__(self, pool: Layer) -> None:
@@ -96,8 +95,6 @@ class MaxUnpool2d(_MaxUnpool):
     """
 
     rank = 2
-    _forward = staticmethod(functional.max_unpool2d)
-    _backward = staticmethod(functional.max_unpool2d_backward)
 
 
 class MaxUnpool1d(_MaxUnpool):
@@ -107,8 +104,6 @@ class MaxUnpool1d(_MaxUnpool):
     """
 
     rank = 1
-    _forward = staticmethod(functional.max_unpool1d)
-    _backward = staticmethod(functional.max_unpool1d_backward)
 
 
 class MaxUnpool3d(_MaxUnpool):
@@ -118,5 +113,3 @@ class MaxUnpool3d(_MaxUnpool):
     """
 
     rank = 3
-    _forward = staticmethod(functional.max_unpool3d)
-    _backward = staticmethod(functional.max_unpool3d_backward)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv import initializers
 from fastconv.backends import check_backend_name
 from fastconv.functional.call import ConvGradients
+from fastconv.initializers import Initializer, by_name
 from fastconv.layers.arguments import check_dtype, check_rng
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
-from fastconv.validation.types import Rng
+from fastconv.validation.types import Rng, Shape
 
 
 class WeightedLayer(Layer):
@@ -28,19 +30,13 @@ class WeightedLayer(Layer):
         self.backend = None if backend is None else check_backend_name(type(self).__name__, backend)
 
     def _draw(
-        self,
-        weight_shape: tuple[int, ...],
-        outputs: int,
-        bias: object,
-        dtype: DTypeLike,
-        rng: Rng,
-        weight_init: str | initializers.Initializer,
+        self, shape: Shape, outputs: int, bias: object, dtype: DTypeLike, rng: Rng, weight_init: str | Initializer
     ) -> None:
         """Create the parameters; the bias starts at zero."""
         name = type(self).__name__
         kind, generator = check_dtype(name, dtype), check_rng(name, rng)
-        draw = initializers.by_name(name, weight_init)
-        self.weight = Parameter(draw(weight_shape, generator, kind), kind)
+        draw = by_name(name, weight_init)
+        self.weight = Parameter(draw(shape, generator, kind), kind)
         self.bias = Parameter(np.zeros(outputs, kind)) if check_flag(name, "bias", bias) else None
 
     @property
@@ -53,17 +49,17 @@ class WeightedLayer(Layer):
 
     def _needs(self, input_gradient: bool) -> tuple[str, ...]:
         """Names of the gradients that somebody will use."""
-        needs = {
-            "x": input_gradient,
-            "weight": self.weight is not None and self.weight.requires_grad,
-            "bias": self.bias is not None and self.bias.requires_grad,
-        }
-        return tuple(name for name, needed in needs.items() if needed)
+        parameters = {"weight": self.weight, "bias": self.bias}
+        trained = [name for name, one in parameters.items() if one is not None and one.requires_grad]
+        return ("x", *trained) if input_gradient else tuple(trained)
+
+    def _gradient_options(self, input_gradient: bool) -> dict[str, Any]:
+        """What the gradient of any operation takes by name, on the backend of the forward pass."""
+        return {"needs": self._needs(input_gradient), "backend": self.backend or self._kept_backend()}
 
     def _accumulate(self, gradients: ConvGradients) -> Array | None:
         """Add the gradients to the parameters, and return that of the input."""
-        if self.weight is not None and gradients.dweight is not None:
-            self.weight.accumulate(gradients.dweight)
-        if self.bias is not None and gradients.dbias is not None:
-            self.bias.accumulate(gradients.dbias)
+        for parameter, gradient in ((self.weight, gradients.dweight), (self.bias, gradients.dbias)):
+            if parameter is not None and gradient is not None:
+                parameter.accumulate(gradient)
         return gradients.dx

@@ -11,8 +11,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.call import as_computed
 from fastconv.validation.arrays import Array, check_array, check_shape, common_dtype
 from fastconv.validation.sizes import check_choice
-
-Shape = tuple[int, ...]
+from fastconv.validation.types import Shape
 
 
 def check_scores(operation: str, scores: Any) -> tuple[Array, np.dtype[Any]]:

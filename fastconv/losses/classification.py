@@ -117,11 +117,8 @@ def _of_labels(
 
 def _weighted_sum(shifted: Array, weights: Array | None) -> Array:
     """Sum over the classes, each times its weight: (N, 1, ...)."""
-    if weights is None:
-        total: Array = shifted.sum(axis=1, keepdims=True)
-    else:
-        total = np.einsum("nk...,k->n...", shifted, weights)[:, None]
-    return total
+    total: Array = shifted.sum(axis=1) if weights is None else np.einsum("nk...,k->n...", shifted, weights)
+    return total[:, None]
 
 
 def _of_probabilities(

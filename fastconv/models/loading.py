@@ -132,22 +132,15 @@ def _where(file: Path, error: BaseException) -> str:
 
 def _chosen(file: Path, namespace: dict[str, Any], name: str | None) -> Any:
     """Return what has the name; without one, `model`, or the only network that there is."""
-    if name is not None or _USUAL in namespace:
-        wanted = name or _USUAL
-        if wanted not in namespace:
-            raise InvalidValueError(
-                f"{_OPERATION}: {file} must define {wanted}, but its networks are "
-                f"{', '.join(_candidates(namespace)) or 'none'}."
-            )
-        return namespace[wanted]
-    candidates = _candidates(namespace)
-    if len(candidates) != 1:
+    networks = [each for each, value in namespace.items() if isinstance(value, Layer)]
+    if name is None and _USUAL not in namespace and len(networks) != 1:
         raise InvalidValueError(
             f"{_OPERATION}: {file} must define one network, or call one of them {_USUAL!r}, but got "
-            f"{', '.join(candidates) or 'none'}." + (f" Choose with {file}:{candidates[0]}." if candidates else "")
+            f"{', '.join(networks) or 'none'}." + (f" Choose with {file}:{networks[0]}." if networks else "")
         )
-    return namespace[candidates[0]]
-
-
-def _candidates(namespace: dict[str, Any]) -> list[str]:
-    return [name for name, value in namespace.items() if isinstance(value, Layer)]
+    wanted = name or (_USUAL if _USUAL in namespace else networks[0])
+    if wanted not in namespace:
+        raise InvalidValueError(
+            f"{_OPERATION}: {file} must define {wanted}, but its networks are {', '.join(networks) or 'none'}."
+        )
+    return namespace[wanted]

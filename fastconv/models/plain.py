@@ -64,19 +64,17 @@ class DigitsNet(Sequential):
         channels, height, width = check_image(name, input_shape, 2)
         filters = check_integer(name, "filters", filters, 1)
         options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
-        super().__init__(
-            {
-                "conv1": Conv2d(channels, filters, 3, padding=1, **options),
-                "relu1": ReLU(),
-                "conv2": Conv2d(filters, 2 * filters, 3, padding=1, **options),
-                "relu2": ReLU(),
-                "pool": MaxPool2d(2),
-                "flatten": Flatten(),
-                "scores": Linear(
-                    2 * filters * (height // 2) * (width // 2), check_integer(name, "classes", classes, 1), **options
-                ),
-            }
-        )
+        features = 2 * filters * (height // 2) * (width // 2)
+        layers: dict[str, Layer] = {
+            "conv1": Conv2d(channels, filters, 3, padding=1, **options),
+            "relu1": ReLU(),
+            "conv2": Conv2d(filters, 2 * filters, 3, padding=1, **options),
+            "relu2": ReLU(),
+            "pool": MaxPool2d(2),
+            "flatten": Flatten(),
+            "scores": Linear(features, check_integer(name, "classes", classes, 1), **options),
+        }
+        super().__init__(layers)
 
 
 class LeNet5(Sequential):
@@ -134,22 +132,21 @@ class LeNet5(Sequential):
         options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng), "weight_init": draw}
         padding = 2 if (height, width) == (28, 28) else 0
         rows, columns = (((size + 2 * padding - 4) // 2 - 4) // 2 for size in (height, width))
-        super().__init__(
-            {
-                "conv1": Conv2d(channels, 6, 5, padding=padding, **options),
-                "activation1": unit(),
-                "pool1": MaxPool2d(2),
-                "conv2": Conv2d(6, 16, 5, **options),
-                "activation2": unit(),
-                "pool2": MaxPool2d(2),
-                "flatten": Flatten(),
-                "fc1": Linear(16 * rows * columns, 120, **options),
-                "activation3": unit(),
-                "fc2": Linear(120, 84, **options),
-                "activation4": unit(),
-                "fc3": Linear(84, check_integer(name, "classes", classes, 1), **options),
-            }
-        )
+        layers: dict[str, Layer] = {
+            "conv1": Conv2d(channels, 6, 5, padding=padding, **options),
+            "activation1": unit(),
+            "pool1": MaxPool2d(2),
+            "conv2": Conv2d(6, 16, 5, **options),
+            "activation2": unit(),
+            "pool2": MaxPool2d(2),
+            "flatten": Flatten(),
+            "fc1": Linear(16 * rows * columns, 120, **options),
+            "activation3": unit(),
+            "fc2": Linear(120, 84, **options),
+            "activation4": unit(),
+            "fc3": Linear(84, check_integer(name, "classes", classes, 1), **options),
+        }
+        super().__init__(layers)
 
 
 class ThreeLayerConvNet(Sequential):
@@ -212,17 +209,16 @@ class ThreeLayerConvNet(Sequential):
         generator, draw = check_rng(name, rng), normal(weight_scale)
         features = check_integer(name, "filters", filters, 1) * (height // 2) * (width // 2)
         options: dict[str, Any] = {"dtype": dtype, "rng": generator, "weight_init": draw}
-        super().__init__(
-            {
-                "conv": Conv2d(channels, filters, filter_size, padding="same", **options),
-                "relu1": ReLU(),
-                "pool": MaxPool2d(2),
-                "flatten": Flatten(),
-                "hidden": Linear(features, hidden, **options),
-                "relu2": ReLU(),
-                "scores": Linear(hidden, check_integer(name, "classes", classes, 1), **options),
-            }
-        )
+        layers: dict[str, Layer] = {
+            "conv": Conv2d(channels, filters, filter_size, padding="same", **options),
+            "relu1": ReLU(),
+            "pool": MaxPool2d(2),
+            "flatten": Flatten(),
+            "hidden": Linear(features, hidden, **options),
+            "relu2": ReLU(),
+            "scores": Linear(hidden, check_integer(name, "classes", classes, 1), **options),
+        }
+        super().__init__(layers)
 
 
 class SmallVGG(Sequential):

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers import Layer
 from fastconv.models.plain import DigitsNet, LeNet5, SmallVGG, ThreeLayerConvNet
 from fastconv.models.resnet import ResNet
+from fastconv.validation.sizes import check_choice
 
 Image = tuple[int, int, int]
 
@@ -51,10 +51,7 @@ MODELS: dict[str, ModelEntry] = {
 
 
 def _entry(operation: str, name: object) -> ModelEntry:
-    if isinstance(name, str) and name in MODELS:
-        return MODELS[name]
-    kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    raise kind(f"{operation}: name must be one of {', '.join(map(repr, MODELS))}, but got {name!r}.")
+    return MODELS[check_choice(operation, "name", name, tuple(MODELS))]
 
 
 def input_shape_of(name: str) -> Image:

@@ -76,15 +76,13 @@ class BasicBlock(Sequential):
         name = "BasicBlock"
         check_choice(name, "shortcut", shortcut, ("A", "B"))
         options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
-        body = Sequential(
-            {
-                "conv1": Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False, **options),
-                "bn1": BatchNorm2d(out_channels, dtype=dtype),
-                "relu1": ReLU(),
-                "conv2": Conv2d(out_channels, out_channels, 3, padding=1, bias=False, **options),
-                "bn2": BatchNorm2d(out_channels, dtype=dtype),
-            }
-        )
+        body: dict[str, Layer] = {
+            "conv1": Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False, **options),
+            "bn1": BatchNorm2d(out_channels, dtype=dtype),
+            "relu1": ReLU(),
+            "conv2": Conv2d(out_channels, out_channels, 3, padding=1, bias=False, **options),
+            "bn2": BatchNorm2d(out_channels, dtype=dtype),
+        }
         around: Layer = Identity()
         if (stride, in_channels) != (1, out_channels) and shortcut == "A":
             around = SubsampleShortcut(in_channels, out_channels, stride)
@@ -93,8 +91,8 @@ class BasicBlock(Sequential):
                 Conv2d(in_channels, out_channels, 1, stride, bias=False, **options),
                 BatchNorm2d(out_channels, dtype=dtype),
             )
-        self._named = {**dict(body.named_children()), "shortcut": around, "relu2": ReLU()}
-        super().__init__({"sum": Residual(body, around), "relu2": self._named["relu2"]})
+        self._named = {**body, "shortcut": around, "relu2": ReLU()}
+        super().__init__({"sum": Residual(Sequential(body), around), "relu2": self._named["relu2"]})
 
     def named_children(self) -> Iterator[tuple[str, Layer]]:
         """Yield the layers of body and shortcut with the names that they have in PyTorch's networks."""
@@ -168,28 +166,20 @@ class ResNet(Sequential):
         if rest:
             raise InvalidValueError(f"{name}: depth must be 6 n + 2, such as 20, 32, 44 or 56, but got {depth}.")
         image, _, _ = check_image(name, input_shape, 1)
-        channels, generator = check_integer(name, "width", width, 1), check_rng(name, rng)
+        channels = check_integer(name, "width", width, 1)
+        options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
         named: dict[str, Layer] = {
-            "conv1": Conv2d(image, channels, 3, padding=1, bias=False, dtype=dtype, rng=generator),
+            "conv1": Conv2d(image, channels, 3, padding=1, bias=False, **options),
             "bn1": BatchNorm2d(channels, dtype=dtype),
             "relu": ReLU(),
         }
         for stage in range(3):
             filters = width * 2**stage
-            named[f"layer{stage + 1}"] = _stage(
-                blocks, channels, filters, min(stage, 1) + 1, shortcut, dtype, generator
-            )
+            first = BasicBlock(channels, filters, min(stage, 1) + 1, shortcut, **options)  # it changes the size
+            others = [BasicBlock(filters, filters, 1, shortcut, **options) for _ in range(blocks - 1)]
+            named[f"layer{stage + 1}"] = Sequential(first, *others)
             channels = filters
         named["pool"] = GlobalAvgPool2d()
         named["flatten"] = Flatten()
-        named["linear"] = Linear(channels, check_integer(name, "classes", classes, 1), dtype=dtype, rng=generator)
+        named["linear"] = Linear(channels, check_integer(name, "classes", classes, 1), **options)
         super().__init__(named)
-
-
-def _stage(
-    blocks: int, channels: int, filters: int, stride: int, shortcut: str, dtype: DTypeLike, rng: np.random.Generator
-) -> Sequential:
-    """Blocks of one size; the first one changes it."""
-    first = BasicBlock(channels, filters, stride, shortcut, dtype=dtype, rng=rng)
-    others = (BasicBlock(filters, filters, 1, shortcut, dtype=dtype, rng=rng) for _ in range(blocks - 1))
-    return Sequential(first, *others)

@@ -10,10 +10,9 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
+from fastconv.optim.arguments import check_fraction
 from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_flag
 
 
 class Adam(Optimizer):
@@ -73,13 +72,11 @@ class Adam(Optimizer):
 
     def _check(self, group: Group) -> None:
         """See `Optimizer`."""
-        name, betas = type(self).__name__, group["betas"]
+        betas = group["betas"]
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise InvalidTypeError(f"{name}: betas must be two numbers, but got {betas!r}.")
-        group["betas"] = tuple(check_fraction(name, f"betas[{i}]", beta) for i, beta in enumerate(betas))
-        group["eps"] = check_positive(name, "eps", group["eps"])
-        group["weight_decay"] = check_not_negative(name, "weight_decay", group["weight_decay"])
-        group["amsgrad"] = check_flag(name, "amsgrad", group["amsgrad"])
+            raise InvalidTypeError(f"{self._name}: betas must be two numbers, but got {betas!r}.")
+        group["betas"] = tuple(check_fraction(self._name, f"betas[{i}]", beta) for i, beta in enumerate(betas))
+        super()._check(group)
 
     def slots_of(self, group: Group) -> tuple[str, ...]:
         """See `Optimizer.slots_of`."""

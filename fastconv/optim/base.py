@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
 from typing import Any, ClassVar
 
@@ -11,14 +11,25 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.arguments import check_not_negative, check_positive
+from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_flag, check_integer, check_number
 
 Group = dict[str, Any]
 Slots = dict[str, Array]
 
 _BLOCK = 2**14  # elements at a time: the parameter, its gradient, two slots and two scratch arrays fit into an L2 cache
+
+# What the options of the optimisers must be.
+_CHECKS: dict[str, Callable[[str, str, object], Any]] = {
+    "alpha": check_fraction,
+    "eps": check_positive,
+    "momentum": check_not_negative,
+    "weight_decay": check_not_negative,
+    "dampening": check_number,
+    "amsgrad": check_flag,
+    "nesterov": check_flag,
+}
 
 
 class Optimizer(ABC):
@@ -83,9 +94,11 @@ class Optimizer(ABC):
         self._check(group)
         return group
 
-    @abstractmethod
     def _check(self, group: Group) -> None:
-        """Refuse impossible options of a group."""
+        """Refuse impossible options of a group, and keep the others as they are checked."""
+        for name, check in _CHECKS.items():
+            if name in group:
+                group[name] = check(self._name, name, group[name])
 
     @abstractmethod
     def _update(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
 from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
 
@@ -60,13 +59,6 @@ class RMSprop(Optimizer):
         super().__init__(
             parameters, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum}
         )
-
-    def _check(self, group: Group) -> None:
-        """See `Optimizer`."""
-        group["alpha"] = check_fraction("RMSprop", "alpha", group["alpha"])
-        group["eps"] = check_positive("RMSprop", "eps", group["eps"])
-        for name in ("weight_decay", "momentum"):
-            group[name] = check_not_negative("RMSprop", name, group[name])
 
     def slots_of(self, group: Group) -> tuple[str, ...]:
         """See `Optimizer.slots_of`."""

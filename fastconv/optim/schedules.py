@@ -47,9 +47,8 @@ class Schedule(ABC):
         self.optimizer = optimizer
         self.interval = check_choice(self._name, "interval", interval, ("epoch", "step"))
         for group in optimizer.groups:
-            group.setdefault(
-                "initial_lr", group["lr"]
-            )  # not what an earlier schedule, of the same chain, has made of it
+            # not what an earlier schedule, of the same chain, has made of it
+            group.setdefault("initial_lr", group["lr"])
         self.base_lrs = [float(group["initial_lr"]) for group in optimizer.groups]
         self.done = 0
         self._apply()

@@ -9,10 +9,8 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.arguments import check_not_negative
 from fastconv.optim.base import Group, Optimizer, Slots, with_decay
 from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_flag, check_number
 
 
 class SGD(Optimizer):
@@ -66,23 +64,12 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        super().__init__(
-            parameters,
-            {
-                "lr": lr,
-                "momentum": momentum,
-                "dampening": dampening,
-                "weight_decay": weight_decay,
-                "nesterov": nesterov,
-            },
-        )
+        options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
+        super().__init__(parameters, {"lr": lr, **options})
 
     def _check(self, group: Group) -> None:
         """See `Optimizer`."""
-        for name in ("momentum", "weight_decay"):
-            group[name] = check_not_negative("SGD", name, group[name])
-        group["dampening"] = check_number("SGD", "dampening", group["dampening"])
-        group["nesterov"] = check_flag("SGD", "nesterov", group["nesterov"])
+        super()._check(group)
         if group["nesterov"] and not (group["momentum"] > 0 and group["dampening"] == 0):
             raise InvalidValueError(
                 "SGD: nesterov must have a positive momentum and no dampening, but got "

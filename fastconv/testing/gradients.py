@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.testing.closeness import ROUNDINGS, Array, in_tolerances, tolerance
 from fastconv.testing.problems import Problem, Variable, as_checked, problem_of
+from fastconv.validation.types import Shape
+
+Directions = Callable[[Shape], Iterable[Array]] | None  # of moves of an array of a shape; None: along every axis
 
 
 @dataclass(frozen=True)
@@ -145,24 +149,19 @@ def gradient_check(
     several = isinstance(inputs, tuple) or (isinstance(inputs, list) and any(isinstance(i, np.ndarray) for i in inputs))
     values = [as_checked(value) for value in (inputs if several else (inputs,))]
     with problem_of(function_or_layer, values, options) as problem:
-        check = _check(problem, dy, mode, projections, eps, tolerance, generator)
+        y = np.asarray(problem.forward())
+        weights = generator.standard_normal(y.shape) if dy is None else np.asarray(dy, np.float64)
+        directions = None if mode == "full" else partial(_random_directions, projections, generator)
+        check = _check(problem, y, weights, directions, eps, tolerance)
     return check.raise_if_failed() if raise_exception else check
 
 
 def _check(
-    problem: Problem,
-    dy: Any,
-    mode: str,
-    projections: int,
-    eps: float | None,
-    tolerance: float | None,
-    rng: np.random.Generator,
+    problem: Problem, y: Array, weights: Array, directions: Directions, eps: float | None, tolerance: float | None
 ) -> GradientCheck:
     __tracebackhide__ = True
     if not any(variable.value.size for variable in problem.variables):
         raise InvalidValueError("gradient_check: inputs must hold at least one floating-point number, but got none.")
-    y = np.asarray(problem.forward())
-    weights = rng.standard_normal(y.shape) if dy is None else np.asarray(dy, np.float64)
     if weights.shape != y.shape:
         raise InvalidValueError(f"gradient_check: dy must have shape {y.shape} (the output), but got {weights.shape}.")
     gradients = problem.backward(weights)
@@ -173,7 +172,7 @@ def _check(
         precision = max(float(np.finfo(a.dtype).eps) for a in (y, variable.value) if a.dtype.kind == "f")
         step = (precision ** (1 / 3) if eps is None else eps) * (_root_mean_square(variable.value) or 1.0)
         allowed = ((1e-7 if precision < 1e-10 else 1e-3) if tolerance is None else tolerance, precision * total / step)
-        analytic, numeric, scale = _slopes(problem, variable, gradient, weights, step, mode, projections, rng)
+        analytic, numeric, scale = _slopes(problem, variable, gradient, weights, step, directions)
         error = np.abs(analytic - numeric)
         bound = allowed[0] * scale + ROUNDINGS * allowed[1]
         errors[variable.name] = _largest(error, bound)
@@ -196,34 +195,26 @@ def _gradient(gradients: Mapping[str, Any], variable: Variable) -> Array:
 
 
 def _slopes(
-    problem: Problem,
-    variable: Variable,
-    gradient: Array,
-    dy: Array,
-    step: float,
-    mode: str,
-    projections: int,
-    rng: np.random.Generator,
+    problem: Problem, variable: Variable, gradient: Array, dy: Array, step: float, directions: Directions
 ) -> tuple[Array, Array, Array]:
     """Analytic and numerical slopes of the loss along each direction, and the size that errors are relative to."""
     analytic, numeric, scale = [], [], []
-    directions = _axes(gradient.shape) if mode == "full" else _random_directions(gradient.shape, projections, rng)
     largest = float(np.abs(gradient).max(initial=0.0))
-    for direction in directions:
+    for direction in (directions or _axes)(gradient.shape):
         analytic.append(float((gradient * direction).sum()))
         numeric.append(_slope(problem, variable, direction, dy, step))
-        scale.append(largest if mode == "full" else float(np.abs(gradient * direction).sum()))
+        scale.append(largest if directions is None else float(np.abs(gradient * direction).sum()))
     return np.array(analytic), np.array(numeric), np.array(scale)
 
 
-def _axes(shape: tuple[int, ...]) -> Iterable[Array]:
+def _axes(shape: Shape) -> Iterable[Array]:
     for position in np.ndindex(shape):
         direction = np.zeros(shape)
         direction[position] = 1.0
         yield direction
 
 
-def _random_directions(shape: tuple[int, ...], count: int, rng: np.random.Generator) -> Iterable[Array]:
+def _random_directions(count: int, rng: np.random.Generator, shape: Shape) -> Iterable[Array]:
     """No component near zero, so that no element escapes, and no two alike, so that no two errors cancel."""
     for _ in range(count):
         yield rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
@@ -249,8 +240,8 @@ def _largest(error: Array, allowed: Array) -> float:
 def adjoint_check(
     forward: Callable[[Array], Any],
     adjoint: Callable[[Array], Any],
-    x_shape: tuple[int, ...],
-    y_shape: tuple[int, ...],
+    x_shape: Shape,
+    y_shape: Shape,
     *,
     rng: int | np.random.Generator = 0,
 ) -> float:

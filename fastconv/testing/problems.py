@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,9 @@ def problem_of(subject: Any, values: list[Array], options: dict[str, Any]) -> It
 
 
 def _input_variables(values: list[Array], names: Iterable[str]) -> list[Variable]:
-    def assigner(i: int) -> Callable[[Array], None]:
-        return lambda array: values.__setitem__(i, array)
-
     named = enumerate(zip(names, tuple(values)))
-    return [Variable(name, value, assigner(i)) for i, (name, value) in named if value.dtype.kind == "f"]
+    floats = ((i, name, value) for i, (name, value) in named if value.dtype.kind == "f")
+    return [Variable(name, value, partial(values.__setitem__, i)) for i, name, value in floats]
 
 
 def _numbered(values: list[Array]) -> list[str]:
@@ -126,9 +125,6 @@ def _layer_problem(layer: Any, values: list[Array], options: dict[str, Any]) -> 
     parameters = _parameters(layer)
     originals = {name: parameter.data for name, parameter in parameters.items()}
 
-    def assigner(parameter: Any) -> Callable[[Array], None]:
-        return lambda array: setattr(parameter, "data", array)
-
     def gradients(dy: Array) -> dict[str, Any]:
         _clear_gradients(layer, parameters)
         layer.forward(*values, **options)
@@ -139,7 +135,7 @@ def _layer_problem(layer: Any, values: list[Array], options: dict[str, Any]) -> 
         variables = _input_variables(values, names)
         for name, parameter in parameters.items():
             parameter.data = np.array(originals[name], np.float64)
-            variables.append(Variable(name, np.array(parameter.data), assigner(parameter)))
+            variables.append(Variable(name, np.array(parameter.data), partial(setattr, parameter, "data")))
         yield Problem(lambda: layer.forward(*values, **options), gradients, variables)
     finally:
         for name, parameter in parameters.items():

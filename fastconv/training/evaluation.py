@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from fastconv.data.augment import Augmentation
 from fastconv.data.dataset import Dataset
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.base import Layer
+from fastconv.layers.containers import modes_kept
 from fastconv.layers.inference import inference_mode
 from fastconv.losses import accuracy
 from fastconv.training.records import Metrics
@@ -90,17 +90,6 @@ class Gather:
         if self._floats is None or self._floats.shape[1:] != images.shape[1:] or len(self._floats) < len(images):
             self._floats = np.empty(images.shape, np.float32)
         return np.divide(images, np.float32(255), out=self._floats[: len(images)], dtype=np.float32)
-
-
-@contextmanager
-def modes_kept(model: Layer) -> Iterator[None]:
-    """Give every layer its mode, training or evaluation, back at the end of the block."""
-    modes = [(layer, layer.training) for _, layer in model.named_layers()]
-    try:
-        yield
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
 
 
 def hits(scores: Array, labels: Array) -> int:

@@ -16,9 +16,10 @@ import numpy as np
 
 from fastconv.data.dataset import Dataset
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.layers.containers import modes_kept
 from fastconv.layers.state import PathLike
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
-from fastconv.training.evaluation import Gather, check_dataset, check_fit, modes_kept
+from fastconv.training.evaluation import Gather, check_dataset, check_fit
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
 from fastconv.training.snapshot import describe, restore, snapshot
 from fastconv.training.state import TrainState, generator_state, set_generator_state

@@ -102,9 +102,7 @@ def check_rank(operation: str, name: str, shape: tuple[int, ...], rank: int, *, 
         return
     letters = LAYOUTS[rank][channels_last]
     if len(shape) != rank + 2:
-        hint = ""
-        if len(shape) == rank + 1:
-            hint = f" Add a batch axis of one with {name}[None]."
+        hint = f" Add a batch axis of one with {name}[None]." if len(shape) == rank + 1 else ""
         raise InvalidValueError(
             f"{operation}: {name} must have {rank + 2} axes ({', '.join(letters)}), but got {len(shape)} "
             f"(shape {shape}).{hint}"

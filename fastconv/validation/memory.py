@@ -38,9 +38,8 @@ def _windows_memory() -> int:
         import ctypes
 
         kilobytes = ctypes.c_ulonglong()
-        ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(  # type: ignore[attr-defined]
-            ctypes.byref(kilobytes)
-        )
+        system = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        system.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))
         return kilobytes.value * 1024
     except (AttributeError, OSError):
         return _ADDRESSABLE

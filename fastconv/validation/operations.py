@@ -17,14 +17,11 @@ from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import CheckedPadding
+from fastconv.validation.types import Shape
 
 
 def _axis_paddings(
-    padding: CheckedPadding,
-    size: tuple[int, ...],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
+    padding: CheckedPadding, size: Shape, kernel: Shape, stride: Shape, dilation: Shape
 ) -> tuple[tuple[int, int], ...]:
     if not isinstance(padding, str):
         return padding
@@ -67,12 +64,7 @@ def _check_channels(operation: str, channels: int, filters: int, weight_channels
 
 
 def _conv_axes(
-    operation: str,
-    size: tuple[int, ...],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: CheckedPadding,
-    dilation: tuple[int, ...],
+    operation: str, size: Shape, kernel: Shape, stride: Shape, padding: CheckedPadding, dilation: Shape
 ) -> tuple[Axis, ...]:
     pads = _axis_paddings(padding, size, kernel, stride, dilation)
     axes = tuple(conv_axis(i, k, s, d, *pair) for i, k, s, d, pair in zip(size, kernel, stride, dilation, pads))
@@ -80,7 +72,7 @@ def _conv_axes(
     return axes
 
 
-def check_weight_axes(operation: str, names: tuple[str, str], weight_shape: tuple[int, ...]) -> None:
+def check_weight_axes(operation: str, names: tuple[str, str], weight_shape: Shape) -> None:
     """Refuse weights with an empty axis; `names` are those of the two axes of channels."""
     for name, extent in zip((*names, *spatial_names(len(weight_shape) - 2).split(", ")), weight_shape):
         if extent == 0:
@@ -92,11 +84,11 @@ def check_weight_axes(operation: str, names: tuple[str, str], weight_shape: tupl
 @lru_cache(maxsize=1024)
 def conv_geometry(
     operation: str,
-    x_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    stride: tuple[int, ...],
+    x_shape: Shape,
+    weight_shape: Shape,
+    stride: Shape,
     padding: CheckedPadding,
-    dilation: tuple[int, ...],
+    dilation: Shape,
     groups: int,
     itemsize: int,
 ) -> ConvGeometry:
@@ -114,11 +106,11 @@ def conv_geometry(
 @lru_cache(maxsize=1024)
 def pool_geometry(
     operation: str,
-    x_shape: tuple[int, ...],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
+    x_shape: Shape,
+    kernel: Shape,
+    stride: Shape,
     padding: CheckedPadding,
-    dilation: tuple[int, ...],
+    dilation: Shape,
     ceil_mode: bool,
     itemsize: int,
 ) -> WindowGeometry:
@@ -144,11 +136,11 @@ def pool_geometry(
 @lru_cache(maxsize=1024)
 def columns_geometry(
     operation: str,
-    x_shape: tuple[int, ...],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
+    x_shape: Shape,
+    kernel: Shape,
+    stride: Shape,
     padding: CheckedPadding,
-    dilation: tuple[int, ...],
+    dilation: Shape,
     itemsize: int,
 ) -> WindowGeometry:
     """Geometry of im2col and col2im over (N, C, *size)."""

@@ -13,19 +13,18 @@ from fastconv.backends.geometry import AdaptiveGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_sizes
+from fastconv.validation.types import Shape
 
 
 @lru_cache(maxsize=1024)
-def adaptive_geometry(
-    operation: str, x_shape: tuple[int, ...], output_size: tuple[int, ...], itemsize: int
-) -> AdaptiveGeometry:
+def adaptive_geometry(operation: str, x_shape: Shape, output_size: Shape, itemsize: int) -> AdaptiveGeometry:
     """Geometry of an adaptive pooling of (N, C, *size)."""
     geometry = AdaptiveGeometry(x_shape[0], x_shape[1], x_shape[2:], output_size)
     check_fits(operation, "the output", geometry.output_shape, itemsize)
     return geometry
 
 
-def check_adaptive_size(operation: str, value: object, size: tuple[int, ...]) -> tuple[int, ...]:
+def check_adaptive_size(operation: str, value: object, size: Shape) -> Shape:
     """Return one output size per spatial axis; None, alone or for an axis, keeps the size of the input."""
     if value is None:
         return size
@@ -54,7 +53,7 @@ def check_norm_type(operation: str, value: object) -> float:
     return exponent
 
 
-def check_positions(operation: str, indices: NDArray[Any], plane: tuple[int, ...], name: str, least: int) -> None:
+def check_positions(operation: str, indices: NDArray[Any], plane: Shape, name: str, least: int) -> None:
     """Refuse positions outside a flattened plane; with `least` -1, that stands for none."""
     cells = prod(plane)
     if indices.size and not (int(indices.min()) >= least and int(indices.max()) < cells):

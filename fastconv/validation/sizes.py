@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from math import inf, isnan
 from numbers import Real
 from operator import index
-from typing import Union
+from typing import Any, Union
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.validation.types import Shape
 
 CheckedPadding = Union[str, "tuple[tuple[int, int], ...]"]
 
@@ -49,7 +50,7 @@ def check_number(operation: str, subject: str, value: object, *, least: float = 
     return number
 
 
-def check_axis(operation: str, subject: str, value: object, shape: tuple[int, ...]) -> int:
+def check_axis(operation: str, subject: str, value: object, shape: Shape) -> int:
     """Return an axis of `shape`, counted from the front; a negative one counts from the back."""
     rank = len(shape)
     axis = check_integer(operation, subject, value, -(2**63))
@@ -59,15 +60,21 @@ def check_axis(operation: str, subject: str, value: object, shape: tuple[int, ..
     return axis % rank
 
 
-def check_sizes(operation: str, subject: str, value: object, rank: int, least: int) -> tuple[int, ...]:
+def entries_of(value: object) -> tuple[Any, ...] | None:
+    """Return what is in a sequence; None for text, an array without axes, and what is no sequence."""
+    if type(value) is tuple:
+        return value
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+        return None
+    return tuple(value)
+
+
+def check_sizes(operation: str, subject: str, value: object, rank: int, least: int) -> Shape:
     """Return one integer per spatial axis, from one integer for all or a sequence of `rank` of them."""
     if type(value) is int and least <= value <= _LARGEST:
         return (value,) * rank
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        return (check_integer(operation, subject, value, least, _SIZES),) * rank
-    try:
-        items = tuple(value)
-    except TypeError:  # a zero-dimensional array is iterable by type alone
+    items = entries_of(value)
+    if items is None:
         return (check_integer(operation, subject, value, least, _SIZES),) * rank
     if len(items) != rank:
         raise InvalidValueError(
@@ -77,12 +84,12 @@ def check_sizes(operation: str, subject: str, value: object, rank: int, least: i
     return tuple(check_integer(operation, subject, item, least, _SIZES) for item in items)
 
 
-def check_shape_argument(operation: str, subject: str, value: object, letters: str) -> tuple[int, ...]:
+def check_shape_argument(operation: str, subject: str, value: object, letters: str) -> Shape:
     """Return a whole shape, one integer per axis of `letters`; zeros are let through."""
     rule = f"a sequence of {len(letters)} integers ({', '.join(letters)})"
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+    items = entries_of(value)
+    if items is None:
         raise InvalidTypeError(f"{operation}: {subject} must be {rule}, but got {value!r} ({type(value).__name__}).")
-    items = tuple(value)
     if len(items) != len(letters):
         raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {len(items)}: {value!r}.")
     return tuple(check_integer(operation, subject, item, 0, rule) for item in items)
@@ -98,35 +105,23 @@ def check_padding(operation: str, value: object, rank: int, names: tuple[str, ..
         raise InvalidValueError(
             f"{operation}: padding must be one of {', '.join(map(repr, names))} or integers, but got {value!r}."
         )
-    if isinstance(value, Iterable) and not isinstance(value, bytes):
-        try:
-            return _padding_pairs(operation, value, rank)
-        except TypeError as error:
-            if isinstance(error, InvalidTypeError):
-                raise
-    number = check_integer(operation, "padding", value, 0, f"{_SIZES}, or one of {', '.join(map(repr, names))}")
-    return ((number, number),) * rank
-
-
-def _padding_pairs(operation: str, value: Iterable[object], rank: int) -> tuple[tuple[int, int], ...]:
-    items = tuple(value)
+    items = entries_of(value)
+    if items is None:
+        number = check_integer(operation, "padding", value, 0, f"{_SIZES}, or one of {', '.join(map(repr, names))}")
+        return ((number, number),) * rank
     if len(items) != rank:
         raise InvalidValueError(
             f"{operation}: padding must be one integer, {rank} integers or {rank} (before, after) pairs "
             f"(one per spatial axis), but got {len(items)}: {value!r}."
         )
-    pairs = []
-    for item in items:
-        if isinstance(item, Iterable) and not isinstance(item, (str, bytes)) and getattr(item, "ndim", 1) > 0:
-            pairs.append(_padding_pair(operation, item))
-        else:
-            number = check_integer(operation, "padding", item, 0, "integers or (before, after) pairs")
-            pairs.append((number, number))
-    return tuple(pairs)
+    return tuple(_padding_pair(operation, item) for item in items)
 
 
-def _padding_pair(operation: str, item: Iterable[object]) -> tuple[int, int]:
-    pair = tuple(item)
+def _padding_pair(operation: str, item: object) -> tuple[int, int]:
+    pair = entries_of(item)
+    if pair is None:
+        number = check_integer(operation, "padding", item, 0, "integers or (before, after) pairs")
+        return number, number
     if len(pair) != 2:
         raise InvalidValueError(
             f"{operation}: padding must be integers or (before, after) pairs, but got {len(pair)} values for one "
@@ -156,10 +151,9 @@ def check_choice(operation: str, subject: str, value: object, choices: tuple[str
 
 def check_needs(operation: str, needs: object) -> frozenset[str]:
     """Return the names of the gradients to compute; one name may stand alone."""
-    names = (needs,) if isinstance(needs, str) else needs
-    if not isinstance(names, Iterable):
+    wanted = (needs,) if isinstance(needs, str) else entries_of(needs)
+    if wanted is None:
         raise InvalidTypeError(f"{operation}: needs must be an iterable of names, but got {needs!r}.")
-    wanted = tuple(names)
     if any(name not in GRADIENTS for name in wanted):
         raise InvalidValueError(
             f"{operation}: needs must name some of {', '.join(map(repr, GRADIENTS))}, but got {wanted!r}."

@@ -10,19 +10,20 @@ from fastconv.validation.arrays import spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import check_weight_axes
 from fastconv.validation.sizes import CheckedPadding
+from fastconv.validation.types import Shape
 
 
 @lru_cache(maxsize=1024)
 def conv_transpose_geometry(
     operation: str,
-    x_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    stride: tuple[int, ...],
+    x_shape: Shape,
+    weight_shape: Shape,
+    stride: Shape,
     padding: CheckedPadding,
-    output_padding: tuple[int, ...],
-    output_size: tuple[int, ...] | None,
-    dilation: tuple[int, ...],
+    dilation: Shape,
     groups: int,
+    output_padding: Shape,
+    output_size: Shape | None,
     itemsize: int,
 ) -> ConvGeometry:
     """Geometry of the convolution that takes the output (N, C_out, *output_size) to x (N, C_in, *size).
@@ -73,11 +74,7 @@ def _check_channels(operation: str, channels: int, filters: int, groups: int) ->
 
 
 def _check_output_padding(
-    operation: str,
-    output_padding: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    padding: CheckedPadding,
+    operation: str, output_padding: Shape, stride: Shape, dilation: Shape, padding: CheckedPadding
 ) -> None:
     if isinstance(padding, str) and padding != "valid" and any(output_padding):
         raise InvalidValueError(

@@ -17,6 +17,9 @@ Padding = str | SupportsIndex | Iterable[SupportsIndex | Iterable[SupportsIndex]
 OutputSize = SupportsIndex | None | Iterable[SupportsIndex | None]
 """As `Size`, where None keeps the size of the input."""
 
+Shape = tuple[int, ...]
+"""Sizes of the axes of an array, or some of them, once they are checked."""
+
 ShapeLike = Iterable[SupportsIndex]
 """A whole shape, batch included."""
 
