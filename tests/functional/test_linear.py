@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from programs import run
 from strategies import BACKENDS, FLOATS, Array, normal, stored
-from vector_units import PATHS, only_where_it_runs
+from vector_units import OTHER_UNITS, PATHS, only_where_it_runs
 
 import fastconv as fc
 from fastconv.backends.base import Backend
@@ -281,9 +281,9 @@ def test_a_backend_without_a_linear_of_its_own_convolves(backend: str) -> None:
         fc.unregister_backend("bare")
 
 
-def check_paths() -> None:
-    """Every way of every pass, in both dtypes: what other vector units and the readable twins have to cope with."""
-    for dtype in ("float32", "float64"):
+def check_paths(*dtypes: str) -> None:
+    """Every way of every pass: what other vector units and the readable twins have to cope with."""
+    for dtype in dtypes:
         for size in (*SMALL, (2, 40, 1031), (9, 401, 100), (50, 401, 83), (400, 33, 70)):
             check("fast", arrays_of(size, dtype), str(size))
 
@@ -294,7 +294,7 @@ def test_the_readable_twins(tmp_path: Path) -> None:
         from test_linear import check_paths
         from fastconv.backends.fast.machine.jit import INTERPRETED
         assert INTERPRETED
-        check_paths()
+        check_paths("float32", "float64")
     """
     run(program, NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -302,13 +302,13 @@ def test_the_readable_twins(tmp_path: Path) -> None:
 
 @fast
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["avx2", "sse2"])
-def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("path", "dtype"), OTHER_UNITS)
+def test_the_tiles_of_another_vector_unit(path: str, dtype: str, tmp_path: Path) -> None:
     only_where_it_runs(path)
     program = f"""
         from test_linear import check_paths
         from vector_units import built_for
         assert built_for() == {path!r}
-        check_paths()
+        check_paths({dtype!r})
     """
     run(program, NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path])
