@@ -69,7 +69,7 @@ def gone(pid: int) -> bool:
         ("raise ValueError('not\\nyet')", "raised", "ValueError: not yet"),
         ("raise KeyboardInterrupt", "raised", "KeyboardInterrupt"),
         ("sys.exit(3)", "crashed", "it called sys.exit(3)"),
-        ("os._exit(7)", "crashed", "it ended its process with exit code 7"),
+        pytest.param("os._exit(7)", "crashed", "it ended its process with exit code 7", marks=pytest.mark.slow),
         ("input()", "raised", "EOFError: EOF when reading a line"),
         ("np.ones(10**15)", "raised", "MemoryError: Unable to allocate"),
         ("conv_forward_naive(x, w, b, conv_param)", "raised", "RecursionError: maximum recursion depth"),
@@ -93,6 +93,7 @@ def little_shrinking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(examination._SHRINKING, "crashed", 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not POSIX, reason="named after signals")
 def test_a_segmentation_fault_is_a_verdict_with_its_line(tmp_path: Path) -> None:
     path = written(tmp_path, "import ctypes", first="ctypes.string_at(0) if conv_param['pad'] else 0")
@@ -144,6 +145,7 @@ def test_after_three_endless_cases_the_others_are_skipped(tmp_path: Path) -> Non
     assert "3 timed out" in repr(report)
 
 
+@pytest.mark.slow
 def test_a_slow_gradient_check_ends_with_its_time(tmp_path: Path) -> None:
     path = written(tmp_path, "import time", first="time.sleep(0.15)")
     found = fc.check(path, cases=["gradients against slopes"], time_limit=LIMIT)[FORWARD].cases[0]
@@ -160,7 +162,13 @@ def test_a_slow_gradient_check_ends_with_its_time(tmp_path: Path) -> None:
         ("def f(:", "raised", "SyntaxError: invalid syntax", "layers.py, line 1"),
         ("raise SystemExit('bye')", "crashed", "it called sys.exit('bye')", "layers.py, line 1"),
         ("import os; os._exit(0)", "crashed", "it ended its process with exit code 0", ""),
-        ("while True: pass", "timed out", "no result after 0.5 s", "layers.py, line 1, in <module>"),
+        pytest.param(
+            "while True: pass",
+            "timed out",
+            "no result after 0.5 s",
+            "layers.py, line 1, in <module>",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_ends_the_import_is_the_verdict(tmp_path: Path, line: str, verdict: str, what: str, where: str) -> None:
