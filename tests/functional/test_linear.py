@@ -288,6 +288,7 @@ def check_paths(*dtypes: str) -> None:
             check("fast", arrays_of(size, dtype), str(size))
 
 
+@pytest.mark.slow
 @fast
 def test_the_readable_twins(tmp_path: Path) -> None:
     program = """

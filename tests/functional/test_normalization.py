@@ -638,6 +638,7 @@ def check_small(*dtypes: str) -> None:
                 test_engines_against_naive("fast", dtype, order, shape)
 
 
+@pytest.mark.slow
 @needs_fast
 def test_the_readable_twins(tmp_path: Path) -> None:
     run(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS
-from programs import run
+from programs import FULL, run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, normal, stored
 
 import fastconv as fc
@@ -146,7 +146,7 @@ def training_steps(dtype: str) -> Iterator[tuple[str, Callable[[], Any], int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"] if FULL else ["float32"])
 def test_the_steady_state_allocates_its_results_alone(dtype: str) -> None:
     steps = list(training_steps(dtype))
     for _ in range(3):
@@ -318,6 +318,7 @@ def bits(case: ConvCase) -> list[str]:
     return [hashlib.sha256(array.tobytes()).hexdigest()[:16] for array in found]
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit_for_a_batch_of_one() -> None:
     found = json.loads(run(BITS, NUMBA_NUM_THREADS="4"))
     for threads in ("2", "3", "4"):
