@@ -432,7 +432,7 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[
 @pytest.mark.slow
 @needs_fast
 def test_bench_quick(tmp_path: Path) -> None:
-    engine = "torch" if "torch" in OTHERS else own("Right")
+    engine = own("Right")
     files = ("--json", "out.json", "--markdown", "out.md", "--plot", "out.svg")
     process = command("conv5x5_1_20_28", "--batch", "1", "--quick", "--against", engine, *files, cwd=tmp_path)
     out, err = process.communicate(timeout=300)
