@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 from light_commands import printed_by
-from programs import ROOT, SUPPORT
+from programs import FULL, ROOT, SUPPORT
 from strategies import BACKENDS
 
 import fastconv as fc
@@ -432,7 +432,7 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[
 @pytest.mark.slow
 @needs_fast
 def test_bench_quick(tmp_path: Path) -> None:
-    engine = own("Right")
+    engine = "torch" if FULL and "torch" in OTHERS else own("Right")
     files = ("--json", "out.json", "--markdown", "out.md", "--plot", "out.svg")
     process = command("conv5x5_1_20_28", "--batch", "1", "--quick", "--against", engine, *files, cwd=tmp_path)
     out, err = process.communicate(timeout=300)
