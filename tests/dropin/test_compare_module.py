@@ -65,7 +65,7 @@ def test_right_functions_beside_fast(tmp_path: Path) -> None:
 @needs_fast
 @pytest.mark.parametrize("module", ["COURSERA", "SCRATCH", "TUTORIAL", "COLUMNS", "PLAIN", "IMAGES"])
 def test_every_known_way_of_writing_runs_beside_fast(tmp_path: Path, module: str) -> None:
-    found = race(written(tmp_path, getattr(loop_code, module)), seconds=0.002, repeats=1)
+    found = race(written(tmp_path, getattr(loop_code, module)), sizes=Sizes((1, 2, 9, 8)), repeats=1)
     assert [row.trouble for row in found.rows] == [""] * len(found.rows)
     assert found.ok, str(found)
 
