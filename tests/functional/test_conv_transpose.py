@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from checks import GRADIENTS, check_conv
-from grids import grid
+from grids import grid, in_turn
 from hypothesis import given
 from hypothesis import strategies as st
-from programs import FULL
 from strategies import (
     BACKENDS,
     CONV,
@@ -292,16 +290,10 @@ SHARED_CASES = {
     "depthwise": Case((2, 32, 30, 31), (32, 1, 5, 4), 3, 1, 1, 32),
     "3d": Case((2, 24, 5, 9, 8), (24, 20, 3, 3, 3), 2, 1, 1, 1, True, 1),
 }
-# Each has kernels of its own to compile: in the usual run, the dtypes in turn.
-SHARED = [
-    (name, dtype)
-    for (i, name), (j, dtype) in product(enumerate(SHARED_CASES), enumerate(("float32", "float64")))
-    if FULL or i % 2 == j
-]
 
 
 @pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
-@pytest.mark.parametrize(("name", "dtype"), SHARED)
+@pytest.mark.parametrize(("name", "dtype"), in_turn(SHARED_CASES, ("float32", "float64")))
 def test_results_do_not_depend_on_threads(name: str, dtype: str) -> None:
     case = SHARED_CASES[name]
     arrays = conv_arrays(case, 5, dtype)

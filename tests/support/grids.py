@@ -26,6 +26,15 @@ def quick(values: Iterable[Any], every: int) -> list[Any]:
     return [pytest.param(*row, marks=[pytest.mark.slow] * (i % every > 0)) for i, row in enumerate(rows)]
 
 
+def in_turn(names: Iterable[str], others: Sequence[str]) -> list[tuple[str, str]]:
+    """Each name with one of the others, which take turns; with all of them with FASTCONV_FULL=1.
+
+    For what has kernels of its own to compile for each.
+    """
+    pairs = product(enumerate(names), enumerate(others))
+    return [(name, other) for (i, name), (j, other) in pairs if FULL or i % len(others) == j]
+
+
 def name_of(value: Any) -> str:
     """A value as it stands in the name of a test."""
     return str(value).replace(" ", "")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS, check_conv
-from grids import covering
+from grids import covering, in_turn
 from programs import FULL, run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, stored
 
@@ -109,9 +109,9 @@ def results(case: ConvCase, x: Array, weight: Array, bias: Array | None, dy: Arr
     return {"y": case.forward(x, weight, bias, **case.options, backend=backend), **gradients._asdict()}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@long_rows
-def test_long_rows_are_right_and_threads_change_no_bit(case: ConvCase, dtype: str) -> None:
+@pytest.mark.parametrize(("which", "dtype"), in_turn(LONG, ("float32", "float64")))
+def test_long_rows_are_right_and_threads_change_no_bit(which: str, dtype: str) -> None:
+    case = LONG[which]
     x, weight, bias, dy = conv_arrays(case, 0, dtype)
     exact: list[Any] = [None if array is None else array.astype(np.float64) for array in (x, weight, bias, dy)]
     wanted = results(case, exact[0], exact[1], exact[2], exact[3], "numpy")

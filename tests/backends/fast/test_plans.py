@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS
+from grids import in_turn
 from programs import FULL, run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, normal, stored
 
@@ -366,8 +367,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize(("name", "dtype"), in_turn(ODD, ("float32", "float64")))
 def test_odd_shapes(name: str, dtype: str) -> None:
     case = ODD[name]
     x, weight, bias, dy = conv_arrays(case, 0, dtype)
