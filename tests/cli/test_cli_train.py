@@ -69,6 +69,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_alone_it_trains_the_digits_past_97_percent() -> None:
     started = time.perf_counter()
     process = start("train")
@@ -127,6 +128,7 @@ def test_the_same_seed_gives_the_same_files(monkeypatch: pytest.MonkeyPatch, tmp
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_ctrl_c_and_resume(tmp_path: Path, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = [*small, "--epochs", "60", "--checkpoint", str(tmp_path / "run")]
