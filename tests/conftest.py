@@ -19,13 +19,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The same examples in every run; FASTCONV_HYPOTHESIS_PROFILE=full looks for new ones.
 settings.register_profile(
     "default",
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("full", settings.get_profile("default"), max_examples=600, derandomize=False, print_blob=True)
+settings.register_profile("full", settings.get_profile("default"), max_examples=300, derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("FASTCONV_HYPOTHESIS_PROFILE", "default"))
 
 

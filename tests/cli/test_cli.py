@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from light_commands import printed_by
 
 import fastconv as fc
 from fastconv import cli
@@ -64,16 +65,7 @@ def arrays(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["compare", "--help"], ["info", "--help"], ["warmup", "--help"]])
 def test_help_does_not_import_numba(arguments: list[str]) -> None:
-    script = (
-        "import sys\n"
-        f"sys.argv = ['fastconv', *{arguments!r}]\n"
-        "from fastconv.__main__ import main\n"
-        "assert main() == 0\n"
-        "assert 'numba' not in sys.modules and 'matplotlib' not in sys.modules\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Usage" in done.stdout
+    assert "Usage" in printed_by(*arguments)
 
 
 def test_version() -> None:
@@ -81,31 +73,34 @@ def test_version() -> None:
     assert (done.returncode, done.stdout) == (0, f"fastconv {fc.__version__}\n")
 
 
-def test_list_names_every_workload() -> None:
+def test_list_names_every_workload(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sklearn")
-    done = run("compare", "--list")
-    assert done.returncode == 0
-    assert all(name in done.stdout for name in NAMES)
+    assert in_process(monkeypatch, "compare", "--list") == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in NAMES)
 
 
 # compare
 
 
-def test_a_layer_by_options_on_the_fast_backend() -> None:
+def test_a_layer_by_options_on_the_fast_backend(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ("--stride", "2,1", "--padding", "1:0,0:1", "--groups", "1", "--repeats", "1")
-    done = run("compare", *LAYER, *options, "--threads", "1")
-    assert done.returncode == 0, done.stderr
-    assert "Time and memory" in done.stdout
-    assert "1 thread of" in done.stdout
-    assert re.search(r"conv2d +all .* ok", done.stdout)
-    assert "[100%] done" in done.stderr
+    assert in_process(monkeypatch, "compare", *LAYER, *options, "--threads", "1") == 0
+    out, err = capsys.readouterr()
+    assert "Time and memory" in out
+    assert "1 thread of" in out
+    assert re.search(r"conv2d +all .* ok", out)
+    assert "[100%] done" in err
 
 
-def test_real_digits_with_json_and_plot(tmp_path: Path) -> None:
+def test_real_digits_with_json_and_plot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     names = ("digits_edges3x3", "digits_maxpool2x2", "digits_avgpool2x2")
-    done = run("compare", *names, *QUICK, "--batch", "3", "--json", "out.json", "--plot", "out.png", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    files = ("--json", "out.json", "--plot", "out.png")
+    assert in_process(monkeypatch, "compare", *names, *QUICK, "--batch", "3", *files) == 0
     saved = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in saved["rows"]] == list(names)
     assert saved["ok"] is True
@@ -256,6 +251,7 @@ def test_a_difference_beyond_the_tolerance_exits_with_one(
     assert json.loads(target.read_text(encoding="utf-8"))["ok"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT reaches the whole console there")
 def test_ctrl_c_leaves_no_file_and_gives_130(tmp_path: Path) -> None:
     arguments = ("conv3x3_64_56", "--full", "--backends", "naive,numpy", "--json", "out.json", "--plot", "out.png")
@@ -280,15 +276,16 @@ def test_ctrl_c_leaves_no_file_and_gives_130(tmp_path: Path) -> None:
 # info and warmup
 
 
-def test_info_says_what_the_machine_is() -> None:
-    done = run("info")
-    assert done.returncode == 0, done.stderr
+def test_info_says_what_the_machine_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert in_process(monkeypatch, "info") == 0
+    out = capsys.readouterr().out
     for name in ("fastconv", "python", "processor", "threading layer", "cache folder", "blas", "options"):
-        assert re.search(rf"^{name} ", done.stdout, re.MULTILINE), name
+        assert re.search(rf"^{name} ", out, re.MULTILINE), name
 
 
-def test_info_as_json() -> None:
-    facts = json.loads(run("info", "--json").stdout)
+def test_info_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert in_process(monkeypatch, "info", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
     assert facts["packages"]["numpy"] == np.__version__
     assert facts["threading_layer"] in ("omp", "tbb", "workqueue")
     assert facts["threads"] <= facts["thread_limit"]

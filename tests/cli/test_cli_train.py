@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from programs import CLEARED, ROOT, run
+from light_commands import printed_by
+from programs import CLEARED, ROOT
 
 from fastconv.layers import load_state
 
@@ -68,6 +69,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_alone_it_trains_the_digits_past_97_percent() -> None:
     started = time.perf_counter()
     process = start("train")
@@ -82,16 +84,7 @@ def test_alone_it_trains_the_digits_past_97_percent() -> None:
 
 
 def test_help_imports_no_numba() -> None:
-    out = run(
-        """
-        import sys
-        sys.argv = ["fastconv", "train", "--help"]
-        from fastconv.__main__ import main
-        assert main() == 0
-        assert not {"numba", "matplotlib", "sklearn"} & set(sys.modules)
-        """
-    )
-    assert "--checkpoint" in out
+    assert "--checkpoint" in printed_by("train", "--help")
 
 
 def test_every_file_and_every_option(
@@ -135,6 +128,7 @@ def test_the_same_seed_gives_the_same_files(monkeypatch: pytest.MonkeyPatch, tmp
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_ctrl_c_and_resume(tmp_path: Path, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = [*small, "--epochs", "60", "--checkpoint", str(tmp_path / "run")]

@@ -6,6 +6,7 @@ import re
 
 import loop_code
 import pytest
+from grids import quick
 from loop_code import (
     CONV2D,
     CONV_PARAM,
@@ -292,7 +293,7 @@ WRONG: dict[str, tuple[str, tuple[Change, ...], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("mistake", WRONG)
+@pytest.mark.parametrize("mistake", quick(WRONG, 4))
 def test_wrong_loops_are_left_and_the_case_is_named(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     base, changes, name, message = WRONG[mistake]
     module = load(monkeypatch, changed(getattr(loop_code, base), *changes))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from loop_code import CS231N, changed
+from programs import FULL
 
 import fastconv as fc
 from fastconv.backends.settings import use_num_threads
@@ -69,7 +70,7 @@ def gone(pid: int) -> bool:
         ("raise ValueError('not\\nyet')", "raised", "ValueError: not yet"),
         ("raise KeyboardInterrupt", "raised", "KeyboardInterrupt"),
         ("sys.exit(3)", "crashed", "it called sys.exit(3)"),
-        ("os._exit(7)", "crashed", "it ended its process with exit code 7"),
+        pytest.param("os._exit(7)", "crashed", "it ended its process with exit code 7", marks=pytest.mark.slow),
         ("input()", "raised", "EOFError: EOF when reading a line"),
         ("np.ones(10**15)", "raised", "MemoryError: Unable to allocate"),
         ("conv_forward_naive(x, w, b, conv_param)", "raised", "RecursionError: maximum recursion depth"),
@@ -93,6 +94,7 @@ def little_shrinking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(examination._SHRINKING, "crashed", 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not POSIX, reason="named after signals")
 def test_a_segmentation_fault_is_a_verdict_with_its_line(tmp_path: Path) -> None:
     path = written(tmp_path, "import ctypes", first="ctypes.string_at(0) if conv_param['pad'] else 0")
@@ -116,7 +118,7 @@ ENDLESS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ENDLESS)
+@pytest.mark.parametrize("kind", ENDLESS if FULL else ("silent", "printing", "deaf"))
 def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     shows = kind == "silent"
     if not shows:  # an example waits for the end of the time twice more
@@ -134,7 +136,8 @@ def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_after_three_endless_cases_the_others_are_skipped(tmp_path: Path) -> None:
+def test_after_three_endless_cases_the_others_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "_minimal", lambda *arguments: None)  # an example waits twice more
     names = ["plain", "a single image", "a tall kernel", "padding", "ties", "negative input", "dilation"]
     report = fc.check(written(tmp_path, first="while True: pass"), time_limit=0.2, cases=names)
     verdicts = [case.verdict for case in report[FORWARD].cases if case.verdict != "cannot be expressed"]
@@ -144,6 +147,7 @@ def test_after_three_endless_cases_the_others_are_skipped(tmp_path: Path) -> Non
     assert "3 timed out" in repr(report)
 
 
+@pytest.mark.slow
 def test_a_slow_gradient_check_ends_with_its_time(tmp_path: Path) -> None:
     path = written(tmp_path, "import time", first="time.sleep(0.15)")
     found = fc.check(path, cases=["gradients against slopes"], time_limit=LIMIT)[FORWARD].cases[0]
@@ -160,7 +164,13 @@ def test_a_slow_gradient_check_ends_with_its_time(tmp_path: Path) -> None:
         ("def f(:", "raised", "SyntaxError: invalid syntax", "layers.py, line 1"),
         ("raise SystemExit('bye')", "crashed", "it called sys.exit('bye')", "layers.py, line 1"),
         ("import os; os._exit(0)", "crashed", "it ended its process with exit code 0", ""),
-        ("while True: pass", "timed out", "no result after 0.5 s", "layers.py, line 1, in <module>"),
+        pytest.param(
+            "while True: pass",
+            "timed out",
+            "no result after 0.5 s",
+            "layers.py, line 1, in <module>",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_ends_the_import_is_the_verdict(tmp_path: Path, line: str, verdict: str, what: str, where: str) -> None:

@@ -65,11 +65,12 @@ def test_right_functions_beside_fast(tmp_path: Path) -> None:
 @needs_fast
 @pytest.mark.parametrize("module", ["COURSERA", "SCRATCH", "TUTORIAL", "COLUMNS", "PLAIN", "IMAGES"])
 def test_every_known_way_of_writing_runs_beside_fast(tmp_path: Path, module: str) -> None:
-    found = race(written(tmp_path, getattr(loop_code, module)), seconds=0.002, repeats=1)
+    found = race(written(tmp_path, getattr(loop_code, module)), sizes=Sizes((1, 2, 9, 8)), repeats=1)
     assert [row.trouble for row in found.rows] == [""] * len(found.rows)
     assert found.ok, str(found)
 
 
+@pytest.mark.slow
 @needs_fast
 def test_loops_get_as_much_as_they_can_bear(tmp_path: Path) -> None:
     slow = changed(CS231N, (f"    {DONE}", f"    import time; time.sleep(0.02 * N)\n    {DONE}"))
@@ -80,6 +81,7 @@ def test_loops_get_as_much_as_they_can_bear(tmp_path: Path) -> None:
     assert [lap.name for lap in rows[0].laps] == ["forward"]
 
 
+@pytest.mark.slow
 @needs_fast
 def test_loops_that_cannot_bear_one_image_get_a_smaller_one(tmp_path: Path) -> None:
     slow = changed(CS231N, (f"    {DONE}", f"    import time; time.sleep(1e-4 * H * W)\n    {DONE}"))
@@ -118,6 +120,7 @@ def test_what_does_not_come_to_an_end_is_said(tmp_path: Path, first: str, troubl
     assert not row.laps
 
 
+@pytest.mark.slow
 @needs_fast
 def test_functions_without_stride_or_padding_are_asked_without(tmp_path: Path) -> None:
     rows = race(written(tmp_path, IMAGES), sizes=Sizes((3, 2, 9, 8)), repeats=1).rows
@@ -128,6 +131,7 @@ def test_functions_without_stride_or_padding_are_asked_without(tmp_path: Path) -
     ]
 
 
+@pytest.mark.slow
 @needs_fast
 def test_a_result_that_is_missing_is_wrong(tmp_path: Path) -> None:
     row = race(written(tmp_path, changed(CS231N, (DONE, "return None, (x, w, b, conv_param)"))), sizes=SMALL).rows[0]

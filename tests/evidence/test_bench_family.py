@@ -220,6 +220,7 @@ def test_a_name_that_the_table_no_longer_has() -> None:
     assert gone not in Selection((FAMILY,))
 
 
+@pytest.mark.slow
 def test_the_suite_in_a_child() -> None:
     pytest.importorskip("pytest_benchmark")
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from grids import quick
 
 import fastconv as fc
 from fastconv.errors import InvalidValueError
@@ -107,17 +108,24 @@ def test_scipy_computes_the_same(workload: Workload) -> None:
     assert_close(y, exact_results(problem, None)["y"][-1:], magnitude=sums, name=workload.name)
 
 
+needs_torch = pytest.mark.skipif(not TorchOracle.installed(), reason="PyTorch is not installed")
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[TorchOracle]:
+    """PyTorch in a process of its own, one for all."""
+    started = TorchOracle(1)
+    yield started
+    started.end()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workload", [TINY, GROUPED, UNEVEN, MEAN], ids=lambda workload: workload.name)
-@pytest.mark.skipif(not TorchOracle.installed(), reason="PyTorch is not installed")
-def test_torch_computes_the_same_in_a_process_of_its_own(workload: Workload) -> None:
+@needs_torch
+def test_torch_computes_the_same_in_a_process_of_its_own(oracle: TorchOracle, workload: Workload) -> None:
     problem = problem_of(workload)
     dy = np.random.default_rng(1).standard_normal(problem.output_shape)
-    oracle = TorchOracle(1)
-    try:
-        results = oracle.results(problem, None) | oracle.results(problem, dy)
-    finally:
-        oracle.end()
+    results = oracle.results(problem, None) | oracle.results(problem, dy)
     expected, sums = exact_results(problem, dy), magnitudes(problem, dy)
     assert results.keys() == expected.keys()
     for name, array in expected.items():
@@ -152,9 +160,7 @@ def off_by(amount: float, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("step", ["forward", "backward"])
-@pytest.mark.parametrize(
-    "torch", [False, pytest.param(True, marks=pytest.mark.skipif(not TorchOracle.installed(), reason="no PyTorch"))]
-)
+@pytest.mark.parametrize("torch", [False, pytest.param(True, marks=[pytest.mark.slow, needs_torch])])
 def test_a_wrong_kernel_is_caught_before_it_is_timed(monkeypatch: pytest.MonkeyPatch, step: str, torch: bool) -> None:
     from fastconv.evidence import problem as work
 
@@ -179,7 +185,7 @@ def test_a_missing_result_is_caught() -> None:
         ResultCheck(1, torch=False).check(case, made, {"dx": made.call()["y"]})
 
 
-@pytest.mark.parametrize("step", ["inference", "training"])
+@pytest.mark.parametrize("step", quick(["inference", "training"], 2))
 def test_a_network_on_a_wrong_kernel_is_caught(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     from fastconv.backends.naive import NaiveBackend
 

@@ -20,6 +20,7 @@ def example() -> Iterator[dict[str, Any]]:
     sys.modules.pop("loop_layers", None)
 
 
+@pytest.mark.slow
 def test_it_runs_from_any_folder(tmp_path: Path) -> None:
     output = run_example("accelerate_loops", "--images", "1", folder=tmp_path)
     assert "accelerated loop_layers: 4 of 4\n" in output

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from grids import quick
 from programs import EXAMPLES, ROOT, run_example
 
 pytestmark = pytest.mark.skipif(
@@ -40,7 +41,7 @@ def shown(name: str) -> tuple[str, str]:
     return command, output
 
 
-@pytest.mark.parametrize("name", STEADY)
+@pytest.mark.parametrize("name", quick(reversed(STEADY), len(STEADY)))
 def test_it_prints_what_the_gallery_shows(name: str, tmp_path: Path) -> None:
     command, expected = shown(name)
     start = f"$ python examples/{name}.py"
@@ -50,6 +51,7 @@ def test_it_prints_what_the_gallery_shows(name: str, tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == set(arguments)  # the picture, where there is one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TIMED)
 def test_it_ends_as_in_the_gallery(name: str, tmp_path: Path) -> None:
     arguments, last = TIMED[name]

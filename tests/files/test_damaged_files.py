@@ -276,6 +276,7 @@ def test_archives_that_are_in_order(tmp_path: Path) -> None:
     assert len(data.load_image_folder(tmp_path / "piped.zip").train) == 1
 
 
+@pytest.mark.slow
 def test_more_entries_than_the_old_format_counts() -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

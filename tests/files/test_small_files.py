@@ -172,6 +172,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_peaks(tmp_path: Path) -> None:
     for package in ("PIL", "safetensors", "typer"):
         pytest.importorskip(package, reason="an extra")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS, check_conv
-from grids import grid
+from grids import grid, in_turn
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
@@ -282,20 +282,20 @@ def test_memory_order_changes_no_bit_and_no_input(engine: str, name: str, order:
         assert [array.tobytes() for array in actual] == [array.tobytes() for array in expected]
 
 
+# Large enough for two threads.
+SHARED_CASES = {
+    "1d": Case((3, 40, 350), (40, 33, 4), 2, 1),
+    "2d": Case((2, 48, 17, 19), (48, 33, 4, 4), 2, 1),
+    "few-channels": Case((3, 32, 30, 31), (32, 3, 5, 4), 2, 1),
+    "depthwise": Case((2, 32, 30, 31), (32, 1, 5, 4), 3, 1, 1, 32),
+    "3d": Case((2, 24, 5, 9, 8), (24, 20, 3, 3, 3), 2, 1, 1, 1, True, 1),
+}
+
+
 @pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "case",
-    [
-        Case((3, 40, 350), (40, 33, 4), 2, 1),
-        Case((2, 48, 17, 19), (48, 33, 4, 4), 2, 1),
-        Case((3, 32, 30, 31), (32, 3, 5, 4), 2, 1),
-        Case((2, 32, 30, 31), (32, 1, 5, 4), 3, 1, 1, 32),
-        Case((2, 24, 5, 9, 8), (24, 20, 3, 3, 3), 2, 1, 1, 1, True, 1),
-    ],
-    ids=["1d", "2d", "few-channels", "depthwise", "3d"],
-)
-def test_results_do_not_depend_on_threads(case: Case, dtype: str) -> None:
+@pytest.mark.parametrize(("name", "dtype"), in_turn(SHARED_CASES, ("float32", "float64")))
+def test_results_do_not_depend_on_threads(name: str, dtype: str) -> None:
+    case = SHARED_CASES[name]
     arrays = conv_arrays(case, 5, dtype)
     found = []
     for threads in (1, 2):

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import run
+from programs import FULL, run
 from strategies import BACKENDS, FLOATS, Array, normal, stored
-from vector_units import PATHS, only_where_it_runs
+from vector_units import OTHER_UNITS, PATHS, only_where_it_runs
 
 import fastconv as fc
 from fastconv.backends.base import Backend
@@ -34,6 +34,17 @@ LARGE = (
     (1, 2053, 67), (2, 40, 1031), (8, 4096, 33), (9, 401, 1000), (15, 769, 257), (50, 1201, 83), (10, 130, 4099),
     (400, 33, 70), (401, 770, 19), (67, 385, 131), (1030, 64, 48),
 )  # fmt: skip
+# Most have kernels of their own to compile: in the usual run, the dtypes of large sizes take turns, and those beside
+# float32 of small ones.
+SMALL_CALLS = [
+    (size, dtype) for i, size in enumerate(SMALL) for dtype in FLOATS if FULL or dtype in ("float32", FLOATS[i % 2 * 2])
+]
+LARGE_CALLS = [
+    pytest.param(size, dtype, marks=[pytest.mark.slow] * (dtype == "float64"), id=f"{size}-{dtype}")
+    for i, size in enumerate(LARGE)
+    for j, dtype in enumerate(("float32", "float64"))
+    if FULL or i % 2 == j
+]
 
 
 def arrays_of(size: tuple[int, int, int], dtype: str) -> tuple[Array, Array, Array, Array]:
@@ -68,16 +79,14 @@ def check(backend: str, arrays: tuple[Array, Array, Array, Array], where: str = 
 
 
 @backends
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("size", SMALL)
-def test_every_backend_on_small_sizes(backend: str, dtype: str, size: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(("size", "dtype"), SMALL_CALLS)
+def test_every_backend_on_small_sizes(backend: str, size: tuple[int, int, int], dtype: str) -> None:
     check(backend, arrays_of(size, dtype))
 
 
 @pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "naive"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", LARGE)
-def test_large_sizes(backend: str, dtype: str, size: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(("size", "dtype"), LARGE_CALLS)
+def test_large_sizes(backend: str, size: tuple[int, int, int], dtype: str) -> None:
     check(backend, arrays_of(size, dtype))
 
 
@@ -186,9 +195,10 @@ def serial_launches() -> Iterator[None]:
 
 
 @fast
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", [*LARGE, *(size for sizes in WAYS.values() for size in sizes[:1])])
-def test_threads_change_nothing(dtype: str, size: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "dtype"), [*LARGE_CALLS, *product((sizes[0] for sizes in WAYS.values()), ("float32",))]
+)
+def test_threads_change_nothing(size: tuple[int, int, int], dtype: str) -> None:
     from fastconv.backends.fast.linear.linear import _run, plan_linear
 
     n, i, o = size
@@ -281,20 +291,21 @@ def test_a_backend_without_a_linear_of_its_own_convolves(backend: str) -> None:
         fc.unregister_backend("bare")
 
 
-def check_paths() -> None:
-    """Every way of every pass, in both dtypes: what other vector units and the readable twins have to cope with."""
-    for dtype in ("float32", "float64"):
+def check_paths(*dtypes: str) -> None:
+    """Every way of every pass: what other vector units and the readable twins have to cope with."""
+    for dtype in dtypes:
         for size in (*SMALL, (2, 40, 1031), (9, 401, 100), (50, 401, 83), (400, 33, 70)):
             check("fast", arrays_of(size, dtype), str(size))
 
 
+@pytest.mark.slow
 @fast
 def test_the_readable_twins(tmp_path: Path) -> None:
     program = """
         from test_linear import check_paths
         from fastconv.backends.fast.machine.jit import INTERPRETED
         assert INTERPRETED
-        check_paths()
+        check_paths("float32", "float64")
     """
     run(program, NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -302,13 +313,13 @@ def test_the_readable_twins(tmp_path: Path) -> None:
 
 @fast
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["avx2", "sse2"])
-def test_the_tiles_of_another_vector_unit(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("path", "dtype"), OTHER_UNITS)
+def test_the_tiles_of_another_vector_unit(path: str, dtype: str, tmp_path: Path) -> None:
     only_where_it_runs(path)
     program = f"""
         from test_linear import check_paths
         from vector_units import built_for
         assert built_for() == {path!r}
-        check_paths()
+        check_paths({dtype!r})
     """
     run(program, NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from programs import run
 from strategies import BACKENDS, ENGINES, FLOATS, MEMORY, Array, channels_last, normal, stored
+from vector_units import OTHER_UNITS, PATHS, only_where_it_runs
 
 import fastconv as fc
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
@@ -629,18 +630,19 @@ def test_nan_and_infinities_stay_in_their_channel(backend: str) -> None:
 # the paths that this machine does not take by itself
 
 
-def check_small() -> None:
-    """Every kernel in both types and orders, against naive."""
+def check_small(*dtypes: str) -> None:
+    """Every kernel in all orders, against naive."""
     for shape in SHAPES:
-        for dtype in ("float32", "float64"):
+        for dtype in dtypes:
             for order in ORDERS:
                 test_engines_against_naive("fast", dtype, order, shape)
 
 
+@pytest.mark.slow
 @needs_fast
 def test_the_readable_twins(tmp_path: Path) -> None:
     run(
-        "from test_normalization import check_small\ncheck_small()",
+        "from test_normalization import check_small\ncheck_small('float32', 'float64')",
         NUMBA_DISABLE_JIT="1",
         NUMBA_CACHE_DIR=str(tmp_path),
     )
@@ -648,17 +650,13 @@ def test_the_readable_twins(tmp_path: Path) -> None:
 
 @needs_fast
 @pytest.mark.slow
-@pytest.mark.parametrize("cpu", ["haswell", "x86-64"])
-def test_other_vector_units(cpu: str, tmp_path: Path) -> None:
-    import llvmlite.binding as llvm
-
-    if not llvm.get_process_triple().startswith("x86_64"):
-        pytest.skip("these vector units are those of x86")
-    if cpu == "haswell" and not llvm.get_host_cpu_features().get("avx2"):
-        pytest.skip("this CPU has no AVX2")
-    run(
-        "from test_normalization import check_small\ncheck_small()",
-        NUMBA_CPU_NAME=cpu,
-        NUMBA_CPU_FEATURES="",
-        NUMBA_CACHE_DIR=str(tmp_path),
-    )
+@pytest.mark.parametrize(("path", "dtype"), OTHER_UNITS)
+def test_other_vector_units(path: str, dtype: str, tmp_path: Path) -> None:
+    only_where_it_runs(path)
+    program = f"""
+        from test_normalization import check_small
+        from vector_units import built_for
+        assert built_for() == {path!r}
+        check_small({dtype!r})
+    """
+    run(program, NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path])

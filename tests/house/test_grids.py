@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
+import grids
 import pytest
-from grids import combinations_in, covering
+from grids import combinations_in, covering, in_turn, quick
 
 OPTIONS = (("naive", "fast"), (1, 2, 3), (1, 2, 3), (0, 1, 2), (1, 2), ("float32", "float64"))
 EVERY = list(product(*OPTIONS))
@@ -34,3 +35,17 @@ def test_a_grid_of_few_columns_is_kept_whole() -> None:
     rows = list(product("ab", range(5)))
     assert covering(rows) == rows
     assert covering([]) == []
+
+
+def test_others_take_turns_and_all_are_in_the_long_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "FULL", False)
+    assert in_turn("abc", ("float32", "float64")) == [("a", "float32"), ("b", "float64"), ("c", "float32")]
+    monkeypatch.setattr(grids, "FULL", True)
+    assert in_turn("abc", ("x", "y")) == [*product("abc", "xy")]
+
+
+def test_one_of_so_many_is_quick_and_all_are_there() -> None:
+    rows = quick([("a", 1), ("b", 2), ("c", 3), ("d", 4)], 3)
+    assert [row.values for row in rows] == [("a", 1), ("b", 2), ("c", 3), ("d", 4)]
+    assert [bool(row.marks) for row in rows] == [False, True, True, False]
+    assert [row.values for row in quick("ab", 2)] == [("a",), ("b",)]

@@ -96,7 +96,9 @@ def lines(names: Iterable[str], folder: Path) -> list[str]:
     return [f"{name}: {line}" for name in names for line in form(run(COMMANDS[name], folder))]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("bench")) for name in COMMANDS]
+)
 def test_the_json_of_a_command_is_as_it_was(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

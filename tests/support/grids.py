@@ -20,6 +20,21 @@ def grid(*, where: Callable[..., bool] = lambda **_: True, **values: Iterable[An
     return pytest.mark.parametrize(tuple(values), chosen, ids=["-".join(map(name_of, row)) for row in chosen])
 
 
+def quick(values: Iterable[Any], every: int) -> list[Any]:
+    """Parameters of a test of which one of so many runs in the quick run, and all in the usual one."""
+    rows = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [pytest.param(*row, marks=[pytest.mark.slow] * (i % every > 0)) for i, row in enumerate(rows)]
+
+
+def in_turn(names: Iterable[str], others: Sequence[str]) -> list[tuple[str, str]]:
+    """Each name with one of the others, which take turns; with all of them with FASTCONV_FULL=1.
+
+    For what has kernels of its own to compile for each.
+    """
+    pairs = product(enumerate(names), enumerate(others))
+    return [(name, other) for (i, name), (j, other) in pairs if FULL or i % len(others) == j]
+
+
 def name_of(value: Any) -> str:
     """A value as it stands in the name of a test."""
     return str(value).replace(" ", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from programs import FULL
 
 
 def built_for() -> str:
@@ -16,6 +17,11 @@ PATHS = {
     "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
     "sse2": {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""},
 }
+
+# Everything is compiled from nothing for each: in the usual run, one dtype for each unit.
+OTHER_UNITS = [("avx2", "float32"), ("sse2", "float64")]
+if FULL:
+    OTHER_UNITS += [("avx2", "float64"), ("sse2", "float32")]
 
 
 def only_where_it_runs(path: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from grids import quick
 from programs import CLEARED, ROOT, SUPPORT
 from training_runs import BATCH, EPOCHS, IMAGES, fit, images, network, trainer
 
@@ -87,7 +88,8 @@ def start(folder: Path, stop: int | str) -> subprocess.Popen[str]:
 
 @POSIX
 @pytest.mark.parametrize(
-    ("kind", "moments"), [("SIGKILL", (1, 6, 8)), ("SIGINT", (3, 4)), ("SIGINT", (11,)), ("SIGKILL", (STEPS,))]
+    ("kind", "moments"),
+    quick([("SIGINT", (11,)), ("SIGINT", (3, 4)), ("SIGKILL", (1, 6, 8)), ("SIGKILL", (STEPS,))], 4),
 )
 def test_a_process_that_was_stopped_goes_on(
     tmp_path: Path, whole: Trainer, kind: str, moments: tuple[int, ...]

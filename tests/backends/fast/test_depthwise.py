@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import check_conv
+from grids import covering, name_of
+from programs import FULL
 from strategies import BACKENDS, Array, ConvCase, conv_arrays
 
 if "fast" not in BACKENDS:
@@ -44,9 +46,8 @@ def depthwise(
     return ConvCase(x_shape, (channels * each, 1, *kernel), stride, padding, dilation, channels)
 
 
-def sample() -> list[ConvCase]:
-    """Some of all combinations of sizes and options."""
-    options = product(
+OPTIONS = [
+    *product(
         (1, 3),
         (2, 16, 37),
         ((9, 7), (11, 30), (23, 12)),
@@ -56,16 +57,25 @@ def sample() -> list[ConvCase]:
         (1, (2, 1)),
         (1, 2),
     )
-    return [
-        depthwise((n, c, *size), kernel, stride, padding, dilation, each)
-        for number, (n, c, size, kernel, stride, padding, dilation, each) in enumerate(options)
-        if number % 61 == 0
-    ]
+][::61]  # some of all combinations of sizes and options
+ROWS = [(*options, dtype) for options in OPTIONS for dtype in ("float32", "float64")]
+CHOSEN = ROWS if FULL else covering(ROWS, strength=2)  # nearly each row has kernels of its own to compile
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("case", sample(), ids=str)
-def test_every_pass_is_right(case: ConvCase, dtype: str) -> None:
+def id_of(row: tuple[Any, ...]) -> str:
+    return "-".join(map(name_of, row))
+
+
+def case_of(n: int, c: int, size: tuple[int, ...], *rest: Any) -> ConvCase:
+    return depthwise((n, c, *size), *rest)
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, marks=[pytest.mark.slow] * (row[-1] == "float64"), id=id_of(row)) for row in CHOSEN]
+)
+def test_every_pass_is_right(row: tuple[Any, ...]) -> None:
+    *options, dtype = row
+    case = case_of(*options)
     x, weight, bias, dy = conv_arrays(case, 0, dtype)
     exact = [np.asarray(array, np.float64) for array in (x, weight, bias, dy)]
     y = fc.conv2d(x, weight, bias, **case.options, backend="fast")
@@ -80,7 +90,7 @@ def test_every_pass_is_right(case: ConvCase, dtype: str) -> None:
 
 @wide
 def test_most_of_them_slide() -> None:
-    tasks = [forward_pass(geometry_of(case)) for case in sample()]
+    tasks = [forward_pass(geometry_of(case_of(*options))) for options in OPTIONS]
     assert sum(map(pieces.takes_depthwise_tiles, tasks)) > len(tasks) // 2
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS, check_conv
-from programs import run
+from grids import covering, in_turn
+from programs import FULL, run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, stored
 
 import fastconv as fc
@@ -108,9 +109,9 @@ def results(case: ConvCase, x: Array, weight: Array, bias: Array | None, dy: Arr
     return {"y": case.forward(x, weight, bias, **case.options, backend=backend), **gradients._asdict()}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@long_rows
-def test_long_rows_are_right_and_threads_change_no_bit(case: ConvCase, dtype: str) -> None:
+@pytest.mark.parametrize(("which", "dtype"), in_turn(LONG, ("float32", "float64")))
+def test_long_rows_are_right_and_threads_change_no_bit(which: str, dtype: str) -> None:
+    case = LONG[which]
     x, weight, bias, dy = conv_arrays(case, 0, dtype)
     exact: list[Any] = [None if array is None else array.astype(np.float64) for array in (x, weight, bias, dy)]
     wanted = results(case, exact[0], exact[1], exact[2], exact[3], "numpy")
@@ -125,15 +126,18 @@ def test_long_rows_are_right_and_threads_change_no_bit(case: ConvCase, dtype: st
         assert np.array_equal(alone[name], shared[name]), name
 
 
-def check_short() -> None:
-    """Against naive, in segments of one tile, of a few, and in one piece."""
-    for case, limit in product(SHORT.values(), (1, 2**11, 2**14, UNLIMITED)):
+LIMITS = (1, 2**11, 2**14, UNLIMITED)  # segments of one tile, of a few, and one piece
+
+
+def check_short(*limits: int) -> None:
+    """Against naive."""
+    for case, limit in product(SHORT.values(), limits):
         with fc.options(max_workspace=limit):
             check_conv("fast", case, *conv_arrays(case, 0, "float32"))
 
 
 def test_short_segments_are_right() -> None:
-    check_short()
+    check_short(*LIMITS)
 
 
 @pytest.mark.parametrize("case", SHORT.values(), ids=SHORT)
@@ -143,8 +147,11 @@ def test_a_small_workspace_cuts_short_rows(case: ConvCase) -> None:
     assert max(segments(each) for each in made) > 1 or all(in_place) or case.x_shape[-1] == 1
 
 
+@pytest.mark.slow
 def test_short_segments_of_the_readable_twins(tmp_path: Path) -> None:
-    run("from test_long_rows import check_short\ncheck_short()", NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
+    limits = LIMITS if FULL else LIMITS[1:2]
+    program = f"from test_long_rows import check_short\ncheck_short(*{limits!r})"
+    run(program, NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
 
 
 @long_rows
@@ -220,11 +227,16 @@ def borrows(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> 
     return Workspace(with_weights(forward), most, sums + weight.scratch_bytes)
 
 
+SETTINGS = [*product((4, 8), (1, 2, 3), (1, 2**12, 2**16, 2**20, UNLIMITED))]
+if not FULL:
+    SETTINGS = covering(SETTINGS, strength=2)
+
+
 @pytest.mark.parametrize("case", [*LONG.values(), *SHORT.values(), *LARGE.values()])
 def test_the_workspace_is_within_its_bound(case: ConvCase) -> None:
     geometry, multiplier = geometry_of(case), case.weight_shape[0] // case.x_shape[1] if case.groups > 1 else 1
     repeated = multiplier > 1 and case.weight_shape[1] == 1
-    for itemsize, threads, limit in product((4, 8), (1, 2, 3), (1, 2**12, 2**16, 2**20, UNLIMITED)):
+    for itemsize, threads, limit in SETTINGS:
         actual, bound = (f(geometry, itemsize, threads, limit) for f in (borrows, conv_workspace))
         for name, exact, most in zip(Workspace._fields, actual, bound):
             assert exact <= most, (name, itemsize, threads, limit)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS
-from programs import run
+from grids import in_turn, quick
+from programs import FULL, run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, normal, stored
 
 import fastconv as fc
@@ -146,7 +147,7 @@ def training_steps(dtype: str) -> Iterator[tuple[str, Callable[[], Any], int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"] if FULL else ["float32"])
 def test_the_steady_state_allocates_its_results_alone(dtype: str) -> None:
     steps = list(training_steps(dtype))
     for _ in range(3):
@@ -318,6 +319,7 @@ def bits(case: ConvCase) -> list[str]:
     return [hashlib.sha256(array.tobytes()).hexdigest()[:16] for array in found]
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit_for_a_batch_of_one() -> None:
     found = json.loads(run(BITS, NUMBA_NUM_THREADS="4"))
     for threads in ("2", "3", "4"):
@@ -365,8 +367,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize(("name", "dtype"), in_turn(ODD, ("float32", "float64")))
 def test_odd_shapes(name: str, dtype: str) -> None:
     case = ODD[name]
     x, weight, bias, dy = conv_arrays(case, 0, dtype)
@@ -394,7 +395,7 @@ def test_an_input_gradient_by_columns_is_made_in_bands() -> None:
         assert made.scratch_bytes <= made.tasks * min(limit + 2**16, 2**23)
 
 
-@pytest.mark.parametrize("case", ["product", "pointwise gradient", "lanewise"])
+@pytest.mark.parametrize("case", quick(["pointwise gradient", "product", "lanewise"], 3))
 def test_results_larger_than_the_caches_are_right(case: str) -> None:
     rng = np.random.default_rng(0)
     shapes = {
