@@ -5,16 +5,25 @@ Every path is a process of its own, with a cache of compiled code of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from checks import GRADIENTS, check_adaptive, check_avg, check_columns, check_conv, check_lp, check_max, check_unpool
-from grids import covering
+from checks import (
+    GRADIENTS,
+    check_adaptive_max,
+    check_adaptive_means,
+    check_avg,
+    check_columns,
+    check_conv,
+    check_lp,
+    check_max,
+    check_unpool,
+)
 from programs import FULL, run
-from strategies import BACKENDS, CONV_CASES, POOL_CASES, ConvCase, WindowCase, conv_arrays, normal, stored
+from strategies import BACKENDS, CONV_CASES, POOL_CASES, Array, ConvCase, WindowCase, conv_arrays, normal, stored
 from vector_units import PATHS, only_where_it_runs
 
 import fastconv as fc
@@ -35,6 +44,7 @@ CASES = (
     ConvCase((2, 8, 3, 4), (16, 8, 1, 1)),  # whole vectors, in place
 )
 POOLS = tuple(POOL_CASES[name] for name in ("overlapping", "asymmetric", "dilated", "many-channels"))
+ORDERS = ("C", "channels-last")
 LARGE = ConvCase((2, 13, 47, 37), (37, 13, 3, 3), 1, 1)  # two splits of the weight gradient, several tasks
 
 
@@ -45,28 +55,37 @@ def check_convolutions(dtype: str, cases: Iterable[ConvCase] = CASES) -> None:
     check_large(dtype)
 
 
-def check_pools(dtype: str, cases: Iterable[WindowCase] = POOLS) -> None:
-    """Poolings and columns against naive, in both memory orders."""
+def check_maxima(dtype: str, cases: Iterable[WindowCase] = POOLS) -> None:
+    """Maxima, at which indices they are, and columns, against naive, in both memory orders."""
+    for case, order in product(cases, ORDERS):
+        x = stored(normal(case.x_shape, 0, dtype), order)
+        check_max("fast", case, x, ceil_mode=True, order=order)
+        check_adaptive_max("fast", (3, 1), x)
     for case in cases:
-        for order in ("C", "channels-last"):
-            x = stored(normal(case.x_shape, 0, dtype), order)
-            check_max("fast", case, x, ceil_mode=True, order=order)
-            check_avg("fast", case, x, ceil_mode=True, include_pad=False, order=order)
-            check_lp("fast", case, 3, x, ceil_mode=True, order=order)
-            check_adaptive("fast", (3, 1), x, order=order)
         check_columns("fast", case, normal(case.x_shape, 1, dtype))
-    check_long_windows(dtype)
-
-
-def check_long_windows(dtype: str) -> None:
-    """Windows that are reduced one by one, in rows longer than any block, and unpooling."""
-    for order, channels in (("C", 2), ("channels-last", 9)):
-        x = stored(normal((1, channels, 14, 15), 2, dtype), order)
-        check_adaptive("fast", (1, 1), x, order=order)
+    for x, order in long_windows(dtype):
+        check_adaptive_max("fast", (1, 1), x)
         check_max("fast", WindowCase(x.shape, (2, 11), 3, 1), x, ceil_mode=True, order=order)
-        check_lp("fast", WindowCase(x.shape, (14, 15)), 2.5, x, ceil_mode=False, order=order)
         indices = stored(np.random.default_rng(0).integers(0, 6, x.shape), order)
         check_unpool("fast", (2, 3), x, indices, order=order)
+
+
+def check_means(dtype: str, cases: Iterable[WindowCase] = POOLS) -> None:
+    """Means, norms and adaptive windows against naive, in both memory orders."""
+    for case, order in product(cases, ORDERS):
+        x = stored(normal(case.x_shape, 0, dtype), order)
+        check_avg("fast", case, x, ceil_mode=True, include_pad=False, order=order)
+        check_lp("fast", case, 3, x, ceil_mode=True, order=order)
+        check_adaptive_means("fast", (3, 1), x, order=order)
+    for x, order in long_windows(dtype):
+        check_adaptive_means("fast", (1, 1), x, order=order)
+        check_lp("fast", WindowCase(x.shape, (14, 15)), 2.5, x, ceil_mode=False, order=order)
+
+
+def long_windows(dtype: str) -> Iterator[tuple[Array, str]]:
+    """Arrays for windows that are reduced one by one, in rows longer than any block, and their memory orders."""
+    for order, channels in zip(ORDERS, (2, 9)):
+        yield stored(normal((1, channels, 14, 15), 2, dtype), order), order
 
 
 def check_large(dtype: str) -> None:
@@ -110,12 +129,18 @@ def test_the_vector_unit_is_that_of_the_compiled_code(
     assert target.host.__wrapped__().name == path
 
 
-# In the short form every two of vector unit, part of the engine and dtype meet.
-PARTS = list(product(PATHS, ("check_convolutions", "check_pools"), ("float32", "float64")))
+# In the short form convolutions, whose tiles are made for the unit, are on each, and of the pools one half is.
+PARTS = list(product(PATHS, ("check_convolutions", "check_maxima", "check_means"), ("float32", "float64")))
+SHORT = [
+    ("avx2", "check_convolutions", "float32"),
+    ("sse2", "check_convolutions", "float64"),
+    ("avx2", "check_maxima", "float32"),
+    ("sse2", "check_means", "float64"),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "part", "dtype"), PARTS if FULL else covering(PARTS, 2))
+@pytest.mark.parametrize(("path", "part", "dtype"), PARTS if FULL else SHORT)
 def test_the_engine_on_another_vector_unit(path: str, part: str, dtype: str, tmp_path: Path) -> None:
     only_where_it_runs(path)
     program = f"""
@@ -126,8 +151,7 @@ def test_the_engine_on_another_vector_unit(path: str, part: str, dtype: str, tmp
         from fastconv.backends.fast.machine.jit import build_log
         print(*[built.name for built in build_log if built.name.startswith("tile")])
     """
-    # sizes of errors by numpy: they are float64, and would be compiled besides
-    tiles = run(program, FASTCONV_BACKEND="numpy", NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path]).split()
+    tiles = run(program, NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path]).split()
     if part == "check_convolutions":
         assert {name[5] for name in tiles} == {"p", "s", "l"}  # all three modes
         assert {name.removesuffix("_masked")[-3:] for name in tiles} == {f"f{dtype[-2:]}"}
@@ -137,12 +161,13 @@ def test_the_engine_on_another_vector_unit(path: str, part: str, dtype: str, tmp
 def test_the_readable_twins(tmp_path: Path) -> None:
     program = """
         from strategies import CONV_CASES, POOL_CASES
-        from test_other_paths import CASES, check_convolutions, check_pools
+        from test_other_paths import CASES, check_convolutions, check_maxima, check_means
         from fastconv.backends.fast.machine.jit import INTERPRETED
         assert INTERPRETED
         for dtype in ("float32", "float64"):
             check_convolutions(dtype, dict.fromkeys([*CASES, *CONV_CASES.values()]))
-            check_pools(dtype, POOL_CASES.values())
+            check_maxima(dtype, POOL_CASES.values())
+            check_means(dtype, POOL_CASES.values())
     """
     run(program, NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
     assert list(tmp_path.iterdir()) == []  # nothing was compiled
