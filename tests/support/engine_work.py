@@ -43,14 +43,19 @@ def _digest(array: Any) -> str:
     return hashlib.sha256(repr((array.shape, str(array.dtype))).encode() + array.tobytes()).hexdigest()[:16]
 
 
-def results(dtype: str = "float32") -> dict[str, Any]:
-    """Every operation on every size."""
+def _convolutions(dtype: str, cases: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for i, (x_shape, weight_shape, options) in enumerate(CONVS):
+    for i, (x_shape, weight_shape, options) in enumerate(cases):
         x, weight, bias = _draw(x_shape, dtype), _draw(weight_shape, dtype), _draw(weight_shape[:1], dtype)
         found[f"conv {i}"] = y = fc.conv2d(x, weight, bias, **options)
         gradients = fc.conv2d_backward(_draw(y.shape, dtype), x, weight, **options)
         found.update({f"{name} {i}": array for name, array in gradients._asdict().items()})
+    return found
+
+
+def results(dtype: str = "float32") -> dict[str, Any]:
+    """Every operation on every size."""
+    found = _convolutions(dtype, CONVS)
     for i, (name, x_shape, weight_shape, options) in enumerate(OTHERS):
         x, weight = _draw(x_shape, dtype), _draw(weight_shape, dtype)
         found[f"{name} {i}"] = y = getattr(fc, name)(x, weight, **options)
@@ -92,3 +97,10 @@ def results(dtype: str = "float32") -> dict[str, Any]:
 def digests(dtype: str = "float32") -> dict[str, str]:
     """Digest of every result: equal to the last bit or not."""
     return {name: _digest(array) for name, array in results(dtype).items()}
+
+
+def few_digests(dtype: str = "float32") -> dict[str, str]:
+    """Digests of one convolution and its gradients, and of a ReLU: a few kernels."""
+    found = _convolutions(dtype, CONVS[:1])
+    found["relu"] = functional.relu(_draw((4, 24, 61, 50), dtype))
+    return {name: _digest(array) for name, array in found.items()}

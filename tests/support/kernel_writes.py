@@ -1,9 +1,10 @@
 """Who writes what: kernels whose every store is recorded, and launches that are run one task at a time.
 
-A kernel is compiled as always, and before every instruction of its optimised LLVM IR that touches memory a call is put
-that notes the addresses. Comparing memory before and after would not do: a task that reads its neighbour's number and
-writes it back changes nothing, but undoes what the neighbour does at the same time. Two tasks of one launch may not
-write to one byte, nor may one write what another reads. What they keep on their own stack does not count.
+A kernel is compiled as always, or comes from the disk as always, and before every instruction of its optimised LLVM IR
+that touches memory a call is put that notes the addresses. Comparing memory before and after would not do: a task that
+reads its neighbour's number and writes it back changes nothing, but undoes what the neighbour does at the same time.
+Two tasks of one launch may not write to one byte, nor may one write what another reads. What they keep on their own
+stack does not count.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from llvmlite import binding
 
@@ -231,7 +231,7 @@ class Recorder:
         self.names: dict[int, str] = {}
         self.launches: list[Launch] = []
         self.compiles = True  # otherwise names are noted, and nothing is compiled
-        self._options, self._kept = jit._OPTIONS, []
+        self._compile, self._kept = jit.c_function, []
         jit.c_function = self.c_function
         from fastconv.backends.fast.machine.launch import launch
 
@@ -240,13 +240,15 @@ class Recorder:
                 module.launch = self.launch  # type: ignore[attr-defined]
 
     def c_function(self, name: str, signature: str, function: Callable[..., None]) -> Any:
-        """As `fastconv.backends.fast.machine.jit.c_function`, with notes before every access to memory and no cache."""
+        """As `fastconv.backends.fast.machine.jit.c_function`, with notes before every access to memory.
+
+        The optimised IR is kept beside the machine code: of a kernel that is on the disk, it is that of the file.
+        """
         if not self.compiles:
             self.names[-len(self.names)] = name
             return SimpleNamespace(address=0)
-        function.__qualname__ = name
-        compiled = numba.cfunc(signature, **self._options)(function)
-        engine = _engine(instrumented_ir(compiled.inspect_llvm()))
+        compiled = self._compile(name, signature, function)
+        engine = _engine(instrumented_ir(str(compiled._library._get_module_for_linking())))
         address = engine.get_function_address(compiled.native_name)
         self._kept += [compiled, engine]
         self.names[address] = name
@@ -270,7 +272,7 @@ def _engine(ir: str) -> Any:
     machine = binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(),
         features=binding.get_host_cpu_features().flatten(),
-        opt=1,
+        opt=0,  # the IR is optimised; what is made of it runs once, and takes half as long to make
         codemodel="jitdefault",
         jit=True,
     )

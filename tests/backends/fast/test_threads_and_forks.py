@@ -1,6 +1,6 @@
 """The engine under several Python threads, in forked children, and over thread counts: right, and to the same bit.
 
-Each program runs in a process of its own, so that an abort or a hang is one failed test.
+An abort or a hang ends one program: there are a few for each threading layer, and each says what it found.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot f
 LAYERS = {"workqueue": "workqueue", "omp": "omppool", "tbb": "tbbpool"}
 
 
-@pytest.fixture(params=["default", *LAYERS])
+@pytest.fixture(scope="module", params=["default", *LAYERS])
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     """Four threads, in each of Numba's threading layers that this machine has."""
     chosen = {"FASTCONV_BACKEND": ENGINE, "NUMBA_NUM_THREADS": "4"}
@@ -38,149 +38,189 @@ def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     return {**chosen, "NUMBA_THREADING_LAYER": request.param}
 
 
+@pytest.fixture(scope="module")
+def expected() -> dict[str, str]:
+    """What a process with one thread computes."""
+    program = "import json; from engine_work import digests; print(json.dumps(digests()))"
+    found: dict[str, str] = json.loads(run(program, FASTCONV_BACKEND=ENGINE, NUMBA_NUM_THREADS="1"))
+    return found
+
+
+# Python threads at once: the results of each of their calls that are not those of a call alone.
+
 THREADS = """
-    import threading
+    import json, threading
     import fastconv as fc
     from engine_work import digests
 
-    found, errors, barrier = [], [], threading.Barrier(6, timeout=120)
+    ROUNDS = 3
 
-    def work(i):
-        try:
-            barrier.wait()
-            for _ in range(ROUNDS):
-                with fc.use_num_threads(COUNT(i)):
-                    found.append(digests())
-        except BaseException as error:
-            errors.append(repr(error))
-            raise
+    def together(count):
+        found, errors, barrier = [], [], threading.Barrier(6, timeout=120)
 
-    if WARM:
-        digests()
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
-    assert not errors, errors
-    assert len(found) == 6 * ROUNDS
+        def work(i):
+            try:
+                barrier.wait()
+                for _ in range(ROUNDS):
+                    with fc.use_num_threads(count(i)):
+                        found.append(digests())
+            except BaseException as error:
+                errors.append(repr(error))
+                raise
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        assert not errors, errors
+        assert len(found) == 6 * ROUNDS
+        return found
+
+    found = {"cold": together(lambda i: 4), "warm": together(lambda i: 4), "own": together(lambda i: i % 4 + 1)}
     expected = digests()
-    for each in found:
-        assert each == expected, [name for name in expected if each[name] != expected[name]]
+    wrong = {
+        name: [[key for key in expected if each[key] != expected[key]] for each in calls]
+        for name, calls in found.items()
+    }
+    print(json.dumps([expected, wrong]))
 """
 
+Threads = tuple[dict[str, str], dict[str, list[list[str]]]]
 
-def threads_program(warm: bool, rounds: int, count: str) -> str:
-    return THREADS.replace("WARM", str(warm)).replace("ROUNDS", str(rounds)).replace("COUNT(i)", count)
+
+@pytest.fixture(scope="module")
+def threads(environment: dict[str, str]) -> Threads:
+    """Results of a process, and those of its calls that were others."""
+    results, wrong = json.loads(run(THREADS, timeout=600, **environment))
+    return results, wrong
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
-def test_several_python_threads_at_once(environment: dict[str, str], warm: bool) -> None:
-    run(threads_program(warm, 3, "4"), **environment)
+@pytest.mark.parametrize("calls", ["cold", "warm"])
+def test_several_python_threads_at_once(threads: Threads, calls: str) -> None:
+    assert threads[1][calls] == [[]] * 18
 
 
 @pytest.mark.slow
-def test_several_python_threads_with_their_own_thread_counts(environment: dict[str, str]) -> None:
-    run(threads_program(True, 3, "i % 4 + 1"), **environment)
+def test_several_python_threads_with_their_own_thread_counts(threads: Threads) -> None:
+    assert threads[1]["own"] == [[]] * 18
+
+
+@pytest.mark.slow
+def test_threading_layers_change_no_bit(threads: Threads, expected: dict[str, str]) -> None:
+    assert threads[0] == expected
 
 
 FORK = """
-    import os, signal, sys, threading, warnings
+    import json, os, signal, sys, threading, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
     import fastconv as fc
-    from engine_work import digests
+    from engine_work import digests, few_digests
 
-    def child_agrees(expected):
+    def status_of_child(holds, seconds=100):
         pid = os.fork()
         if pid == 0:
-            signal.alarm(100)  # a child that hangs ends
+            signal.alarm(seconds)  # a child that hangs ends
             try:
-                same = digests() == expected and digests() == expected
-                os._exit(0 if same else 3)
+                os._exit(0 if holds() else 3)
             except BaseException as error:
                 print(repr(error), file=sys.stderr, flush=True)
                 os._exit(4)
-        status = os.waitpid(pid, 0)[1]
-        assert status == 0, f"the child ended with status {status}"
+        return os.waitpid(pid, 0)[1]
 """
+FORKED = (
+    FORK
+    + """
+    import multiprocessing
+
+    def agrees():
+        return digests() == expected and digests() == expected
+
+    def a_child():  # the parent has used its threads, and still can
+        return [status_of_child(agrees), 0 if agrees() else 3, status_of_child(agrees)]
+
+    def a_child_of_a_child():
+        return [status_of_child(lambda: agrees() and status_of_child(agrees) == 0, 250)]
+
+    def beside_a_thread():
+        stop, busy, wrong = threading.Event(), threading.Event(), []
+
+        def compute():
+            while not stop.is_set():
+                busy.set()
+                if digests() != expected:
+                    wrong.append(1)
+
+        thread = threading.Thread(target=compute)
+        thread.start()
+        busy.wait()
+        try:
+            return [*(status_of_child(agrees) for _ in range(4)), *wrong]
+        finally:
+            stop.set()
+            thread.join()
+            assert not wrong
+
+    def a_pool():
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            calls = [pool.apply_async(digests) for _ in range(4)]
+            return [0 if call.get(timeout=100) == expected else 3 for call in calls]
+
+    expected = digests()
+    found = {check.__name__: check() for check in (a_child, a_child_of_a_child, beside_a_thread, a_pool)}
+    print(json.dumps(found))
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def forked(environment: dict[str, str]) -> dict[str, list[int]]:
+    """How the children of a process ended."""
+    statuses: dict[str, list[int]] = json.loads(run(FORKED, timeout=600, **environment))
+    return statuses
 
 
 @forks
-def test_a_forked_child_works(environment: dict[str, str]) -> None:
+def test_a_forked_child_works() -> None:
     program = """
-    expected = digests()  # the parent has used its threads
-    child_agrees(expected)
-    assert digests() == expected  # and still can
-    child_agrees(expected)
+    expected = few_digests()
+    assert [status_of_child(lambda: few_digests() == expected) for _ in range(2)] == [0, 0]
+    assert few_digests() == expected
     """
-    run(FORK + program, **environment)
+    run(FORK + program, FASTCONV_BACKEND=ENGINE, NUMBA_NUM_THREADS="4")
 
 
 @pytest.mark.slow
 @forks
-def test_a_child_forked_before_the_first_call_works(environment: dict[str, str]) -> None:
-    program = """
+def test_a_child_and_its_parent_compute_everything(forked: dict[str, list[int]]) -> None:
+    assert forked["a_child"] == [0] * 3
+
+
+@pytest.mark.slow
+@forks
+def test_a_child_of_a_child_works(forked: dict[str, list[int]]) -> None:
+    assert forked["a_child_of_a_child"] == [0]
+
+
+@pytest.mark.slow
+@forks
+def test_a_child_forked_while_another_thread_computes_works(forked: dict[str, list[int]]) -> None:
+    assert forked["beside_a_thread"] == [0] * 4
+
+
+@pytest.mark.slow
+@forks
+def test_a_forked_pool_works(forked: dict[str, list[int]]) -> None:
+    assert forked["a_pool"] == [0] * 4
+
+
+@pytest.mark.slow
+@forks
+def test_a_child_forked_before_the_first_call_works(environment: dict[str, str], expected: dict[str, str]) -> None:
+    program = f"""
     with fc.use_backend("numpy"):
         digests()
-    import json, subprocess
-    expected = json.loads(subprocess.check_output(
-        [sys.executable, "-c", "import json; from engine_work import digests; print(json.dumps(digests()))"]))
-    child_agrees(expected)
-    """
-    run(FORK + program, **environment)
-
-
-@pytest.mark.slow
-@forks
-def test_a_child_of_a_child_works(environment: dict[str, str]) -> None:
-    program = """
-    expected = digests()
-    pid = os.fork()
-    if pid == 0:
-        signal.alarm(150)
-        digests()
-        child_agrees(expected)
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
-    """
-    run(FORK + program, **environment)
-
-
-@pytest.mark.slow
-@forks
-def test_a_child_forked_while_another_thread_computes_works(environment: dict[str, str]) -> None:
-    program = """
-    expected = digests()
-    stop, busy, wrong = threading.Event(), threading.Event(), []
-
-    def compute():
-        while not stop.is_set():
-            busy.set()
-            if digests() != expected:
-                wrong.append(1)
-
-    thread = threading.Thread(target=compute)
-    thread.start()
-    busy.wait()
-    try:
-        for _ in range(4):
-            child_agrees(expected)
-    finally:
-        stop.set()
-        thread.join()
-    assert not wrong
-    """
-    run(FORK + program, **environment)
-
-
-@pytest.mark.slow
-@forks
-def test_a_forked_pool_works(environment: dict[str, str]) -> None:
-    program = """
-    import multiprocessing
-    expected = digests()
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        for found in [pool.apply_async(digests) for _ in range(4)]:
-            assert found.get(timeout=100) == expected
+    expected = {expected!r}
+    assert status_of_child(lambda: digests() == expected and digests() == expected) == 0
     """
     run(FORK + program, **environment)
 
@@ -190,36 +230,37 @@ def test_a_forked_pool_works(environment: dict[str, str]) -> None:
 COUNTS = """
     import json
     import fastconv as fc
-    from engine_work import digests
+    from engine_work import digests, few_digests
     found = {}
-    for dtype in ("float32", "float64", "float16"):
+    for dtype in DTYPES:
         for n in (4, 1, 2, 3):
             with fc.use_num_threads(n):
-                found[f"{dtype} {n}"] = digests(dtype)
+                found[f"{dtype} {n}"] = WORK(dtype)
         fc.set_num_threads(2)
-        found[f"{dtype} set"] = digests(dtype)
+        found[f"{dtype} set"] = WORK(dtype)
     print(json.dumps(found))
 """
 
 
-def counted(**environment: str) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = json.loads(run(COUNTS, FASTCONV_BACKEND=ENGINE, **environment))
+def counted(program: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(run(program, FASTCONV_BACKEND=ENGINE, NUMBA_NUM_THREADS="4"))
     return found
 
 
-def test_thread_counts_and_runs_change_no_bit() -> None:
-    found = counted(NUMBA_NUM_THREADS="4")
+@pytest.mark.parametrize(
+    ("work", "dtypes"),
+    [
+        ("few_digests", ("float32", "float16")),
+        pytest.param("digests", ("float32", "float64", "float16"), marks=pytest.mark.slow),
+    ],
+)
+def test_thread_counts_and_runs_change_no_bit(work: str, dtypes: tuple[str, ...]) -> None:
+    program = COUNTS.replace("WORK", work).replace("DTYPES", repr(dtypes))
+    found = counted(program)
     for name, digests in found.items():
         expected = found[f"{name.split()[0]} 1"]
         assert digests == expected, (name, [key for key in expected if digests[key] != expected[key]])
-    assert counted(NUMBA_NUM_THREADS="4") == found
-
-
-@pytest.mark.slow
-def test_threading_layers_change_no_bit(environment: dict[str, str]) -> None:
-    program = "import json; from engine_work import digests; print(json.dumps(digests()))"
-    expected = json.loads(run(program, FASTCONV_BACKEND=ENGINE, NUMBA_NUM_THREADS="1"))
-    assert json.loads(run(program, **environment)) == expected
+    assert counted(program) == found
 
 
 def shifted(array: Any, bytes_: int) -> Any:

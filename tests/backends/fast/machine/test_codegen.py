@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import pytest
+from grids import covering
 from programs import FULL
 from strategies import BACKENDS
 
@@ -199,15 +201,26 @@ def heights(target: Target) -> dict[int, int]:
     return tallest
 
 
-def tiles(target: Target) -> Iterator[Tile]:
-    """The tallest tiles of every width and a part of the shorter ones, or every tile of a target."""
-    for vectors, tallest in sorted(heights(target).items()):
-        for rows in range(1, tallest + 1):
-            for itemsize in (4, 8):
-                if FULL or rows == tallest or (rows + vectors + itemsize // 4) % 15 == 0:
-                    for mode in MODES:
-                        for masked in (0, 1):
-                            yield Tile(mode, rows, vectors, target.lanes(itemsize), itemsize, masked)
+Shapes = list[tuple[Cpu, Tile | DepthwiseTile]]
+
+
+@lru_cache(maxsize=1)
+def tiles() -> Shapes:
+    """All tiles of all CPUs, or those of the tallest that three options can make, and of the others those of two."""
+    tallest, shorter = [], []
+    for cpu in CPUS:
+        for (vectors, most), mode, itemsize, masked in product(heights(cpu.target).items(), MODES, (4, 8), (0, 1)):
+            tallest.append((cpu, mode, vectors, itemsize, masked))
+            shorter += [(cpu, mode, vectors, itemsize, masked, rows) for rows in range(1, most)]
+    if not FULL:
+        tallest, shorter = covering(tallest, 3), covering(shorter, 2)
+    return [tile(*options) for options in (*tallest, *shorter)]
+
+
+def tile(cpu: Cpu, mode: int, vectors: int, itemsize: int, masked: int, rows: int = 0) -> tuple[Cpu, Tile]:
+    """A tile of so many rows, or the tallest."""
+    rows, lanes = rows or heights(cpu.target)[vectors], cpu.target.lanes(itemsize)
+    return cpu, Tile(mode, rows, vectors, lanes, itemsize, masked)
 
 
 @cpus
@@ -233,11 +246,25 @@ def test_the_vector_unit_of_a_cpu_is_recognised(cpu: Cpu) -> None:
 @cpus
 def test_no_tile_spills(cpu: Cpu) -> None:
     skip_unless_known(cpu)
-    for tile in tiles(cpu.target):
-        check(tile, cpu)
+    check_all(tiles(), cpu)
 
 
-def slides(target: Target) -> Iterator[DepthwiseTile]:
+def check_all(shapes: Shapes, cpu: Cpu) -> None:
+    """Check those of one CPU."""
+    own = [shape for other, shape in shapes if other == cpu]
+    assert own
+    for shape in own:
+        check(shape, cpu)
+
+
+@lru_cache(maxsize=1)
+def slides() -> Shapes:
+    """The micro-kernels of depthwise convolution of all CPUs, or those that two options can make."""
+    found = [(cpu, *slide) for cpu in CPUS if cpu.target == AVX512 for slide in slides_of(cpu.target)]
+    return [(cpu, DepthwiseTile(*slide)) for cpu, *slide in (found if FULL else covering(found, 2))]
+
+
+def slides_of(target: Target) -> Iterator[DepthwiseTile]:
     """Every micro-kernel of depthwise convolution that the plans use."""
     strides = range(1, pieces.MOST_STRIDE + 1)
     for taps, stride, itemsize, masked in product(pieces._TILES, strides, (4, 8), (0, 1)):
@@ -255,8 +282,7 @@ def slides(target: Target) -> Iterator[DepthwiseTile]:
 @pytest.mark.parametrize("cpu", [cpu for cpu in CPUS if cpu.target == AVX512], ids=str)
 def test_no_sliding_window_spills(cpu: Cpu) -> None:
     skip_unless_known(cpu)
-    for slide in list(slides(cpu.target))[:: 1 if FULL else 19]:
-        check(slide, cpu)
+    check_all(slides(), cpu)
 
 
 def test_a_sliding_window_too_wide_is_caught() -> None:
