@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastconv.backends.fast.conv.conv import GradientPlan, PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.conv.conv import plan_gradient, plan_pass
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, GradientPlan, Plan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns
 from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
-from fastconv.backends.fast.depthwise.plan import DepthwiseGradientPlan, DepthwisePlan
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
@@ -48,10 +47,10 @@ def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
         yield f"  {reason}"
 
 
-def _reasons(task: Pass, plan: PassPlan | GradientPlan) -> list[str]:
+def _reasons(task: Pass, plan: Plan) -> list[str]:
     """Why the tiles are of this kind, where they read, and how many tasks there are."""
     sharing = _sharing(task.multiply_adds * 2, plan.tasks)
-    if isinstance(plan, (DepthwisePlan, DepthwiseGradientPlan)):
+    if not isinstance(plan, (ConvPlan, WeightPlan)):
         return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
     reasons = [_kind(task), _place(task, plan), *segments]

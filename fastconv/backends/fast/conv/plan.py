@@ -73,27 +73,56 @@ def _can_read_in_place(task: Pass) -> bool:
     return task.groups == 1 and all(line.inside for line in task.lines)
 
 
-@dataclass(frozen=True)
-class ConvPlan:
-    """Everything about one pass that depends on shapes alone."""
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything about one pass, or one weight gradient, that depends on shapes alone."""
 
+    kernel: ClassVar[Kernel]
     task: Pass
     arguments: Array
     tables: tuple[Array, ...]  # kept alive: the argument block holds their addresses
     tasks: int
     threads: int
-    scratch_bytes: int
+    scratch_bytes: int = 0
+    description: str
+    depth: int
+    compensated: bool = False  # what is rounded off is added up beside the result
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassPlan(Plan):
+    """Plan of a forward pass, or of one of an input gradient."""
+
     pack_width: int
     pack_last_width: int
     blocks: int
     packed_group_bytes: int
     result_offset: int
+    packs: bool = False  # each task packs the weights that it uses, block by block
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientPlan(Plan):
+    """Plan of a weight gradient."""
+
+    splits: int
+    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes); twice the splits if compensated
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvPlan(PassPlan):
+    """Plan of a pass through bands, or in place."""
+
+    kernel = conv
     source: Source
-    description: str
-    packs: bool  # each task packs the weights that it uses, block by block
-    depth: int
-    compensated: bool  # what is rounded off is added up beside the result
-    kernel: ClassVar[Kernel] = conv
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightPlan(GradientPlan):
+    """Plan of a weight gradient through bands, or in place."""
+
+    kernel = weight_gradient
+    source: Source
 
 
 def _partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
@@ -221,25 +250,6 @@ def _describe(task: Pass, cut: Tiling, itemsize: int, source: Source, row_tasks:
     lanes = cut.widths[0][0] * host().lanes(itemsize)
     kind = "lanewise" if task.lanewise else "product"
     return f"{kind} tiles of {cut.tall}×{lanes}, {source.describe()}, {row_tasks}×{block_tasks} tasks"
-
-
-@dataclass(frozen=True)
-class WeightPlan:
-    """Everything about one weight gradient that depends on shapes alone."""
-
-    task: Pass
-    arguments: Array
-    tables: tuple[Array, ...]
-    tasks: int
-    threads: int
-    scratch_bytes: int
-    source: Source
-    splits: int
-    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes); twice the splits if compensated
-    description: str
-    depth: int
-    compensated: bool
-    kernel: ClassVar[Kernel] = weight_gradient
 
 
 def splits_of(task: Pass, size: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast.conv.bias import bias_gradient
+from fastconv.backends.fast.conv.bias import bias_gradient, gradients_of_nothing
 from fastconv.backends.fast.conv.chunks import CHUNKS, COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, STREAM_BYTES
 from fastconv.backends.fast.conv.tiling import Tiling, tiling
@@ -271,11 +271,7 @@ def linear_backward(dy: Array, x: Array, weight: Array, needs: frozenset[str]) -
     rows, inputs = x.shape
     outputs = len(weight)
     if not rows:
-        dx = np.empty((0, inputs), x.dtype) if "x" in needs else None
-        dweight = np.zeros((outputs, inputs), x.dtype) if "weight" in needs else None
-        return dx, dweight, np.zeros(outputs, x.dtype) if "bias" in needs else None
-    if not needs:
-        return None, None, None
+        return gradients_of_nothing(needs, x.shape, weight.shape, outputs, x.dtype)
     sizes: tuple[Any, ...] = (rows, inputs, outputs, x.itemsize, get_num_threads())
     dy, dx, dweight, dbias = _in_order(dy), None, None, None
     if "x" in needs:
