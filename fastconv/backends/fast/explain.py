@@ -34,10 +34,11 @@ def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     task = forward_pass(geometry)
     forward = plan_pass(task, itemsize, threads, limit)
     weight = plan_gradient(task, itemsize, threads, limit)
+    items = weight.description.replace(" tasks", " splits × parts")  # shared by fewer tasks
     return [
         *_part("forward", forward.description, _reasons(task, forward)),
         *_input_gradient(geometry, itemsize, threads, limit),
-        *_part("weight gradient", _items(weight), [*_reasons(task, weight), _splits(weight)]),
+        *_part("weight gradient", items, [*_reasons(task, weight), _splits(weight)]),
     ]
 
 
@@ -90,11 +91,6 @@ def _sharing(flops: int, tasks: int) -> str:
 
 def _tasks(count: int) -> str:
     return "one task" if count == 1 else f"{count} tasks"
-
-
-def _items(plan: GradientPlan) -> str:
-    """Description of a weight gradient, whose splits × parts are shared by fewer tasks."""
-    return plan.description.replace(" tasks", " splits × parts")
 
 
 def _splits(plan: GradientPlan) -> str:
