@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from importlib import import_module
-from typing import NoReturn
 
 from fastconv.backends.base import Backend
 from fastconv.backends.interrupts import DeferredInterrupt
@@ -59,15 +58,6 @@ def _import(name: str) -> Backend:
     return backend
 
 
-def _unavailable(source: str, error: ImportError) -> NoReturn:
-    if _is_ours(error):
-        raise error
-    raise BackendUnavailableError(
-        f"{source}: the fast backend must be able to import Numba, but got {error}. "
-        "Install it (pip install numba), or choose the backend 'numpy'."
-    ) from error
-
-
 def _is_ours(error: ImportError) -> bool:
     """Whether the import failed inside fastconv, which is a fault of its own and not a missing package."""
     return (error.name or "").partition(".")[0] == "fastconv"
@@ -78,7 +68,12 @@ def _require(source: str, name: object) -> str:
     try:
         _load(checked)
     except ImportError as error:
-        _unavailable(source, error)
+        if _is_ours(error):
+            raise
+        raise BackendUnavailableError(
+            f"{source}: the fast backend must be able to import Numba, but got {error}. "
+            "Install it (pip install numba), or choose the backend 'numpy'."
+        ) from error
     return checked
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastconv.backends.fast.conv.conv import GradientPlan, PassPlan, plan_gradient, plan_pass
+from fastconv.backends.fast.conv.conv import plan_gradient, plan_pass
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, WeightPlan
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, GradientPlan, Plan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns
 from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
-from fastconv.backends.fast.depthwise.plan import DepthwiseGradientPlan, DepthwisePlan
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
@@ -35,10 +34,11 @@ def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     task = forward_pass(geometry)
     forward = plan_pass(task, itemsize, threads, limit)
     weight = plan_gradient(task, itemsize, threads, limit)
+    items = weight.description.replace(" tasks", " splits × parts")  # shared by fewer tasks
     return [
         *_part("forward", forward.description, _reasons(task, forward)),
         *_input_gradient(geometry, itemsize, threads, limit),
-        *_part("weight gradient", _items(weight), [*_reasons(task, weight), _splits(weight)]),
+        *_part("weight gradient", items, [*_reasons(task, weight), _splits(weight)]),
     ]
 
 
@@ -48,10 +48,10 @@ def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
         yield f"  {reason}"
 
 
-def _reasons(task: Pass, plan: PassPlan | GradientPlan) -> list[str]:
+def _reasons(task: Pass, plan: Plan) -> list[str]:
     """Why the tiles are of this kind, where they read, and how many tasks there are."""
     sharing = _sharing(task.multiply_adds * 2, plan.tasks)
-    if isinstance(plan, (DepthwisePlan, DepthwiseGradientPlan)):
+    if not isinstance(plan, (ConvPlan, WeightPlan)):
         return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
     reasons = [_kind(task), _place(task, plan), *segments]
@@ -91,11 +91,6 @@ def _sharing(flops: int, tasks: int) -> str:
 
 def _tasks(count: int) -> str:
     return "one task" if count == 1 else f"{count} tasks"
-
-
-def _items(plan: GradientPlan) -> str:
-    """Description of a weight gradient, whose splits × parts are shared by fewer tasks."""
-    return plan.description.replace(" tasks", " splits × parts")
 
 
 def _splits(plan: GradientPlan) -> str:

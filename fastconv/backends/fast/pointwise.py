@@ -8,7 +8,7 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
-from fastconv.backends.fast.pointwise_kernel import FORMS, POINTWISE
+from fastconv.backends.fast.pointwise_kernel import POINTWISE, pointwise
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads
 
@@ -52,7 +52,7 @@ def _plan(form: str, numbers: int, itemsize: int, threads: int) -> tuple[Array, 
     arrays = 2 if form == "relu" else 3
     threads = 1 if arrays * numbers * itemsize < _SERIAL_BYTES else threads
     block = POINTWISE.fill(A=0, B=0, OUT=0, NUMBERS=numbers, TASKS=threads)
-    return block, FORMS[form].address(itemsize), threads
+    return block, pointwise.address(itemsize, form), threads
 
 
 def _run(form: str, a: Array, b: Array) -> Array:

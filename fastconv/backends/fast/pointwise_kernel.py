@@ -10,45 +10,22 @@ from fastconv.backends.fast.machine.intrinsics import load_at, store_at
 from fastconv.backends.fast.machine.kernel import kernel
 
 POINTWISE = Block("A B OUT NUMBERS TASKS")
-
-# `number` is a zero of the type. A NaN fails every comparison, so ReLU and its gradient let it through.
-
-
-@kernel(POINTWISE)
-def relu(args, task, number):
-    """OUT = A where A is positive or NaN, else zero."""
-    numbers, tasks, a, out = args.NUMBERS, args.TASKS, args.A, args.OUT
-    for i in range(numbers * task // tasks, numbers * (task + 1) // tasks):
-        value = load_at(a, i, number)
-        store_at(out, i, number if value <= number else value)
+RELU, RELU_BACKWARD, ADD, ADD_RELU = 0, 1, 2, 3
 
 
-@kernel(POINTWISE)
-def relu_backward(args, task, number):
-    """OUT = A (the gradient) where B (the output) is positive or NaN, else zero."""
+@kernel(POINTWISE, form={"relu": RELU, "relu_backward": RELU_BACKWARD, "add": ADD, "add_relu": ADD_RELU})
+def pointwise(args, task, number, form):
+    """OUT = A + B, or A where it is positive or NaN, else zero, or that of A + B; backward A where B is, else zero.
+
+    `number` is a zero of the type. A NaN fails every comparison, so ReLU and its gradient let it through.
+    """
     numbers, tasks = args.NUMBERS, args.TASKS
     a, b, out = args.A, args.B, args.OUT
     for i in range(numbers * task // tasks, numbers * (task + 1) // tasks):
-        store_at(out, i, number if load_at(b, i, number) <= number else load_at(a, i, number))
-
-
-@kernel(POINTWISE)
-def add(args, task, number):
-    """OUT = A + B."""
-    numbers, tasks = args.NUMBERS, args.TASKS
-    a, b, out = args.A, args.B, args.OUT
-    for i in range(numbers * task // tasks, numbers * (task + 1) // tasks):
-        store_at(out, i, load_at(a, i, number) + load_at(b, i, number))
-
-
-@kernel(POINTWISE)
-def add_relu(args, task, number):
-    """OUT = A + B where that is positive or NaN, else zero."""
-    numbers, tasks = args.NUMBERS, args.TASKS
-    a, b, out = args.A, args.B, args.OUT
-    for i in range(numbers * task // tasks, numbers * (task + 1) // tasks):
-        total = load_at(a, i, number) + load_at(b, i, number)
-        store_at(out, i, number if total <= number else total)
-
-
-FORMS = {"relu": relu, "relu_backward": relu_backward, "add": add, "add_relu": add_relu}
+        if form == RELU_BACKWARD:  # A is the gradient, B the output
+            value = number if load_at(b, i, number) <= number else load_at(a, i, number)
+        else:
+            value = load_at(a, i, number) if form == RELU else load_at(a, i, number) + load_at(b, i, number)
+            if form != ADD and value <= number:
+                value = number
+        store_at(out, i, value)

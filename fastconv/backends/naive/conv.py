@@ -34,6 +34,12 @@ class Totals:
         return (self.sums + self.lost).astype(dtype)
 
 
+def _rounded(needs: frozenset[str], dtype: np.dtype[Any], **totals: Totals) -> Gradients:
+    """Gradients of x, weight and bias in a dtype; None for those not in `needs`."""
+    dx, dweight, dbias = (total.rounded(dtype) if name in needs else None for name, total in totals.items())
+    return dx, dweight, dbias
+
+
 class ConvLoops(Backend):
     """Convolution and linear layers, one output at a time."""
 
@@ -74,11 +80,7 @@ class ConvLoops(Backend):
                     if "weight" in needs:
                         dweight.add(f, g * window_at(x[n, channels], geometry, cells, taps))
                     dbias.add(f, g)
-        return (
-            dx.rounded(dtype) if "x" in needs else None,
-            dweight.rounded(dtype) if "weight" in needs else None,
-            dbias.rounded(dtype) if "bias" in needs else None,
-        )
+        return _rounded(needs, dtype, x=dx, weight=dweight, bias=dbias)
 
     @np.errstate(invalid="ignore", over="ignore")
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
@@ -105,8 +107,4 @@ class ConvLoops(Backend):
                 if "weight" in needs:
                     dweight.add(o, g * x[n])
                 dbias.add(o, g)
-        return (
-            dx.rounded(dtype) if "x" in needs else None,
-            dweight.rounded(dtype) if "weight" in needs else None,
-            dbias.rounded(dtype) if "bias" in needs else None,
-        )
+        return _rounded(needs, dtype, x=dx, weight=dweight, bias=dbias)

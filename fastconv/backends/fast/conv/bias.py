@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backends.base import Array
+from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.chunks import chain_depth, pairs_depth
 from fastconv.backends.fast.conv.plan import PIXEL_CHUNKS, SERIAL_FLOPS
 from fastconv.backends.fast.conv.sums_kernel import SUM_ENTRY, SUMS, sums
@@ -76,6 +76,15 @@ def bias_gradient(dy: Array, threads: int) -> Array:
             totals[:half] += totals[-half:]
             totals = totals[:-half]
         return np.asarray(totals[0].astype(dy.dtype))
+
+
+def gradients_of_nothing(
+    needs: frozenset[str], shape: tuple[int, ...], weight_shape: tuple[int, ...], count: int, dtype: np.dtype[Any]
+) -> Gradients:
+    """Gradients of an empty batch: dx has no numbers, those of weight and bias are zero."""
+    dx = np.empty(shape, dtype) if "x" in needs else None
+    dweight = np.zeros(weight_shape, dtype) if "weight" in needs else None
+    return dx, dweight, np.zeros(count, dtype) if "bias" in needs else None
 
 
 def _rows(y: Array, bias: Array) -> tuple[Array, Array]:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias
+from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias, gradients_of_nothing
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.conv.plan import ConvPlan, WeightPlan, plan_conv, plan_weight
+from fastconv.backends.fast.conv.plan import GradientPlan, PassPlan, Plan, WeightPlan, plan_conv, plan_weight
 from fastconv.backends.fast.conv.sums_kernel import SPLITS_SUM, splits_sum
 from fastconv.backends.fast.conv.through_columns import input_gradient_by_columns, prefers_columns
-from fastconv.backends.fast.depthwise.plan import (
-    DepthwiseGradientPlan,
-    DepthwisePlan,
-    plan_depthwise,
-    plan_depthwise_gradient,
-    sums_fit,
-)
+from fastconv.backends.fast.depthwise.plan import plan_depthwise, plan_depthwise_gradient, sums_fit
 from fastconv.backends.fast.depthwise.tiles import takes_depthwise_tiles
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.launch import Cut, address, by_tasks, launch
@@ -51,15 +45,9 @@ def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) ->
 
 def conv_backward(dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]) -> Gradients:
     """Gradients; an empty batch has zero gradients of weight and bias."""
-    dtype = x.dtype
-    dx = dweight = dbias = None
     if geometry.batch == 0:
-        dx = empty_channels_last(geometry.input_shape, dtype) if "x" in needs else None
-        dweight = np.zeros(geometry.weight_shape, dtype) if "weight" in needs else None
-        return dx, dweight, np.zeros(geometry.filters, dtype) if "bias" in needs else None
-    if not needs:
-        return None, None, None
-    dy = channels_last(dy)
+        return gradients_of_nothing(needs, geometry.input_shape, geometry.weight_shape, geometry.filters, x.dtype)
+    dy, dx, dweight, dbias = channels_last(dy), None, None, None
     if "x" in needs:
         dx = _input_gradient(dy, np.ascontiguousarray(weight), geometry)
     if "weight" in needs:
@@ -81,14 +69,9 @@ def conv_transpose_backward(
     dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]
 ) -> Gradients:
     """Gradients of a transposed convolution: a forward pass over dy, and x and dy in each other's place."""
-    dx = dweight = dbias = None
     if geometry.batch == 0:
-        dx = empty_channels_last(geometry.output_shape, dy.dtype) if "x" in needs else None
-        dweight = np.zeros(geometry.weight_shape, dy.dtype) if "weight" in needs else None
-        return dx, dweight, np.zeros(geometry.channels, dy.dtype) if "bias" in needs else None
-    if not needs:
-        return None, None, None
-    dy = channels_last(dy)
+        return gradients_of_nothing(needs, geometry.output_shape, geometry.weight_shape, geometry.channels, dy.dtype)
+    dy, dx, dweight, dbias = channels_last(dy), None, None, None
     if "x" in needs:
         dx = conv(dy, weight, None, geometry)
     if "weight" in needs:
@@ -116,8 +99,7 @@ def _repeat_channels(x: Array, geometry: ConvGeometry) -> Array:
     return channels_last(np.moveaxis(np.repeat(np.moveaxis(x, 1, -1), geometry.group_filters, axis=-1), -1, 1))
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A pass with its plan and the order of its weights."""
 
     plan: PassPlan
@@ -132,17 +114,11 @@ def _prepare(
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
     plan = plan_pass(task, itemsize, threads, limit, finite=finite)
     order = WeightOrder(
-        groups=plan.task.groups,
-        filters=plan.task.lanes if task.lanewise else geometry.group_filters,
-        channels=geometry.group_channels,
-        taps=geometry.taps,
-        used=task.tap_numbers,
-        order="gradient" if transposed and not task.lanewise else "forward",
-        blocks=plan.blocks,
-        width=plan.pack_width,
-        last_width=plan.pack_last_width,
-        group_bytes=plan.packed_group_bytes,
-    )
+        groups=plan.task.groups, filters=plan.task.lanes if task.lanewise else geometry.group_filters,
+        channels=geometry.group_channels, taps=geometry.taps, used=task.tap_numbers,
+        order="gradient" if transposed and not task.lanewise else "forward", blocks=plan.blocks,
+        width=plan.pack_width, last_width=plan.pack_last_width, group_bytes=plan.packed_group_bytes,
+    )  # fmt: skip
     weights = plan_weights(order, itemsize, plan.threads)
     if plan.packs:
         return Prepared(plan, by_block(weights), 0)
@@ -157,7 +133,7 @@ def _cut(block: Block) -> Cut:
     return by_tasks(block, "PARTS", "TASKS") if "PARTS" in block.index else by_tasks(block)
 
 
-def _launch(plan: PassPlan | GradientPlan, item: int, arguments: Array) -> None:
+def _launch(plan: Plan, item: int, arguments: Array) -> None:
     work = plan.task.multiply_adds / (1 if plan.task.lanewise else 16)
     launch(plan.kernel.address(item), arguments, plan.tasks, plan.threads, work, _cut(plan.kernel.block))
 
@@ -169,20 +145,21 @@ def _run(
     item = source.itemsize
     # padding of x is multiplied by the weights, what lies around dy is not
     finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
-    prepared = _prepare(task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite)
-    plan = prepared.plan
-    own_bytes = prepared.packed_bytes + plan.scratch_bytes
+    plan, weights, packed_bytes = _prepare(
+        task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite
+    )
+    own_bytes = packed_bytes + plan.scratch_bytes
     with borrowed(own_bytes + (y.nbytes if plan.compensated else 0)) as scratch:
         packed = address(scratch)
         if not plan.packs:
-            reorder(prepared.weights, item, address(weight), packed)
+            reorder(weights, item, address(weight), packed)
         arguments, places = plan.arguments.copy(), plan.kernel.block.index
         arguments[places["X"]], arguments[places["WEIGHT"]] = address(source), packed
         arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
         if plan.scratch_bytes:
-            arguments[places["SCRATCH"]] = packed + prepared.packed_bytes
+            arguments[places["SCRATCH"]] = packed + packed_bytes
         if plan.packs:
-            order = prepared.weights.arguments.copy()
+            order = weights.arguments.copy()
             order[PACK.index["SOURCE"]] = address(weight)
             arguments[places["PACK"]] = address(order)
         if not plan.compensated:
@@ -250,23 +227,17 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
         _launch(plan, item, arguments)
         parts = plan.shape[0]
         if parts > 1:
-            totals = SPLITS_SUM.fill(
-                X=address(scratch), NUMBERS=size // parts // item, SPLITS=parts, TASKS=plan.threads
-            )
+            numbers = size // parts // item
+            totals = SPLITS_SUM.fill(X=address(scratch), NUMBERS=numbers, SPLITS=parts, TASKS=plan.threads)
             launch(splits_sum.address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
         gradient = np.empty(geometry.weight_shape, x.dtype)
-        order = plan_gradient_order(
-            plan.task.groups, plan.task.lanes, plan.task.depth, geometry.taps, item, plan.threads
-        )
+        task = plan.task
+        order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
         reorder(order, item, address(scratch), address(gradient))
-    if isinstance(plan, DepthwiseGradientPlan) and not np.isfinite(gradient).all():
+    if not isinstance(plan, WeightPlan) and not np.isfinite(gradient).all():
         # every number of dy meets a tap inside x, so that one which is not finite shows here
         return _weight_gradient(dy, x, geometry, finite=False)
     return gradient
-
-
-PassPlan = ConvPlan | DepthwisePlan
-GradientPlan = WeightPlan | DepthwiseGradientPlan
 
 
 def plan_pass(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> PassPlan:

@@ -46,24 +46,9 @@ def tile_chunks(args, tile, entry, a, b, init, c):
     for chunk in range(args.CHUNKS):
         part = entry_of(CHUNK_ENTRY, args.CHUNK_TABLE, chunk)
         call_tile(
-            tile,
-            part.SEGMENTS,
-            args.OFFSETS + part.OFFSET,
-            part.LENGTH,
-            a,
-            args.A_PIXEL,
-            args.A_K,
-            b + part.FIRST_K * entry.B_K,
-            entry.B_K,
-            init,
-            init_row,
-            c,
-            y_pixel,
-            entry.TAIL,
-            a,
-            0,
-            args.LOST,
-        )
+            tile, part.SEGMENTS, args.OFFSETS + part.OFFSET, part.LENGTH, a, args.A_PIXEL, args.A_K,
+            b + part.FIRST_K * entry.B_K, entry.B_K, init, init_row, c, y_pixel, entry.TAIL, a, 0, args.LOST,
+        )  # fmt: skip
         init, init_row = c, y_pixel
 
 

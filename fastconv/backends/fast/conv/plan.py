@@ -33,7 +33,7 @@ from fastconv.backends.fast.conv.chunks import (
 )
 from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, PACK_BYTES, conv
 from fastconv.backends.fast.conv.passes import Line, Pass
-from fastconv.backends.fast.conv.tiling import Tiling, tiling
+from fastconv.backends.fast.conv.tiling import Tiling, place_blocks, tiling
 from fastconv.backends.fast.conv.weight_gradient_kernel import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_gradient
 from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.launch import address
@@ -73,30 +73,59 @@ def _can_read_in_place(task: Pass) -> bool:
     return task.groups == 1 and all(line.inside for line in task.lines)
 
 
-@dataclass(frozen=True)
-class ConvPlan:
-    """Everything about one pass that depends on shapes alone."""
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything about one pass, or one weight gradient, that depends on shapes alone."""
 
+    kernel: ClassVar[Kernel]
     task: Pass
     arguments: Array
     tables: tuple[Array, ...]  # kept alive: the argument block holds their addresses
     tasks: int
     threads: int
-    scratch_bytes: int
+    scratch_bytes: int = 0
+    description: str
+    depth: int
+    compensated: bool = False  # what is rounded off is added up beside the result
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassPlan(Plan):
+    """Plan of a forward pass, or of one of an input gradient."""
+
     pack_width: int
     pack_last_width: int
     blocks: int
     packed_group_bytes: int
     result_offset: int
+    packs: bool = False  # each task packs the weights that it uses, block by block
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientPlan(Plan):
+    """Plan of a weight gradient."""
+
+    splits: int
+    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes); twice the splits if compensated
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvPlan(PassPlan):
+    """Plan of a pass through bands, or in place."""
+
+    kernel = conv
     source: Source
-    description: str
-    packs: bool  # each task packs the weights that it uses, block by block
-    depth: int
-    compensated: bool  # what is rounded off is added up beside the result
-    kernel: ClassVar[Kernel] = conv
 
 
-def _partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
+@dataclass(frozen=True, kw_only=True)
+class WeightPlan(GradientPlan):
+    """Plan of a weight gradient through bands, or in place."""
+
+    kernel = weight_gradient
+    source: Source
+
+
+def partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
     """Tasks along the rows and along the blocks of filters: as even as can be.
 
     Between equals, rows are divided, except where the weights are larger than the source: a thread that owns blocks of
@@ -161,7 +190,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     kind = {"stream": stream, "compensated": int(compensated)}
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, **kind)))
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
-    row_tasks, block_tasks = _partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
+    row_tasks, block_tasks = partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
     result, offset = result_strides(task, itemsize)
     panel = max(cut.widths)[0] * vector_lanes * reduction * itemsize
     packs = heavy and row_tasks == 1 and not task.lanewise and source.holds_all(task) and panel <= HEAVY_BAND_BYTES
@@ -192,28 +221,22 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
 
 def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, **kind: int) -> Iterator[Array]:
     """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
-    first, mode = 0, LANEWISE if line else PACKED
-    for vectors, valid in cut.widths:
-        width = vectors * host().lanes(itemsize)
+    mode, lanes = LANEWISE if line else PACKED, host().lanes(itemsize)
+    for first, vectors, valid in place_blocks(cut.widths, lanes):
+        offset = first * itemsize
         yield BLOCK_ENTRY.fill(
-            **_tile_pair(mode, cut, vectors, valid, itemsize, **kind),
-            A_OFFSET=first * itemsize if line else 0,
-            B_OFFSET=first * itemsize * (1 if line else reduction),
-            B_K=line or width * itemsize,
-            C_OFFSET=first * itemsize,
-        )
-        first += width
+            **tile_pair(mode, cut, vectors, valid, itemsize, **kind), A_OFFSET=offset if line else 0,
+            B_OFFSET=offset * (1 if line else reduction), B_K=line or vectors * lanes * itemsize, C_OFFSET=offset,
+        )  # fmt: skip
 
 
-def _tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, **kind: int) -> dict[str, int]:
+def tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, **kind: int) -> dict[str, int]:
     """Addresses of the tall and the short tile of a block, and its valid lanes in the last vector."""
     lanes = host().lanes(itemsize)
     tail = valid - (vectors - 1) * lanes
     masked = int(tail < lanes)
-    tall = tile_address(Tile(mode, cut.tall, vectors, lanes, itemsize, masked, **kind))
-    short = tall
-    if cut.tall_tiles < cut.tiles:
-        short = tile_address(Tile(mode, cut.short, vectors, lanes, itemsize, masked, **kind))
+    heights = (cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall)
+    tall, short = (tile_address(Tile(mode, m, vectors, lanes, itemsize, masked, **kind)) for m in heights)
     return {"TILE_BIG": tall, "TILE_SMALL": short, "TAIL": tail}
 
 
@@ -221,25 +244,6 @@ def _describe(task: Pass, cut: Tiling, itemsize: int, source: Source, row_tasks:
     lanes = cut.widths[0][0] * host().lanes(itemsize)
     kind = "lanewise" if task.lanewise else "product"
     return f"{kind} tiles of {cut.tall}×{lanes}, {source.describe()}, {row_tasks}×{block_tasks} tasks"
-
-
-@dataclass(frozen=True)
-class WeightPlan:
-    """Everything about one weight gradient that depends on shapes alone."""
-
-    task: Pass
-    arguments: Array
-    tables: tuple[Array, ...]
-    tasks: int
-    threads: int
-    scratch_bytes: int
-    source: Source
-    splits: int
-    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes); twice the splits if compensated
-    description: str
-    depth: int
-    compensated: bool
-    kernel: ClassVar[Kernel] = weight_gradient
 
 
 def splits_of(task: Pass, size: int) -> int:
@@ -346,12 +350,10 @@ def _weight_source(task: Pass, splits: int, itemsize: int, in_place: bool, limit
 
 
 def _weight_blocks(task: Pass, cut: Tiling, itemsize: int, **kind: int) -> Iterator[Array]:
-    first = 0
-    for vectors, valid in cut.widths:
+    mode = LANEWISE if task.lanewise else STRIDED
+    for first, vectors, valid in place_blocks(cut.widths, host().lanes(itemsize)):
+        offset = first * itemsize
         yield WEIGHT_BLOCK_ENTRY.fill(
-            **_tile_pair(LANEWISE if task.lanewise else STRIDED, cut, vectors, valid, itemsize, **kind),
-            A_OFFSET=first * itemsize if task.lanewise else 0,
-            B_OFFSET=first * itemsize,
-            C_OFFSET=first * itemsize,
-        )
-        first += vectors * host().lanes(itemsize)
+            **tile_pair(mode, cut, vectors, valid, itemsize, **kind), A_OFFSET=offset if task.lanewise else 0,
+            B_OFFSET=offset, C_OFFSET=offset,
+        )  # fmt: skip

@@ -113,10 +113,15 @@ def plan_through_columns(geometry: ConvGeometry, itemsize: int, threads: int, li
         EXTENT_W=width.extent, CHANNELS=channels, ROW_SEGMENTS=segments, DX_DEPTH=depth.size, DX_HEIGHT=height.size,
         DX_WIDTH=width.size, PARTS=parts, BATCH=geometry.batch, BAND_OFFSET=columns_bytes, TASKS=tasks,
     )  # fmt: skip
-    weights = plan_weights(_order(geometry, cut.widths, padded * filters * itemsize, itemsize), itemsize, threads)
+    packed, widths = padded * filters * itemsize, [vectors * host().lanes(itemsize) for vectors, _ in cut.widths]
+    # one group, taps*channels lanes, filters: the lanes are numbers of the window in the order (taps, C)
+    order = WeightOrder(
+        groups=1, filters=filters, channels=channels, taps=geometry.taps, used=tuple(range(geometry.taps)),
+        order="window", blocks=len(widths), width=widths[0], last_width=widths[-1], group_bytes=packed,
+    )  # fmt: skip
     return ThroughColumnsPlan(
-        THROUGH_COLUMNS.fill(**values), (chunks, offsets, blocks, runs), weights, round_up(padded * filters * itemsize),
-        round_up(padded * itemsize), scratch * tasks, tasks,
+        THROUGH_COLUMNS.fill(**values), (chunks, offsets, blocks, runs), plan_weights(order, itemsize, threads),
+        round_up(packed), round_up(padded * itemsize), scratch * tasks, tasks,
     )  # fmt: skip
 
 
@@ -148,35 +153,12 @@ def _run_table(geometry: ConvGeometry, itemsize: int) -> tuple[Array, int]:
     merged = width.dilation == 1
     steps = range(1) if merged else range(width.kernel)
     numbers = geometry.channels * (width.kernel if merged else 1)
-    entries = [
-        RUN_ENTRY.fill(
-            DEPTH=d * depth.dilation,
-            HEIGHT=h * height.dilation,
-            ROW=w * width.dilation * geometry.channels * itemsize,
-            COLUMN=i * numbers * itemsize,
-        )
-        for i, (d, h, w) in enumerate(product(range(depth.kernel), range(height.kernel), steps))
-    ]
+    entries = []
+    for i, (d, h, w) in enumerate(product(range(depth.kernel), range(height.kernel), steps)):
+        row = w * width.dilation * geometry.channels * itemsize
+        places = {"DEPTH": d * depth.dilation, "HEIGHT": h * height.dilation, "ROW": row}
+        entries.append(RUN_ENTRY.fill(**places, COLUMN=i * numbers * itemsize))
     return np.array(entries), numbers
-
-
-def _order(
-    geometry: ConvGeometry, widths: tuple[tuple[int, int], ...], packed_bytes: int, itemsize: int
-) -> WeightOrder:
-    """Weights as (1 group, taps*channels lanes, filters): lanes are numbers of the window in the order (taps, C)."""
-    lanes = host().lanes(itemsize)
-    return WeightOrder(
-        groups=1,
-        filters=geometry.filters,
-        channels=geometry.channels,
-        taps=geometry.taps,
-        used=tuple(range(geometry.taps)),
-        order="window",
-        blocks=len(widths),
-        width=widths[0][0] * lanes,
-        last_width=widths[-1][0] * lanes,
-        group_bytes=packed_bytes,
-    )
 
 
 def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, threads: int) -> Array:

@@ -43,13 +43,8 @@ def _columns(args, a, columns, big):
 def add_back(args, columns, band, pixels, d0, h0, rows, number):
     """Add the columns of some pixels to the band; `d0` and `h0` are the cells of their first tap."""
     pitch, step, numbers = args.Y_W, args.STEP_W, args.RUN_NUMBERS
-    depth, runs, plane, row = (
-        args.DX_DEPTH,
-        args.RUNS,
-        args.BAND_PLANE,
-        args.BAND_ROW,
-    )
-    table = args.RUN_TABLE
+    depth, plane, row = args.DX_DEPTH, args.BAND_PLANE, args.BAND_ROW
+    runs, table = args.RUNS, args.RUN_TABLE
     for _ in range(pixels):
         for run in range(runs):
             entry = entry_of(RUN_ENTRY, table, run)

@@ -51,12 +51,17 @@ def _widths(lanes: int, vectors: int, vector_lanes: int) -> tuple[tuple[int, int
     return tuple(widths)
 
 
+def place_blocks(widths: tuple[tuple[int, int], ...], vector_lanes: int) -> Iterator[tuple[int, int, int]]:
+    """(first lane, vectors, valid lanes) of blocks side by side."""
+    first = 0
+    for vectors, valid in widths:
+        yield first, vectors, valid
+        first += vectors * vector_lanes
+
+
 def lane_blocks(lanes: int, vectors: int, vector_lanes: int) -> Iterator[tuple[int, int, int]]:
     """(first lane, vectors, valid lanes) of blocks at most `vectors` wide."""
-    first = 0
-    for width, valid in _widths(lanes, vectors, vector_lanes):
-        yield first, width, valid
-        first += width * vector_lanes
+    return place_blocks(_widths(lanes, vectors, vector_lanes), vector_lanes)
 
 
 @plan_cache(4096)

@@ -28,8 +28,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastconv.backends.fast.machine.emitter import Emitter
+from fastconv.backends.fast.machine.emitter import Emitter, Loop, constant
 from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS
+from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
 from fastconv.backends.fast.machine.twins import depthwise_taps, depthwise_windows
@@ -52,42 +53,10 @@ class DepthwiseTile(NamedTuple):
     stride: int
     runs: int = 1
 
-    @property
-    def stream(self) -> int:
-        """Results stay in the caches: the next layer reads them."""
-        return 0
-
-
-class _Loop:
-    """A loop that runs at least once; the values that it carries are phi nodes at its head."""
-
-    def __init__(self, builder: ir.IRBuilder, name: str, start: list[ir.Value]) -> None:
-        self.builder = builder
-        before, self.head = builder.block, builder.append_basic_block(name)
-        builder.branch(self.head)
-        builder.position_at_end(self.head)
-        self.count = builder.phi(_I64)
-        self.values = [builder.phi(value.type) for value in start]
-        for phi, value in zip([self.count, *self.values], [_constant(0), *start]):
-            phi.add_incoming(value, before)
-
-    def end(self, times: ir.Value, following: list[ir.Value]) -> None:
-        """Go back to the head until it ran so many times; then go on behind it."""
-        builder, count = self.builder, self.builder.add(self.count, _constant(1))
-        for phi, value in zip([self.count, *self.values], [count, *following]):
-            phi.add_incoming(value, builder.block)
-        done = builder.append_basic_block("done")
-        builder.cbranch(builder.icmp_signed("<", count, times), self.head, done)
-        builder.position_at_end(done)
-
-
-def _constant(number: int) -> ir.Constant:
-    return ir.Constant(_I64, number)
-
 
 def _after(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, times: int) -> ir.Value:
     """Address `times` steps on."""
-    return builder.add(address, builder.mul(step, _constant(times))) if times else address
+    return builder.add(address, builder.mul(step, constant(times))) if times else address
 
 
 def _cells(
@@ -106,8 +75,8 @@ def _emit_windows(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value])
     rows, segments, offsets, x, cell, x_row, b, b_k, init, c, c_pixel, c_row, _ = arguments
     builder, vectors = emit.builder, range(tile.vectors)
     start = [emit.load_vector(init, j) for j in vectors]
-    row = _Loop(builder, "row", [x, c])
-    segment = _Loop(builder, "segment", [offsets, *start * tile.pixels])
+    row = Loop(builder, "row", [x, c])
+    segment = Loop(builder, "segment", [offsets, *start * tile.pixels])
     table, *sums = segment.values
     x_start = builder.add(row.values[0], builder.load(emit.pointer(table, 0, _I64)))
     b_start = builder.add(b, builder.load(emit.pointer(table, 8, _I64)))
@@ -117,7 +86,7 @@ def _emit_windows(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value])
         for p, k in meeting:
             i = p * tile.vectors + j
             sums[i] = emit.multiply_add(number, weights[k][j], sums[i])
-    segment.end(segments, [builder.add(table, _constant(16)), *sums])
+    segment.end(segments, [builder.add(table, constant(16)), *sums])
     for p in range(tile.pixels):
         place = _after(builder, row.values[1], c_pixel, p)
         for j in vectors:
@@ -156,7 +125,8 @@ def _emit_taps(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value]) ->
 
 def emit_depthwise_tile(builder: ir.IRBuilder, tile: DepthwiseTile, arguments: list[ir.Value]) -> None:
     """Emit a micro-kernel; its last argument is the number of valid lanes in the last vector."""
-    emit = Emitter(builder, tile, arguments[-1])
+    tail = arguments[-1] if tile.masked else None
+    emit = Emitter(builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail)
     (_emit_taps if tile.kind == TAPS else _emit_windows)(emit, tile, arguments)
 
 
@@ -169,20 +139,14 @@ def _depthwise_tile(
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = DepthwiseTile(*(number.literal_value for number in shape))
-
-    def codegen(context, builder, signature, values):
-        emit_depthwise_tile(builder, tile, values[len(tile) :])
-        return context.get_dummy_value()
-
-    return types.void(*shape, *[types.intp] * DEPTHWISE_TILE_ARGUMENTS), codegen
+    signature = types.void(*shape, *[types.intp] * DEPTHWISE_TILE_ARGUMENTS)
+    return code(signature, lambda builder, *values: emit_depthwise_tile(builder, tile, list(values[len(tile) :])))
 
 
 def depthwise_tile_address(tile: DepthwiseTile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
     what = f"taps{tile.runs}x{tile.taps}" if tile.kind == TAPS else f"windows{tile.taps}"
     size = f"{tile.pixels}x{tile.vectors * tile.lanes}_f{8 * tile.itemsize}{'_masked' if tile.masked else ''}"
-    name, twin = (
-        f"depthwise_tile_{what}s{tile.stride}_{size}",
-        depthwise_taps if tile.kind == TAPS else depthwise_windows,
-    )
+    name = f"depthwise_tile_{what}s{tile.stride}_{size}"
+    twin = depthwise_taps if tile.kind == TAPS else depthwise_windows
     return micro_kernel_address(name, _depthwise_tile, twin, tile, DEPTHWISE_TILE_ARGUMENTS)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.chunks import LIMIT, chain_depth, pairs_depth
 from fastconv.backends.fast.conv.passes import Line, Pass
-from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, SPLIT_BYTES, result_strides, splits_of
+from fastconv.backends.fast.conv.plan import (
+    SERIAL_FLOPS,
+    SPLIT_BYTES,
+    GradientPlan,
+    PassPlan,
+    result_strides,
+    splits_of,
+)
 from fastconv.backends.fast.depthwise.depthwise_kernel import (
     DEPTHWISE_CONV,
     DEPTHWISE_GRADIENT,
@@ -27,36 +32,21 @@ from fastconv.backends.fast.depthwise.tiles import (
     whole_windows,
     window_pieces,
 )
-from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
 
-@dataclass(frozen=True)
-class DepthwisePlan:
-    """Everything about one forward pass or input gradient that depends on shapes alone."""
+class DepthwisePlan(PassPlan):
+    """Plan of a pass made of pieces."""
 
-    task: Pass
-    arguments: Array
-    tables: tuple[Array, ...]  # kept alive: the argument block holds their addresses
-    tasks: int
-    threads: int
-    pack_width: int
-    packed_group_bytes: int
-    result_offset: int
-    description: str
-    depth: int
-    kernel: ClassVar[Kernel] = depthwise_conv
-    scratch_bytes: int = 0
-    blocks: int = 1
-    packs: bool = False
-    compensated: bool = False
+    kernel = depthwise_conv
 
-    @property
-    def pack_last_width(self) -> int:
-        """Lanes of the one block of weights."""
-        return self.pack_width
+
+class DepthwiseGradientPlan(GradientPlan):
+    """Plan of a weight gradient made of pieces."""
+
+    kernel = depthwise_gradient
 
 
 def _planes(task: Pass, itemsize: int, threads: int, pieces: Array) -> dict[str, int]:
@@ -104,28 +94,12 @@ def plan_depthwise(task: Pass, itemsize: int, threads: int) -> DepthwisePlan:
         Y=0, Y_N=strides[0], Y_H=strides[2], Y_W=strides[3], WEIGHT=0, OFFSETS=address(offsets), BIAS=0,
     )  # fmt: skip
     return DepthwisePlan(
-        task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, pack_width=padded,
-        packed_group_bytes=line * len(height.taps) * len(width.taps), result_offset=first,
+        task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, blocks=1,
+        pack_width=padded, pack_last_width=padded, result_offset=first,
+        packed_group_bytes=line * len(height.taps) * len(width.taps),
         description=_describe(task, f"windows of {len(runs)}×{len(width.taps)} that slide", _count(threads, "task")),
         depth=len(runs) * len(width.taps) + 1,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class DepthwiseGradientPlan:
-    """Everything about one weight gradient that depends on shapes alone."""
-
-    task: Pass
-    arguments: Array
-    tables: tuple[Array, ...]
-    tasks: int
-    threads: int
-    splits: int
-    shape: tuple[int, ...]  # (splits, groups, runs, numbers of a run, lanes)
-    description: str
-    depth: int
-    kernel: ClassVar[Kernel] = depthwise_gradient
-    scratch_bytes: int = 0
 
 
 def _calls_of(height: Line, full: range, first: int, last: int, most: int) -> int:

@@ -123,16 +123,12 @@ def window_pieces(task: Pass, itemsize: int, line: int) -> Array:
         lane, vectors, valid = block
         tail, masked = _tail(vectors, valid, lanes)
         tile = DepthwiseTile(WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride)
-        entries.append(
-            PIECE_ENTRY.fill(
-                KERNEL=depthwise_tile_address(tile),
-                X=(first * width.stride - width.before + tap) * pixel + lane * itemsize,
-                Y=first * width.every * pixel + lane * itemsize,
-                WEIGHT=tap * line + lane * itemsize,
-                LANE=lane * itemsize,
-                TAIL=tail,
-            )
-        )
+        x, start = first * width.stride - width.before + tap, lane * itemsize
+        entry = PIECE_ENTRY.fill(
+            KERNEL=depthwise_tile_address(tile), X=x * pixel + start, Y=first * width.every * pixel + start,
+            WEIGHT=tap * line + start, LANE=start, TAIL=tail,
+        )  # fmt: skip
+        entries.append(entry)
 
     taps = len(width.taps)
     vectors, most = largest_tile(taps)
@@ -184,22 +180,12 @@ def gradient_pieces(task: Pass, itemsize: int) -> Array:
     def add(first: int, pixels: int, steps: int, tap: int, taps: int, block: tuple[int, int, int]) -> None:
         lane, vectors, valid = block
         tail, masked = _tail(vectors, valid, lanes)
-        shapes = [
-            DepthwiseTile(TAPS, pixels, vectors, lanes, itemsize, masked, taps, width.stride, n) for n in (1, 2, 3)
-        ]
-        kernels = [depthwise_tile_address(shape) if shape.runs in needed else 0 for shape in shapes]
-        entries.append(
-            SUM_PIECE_ENTRY.fill(
-                KERNEL_1=kernels[0],
-                KERNEL_2=kernels[1],
-                KERNEL_3=kernels[2],
-                X=(first * width.stride - width.before + tap) * pixel + lane * itemsize,
-                Y=first * pixel + lane * itemsize,
-                WEIGHT=tap * pixel + lane * itemsize,
-                STEPS=steps,
-                TAIL=tail,
-            )
-        )
+        tile = DepthwiseTile(TAPS, pixels, vectors, lanes, itemsize, masked, taps, width.stride)
+        kernels = {f"KERNEL_{n}": 0 for n in (1, 2, 3)}
+        kernels |= {f"KERNEL_{n}": depthwise_tile_address(tile._replace(runs=n)) for n in sorted(needed)}
+        x, start = first * width.stride - width.before + tap, lane * itemsize
+        places = {"X": x * pixel + start, "Y": first * pixel + start, "WEIGHT": tap * pixel + start}
+        entries.append(SUM_PIECE_ENTRY.fill(**kernels, **places, STEPS=steps, TAIL=tail))
 
     count, taps = columns.last - columns.first, len(width.taps)
     fitting = [pixels for pixels in range(sums.pixels, 1, -1) if count % pixels == 0]

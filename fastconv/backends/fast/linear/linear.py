@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast.conv.bias import bias_gradient
+from fastconv.backends.fast.conv.bias import bias_gradient, gradients_of_nothing
 from fastconv.backends.fast.conv.chunks import CHUNKS, COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
-from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, STREAM_BYTES
-from fastconv.backends.fast.conv.tiling import Tiling, tiling
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, STREAM_BYTES, partition, tile_pair
+from fastconv.backends.fast.conv.tiling import Tiling, place_blocks, tiling
 from fastconv.backends.fast.linear.dots_kernel import DOTS, linear_dots
 from fastconv.backends.fast.linear.linear_kernel import (
     COPIED,
@@ -92,14 +92,6 @@ def _is_swapped(rows: int, inputs: int, outputs: int, itemsize: int) -> bool:
     return swapped < straight and not _chunk("swapped", inputs, TRANSPOSED, 0)[2]  # c must be the result itself
 
 
-def _grid(tiles: int, blocks: int, threads: int) -> tuple[int, int]:
-    """Tasks along the tiles of rows and along the blocks of lanes: as even as can be, else along the lanes."""
-    return min(
-        ((r, threads // r) for r in range(1, threads + 1) if threads % r == 0),
-        key=lambda tasks: (-(-tiles // tasks[0]) * -(-blocks // tasks[1]), tasks[0]),
-    )
-
-
 def _packing(way: str, tiles: int, nbytes: int) -> int:
     if way in ("rows", "swapped"):
         return TRANSPOSED
@@ -117,16 +109,11 @@ def _chunk(way: str, length: int, pack: int, nbytes: int) -> tuple[int, int, boo
     return first_within((-(-length // count), chain_depth(-(-length // count), count)) for count in pieces)
 
 
-def _entries(mode: int, cut: Tiling, itemsize: int, *kind: int) -> Iterator[Array]:
-    first, lanes = 0, host().lanes(itemsize)
-    for vectors, valid in cut.widths:
-        tail = valid - (vectors - 1) * lanes
-        heights = (cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall)
-        big, small = (tile_address(Tile(mode, m, vectors, lanes, itemsize, int(tail < lanes), *kind)) for m in heights)
-        yield LINEAR_ENTRY.fill(
-            TILE_BIG=big, TILE_SMALL=small, FIRST=first, VALID=valid, WIDTH=vectors * lanes, TAIL=tail
-        )
-        first += valid
+def _entries(mode: int, cut: Tiling, itemsize: int, **kind: int) -> Iterator[Array]:
+    lanes = host().lanes(itemsize)
+    for first, vectors, valid in place_blocks(cut.widths, lanes):
+        tiles = tile_pair(mode, cut, vectors, valid, itemsize, **kind)
+        yield LINEAR_ENTRY.fill(**tiles, FIRST=first, VALID=valid, WIDTH=vectors * lanes)
 
 
 def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: int) -> LinearPlan:
@@ -140,13 +127,13 @@ def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: i
     group = len(cut.widths) if pack == IN_PLACE else max(1, PANEL_BYTES // (chunk * width * item))
     if 2 * rows * lanes * length < SERIAL_FLOPS:
         threads = 1
-    row_tasks, lane_tasks = _grid(cut.tiles, len(cut.widths), threads)
+    row_tasks, lane_tasks = partition(cut.tiles, len(cut.widths), threads, heavy_weights=True)
     stream = int(
         chunk == length and way != "swapped" and lanes % vector == 0 and vector * item == ALIGNMENT
         and rows * lanes * item >= STREAM_BYTES
     )  # fmt: skip
     mode = STRIDED if way == "dweight" else ROWS if pack == IN_PLACE else PACKED
-    table = np.array(list(_entries(mode, cut, item, stream, int(compensated))))
+    table = np.array(list(_entries(mode, cut, item, stream=stream, compensated=int(compensated))))
     swapped, row_bytes, t_row = way == "swapped", length * item, min(group, len(cut.widths)) * width * item
     numbers = np.arange(vector, dtype=np.int64)
     lane_rows, t_rows = numbers * row_bytes, numbers * t_row
@@ -271,11 +258,7 @@ def linear_backward(dy: Array, x: Array, weight: Array, needs: frozenset[str]) -
     rows, inputs = x.shape
     outputs = len(weight)
     if not rows:
-        dx = np.empty((0, inputs), x.dtype) if "x" in needs else None
-        dweight = np.zeros((outputs, inputs), x.dtype) if "weight" in needs else None
-        return dx, dweight, np.zeros(outputs, x.dtype) if "bias" in needs else None
-    if not needs:
-        return None, None, None
+        return gradients_of_nothing(needs, x.shape, weight.shape, outputs, x.dtype)
     sizes: tuple[Any, ...] = (rows, inputs, outputs, x.itemsize, get_num_threads())
     dy, dx, dweight, dbias = _in_order(dy), None, None, None
     if "x" in needs:

@@ -18,15 +18,9 @@ from numba.core.datamodel import models
 from numba.core.imputils import lower_constant
 from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AttributeTemplate
-from numba.extending import (
-    infer_getattr,
-    lower_cast,
-    lower_getattr_generic,
-    register_model,
-    typeof_impl,
-)
+from numba.extending import infer_getattr, lower_cast, lower_getattr_generic, register_model, typeof_impl
 
-from fastconv.backends.fast.machine.jit import emitted
+from fastconv.backends.fast.machine.jit import code, emitted
 
 
 class Block:
@@ -112,20 +106,14 @@ def _load(context, builder, kind, address, name):
 @emitted(lambda block, address: block.view(address))
 def view(typing_context, block, address):
     """View of the `block` at an address."""
-
-    def codegen(context, builder, signature, arguments):
-        return arguments[1]
-
-    return ViewType(block.block)(block, types.intp), codegen
+    return code(ViewType(block.block)(block, types.intp), lambda builder, block, address: address)
 
 
 @emitted(lambda block, table, number: block.view(table + number * block.nbytes))
 def entry_of(typing_context, block, table, number):
     """View of block number `number` of the table at an address."""
     nbytes = ir.Constant(ir.IntType(64), block.block.nbytes)
-
-    def codegen(context, builder, signature, arguments):
-        _, table_, number_ = arguments
-        return builder.add(table_, builder.mul(number_, nbytes))
-
-    return ViewType(block.block)(block, types.intp, types.intp), codegen
+    return code(
+        ViewType(block.block)(block, types.intp, types.intp),
+        lambda builder, block, table, number: builder.add(table, builder.mul(number, nbytes)),
+    )

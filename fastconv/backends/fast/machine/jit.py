@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba.core import types
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic
@@ -71,6 +72,16 @@ def emitted(twin: Callable[..., Any], *, literal: bool = False) -> Callable[[Cal
     With `literal` it is told the values of constants.
     """
     return lambda function: twin if INTERPRETED else intrinsic(prefer_literal=literal)(function)
+
+
+def code(signature: Any, emit: Callable[..., Any]) -> tuple[Any, Callable[..., Any]]:
+    """Return what an intrinsic does: its signature, and a generator whose LLVM IR ``emit(builder, *values)`` writes."""
+
+    def codegen(context, builder, _, values):
+        result = emit(builder, *values)
+        return context.get_dummy_value() if signature.return_type == types.void else result
+
+    return signature, codegen
 
 
 class Interpreted(NamedTuple):

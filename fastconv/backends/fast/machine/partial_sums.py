@@ -15,16 +15,11 @@ from collections.abc import Callable
 from llvmlite import ir
 from numba.core import cgutils
 
-from fastconv.backends.fast.machine.emitter import Emitter
+from fastconv.backends.fast.machine.emitter import Emitter, constant
 
 MOST = 64  # terms that one register adds up
 
-_I64 = ir.IntType(64)
 Values = list[ir.Value]
-
-
-def _constant(number: int) -> ir.Constant:
-    return ir.Constant(_I64, number)
 
 
 class _Block:
@@ -51,12 +46,11 @@ class _Aside:
 
     def __init__(self, emit: Emitter, count: int) -> None:
         self.emit, self.builder = emit, emit.builder
-        self.address = self.builder.ptrtoint(cgutils.alloca_once(self.builder, emit.vector, size=count), _I64)
+        memory = cgutils.alloca_once(self.builder, emit.vector, size=count)
+        self.address = self.builder.ptrtoint(memory, ir.IntType(64))
 
     def _place(self, number: int) -> ir.Value:
-        return self.emit.pointer(
-            self.address, number * self.emit.tile.lanes * self.emit.tile.itemsize, self.emit.vector
-        )
+        return self.emit.pointer(self.address, self.emit.vector_bytes(number), self.emit.vector)
 
     def store(self, sums: Values) -> None:
         """Put the first sums aside."""
@@ -70,7 +64,7 @@ class _Aside:
     def put(self, sums: Values, filled: ir.Value) -> list[ir.Block]:
         """Put sums aside, added to what is there if anything is; return the blocks in which that ends, left open."""
         first, again = (self.builder.append_basic_block(name) for name in ("first", "again"))
-        self.builder.cbranch(self.builder.icmp_signed("==", filled, _constant(0)), first, again)
+        self.builder.cbranch(self.builder.icmp_signed("==", filled, constant(0)), first, again)
         self.builder.position_at_end(first)
         self.store(sums)
         self.builder.position_at_end(again)
@@ -79,12 +73,9 @@ class _Aside:
 
     def total(self, sums: Values, filled: ir.Value) -> Values:
         """All of it."""
-        gather, total, before = (
-            self.builder.append_basic_block("gather"),
-            _Block(self.builder, "total"),
-            self.builder.block,
-        )
-        self.builder.cbranch(self.builder.icmp_signed("==", filled, _constant(0)), total.block, gather)
+        gather, total = self.builder.append_basic_block("gather"), _Block(self.builder, "total")
+        before = self.builder.block
+        self.builder.cbranch(self.builder.icmp_signed("==", filled, constant(0)), total.block, gather)
         self.builder.position_at_end(gather)
         gathered = self.added_to(sums)
         self.builder.branch(total.block)
@@ -95,16 +86,11 @@ class _Aside:
 
 
 def emit_sums(
-    emit: Emitter,
-    count: int,
-    times: ir.Value,
-    steps: ir.Value,
-    most: int,
-    start: Values,
+    emit: Emitter, count: int, times: ir.Value, steps: ir.Value, most: int, start: Values,
     enter: Callable[[Values], Values],
     body: Callable[[Values, Values], tuple[Values, Values]],
     leave: Callable[[Values, Values], Values],
-) -> Values:
+) -> Values:  # fmt: skip
     """Emit two nested loops that add to `count` vectors from zero, `most` steps at a time; both run at least once.
 
     The outer loop, which runs `times` times, carries values that begin as `start`; ``enter`` makes those of the inner
@@ -113,7 +99,7 @@ def emit_sums(
     """
     builder, aside = emit.builder, _Aside(emit, count)
     outer, part, run, inner = (_Block(builder, name) for name in ("outer", "part", "run", "inner"))
-    zero, one, full, before = _constant(0), _constant(1), _constant(most), builder.block
+    zero, one, full, before = constant(0), constant(1), constant(most), builder.block
     builder.branch(outer.block)
 
     # `room` is how many steps the registers may still take; `filled` whether something was put aside

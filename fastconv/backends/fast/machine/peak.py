@@ -7,19 +7,18 @@ chains must be under way for every cycle to be used. Three quarters of the vecto
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.emitter import Emitter
-from fastconv.backends.fast.machine.jit import emitted
+from fastconv.backends.fast.machine.emitter import Emitter, Loop
+from fastconv.backends.fast.machine.jit import code, emitted
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.machine.tile import Tile
 from fastconv.backends.fast.machine.twins import load, matrix
-
-_I64 = ir.IntType(64)
 
 # factor, term: addresses of a number; result: address of one vector for each task
 PEAK = Block("REPEATS FACTOR TERM RESULT RESULT_STEP")
@@ -50,34 +49,17 @@ def multiply_add_chains(typing_context, number, repeats, factor, term, result):
 
     `number` says the type; `factor` and `term` are addresses, so that the compiler knows neither.
     """
-    item = number.bitwidth // 8
 
-    def codegen(context, builder, signature, arguments):
-        _, repeats_, factor_, term_, result_ = arguments
-        emit = Emitter(builder, Tile(0, 1, 1, host().lanes(item), item, 0), ir.Constant(_I64, 0))
-        factor_vector, term_vector = emit.broadcast(factor_), emit.broadcast(term_)
-        before, loop = builder.block, builder.append_basic_block("repeat")
-        done = builder.append_basic_block("repeat_end")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        count = builder.phi(_I64)
-        count.add_incoming(ir.Constant(_I64, 0), before)
-        sums = [builder.phi(emit.vector) for _ in range(chains())]
-        results = [emit.multiply_add(chain, factor_vector, term_vector) for chain in sums]
-        for chain, (phi, value) in enumerate(zip(sums, results)):
-            phi.add_incoming(ir.Constant(emit.vector, [float(chain + 1)] * emit.tile.lanes), before)
-            phi.add_incoming(value, loop)
-        following = builder.add(count, ir.Constant(_I64, 1))
-        count.add_incoming(following, loop)
-        builder.cbranch(builder.icmp_signed("<", following, repeats_), loop, done)
-        builder.position_at_end(done)
-        total = results[0]
-        for value in results[1:]:
-            total = builder.fadd(total, value)
-        emit.store_vector(total, result_, 0)
-        return context.get_dummy_value()
+    def emit(builder, _, repeats, factor, term, result):
+        row = Emitter(builder, number.bitwidth // 8)
+        factors, terms = row.broadcast(factor), row.broadcast(term)
+        start = [ir.Constant(row.vector, [float(chain + 1)] * row.lanes) for chain in range(chains())]
+        loop = Loop(builder, "repeat", start)
+        sums = [row.multiply_add(chain, factors, terms) for chain in loop.values]
+        loop.end(repeats, sums)
+        row.store_vector(reduce(builder.fadd, sums), result, 0)
 
-    return types.void(number, types.intp, types.intp, types.intp, types.intp), codegen
+    return code(types.void(number, *[types.intp] * 4), emit)
 
 
 @kernel(PEAK)

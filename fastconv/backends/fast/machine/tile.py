@@ -34,8 +34,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastconv.backends.fast.machine.emitter import Emitter
+from fastconv.backends.fast.machine.emitter import Emitter, constant, prefetch_line
 from fastconv.backends.fast.machine.intrinsics import TILE_ARGUMENTS
+from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
 from fastconv.backends.fast.machine.twins import tile_product
@@ -71,15 +72,16 @@ class Tile(NamedTuple):
 def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> None:
     """Emit the loop nest: over segments, over k, and inside it rows × vectors multiply-adds; then the results."""
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost = arguments
-    emit = Emitter(builder, tile, tail)
-    rows, vectors, item = range(tile.rows), range(tile.vectors), ir.Constant(_I64, tile.itemsize)
+    tail = tail if tile.masked else None
+    emit = Emitter(builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail, stream=tile.stream)
+    rows, vectors, item = range(tile.rows), range(tile.vectors), constant(tile.itemsize)
     if tile.mode == PACKED:
-        ak, bk = item, ir.Constant(_I64, tile.width * tile.itemsize)
+        ak, bk = item, constant(tile.width * tile.itemsize)
     if tile.mode == ROWS:
         ak = item
     if tile.mode == STRIDED:
         ai = item
-    row_offsets = [builder.mul(ai, ir.Constant(_I64, i)) for i in rows]
+    row_offsets = [builder.mul(ai, constant(i)) for i in rows]
     # a vector that is loaded lane by lane comes first: a lanewise tile of NEON spills where it comes last
     order = vectors[::-1] if tile.mode == LANEWISE and emit.places else vectors
 
@@ -92,7 +94,7 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
 
     def step(places: list[ir.Value], sums: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
         a_k, b_k, needed = places
-        emit.prefetch(needed)
+        prefetch_line(builder, needed)
         b_vectors = [emit.load_vector(b_k, j, masked=tile.mode != PACKED) for j in vectors]
         following = list(sums)
         for i in rows:
@@ -105,14 +107,13 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
         return [builder.add(a_k, ak), builder.add(b_k, bk), builder.add(needed, ahead_k)], following
 
     def leave(segment: list[ir.Value], places: list[ir.Value]) -> list[ir.Value]:
-        entry = ir.Constant(_I64, 8 if tile.mode == PACKED else 16)
-        return [builder.add(segment[0], entry), places[1]]
+        return [builder.add(segment[0], constant(8 if tile.mode == PACKED else 16)), places[1]]
 
     count = tile.rows * tile.vectors
     sums = emit_sums(emit, count, segments, length, MOST, [offsets, b], enter, step, leave)
     for i in rows:
-        init_address = builder.add(init, builder.mul(init_row, ir.Constant(_I64, i)))
-        c_address = builder.add(c, builder.mul(c_row, ir.Constant(_I64, i)))
+        init_address = builder.add(init, builder.mul(init_row, constant(i)))
+        c_address = builder.add(c, builder.mul(c_row, constant(i)))
         for j in vectors:
             start, part = emit.load_vector(init_address, j), sums[i * tile.vectors + j]
             total = builder.fadd(start, part)
@@ -142,12 +143,8 @@ def _tile(
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = Tile(*(number.literal_value for number in shape))
-
-    def codegen(context, builder, signature, arguments):
-        emit_tile(builder, tile, arguments[len(tile) :])
-        return context.get_dummy_value()
-
-    return types.void(*shape, *[types.intp] * TILE_ARGUMENTS), codegen
+    signature = types.void(*shape, *[types.intp] * TILE_ARGUMENTS)
+    return code(signature, lambda builder, *values: emit_tile(builder, tile, list(values[len(tile) :])))
 
 
 def tile_address(tile: Tile) -> int:

@@ -11,10 +11,8 @@ from llvmlite import ir
 from numba.core import types
 
 from fastconv.backends.fast.machine import twins
-from fastconv.backends.fast.machine.emitter import Emitter
-from fastconv.backends.fast.machine.jit import emitted
-from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.machine.tile import Tile
+from fastconv.backends.fast.machine.emitter import Emitter, constant
+from fastconv.backends.fast.machine.jit import code, emitted
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -41,27 +39,21 @@ def transpose_block(typing_context, number, source, rows, columns, target, table
     `number` says the type. `rows` and `table` are addresses of int64; a column whose entry is negative is dropped, and
     so are those beyond `columns`.
     """
-    item = number.bitwidth // 8
-    size = host().lanes(item)
 
-    def codegen(context, builder, signature, arguments):
-        _, source_, rows_, columns_, target_, table_, step_ = arguments
-        emit = Emitter(builder, Tile(0, size, 1, size, item, 1), columns_)
-        offsets = builder.inttoptr(rows_, _I64.as_pointer())
-        starts = [builder.load(builder.gep(offsets, [ir.Constant(_I64, i)])) for i in range(size)]
-        rows = [emit.load_vector(builder.add(source_, start), 0) for start in starts]
-        bit = 1
-        while bit < size:
-            rows = _exchange(builder, rows, bit)
+    def emit(builder, _, source, rows, columns, target, table, step):
+        row = Emitter(builder, number.bitwidth // 8, tail=columns)
+        offsets = builder.inttoptr(rows, _I64.as_pointer())
+        starts = [builder.load(builder.gep(offsets, [constant(i)])) for i in range(row.lanes)]
+        vectors, bit = [row.load_vector(builder.add(source, start), 0) for start in starts], 1
+        while bit < row.lanes:
+            vectors = _exchange(builder, vectors, bit)
             bit *= 2
-        entries = builder.inttoptr(table_, _I64.as_pointer())
-        for j, column in enumerate(rows):
-            index = ir.Constant(_I64, j)
-            with builder.if_then(builder.icmp_signed("<", index, columns_)):
-                place = builder.load(builder.gep(entries, [index]))
-                with builder.if_then(builder.icmp_signed(">=", place, ir.Constant(_I64, 0))):
-                    address = builder.add(target_, builder.mul(place, step_))
-                    builder.store(column, emit.pointer(address, 0, emit.vector), align=item)
-        return context.get_dummy_value()
+        entries = builder.inttoptr(table, _I64.as_pointer())
+        for j, column in enumerate(vectors):
+            with builder.if_then(builder.icmp_signed("<", constant(j), columns)):
+                place = builder.load(builder.gep(entries, [constant(j)]))
+                with builder.if_then(builder.icmp_signed(">=", place, constant(0))):
+                    address = builder.add(target, builder.mul(place, step))
+                    builder.store(column, row.pointer(address, 0, row.vector), align=row.itemsize)
 
-    return types.void(number, *[types.intp] * 6), codegen
+    return code(types.void(number, *[types.intp] * 6), emit)

@@ -96,19 +96,9 @@ def store_double(address, index, value):
     ctypes.c_double.from_address(address + 8 * index).value = value
 
 
-def call_kernel(kernel, arguments, task):
-    """Call a kernel by address."""
-    interpreted(kernel)(arguments, task)
-
-
-def call_tile(tile, *arguments):
-    """Call a micro-kernel by address."""
-    interpreted(tile)(*arguments)
-
-
-def call_depthwise_tile(tile, *arguments):
-    """Call a micro-kernel of depthwise convolution by address."""
-    interpreted(tile)(*arguments)
+def call(target, *arguments):
+    """Call a kernel or a micro-kernel by address."""
+    interpreted(target)(*arguments)
 
 
 def matrix(address, shape, strides, itemsize):

@@ -46,16 +46,10 @@ def by_block(plan: Reorder) -> Reorder:
 
 def _plan(rows: Array, table: Array, numbers: int, threads: int, itemsize: int, **values: int) -> Reorder:
     tasks = 1 if numbers < SERIAL_NUMBERS else threads
-    adjacent = bool((np.diff(rows) == itemsize).all())
-    block = PACK.fill(
-        SOURCE=0,
-        TARGET=0,
-        ROWS=address(rows),
-        TABLE=address(table),
-        ADJACENT=int(adjacent),
-        TASKS=tasks,
-        **values,
-    )
+    rows, table = (np.ascontiguousarray(numbers, np.int64) for numbers in (rows, table.reshape(-1)))
+    adjacent = int((np.diff(rows) == itemsize).all())
+    places = {"SOURCE": 0, "TARGET": 0, "ROWS": address(rows), "TABLE": address(table)}
+    block = PACK.fill(**places, **values, ADJACENT=adjacent, TASKS=tasks)
     return Reorder(block, (rows, table), tasks, numbers)
 
 
@@ -98,81 +92,36 @@ def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
         columns, all_columns, lines = step * order.taps, depth * order.taps, len(order.used) * depth
         outer, outer_bytes, outer_lines = -(-depth // step), step * channel, step
     return _plan(
-        np.ascontiguousarray(rows, np.int64),
-        np.ascontiguousarray(table.reshape(-1), np.int64),
-        order.groups * order.filters * order.channels * order.taps,
-        threads,
-        itemsize,
-        SOURCE_GROUP=order.filters * filter_,
-        COLUMNS=columns,
-        ALL_COLUMNS=all_columns,
-        OUTER=outer,
-        OUTER_BYTES=outer_bytes,
-        OUTER_LINES=outer_lines,
-        LANES=lanes,
-        TARGET_GROUP=order.group_bytes,
-        GROUPS=order.groups,
-        BLOCKS=order.blocks,
-        WIDTH=order.width,
-        LAST_WIDTH=order.last_width,
-        LINES=lines,
-        LINE_BYTES=0,
-        PADDED=1,
-    )
+        rows, table, order.groups * order.filters * order.channels * order.taps, threads, itemsize,
+        SOURCE_GROUP=order.filters * filter_, COLUMNS=columns, ALL_COLUMNS=all_columns, OUTER=outer,
+        OUTER_BYTES=outer_bytes, OUTER_LINES=outer_lines, LANES=lanes, TARGET_GROUP=order.group_bytes,
+        GROUPS=order.groups, BLOCKS=order.blocks, WIDTH=order.width, LAST_WIDTH=order.last_width, LINES=lines,
+        LINE_BYTES=0, PADDED=1,
+    )  # fmt: skip
 
 
 @plan_cache(512)
 def plan_gradient_order(groups: int, filters: int, channels: int, taps: int, itemsize: int, threads: int) -> Reorder:
     """Plan of (groups, taps, channels, filters) into (groups, filters, channels, taps)."""
-    rows = np.arange(taps * channels, dtype=np.int64).reshape(taps, channels).T.reshape(-1) * filters * itemsize
-    size = filters * channels * taps
+    numbers = channels * taps
+    rows = np.arange(numbers).reshape(taps, channels).T.reshape(-1) * filters * itemsize
+    size, blocks = filters * numbers, -(-numbers // _PIXELS)
     return _plan(
-        np.ascontiguousarray(rows),
-        np.arange(filters, dtype=np.int64),
-        groups * size,
-        threads,
-        itemsize,
-        SOURCE_GROUP=size * itemsize,
-        COLUMNS=filters,
-        ALL_COLUMNS=filters,
-        OUTER=1,
-        OUTER_BYTES=0,
-        OUTER_LINES=0,
-        LANES=channels * taps,
-        TARGET_GROUP=size * itemsize,
-        GROUPS=groups,
-        BLOCKS=-(-channels * taps // _PIXELS),
-        WIDTH=_PIXELS,
-        LAST_WIDTH=channels * taps - (-(-channels * taps // _PIXELS) - 1) * _PIXELS,
-        LINES=1,
-        LINE_BYTES=channels * taps * itemsize,
-        PADDED=0,
-    )
+        rows, np.arange(filters), groups * size, threads, itemsize,
+        SOURCE_GROUP=size * itemsize, COLUMNS=filters, ALL_COLUMNS=filters, OUTER=1, OUTER_BYTES=0, OUTER_LINES=0,
+        LANES=numbers, TARGET_GROUP=size * itemsize, GROUPS=groups, BLOCKS=blocks, WIDTH=_PIXELS,
+        LAST_WIDTH=numbers - (blocks - 1) * _PIXELS, LINES=1, LINE_BYTES=numbers * itemsize, PADDED=0,
+    )  # fmt: skip
 
 
 @plan_cache(512)
 def plan_planes(shape: tuple[int, ...], itemsize: int, threads: int) -> Reorder:
     """Plan of (N, C, *spatial) planes into channels-last order."""
     batch, channels, pixels = shape[0], shape[1], prod(shape[2:])
+    image = channels * pixels * itemsize
     return _plan(
-        np.arange(channels, dtype=np.int64) * pixels * itemsize,
-        np.arange(_PIXELS, dtype=np.int64),
-        prod(shape),
-        threads,
-        itemsize,
-        SOURCE_GROUP=channels * pixels * itemsize,
-        COLUMNS=_PIXELS,
-        ALL_COLUMNS=pixels,
-        OUTER=-(-pixels // _PIXELS),
-        OUTER_BYTES=_PIXELS * itemsize,
-        OUTER_LINES=_PIXELS,
-        LANES=channels,
-        TARGET_GROUP=channels * pixels * itemsize,
-        GROUPS=batch,
-        BLOCKS=1,
-        WIDTH=channels,
-        LAST_WIDTH=channels,
-        LINES=0,
-        LINE_BYTES=channels * itemsize,
-        PADDED=0,
-    )
+        np.arange(channels) * pixels * itemsize, np.arange(_PIXELS), prod(shape), threads, itemsize,
+        SOURCE_GROUP=image, COLUMNS=_PIXELS, ALL_COLUMNS=pixels, OUTER=-(-pixels // _PIXELS),
+        OUTER_BYTES=_PIXELS * itemsize, OUTER_LINES=_PIXELS, LANES=channels, TARGET_GROUP=image, GROUPS=batch,
+        BLOCKS=1, WIDTH=channels, LAST_WIDTH=channels, LINES=0, LINE_BYTES=channels * itemsize, PADDED=0,
+    )  # fmt: skip

@@ -78,37 +78,12 @@ def _units(args):
     return (args.BATCH + group - 1) // group * args.PIECES
 
 
-@kernel(MOMENTS)
-def moments_rows(args, task, number):
-    """Mean and sum of squared deviations of every unit and channel, a row of pixels at a time."""
-    channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
-    items, step = _units(args) * channels, channels * pixels * item
-    scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
-    mean = scratch + 2 * item
-    unit, c = items * task // tasks // channels, items * task // tasks % channels
-    image, images, start, stop = _unit(args, unit)
-    for _ in range(items * task // tasks, items * (task + 1) // tasks):
-        if c == channels:  # counted rather than divided: planes can be short
-            unit, c = unit + 1, 0
-            image, images, start, stop = _unit(args, unit)
-        out = args.OUT + (unit * 2 * channels + c) * 8
-        second, done = out + channels * 8, 0
-        for first in range(start, stop, BLOCK):
-            length = min(BLOCK, stop - first)
-            count, x = length * images, args.X + image * step + (c * pixels + first) * item
-            reduce_run(SUM, number, x, x, x, length, images, step, scratch)
-            store_number(mean, load(scratch, number) / count, number)
-            reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
-            shift = float(load(mean, number))
-            total, squares = float(load(scratch, number)), float(load(scratch + item, number))
-            _merge(out, second, count, shift, total, squares, done)
-            done += count
-        c += 1
+@kernel(MOMENTS, backward=(False, True))
+def moments_rows(args, task, number, backward):
+    """Mean and sum of squared deviations of every unit and channel, a row of pixels at a time.
 
-
-@kernel(MOMENTS)
-def moments_rows_backward(args, task, number):
-    """Sum of dy, and of dy times the deviation of x, of every unit and channel, a row of pixels at a time."""
+    Backward, it is the sum of dy, and of dy times the deviation of x.
+    """
     channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     items, step = _units(args) * channels, channels * pixels * item
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
@@ -118,15 +93,28 @@ def moments_rows_backward(args, task, number):
         if c == channels:  # counted rather than divided: planes can be short
             unit, c = unit + 1, 0
             image, images, start, stop = _unit(args, unit)
-        mean, total, product = args.MEAN + image * args.MEAN_IMAGE + c * item, 0.0, 0.0
-        for first in range(start, stop, BLOCK):
-            here, length = image * step + (c * pixels + first) * item, min(BLOCK, stop - first)
-            x, dy = args.X + here, args.DY + here
-            reduce_run(PRODUCTS, number, x, dy, mean, length, images, step, scratch)
-            total += load(scratch, number)
-            product += load(scratch + item, number)
-        store_double(args.OUT + (unit * 2 * channels + c) * 8, 0, total)
-        store_double(args.OUT + (unit * 2 * channels + c) * 8, channels, product)
+        out, row = args.OUT + (unit * 2 * channels + c) * 8, image * step + c * pixels * item
+        if backward:
+            mean, total, product = args.MEAN + image * args.MEAN_IMAGE + c * item, 0.0, 0.0
+            for first in range(start, stop, BLOCK):
+                x, dy = args.X + row + first * item, args.DY + row + first * item
+                reduce_run(PRODUCTS, number, x, dy, mean, min(BLOCK, stop - first), images, step, scratch)
+                total += load(scratch, number)
+                product += load(scratch + item, number)
+            store_double(out, 0, total)
+            store_double(out, channels, product)
+        else:
+            mean, done = scratch + 2 * item, 0
+            for first in range(start, stop, BLOCK):
+                x, length = args.X + row + first * item, min(BLOCK, stop - first)
+                count = length * images
+                reduce_run(SUM, number, x, x, x, length, images, step, scratch)
+                store_number(mean, load(scratch, number) / count, number)
+                reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
+                shift = float(load(mean, number))
+                total, squares = float(load(scratch, number)), float(load(scratch + item, number))
+                _merge(out, out + channels * 8, count, shift, total, squares, done)
+                done += count
         c += 1
 
 
@@ -136,16 +124,12 @@ def _down(kind, x, dy, mean, sums, numbers, rows, step, number):
     item, column = size_of(number), 0
     width, lanes = COLUMN_BYTES // item, COLUMN_BYTES // item // VECTORS
     while column < numbers:
-        here = column * item
+        a, b, c, out = x + column * item, dy + column * item, mean + column * item, sums + column * item
         some = width if numbers - column >= width else min(lanes, numbers - column)
         if some == width:
-            reduce_columns(
-                kind, number, VECTORS, x + here, dy + here, mean + here, rows, step, some, sums + here, TABLE_BYTES
-            )
+            reduce_columns(kind, number, VECTORS, a, b, c, rows, step, some, out, TABLE_BYTES)
         else:
-            reduce_columns(
-                kind, number, 1, x + here, dy + here, mean + here, rows, step, some, sums + here, TABLE_BYTES
-            )
+            reduce_columns(kind, number, 1, a, b, c, rows, step, some, out, TABLE_BYTES)
         column += some
 
 
@@ -221,8 +205,18 @@ def _end_block(out, channels, some, count, mean, totals, done, number):
         _merge(out + c * 8, second + c * 8, count, shift, total, deviations, done)
 
 
-@kernel(MOMENTS)
-def moments_columns(args, task, number):
+@helper
+def _add_block(out, channels, some, sums, is_first, number):
+    """Add both sums of a block of `some` channels to their results."""
+    for k in range(some):
+        for j in range(2):
+            before = 0.0 if is_first else load_double(out, j * channels + k)
+            more = load(sums + j * TABLE_BYTES + k * size_of(number), number)
+            store_double(out, j * channels + k, before + more)
+
+
+@kernel(MOMENTS, backward=(False, True))
+def moments_columns(args, task, number, backward):
     """`moments_rows`, some channels at a time."""
     channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     pixel, most = channels * item, COLUMN_BYTES // item
@@ -233,9 +227,17 @@ def moments_columns(args, task, number):
         unit, c = i // chunks, i % chunks * most
         some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
         out, done = args.OUT + (unit * 2 * channels + c) * 8, 0
+        if backward:
+            copy_bytes(mean, args.MEAN + image * args.MEAN_IMAGE + c * item, some * item)
+            if channels == some:
+                _repeat(mean, some, most, number)
         for first in range(start, stop, BLOCK):
-            length = min(BLOCK, stop - first)
-            count, x = length * images, args.X + image * step + first * pixel + c * item
+            here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
+            x, count = args.X + here, length * images
+            if backward:
+                _block(PRODUCTS, x, args.DY + here, mean, sums, length, images, step, pixel, some, number)
+                _add_block(out, channels, some, sums, first == start, number)
+                continue
             _block(SUM, x, x, x, sums, length, images, step, pixel, some, number)
             for k in range(some):
                 store_number(mean + k * item, load(sums + k * item, number) / count, number)
@@ -246,35 +248,4 @@ def moments_columns(args, task, number):
             done += count
 
 
-@kernel(MOMENTS)
-def moments_columns_backward(args, task, number):
-    """`moments_rows_backward`, some channels at a time."""
-    channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
-    pixel, most = channels * item, COLUMN_BYTES // item
-    step, chunks = pixels * pixel, (channels + most - 1) // most
-    items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE
-    mean = sums + 2 * TABLE_BYTES
-    for i in range(items * task // tasks, items * (task + 1) // tasks):
-        unit, c = i // chunks, i % chunks * most
-        some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
-        out = args.OUT + (unit * 2 * channels + c) * 8
-        copy_bytes(mean, args.MEAN + image * args.MEAN_IMAGE + c * item, some * item)
-        if channels == some:
-            _repeat(mean, some, most, number)
-        for first in range(start, stop, BLOCK):
-            here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
-            x, dy = args.X + here, args.DY + here
-            _block(PRODUCTS, x, dy, mean, sums, length, images, step, pixel, some, number)
-            for k in range(some):
-                for j in range(2):
-                    before = load_double(out, j * channels + k) if first > start else 0.0
-                    more = load(sums + j * TABLE_BYTES + k * item, number)
-                    store_double(out, j * channels + k, before + more)
-
-
-FORMS = {
-    "rows": moments_rows,
-    "columns": moments_columns,
-    "rows_backward": moments_rows_backward,
-    "columns_backward": moments_columns_backward,
-}
+FORMS = {"rows": moments_rows, "columns": moments_columns}

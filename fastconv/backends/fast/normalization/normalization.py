@@ -147,7 +147,8 @@ def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -
     with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
         arguments[_X], arguments[_DY], arguments[_MEAN] = address(x), address(dy), address(means)
         arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
-        launch(FORMS[form].address(x.itemsize), arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
+        kernel = FORMS[form].address(x.itemsize, mean is not None)
+        launch(kernel, arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
     return sums[:, :, 0], sums[:, :, 1]
 
 
@@ -209,9 +210,7 @@ class Normalization(Backend):
         form, shape, (x, dy) = _summed(x, dy, per_image=images)
         plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
         with np.errstate(invalid="ignore", over="ignore"):
-            first, second = (
-                np.add.reduce(part, axis=1).astype(x.dtype) for part in _sums(f"{form}_backward", plan, x, dy, mean)
-            )
+            first, second = (np.add.reduce(part, axis=1).astype(x.dtype) for part in _sums(form, plan, x, dy, mean))
         return first, second
 
     def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:

@@ -11,12 +11,10 @@ from numba.core import cgutils, types
 
 from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.emitter import Emitter
+from fastconv.backends.fast.machine.emitter import Emitter, constant
 from fastconv.backends.fast.machine.intrinsics import size_of
-from fastconv.backends.fast.machine.jit import emitted
+from fastconv.backends.fast.machine.jit import code, emitted
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.machine.tile import Tile
 
 # ROWS rows of LENGTH numbers. The factors of row r are number r // REPEAT % PERIOD of their tables, or with `columns`
 # LENGTH numbers at that place. OUT is y or dx.
@@ -32,35 +30,29 @@ def normalize_run(typing_context, backward, columns, number, x, dy, out, mean, s
         return None
     item, is_backward, lanewise = number.bitwidth // 8, backward.literal_value, columns.literal_value
 
-    def codegen(context, builder, signature, arguments):
-        x_, dy_, out_, *tables, count_ = arguments[3:]
-        lanes = host().lanes(item)
-        whole = Emitter(builder, Tile(0, 1, 1, lanes, item, 0), ir.Constant(_I64, 0))
+    def emit(builder, _, __, ___, x, dy, out, mean, scale, slope, shift, count):
+        whole, tables = Emitter(builder, item), (mean, scale, slope, shift)
         spread = None if lanewise else [whole.broadcast(table) for table in tables]
 
-        def vector(emit, offset):
-            factors = spread
-            if factors is None:
-                factors = [emit.load_vector(builder.add(table, offset), 0) for table in tables]
-            mean_, scale_, slope_, shift_ = factors
-            result = builder.fsub(emit.load_vector(builder.add(x_, offset), 0), mean_)
+        def vector(row, offset):
+            mean, scale, slope, shift = spread or [row.load_vector(builder.add(table, offset), 0) for table in tables]
+            result = builder.fsub(row.load_vector(builder.add(x, offset), 0), mean)
             if is_backward:
-                result = emit.multiply_add(result, slope_, shift_)
-                result = emit.multiply_add(emit.load_vector(builder.add(dy_, offset), 0), scale_, result)
+                result = row.multiply_add(result, slope, shift)
+                result = row.multiply_add(row.load_vector(builder.add(dy, offset), 0), scale, result)
             else:
-                result = emit.multiply_add(result, scale_, shift_)
-            emit.store_vector(result, builder.add(out_, offset), 0)
+                result = row.multiply_add(result, scale, shift)
+            row.store_vector(result, builder.add(out, offset), 0)
 
-        vectors = builder.sdiv(count_, ir.Constant(_I64, lanes))
+        vectors = builder.sdiv(count, constant(whole.lanes))
         with cgutils.for_range(builder, vectors, intp=_I64) as loop:
-            vector(whole, builder.mul(loop.index, ir.Constant(_I64, lanes * item)))
-        done = builder.mul(vectors, ir.Constant(_I64, lanes))
-        rest = builder.sub(count_, done)
-        with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, ir.Constant(_I64, 0))):
-            vector(Emitter(builder, Tile(0, 1, 1, lanes, item, 1), rest), builder.mul(done, ir.Constant(_I64, item)))
-        return context.get_dummy_value()
+            vector(whole, builder.mul(loop.index, constant(whole.lanes * item)))
+        done = builder.mul(vectors, constant(whole.lanes))
+        rest = builder.sub(count, done)
+        with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
+            vector(Emitter(builder, item, tail=rest), builder.mul(done, constant(item)))
 
-    return types.void(backward, columns, number, *[types.intp] * 8), codegen
+    return code(types.void(backward, columns, number, *[types.intp] * 8), emit)
 
 
 @kernel(NORMALIZE, columns=(False, True), backward=(False, True))

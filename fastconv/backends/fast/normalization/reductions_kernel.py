@@ -17,21 +17,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from fastconv.backends.fast.machine import twins
-from fastconv.backends.fast.machine.emitter import Emitter
-from fastconv.backends.fast.machine.jit import emitted
-from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.machine.tile import Tile
+from fastconv.backends.fast.machine.emitter import Emitter, constant
+from fastconv.backends.fast.machine.jit import code, emitted
 
 SUM, SQUARES, PRODUCTS = 0, 1, 2
 VECTORS = 4  # accumulators: as many additions under way as one unit takes
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
-
-
-def _emitter(builder, item, vectors, tail=None):
-    """Emitter for rows of `vectors` vectors, of which the last has `tail` valid lanes, or all."""
-    masked, valid = int(tail is not None), ir.Constant(_I64, 0) if tail is None else tail
-    return Emitter(builder, Tile(0, 1, vectors, host().lanes(item), item, masked), valid)
 
 
 class _Sums:
@@ -65,34 +57,27 @@ class _Sums:
         while len(parts) > 1:
             half = len(parts) // 2
             parts = [builder.fadd(a, b) for a, b in zip(parts[:half], parts[half:])]
-        return _across(builder, parts[0], emit.tile.lanes)
+        return _across(builder, parts[0], emit.lanes)
 
 
 def _across(builder, vector, lanes):
     """Sum of the lanes of a vector, in pairs."""
     while lanes > 1:
         lanes //= 2
-        low, high = (
-            builder.shuffle_vector(
-                vector, vector, ir.Constant(ir.VectorType(_I32, lanes), list(range(first, first + lanes)))
-            )
-            for first in (0, lanes)
-        )
-        vector = builder.fadd(low, high)
+        halves = (ir.Constant(ir.VectorType(_I32, lanes), list(range(i, i + lanes))) for i in (0, lanes))
+        vector = builder.fadd(*(builder.shuffle_vector(vector, vector, half) for half in halves))
     return builder.extract_element(vector, ir.Constant(_I32, 0))
 
 
 @emitted(twins.lane_total)
 def lane_total(typing_context, number, x, valid):
     """Sum of the first `valid` numbers, at least one and at most a vector, at `x`; `number` says the type."""
-    item = number.bitwidth // 8
 
-    def codegen(context, builder, signature, arguments):
-        emit = _emitter(builder, item, 1, arguments[2])
-        vector = builder.select(emit.mask, emit.load_vector(arguments[1], 0), emit.zero)
-        return _across(builder, vector, emit.tile.lanes)
+    def emit(builder, _, x, valid):
+        row = Emitter(builder, number.bitwidth // 8, tail=valid)
+        return _across(builder, builder.select(row.mask, row.load_vector(x, 0), row.zero), row.lanes)
 
-    return number(number, types.intp, types.intp), codegen
+    return code(number(number, types.intp, types.intp), emit)
 
 
 @emitted(twins.reduce_run, literal=True)
@@ -105,32 +90,30 @@ def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, out
         return None
     item, name = number.bitwidth // 8, kind.literal_value
 
-    def codegen(context, builder, signature, arguments):
-        _, _, x_, dy_, mean_, count_, runs_, step_, out_ = arguments
-        emit = _emitter(builder, item, VECTORS)
-        size = emit.tile.lanes
-        sums = _Sums(emit, name)
-        mean_vector = emit.zero if name == SUM else emit.broadcast(mean_)
-        groups = builder.sdiv(count_, ir.Constant(_I64, VECTORS * size))
-        done = builder.mul(groups, ir.Constant(_I64, VECTORS * size))
-        with cgutils.for_range(builder, runs_, intp=_I64) as run:
-            start = builder.mul(run.index, step_)
+    def emit(builder, _, __, x, dy, mean, count, runs, step, out):
+        row = Emitter(builder, item, vectors=VECTORS)
+        sums = _Sums(row, name)
+        means = row.zero if name == SUM else row.broadcast(mean)
+        group = VECTORS * row.lanes
+        groups = builder.sdiv(count, constant(group))
+        done = builder.mul(groups, constant(group))
+        with cgutils.for_range(builder, runs, intp=_I64) as run:
+            start = builder.mul(run.index, step)
             with cgutils.for_range(builder, groups, intp=_I64) as loop:
-                offset = builder.add(start, builder.mul(loop.index, ir.Constant(_I64, VECTORS * size * item)))
+                offset = builder.add(start, builder.mul(loop.index, constant(group * item)))
                 for j in range(VECTORS):
-                    sums.add(emit, j, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, j)
+                    sums.add(row, j, builder.add(x, offset), builder.add(dy, offset), means, j)
             for j in range(VECTORS):
-                first = builder.add(done, ir.Constant(_I64, j * size))
-                rest = builder.sub(count_, first)
-                with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(_I64, 0))):
-                    offset = builder.add(start, builder.mul(first, ir.Constant(_I64, item)))
-                    last = _emitter(builder, item, 1, rest)
-                    sums.add(last, j, builder.add(x_, offset), builder.add(dy_, offset), mean_vector, 0)
+                first = builder.add(done, constant(j * row.lanes))
+                rest = builder.sub(count, first)
+                with builder.if_then(builder.icmp_signed(">", rest, constant(0))):
+                    offset = builder.add(start, builder.mul(first, constant(item)))
+                    last = Emitter(builder, item, tail=rest)
+                    sums.add(last, j, builder.add(x, offset), builder.add(dy, offset), means, 0)
         for i in range(len(sums.sums)):
-            builder.store(sums.total(emit, i), emit.pointer(out_, i * item, emit.scalar), align=item)
-        return context.get_dummy_value()
+            builder.store(sums.total(row, i), row.pointer(out, i * item, row.scalar), align=item)
 
-    return types.void(kind, number, *[types.intp] * 7), codegen
+    return code(types.void(kind, number, *[types.intp] * 7), emit)
 
 
 @emitted(twins.reduce_columns, literal=True)
@@ -144,22 +127,20 @@ def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, ste
         return None
     item, name, width = number.bitwidth // 8, kind.literal_value, vectors.literal_value
 
-    def codegen(context, builder, signature, arguments):
-        _, _, _, x_, dy_, mean_, rows_, step_, valid_, out_, out_step_ = arguments
-        emit = _emitter(builder, item, width, valid_ if width == 1 else None)
-        sums = _Sums(emit, name)
-        targets = [builder.add(out_, out_step_) if i else out_ for i in range(len(sums.sums))]
+    def emit(builder, _, __, ___, x, dy, mean, rows, step, valid, out, out_step):
+        row = Emitter(builder, item, vectors=width, tail=valid if width == 1 else None)
+        sums = _Sums(row, name)
+        targets = [builder.add(out, out_step) if i else out for i in range(len(sums.sums))]
         for places, target in zip(sums.sums, targets):
             for j in range(width):
-                builder.store(emit.load_vector(target, j), places[j])
-        means = [emit.zero if name == SUM else emit.load_vector(mean_, j) for j in range(width)]
-        with cgutils.for_range(builder, rows_, intp=_I64) as loop:
-            offset = builder.mul(loop.index, step_)
+                builder.store(row.load_vector(target, j), places[j])
+        means = [row.zero if name == SUM else row.load_vector(mean, j) for j in range(width)]
+        with cgutils.for_range(builder, rows, intp=_I64) as loop:
+            offset = builder.mul(loop.index, step)
             for j in range(width):
-                sums.add(emit, j, builder.add(x_, offset), builder.add(dy_, offset), means[j], j)
+                sums.add(row, j, builder.add(x, offset), builder.add(dy, offset), means[j], j)
         for places, target in zip(sums.sums, targets):
             for j in range(width):
-                emit.store_vector(builder.load(places[j]), target, j)
-        return context.get_dummy_value()
+                row.store_vector(builder.load(places[j]), target, j)
 
-    return types.void(kind, number, vectors, *[types.intp] * 8), codegen
+    return code(types.void(kind, number, vectors, *[types.intp] * 8), emit)

@@ -23,22 +23,21 @@ from fastconv.backends.fast.machine.intrinsics import (
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import GROUP, sum_groups
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_of, columns, divisor, row_of, span
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_at, columns, divisor, row_at, span
 
 CHUNK = 896  # taps, a multiple of GROUP: 112 for each of its sums, whose rounding is bounded by that
 LANE_SUMS = GROUP + 2  # float64 numbers per channel that the lanes need: eight sums, the total, what was cut off
 
 
 @helper
+def _fold_half(x, step):
+    return (load_double(x, 0) + load_double(x, step)) + (load_double(x, 2 * step) + load_double(x, 3 * step))
+
+
+@helper
 def _fold(sums, step):
     """Sum of eight numbers `step` apart."""
-    left = (load_double(sums, 0) + load_double(sums, step)) + (
-        load_double(sums, 2 * step) + load_double(sums, 3 * step)
-    )
-    sums += 32 * step
-    return left + (
-        (load_double(sums, 0) + load_double(sums, step)) + (load_double(sums, 2 * step) + load_double(sums, 3 * step))
-    )
+    return _fold_half(sums, step) + _fold_half(sums + 32 * step, step)
 
 
 @helper
@@ -133,21 +132,17 @@ def _window_lanes(plane, sums, channels, spans, number):
 @kernel(WINDOWS)
 def avg_per_window_lanes(args, task, number):
     """Means of some windows, a block of channels at once."""
-    step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
+    step, tasks = args.CHANNEL_BLOCK, args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
     sums = args.SCRATCH + task * args.SCRATCH_STRIDE
     for i in range(items * task // tasks, items * (task + 1) // tasks):
-        n, first, od, oh, ow = block_of(args, i, blocks)
-        channels = min(step, args.CHANNELS - first)
-        plane = args.X + n * args.X_N + first * item
+        plane, here, channels, od, oh, ow = block_at(args, i, blocks, number)
         spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
         _window_lanes(plane, sums, channels, spans, number)
-        y = args.Y + n * args.Y_N + first * item
-        y += od * args.Y_D + oh * args.Y_H + ow * args.Y_W
         count, total = divisor(args, *spans, od, oh, ow), sums + GROUP * channels * 8
         for c in range(channels):
-            store_number_at(y, c, load_double(total, c) / count if count else np.nan, number)
+            store_number_at(args.Y + here, c, load_double(total, c) / count if count else np.nan, number)
 
 
 @kernel(WINDOWS)
@@ -157,16 +152,13 @@ def avg_per_window_plane(args, task, number):
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     sums = args.SCRATCH + task * args.SCRATCH_STRIDE
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-        n, c, od, oh = row_of(args, row)
-        plane = args.X + n * args.X_N + c * args.X_C
-        y = args.Y + n * args.Y_N + c * args.Y_C
-        y += od * args.Y_D + oh * args.Y_H
+        plane, here, od, oh = row_at(args, row)
         depths, heights = span(args, D, od), span(args, H, oh)
         for ow in range(*columns(args, od * height + oh)):
             widths = span(args, W, ow)
             count = divisor(args, depths, heights, widths, od, oh, ow)
             total = _window_plane(plane, sums, (depths, heights, widths), number)
-            store_number(y + ow * args.Y_W, total / count if count else np.nan, number)
+            store_number(args.Y + here + ow * args.Y_W, total / count if count else np.nan, number)
 
 
 AVG_PER_WINDOW = {"lanes": avg_per_window_lanes, "plane": avg_per_window_plane}

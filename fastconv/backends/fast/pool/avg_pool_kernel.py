@@ -16,7 +16,7 @@ from fastconv.backends.fast.machine.intrinsics import (
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.every_second_kernel import GROUP_BYTES, add_every_second, spread_to_every_second
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, counted, inside, row_of, whole, window
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, counted, inside, row_at, whole, window
 
 
 @helper
@@ -65,38 +65,31 @@ def _pixel_backward(args, plane, y, count, channels, depths, heights, ow, number
 
 
 @helper
-def _add_along(total, x, step, count, number):
-    for o in range(count):
-        store_double(total, o, load_double(total, o) + load(x + o * step, number))
-
-
-@helper
-def _add_dense(total, x, every, count, number):
-    """`_add_along` for every first or second number: indices that LLVM's vectoriser can follow."""
-    done, lanes = 0, GROUP_BYTES // size_of(number)
-    if every == 2 and count > lanes:
-        add_every_second(total, x, (count - 1) // lanes, number)
-        done = (count - 1) // lanes * lanes
-    for o in range(done, count):
-        store_double(total, o, load_double(total, o) + load_at(x, o * every, number))
-
-
-@helper
-def _spread_dense(x, every, share, count, number):
-    """`_spread_along`, likewise."""
-    done, lanes = 0, GROUP_BYTES // size_of(number)
-    if every == 2 and count > lanes:
-        spread_to_every_second(x, share, (count - 1) // lanes, number)
-        done = (count - 1) // lanes * lanes
-    for o in range(done, count):
-        store_number_at(x, o * every, load_at(x, o * every, number) + load_double(share, o), number)
-
-
-@helper
-def _spread_along(x, step, share, count, number):
+def _along(numbers, x, step, count, backward, number):
+    """Add a cell for each window to the totals `numbers`; backward, the shares `numbers` to the cells."""
     for o in range(count):
         cell = x + o * step
-        store_number(cell, load(cell, number) + load_double(share, o), number)
+        if backward:
+            store_number(cell, load(cell, number) + load_double(numbers, o), number)
+        else:
+            store_double(numbers, o, load_double(numbers, o) + load(cell, number))
+
+
+@helper
+def _dense(numbers, x, every, count, backward, number):
+    """`_along` for every first or second number: indices that LLVM's vectoriser can follow."""
+    done, lanes = 0, GROUP_BYTES // size_of(number)
+    if every == 2 and count > lanes:
+        if backward:
+            spread_to_every_second(x, numbers, (count - 1) // lanes, number)
+        else:
+            add_every_second(numbers, x, (count - 1) // lanes, number)
+        done = (count - 1) // lanes * lanes
+    for o in range(done, count):
+        if backward:
+            store_number_at(x, o * every, load_at(x, o * every, number) + load_double(numbers, o), number)
+        else:
+            store_double(numbers, o, load_double(numbers, o) + load_at(x, o * every, number))
 
 
 @helper
@@ -144,47 +137,24 @@ def _shares(args, y, share, count, start, width, number):
 
 
 @helper
-def _row_plane(args, plane, y, total, count, depths, heights, start, width, number):
-    """`width` outputs of a row of one channel, tap by tap; `total` is scratch memory, the rest as in `_means`."""
+def _row_plane(args, plane, numbers, depths, heights, start, width, backward, number):
+    """`width` windows of a row of one channel from `start` on, tap by tap: `_along` for every tap."""
     stride, item = args.S_W, size_of(number)
     step = stride * args.X_W
-    for o in range(width):
-        store_double(total, o, 0.0)
     for kd in range(depths[1], depths[2]):
         for kh in range(heights[1], heights[2]):
             row = _row(args, plane, depths, heights, kd, kh)
-            for kw in range(args.K_W):
+            for k in range(args.K_W):
+                kw = args.K_W - 1 - k if backward else k  # a cell gets its shares in the order of the windows
                 left = start * stride + kw * args.DIL_W - args.PAD_W
                 first, stop = inside(left, stride, args.IN_W, width)
-                x, here = row + (left + first * stride) * args.X_W, total + 8 * first
+                x, here = row + (left + first * stride) * args.X_W, numbers + 8 * first
                 if step == item:
-                    _add_dense(here, x, 1, stop - first, number)
-                elif step == 2 * item:
-                    _add_dense(here, x, 2, stop - first, number)
+                    _dense(here, x, 1, stop - first, backward, number)
+                elif step == 2 * item and (stride == 2 or not backward):  # what lies between is no other task's
+                    _dense(here, x, 2, stop - first, backward, number)
                 else:
-                    _add_along(here, x, step, stop - first, number)
-    _means(args, y, total, count, start, width, number)
-
-
-@helper
-def _row_backward(args, plane, y, share, count, depths, heights, start, width, number):
-    """`width` gradients of a row of one channel, tap by tap; `share` is scratch memory for what `_shares` makes."""
-    stride, item = args.S_W, size_of(number)
-    step = stride * args.X_W
-    _shares(args, y, share, count, start, width, number)
-    for kd in range(depths[1], depths[2]):
-        for kh in range(heights[1], heights[2]):
-            row = _row(args, plane, depths, heights, kd, kh)
-            for kw in range(args.K_W - 1, -1, -1):  # a cell gets its shares in the order of the windows
-                left = start * stride + kw * args.DIL_W - args.PAD_W
-                first, stop = inside(left, stride, args.IN_W, width)
-                x, here = row + (left + first * stride) * args.X_W, share + 8 * first
-                if step == item:
-                    _spread_dense(x, 1, here, stop - first, number)
-                elif step == 2 * item and stride == 2:  # what lies between is of this channel, and no other task's
-                    _spread_dense(x, 2, here, stop - first, number)
-                else:
-                    _spread_along(x, step, here, stop - first, number)
+                    _along(here, x, step, stop - first, backward, number)
 
 
 @kernel(WINDOWS)
@@ -213,15 +183,15 @@ def avg_pool_plane(args, task, number):
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     total = args.SCRATCH + task * args.SCRATCH_STRIDE
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-        n, c, od, oh = row_of(args, row)
-        plane = args.X + n * args.X_N + c * args.X_C
-        y = args.Y + n * args.Y_N + c * args.Y_C
-        y += od * args.Y_D + oh * args.Y_H
+        plane, here, od, oh = row_at(args, row)
         start, stop = columns(args, od * height + oh)
-        y += start * args.Y_W
+        width, y = stop - start, args.Y + here + start * args.Y_W
         count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
-        if start < stop:
-            _row_plane(args, plane, y, total, count, depths, heights, start, stop - start, number)
+        if width:
+            for o in range(width):
+                store_double(total, o, 0.0)
+            _row_plane(args, plane, total, depths, heights, start, width, False, number)
+            _means(args, y, total, count, start, width, number)
 
 
 @kernel(WINDOWS)
@@ -264,7 +234,8 @@ def avg_pool_plane_backward(args, task, number):
                 y = source + od * args.Y_D + oh * args.Y_H + start * args.Y_W
                 count, depths, heights = _count(args, od, oh), window(args, D, od), window(args, H, oh)
                 if start < stop:
-                    _row_backward(args, plane, y, share, count, depths, heights, start, stop - start, number)
+                    _shares(args, y, share, count, start, stop - start, number)
+                    _row_plane(args, plane, share, depths, heights, start, stop - start, True, number)
 
 
 AVG_POOL = {

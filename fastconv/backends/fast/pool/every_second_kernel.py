@@ -11,7 +11,8 @@ from llvmlite import ir
 from numba.core import types
 
 from fastconv.backends.fast.machine import twins
-from fastconv.backends.fast.machine.jit import emitted
+from fastconv.backends.fast.machine.emitter import Loop, constant
+from fastconv.backends.fast.machine.jit import code, emitted
 
 GROUP_BYTES = 32  # of one vector: rows of pooling are short, and the rest of a row costs as much as the groups
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -32,12 +33,15 @@ class _Row:
     def load(self, address, kind=None):
         return self.builder.load(self.pointer(address, kind or self.vector), align=self.item)
 
+    def store(self, vector, address):
+        self.builder.store(vector, self.pointer(address, self.vector), align=self.item)
+
     def shuffle(self, a, b, places):
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(places)), places))
 
     def both(self, address):
         """Two neighbouring vectors."""
-        return self.load(address), self.load(self.builder.add(address, ir.Constant(_I64, GROUP_BYTES)))
+        return self.load(address), self.load(self.builder.add(address, constant(GROUP_BYTES)))
 
     def seconds(self, address):
         """Numbers 0, 2, 4 and so on from `address`."""
@@ -51,23 +55,8 @@ class _Row:
         return vector if self.item == 8 else self.builder.fptrunc(vector, self.vector)
 
 
-def _each_group(builder, groups, body):
-    """Emit a loop; `body` gets the number of the group, of which there is at least one."""
-    before, loop = builder.block, builder.append_basic_block("seconds")
-    done = builder.append_basic_block("seconds_end")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    group = builder.phi(_I64)
-    group.add_incoming(ir.Constant(_I64, 0), before)
-    body(group)
-    following = builder.add(group, ir.Constant(_I64, 1))
-    group.add_incoming(following, loop)
-    builder.cbranch(builder.icmp_signed("<", following, groups), loop, done)
-    builder.position_at_end(done)
-
-
 def _offset(builder, address, group, step):
-    return builder.add(address, builder.mul(group, ir.Constant(_I64, step)))
+    return builder.add(address, builder.mul(group, constant(step)))
 
 
 def _wins(builder, value, best):
@@ -80,74 +69,59 @@ def _wins(builder, value, best):
 def larger_of_every_second(typing_context, y, x, groups, number):
     """``y[i] = max(y[i], x[2 i])`` for `groups` vectors; NaN wins, and of equals y."""
 
-    def codegen(context, builder, signature, arguments):
-        y, x, groups, _ = arguments
-        row = _Row(builder, number)
+    def emit(builder, y, x, groups, _):
+        row, loop = _Row(builder, number), Loop(builder, "seconds")
+        place = _offset(builder, y, loop.count, GROUP_BYTES)
+        value, best = row.seconds(_offset(builder, x, loop.count, 2 * GROUP_BYTES)), row.load(place)
+        row.store(builder.select(_wins(builder, value, best), value, best), place)
+        loop.end(groups)
 
-        def body(group):
-            place = _offset(builder, y, group, GROUP_BYTES)
-            value, best = row.seconds(_offset(builder, x, group, 2 * GROUP_BYTES)), row.load(place)
-            wins = _wins(builder, value, best)
-            builder.store(builder.select(wins, value, best), row.pointer(place, row.vector), align=row.item)
-
-        _each_group(builder, groups, body)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp, types.intp, number), codegen
+    return code(types.void(types.intp, types.intp, types.intp, number), emit)
 
 
 @emitted(twins.larger_of_every_second_at)
 def larger_of_every_second_at(typing_context, y, index, x, position, step, groups, number):
     """The same with indices: where ``x[2 i]`` wins, or ``index[i]`` is negative, it becomes ``position + i * step``."""
 
-    def codegen(context, builder, signature, arguments):
-        y, index, x, position, step, groups, _ = arguments
+    def emit(builder, y, index, x, position, step, groups, _):
         row = _Row(builder, number)
         integers = ir.VectorType(_I64, row.lanes)
 
         def spread(scalar):
             one = builder.insert_element(ir.Constant(integers, ir.Undefined), scalar, ir.Constant(_I32, 0))
-            return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, row.lanes), [0] * row.lanes))
+            return row.shuffle(one, one, [0] * row.lanes)
 
         steps = builder.mul(spread(step), ir.Constant(integers, list(range(row.lanes))))
-        along = builder.mul(step, ir.Constant(_I64, row.lanes))
+        along, loop = builder.mul(step, constant(row.lanes)), Loop(builder, "seconds")
+        place, where = (
+            _offset(builder, y, loop.count, GROUP_BYTES),
+            _offset(builder, index, loop.count, 8 * row.lanes),
+        )
+        value, best = row.seconds(_offset(builder, x, loop.count, 2 * GROUP_BYTES)), row.load(place)
+        before = row.load(where, integers)
+        unseen = builder.icmp_signed("<", before, ir.Constant(integers, None))
+        wins = builder.or_(_wins(builder, value, best), unseen)
+        first = builder.add(position, builder.mul(loop.count, along))
+        after = builder.select(wins, builder.add(spread(first), steps), before)
+        row.store(builder.select(wins, value, best), place)
+        builder.store(after, row.pointer(where, integers), align=8)
+        loop.end(groups)
 
-        def body(group):
-            place, where = _offset(builder, y, group, GROUP_BYTES), _offset(builder, index, group, 8 * row.lanes)
-            value, best = row.seconds(_offset(builder, x, group, 2 * GROUP_BYTES)), row.load(place)
-            before = row.load(where, integers)
-            wins = builder.or_(
-                _wins(builder, value, best), builder.icmp_signed("<", before, ir.Constant(integers, None))
-            )
-            first = builder.add(position, builder.mul(group, along))
-            after = builder.select(wins, builder.add(spread(first), steps), before)
-            builder.store(builder.select(wins, value, best), row.pointer(place, row.vector), align=row.item)
-            builder.store(after, row.pointer(where, integers), align=8)
-
-        _each_group(builder, groups, body)
-        return context.get_dummy_value()
-
-    return types.void(*[types.intp] * 6, number), codegen
+    return code(types.void(*[types.intp] * 6, number), emit)
 
 
 @emitted(twins.add_every_second)
 def add_every_second(typing_context, totals, x, groups, number):
     """``totals[i] += x[2 i]`` for `groups` vectors; the totals are float64."""
 
-    def codegen(context, builder, signature, arguments):
-        totals, x, groups, _ = arguments
-        row = _Row(builder, number)
+    def emit(builder, totals, x, groups, _):
+        row, loop = _Row(builder, number), Loop(builder, "seconds")
+        place = row.pointer(_offset(builder, totals, loop.count, 8 * row.lanes), row.doubles)
+        more = row.widened(row.seconds(_offset(builder, x, loop.count, 2 * GROUP_BYTES)))
+        builder.store(builder.fadd(builder.load(place, align=8), more), place, align=8)
+        loop.end(groups)
 
-        def body(group):
-            place = _offset(builder, totals, group, 8 * row.lanes)
-            more = row.widened(row.seconds(_offset(builder, x, group, 2 * GROUP_BYTES)))
-            total = builder.load(row.pointer(place, row.doubles), align=8)
-            builder.store(builder.fadd(total, more), row.pointer(place, row.doubles), align=8)
-
-        _each_group(builder, groups, body)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp, types.intp, number), codegen
+    return code(types.void(types.intp, types.intp, types.intp, number), emit)
 
 
 @emitted(twins.spread_to_every_second)
@@ -157,24 +131,16 @@ def spread_to_every_second(typing_context, x, shares, groups, number):
     What lies between is written back as it was read: it must belong to the same task.
     """
 
-    def codegen(context, builder, signature, arguments):
-        x, shares, groups, _ = arguments
-        row = _Row(builder, number)
+    def emit(builder, x, shares, groups, _):
+        row, loop = _Row(builder, number), Loop(builder, "seconds")
+        place = _offset(builder, x, loop.count, 2 * GROUP_BYTES)
+        share = row.pointer(_offset(builder, shares, loop.count, 8 * row.lanes), row.doubles)
+        first, second = row.both(place)
+        even, odd = (row.shuffle(first, second, list(range(start, 2 * row.lanes, 2))) for start in (0, 1))
+        even = row.narrowed(builder.fadd(row.widened(even), builder.load(share, align=8)))
+        for part in (0, 1):
+            places = [(i + part * row.lanes) // 2 + i % 2 * row.lanes for i in range(row.lanes)]
+            row.store(row.shuffle(even, odd, places), builder.add(place, constant(part * GROUP_BYTES)))
+        loop.end(groups)
 
-        def body(group):
-            place = _offset(builder, x, group, 2 * GROUP_BYTES)
-            share = builder.load(row.pointer(_offset(builder, shares, group, 8 * row.lanes), row.doubles), align=8)
-            first, second = row.both(place)
-            even = row.shuffle(first, second, list(range(0, 2 * row.lanes, 2)))
-            odd = row.shuffle(first, second, list(range(1, 2 * row.lanes, 2)))
-            even = row.narrowed(builder.fadd(row.widened(even), share))
-            half = row.lanes // 2
-            for part in (0, 1):
-                places = [i // 2 + part * half + i % 2 * row.lanes for i in range(row.lanes)]
-                here = builder.add(place, ir.Constant(_I64, part * GROUP_BYTES))
-                builder.store(row.shuffle(even, odd, places), row.pointer(here, row.vector), align=row.item)
-
-        _each_group(builder, groups, body)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp, types.intp, number), codegen
+    return code(types.void(types.intp, types.intp, types.intp, number), emit)

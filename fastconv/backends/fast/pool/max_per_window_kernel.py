@@ -19,7 +19,7 @@ from fastconv.backends.fast.pool.maxima_kernel import (
     no_cell,
     skip_others,
 )
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_of, columns, row_of, span
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_at, columns, row_at, span
 
 
 @helper
@@ -124,16 +124,12 @@ def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
 @kernel(WINDOWS, index=(False, True))
 def max_per_window_lanes(args, task, number, with_index):
     """Maxima of some windows, a block of channels at once."""
-    step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
+    step, tasks = args.CHANNEL_BLOCK, args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
     for i in range(items * task // tasks, items * (task + 1) // tasks):
-        n, left, od, oh, ow = block_of(args, i, blocks)
-        channels = min(step, args.CHANNELS - left)
-        plane = args.X + n * args.X_N + left * item
-        here = n * args.Y_N + left * item
-        here += od * args.Y_D + oh * args.Y_H + ow * args.Y_W
-        y, index = args.Y + here, args.INDEX + here // item * 8
+        plane, here, channels, od, oh, ow = block_at(args, i, blocks, number)
+        y, index = args.Y + here, args.INDEX + here // size_of(number) * 8
         spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
         if _taps(spans):
             _window_lanes(args, plane, y, index, channels, spans, with_index, number)
@@ -147,9 +143,7 @@ def max_per_window_plane(args, task, number, with_index):
     height, tasks = args.OUT_H, args.TASKS
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-        n, c, od, oh = row_of(args, row)
-        plane = args.X + n * args.X_N + c * args.X_C
-        start = n * args.Y_N + c * args.Y_C + od * args.Y_D + oh * args.Y_H
+        plane, start, od, oh = row_at(args, row)
         depths, heights = span(args, D, od), span(args, H, oh)
         for ow in range(*columns(args, od * height + oh)):
             spans = depths, heights, span(args, W, ow)

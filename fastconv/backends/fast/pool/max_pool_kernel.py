@@ -60,11 +60,10 @@ def _along(x, x_step, y, y_step, index, position, position_step, count, with_ind
         value, best = load(x + o * x_step, number), load(y + o * y_step, number)
         wins = beats(value, best)
         if with_index:
-            before = integer(index + o * (y_step // size_of(number) * 8), 0)
+            place = index + o * (y_step // size_of(number) * 8)
+            before = integer(place, 0)
             wins = wins | (before < 0)
-            store_integer(
-                index + o * (y_step // size_of(number) * 8), 0, position + o * position_step if wins else before
-            )
+            store_integer(place, 0, position + o * position_step if wins else before)
         store(y + o * y_step, value if wins else best)
 
 
@@ -168,9 +167,8 @@ def _row_plane(args, plane, y, index, depths, heights, start, width, with_index,
                         _lowest_row(y, y_step, index, width, with_index, number)
                     position = (d * args.IN_H + h) * args.IN_W + w
                     places = index + here // size_of(number) * 8
-                    _tap_row(
-                        x, step, last, y + here, y_step, places, position, stride, stop - first, with_index, number
-                    )
+                    count = stop - first
+                    _tap_row(x, step, last, y + here, y_step, places, position, stride, count, with_index, number)
                 fresh = False
     if fresh:
         _lowest_row(y, y_step, index, width, with_index, number)

@@ -6,12 +6,15 @@ a dense run, NaN are watched apart from it.
 
 from __future__ import annotations
 
+from functools import reduce
+
 from llvmlite import ir
 from numba.core import types
 
 from fastconv.backends.fast.machine import twins
+from fastconv.backends.fast.machine.emitter import Loop, constant
 from fastconv.backends.fast.machine.intrinsics import integer, load_at, size_of, store_at, store_integer, store_number
-from fastconv.backends.fast.machine.jit import emitted, helper
+from fastconv.backends.fast.machine.jit import code, emitted, helper
 
 LOWEST = -float("inf")
 
@@ -52,7 +55,7 @@ def no_cell(y, index, channels, with_index, number):
             store_integer(index, c, -1)
 
 
-_I64 = ir.IntType(64)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 _BYTES = 64  # of a vector; LLVM cuts it where the CPU has shorter ones
 _CHAINS = 4  # vectors under way at once
 SPAN = 64  # cells: what one step of `largest` takes of float32, and two of float64
@@ -73,53 +76,39 @@ def _any(builder, mask, lanes):
     return builder.icmp_unsigned("!=", builder.bitcast(mask, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), 0))
 
 
+def _larger(builder, a, b):
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
 @emitted(twins.largest)
 def largest(typing_context, source, spans, number):
     """Largest of ``spans * SPAN`` cells from `source` on, at least one span, or NaN where there is one."""
 
-    def codegen(context, builder, signature, arguments):
-        source, spans, _ = arguments
+    def emit(builder, source, spans, _):
         kind, lanes, vector = _kinds(number)
-        width = ir.Constant(_I64, _BYTES)
         chains = min(_CHAINS, SPAN // lanes)
-        steps = builder.mul(spans, ir.Constant(_I64, SPAN // (lanes * chains)))
-        before, loop = builder.block, builder.append_basic_block("largest")
-        done = builder.append_basic_block("largest_end")
-        start = _vector(builder, source, ir.Constant(_I64, 0), vector, number)
-        mask = ir.VectorType(ir.IntType(1), lanes)
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        step, missing = builder.phi(_I64), builder.phi(mask)
-        bests = [builder.phi(vector) for _ in range(chains)]
-        step.add_incoming(ir.Constant(_I64, 0), before)
-        missing.add_incoming(ir.Constant(mask, [0] * lanes), before)
-        offset, found, more = builder.mul(step, ir.Constant(_I64, _BYTES * chains)), missing, []
-        for best in bests:
-            best.add_incoming(start, before)
+        steps = builder.mul(spans, constant(SPAN // (lanes * chains)))
+        start = _vector(builder, source, constant(0), vector, number)
+        nowhere = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [0] * lanes)
+        loop = Loop(builder, "largest", [nowhere, *[start] * chains])
+        missing, *bests = loop.values
+        offset = builder.mul(loop.count, constant(_BYTES * chains))
+        for chain, best in enumerate(bests):
             numbers = _vector(builder, source, offset, vector, number)
-            found = builder.or_(found, builder.fcmp_unordered("uno", numbers, numbers))
-            more.append(builder.select(builder.fcmp_ordered(">", numbers, best), numbers, best))
-            offset = builder.add(offset, width)
-        following = builder.add(step, ir.Constant(_I64, 1))
-        step.add_incoming(following, loop)
-        missing.add_incoming(found, loop)
-        for best, value in zip(bests, more):
-            best.add_incoming(value, loop)
-        builder.cbranch(builder.icmp_signed("<", following, steps), loop, done)
-        builder.position_at_end(done)
-        best = more[0]
-        for other in more[1:]:
-            best = builder.select(builder.fcmp_ordered(">", other, best), other, best)
+            missing = builder.or_(missing, builder.fcmp_unordered("uno", numbers, numbers))
+            bests[chain] = _larger(builder, numbers, best)
+            offset = builder.add(offset, constant(_BYTES))
+        loop.end(steps, [missing, *bests])
+        best = reduce(lambda best, other: _larger(builder, other, best), bests)
         half = lanes // 2
         while half:  # the upper half against the lower one, down to one number
-            order = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [(i + half) % lanes for i in range(lanes)])
-            other = builder.shuffle_vector(best, ir.Constant(vector, ir.Undefined), order)
-            best = builder.select(builder.fcmp_ordered(">", other, best), other, best)
+            order = ir.Constant(ir.VectorType(_I32, lanes), [(i + half) % lanes for i in range(lanes)])
+            best = _larger(builder, builder.shuffle_vector(best, ir.Constant(vector, ir.Undefined), order), best)
             half //= 2
-        value = builder.extract_element(best, ir.Constant(ir.IntType(32), 0))
-        return builder.select(_any(builder, found, lanes), ir.Constant(kind, float("nan")), value)
+        value = builder.extract_element(best, ir.Constant(_I32, 0))
+        return builder.select(_any(builder, missing, lanes), ir.Constant(kind, float("nan")), value)
 
-    return number(types.intp, types.intp, number), codegen
+    return code(number(types.intp, types.intp, number), emit)
 
 
 @emitted(twins.skip_others)
@@ -127,31 +116,29 @@ def skip_others(typing_context, source, spans, best):
     """Spans before the first that has a cell equal to `best`, or NaN where that is NaN; `spans` where none has."""
     number = best
 
-    def codegen(context, builder, signature, arguments):
-        source, spans, value = arguments
+    def emit(builder, source, spans, value):
         _, lanes, vector = _kinds(number)
         before, loop = builder.block, builder.append_basic_block("skip")
         look, done = builder.append_basic_block("skip_look"), builder.append_basic_block("skip_end")
-        wanted = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+        wanted = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_I32, 0))
+        zeros = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
         wanted = builder.shuffle_vector(wanted, ir.Constant(vector, ir.Undefined), zeros)
         nothing = builder.fcmp_unordered("uno", wanted, wanted)
         builder.branch(loop)
         builder.position_at_end(loop)
         span = builder.phi(_I64)
-        span.add_incoming(ir.Constant(_I64, 0), before)
+        span.add_incoming(constant(0), before)
         builder.cbranch(builder.icmp_signed("<", span, spans), look, done)
         builder.position_at_end(look)
-        offset, hit = builder.mul(span, ir.Constant(_I64, SPAN * number.bitwidth // 8)), None
+        offset, hits = builder.mul(span, constant(SPAN * number.bitwidth // 8)), []
         for _ in range(SPAN // lanes):
             numbers = _vector(builder, source, offset, vector, number)
             missing = builder.and_(nothing, builder.fcmp_unordered("uno", numbers, numbers))
-            equal = builder.or_(builder.fcmp_ordered("==", numbers, wanted), missing)
-            hit = equal if hit is None else builder.or_(hit, equal)
-            offset = builder.add(offset, ir.Constant(_I64, _BYTES))
-        span.add_incoming(builder.add(span, ir.Constant(_I64, 1)), look)
-        builder.cbranch(_any(builder, hit, lanes), done, loop)
+            hits.append(builder.or_(builder.fcmp_ordered("==", numbers, wanted), missing))
+            offset = builder.add(offset, constant(_BYTES))
+        span.add_incoming(builder.add(span, constant(1)), look)
+        builder.cbranch(_any(builder, reduce(builder.or_, hits), lanes), done, loop)
         builder.position_at_end(done)
         return span
 
-    return types.intp(types.intp, types.intp, best), codegen
+    return code(types.intp(types.intp, types.intp, best), emit)

@@ -22,18 +22,17 @@ from fastconv.backends.fast.pool.windows import (
     BY_TASKS,
     SERIAL_TAPS,
     WindowPlan,
-    axis_arguments,
     by_axis,
+    form_of,
     launch_windows,
     same_divisor,
+    window_arguments,
 )
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 Geometry = WindowGeometry | AdaptiveGeometry
 
-_FEW_CHANNELS = 8  # below this, lanes would be empty
 _CHANNEL_BLOCK = 64  # channels of a task: its sums stay in the L1 cache
 # Tasks of the forward passes are windows, of some channels, or rows of windows in planes.
 _FORWARD: dict[str, Cut | None] = {"lanes": BY_TASKS, "plane": None}
@@ -97,17 +96,14 @@ def _plan(
         threads = 1
     block = min(_CHANNEL_BLOCK, geometry.channels)
     scratch_bytes = apart(LANE_SUMS * block * 8)
-    values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
-    for letter, line in zip("DHW", lines):
-        values.update(axis_arguments(letter, line.axis, divisor))
-        values[f"X_{letter}"], values[f"Y_{letter}"], values[f"SCALE_{letter}"] = line.x_step, line.y_step, line.scale
-    values.update(
-        X_N=x_n, X_C=x_c, Y_N=y_n, Y_C=y_c, BATCH=geometry.batch, CHANNELS=geometry.channels, CHANNEL_BLOCK=block,
-        SAME=same, FACTOR=factor, ADAPTIVE=int(adaptive), SCRATCH_STRIDE=scratch_bytes, TASKS=threads,
-        STOP=prod(geometry.out),
+    axes, scales, x_along, y_along = zip(*lines)
+    arguments = window_arguments(
+        (x_n, x_c, *x_along), (y_n, y_c, *y_along), axes, divisor, BATCH=geometry.batch, CHANNELS=geometry.channels,
+        CHANNEL_BLOCK=block, SAME=same, FACTOR=factor, ADAPTIVE=int(adaptive), SCRATCH_STRIDE=scratch_bytes,
+        TASKS=threads, STOP=prod(geometry.out), **dict(zip(("SCALE_D", "SCALE_H", "SCALE_W"), scales)),
     )  # fmt: skip
-    rows = geometry.batch * geometry.channels * lines[0].axis.out * lines[1].axis.out
-    return WindowPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
+    rows = geometry.batch * geometry.channels * axes[0].out * axes[1].out
+    return WindowPlan(arguments, threads, scratch_bytes, work, rows)
 
 
 def _taps(geometry: Geometry) -> int:
@@ -117,17 +113,13 @@ def _taps(geometry: Geometry) -> int:
     return prod(map(max, geometry.size, geometry.out))
 
 
-def _form(channels: int, *, channels_last: bool) -> str:
-    return "lanes" if channels_last and channels >= _FEW_CHANNELS else "plane"
-
-
 def avg_per_window(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
     """Means of the windows, in the memory order of x."""
     last = not x.flags.c_contiguous and is_channels_last(x)
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, divisor, get_num_threads())
-        form = _form(geometry.channels, channels_last=last)
+        form = form_of(geometry.channels, channels_last=last)
         launch_windows(AVG_PER_WINDOW[form].address(x.itemsize), plan, x, y, scratch=True, cut=_FORWARD[form])
     return y
 
@@ -140,7 +132,7 @@ def max_per_window(x: Array, geometry: Geometry, return_indices: bool) -> tuple[
     indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
     if geometry.batch:
         plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads())
-        form = _form(geometry.channels, channels_last=last)
+        form = form_of(geometry.channels, channels_last=last)
         kernel = MAX_PER_WINDOW[form].address(x.itemsize, return_indices)
         launch_windows(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_FORWARD[form])
     return y, indices
@@ -167,7 +159,7 @@ def avg_gradient_per_window(dy: Array, geometry: Geometry, divisor: str = "real"
         dx = (zeros_channels_last if last else np.zeros)(geometry.input_shape, dy.dtype)
     if geometry.batch:
         plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
-        form = _form(geometry.channels, channels_last=last)
+        form = form_of(geometry.channels, channels_last=last)
         kernel = AVG_GRADIENT_PER_WINDOW[form].address(dy.itemsize, fill)
         launch_windows(kernel, plan, dx, dy, scratch=form == "lanes", cut=BY_SPAN)
     return dx

@@ -18,20 +18,15 @@ from fastconv.backends.fast.memory.layout import (
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
 from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
-from fastconv.backends.fast.pool.windows import BY_SPAN, launch_windows, plan_windows
+from fastconv.backends.fast.pool.windows import BY_SPAN, FEW_CHANNELS, form_of, launch_windows, plan_windows
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
-_FEW_CHANNELS = 8  # below this, windows are reduced one by one also in channels-last memory
 _CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
 _SHORT_ROW = 16  # windows of a row below which rows are not worth a loop: channels are, after a change of order
 # Taps, by the bytes of a number, from which on a sum in one float64 number could be off by more than 64 eps.
 _MANY_TAPS = {8: 120, 4: 512}
 _MANY_SHARES = 120  # the same for the gradients that a cell adds up, in its own dtype
-
-
-def _form(x: Array, *, channels_last: bool) -> str:
-    return "lanes" if channels_last and x.shape[1] >= _FEW_CHANNELS else "plane"
 
 
 def _window_by_window(geometry: WindowGeometry, itemsize: int = 4) -> bool:
@@ -44,7 +39,7 @@ def _window_by_window(geometry: WindowGeometry, itemsize: int = 4) -> bool:
 
 def in_best_order(x: Array, geometry: WindowGeometry) -> Array:
     """Return an array of planes in the memory order that its windows are reduced in."""
-    if geometry.out[-1] >= _SHORT_ROW or geometry.channels < _FEW_CHANNELS or _window_by_window(geometry):
+    if geometry.out[-1] >= _SHORT_ROW or geometry.channels < FEW_CHANNELS or _window_by_window(geometry):
         return x
     return channels_last(x)
 
@@ -60,7 +55,7 @@ def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[
     indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, y.strides, "one", 0, get_num_threads())
-        kernel = MAX_POOL[_form(x, channels_last=last)].address(x.itemsize, return_indices)
+        kernel = MAX_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize, return_indices)
         launch_windows(kernel, plan, x, y, index=0 if indices is None else address(indices))
     return y, indices
 
@@ -83,7 +78,7 @@ def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, y.strides, divisor, 0, get_num_threads())
-        kernel = AVG_POOL[_form(x, channels_last=last)].address(x.itemsize)
+        kernel = AVG_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize)
         launch_windows(kernel, plan, x, y, scratch=True)
     return y
 
@@ -173,7 +168,7 @@ def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     if geometry.batch:
         block = min(_CHANNEL_BLOCK, geometry.channels) if last else 1
         plan = plan_windows(geometry, dx.strides, dy.strides, divisor, block, get_num_threads())
-        kernel = AVG_POOL[f"{_form(dx, channels_last=last)}_backward"].address(dy.itemsize)
+        kernel = AVG_POOL[f"{form_of(geometry.channels, channels_last=last)}_backward"].address(dy.itemsize)
         launch_windows(kernel, plan, dx, dy, scratch=True, cut=BY_SPAN)
     return dx
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -13,11 +14,12 @@ from fastconv.backends.fast.machine.launch import Cut, address, by_span, by_task
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import apart, borrowed
 from fastconv.backends.fast.pool.im2col_kernel import im2col as columns
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS
+from fastconv.backends.fast.pool.windows_kernel import AXIS, WINDOWS
 from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
+FEW_CHANNELS = 8  # below this, lanes would be empty: windows are reduced one by one also in channels-last memory
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
 BY_TASKS, BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
 
@@ -53,57 +55,47 @@ def same_divisor(axes: tuple[Axis, ...], divisor: str) -> int:
     return prod(axis.kernel for axis in axes)
 
 
-def axis_arguments(letter: str, axis: Axis, divisor: str) -> dict[str, int]:
-    """Entries of an argument block for one axis; "padded" cells count in a mean, or "real" ones alone."""
-    first, stop = _cells_that_count(axis, divisor)
-    return {
-        f"IN_{letter}": axis.size, f"OUT_{letter}": axis.out, f"K_{letter}": axis.kernel, f"S_{letter}": axis.stride,
-        f"DIL_{letter}": axis.dilation, f"PAD_{letter}": axis.before, f"FROM_{letter}": first, f"TO_{letter}": stop,
-    }  # fmt: skip
+def form_of(channels: int, *, channels_last: bool) -> str:
+    """Form of a kernel: "lanes", unless they would be empty, or "plane"."""
+    return "lanes" if channels_last and channels >= FEW_CHANNELS else "plane"
+
+
+def window_arguments(
+    x: tuple[int, ...], y: tuple[int, ...], axes: Iterable[Axis], divisor: str, **others: int
+) -> Array:
+    """Argument block for byte strides (N, C, D, H, W); "padded" cells count in a mean, or "real" ones alone."""
+    values = dict.fromkeys(WINDOWS.names, 0) | others
+    for array, strides in (("X", x), ("Y", y)):
+        values.update((f"{array}_{letter}", stride) for letter, stride in zip("NCDHW", strides))
+    for letter, axis in zip("DHW", axes):
+        first, stop = _cells_that_count(axis, divisor)
+        numbers = (axis.size, axis.out, axis.kernel, axis.stride, axis.dilation, axis.before, first, stop)
+        values.update((f"{name}_{letter}", number) for name, number in zip(AXIS.names, numbers))
+    return WINDOWS.fill(**values)
 
 
 @plan_cache(1024)
 def plan_windows(
-    geometry: WindowGeometry,
-    x_strides: tuple[int, ...],
-    y_strides: tuple[int, ...] | None,
-    divisor: str,
-    channel_block: int,
-    threads: int,
-) -> WindowPlan:
+    geometry: WindowGeometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...] | None, divisor: str,
+    channel_block: int, threads: int,
+) -> WindowPlan:  # fmt: skip
     """Plan over x, the plane-sized array, and y, the window-sized one (None: contiguous columns)."""
     work = geometry.batch * geometry.channels * geometry.windows * geometry.taps
     if work < SERIAL_TAPS:
         threads = 1
-    values: dict[str, int] = dict.fromkeys(WINDOWS.names, 0)
-    values.update(zip(("X_N", "X_C", "X_D", "X_H", "X_W"), by_axis(x_strides)))
-    if y_strides is not None:
-        values.update(zip(("Y_N", "Y_C", "Y_D", "Y_H", "Y_W"), by_axis(y_strides)))
-    for letter, axis in zip("DHW", three_axes(geometry.axes)):
-        values.update(axis_arguments(letter, axis, divisor))
     scratch_bytes = apart(max(geometry.channels, geometry.out[-1]) * 8)  # a total per channel, or window of a row
-    values.update(
-        BATCH=geometry.batch,
-        CHANNELS=geometry.channels,
-        CHANNEL_BLOCK=channel_block,
-        SAME=same_divisor(geometry.axes, divisor),
-        SCRATCH_STRIDE=scratch_bytes,
-        TASKS=threads,
-        STOP=geometry.windows if y_strides is not None else geometry.taps,
-    )
+    arguments = window_arguments(
+        by_axis(x_strides), by_axis(y_strides or ()), three_axes(geometry.axes), divisor,
+        BATCH=geometry.batch, CHANNELS=geometry.channels, CHANNEL_BLOCK=channel_block,
+        SAME=same_divisor(geometry.axes, divisor), SCRATCH_STRIDE=scratch_bytes, TASKS=threads,
+        STOP=geometry.taps if y_strides is None else geometry.windows,
+    )  # fmt: skip
     rows = geometry.batch * geometry.windows // geometry.out[-1]
-    return WindowPlan(WINDOWS.fill(**values), threads, scratch_bytes, work, rows)
+    return WindowPlan(arguments, threads, scratch_bytes, work, rows)
 
 
 def launch_windows(
-    kernel: int,
-    plan: WindowPlan,
-    x: Array,
-    y: Array,
-    *,
-    index: int = 0,
-    scratch: bool = False,
-    cut: Cut | None = None,
+    kernel: int, plan: WindowPlan, x: Array, y: Array, *, index: int = 0, scratch: bool = False, cut: Cut | None = None
 ) -> None:
     """Run a kernel over arrays, with the address of indices, and scratch memory.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.fast.machine.blocks import Block, view
+from fastconv.backends.fast.machine.intrinsics import size_of
 from fastconv.backends.fast.machine.jit import INTERPRETED, helper
 
 # x: the plane-sized array; y: the window-sized one. SAME is what the means of all windows are divided by, or 0 where
@@ -94,18 +95,23 @@ def row_of(args, row):
 
 
 @helper
-def block_of(args, item, blocks):
-    """(image, first channel, depth, height, width) of a window in a block of channels, counted over all of them."""
+def row_at(args, row):
+    """(address of the plane in x, byte offset of the row in y, depth, height) of a row of windows."""
+    n, c, od, oh = row_of(args, row)
+    here = n * args.Y_N + c * args.Y_C + od * args.Y_D + oh * args.Y_H
+    return args.X + n * args.X_N + c * args.X_C, here, od, oh
+
+
+@helper
+def block_at(args, item, blocks, number):
+    """(address in x, byte offset in y, channels, depth, height, width) of a window in a block of channels."""
     height, width, depth = args.OUT_H, args.OUT_W, args.OUT_D
-    place = item // blocks
-    row = place // width
-    return (
-        row // (height * depth),
-        item % blocks * args.CHANNEL_BLOCK,
-        row // height % depth,
-        row % height,
-        place % width,
-    )
+    place, first = item // blocks, item % blocks * args.CHANNEL_BLOCK
+    row, ow = place // width, place % width
+    n, od, oh = row // (height * depth), row // height % depth, row % height
+    start = first * size_of(number)
+    here = n * args.Y_N + start + od * args.Y_D + oh * args.Y_H + ow * args.Y_W
+    return args.X + n * args.X_N + start, here, min(args.CHANNEL_BLOCK, args.CHANNELS - first), od, oh, ow
 
 
 @helper
