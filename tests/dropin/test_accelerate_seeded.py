@@ -88,6 +88,7 @@ def probed(module: ModuleType, label: str) -> list[tuple[Problem, Run, dict[str,
     return done
 
 
+@pytest.mark.slow
 def test_the_code_without_mistakes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     named = [(style.source, style.label, (put(style),)) for style in STYLES.values()]
     bare = {(source, label): (source, label, ()) for source, label, _ in MISTAKES}

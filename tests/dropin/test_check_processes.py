@@ -209,6 +209,7 @@ def test_right_code_with_bad_manners_is_right(tmp_path: Path, capfd: pytest.Capt
     assert np.abs(-1) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["my layers.py", "2-layers.py", "random.py", "über.py"])
 def test_files_with_unusual_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     path = written(tmp_path, name=name, first="raise ValueError")

@@ -195,6 +195,7 @@ def test_a_comparison_comes_back_from_its_json(comparison: Any, tmp_path: Path) 
     assert saved.result.report.tables[0].title == "Time and memory"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_charts(comparison: Any, tmp_path: Path, suffix: str, start: bytes) -> None:
     pytest.importorskip("matplotlib")

@@ -278,6 +278,7 @@ def test_a_contest_with_two_threads_and_all_figures() -> None:
     assert found.environment.threads == threads
 
 
+@pytest.mark.slow
 @needs_fast
 def test_a_wrong_engine_is_caught_and_does_not_count() -> None:
     found = contest(own("WrongCorner"), own("Right"), passes=("forward", "backward"))

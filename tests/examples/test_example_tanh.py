@@ -76,6 +76,7 @@ def difference(found: Any, expected: Any) -> float:
     return float(np.max(np.abs(found - expected) / np.abs(expected)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_cost_falls_as_the_original_does(backend: str) -> None:
     pytest.importorskip("scipy", reason="the original convolves with SciPy")
