@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.evidence.problem import Problem, backward, forward, winners
+from fastconv.evidence.problem import OperationProblem, backward, forward, winners
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
@@ -59,12 +59,12 @@ def arrays_of(found: Iterable[Difference]) -> list[str]:
     return [name for name in _ARRAYS if name in names]
 
 
-def exact_results(problem: Problem, dy: Array | None) -> Results:
+def exact_results(problem: OperationProblem, dy: Array | None) -> Results:
     """Results of the numpy backend in float64: exact, by the measure of any lesser dtype."""
     return _run(problem.in_float64(), None if dy is None else dy.astype(np.float64), winners(problem, _ORACLE))
 
 
-def magnitudes(problem: Problem, dy: Array | None) -> Results:
+def magnitudes(problem: OperationProblem, dy: Array | None) -> Results:
     """``sum |x·w|`` for every element of every result: the same computation on the magnitudes of its inputs.
 
     A maximum is one of its inputs, so between two of them nothing is allowed.
@@ -76,7 +76,7 @@ def magnitudes(problem: Problem, dy: Array | None) -> Results:
     return sums
 
 
-def _run(problem: Problem, dy: Array | None, indices: Array | None) -> Results:
+def _run(problem: OperationProblem, dy: Array | None, indices: Array | None) -> Results:
     results = forward(problem, _ORACLE)
     if dy is not None:
         results |= backward(problem, _ORACLE, dy, indices)

@@ -26,7 +26,7 @@ _NOT_COMPARED = {
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class OperationProblem:
     """A call of a public operation, checked.
 
     Parameters
@@ -93,7 +93,7 @@ class Problem:
         named = {"x": self.x, "weight": self.weight, "bias": self.bias}
         return {name: array for name, array in named.items() if array is not None}
 
-    def in_float64(self, *, magnitudes: bool = False) -> Problem:
+    def in_float64(self, *, magnitudes: bool = False) -> OperationProblem:
         """Return the same call in float64, or that of the magnitudes of its arrays."""
         wide = {name: array.astype(np.float64) for name, array in self.arrays().items()}
         if magnitudes:
@@ -104,7 +104,7 @@ class Problem:
         """Draw a gradient of the result."""
         return np.random.default_rng([seed, 1]).standard_normal(self.output_shape).astype(self.dtype)
 
-    def part(self, images: int, rows: int) -> Problem:
+    def part(self, images: int, rows: int) -> OperationProblem:
         """Return the smaller call that computes the first `rows` output rows of the first `images` images.
 
         Padding larger than the kernel can make it a few rows more.
@@ -127,14 +127,16 @@ class Problem:
         return y[:images, :rows] if self.channels_last else y[:images, :, :rows]
 
 
-def from_workload(workload: Workload, dtype: np.dtype[Any], seed: int) -> Problem:
+def from_workload(workload: Workload, dtype: np.dtype[Any], seed: int) -> OperationProblem:
     """Return the problem of a workload, its arrays drawn."""
     arrays, arguments = workload.inputs(dtype, seed), workload.arguments()
     problem = _problem(workload.name, workload.operation, arrays, arguments)
     return replace(problem, description=workload.description, image=isinstance(workload, ImageWorkload))
 
 
-def from_call(operation: str, args: tuple[Any, ...], arguments: dict[str, Any], dtype: np.dtype[Any] | None) -> Problem:
+def from_call(
+    operation: str, args: tuple[Any, ...], arguments: dict[str, Any], dtype: np.dtype[Any] | None
+) -> OperationProblem:
     """Return the problem of ``operation(*args, **arguments)``."""
     try:
         bound = inspect.signature(getattr(functional, operation)).bind(*args, **arguments).arguments
@@ -157,12 +159,12 @@ def from_call(operation: str, args: tuple[Any, ...], arguments: dict[str, Any], 
     return _problem(operation, operation, arrays, dict(bound))
 
 
-def _problem(name: str, operation: str, arrays: dict[str, Array], arguments: dict[str, Any]) -> Problem:
+def _problem(name: str, operation: str, arrays: dict[str, Array], arguments: dict[str, Any]) -> OperationProblem:
     x, weight, bias = arrays["x"], arrays.get("weight"), arrays.get("bias")
     geometry = _geometry(operation, x, weight, arguments)
     if geometry.batch == 0:
         raise InvalidValueError(f"compare: x must hold at least one image, but got none (shape {x.shape}).")
-    return Problem(name, operation, x, weight, bias, arguments, geometry)
+    return OperationProblem(name, operation, x, weight, bias, arguments, geometry)
 
 
 def _geometry(
@@ -180,7 +182,7 @@ def _geometry(
 Call = Callable[[], dict[str, Array]]
 
 
-def bound_call(problem: Problem, backend: str, dy: Array | None) -> Call:
+def bound_call(problem: OperationProblem, backend: str, dy: Array | None) -> Call:
     """Return what computes the result, or with `dy` every gradient."""
     if dy is None:
         return lambda: forward(problem, backend)
@@ -188,20 +190,20 @@ def bound_call(problem: Problem, backend: str, dy: Array | None) -> Call:
     return lambda: backward(problem, backend, dy, indices)
 
 
-def forward(problem: Problem, backend: str) -> dict[str, Array]:
+def forward(problem: OperationProblem, backend: str) -> dict[str, Array]:
     """Compute the result, under the name ``y``."""
     operation = getattr(functional, problem.operation)
     return {"y": operation(**problem.arrays(), **problem.arguments, backend=backend)}
 
 
-def winners(problem: Problem, backend: str) -> Array | None:
+def winners(problem: OperationProblem, backend: str) -> Array | None:
     """Positions of the maxima, which only the gradient of a max pooling needs."""
     if problem.operation != "max_pool2d":
         return None
     return functional.max_pool2d(problem.x, **problem.arguments, return_indices=True, backend=backend)[1]
 
 
-def backward(problem: Problem, backend: str, dy: Array, indices: Array | None) -> dict[str, Array]:
+def backward(problem: OperationProblem, backend: str, dy: Array, indices: Array | None) -> dict[str, Array]:
     """Compute every gradient, under the names ``dx``, ``dweight`` and ``dbias``."""
     if problem.weight is not None:
         options = {name: value for name, value in problem.arguments.items() if name in _CONV_OPTIONS}

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from fastconv.backends import resolve_backend
-from fastconv.evidence.problem import Call, Problem
+from fastconv.evidence.problem import Call, OperationProblem
 from fastconv.evidence.process import PACKAGE
 from fastconv.validation.arrays import Array
 
@@ -64,7 +64,7 @@ def workspace(call: Call, backend: str | None = None) -> int:
     return max(0, peak - before - sum(array.nbytes for array in results.values()))
 
 
-def seed_seconds_per_output(problem: Problem, operation: str) -> float | None:
+def seed_seconds_per_output(problem: OperationProblem, operation: str) -> float | None:
     """Seconds per output of the frozen loops on a crop; None where they cannot do the work, which is dilation."""
     geometry = problem.geometry
     if any(axis.extent != axis.kernel for axis in geometry.axes):

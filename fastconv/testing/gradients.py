@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.testing.closeness import ROUNDINGS, Array, in_tolerances, tolerance
-from fastconv.testing.problems import Problem, Variable, as_checked, problem_of
+from fastconv.testing.problems import GradientProblem, Variable, as_checked, problem_of
 from fastconv.validation.types import Shape
 
 Directions = Callable[[Shape], Iterable[Array]] | None  # of moves of an array of a shape; None: along every axis
@@ -157,7 +157,12 @@ def gradient_check(
 
 
 def _check(
-    problem: Problem, y: Array, weights: Array, directions: Directions, eps: float | None, tolerance: float | None
+    problem: GradientProblem,
+    y: Array,
+    weights: Array,
+    directions: Directions,
+    eps: float | None,
+    tolerance: float | None,
 ) -> GradientCheck:
     __tracebackhide__ = True
     if not any(variable.value.size for variable in problem.variables):
@@ -195,7 +200,7 @@ def _gradient(gradients: Mapping[str, Any], variable: Variable) -> Array:
 
 
 def _slopes(
-    problem: Problem, variable: Variable, gradient: Array, dy: Array, step: float, directions: Directions
+    problem: GradientProblem, variable: Variable, gradient: Array, dy: Array, step: float, directions: Directions
 ) -> tuple[Array, Array, Array]:
     """Analytic and numerical slopes of the loss along each direction, and the size that errors are relative to."""
     analytic, numeric, scale = [], [], []
@@ -220,7 +225,7 @@ def _random_directions(count: int, rng: np.random.Generator, shape: Shape) -> It
         yield rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
 
 
-def _slope(problem: Problem, variable: Variable, direction: Array, dy: Array, step: float) -> float:
+def _slope(problem: GradientProblem, variable: Variable, direction: Array, dy: Array, step: float) -> float:
     outputs = []
     for signed in (step, -step):
         variable.assign((variable.value + signed * direction).astype(variable.value.dtype))

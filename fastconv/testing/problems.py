@@ -33,7 +33,7 @@ class Variable:
 
 
 @dataclass
-class Problem:
+class GradientProblem:
     """A function at a point: its output there, its gradients there, what it depends on."""
 
     forward: Callable[[], Any]
@@ -42,7 +42,7 @@ class Problem:
 
 
 @contextmanager
-def problem_of(subject: Any, values: list[Array], options: dict[str, Any]) -> Iterator[Problem]:
+def problem_of(subject: Any, values: list[Array], options: dict[str, Any]) -> Iterator[GradientProblem]:
     """Give `subject` at `values` as a problem; a layer is computed in float64 inside the block, and put back."""
     if hasattr(subject, "forward") and hasattr(subject, "backward"):
         with _layer_problem(subject, values, options) as problem:
@@ -72,16 +72,16 @@ def _as_tuple(gradients: Any) -> tuple[Any, ...]:
     return tuple(gradients) if isinstance(gradients, (tuple, list)) else (gradients,)
 
 
-def _pair_problem(forward: Any, backward: Any, values: list[Array], options: dict[str, Any]) -> Problem:
+def _pair_problem(forward: Any, backward: Any, values: list[Array], options: dict[str, Any]) -> GradientProblem:
     names = _numbered(values)
 
     def gradients(dy: Array) -> dict[str, Any]:
         return dict(zip(names, _as_tuple(backward(dy, *values, **options))))
 
-    return Problem(lambda: forward(*values, **options), gradients, _input_variables(values, names))
+    return GradientProblem(lambda: forward(*values, **options), gradients, _input_variables(values, names))
 
 
-def _function_problem(function: Any, values: list[Array], options: dict[str, Any]) -> Problem:
+def _function_problem(function: Any, values: list[Array], options: dict[str, Any]) -> GradientProblem:
     module = sys.modules.get(getattr(function, "__module__", ""))
     backward = getattr(module, getattr(function, "__name__", "") + "_backward", None)
     if backward is None:
@@ -99,10 +99,10 @@ def _function_problem(function: Any, values: list[Array], options: dict[str, Any
         found = backward(**{name: value for name, value in arguments.items() if name in wanted})
         return dict(zip(names, _as_tuple(found)))
 
-    return Problem(lambda: function(*values, **options), gradients, _input_variables(values, names))
+    return GradientProblem(lambda: function(*values, **options), gradients, _input_variables(values, names))
 
 
-def _loss_problem(function: Any, values: list[Array], options: dict[str, Any]) -> Problem:
+def _loss_problem(function: Any, values: list[Array], options: dict[str, Any]) -> GradientProblem:
     names = _numbered(values)
     result = function(*values, **options)
     if not (isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0):
@@ -110,7 +110,7 @@ def _loss_problem(function: Any, values: list[Array], options: dict[str, Any]) -
             "gradient_check: a function must have its ..._backward beside it in its module, or return "
             f"(value, gradient), but got {function!r}. Pass a pair (forward, backward)."
         )
-    return Problem(
+    return GradientProblem(
         lambda: function(*values, **options)[0],
         lambda dy: {names[0]: dy * function(*values, **options)[1]},
         _input_variables(values, names)[:1],
@@ -118,7 +118,7 @@ def _loss_problem(function: Any, values: list[Array], options: dict[str, Any]) -
 
 
 @contextmanager
-def _layer_problem(layer: Any, values: list[Array], options: dict[str, Any]) -> Iterator[Problem]:
+def _layer_problem(layer: Any, values: list[Array], options: dict[str, Any]) -> Iterator[GradientProblem]:
     names = _numbered(values)
     if hasattr(layer, "cast"):  # one of ours, whose parameters keep their dtype when they are assigned
         layer = copy.deepcopy(layer).cast(np.float64)
@@ -136,7 +136,7 @@ def _layer_problem(layer: Any, values: list[Array], options: dict[str, Any]) -> 
         for name, parameter in parameters.items():
             parameter.data = np.array(originals[name], np.float64)
             variables.append(Variable(name, np.array(parameter.data), partial(setattr, parameter, "data")))
-        yield Problem(lambda: layer.forward(*values, **options), gradients, variables)
+        yield GradientProblem(lambda: layer.forward(*values, **options), gradients, variables)
     finally:
         for name, parameter in parameters.items():
             parameter.data = originals[name]

@@ -12,7 +12,7 @@ from fastconv.evidence.bench.operation_work import Work
 from fastconv.evidence.bench.scipy_oracle import scipy_forward
 from fastconv.evidence.bench.torch_oracle import TorchOracle
 from fastconv.evidence.environment import version_of
-from fastconv.evidence.problem import Problem
+from fastconv.evidence.problem import OperationProblem
 from fastconv.validation.arrays import Array
 
 Results = dict[str, Array]
@@ -94,7 +94,7 @@ class ResultCheck:
             self._last = key, self._compute(work.problem, work.dy)
         return self._last[1]
 
-    def _compute(self, problem: Problem, dy: Array | None) -> _Right:
+    def _compute(self, problem: OperationProblem, dy: Array | None) -> _Right:
         if self._torch is not None:
             results, source = self._torch.results(problem, dy), self._torch.name
         else:

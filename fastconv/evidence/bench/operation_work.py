@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv.evidence.bench.cases import LOOPS, Case, kind_of
-from fastconv.evidence.problem import Call, Problem, bound_call, from_workload
+from fastconv.evidence.problem import Call, OperationProblem, bound_call, from_workload
 from fastconv.evidence.timing import seed_loops
 from fastconv.evidence.workloads import Workload
 from fastconv.validation.arrays import Array
@@ -21,7 +21,7 @@ class Work(NamedTuple):
 
     Attributes
     ----------
-    problem : Problem
+    problem : OperationProblem
         The arrays.
     dy : ndarray or None
         Gradient of the output; None in a forward pass.
@@ -31,7 +31,7 @@ class Work(NamedTuple):
         Why the results are known to be wrong.
     """
 
-    problem: Problem
+    problem: OperationProblem
     dy: Array | None
     call: Call
     fault: str | None = None
@@ -58,7 +58,7 @@ def shapes(work: Work) -> dict[str, Any]:
 # the cell of CS231n that sets the fast functions against the naive ones
 
 
-def _course_call(problem: Problem, dy: Array | None, backend: str) -> Call:
+def _course_call(problem: OperationProblem, dy: Array | None, backend: str) -> Call:
     """Bind ``conv_forward_fast`` and the like to the arrays of a problem, its cache made beforehand."""
     from fastconv.compat.cs231n import fast_layers, layers
 
@@ -88,7 +88,7 @@ def _course_call(problem: Problem, dy: Array | None, backend: str) -> Call:
 # the frozen loops, called as a backend would be
 
 
-def _loops_fault(problem: Problem, step: str) -> str | None:
+def _loops_fault(problem: OperationProblem, step: str) -> str | None:
     """Say why the loops give a wrong result here, as their original does; None where it is right."""
     overlapping = any(axis.stride < axis.extent for axis in problem.geometry.axes)
     if problem.operation == "max_pool2d" and step == "backward" and overlapping:
@@ -96,7 +96,7 @@ def _loops_fault(problem: Problem, step: str) -> str | None:
     return None
 
 
-def _loops_conv(problem: Problem, dy: Array | None) -> Call:
+def _loops_conv(problem: OperationProblem, dy: Array | None) -> Call:
     """Bind the loops to the arrays of a problem with the same padding on both sides."""
     loops, axes, groups = seed_loops(), problem.geometry.axes, getattr(problem.geometry, "groups", 1)
     x, weight = problem.x, problem.weight
@@ -111,7 +111,7 @@ def _loops_conv(problem: Problem, dy: Array | None) -> Call:
     return lambda: dict(zip(("dx", "dweight", "dbias"), backward(dy, x, weight, bias, stride, pad)))
 
 
-def _loops_pool(problem: Problem, dy: Array | None) -> Call:
+def _loops_pool(problem: OperationProblem, dy: Array | None) -> Call:
     """The loops do not pad, so the padding is written around the images before the clock starts."""
     loops, (rows, columns), kernel = seed_loops(), problem.geometry.axes, problem.geometry.kernel
     maximum = problem.operation == "max_pool2d"

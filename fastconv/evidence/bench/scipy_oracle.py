@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.geometry import ConvGeometry
-from fastconv.evidence.problem import Problem
+from fastconv.evidence.problem import OperationProblem
 from fastconv.validation.arrays import Array
 
 
-def scipy_forward(problem: Problem, image: int) -> Array:
+def scipy_forward(problem: OperationProblem, image: int) -> Array:
     """Compute one image of the result: (N, C, H, W) -> (1, F, OH, OW), float64.
 
     Convolution and average are `scipy.signal.correlate`, a maximum is `scipy.ndimage.maximum_filter`.
@@ -28,7 +28,7 @@ def scipy_forward(problem: Problem, image: int) -> Array:
     return y[:, :, : rows.out, : columns.out]
 
 
-def _sums(x: Array, problem: Problem) -> Array:
+def _sums(x: Array, problem: OperationProblem) -> Array:
     from scipy.signal import correlate
 
     method = "auto" if problem.dtype.itemsize < 8 else "direct"  # Fourier's errors are those of the largest element
@@ -46,7 +46,7 @@ def _sums(x: Array, problem: Problem) -> Array:
     return np.stack(planes)
 
 
-def _maxima(x: Array, problem: Problem) -> Array:
+def _maxima(x: Array, problem: OperationProblem) -> Array:
     from scipy.ndimage import maximum_filter
 
     window = _spread(np.ones((1, *problem.geometry.kernel)), problem)
@@ -57,7 +57,7 @@ def _maxima(x: Array, problem: Problem) -> Array:
     return whole[:, rows, width // 2 : x.shape[2] - (width - 1) // 2]
 
 
-def _spread(taps: Array, problem: Problem) -> Array:
+def _spread(taps: Array, problem: OperationProblem) -> Array:
     """Put zeros between the taps of a dilated window."""
     rows, columns = problem.geometry.axes
     window = np.zeros((*taps.shape[:-2], rows.extent, columns.extent))

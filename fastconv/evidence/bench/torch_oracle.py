@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.evidence.environment import version_of
-from fastconv.evidence.problem import Problem
+from fastconv.evidence.problem import OperationProblem
 from fastconv.evidence.process import Message, Worker, answer_messages, child_environment
 from fastconv.validation.arrays import Array
 
@@ -44,7 +44,7 @@ class TorchOracle:
         """What the results are compared with."""
         return f"torch {version_of('torch')} in float64"
 
-    def results(self, problem: Problem, dy: Array | None) -> dict[str, Array]:
+    def results(self, problem: OperationProblem, dy: Array | None) -> dict[str, Array]:
         """Return ``y``, or with `dy` every gradient."""
         with TemporaryDirectory(prefix="fastconv-suite-") as folder:
             arrays = problem.arrays() if dy is None else {**problem.arrays(), "dy": dy}
@@ -66,7 +66,7 @@ class TorchOracle:
             self._worker = None
 
 
-def _describe(problem: Problem) -> Message:
+def _describe(problem: OperationProblem) -> Message:
     axes = problem.geometry.axes
     return {
         "operation": problem.operation,

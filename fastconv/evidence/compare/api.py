@@ -14,7 +14,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.evidence.compare.comparison import Comparison
 from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
 from fastconv.evidence.environment import current_environment
-from fastconv.evidence.problem import OPERATIONS, Problem, from_call, from_workload
+from fastconv.evidence.problem import OPERATIONS, OperationProblem, from_call, from_workload
 from fastconv.evidence.workloads import LAYERS, NAMES, ImageWorkload, Workload, by_name, image_workloads
 from fastconv.validation.sizes import check_flag, check_integer
 
@@ -157,7 +157,7 @@ def _problems(
     batch: int | None,
     dtype: np.dtype[Any] | None,
     seed: int,
-) -> list[tuple[str, Callable[[], Problem]]]:
+) -> list[tuple[str, Callable[[], OperationProblem]]]:
     """Name every problem and say how to make it; it is made when its turn comes, so that one at a time is in memory."""
     operation = _operation(workloads)
     if operation is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
 from fastconv.evidence.compare.rows import FeatureMaps, PassResult, Row
-from fastconv.evidence.problem import Problem, bound_call
+from fastconv.evidence.problem import OperationProblem, bound_call
 from fastconv.evidence.timing import once, rounds, seed_seconds_per_output, workspace
 from fastconv.validation.arrays import Array
 
@@ -27,7 +27,7 @@ class Runs:
 
     Parameters
     ----------
-    problem : Problem
+    problem : OperationProblem
         What to run.
     backend : str
         Who runs it.
@@ -42,7 +42,7 @@ class Runs:
         Seconds of the first run, by pass.
     """
 
-    def __init__(self, problem: Problem, backend: str, dy: Array | None) -> None:
+    def __init__(self, problem: OperationProblem, backend: str, dy: Array | None) -> None:
         self.problem = problem
         self._backend = backend
         self._calls = {"forward": bound_call(problem, backend, None)}
@@ -88,7 +88,7 @@ class Settings:
     seed: int
 
 
-def compare_problem(problem: Problem, settings: Settings, report: Callable[[str], None]) -> Row:
+def compare_problem(problem: OperationProblem, settings: Settings, report: Callable[[str], None]) -> Row:
     """Run, time and compare one problem; `report` is told of each stage when it begins."""
     dy = problem.draw_gradient(settings.seed) if settings.backward else None
     report(f"{settings.candidate}, first call")
@@ -123,7 +123,7 @@ def compare_problem(problem: Problem, settings: Settings, report: Callable[[str]
     )
 
 
-def _time_loops(problem: Problem, settings: Settings) -> dict[str, float | None]:
+def _time_loops(problem: OperationProblem, settings: Settings) -> dict[str, float | None]:
     loops = {"forward": seed_seconds_per_output(problem, problem.operation)}
     if settings.backward:
         loops["backward"] = seed_seconds_per_output(problem, f"{problem.operation}_backward")
@@ -135,13 +135,13 @@ def _faster(first: dict[str, float | None], second: dict[str, float | None]) -> 
     return {name: time if time is None else min(time, second[name] or time) for name, time in first.items()}
 
 
-def _affordable(problem: Problem, settings: Settings, dy: Array | None) -> Problem:
+def _affordable(problem: OperationProblem, settings: Settings, dy: Array | None) -> OperationProblem:
     """Return the largest part that the reference computes in a few seconds."""
     probe = Runs(problem.part(1, 1), settings.reference, dy)
     return _largest_part(problem, _REFERENCE_SECONDS * probe.problem.outputs / sum(probe.first.values()))
 
 
-def _largest_part(problem: Problem, outputs: float) -> Problem:
+def _largest_part(problem: OperationProblem, outputs: float) -> OperationProblem:
     """Halve the images, then the output rows, until so many outputs are left."""
     images, rows = problem.geometry.batch, problem.rows
     each = problem.outputs / (images * rows)

@@ -16,7 +16,7 @@ from fastconv.evidence.contest.heats import OURS, Entry, Heat
 from fastconv.evidence.contest.processes import EngineProcess
 from fastconv.evidence.contest.shared import SharedProblem, check_results
 from fastconv.evidence.contest.targets import has_parts
-from fastconv.evidence.problem import Problem
+from fastconv.evidence.problem import OperationProblem
 from fastconv.evidence.process import WorkerError
 from fastconv.evidence.timing import seed_seconds_per_output
 
@@ -196,7 +196,7 @@ def _far_behind(runners: list[_Runner]) -> list[_Runner]:
     return resting
 
 
-def _floor(problem: Problem, step: str) -> int:
+def _floor(problem: OperationProblem, step: str) -> int:
     """Bytes of a packed copy of the weights and a haloed copy of x, and of dy in the backward pass."""
     geometry, item = problem.geometry, problem.dtype.itemsize
     x = geometry.batch * geometry.channels * prod(axis.padded for axis in geometry.axes)

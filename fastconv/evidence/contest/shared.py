@@ -12,7 +12,7 @@ from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
 from fastconv.evidence.contest.engines.base import Job
-from fastconv.evidence.problem import Problem, from_workload
+from fastconv.evidence.problem import OperationProblem, from_workload
 from fastconv.evidence.workloads import Workload
 from fastconv.report import plain_data, read_record
 from fastconv.validation.arrays import Array
@@ -26,7 +26,7 @@ class SharedProblem(NamedTuple):
 
     Attributes
     ----------
-    problem : Problem
+    problem : OperationProblem
         The call.
     folder : Path
         Where its arrays are.
@@ -34,7 +34,7 @@ class SharedProblem(NamedTuple):
         Every result in float64, and the ``sum |x·w|`` that its rounding errors are proportional to.
     """
 
-    problem: Problem
+    problem: OperationProblem
     folder: Path
     expected: dict[str, Array]
     sums: dict[str, Array]
