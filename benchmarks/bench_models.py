@@ -1,4 +1,4 @@
-"""Whole networks of `fastconv.models`: one inference and one training step."""
+"""Whole networks of `fastconv.models`: one inference, as layers and as a program, and one training step."""
 
 from __future__ import annotations
 

@@ -37,6 +37,7 @@ __all__ = [
     "check",
     "compare",
     "compat",
+    "compile",
     "data",
     "get_backend",
     "get_num_threads",
@@ -67,6 +68,7 @@ _FUNCTIONS = {
     "accelerate": "dropin.accelerate",
     "check": "dropin.check",
     "compare": "evidence.compare",
+    "compile": "programs",
     "summary": "evidence.summary",
 }
 
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from fastconv.dropin.check import check
     from fastconv.evidence.compare import compare
     from fastconv.evidence.summary import summary
+    from fastconv.programs import compile
 else:
 
     def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ __all__ = [
     "InvalidValueError",
     "MemoryLimitError",
     "NotRunError",
+    "StaleProgramError",
     "StateFileError",
 ]
 
@@ -49,6 +50,10 @@ class BackendUnavailableError(FastconvError, ImportError):
 
 class NotRunError(FastconvError, RuntimeError):
     """A backward pass was asked for without a forward pass that it could belong to."""
+
+
+class StaleProgramError(FastconvError, RuntimeError):
+    """A program was called whose model has other weights by now."""
 
 
 class DataError(FastconvError, ValueError):

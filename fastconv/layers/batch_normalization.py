@@ -18,6 +18,7 @@ from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
 from fastconv.layers.operation import OperationLayer, SpatialLayer
+from fastconv.layers.parameter import note_change
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, check_number
 from fastconv.validation.types import ArrayLike
@@ -65,6 +66,7 @@ class Running(SpatialLayer, OperationLayer, Normalization):
         """Start again: mean 0, variance 1, no batch seen."""
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             self.running_mean[...], self.running_var[...], self.num_batches_tracked[...] = 0, 1, 0
+            note_change()
 
     @property
     def uses_batch(self) -> bool:
@@ -105,6 +107,7 @@ class Running(SpatialLayer, OperationLayer, Normalization):
 
     def _track(self, mean: Array, variance: Array, numbers: int, factor: float) -> None:
         """Move the running statistics towards those of a batch; the variance is made unbiased."""
+        note_change()
         unbiased = variance * variance.dtype.type(numbers / (numbers - 1))
         for running, value in zip(self._running(), (mean, unbiased)):
             with np.errstate(over="ignore", invalid="ignore"):

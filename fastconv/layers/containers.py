@@ -144,14 +144,14 @@ class Sequential(Container):
         """
         flat: list[Layer] = []
         for layer in self._layers.values():
-            flat.extend(layer._flat() if _is_plain(layer) else [layer])
+            flat.extend(layer._flat() if is_plain(layer) else [layer])
         return flat
 
     def _keep_inside(self) -> None:
         """Remember that a forward pass ran, also in those whose `forward` is not called."""
         self._keep()
         for layer in self._layers.values():
-            if _is_plain(layer):
+            if is_plain(layer):
                 layer._keep_inside()
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -171,7 +171,7 @@ class Sequential(Container):
         return Sequential(dict(list(self._layers.items())[key])) if isinstance(key, slice) else super().__getitem__(key)
 
 
-def _is_plain(layer: Layer) -> TypeGuard[Sequential]:
+def is_plain(layer: Layer) -> TypeGuard[Sequential]:
     """Whether a layer does nothing but run the layers inside."""
     kind = type(layer)
     return isinstance(layer, Sequential) and (kind.forward, kind.backward) == (Sequential.forward, Sequential.backward)

@@ -11,6 +11,18 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array
 
 _FLOATS = ("float16", "float32", "float64")
+_changes = 0
+
+
+def changes() -> int:
+    """How often the values of parameters and running statistics were set, anywhere in this process."""
+    return _changes
+
+
+def note_change() -> None:
+    """Say that they were set."""
+    global _changes
+    _changes += 1
 
 
 class Parameter:
@@ -64,6 +76,7 @@ class Parameter:
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
+        note_change()
         if value is not self._data:
             np.copyto(self._data, self._fitting("the new data", value), casting="same_kind")
 
@@ -106,6 +119,7 @@ class Parameter:
         """
         self._data = Parameter(self._data, dtype).data
         self._grad = None
+        note_change()
 
     def _fitting(self, subject: str, value: ArrayLike) -> Array:
         array = np.asarray(value)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.layers.parameter import Parameter
+from fastconv.layers.parameter import Parameter, note_change
 from fastconv.validation.arrays import Array
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class Tree(ABC, Generic[Node]):
                 raise InvalidTypeError(f"{where}: {name} must be real numbers, but got {array.dtype}.")
         for name, array in arrays.items():
             own[name][...] = array
+        note_change()
 
     def __setattr__(self, name: str, value: Any) -> None:
         current = vars(self).get(name)
@@ -176,6 +177,7 @@ class Tree(ABC, Generic[Node]):
                 f"{type(self).__name__}: {name} must have shape {current.shape}, but got {value.shape}."
             )
         current[...] = value
+        note_change()
 
     def extra_repr(self) -> str:
         """Arguments of the layer, as `repr` shows them between the parentheses."""

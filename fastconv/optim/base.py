@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.layers.parameter import Parameter
+from fastconv.layers.parameter import Parameter, note_change
 from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
 from fastconv.validation.sizes import check_flag, check_integer, check_number
@@ -141,6 +141,7 @@ class Optimizer(ABC):
             self._steps[index] = step = self._steps.get(index, 0) + 1
             for block in _blocks(parameter.shape):
                 self._update_block(parameter.data[block], grad[block], slots, block, group, step)
+        note_change()
 
     def _update_block(self, data: Array, grad: Array, slots: Slots, block: Any, group: Group, step: int) -> None:
         """Change one block; float16 is computed, and its slots are kept, in float32, where eps is not zero."""

@@ -185,7 +185,7 @@ def test_a_missing_result_is_caught() -> None:
         ResultCheck(1, torch=False).check(case, made, {"dx": made.call()["y"]})
 
 
-@pytest.mark.parametrize("step", quick(["inference", "training"], 2))
+@pytest.mark.parametrize("step", quick(["inference", "program", "training"], 2))
 def test_a_network_on_a_wrong_kernel_is_caught(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     from fastconv.backends.naive import NaiveBackend
 
@@ -202,7 +202,7 @@ def test_a_network_on_a_wrong_kernel_is_caught(monkeypatch: pytest.MonkeyPatch, 
         return y
 
     monkeypatch.setattr(NaiveBackend, "conv", wrong)
-    name = "y" if step == "inference" else "d.*"
+    name = "d.*" if step == "training" else "y"
     with pytest.raises(WrongResultError, match=rf"digits {step} naive float\d\d: {name} must be within .* of numpy"):
         preparation.prepare(case)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
+from fastconv.backends.fast.machine.record import active
 from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pointwise_kernel import POINTWISE, pointwise
@@ -32,7 +33,7 @@ def relu_backward(dy: Array, y: Array) -> Array:
 
 def add(a: Array, b: Array, relu: bool) -> Array:
     """Return a + b, or its ReLU; channels-last if one of them is."""
-    if a.size < _TINY_NUMBERS and not relu:
+    if a.size < _TINY_NUMBERS and not relu and not active:
         total = np.empty_like(a)
         with np.errstate(invalid="ignore", over="ignore"):
             return np.add(a, b, out=total)

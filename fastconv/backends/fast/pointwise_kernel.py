@@ -9,7 +9,7 @@ from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.intrinsics import load_at, store_at
 from fastconv.backends.fast.machine.kernel import kernel
 
-POINTWISE = Block("A B OUT NUMBERS TASKS")
+POINTWISE = Block("A B OUT NUMBERS TASKS", results="OUT")
 RELU, RELU_BACKWARD, ADD, ADD_RELU = 0, 1, 2, 3
 
 

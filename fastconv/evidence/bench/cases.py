@@ -21,6 +21,9 @@ _PLAIN = ("naive", LOOPS)  # they take microseconds for each output, and so a cr
 _CROP, _SMALL_CROP = 4096, 256  # outputs
 
 
+NETWORK_STEPS = ("inference", "program", "training")  # a program is an inference that was recorded
+
+
 class Network(NamedTuple):
     """A network by name, and the images of a batch."""
 
@@ -70,7 +73,7 @@ def _layers(kind: str, workloads: Sequence[Workload], dtype: str | None = None) 
 
 
 def _network(model: str, batch: int, description: str) -> Entry:
-    steps, backends = ("inference", "training"), ("fast", "numpy")  # plain loops would take minutes for one step
+    steps, backends = NETWORK_STEPS, ("fast", "numpy")  # plain loops would take minutes for one step
     return Entry(model, "model", steps, backends, description, network=Network(model, batch))
 
 
@@ -203,7 +206,7 @@ def cases(kind: str, selection: Selection) -> Iterator[Case]:
             for step in each.steps:
                 for backend in each.backends:
                     case = Case(each.name, step, backend, dtype)
-                    if case in selection:
+                    if case in selection and (step != "program" or backend == "fast"):
                         yield case
 
 

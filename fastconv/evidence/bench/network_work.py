@@ -27,7 +27,7 @@ class NetworkWork(NamedTuple):
     Attributes
     ----------
     call : callable
-        What is timed: one inference, or one training step.
+        What is timed: one inference, as layers or as a program, or one training step.
     results : callable
         Runs it once and returns what is to be checked: the scores, or the gradient of every parameter.
     shapes : dict
@@ -53,6 +53,7 @@ def network_work(case: Case, network: Network, batch: int) -> NetworkWork:
     from fastconv.layers import inference_mode
     from fastconv.models import by_name, input_shape_of
     from fastconv.optim import SGD
+    from fastconv.programs import compile
     from fastconv.training import Trainer
 
     rng = np.random.default_rng(_SEED)
@@ -64,8 +65,12 @@ def network_work(case: Case, network: Network, batch: int) -> NetworkWork:
     trainer = Trainer(model, SGD(model.parameters(), lr=_LEARNING_RATE, momentum=0.9))
     training = case.step == "training"
     model.train(training)
+    with use_backend(case.backend):
+        program = compile(model) if case.step == "program" else None
 
     def run() -> Any:
+        if program is not None:
+            return program(images)
         with use_backend(case.backend):
             if training:
                 return trainer.train_step(images, labels)

@@ -10,14 +10,16 @@ import numpy as np
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias, gradients_of_nothing
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.conv.plan import GradientPlan, PassPlan, Plan, WeightPlan, plan_conv, plan_weight
+from fastconv.backends.fast.conv.plan import ConvPlan, GradientPlan, PassPlan, Plan, WeightPlan, plan_conv, plan_weight
 from fastconv.backends.fast.conv.sums_kernel import SPLITS_SUM, splits_sum
 from fastconv.backends.fast.conv.through_columns import input_gradient_by_columns, prefers_columns
 from fastconv.backends.fast.depthwise.plan import plan_depthwise, plan_depthwise_gradient, sums_fit
 from fastconv.backends.fast.depthwise.tiles import takes_depthwise_tiles
 from fastconv.backends.fast.machine.blocks import Block
+from fastconv.backends.fast.machine.emitter import ADDS
 from fastconv.backends.fast.machine.launch import Cut, address, by_tasks, launch
 from fastconv.backends.fast.machine.pack import PACK
+from fastconv.backends.fast.machine.record import active
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.reorder import (
@@ -28,19 +30,33 @@ from fastconv.backends.fast.memory.reorder import (
     plan_weights,
     reorder,
 )
-from fastconv.backends.fast.memory.workspace import borrowed, round_up
+from fastconv.backends.fast.memory.workspace import borrowed, part, round_up
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
 
 
 def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
     """Forward pass."""
+    return conv_ending(x, weight, bias, geometry, 0)
+
+
+def conv_ending(
+    x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry, relu: int, other: Array | None = None
+) -> Array:
+    """Forward pass, the sum of its result and another channels-last array, and its `RELU` or `RELU6`: see `can_end`."""
     y = empty_channels_last(geometry.output_shape, x.dtype)
     if geometry.batch:
-        task = forward_pass(geometry)
+        task, start = forward_pass(geometry), _bias(bias, geometry.filters, x.dtype)
         source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
-        _run(task, source, np.ascontiguousarray(weight), _bias(bias, geometry.filters, x.dtype), y, geometry, False)
+        ending = relu | ADDS * (other is not None)
+        _run(task, source, np.ascontiguousarray(weight), start, y, geometry, False, ending, other)
     return y
+
+
+def can_end(geometry: ConvGeometry, itemsize: int, adds: bool) -> bool:
+    """Whether the tiles of a forward pass can take the ReLU of their results, and before it add others to them."""
+    plan = plan_pass(forward_pass(geometry), itemsize, get_num_threads(), get_options().max_workspace)
+    return not plan.compensated and (isinstance(plan, ConvPlan) or not adds)
 
 
 def conv_backward(dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]) -> Gradients:
@@ -109,10 +125,18 @@ class Prepared(NamedTuple):
 
 @plan_cache(1024)
 def _prepare(
-    task: Pass, geometry: ConvGeometry, transposed: bool, itemsize: int, threads: int, limit: int, finite: bool = True
+    task: Pass,
+    geometry: ConvGeometry,
+    transposed: bool,
+    itemsize: int,
+    threads: int,
+    limit: int,
+    finite: bool,
+    ending: int,
+    once: bool,
 ) -> Prepared:
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
-    plan = plan_pass(task, itemsize, threads, limit, finite=finite)
+    plan = plan_pass(task, itemsize, threads, limit, finite=finite, ending=ending, once=once)
     order = WeightOrder(
         groups=plan.task.groups, filters=plan.task.lanes if task.lanewise else geometry.group_filters,
         channels=geometry.group_channels, taps=geometry.taps, used=task.tap_numbers,
@@ -139,14 +163,22 @@ def _launch(plan: Plan, item: int, arguments: Array) -> None:
 
 
 def _run(
-    task: Pass, source: Array, weight: Array, bias: Array, y: Array, geometry: ConvGeometry, transposed: bool
+    task: Pass,
+    source: Array,
+    weight: Array,
+    bias: Array,
+    y: Array,
+    geometry: ConvGeometry,
+    transposed: bool,
+    ending: int = 0,
+    other: Array | None = None,
 ) -> None:
-    """Pack the weights, then run one pass from `source` into `y`."""
+    """Pack the weights, then run one pass from `source` into `y`, to which its ending may add another array."""
     item = source.itemsize
     # padding of x is multiplied by the weights, what lies around dy is not
     finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
     plan, weights, packed_bytes = _prepare(
-        task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite
+        task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite, ending, bool(active)
     )
     own_bytes = packed_bytes + plan.scratch_bytes
     with borrowed(own_bytes + (y.nbytes if plan.compensated else 0)) as scratch:
@@ -157,17 +189,19 @@ def _run(
         arguments[places["X"]], arguments[places["WEIGHT"]] = address(source), packed
         arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
         if plan.scratch_bytes:
-            arguments[places["SCRATCH"]] = packed + packed_bytes
+            arguments[places["SCRATCH"]] = part(packed, packed_bytes)
         if plan.packs:
             order = weights.arguments.copy()
             order[PACK.index["SOURCE"]] = address(weight)
             arguments[places["PACK"]] = address(order)
+        if other is not None:
+            arguments[places["BESIDE"]] = address(other)
         if not plan.compensated:
             _launch(plan, item, arguments)
             return
         lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
         lost[...] = 0
-        arguments[places["LOST"]] = address(lost) - address(y)
+        arguments[places["BESIDE"]] = address(lost) + plan.result_offset
         _launch(plan, item, arguments)
         add_lost(y, lost)
 
@@ -240,15 +274,17 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
     return gradient
 
 
-def plan_pass(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> PassPlan:
+def plan_pass(
+    task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True, ending: int = 0, once: bool = False
+) -> PassPlan:
     """Plan of a forward pass, or of one of an input gradient: pieces in place if it is depthwise, else bands.
 
     Pieces never multiply the padding. With weights that are not `finite` that makes a difference, because zero times
     infinity is NaN, on every backend: these go through bands.
     """
     if finite and takes_depthwise_tiles(task):
-        return plan_depthwise(task, itemsize, threads)
-    return plan_conv(task, itemsize, threads, limit)
+        return plan_depthwise(task, itemsize, threads, ending)
+    return plan_conv(task, itemsize, threads, limit, ending, once)
 
 
 def plan_gradient(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> GradientPlan:

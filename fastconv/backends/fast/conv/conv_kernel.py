@@ -4,7 +4,8 @@ Forward and input gradient are the same computation on other arguments, and so a
 of a band, and each block of filters, the row is cut into tiles of nearly equal size; a tile runs over the chunks of the
 reduction, 384 products each or some more, and adds them up in the result. How many there may be follows from the
 rounding error that is promised (`conv.chunks`): where there are more, the tiles are compensated, and
-what they round off is `LOST` bytes behind the result. All that depends on the geometry alone.
+what they round off is `BESIDE` the result, in memory of the same strides. All that depends on the geometry alone. The
+tiles of the last chunk may have an ending: they add what is `BESIDE` the result, and take the ReLU.
 
 The readable twin, with arrays in place of addresses, is::
 
@@ -25,12 +26,13 @@ CONV = Block(
     """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
     A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL
-    ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL LOST
+    ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL BESIDE
 """,
+    results="Y SCRATCH",
 )
-# one block of filters: two tiles (tall, one row less), byte offsets into a, b and c, step of b, lanes of the last
-# vector
-BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
+# one block of filters: two tiles (tall, one row less), and those of the last chunk, byte offsets into a, b and c, step
+# of b, lanes of the last vector
+BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL LAST_BIG LAST_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
 # one chunk of the reduction: segments, their length, first entry of the offset table (bytes), first k
 CHUNK_ENTRY = Block("SEGMENTS LENGTH OFFSET FIRST_K")
 
@@ -47,21 +49,21 @@ def tile_chunks(args, tile, entry, a, b, init, c):
         part = entry_of(CHUNK_ENTRY, args.CHUNK_TABLE, chunk)
         call_tile(
             tile, part.SEGMENTS, args.OFFSETS + part.OFFSET, part.LENGTH, a, args.A_PIXEL, args.A_K,
-            b + part.FIRST_K * entry.B_K, entry.B_K, init, init_row, c, y_pixel, entry.TAIL, a, 0, args.LOST,
+            b + part.FIRST_K * entry.B_K, entry.B_K, init, init_row, c, y_pixel, entry.TAIL, a, 0, 0,
         )  # fmt: skip
         init, init_row = c, y_pixel
 
 
 @helper
-def _row(args, part, entry, first, last, a, b, init, init_row, c):
+def _row(args, part, entry, tall, short, first, last, a, b, init, init_row, c):
     """One chunk of the tiles `first` to ``last - 1`` of an output row and a block of filters; tall ones come first."""
     y_pixel, a_pixel, a_k, b_k = args.Y_W, args.A_PIXEL, args.A_K, entry.B_K
     segments, length, tail = part.SEGMENTS, part.LENGTH, entry.TAIL
     offsets = args.OFFSETS + part.OFFSET
-    steps, ahead = segments * length, args.AHEAD
+    steps, ahead, beside = segments * length, args.AHEAD, args.BESIDE - args.Y
     for t in range(first, last):
         big = t < args.TILES_BIG
-        tile = entry.TILE_BIG if big else entry.TILE_SMALL
+        tile = tall if big else short
         m = args.M_BIG if big else args.M_SMALL
         following, step = a, 0  # what the next tile needs: x where it is read in place, the lines of y it writes first
         if ahead:
@@ -70,7 +72,7 @@ def _row(args, part, entry, first, last, a, b, init, init_row, c):
             following, step = c + m * y_pixel, y_pixel if steps <= 160 else m * y_pixel // steps
         call_tile(
             tile, segments, offsets, length, a, a_pixel, a_k, b, b_k, init, init_row, c, y_pixel, tail,
-            following, step, args.LOST,
+            following, step, beside,
         )  # fmt: skip
         a += m * a_pixel
         c += m * y_pixel
@@ -118,6 +120,9 @@ def _band(args, scratch, band, group, first_block, last_block, image, images, fi
         for chunk in range(args.CHUNKS):
             part = entry_of(CHUNK_ENTRY, args.CHUNK_TABLE, chunk)
             b = panel + part.FIRST_K * entry.B_K
+            tall, short = entry.TILE_BIG, entry.TILE_SMALL
+            if chunk == args.CHUNKS - 1:
+                tall, short = entry.LAST_BIG, entry.LAST_SMALL
             for i in range(images):
                 n = (image + i) // args.OD
                 od = image + i - n * args.OD
@@ -130,7 +135,7 @@ def _band(args, scratch, band, group, first_block, last_block, image, images, fi
                 for r in range(first_row, first_row + rows):
                     y = c + r * args.Y_H
                     init, init_row = (y, args.Y_W) if chunk else (args.BIAS + lane, 0)
-                    _row(args, part, entry, tile, last_tile, a, b, init, init_row, y)
+                    _row(args, part, entry, tall, short, tile, last_tile, a, b, init, init_row, y)
                     a += a_row
 
 

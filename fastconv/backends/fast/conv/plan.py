@@ -167,8 +167,12 @@ def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: 
 
 
 @plan_cache(512)
-def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
-    """Plan of a pass over a channels-last source."""
+def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: int = 0, once: bool = False) -> ConvPlan:
+    """Plan of a pass over a channels-last source.
+
+    What its tiles may do at the `ending` says `machine.tile`. Weights that are packed `once`, for a program, are packed
+    before.
+    """
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
@@ -188,12 +192,19 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     reduction = len(runs) * length
     stream = int(len(chunks) == 1 and _streams(task, itemsize))
     kind = {"stream": stream, "compensated": int(compensated)}
-    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, **kind)))
+    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     row_tasks, block_tasks = partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
     result, offset = result_strides(task, itemsize)
     panel = max(cut.widths)[0] * vector_lanes * reduction * itemsize
-    packs = heavy and row_tasks == 1 and not task.lanewise and source.holds_all(task) and panel <= HEAVY_BAND_BYTES
+    packs = (
+        heavy
+        and not once
+        and row_tasks == 1
+        and not task.lanewise
+        and source.holds_all(task)
+        and panel <= HEAVY_BAND_BYTES
+    )
     scratch = round_up(source.band_bytes) + (PACK_BYTES + round_up(panel) if packs else 0)
     arguments = source_arguments(task, source)
     arguments.update(
@@ -205,7 +216,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
         BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
-        STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0, LOST=0,
+        STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0, BESIDE=0,
     )  # fmt: skip
     return ConvPlan(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
@@ -219,15 +230,22 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int) -> ConvPlan:
     )  # fmt: skip
 
 
-def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, **kind: int) -> Iterator[Array]:
+def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, ending: int = 0, **kind: int) -> Iterator[Array]:
     """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
     mode, lanes = LANEWISE if line else PACKED, host().lanes(itemsize)
     for first, vectors, valid in place_blocks(cut.widths, lanes):
         offset = first * itemsize
         yield BLOCK_ENTRY.fill(
-            **tile_pair(mode, cut, vectors, valid, itemsize, **kind), A_OFFSET=offset if line else 0,
-            B_OFFSET=offset * (1 if line else reduction), B_K=line or vectors * lanes * itemsize, C_OFFSET=offset,
+            **tile_pair(mode, cut, vectors, valid, itemsize, **kind),
+            **_last_pair(tile_pair(mode, cut, vectors, valid, itemsize, ending=ending, **kind)),
+            A_OFFSET=offset if line else 0, B_OFFSET=offset * (1 if line else reduction),
+            B_K=line or vectors * lanes * itemsize, C_OFFSET=offset,
         )  # fmt: skip
+
+
+def _last_pair(pair: dict[str, int]) -> dict[str, int]:
+    """The tiles of the last chunk of the reduction."""
+    return {"LAST_BIG": pair["TILE_BIG"], "LAST_SMALL": pair["TILE_SMALL"]}
 
 
 def tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, **kind: int) -> dict[str, int]:

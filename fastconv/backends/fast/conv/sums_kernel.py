@@ -7,8 +7,11 @@ from fastconv.backends.fast.machine.intrinsics import call_tile, size_of
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.runs import accumulate
 
-SPLITS_SUM = Block("X NUMBERS SPLITS TASKS")
-SUMS = Block("X PIXEL PIXELS SPLITS CHUNK BLOCKS BLOCK_TABLE ONE ZERO_VECTOR NO_OFFSETS ITEM TOTALS TOTALS_SPLIT TASKS")
+SPLITS_SUM = Block("X NUMBERS SPLITS TASKS", results="X")
+SUMS = Block(
+    "X PIXEL PIXELS SPLITS CHUNK BLOCKS BLOCK_TABLE ONE ZERO_VECTOR NO_OFFSETS ITEM TOTALS TOTALS_SPLIT TASKS",
+    results="TOTALS",
+)
 SUM_ENTRY = Block("TILE OFFSET TAIL")  # one block of channels: a tile of one row
 
 

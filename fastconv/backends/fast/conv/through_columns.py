@@ -19,7 +19,7 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.reorder import Reorder, WeightOrder, plan_weights, reorder
-from fastconv.backends.fast.memory.workspace import borrowed, round_up
+from fastconv.backends.fast.memory.workspace import borrowed, part, round_up
 from fastconv.backends.geometry import Axis, ConvGeometry
 from fastconv.backends.settings import get_options
 
@@ -172,8 +172,8 @@ def input_gradient_by_columns(dy: Array, weight: Array, geometry: ConvGeometry, 
         reorder(plan.weights, item, address(weight), packed)
         arguments = plan.arguments.copy()
         arguments[_X], arguments[_WEIGHT], arguments[_DX] = address(dy), packed, address(dx)
-        arguments[_BIAS] = packed + plan.packed_bytes
-        arguments[_SCRATCH] = packed + plan.packed_bytes + plan.zeros_bytes
+        arguments[_BIAS] = part(packed, plan.packed_bytes)
+        arguments[_SCRATCH] = part(packed, plan.packed_bytes + plan.zeros_bytes)
         work = geometry.multiply_adds() / 16
         launch(through_columns.address(item), arguments, plan.tasks, plan.tasks, work, by_tasks(THROUGH_COLUMNS))
     return dx

@@ -24,6 +24,7 @@ THROUGH_COLUMNS = Block(
     RUNS RUN_TABLE RUN_NUMBERS STEP_W DX DX_N DX_D DX_H DX_DEPTH DX_HEIGHT DX_WIDTH PARTS BATCH
     COLUMNS_OFFSET BAND_OFFSET TASKS
 """,
+    results="DX SCRATCH",
 )
 # one kernel row: its cells from the first of the window (depth, height), byte offset in the row, and in the columns
 RUN_ENTRY = Block("DEPTH HEIGHT ROW COLUMN")

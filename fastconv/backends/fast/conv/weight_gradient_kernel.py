@@ -21,6 +21,7 @@ WEIGHT_GRADIENT = Block(
     DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS START DW DW_SPLIT DW_GROUP DW_RUN DW_ROW
     SPLITS PARTS TASKS ROW_TABLE AHEAD_BYTES LAST_TAP LOST
 """,
+    results="DW SCRATCH",
 )
 # one block of filters: two tiles, byte offsets into x, dy and dw, lanes of the last vector
 WEIGHT_BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET C_OFFSET TAIL")

@@ -22,9 +22,9 @@ from fastconv.backends.fast.pool.windows_kernel import first_tap, stop_tap
 _PLANES = """
     X X_N X_H IN_H PAD_H S_H STEP_H KH IMAGES OH FULL_FIRST FULL_LAST CELL LINE Y_N Y_H Y_W PIECES PIECE_TABLE TASKS
 """
-DEPTHWISE_CONV = Block(_PLANES + "Y WEIGHT OFFSETS BIAS")
+DEPTHWISE_CONV = Block(_PLANES + "Y WEIGHT OFFSETS BIAS", results="Y")
 # RUNS kernel rows at most are added up at a time, over ROWS rows at most; dy lies as y does
-DEPTHWISE_GRADIENT = Block(_PLANES + "DY RUNS ROWS LINE_RUN DW DW_SPLIT SPLITS")
+DEPTHWISE_GRADIENT = Block(_PLANES + "DY RUNS ROWS LINE_RUN DW DW_SPLIT SPLITS", results="DW")
 # micro-kernel, byte offsets of its first tap in a row of x, of its first pixel in a row of y, of its first tap in a
 # row of weights, of its lanes in the bias, and the valid lanes of its last vector
 PIECE_ENTRY = Block("KERNEL X Y WEIGHT LANE TAIL")

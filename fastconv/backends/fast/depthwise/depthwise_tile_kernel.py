@@ -28,7 +28,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastconv.backends.fast.machine.emitter import Emitter, Loop, constant
+from fastconv.backends.fast.machine.emitter import ENDINGS, Emitter, Loop, constant
 from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS
 from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
@@ -41,7 +41,7 @@ _I64 = ir.IntType(64)
 
 
 class DepthwiseTile(NamedTuple):
-    """Shape of a micro-kernel; `runs` counts the kernel rows of a weight gradient."""
+    """Shape of a micro-kernel; `runs` counts the kernel rows of a weight gradient, `ending` is as in `machine.tile`."""
 
     kind: int
     pixels: int
@@ -52,6 +52,7 @@ class DepthwiseTile(NamedTuple):
     taps: int
     stride: int
     runs: int = 1
+    ending: int = 0
 
 
 def _after(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, times: int) -> ir.Value:
@@ -90,7 +91,7 @@ def _emit_windows(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value])
     for p in range(tile.pixels):
         place = _after(builder, row.values[1], c_pixel, p)
         for j in vectors:
-            emit.store_vector(sums[p * tile.vectors + j], place, j)
+            emit.store_vector(emit.ended(sums[p * tile.vectors + j], tile.ending), place, j)
     row.end(rows, [builder.add(value, step) for value, step in zip(row.values, (x_row, c_row))])
 
 
@@ -132,10 +133,10 @@ def emit_depthwise_tile(builder: ir.IRBuilder, tile: DepthwiseTile, arguments: l
 
 @intrinsic(prefer_literal=True)
 def _depthwise_tile(
-    typing_context, kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs,
+    typing_context, kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending,
     a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail,
 ):  # fmt: skip
-    shape = (kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs)
+    shape = (kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = DepthwiseTile(*(number.literal_value for number in shape))
@@ -146,7 +147,7 @@ def _depthwise_tile(
 def depthwise_tile_address(tile: DepthwiseTile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
     what = f"taps{tile.runs}x{tile.taps}" if tile.kind == TAPS else f"windows{tile.taps}"
-    size = f"{tile.pixels}x{tile.vectors * tile.lanes}_f{8 * tile.itemsize}{'_masked' if tile.masked else ''}"
-    name = f"depthwise_tile_{what}s{tile.stride}_{size}"
+    size = f"{tile.pixels}x{tile.vectors * tile.lanes}_f{8 * tile.itemsize}"
+    name = f"depthwise_tile_{what}s{tile.stride}_{size}{'_masked' if tile.masked else ''}{ENDINGS[tile.ending]}"
     twin = depthwise_taps if tile.kind == TAPS else depthwise_windows
     return micro_kernel_address(name, _depthwise_tile, twin, tile, DEPTHWISE_TILE_ARGUMENTS)

@@ -78,13 +78,13 @@ def _describe(task: Pass, what: str, items: str) -> str:
 
 
 @plan_cache(512)
-def plan_depthwise(task: Pass, itemsize: int, threads: int) -> DepthwisePlan:
+def plan_depthwise(task: Pass, itemsize: int, threads: int, ending: int = 0) -> DepthwisePlan:
     """Plan of a pass for which `depthwise.tiles.takes_depthwise_tiles` holds."""
     lanes, (_, height, width) = host().lanes(itemsize), task.lines
     threads = _threads(task, threads)
     padded = -(-task.lanes // lanes) * lanes
     line = padded * itemsize
-    pieces = window_pieces(task, itemsize, line)
+    pieces = window_pieces(task, itemsize, line, ending)
     x_row = width.source * task.lanes * itemsize
     runs = range(len(height.taps))
     offsets = np.array([(h * height.step * x_row, h * len(width.taps) * line) for h in runs], np.int64)

@@ -113,7 +113,7 @@ def largest_tile(taps: int) -> tuple[int, int]:
     return _TILES[taps]
 
 
-def window_pieces(task: Pass, itemsize: int, line: int) -> Array:
+def window_pieces(task: Pass, itemsize: int, line: int, ending: int = 0) -> Array:
     """Table of the pieces of forward and input gradient; `line` is the bytes of a tap in the packed weights."""
     width, lanes = task.lines[2], host().lanes(itemsize)
     columns, pixel = columns_of(width), task.lanes * itemsize
@@ -122,7 +122,7 @@ def window_pieces(task: Pass, itemsize: int, line: int) -> Array:
     def add(first: int, pixels: int, tap: int, taps: int, block: tuple[int, int, int]) -> None:
         lane, vectors, valid = block
         tail, masked = _tail(vectors, valid, lanes)
-        tile = DepthwiseTile(WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride)
+        tile = DepthwiseTile(WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride, ending=ending)
         x, start = first * width.stride - width.before + tap, lane * itemsize
         entry = PIECE_ENTRY.fill(
             KERNEL=depthwise_tile_address(tile), X=x * pixel + start, Y=first * width.every * pixel + start,

@@ -24,13 +24,17 @@ from fastconv.backends.fast.machine.jit import code, emitted
 
 
 class Block:
-    """Names of the entries of an argument block, in their order in memory; a block may begin like another."""
+    """Names of the entries of an argument block, in their order in memory; a block may begin like another.
 
-    def __init__(self, *names: str | Block) -> None:
+    `results` are the entries that are addresses of what a kernel writes.
+    """
+
+    def __init__(self, *names: str | Block, results: str = "") -> None:
         parts = (part.names if isinstance(part, Block) else part.split() for part in names)
         self.names: tuple[str, ...] = tuple(name for part in parts for name in part)
         self.index = {name: i for i, name in enumerate(self.names)}
         self.nbytes = 8 * len(self.names)
+        self.results = tuple(self.index[name] for name in results.split())
         self.view = type("View", (int,), {name: property(_entry(i)) for i, name in enumerate(self.names)})
 
     def fill(self, **values: int) -> np.ndarray:

@@ -9,6 +9,10 @@ from numba.core import cgutils
 
 from fastconv.backends.fast.machine.target import host
 
+# What a tile does with its results before it stores them: the sum with other numbers, then one of the ReLUs.
+RELU, ADDS, RELU6 = 1, 2, 4
+ENDINGS = {0: "", RELU: "_relu", RELU6: "_relu6", ADDS: "_sum", ADDS | RELU: "_sum_relu", ADDS | RELU6: "_sum_relu6"}
+
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -143,6 +147,16 @@ class Emitter:
         number = self.builder.load(self.pointer(address, 0, self.scalar), align=self.itemsize)
         vector = self.builder.insert_element(self.undefined, number, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(vector, self.undefined, self.spread)
+
+    def ended(self, value: ir.Value, ending: int) -> ir.Value:
+        """A vector after the ReLU or ReLU6 of an ending, or as it is; NaN stays."""
+        builder = self.builder
+        if ending & (RELU | RELU6):
+            value = builder.select(builder.fcmp_unordered("ugt", value, self.zero), value, self.zero)
+        if ending & RELU6:
+            six = ir.Constant(self.vector, [6.0] * self.lanes)
+            value = builder.select(builder.fcmp_unordered("ult", value, six), value, six)
+        return value
 
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """Return a * b + c."""

@@ -17,6 +17,7 @@ from fastconv.backends.fast.machine.jit import INTERPRETED, ZERO, address_of, in
 
 Values = tuple[Any, ...] | dict[str, int]
 KERNELS: list[Kernel] = []  # all of them, once the modules of the engine are imported
+AT: dict[int, Kernel] = {}  # those that are built, by address
 
 
 class Kernel:
@@ -30,12 +31,17 @@ class Kernel:
         What `args` is.
     typed : bool
         Whether it is compiled for each floating-point type.
+    results : str
+        Entries of the block that are addresses of what it writes; by default those that the block says.
     constants : dict
         The constants of the function, and of each the values that warming up compiles, or {name: value}.
     """
 
-    def __init__(self, function: Callable[..., None], block: Block, typed: bool, constants: dict[str, Values]) -> None:
+    def __init__(
+        self, function: Callable[..., None], block: Block, typed: bool, results: str, constants: dict[str, Values]
+    ) -> None:
         self.name, self.block, self.typed, self.constants = function.__name__, block, typed, constants
+        self.results = tuple(block.index[name] for name in results.split()) or block.results
         self._body = inlined(function)
         self._addresses: dict[tuple[Any, ...], int] = {}
 
@@ -45,6 +51,7 @@ class Kernel:
             return self._addresses[variant]
         except KeyError:
             found = self._addresses[variant] = address_of(self._full_name(*variant), lambda: self._function(*variant))
+            AT[found] = self
             return found
 
     def variants(self) -> Iterator[tuple[Any, ...]]:
@@ -97,11 +104,13 @@ def micro_kernel_address(
     return address_of(name, make, arguments)
 
 
-def kernel(block: Block, *, typed: bool = True, **constants: Values) -> Callable[[Callable[..., None]], Kernel]:
+def kernel(
+    block: Block, *, typed: bool = True, results: str = "", **constants: Values
+) -> Callable[[Callable[..., None]], Kernel]:
     """Make a kernel of a function; see `Kernel`."""
 
     def register(function: Callable[..., None]) -> Kernel:
-        made = Kernel(function, block, typed, constants)
+        made = Kernel(function, block, typed, results, constants)
         KERNELS.append(made)
         return made
 

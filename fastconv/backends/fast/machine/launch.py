@@ -25,11 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.intrinsics import call_kernel
+from fastconv.backends.fast.machine.intrinsics import call_kernel, integer
 from fastconv.backends.fast.machine.jit import INTERPRETED, LOCK, jitted
+from fastconv.backends.fast.machine.record import Run, active, listening
 
 # Numbers that a thread goes through in a slice, or 16 times as many products in tiles: 0.02 to 0.2 s here.
 SLICE = 2**26
+ENTRY_BYTES = 40  # of a run in a program: kernel, argument block, first task, tasks, threads
 
 _workqueue = threading.Lock()
 _forked = False
@@ -54,18 +56,43 @@ def _parallel(kernel, arguments, first, tasks):
         call_kernel(kernel, arguments, first + task)
 
 
+def _serial_program(program, arguments, first, last):
+    for i in range(first, last):
+        run = program + i * ENTRY_BYTES
+        for task in range(integer(run, 3)):
+            call_kernel(integer(run, 0), integer(run, 1), integer(run, 2) + task)
+
+
+def _parallel_program(program, arguments, first, last):
+    for i in range(first, last):
+        run = program + i * ENTRY_BYTES
+        kernel, block, start, tasks = integer(run, 0), integer(run, 1), integer(run, 2), integer(run, 3)
+        if integer(run, 4) > 1:
+            for task in numba.prange(tasks):
+                call_kernel(kernel, block, start + task)
+        else:
+            for task in range(tasks):
+                call_kernel(kernel, block, start + task)
+
+
+_FORMS = {
+    "serial": _serial,
+    "parallel": _parallel,
+    "serial_program": _serial_program,
+    "parallel_program": _parallel_program,
+}
 _built: dict[str, Any] = {}
 
 
 def _launcher(name: str) -> Any:
-    """Launcher "serial" or "parallel"; compiled on first use, by one thread."""
+    """Launcher of that name; compiled on first use, by one thread."""
     try:
         return _built[name]
     except KeyError:
         with LOCK:
             if name not in _built:
-                function = {"serial": _serial, "parallel": _parallel}[name]
-                _built[name] = jitted(f"launch_{name}", function, (0, 0, 0, 0), parallel=name == "parallel")
+                parallel = name.startswith("parallel")
+                _built[name] = jitted(f"launch_{name}", _FORMS[name], (0, 0, 0, 0), parallel=parallel)
             return _built[name]
 
 
@@ -110,46 +137,61 @@ def launch(
     """
     slices = slices_of(work, threads)
     if slices == 1 or cut is None:
-        _run(kernel, address(arguments), 0, tasks, threads)
+        _run(kernel, arguments, 0, tasks, threads, work)
     elif cut.span is not None:
         first, stop = cut.span
         start, length = int(arguments[first]), int(arguments[stop] - arguments[first])
         for i in range(slices):
             arguments[first], arguments[stop] = start + length * i // slices, start + length * (i + 1) // slices
-            _run(kernel, address(arguments), 0, tasks, threads)
+            _run(kernel, arguments, 0, tasks, threads, work / slices)
     else:
         arguments[list(cut.tasks)] *= slices
         for i in range(slices):
-            _run(kernel, address(arguments), i * tasks, tasks, threads)
+            _run(kernel, arguments, i * tasks, tasks, threads, work / slices)
             if cut.scratch is not None:  # the next tasks use the same memory
                 scratch, stride = cut.scratch
                 arguments[scratch] -= tasks * arguments[stride]
 
 
-def _run(kernel: int, block: int, first: int, tasks: int, threads: int) -> None:
+def _run(kernel: int, arguments: np.ndarray, first: int, tasks: int, threads: int, work: float) -> None:
     """Run tasks `first` to ``first + tasks - 1``."""
-    if threads <= 1 or tasks <= 1 or _forked:
-        _launcher("serial")(kernel, block, first, tasks)
+    if active and (record := listening()):
+        record.runs.append(Run(kernel, arguments.copy(), first, tasks, threads, work))
+    if threads <= 1 or tasks <= 1:
+        _launcher("serial")(kernel, address(arguments), first, tasks)
+    else:
+        _start("", threads, kernel, address(arguments), first, tasks)
+
+
+def run_program(program: np.ndarray, first: int, last: int, threads: int) -> None:
+    """Do runs `first` to ``last - 1`` of a table of `ENTRY_BYTES` each, whose numbers are those of a `Run`."""
+    _start("_program", threads, address(program), 0, first, last)
+
+
+def _start(form: str, threads: int, *numbers: int) -> None:
+    """Call a launcher with these numbers, on several threads where that is allowed."""
+    if threads <= 1 or _forked:
+        _launcher("serial" + form)(*numbers)
     elif threading_layer() != "workqueue":
-        _run_parallel(kernel, block, first, tasks, threads)
+        _start_parallel(form, threads, *numbers)
     elif _workqueue.acquire(blocking=False):
         try:
-            _run_parallel(kernel, block, first, tasks, threads)
+            _start_parallel(form, threads, *numbers)
         finally:
             _workqueue.release()
     else:
-        _launcher("serial")(kernel, block, first, tasks)
+        _launcher("serial" + form)(*numbers)
 
 
-def _run_parallel(kernel: int, block: int, first: int, tasks: int, threads: int) -> None:
-    parallel = _launcher("parallel")
+def _start_parallel(form: str, threads: int, *numbers: int) -> None:
+    parallel = _launcher("parallel" + form)
     before = numba.get_num_threads()  # a setting of this Python thread, which belongs to its own jitted code
     if before == threads:
-        parallel(kernel, block, first, tasks)
+        parallel(*numbers)
         return
     numba.set_num_threads(threads)
     try:
-        parallel(kernel, block, first, tasks)
+        parallel(*numbers)
     finally:
         numba.set_num_threads(before)
 
@@ -161,10 +203,14 @@ _HEADER = object.__basicsize__
 
 
 def _read(array: NDArray[Any]) -> int:
+    if active and (record := listening()):
+        record.arrays.append(array)
     return c_size_t.from_address(id(array) + _HEADER).value
 
 
 def _ask(array: NDArray[Any]) -> int:
+    if active and (record := listening()):
+        record.arrays.append(array)
     return int(array.ctypes.data)
 
 

@@ -34,7 +34,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastconv.backends.fast.machine.emitter import Emitter, constant, prefetch_line
+from fastconv.backends.fast.machine.emitter import ADDS, ENDINGS, Emitter, constant, prefetch_line
 from fastconv.backends.fast.machine.intrinsics import TILE_ARGUMENTS
 from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
@@ -51,7 +51,8 @@ class Tile(NamedTuple):
 
     With `stream`, results go past the caches: for results that are larger than the caches and are not read again soon.
     Their rows then start on cache lines, and no vector is masked. A `compensated` one adds what is rounded off where c
-    is made to the numbers `lost` bytes behind those of c: for reductions of very many chunks.
+    is made to the numbers `lost` bytes behind those of c: for reductions of very many chunks. One with an `ending` adds
+    the numbers that are there to its results, takes their ReLU or ReLU6, or both.
     """
 
     mode: int
@@ -62,6 +63,7 @@ class Tile(NamedTuple):
     masked: int
     stream: int = 0
     compensated: int = 0
+    ending: int = 0
 
     @property
     def width(self) -> int:
@@ -119,7 +121,9 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
             total = builder.fadd(start, part)
             if tile.compensated:
                 _emit_lost(emit, start, part, total, builder.add(c_address, lost), j)
-            emit.store_vector(total, c_address, j)
+            if tile.ending & ADDS:
+                total = builder.fadd(total, emit.load_vector(builder.add(c_address, lost), j))
+            emit.store_vector(emit.ended(total, tile.ending), c_address, j)
 
 
 def _emit_lost(emit: Emitter, start: ir.Value, part: ir.Value, total: ir.Value, address: ir.Value, j: int) -> None:
@@ -136,10 +140,10 @@ def _emit_lost(emit: Emitter, start: ir.Value, part: ir.Value, total: ir.Value, 
 
 @intrinsic(prefer_literal=True)
 def _tile(
-    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated,
+    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending,
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
 ):  # fmt: skip
-    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated)
+    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = Tile(*(number.literal_value for number in shape))
@@ -150,5 +154,6 @@ def _tile(
 def tile_address(tile: Tile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
     kind = ("_masked" if tile.masked else "_stream" if tile.stream else "") + "_compensated" * tile.compensated
+    kind += ENDINGS[tile.ending]
     name = f"tile_{'pslr'[tile.mode]}{tile.rows}x{tile.width}_f{8 * tile.itemsize}{kind}"
     return micro_kernel_address(name, _tile, tile_product, tile, TILE_ARGUMENTS)

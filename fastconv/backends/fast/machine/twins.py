@@ -147,7 +147,15 @@ def tile_product(
         taken = result - start
         rest = (start - (result - taken)) + (total - taken)
         matrix(c + lost, (tile.rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
-    matrix(c, (tile.rows, width), (c_row, item), item)[...] = result
+    if tile.ending & 2:
+        result = result + matrix(c + lost, (tile.rows, width), (c_row, item), item)
+    matrix(c, (tile.rows, width), (c_row, item), item)[...] = _ended(result, tile.ending)
+
+
+def _ended(result, ending):
+    if ending & 5:
+        result = np.maximum(result, 0)
+    return np.minimum(result, 6) if ending & 4 else result
 
 
 def _depthwise_width(tile, tail):
@@ -164,6 +172,7 @@ def depthwise_windows(tile, rows, segments, offsets, x, cell, x_row, b, b_k, ini
         windows = matrix(x + integer(offsets, 2 * h), (rows, tile.pixels, tile.taps, width), strides, item)
         weight = matrix(b + integer(offsets, 2 * h + 1), (tile.taps, width), (b_k, item), item)
         y += (windows * weight).sum(axis=2)
+    y[...] = _ended(y, tile.ending)
 
 
 def depthwise_taps(tile, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):

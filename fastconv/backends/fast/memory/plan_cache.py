@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
+
+from fastconv.backends.fast.machine.record import active
 
 CACHED_BYTES = 2**26  # bytes; a plan has 2 to 50 KB, but for weights with very many taps or channels
 
@@ -32,6 +34,8 @@ def plan_cache(maxsize: int) -> Callable[[_Function], _Function]:
         def make(*arguments: Any, **options: Any) -> Any:
             result = function(*arguments, **options)
             _make_room(weight_of((arguments, options, result)))
+            if active:  # whichever thread made it
+                active[0].arrays.extend(arrays_of(result))
             return result
 
         cached = lru_cache(maxsize)(make)
@@ -66,6 +70,17 @@ def forget_plans() -> None:
 def cached_bytes() -> int:
     """Bytes of all plans that are kept, or more."""
     return _bytes
+
+
+def arrays_of(value: Any) -> Iterator[np.ndarray[Any, Any]]:
+    """Arrays of a plan or of a part of one."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from arrays_of(part)
+    elif not isinstance(value, type):
+        yield from arrays_of([*getattr(value, "__dict__", {}).values()])
 
 
 def weight_of(value: Any) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address
+from fastconv.backends.fast.machine.record import active, listening
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 APART = 2**13  # bytes: two pages
@@ -41,6 +42,9 @@ def aligned(nbytes: int) -> Array:
 @contextmanager
 def borrowed(nbytes: int) -> Iterator[Array]:
     """Buffer of at least `nbytes` bytes, given back at the end of the ``with`` block."""
+    if active and listening():
+        yield aligned(nbytes)
+        return
     try:
         buffer = _idle.pop()  # atomic: no other thread gets the same one
     except IndexError:
@@ -52,6 +56,13 @@ def borrowed(nbytes: int) -> Iterator[Array]:
     finally:
         if buffer.nbytes + sum(other.nbytes for other in _idle) <= KEPT:
             _idle.append(buffer)
+
+
+def part(scratch: int, offset: int) -> int:
+    """Address of a part of scratch memory that has a use of its own, `offset` bytes from its start."""
+    if active and (record := listening()):
+        record.bounds.add(scratch + offset)
+    return scratch + offset
 
 
 def release() -> None:

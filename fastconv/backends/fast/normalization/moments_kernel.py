@@ -37,7 +37,9 @@ from fastconv.backends.fast.normalization.reductions_kernel import (
 
 # Units are groups of GROUP images, or one of PIECES pieces of an image; unit u has two rows of CHANNELS float64 results
 # at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE.
-MOMENTS = Block("X DY MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS")
+MOMENTS = Block(
+    "X DY MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS", results="OUT SCRATCH"
+)
 
 BLOCK = 2**10  # numbers of a channel: with 256 bytes of channels it is in the L2 cache
 COLUMN_BYTES = VECTORS * host().vector_bytes  # of the columns that are summed at once

@@ -18,7 +18,7 @@ from fastconv.backends.fast.machine.kernel import kernel
 
 # ROWS rows of LENGTH numbers. The factors of row r are number r // REPEAT % PERIOD of their tables, or with `columns`
 # LENGTH numbers at that place. OUT is y or dx.
-NORMALIZE = Block("X DY OUT MEAN SCALE SLOPE SHIFT REPEAT PERIOD ROWS LENGTH TASKS")
+NORMALIZE = Block("X DY OUT MEAN SCALE SLOPE SHIFT REPEAT PERIOD ROWS LENGTH TASKS", results="OUT")
 
 _I64 = ir.IntType(64)
 

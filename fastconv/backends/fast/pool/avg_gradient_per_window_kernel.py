@@ -71,7 +71,7 @@ def _shares(y, shares, count, channels, fill, number):
             store_double(shares, c, share)
 
 
-@kernel(WINDOWS, fill=(False, True))
+@kernel(WINDOWS, results="X SCRATCH", fill=(False, True))
 def avg_gradient_per_window_lanes(args, task, number, fill):
     """On blocks of channels that no other task writes."""
     step, item, tasks = args.CHANNEL_BLOCK, size_of(number), args.TASKS
@@ -95,7 +95,7 @@ def avg_gradient_per_window_lanes(args, task, number, fill):
                         _window_lanes(plane, (depths, heights, widths), shares, channels, fill, number)
 
 
-@kernel(WINDOWS, fill=(False, True))
+@kernel(WINDOWS, results="X SCRATCH", fill=(False, True))
 def avg_gradient_per_window_plane(args, task, number, fill):
     """On planes that no other task writes."""
     channels, tasks = args.CHANNELS, args.TASKS

@@ -194,7 +194,7 @@ def avg_pool_plane(args, task, number):
             _means(args, y, total, count, start, width, number)
 
 
-@kernel(WINDOWS)
+@kernel(WINDOWS, results="X SCRATCH")
 def avg_pool_lanes_backward(args, task, number):
     """On blocks of channels that no other task writes; x is the gradient of the input, zero at first."""
     channels, step, tasks = args.CHANNELS, args.CHANNEL_BLOCK, args.TASKS
@@ -218,7 +218,7 @@ def avg_pool_lanes_backward(args, task, number):
                         _pixel_backward(args, plane, y, count, some, depths, heights, ow, number)
 
 
-@kernel(WINDOWS)
+@kernel(WINDOWS, results="X SCRATCH")
 def avg_pool_plane_backward(args, task, number):
     """On planes that no other task writes; x is the gradient of the input, zero at first."""
     channels, tasks = args.CHANNELS, args.TASKS

@@ -42,7 +42,7 @@ def tap(args, plane, row, kd, kh, kw, adjoint, number):
             row += width * itemsize
 
 
-@kernel(WINDOWS, adjoint=(False, True))
+@kernel(WINDOWS, results="X Y", adjoint=(False, True))
 def im2col(args, task, number, adjoint):
     """Some of the planes; the `adjoint` adds their columns back."""
     itemsize = size_of(number)

@@ -11,7 +11,7 @@ from fastconv.backends.fast.machine.intrinsics import integer, load, size_of, st
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 
-AT_INDICES = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX FIRST STOP BATCH CHANNELS CHANNEL_BLOCK TASKS")
+AT_INDICES = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX FIRST STOP BATCH CHANNELS CHANNEL_BLOCK TASKS", results="X Y")
 ADD, PUT, TAKE = 0, 1, 2
 
 

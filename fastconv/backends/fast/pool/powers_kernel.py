@@ -19,7 +19,7 @@ from fastconv.backends.fast.machine.intrinsics import load_at, load_double, stor
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 
-POWERS = Block("A B Y COUNT TASKS")
+POWERS = Block("A B Y COUNT TASKS", results="Y")
 POWER, ROOT, SHARE, SLOPE = 0, 1, 2, 3
 EXPONENTS = (1, 2, 3, 4)  # products and square roots do
 ROOTS = (1, 2, 4)  # those whose root is one of them

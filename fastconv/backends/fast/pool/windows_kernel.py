@@ -23,7 +23,8 @@ WINDOWS = Block(
     IN_D OUT_D K_D S_D DIL_D PAD_D FROM_D TO_D X_D Y_D SCALE_D
     IN_H OUT_H K_H S_H DIL_H PAD_H FROM_H TO_H X_H Y_H SCALE_H
     IN_W OUT_W K_W S_W DIL_W PAD_W FROM_W TO_W X_W Y_W SCALE_W
-"""
+""",
+    results="Y INDEX SCRATCH",
 )
 # one axis of them; a mean is over the taps on cells FROM to TO - 1
 AXIS = Block("IN OUT K S DIL PAD FROM TO X Y SCALE")

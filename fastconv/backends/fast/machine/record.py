@@ -1,0 +1,70 @@
+"""Recordings: what one thread starts while it computes something, for `fastconv.programs`.
+
+A recording hears of every run of a kernel, with a copy of its argument block, and of every array whose address was
+asked for. It keeps these arrays, so that no address is given twice, and thereby tells what an entry of a block points
+into. Scratch memory is not used again while a recording runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Block = NDArray[np.int64]
+
+
+class Run(NamedTuple):
+    """One run of a kernel: tasks `first` to ``first + tasks - 1`` over an argument block, on so many threads."""
+
+    kernel: int
+    arguments: Block
+    first: int
+    tasks: int
+    threads: int
+    work: float  # in the unit of `launch.SLICE`
+
+
+class Recording:
+    """What was heard: runs in order, arrays, and bounds, addresses at which another part of scratch memory starts."""
+
+    def __init__(self) -> None:
+        self.thread: int | None = threading.get_ident()
+        self.runs: list[Run] = []
+        self.arrays: list[NDArray[Any]] = []
+        self.bounds: set[int] = set()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hear of new plans alone, which stay."""
+        thread, self.thread = self.thread, None
+        try:
+            yield
+        finally:
+            self.thread = thread
+
+
+active: list[Recording] = []  # at most one; looked at by every call of the engine
+_lock = threading.Lock()
+
+
+@contextmanager
+def recording() -> Iterator[Recording]:
+    """Record what this thread does inside the block; another thread that wants to record waits."""
+    with _lock:
+        record = Recording()
+        active.append(record)
+        try:
+            yield record
+        finally:
+            active.clear()
+
+
+def listening() -> Recording | None:
+    """Recording of this thread, if there is one."""
+    record = active[0] if active else None
+    return record if record is not None and record.thread == threading.get_ident() else None

@@ -1,0 +1,340 @@
+"""Recorded runs as a program: what depends on the input is done again, in memory of its own, by one call.
+
+A recording (`machine.record`) has runs of kernels in order, and the arrays in which their addresses lie. Memory is cut
+into *pieces*: arrays, and the parts of scratch buffers. A piece varies if a run writes it that reads what varies, the
+input first. Runs that write constants alone, such as those that pack weights, were done when they were recorded, and
+are left out. What varies lies in one *arena*, where a piece takes the place of those that nobody needs any more.
+
+Between runs there may be *breaks*, functions that NumPy computes: they get views of the arena.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.machine.kernel import AT
+from fastconv.backends.fast.machine.launch import ENTRY_BYTES, SLICE, address, run_program
+from fastconv.backends.fast.machine.record import Recording, Run
+from fastconv.backends.fast.memory.workspace import ALIGNMENT, aligned, round_up
+
+_KEPT_CONTEXTS = 4  # memory of programs that is kept for the next call, a piece for each call at the same time
+
+
+class Place(NamedTuple):
+    """An array in a piece of memory."""
+
+    piece: int
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def view(self, start: int, keep: object) -> Array:
+        """The array where the piece starts at an address; `keep` owns the memory."""
+        return np.asarray(_Memory(start + self.offset, self, keep))
+
+
+class Break(NamedTuple):
+    """Something that NumPy computes in the middle of a program: a function of arrays."""
+
+    function: Callable[..., Array]
+    inputs: tuple[Array | Place, ...]  # as they were recorded; in a program, where they lie
+    output: Array | Place
+
+
+Step = Run | Break
+
+
+class _Memory:
+    """What NumPy makes an array of: memory at an address."""
+
+    def __init__(self, start: int, place: Place, keep: object) -> None:
+        self.keep = keep
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (start, False),
+            "shape": place.shape,
+            "strides": place.strides,
+            "typestr": place.dtype.str,
+        }
+
+
+class Memory:
+    """The pieces of memory of a recording."""
+
+    def __init__(self, arrays: Iterable[Array], bounds: Iterable[int]) -> None:
+        owners: dict[int, tuple[int, Array]] = {}
+        for array in arrays:
+            owner = _owner(array)
+            start, stop = _bounds(owner)
+            owners[start] = max(stop, owners.get(start, (stop,))[0]), owner
+        self.starts: list[int] = []
+        self.stops: list[int] = []
+        self.owners: list[Array | None] = []
+        cuts = sorted(bounds)
+        for start, (stop, owner) in sorted(owners.items()):
+            inside = [cut for cut in cuts if start < cut < stop]
+            for first, last in zip((start, *inside), (*inside, stop)):
+                self.starts.append(first)
+                self.stops.append(last)
+                self.owners.append(owner)
+
+    def at(self, place: int) -> int | None:
+        """Number of the piece that an address lies in."""
+        i = bisect_right(self.starts, place) - 1
+        return i if i >= 0 and place < self.stops[i] else None
+
+    def place(self, array: Array | Place) -> Place:
+        """Where an array lies."""
+        if isinstance(array, Place):
+            return array
+        piece = self.at(address(array))
+        assert piece is not None
+        return Place(piece, address(array) - self.starts[piece], array.shape, array.strides, array.dtype)
+
+    def bytes_of(self, piece: int) -> Array:
+        """Memory of a piece."""
+        place = Place(piece, 0, (self.stops[piece] - self.starts[piece],), (1,), np.dtype(np.uint8))
+        return place.view(self.starts[piece], self.owners[piece])
+
+    def touched(self, run: Run) -> dict[int, int]:
+        """Entries of an argument block that are addresses, and the piece that each lies in."""
+        pieces = ((i, self.at(value)) for i, value in enumerate(run.arguments.tolist()))
+        return {i: piece for i, piece in pieces if piece is not None}
+
+    def written(self, run: Run, touched: dict[int, int]) -> set[int]:
+        """Pieces that a run writes."""
+        return {touched[i] for i in AT[run.kernel].results if i in touched}
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _bounds(array: Array) -> tuple[int, int]:
+    """Addresses of the first byte of an array, and of the one after its last."""
+    steps = [stride * (size - 1) for size, stride in zip(array.shape, array.strides)]
+    start = address(array)
+    return start + sum(min(0, step) for step in steps), start + sum(max(0, step) for step in steps) + array.itemsize
+
+
+def again(runs: list[Run], memory: Memory) -> None:
+    """Do runs where they were recorded, after everything that they write was overwritten."""
+    for run in runs:
+        for piece in memory.written(run, memory.touched(run)):
+            memory.bytes_of(piece)[...] = 0xFF
+    blocks = [run.arguments.copy() for run in runs]
+    table = _table(runs, [address(block) for block in blocks])
+    run_program(table, 0, len(table), max((run.threads for run in runs), default=1))
+
+
+def _table(runs: list[Run], blocks: list[int]) -> Array:
+    rows = [(run.kernel, block, run.first, run.tasks, run.threads) for run, block in zip(runs, blocks)]
+    table = np.array(rows, np.int64).reshape(-1, 5)
+    assert table.strides[0] == ENTRY_BYTES
+    return table
+
+
+@dataclass
+class Context:
+    """Memory in which one call at a time does a program."""
+
+    arena: Array
+    blocks: Array
+    table: Array
+
+
+@dataclass
+class Addresses:
+    """Entries of all argument blocks in a row that point into some memory, and how far from its start."""
+
+    entries: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+
+    def set(self, blocks: Array, start: int) -> None:
+        """Point them into memory that starts at an address."""
+        if self.entries:
+            blocks[self.entries] = np.add(self.offsets, start)
+
+
+class FastProgram:
+    """A program over an input of one shape and memory order.
+
+    Parameters
+    ----------
+    recording : Recording
+        Arrays and bounds of everything in `steps`.
+    steps : list of Run and Break
+        What was done, in order.
+    x, y : ndarray
+        The input and the output that were recorded.
+
+    Attributes
+    ----------
+    steps, runs, breaks : list
+        What is done for every input.
+    kept : list of int
+        Which of the recorded steps these are.
+    constants : int
+        Runs and breaks that were done once.
+    arena_bytes : int
+        Memory that a call needs beside input and output.
+    """
+
+    def __init__(self, recording: Recording, steps: list[Step], x: Array, y: Array) -> None:
+        memory = Memory([*recording.arrays, *_arrays(steps), x, y], recording.bounds)
+        self._x, self._y = memory.place(x), memory.place(y)
+        self.kept, self._varying = _kept(memory, steps, self._x.piece)
+        self.steps = [_placed(memory, steps[i]) for i in self.kept]
+        self.runs = [step for step in self.steps if isinstance(step, Run)]
+        self.breaks = [step for step in self.steps if isinstance(step, Break)]
+        self.constants = len(steps) - len(self.steps)
+        self.threads = max((run.threads for run in self.runs), default=1)
+        self._memory = memory
+        self._places, self.arena_bytes = self._arranged(self._varying - {self._x.piece, self._y.piece})
+        self._y_bytes = memory.stops[self._y.piece] - memory.starts[self._y.piece]
+        self._blocks = np.concatenate([run.arguments for run in self.runs] or [np.zeros(0, np.int64)])
+        self._to_x, self._to_y, self._to_arena = Addresses(), Addresses(), Addresses()
+        self._starts: list[int] = []  # of every argument block, in bytes from that of the first
+        self._point()
+        self._parts = list(self._cut())
+        for piece in self._varying:  # what was computed when it was recorded
+            memory.owners[piece] = None
+        self._contexts: list[Context] = []
+
+    def _arranged(self, pieces: set[int]) -> tuple[dict[int, int], int]:
+        """Offset of every piece in the arena: two of which are needed at once do not overlap. And its bytes."""
+        memory, lives = self._memory, _lives(self._memory, self.steps, pieces)
+        placed: list[tuple[int, int, int]] = []  # first byte, byte after the last, piece
+        for piece in sorted(lives, key=lambda piece: memory.starts[piece] - memory.stops[piece]):
+            first, last = lives[piece]
+            size, offset = round_up(memory.stops[piece] - memory.starts[piece] + ALIGNMENT), 0
+            for start, stop, other in sorted(placed):
+                if first <= lives[other][1] and lives[other][0] <= last and start < offset + size:
+                    offset = max(offset, stop)
+            placed.append((offset, offset + size, piece))
+        # as far from a cache line as it was, for kernels that know of that
+        places = {piece: start + memory.starts[piece] % ALIGNMENT for start, _, piece in placed}
+        return places, max((stop for _, stop, _ in placed), default=0)
+
+    def _point(self) -> None:
+        """Find the entries that are addresses of what varies."""
+        first = 0
+        for run in self.runs:
+            self._starts.append(8 * first)
+            for i, piece in self._memory.touched(run).items():
+                offset = int(run.arguments[i]) - self._memory.starts[piece]
+                if piece == self._x.piece:
+                    target, offset = self._to_x, offset - self._x.offset
+                elif piece == self._y.piece and piece in self._varying:
+                    target = self._to_y
+                elif piece in self._varying:
+                    target, offset = self._to_arena, offset + self._places[piece]
+                else:
+                    continue
+                target.entries.append(first + i)
+                target.offsets.append(offset)
+            first += len(run.arguments)
+
+    def _cut(self) -> Iterator[tuple[int, int] | Break]:
+        """Ranges of runs that are one call each, no longer than Ctrl-C may wait, and the breaks between them."""
+        first = last = 0
+        work = 0.0
+        for step in self.steps:
+            if last > first and (isinstance(step, Break) or work > SLICE):
+                yield first, last
+                first, work = last, 0.0
+            if isinstance(step, Break):
+                yield step
+            else:
+                last, work = last + 1, work + step.work
+        if last > first:
+            yield first, last
+
+    def _context(self) -> Context:
+        arena, blocks = aligned(self.arena_bytes), self._blocks.copy()
+        self._to_arena.set(blocks, address(arena))
+        return Context(arena, blocks, _table(self.runs, [address(blocks) + start for start in self._starts]))
+
+    def __call__(self, x: Array) -> Array:
+        """Return the output for an input of the shape and the strides of the recorded one."""
+        try:
+            context = self._contexts.pop()  # atomic: no other thread gets the same one
+        except IndexError:
+            context = self._context()
+        result = aligned(self._y_bytes + ALIGNMENT)[self._memory.starts[self._y.piece] % ALIGNMENT :]
+        self._to_x.set(context.blocks, address(x))
+        self._to_y.set(context.blocks, address(result))
+        for part in self._parts:
+            if isinstance(part, Break):
+                inputs = (self._here(array, context.arena, x, result) for array in part.inputs)
+                self._here(part.output, context.arena, x, result)[...] = part.function(*inputs)
+            else:
+                run_program(context.table, *part, self.threads)
+        if len(self._contexts) < _KEPT_CONTEXTS:
+            self._contexts.append(context)
+        y = self._here(self._y, context.arena, x, result)
+        return y if self._y.piece in self._varying - {self._x.piece} else y.copy()
+
+    def _here(self, array: Array | Place, arena: Array, x: Array, result: Array) -> Array:
+        """An array of this call."""
+        place = self._memory.place(array)
+        if place.piece == self._x.piece:
+            return place.view(address(x) - self._x.offset, x)
+        if place.piece not in self._varying:
+            return place.view(self._memory.starts[place.piece], self._memory.owners[place.piece])
+        if place.piece == self._y.piece:
+            return place.view(address(result), result)
+        return place.view(address(arena) + self._places[place.piece], arena)
+
+
+def _arrays(steps: list[Step]) -> Iterator[Array]:
+    """Arrays of the breaks among steps that were recorded."""
+    for step in steps:
+        if isinstance(step, Break):
+            yield from (array for array in (*step.inputs, step.output) if isinstance(array, np.ndarray))
+
+
+def _placed(memory: Memory, step: Step) -> Step:
+    """Return a step that holds on to no array."""
+    if isinstance(step, Run):
+        return step
+    return Break(step.function, tuple(map(memory.place, step.inputs)), memory.place(step.output))
+
+
+def _kept(memory: Memory, steps: list[Step], x: int) -> tuple[list[int], set[int]]:
+    """Numbers of the steps that have to be done for every input, and the pieces that vary, that of the input first."""
+    varying = {x}
+    while True:
+        kept, before = [], len(varying)
+        for i, step in enumerate(steps):
+            used = _used(memory, step)
+            if varying & used:
+                varying |= memory.written(step, memory.touched(step)) if isinstance(step, Run) else used
+                kept.append(i)
+        if len(varying) == before:
+            return kept, varying
+
+
+def _used(memory: Memory, step: Step) -> set[int]:
+    """Pieces that a step reads or writes."""
+    if isinstance(step, Run):
+        return {*memory.touched(step).values()}
+    return {memory.place(array).piece for array in (*step.inputs, step.output)}
+
+
+def _lives(memory: Memory, steps: list[Step], pieces: set[int]) -> dict[int, tuple[int, int]]:
+    """First and last step that has to do with each of some pieces."""
+    lives: dict[int, tuple[int, int]] = {}
+    for i, step in enumerate(steps):
+        for piece in _used(memory, step) & pieces:
+            lives[piece] = lives.get(piece, (i, i))[0], i
+    return lives

@@ -1,0 +1,445 @@
+"""A program computes what the layers compute: their bits where nothing is fused, whatever lies around it in memory."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import threading
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastconv as fc
+from fastconv import layers as L
+from fastconv import models
+from fastconv.backends.fast import program as engine
+from fastconv.errors import InvalidTypeError, InvalidValueError, StaleProgramError
+from fastconv.functional.relu import relu
+from fastconv.layers.inference import inference_mode
+from fastconv.optim import SGD
+from fastconv.programs import Program
+
+rng = np.random.default_rng(7)
+
+
+def normal(*shape: int, dtype: Any = np.float32) -> Any:
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def layers_of(model: L.Layer, x: Any) -> Any:
+    """What the layers themselves compute in evaluation."""
+    model = deepcopy(model).eval()
+    with inference_mode():
+        return model(x)
+
+
+def assert_bits(a: Any, b: Any) -> None:
+    assert a.shape == b.shape
+    assert a.dtype == b.dtype
+    np.testing.assert_array_equal(a, b)
+
+
+class Scaled(L.Layer):
+    """A layer of somebody's own: layers of the package with a NumPy step between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = L.Conv2d(3, 4, 3, padding=1, rng=0)
+        self.last = L.Conv2d(4, 2, 1, rng=1)
+
+    def forward(self, x: Any) -> Any:
+        y = self.conv(x)
+        return self.last(np.where(y > 0, y * 2, y))
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Any:
+        raise NotImplementedError
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], 2, *input_shape[2:])
+
+
+class Composed(Scaled):
+    """The same without NumPy: only layers and functions of the package."""
+
+    def forward(self, x: Any) -> Any:
+        return self.last(relu(self.conv(x)))
+
+
+def unet() -> L.Layer:
+    """Branches side by side, a transposed convolution, pools, and batch norms in training's state."""
+
+    def block(channels: int, filters: int) -> list[L.Layer]:
+        return [L.Conv2d(channels, filters, 3, padding=1, rng=1), L.BatchNorm2d(filters), L.ReLU()]
+
+    inner = L.Sequential(L.MaxPool2d(2), *block(8, 12), L.ConvTranspose2d(12, 8, 2, stride=2, rng=2))
+    return L.Sequential(*block(3, 8), L.Concat(L.Identity(), inner), L.Conv2d(16, 4, 1, rng=3), L.Upsample(2))
+
+
+def trained(model: L.Layer, *shape: int) -> L.Layer:
+    """A network whose running statistics are not those of the start."""
+    model.train()
+    for _ in range(2):
+        model(normal(*shape) * 3 + 1)
+    return model
+
+
+LAYERS: dict[str, tuple[Callable[[], L.Layer], tuple[int, ...], bool]] = {  # and whether all of it is launches
+    "conv": (lambda: L.Conv2d(5, 7, 3, padding=1, rng=0), (3, 5, 9, 11), True),
+    "stride": (lambda: L.Conv2d(3, 20, (5, 3), stride=(2, 1), rng=0), (2, 3, 17, 9), True),
+    "dilated": (lambda: L.Conv2d(16, 16, 3, dilation=2, padding="same", rng=0), (1, 16, 13, 12), True),
+    "heavy weights": (lambda: L.Conv2d(256, 256, 3, padding=1, rng=0), (1, 256, 5, 4), True),
+    "grouped": (lambda: L.Conv2d(8, 12, 3, groups=4, bias=False, rng=0), (2, 8, 7, 9), True),
+    "depthwise": (lambda: L.Conv2d(24, 24, 3, padding=1, groups=24, rng=0), (2, 24, 8, 9), True),
+    "multiplied": (lambda: L.Conv2d(4, 8, 3, groups=4, rng=0), (2, 4, 8, 9), False),
+    "pointwise": (lambda: L.Conv2d(32, 48, 1, rng=0), (2, 32, 6, 7), True),
+    "conv1d": (lambda: L.Conv1d(4, 9, 5, stride=2, rng=0), (3, 4, 40), True),
+    "conv3d": (lambda: L.Conv3d(3, 5, 2, rng=0), (2, 3, 4, 5, 6), True),
+    "nhwc": (lambda: L.Conv2d(5, 6, 3, layout="NHWC", rng=0), (2, 9, 8, 5), True),
+    "circular": (lambda: L.Conv2d(3, 4, 3, padding=1, padding_mode="circular", rng=0), (2, 3, 8, 9), False),
+    "transposed": (lambda: L.ConvTranspose2d(6, 5, 3, stride=2, padding=1, rng=0), (2, 6, 7, 8), True),
+    "linear": (lambda: L.Linear(70, 33, rng=0), (6, 70), True),
+    "one row": (lambda: L.Linear(700, 33, rng=0), (1, 700), True),
+    "relu": (lambda: L.ReLU(), (3, 4, 5), True),
+    "max": (lambda: L.MaxPool2d(3, stride=2, padding=1), (2, 9, 11, 10), True),
+    "max of planes": (lambda: L.MaxPool2d(2), (2, 3, 40, 41), True),
+    "average": (lambda: L.AvgPool2d(3, stride=2), (2, 16, 11, 10), True),
+    "adaptive": (lambda: L.AdaptiveAvgPool2d((3, 2)), (2, 8, 11, 10), True),
+    "global": (lambda: L.GlobalAvgPool2d(), (2, 8, 11, 10), True),
+    "batch norm": (lambda: trained(L.BatchNorm2d(6), 4, 6, 5, 3), (2, 6, 5, 7), True),
+    "group norm": (lambda: L.GroupNorm(2, 6), (2, 6, 5, 7), False),
+    "dropout": (lambda: L.Dropout(0.5), (2, 6, 5), True),
+    "flatten": (lambda: L.Flatten(), (2, 6, 5, 3), True),
+    "softmax": (lambda: L.Softmax(), (4, 10), False),
+    "residual": (lambda: L.Residual(L.Conv2d(6, 6, 3, padding=1, rng=0), L.Identity()), (2, 6, 5, 4), True),
+    "concat": (lambda: L.Concat(L.Conv2d(6, 5, 1, rng=0), L.Conv2d(6, 3, 1, rng=1)), (2, 6, 5, 4), True),
+    "numpy inside": (Scaled, (2, 3, 6, 7), False),
+    "own layer": (Composed, (2, 3, 6, 7), True),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_has_the_bits_of_the_layer_and_is_launched_where_it_can_be(name: str) -> None:
+    make, shape, launched = LAYERS[name]
+    model = L.Sequential(L.Identity(), make())
+    program = fc.compile(model, input_shape=shape, fuse=False)
+    for scale in (1, 1e-3):
+        x = normal(*shape) * np.float32(scale)
+        assert_bits(program(x), layers_of(model, x))
+    recorded = next(iter(program._recorded.values())).program
+    assert (len(recorded.breaks) == 0) == launched
+    assert ("break" in repr(program).partition("\n    ")[2]) != launched
+
+
+NETWORKS = {
+    "lenet": (lambda: models.LeNet5(rng=0), (3, 1, 28, 28)),
+    "three layers": (lambda: models.ThreeLayerConvNet(rng=0), (2, 3, 32, 32)),
+    "vgg": (lambda: trained(models.SmallVGG(rng=0), 2, 3, 32, 32), (2, 3, 32, 32)),
+    "resnet": (lambda: trained(models.ResNet(8, shortcut="B", rng=0), 2, 3, 32, 32), (2, 3, 32, 32)),
+    "resnet A": (lambda: trained(models.ResNet(8, rng=0), 2, 3, 32, 32), (1, 3, 32, 32)),
+    "unet": (lambda: trained(unet(), 2, 3, 12, 8), (2, 3, 12, 8)),
+    "signal": (
+        lambda: trained(
+            L.Sequential(
+                L.Conv1d(2, 16, 7, padding=3, rng=0), L.BatchNorm1d(16), L.ReLU(), L.MaxPool1d(4), L.Flatten(),
+                L.Linear(16 * 16, 20, rng=1), L.BatchNorm1d(20), L.ReLU(), L.Linear(20, 5, rng=2),
+            ), 4, 2, 64,
+        ), (3, 2, 64),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_have_the_bits_of_the_layers_and_fused_their_numbers(name: str) -> None:
+    make, shape = NETWORKS[name]
+    model = make()
+    norms = sum(isinstance(layer, (L.BatchNorm1d, L.BatchNorm2d)) for _, layer in model.named_layers())
+    x = normal(*shape)
+    assert_bits(fc.compile(model, x, fuse=False)(x), layers_of(model, x))
+    fused = fc.compile(model, x)
+    assert fused.folded == norms
+    exact = layers_of(deepcopy(model).cast(np.float64), x.astype(np.float64))
+    for y in (fused(x), fused(x.astype(np.float64))):
+        np.testing.assert_allclose(y, exact, atol=1e-5 * np.abs(exact).max(), rtol=0)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_norm_is_folded_into_every_group(transposed: bool, groups: int) -> None:
+    kind = L.ConvTranspose2d if transposed else L.Conv2d
+    conv = kind(6, 4, 3, groups=groups, bias=False, dtype=np.float64, rng=0)
+    norm = trained(L.BatchNorm2d(4, dtype=np.float64), 3, 4, 5, 5)
+    norm.weight, norm.bias = [1.0, 2, 3, 4], [4.0, 3, 2, 1]
+    x = normal(2, 6, 7, 8, dtype=np.float64)
+    program = fc.compile(L.Sequential(conv, L.Sequential(norm)), x)
+    assert program.folded == 1
+    np.testing.assert_allclose(program(x), layers_of(L.Sequential(conv, norm), x), rtol=1e-12, atol=1e-12)
+
+
+def test_norms_that_do_not_follow_their_layer_stay() -> None:
+    own_statistics = L.BatchNorm2d(4, track_running_stats=False)
+    model = L.Sequential(L.Conv2d(3, 4, 3, rng=0), L.ReLU(), L.BatchNorm2d(4), L.Conv2d(4, 4, 1, rng=0), own_statistics)
+    x = normal(2, 3, 6, 6)
+    program = fc.compile(model, x)
+    assert program.folded == 0
+    assert_bits(program(x), layers_of(model, x))
+
+
+MODEL = L.Sequential(
+    L.Conv2d(3, 16, 3, padding=1, rng=0), L.ReLU(), L.MaxPool2d(2), L.Flatten(), L.Linear(320, 5, rng=1)
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x,
+        lambda x: np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1),
+        lambda x: np.asfortranarray(x),
+        lambda x: np.repeat(x, 2, axis=3)[..., ::2],
+        lambda x: x[:, :, ::-1],
+        lambda x: x.astype(">f4"),
+        lambda x: x.astype(np.float64),
+        lambda x: x.astype(np.float16),
+        lambda x: (x * 10).astype(np.int8),
+        lambda x: np.broadcast_to(x[:1], x.shape),
+        lambda x: x.tolist(),
+        lambda x: x[:0],
+        lambda x: x[:1],
+    ],
+    ids=["plain", "channels last", "fortran", "gaps", "backwards", "swapped", "double", "half", "bytes", "one image",
+         "list", "none", "fewer"],
+)  # fmt: skip
+def test_inputs_of_any_kind(change: Any) -> None:
+    program = fc.compile(MODEL, input_shape=(3, 3, 8, 10))
+    x = change(normal(3, 3, 8, 10))
+    for _ in range(2):
+        assert_bits(program(x), layers_of(MODEL, x))
+
+
+def test_what_is_not_finite_is_where_the_layers_have_it() -> None:
+    x = normal(2, 3, 8, 10)
+    x[0, 1, 2, 3], x[1, 0, 0, 0], x[1, 2, 7, 9] = np.nan, np.inf, -np.inf
+    assert_bits(fc.compile(MODEL, input_shape=x.shape)(x), layers_of(MODEL, x))
+
+
+def test_the_shapes_recorded_last_are_kept() -> None:
+    program = fc.compile(MODEL)
+    for batch in (*range(1, 11), 2, 10):
+        x = normal(batch, 3, 8, 10)
+        assert_bits(program(x), layers_of(MODEL, x))
+    assert [key[0][0] for key in program._recorded] == [4, 5, 6, 7, 8, 9, 10, 2]
+
+
+def test_nothing_hangs_on_plans_and_buffers_of_the_engine() -> None:
+    model = NETWORKS["resnet"][0]()
+    x = normal(2, 3, 32, 32)
+    program, expected = fc.compile(model, x, fuse=False), layers_of(model, x)
+    del model
+    fc.release()
+    gc.collect()
+    rubbish = [np.full(size, -1) for size in range(1, 3000, 7)]
+    assert_bits(program(x), expected)
+    del rubbish
+
+
+def test_an_arena_is_smaller_than_what_lies_in_it_and_results_stay() -> None:
+    x = normal(4, 3, 32, 32)
+    program = fc.compile(models.ResNet(20, rng=0), x)
+    one, two = program(x), program(-x)
+    assert not np.shares_memory(one, two)
+    assert not np.array_equal(one, two)
+    arena = next(iter(program._recorded.values())).program.arena_bytes
+    assert arena < 6 * 4 * 16 * 32 * 32 * 4  # of some 50 arrays as large or a half or a quarter
+
+
+def test_a_view_of_the_input_is_copied() -> None:
+    x = normal(2, 3, 4)
+    y = fc.compile(L.Sequential(L.Identity(), L.Flatten()), x)(x)
+    assert_bits(y, x.reshape(2, 12))
+    assert not np.shares_memory(x, y)
+
+
+def test_out_is_filled() -> None:
+    x, out = normal(3, 3, 8, 10), np.empty((3, 5), np.float32)
+    program = fc.compile(MODEL, x)
+    assert program(x, out=out) is out
+    assert_bits(out, layers_of(MODEL, x))
+    with pytest.raises(InvalidValueError, match=r"out must have shape \(3, 5\)"):
+        program(x, out=np.empty((5, 3), np.float32))
+    with pytest.raises(InvalidTypeError, match="out must be an array of float32, but got float64"):
+        program(x, out=np.empty((3, 5)))
+
+
+def test_bad_calls_are_refused() -> None:
+    with pytest.raises(InvalidTypeError, match="model must be a Layer"):
+        fc.compile(lambda x: x)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="by x or by input_shape, but got both"):
+        fc.compile(MODEL, normal(1, 3, 8, 10), input_shape=(1, 3, 8, 10))
+    with pytest.raises(InvalidValueError, match="4 channels of x"):
+        fc.compile(MODEL, input_shape=(1, 4, 8, 10))
+    program = fc.compile(MODEL, input_shape=(1, 3, 8, 10))
+    with pytest.raises(InvalidValueError, match="Linear"):
+        program(normal(1, 3, 8, 12))
+    x = normal(1, 3, 8, 10)
+    assert_bits(program(x), layers_of(MODEL, x))
+
+
+def replaced(model: Any) -> None:
+    model[0].weight = model[0].weight.data * 2
+
+
+def loaded(model: Any) -> None:
+    model.load_state_dict({**model.state_dict(), "0.bias": np.arange(4.0)})
+
+
+def stepped(model: Any) -> None:
+    model[0].weight.accumulate(np.ones((4, 3, 3, 3), np.float32))
+    SGD(model.parameters(), lr=0.1).step()
+
+
+def ran_in_training(model: Any) -> None:
+    model.train()(normal(2, 3, 6, 6))
+
+
+def cast(model: Any) -> None:
+    model.cast(np.float64)
+
+
+def reset(model: Any) -> None:
+    model[1].reset_running_stats()
+
+
+def assigned(model: Any) -> None:
+    model[1].running_var = [1.0, 2, 3, 4]
+
+
+@pytest.mark.parametrize("change", [replaced, loaded, stepped, ran_in_training, cast, reset, assigned])
+def test_a_stale_program_says_so(change: Callable[[Any], None]) -> None:
+    model = L.Sequential(L.Conv2d(3, 4, 3, rng=0), trained(L.BatchNorm2d(4), 4, 4, 3, 3))
+    x = normal(2, 3, 6, 6)
+    program, other = fc.compile(model, x, fuse=False), fc.compile(deepcopy(model), x, fuse=False)
+    before = program(x)
+    change(model)
+    for _ in range(2):
+        with pytest.raises(StaleProgramError, match=r"update\(\)"):
+            program(x)
+    assert_bits(other(x), before)
+    program.update()
+    assert_bits(program(x), layers_of(model, x))
+
+
+def test_a_program_is_pickled_with_its_shapes() -> None:
+    x = normal(3, 3, 8, 10)
+    program = fc.compile(MODEL, x)
+    copy = pickle.loads(pickle.dumps(program))
+    assert [key[0] for key in copy._recorded] == [x.shape]
+    assert_bits(copy(x), program(x))
+
+
+@pytest.mark.parametrize("name", ["numpy", "naive"])
+def test_other_backends_run_the_layers(name: str) -> None:
+    model = L.Sequential(L.Conv2d(3, 4, 3, rng=0), L.BatchNorm2d(4), L.ReLU())
+    x = normal(1, 3, 5, 6)
+    with fc.use_backend(name):
+        program, expected = fc.compile(model, x, fuse=False), layers_of(model, x)
+    assert f"backend {name}" in repr(program)
+    assert_bits(program(x), expected)
+
+
+def test_settings_are_those_of_the_recording_and_bits_do_not_depend_on_threads() -> None:
+    x = normal(2, 3, 32, 32)
+    model = NETWORKS["vgg"][0]()
+    with fc.use_num_threads(1), fc.options(max_workspace=2**16):
+        program = fc.compile(model, x)
+    text = repr(program)
+    assert "1 thread," in text
+    assert "max_workspace=65536" in text
+    assert_bits(program(x), fc.compile(model, x)(x))
+
+
+def test_python_threads_share_a_program() -> None:
+    program = fc.compile(NETWORKS["resnet A"][0](), fuse=False)
+    inputs = [normal(1, 3, 32, 32) for _ in range(8)]
+    expected = [program(x) for x in inputs]
+    failures: list[Any] = []
+
+    def work(i: int) -> None:
+        for k in range(30):
+            j = (i + k) % 8
+            if not np.array_equal(program(inputs[j]), expected[j]):
+                failures.append((i, k))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_recordings_of_several_threads_do_not_meet() -> None:
+    results: dict[int, Any] = {}
+    inputs = {i: normal(i + 1, 3, 8, 10) for i in range(4)}
+
+    def work(i: int) -> None:
+        results[i] = fc.compile(MODEL, fuse=False)(inputs[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        fc.conv2d(normal(1, 3, 9, 9), normal(4, 3, 3, 3))
+    for thread in threads:
+        thread.join()
+    for i, x in inputs.items():
+        assert_bits(results[i], layers_of(MODEL, x))
+
+
+def test_long_programs_are_cut_for_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = normal(3, 3, 8, 10)
+    monkeypatch.setattr(engine, "SLICE", 1)
+    program = Program(MODEL)
+    y = program(x)
+    recorded = next(iter(program._recorded.values())).program
+    assert len(recorded._parts) == len(recorded.runs) > 3
+    assert_bits(y, layers_of(MODEL, x))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("relu", [None, L.ReLU, L.ReLU6])
+@pytest.mark.parametrize("channels", [3, 130])  # one chunk of the reduction, and several
+def test_sums_and_relus_end_a_convolution_with_the_bits_of_the_layers(
+    dtype: Any, layout: str, relu: Any, channels: int
+) -> None:
+    options = {"layout": layout, "dtype": dtype}
+    body = L.Sequential(L.Conv2d(channels, 19, 3, padding=1, rng=0, **options), L.ReLU())
+    body.append(L.Conv2d(19, channels, 3, padding=1, rng=1, **options))
+    model = L.Sequential(L.Residual(body), *([] if relu is None else [relu()]))
+    shape = (2, channels, 7, 9) if layout == "NCHW" else (2, 7, 9, channels)
+    x = normal(*shape, dtype=dtype) * 4
+    x.flat[3], x.flat[50] = np.nan, -np.inf
+    with np.errstate(invalid="ignore"):  # of the readable twins, where nothing is compiled
+        program, plain = fc.compile(model, x), fc.compile(model, x, fuse=False)
+        for y in (program(x), plain(x)):
+            assert_bits(y, layers_of(model, x))
+    assert "Conv2d) + ReLU " in repr(program)
+    assert "Conv2d) + sum" + (f" + {relu.__name__} " if relu else " ") in repr(program)
+    assert " + " not in repr(plain).partition("\n    ")[2]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [5, 40])
+def test_a_depthwise_convolution_ends_with_a_relu(stride: int, channels: int) -> None:
+    conv = L.Conv2d(channels, channels, 3, stride, padding=1, groups=channels, rng=0)
+    model = L.Sequential(conv, L.ReLU6())
+    x = normal(2, channels, 9, 10) * 4
+    x[0, 0, 0, 0] = np.nan
+    program = fc.compile(model, x)
+    assert "ReLU6  " in repr(program)
+    assert_bits(program(x), layers_of(model, x))
+    residual = L.Sequential(L.Residual(L.Conv2d(channels, channels, 3, padding=1, groups=channels, rng=0)), L.ReLU())
+    assert_bits(fc.compile(residual, x)(x), layers_of(residual, x))
