@@ -26,8 +26,8 @@ def is_conv(layer: Layer) -> TypeGuard[Conv]:
     return type(layer) in (Conv1d, Conv2d, Conv3d)
 
 
-def ends(layer: Layer, x: Array, other: Array | None = None) -> TypeGuard[Conv]:
-    """Whether a layer can add an array, and take the ReLU, in its tiles."""
+def ends(layer: Layer, x: Array, other: Array | None = None, out: Array | None = None) -> TypeGuard[Conv]:
+    """Whether a layer can add an array, and take the ReLU, in its tiles, and write its result into another one."""
     if not is_conv(layer) or layer.padding_mode != "zeros" or layer.backend not in (None, "fast"):
         return False
     arrays = [x, layer.weight.data, *([] if layer.bias is None else [layer.bias.data])]
@@ -38,15 +38,30 @@ def ends(layer: Layer, x: Array, other: Array | None = None) -> TypeGuard[Conv]:
         view = _channels_first(layer, other)
         if view.shape != geometry.output_shape or view.dtype != x.dtype:
             return False
+    if out is not None and not _is_range(_channels_first(layer, out), geometry.output_shape):
+        return False
     return can_end(geometry, x.itemsize, other is not None)
 
 
-def conv_with_ending(layer: Conv, relu: Layer | None, x: Array, other: Array | None = None) -> Array:
-    """Result of a convolution that `ends`, after the layer `relu`."""
+def _is_range(view: Array, shape: tuple[int, ...]) -> bool:
+    """Whether an (N, C, *spatial) view is a range of the channels of a channels-last array."""
+    pixel = step = view.strides[-1]
+    for axis in (*reversed(range(2, view.ndim)), 0):
+        if view.strides[axis] != step:
+            return False
+        step *= view.shape[axis]
+    return view.shape == shape and view.strides[1] == view.itemsize and pixel >= view.shape[1] * view.itemsize
+
+
+def conv_with_ending(layer: Conv, relu: Layer | None, out: Array | None, x: Array, other: Array | None = None) -> Array:
+    """Result of a convolution that `ends`, after the layer `relu`, in `out` if there is one."""
     bias = None if layer.bias is None else layer.bias.data
     beside = None if other is None else channels_last(_channels_first(layer, other))
     geometry = layer._geometry(x.shape)
-    y = conv_ending(_channels_first(layer, x), layer.weight.data, bias, geometry, RELUS[type(relu)], beside)
+    place = None if out is None else _channels_first(layer, out)
+    y = conv_ending(_channels_first(layer, x), layer.weight.data, bias, geometry, RELUS[type(relu)], beside, place)
+    if out is not None:
+        return out
     return y.transpose(CHANNELS_LAST[y.ndim]) if layer._channels_last else y
 
 

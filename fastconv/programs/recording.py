@@ -13,8 +13,10 @@ import numpy as np
 from fastconv.backends.fast.machine.kernel import AT
 from fastconv.backends.fast.machine.record import Recording, Run, recording
 from fastconv.backends.fast.memory.copying import concatenated, copy_into, empty_in_order_of, in_order
+from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.program import Break, FastProgram, Memory, Step, again
+from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.functional.relu import add
 from fastconv.layers import Concat, Flatten, Identity, Layer, Residual, Sequential, SubsampleShortcut
 from fastconv.layers.containers import is_plain
@@ -72,24 +74,27 @@ class _Recorder:
             return self.residual(name, layer, x, None)[0]
         label = _label(name, layer)
         if type(layer) is Concat:
-            outputs = [self.layer(_inside(name, child), branch, x) for child, branch in layer.named_children()]
-            return self.step(label, partial(_side_by_side, layer.axis), *outputs)
+            return self.concat(name, layer, x)
         if type(layer) is Flatten:
             return self.step(label, lambda x: layer.forward(in_order(x)), x)
         if type(layer) is SubsampleShortcut:
             return self.step(label, partial(_subsampled, layer), x)
         return self.step(label, layer.forward, x)
 
-    def chain(self, layers: list[Named], x: Array) -> Array:
-        """Record layers that run one after the other, a ReLU in the tiles of the convolution before it."""
+    def chain(self, layers: list[Named], x: Array, out: Array | None = None) -> Array:
+        """Record layers that run one after the other, a ReLU in the tiles of the convolution before it.
+
+        The last convolution, with its ReLU, may write its result into `out`, a range of the channels of an array.
+        """
         while layers:
             (name, layer), *layers = layers
             relu = layers[0] if layers and type(layers[0][1]) in RELUS else None
             ended = False
+            place = out if len(layers) == (relu is not None) else None
             if type(layer) is Residual:
                 x, ended = self.residual(name, layer, x, relu)
-            elif relu is not None and self.fuse and ends(layer, x):
-                x, ended = self.ending(name, layer, relu, x), True
+            elif (relu is not None or place is not None) and self.fuse and ends(layer, x, out=place):
+                x, ended = self.ending(name, layer, relu, x, out=place), relu is not None
             else:
                 x = self.layer(name, layer, x)
             if ended:
@@ -112,10 +117,29 @@ class _Recorder:
             outputs = [self.chain(branch, x) for branch in branches]
         return reduce(partial(self.step, _label(name, layer), add), outputs), False
 
-    def ending(self, name: str, conv: Conv, relu: Named | None, x: Array, other: Array | None = None) -> Array:
+    def concat(self, name: str, layer: Concat, x: Array) -> Array:
+        """Record branches, whose last convolutions write their results side by side, where that can be."""
+        branches = [(_inside(name, child), branch) for child, branch in layer.named_children()]
+        dtypes = {x.dtype, *(parameter.dtype for parameter in layer.parameters())}
+        if not self.fuse or len(dtypes) > 1 or not all(_is_ours(branch) for _, branch in branches):
+            outputs = [self.layer(child, branch, x) for child, branch in branches]
+            return self.step(_label(name, layer), partial(_side_by_side, layer.axis), *outputs)
+        shape = layer.output_shape(x.shape)
+        last = layer.axis == 1 and len(shape) in CHANNELS_LAST
+        y: Array = (empty_channels_last if last else np.empty)(shape, x.dtype)
+        sizes = [branch.output_shape(x.shape)[layer.axis] for _, branch in branches]
+        for (child, branch), part in zip(branches, np.split(y, np.cumsum(sizes)[:-1], layer.axis)):
+            result = self.chain(list(_flat(child, branch)), x, part)
+            if result is not part:
+                self.step(f"{child} into {name or type(layer).__name__}", partial(_copied, part), result)
+        return y
+
+    def ending(
+        self, name: str, conv: Conv, relu: Named | None, x: Array, other: Array | None = None, out: Array | None = None
+    ) -> Array:
         """Record a convolution that adds another array to its result, takes the ReLU of it, or both."""
         label = _label(name, conv) + " + sum" * (other is not None) + (f" + {type(relu[1]).__name__}" if relu else "")
-        function = partial(conv_with_ending, conv, relu[1] if relu else None)
+        function = partial(conv_with_ending, conv, relu[1] if relu else None, out)
         return self.step(label, function, x) if other is None else self.step(label, function, x, other)
 
     def step(self, name: str, function: Callable[..., Array], *inputs: Array) -> Array:
@@ -173,6 +197,16 @@ def _subsampled(layer: SubsampleShortcut, x: Array) -> Array:
     copy_into(y, np.broadcast_to(np.zeros((), x.dtype), y.shape))
     copy_into(y[layer._given()], x[layer._taken()])
     return y
+
+
+def _is_ours(layer: Layer) -> bool:
+    """Whether all layers are of this package: those give the dtype that they get."""
+    return all(type(one).__module__.startswith("fastconv.") for _, one in layer.named_layers())
+
+
+def _copied(target: Array, source: Array) -> Array:
+    copy_into(target, source)
+    return target
 
 
 def _side_by_side(axis: int, *parts: Array) -> Array:

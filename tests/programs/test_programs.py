@@ -443,3 +443,42 @@ def test_a_depthwise_convolution_ends_with_a_relu(stride: int, channels: int) ->
     assert_bits(program(x), layers_of(model, x))
     residual = L.Sequential(L.Residual(L.Conv2d(channels, channels, 3, padding=1, groups=channels, rng=0)), L.ReLU())
     assert_bits(fc.compile(residual, x)(x), layers_of(residual, x))
+
+
+class Halved(L.Identity):
+    """A layer of somebody's own, whose result has another dtype."""
+
+    def forward(self, x: Any) -> Any:
+        return np.asarray(x, np.float64) / 2
+
+
+def branches(layout: str, axis: int, *more: L.Layer) -> L.Layer:
+    options = {"layout": layout, "rng": 0}
+    deep = L.Sequential(L.Conv2d(6, 5, 3, padding=1, **options), L.ReLU(), L.Conv2d(5, 6, 3, padding=1, **options))
+    depthwise = L.Sequential(L.Conv2d(6, 6, 3, padding=1, groups=6, **options), L.ReLU6())
+    pool = L.Sequential(L.MaxPool2d(3, stride=1, padding=1, layout=layout))
+    return L.Concat(L.Conv2d(6, 6, 1, **options), deep, depthwise, pool, L.Identity(), *more, axis=axis)
+
+
+@pytest.mark.parametrize(
+    ("layout", "axis", "more", "copies"),
+    [
+        ("NCHW", 1, (), 2),  # the pool and the identity
+        ("NHWC", -1, (), 2),
+        ("NHWC", 3, (), 2),
+        ("NCHW", 2, (), 5),
+        ("NCHW", -1, (), 5),
+        ("NCHW", 1, (Halved(),), None),
+        ("NCHW", 1, (L.Softmax(axis=1),), 3),
+    ],
+)
+def test_branches_write_their_results_side_by_side(layout: str, axis: int, more: Any, copies: int | None) -> None:
+    channels = (axis % 4 == 1) if layout == "NCHW" else (axis % 4 == 3)
+    last = L.Conv2d(6 * (5 + len(more)), 3, 1, layout=layout, rng=1) if channels else L.ReLU()
+    model = L.Sequential(branches(layout, axis, *more), last)
+    x = normal(2, 6, 7, 6) if layout == "NCHW" else normal(2, 7, 6, 6)
+    program = fc.compile(model, x)
+    for y in (program(x), fc.compile(model, x, fuse=False)(x)):
+        assert_bits(y, layers_of(model, x))
+    if copies is not None:
+        assert repr(program).count(" into ") == copies

@@ -10,7 +10,17 @@ import numpy as np
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias, gradients_of_nothing
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.conv.plan import ConvPlan, GradientPlan, PassPlan, Plan, WeightPlan, plan_conv, plan_weight
+from fastconv.backends.fast.conv.plan import (
+    PLAIN,
+    ConvPlan,
+    Ending,
+    GradientPlan,
+    PassPlan,
+    Plan,
+    WeightPlan,
+    plan_conv,
+    plan_weight,
+)
 from fastconv.backends.fast.conv.sums_kernel import SPLITS_SUM, splits_sum
 from fastconv.backends.fast.conv.through_columns import input_gradient_by_columns, prefers_columns
 from fastconv.backends.fast.depthwise.plan import plan_depthwise, plan_depthwise_gradient, sums_fit
@@ -41,14 +51,24 @@ def conv(x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) ->
 
 
 def conv_ending(
-    x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry, relu: int, other: Array | None = None
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    geometry: ConvGeometry,
+    relu: int,
+    other: Array | None = None,
+    out: Array | None = None,
 ) -> Array:
-    """Forward pass, the sum of its result and another channels-last array, and its `RELU` or `RELU6`: see `can_end`."""
-    y = empty_channels_last(geometry.output_shape, x.dtype)
+    """Forward pass, the sum of its result and another channels-last array, and its `RELU` or `RELU6`: see `can_end`.
+
+    `out` may be a range of the channels of a channels-last array, without `other`.
+    """
+    y = empty_channels_last(geometry.output_shape, x.dtype) if out is None else out
     if geometry.batch:
         task, start = forward_pass(geometry), _bias(bias, geometry.filters, x.dtype)
         source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
-        ending = relu | ADDS * (other is not None)
+        tiles, pixel = relu | ADDS * (other is not None), 0 if out is None else out.strides[-1]
+        ending = Ending(tiles, pixel, True) if active or tiles or pixel else PLAIN
         _run(task, source, np.ascontiguousarray(weight), start, y, geometry, False, ending, other)
     return y
 
@@ -132,11 +152,10 @@ def _prepare(
     threads: int,
     limit: int,
     finite: bool,
-    ending: int,
-    once: bool,
+    ending: Ending,
 ) -> Prepared:
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
-    plan = plan_pass(task, itemsize, threads, limit, finite=finite, ending=ending, once=once)
+    plan = plan_pass(task, itemsize, threads, limit, finite=finite, ending=ending)
     order = WeightOrder(
         groups=plan.task.groups, filters=plan.task.lanes if task.lanewise else geometry.group_filters,
         channels=geometry.group_channels, taps=geometry.taps, used=task.tap_numbers,
@@ -170,7 +189,7 @@ def _run(
     y: Array,
     geometry: ConvGeometry,
     transposed: bool,
-    ending: int = 0,
+    ending: Ending = PLAIN,
     other: Array | None = None,
 ) -> None:
     """Pack the weights, then run one pass from `source` into `y`, to which its ending may add another array."""
@@ -178,7 +197,7 @@ def _run(
     # padding of x is multiplied by the weights, what lies around dy is not
     finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
     plan, weights, packed_bytes = _prepare(
-        task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite, ending, bool(active)
+        task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite, ending
     )
     own_bytes = packed_bytes + plan.scratch_bytes
     with borrowed(own_bytes + (y.nbytes if plan.compensated else 0)) as scratch:
@@ -275,7 +294,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
 
 
 def plan_pass(
-    task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True, ending: int = 0, once: bool = False
+    task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True, ending: Ending = PLAIN
 ) -> PassPlan:
     """Plan of a forward pass, or of one of an input gradient: pieces in place if it is depthwise, else bands.
 
@@ -284,7 +303,7 @@ def plan_pass(
     """
     if finite and takes_depthwise_tiles(task):
         return plan_depthwise(task, itemsize, threads, ending)
-    return plan_conv(task, itemsize, threads, limit, ending, once)
+    return plan_conv(task, itemsize, threads, limit, ending)
 
 
 def plan_gradient(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> GradientPlan:

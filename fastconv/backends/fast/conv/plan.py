@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -147,10 +147,10 @@ def _streams(task: Pass, itemsize: int) -> bool:
     return whole and task.pixels * task.groups * task.lanes * itemsize >= STREAM_BYTES
 
 
-def result_strides(task: Pass, itemsize: int) -> tuple[tuple[int, int, int, int], int]:
+def result_strides(task: Pass, itemsize: int, pixel: int = 0) -> tuple[tuple[int, int, int, int], int]:
     """Byte strides (N, D, H, W) of one step of the pass in the result, and the byte offset of its first pixel."""
     depth, height, width = task.lines
-    pixel = task.groups * task.lanes * itemsize
+    pixel = pixel or task.groups * task.lanes * itemsize
     row, plane = width.result * pixel, height.result * width.result * pixel
     strides = (depth.result * plane, depth.every * plane, height.every * row, width.every * pixel)
     return strides, depth.first * plane + height.first * row + width.first * pixel
@@ -166,13 +166,24 @@ def _conv_source(task: Pass, cut: Tiling, itemsize: int, in_place: bool, limit: 
     return make_source(task, itemsize, in_place, limit, band_bytes, segments, longest)
 
 
-@plan_cache(512)
-def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: int = 0, once: bool = False) -> ConvPlan:
-    """Plan of a pass over a channels-last source.
+class Ending(NamedTuple):
+    """What is particular about a pass of a program.
 
-    What its tiles may do at the `ending` says `machine.tile`. Weights that are packed `once`, for a program, are packed
-    before.
+    What `tiles` do with their results (`machine.tile`), bytes from a `pixel` of the result to the next where it is a
+    part of wider ones (0 where it is not), and whether its weights are packed `once`, before.
     """
+
+    tiles: int = 0
+    pixel: int = 0
+    once: bool = False
+
+
+PLAIN = Ending()
+
+
+@plan_cache(512)
+def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Ending = PLAIN) -> ConvPlan:
+    """Plan of a pass over a channels-last source."""
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
@@ -190,16 +201,18 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: int =
     most, depth, compensated = chunk_size(len(runs), length)
     chunks, offsets = chunk_tables(runs, length, most, a_k, line if task.lanewise else 0)
     reduction = len(runs) * length
-    stream = int(len(chunks) == 1 and _streams(task, itemsize))
+    stream = int(len(chunks) == 1 and not ending.pixel and _streams(task, itemsize))
     kind = {"stream": stream, "compensated": int(compensated)}
-    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
+    block_table = np.array(
+        list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending.tiles, **kind))
+    )
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     row_tasks, block_tasks = partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
-    result, offset = result_strides(task, itemsize)
+    result, offset = result_strides(task, itemsize, ending.pixel)
     panel = max(cut.widths)[0] * vector_lanes * reduction * itemsize
     packs = (
         heavy
-        and not once
+        and not ending.once
         and row_tasks == 1
         and not task.lanewise
         and source.holds_all(task)

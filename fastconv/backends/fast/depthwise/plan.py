@@ -10,8 +10,10 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.chunks import LIMIT, chain_depth, pairs_depth
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.plan import (
+    PLAIN,
     SERIAL_FLOPS,
     SPLIT_BYTES,
+    Ending,
     GradientPlan,
     PassPlan,
     result_strides,
@@ -78,17 +80,17 @@ def _describe(task: Pass, what: str, items: str) -> str:
 
 
 @plan_cache(512)
-def plan_depthwise(task: Pass, itemsize: int, threads: int, ending: int = 0) -> DepthwisePlan:
+def plan_depthwise(task: Pass, itemsize: int, threads: int, ending: Ending = PLAIN) -> DepthwisePlan:
     """Plan of a pass for which `depthwise.tiles.takes_depthwise_tiles` holds."""
     lanes, (_, height, width) = host().lanes(itemsize), task.lines
     threads = _threads(task, threads)
     padded = -(-task.lanes // lanes) * lanes
     line = padded * itemsize
-    pieces = window_pieces(task, itemsize, line, ending)
+    pieces = window_pieces(task, itemsize, line, ending.tiles, ending.pixel)
     x_row = width.source * task.lanes * itemsize
     runs = range(len(height.taps))
     offsets = np.array([(h * height.step * x_row, h * len(width.taps) * line) for h in runs], np.int64)
-    strides, first = result_strides(task, itemsize)
+    strides, first = result_strides(task, itemsize, ending.pixel)
     arguments = DEPTHWISE_CONV.fill(
         **_planes(task, itemsize, threads, pieces), LINE=line,
         Y=0, Y_N=strides[0], Y_H=strides[2], Y_W=strides[3], WEIGHT=0, OFFSETS=address(offsets), BIAS=0,

@@ -113,11 +113,14 @@ def largest_tile(taps: int) -> tuple[int, int]:
     return _TILES[taps]
 
 
-def window_pieces(task: Pass, itemsize: int, line: int, ending: int = 0) -> Array:
-    """Table of the pieces of forward and input gradient; `line` is the bytes of a tap in the packed weights."""
+def window_pieces(task: Pass, itemsize: int, line: int, ending: int, y_pixel: int) -> Array:
+    """Table of the pieces of forward and input gradient; `line` is the bytes of a tap in the packed weights.
+
+    `ending` is that of the tiles, `y_pixel` the bytes from a pixel of y to the next, or 0.
+    """
     width, lanes = task.lines[2], host().lanes(itemsize)
     columns, pixel = columns_of(width), task.lanes * itemsize
-    entries = []
+    y_pixel, entries = y_pixel or pixel, []
 
     def add(first: int, pixels: int, tap: int, taps: int, block: tuple[int, int, int]) -> None:
         lane, vectors, valid = block
@@ -125,7 +128,7 @@ def window_pieces(task: Pass, itemsize: int, line: int, ending: int = 0) -> Arra
         tile = DepthwiseTile(WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride, ending=ending)
         x, start = first * width.stride - width.before + tap, lane * itemsize
         entry = PIECE_ENTRY.fill(
-            KERNEL=depthwise_tile_address(tile), X=x * pixel + start, Y=first * width.every * pixel + start,
+            KERNEL=depthwise_tile_address(tile), X=x * pixel + start, Y=first * width.every * y_pixel + start,
             WEIGHT=tap * line + start, LANE=start, TAIL=tail,
         )  # fmt: skip
         entries.append(entry)
