@@ -151,8 +151,8 @@ def _prepare(
     itemsize: int,
     threads: int,
     limit: int,
-    finite: bool,
-    ending: Ending,
+    finite: bool = True,
+    ending: Ending = PLAIN,
 ) -> Prepared:
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
     plan = plan_pass(task, itemsize, threads, limit, finite=finite, ending=ending)
