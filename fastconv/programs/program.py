@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, SupportsIndex
 from zlib import crc32
@@ -174,6 +175,8 @@ class Program:
             x = np.array(x, x.dtype.newbyteorder("="), order="C")
         key = (x.shape, x.dtype, x.strides)
         recorded = self._recorded.get(key)
+        if recorded is None and _records():  # a program inside the network that is being recorded
+            return self._layers(x)
         if recorded is None:
             with self._lock:
                 if key not in self._recorded:
@@ -181,16 +184,25 @@ class Program:
                 recorded = self._recorded[key]
                 if len(self._recorded) > _SHAPES:
                     self._recorded.popitem(last=False)
-        return recorded.program(x)
+        if not recorded.program.breaks:
+            return recorded.program(x)
+        with self._settings(), inference_mode():
+            return recorded.program(x)
 
     def _layers(self, x: Array) -> Array:
-        with use_backend(self.backend), use_num_threads(self.threads), options(**vars(self.options)), inference_mode():
+        with self._settings(), inference_mode():
             return self._network.forward(x)
+
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """Those of the time of recording."""
+        with use_backend(self.backend), use_num_threads(self.threads), options(**vars(self.options)):
+            yield
 
     def _record(self, x: Array) -> Recorded:
         from fastconv.programs.recording import record
 
-        with use_backend(self.backend), use_num_threads(self.threads), options(**vars(self.options)):
+        with self._settings():
             return record(self._network, x.copy(order="K"), self.fuse)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -220,6 +232,12 @@ class Program:
             )
             lines += [f"    {text}" for text in recorded.lines()]
         return "\n".join(lines)
+
+
+def _records() -> bool:
+    from fastconv.backends.fast.machine.record import is_recording
+
+    return is_recording()
 
 
 def _is_dense(x: Array) -> bool:

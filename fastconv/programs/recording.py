@@ -144,13 +144,14 @@ class _Recorder:
 
     def step(self, name: str, function: Callable[..., Array], *inputs: Array) -> Array:
         """Record a function of arrays: what it ran, or a break where that is not all that it did."""
-        first = len(self.heard.runs)
+        first, arrays = len(self.heard.runs), len(self.heard.arrays)
         y = function(*inputs)
         steps: list[Step] = [*self.heard.runs[first:]]
         with self.heard.paused():
             if not self._is_all(self.heard.runs[first:], function, inputs, y):
                 y = np.array(y)  # memory of its own, whatever it is a view of
                 steps = [Break(function, inputs, y)]
+                del self.heard.arrays[arrays:]
         self.steps += steps
         self.names += [name] * len(steps)
         return y
@@ -159,7 +160,7 @@ class _Recorder:
         """Whether these runs are all that a function does: with other numbers they give what it gives."""
         if not all(array.flags.writeable for array in inputs):
             return False
-        memory = Memory([*self.heard.arrays, *inputs, y], self.heard.bounds)
+        memory = Memory([*self.heard.arrays, *self.heard.plans, *inputs, y], self.heard.bounds)
         before, result = [array.copy() for array in inputs], y.copy()
         rng = np.random.default_rng(0)
         for array in inputs:

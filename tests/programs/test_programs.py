@@ -482,3 +482,37 @@ def test_branches_write_their_results_side_by_side(layout: str, axis: int, more:
         assert_bits(y, layers_of(model, x))
     if copies is not None:
         assert repr(program).count(" into ") == copies
+
+
+class WithProgram(L.Layer):
+    """A layer of somebody's own that calls a program, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.calls = fc.compile(L.Conv2d(3, 4, 3, rng=0)), 0
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        return self.inside(x)
+
+    def backward(self, dy: Any, *, input_gradient: bool = True) -> Any:
+        raise NotImplementedError
+
+    def output_shape(self, input_shape: Any) -> Any:
+        raise NotImplementedError
+
+
+def test_a_program_inside_a_network_is_a_part_of_its_recording() -> None:
+    model, x = L.Sequential(WithProgram(), L.ReLU()), normal(2, 3, 6, 7)
+    program = fc.compile(model, x)
+    for _ in range(2):
+        assert_bits(program(x), layers_of(model, x))
+
+
+def test_breaks_are_computed_as_they_were_recorded() -> None:
+    x = normal(2, 3, 6, 7)
+    program = fc.compile(L.Sequential(Scaled()), x, fuse=False)
+    expected = layers_of(Scaled(), x)
+    with fc.use_backend("naive"), fc.use_num_threads(1):
+        assert_bits(program(x), expected)
+    assert all(layer._memory is None for _, layer in program._network.named_layers())

@@ -190,7 +190,7 @@ class FastProgram:
     """
 
     def __init__(self, recording: Recording, steps: list[Step], x: Array, y: Array) -> None:
-        memory = Memory([*recording.arrays, *_arrays(steps), x, y], recording.bounds)
+        memory = Memory([*recording.arrays, *recording.plans, *_arrays(steps), x, y], recording.bounds)
         self._x, self._y = memory.place(x), memory.place(y)
         self.kept, self._varying = _kept(memory, steps, self._x.piece)
         self.steps = [_placed(memory, steps[i]) for i in self.kept]

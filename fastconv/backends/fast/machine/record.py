@@ -7,6 +7,7 @@ into. Scratch memory is not used again while a recording runs.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,19 +34,20 @@ class Recording:
     """What was heard: runs in order, arrays, and bounds, addresses at which another part of scratch memory starts."""
 
     def __init__(self) -> None:
-        self.thread: int | None = threading.get_ident()
+        self.thread, self.deaf = threading.get_ident(), False
         self.runs: list[Run] = []
         self.arrays: list[NDArray[Any]] = []
+        self.plans: list[NDArray[Any]] = []  # tables of plans, whichever thread made them
         self.bounds: set[int] = set()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Hear of new plans alone, which stay."""
-        thread, self.thread = self.thread, None
+        self.deaf = True
         try:
             yield
         finally:
-            self.thread = thread
+            self.deaf = False
 
 
 active: list[Recording] = []  # at most one; looked at by every call of the engine
@@ -65,6 +67,21 @@ def recording() -> Iterator[Recording]:
 
 
 def listening() -> Recording | None:
-    """Recording of this thread, if there is one."""
+    """Recording of this thread, if there is one that is not paused."""
     record = active[0] if active else None
-    return record if record is not None and record.thread == threading.get_ident() else None
+    return record if record is not None and is_recording() and not record.deaf else None
+
+
+def is_recording() -> bool:
+    """Whether this thread records, or has paused."""
+    return any(record.thread == threading.get_ident() for record in active)
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    active.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -35,7 +35,7 @@ def plan_cache(maxsize: int) -> Callable[[_Function], _Function]:
             result = function(*arguments, **options)
             _make_room(weight_of((arguments, options, result)))
             if active:  # whichever thread made it
-                active[0].arrays.extend(arrays_of(result))
+                active[0].plans.extend(arrays_of(result))
             return result
 
         cached = lru_cache(maxsize)(make)
