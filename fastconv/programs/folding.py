@@ -8,7 +8,18 @@ from typing import TypeGuard
 
 import numpy as np
 
-from fastconv.layers import BatchNorm1d, BatchNorm2d, BatchNorm3d, Identity, Layer, Linear, Parameter, Sequential
+from fastconv.layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    Concat,
+    Identity,
+    Layer,
+    Linear,
+    Parameter,
+    Residual,
+    Sequential,
+)
 from fastconv.layers.containers import is_plain
 from fastconv.layers.conv import ConvolutionLayer
 from fastconv.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -38,7 +49,7 @@ def _chains(layer: Layer) -> Iterator[list[tuple[Sequential, str, Layer]]]:
         yield chain
         for _, _, inside in chain:
             yield from _chains(inside)
-    else:
+    elif type(layer) in (Residual, Concat):  # a layer of somebody's own may use those inside one by one
         for _, inside in layer.named_children():
             yield from _chains(inside)
 
@@ -53,13 +64,22 @@ def _flat(sequential: Sequential) -> Iterator[tuple[Sequential, str, Layer]]:
 
 def _fits(layer: Layer, norm: BatchNorm) -> TypeGuard[ConvolutionLayer | Linear]:
     """Whether the channels of a layer's output are what the norm takes for channels."""
-    if norm.uses_batch:
+    if norm.uses_batch or not all(_is_ours(one) for one in (layer, norm)):
         return False
+    if isinstance(layer, (ConvolutionLayer, Linear)):  # the result has the widest dtype of all
+        tables = [*norm._running(), *(parameter.data for parameter in norm.parameters())]
+        if not all(np.can_cast(table.dtype, layer.weight.dtype) for table in tables):
+            return False
     if isinstance(layer, Linear):
         return isinstance(norm, BatchNorm1d) and layer.out_features == norm.num_features
     if not isinstance(layer, ConvolutionLayer) or (layer.rank, layer.layout) != (norm.rank, norm.layout):
         return False
     return layer.out_channels == norm.num_features
+
+
+def _is_ours(layer: Layer) -> bool:
+    """Whether a layer does what its class in this package does."""
+    return type(layer).__module__.startswith("fastconv.") and "forward" not in vars(layer)
 
 
 def _fold(layer: ConvolutionLayer | Linear, norm: BatchNorm) -> None:

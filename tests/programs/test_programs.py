@@ -187,6 +187,44 @@ def test_norms_that_do_not_follow_their_layer_stay() -> None:
     assert_bits(program(x), layers_of(model, x))
 
 
+class Rectified(L.Conv2d):
+    """A convolution of somebody's own, which does something after it."""
+
+    def forward(self, x: Any) -> Any:
+        return relu(super().forward(x))
+
+
+class Tapped(Scaled):
+    """A layer that uses the layers of a Sequential inside one by one, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = L.Sequential(L.Conv2d(3, 4, 3, rng=0), shifted())
+
+    def forward(self, x: Any) -> Any:
+        return self.block(x) + self.block[0](x)
+
+
+def shifted(dtype: Any = np.float32) -> L.Layer:
+    norm = L.BatchNorm2d(4, dtype=dtype)
+    norm.running_mean = [3.0, -2, 1, 0]
+    return norm
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: L.Sequential(Rectified(3, 4, 3, rng=0), shifted()),
+        lambda: Tapped(),
+        lambda: L.Sequential(L.Conv2d(3, 4, 3, rng=0), shifted(np.float64)),
+    ],
+    ids=["own class", "taps", "wider norm"],
+)
+def test_norms_that_are_not_alone_with_their_layer_stay(make: Callable[[], L.Layer]) -> None:
+    model, x = make(), normal(2, 3, 6, 6)
+    assert_bits(fc.compile(model, x)(x), layers_of(model, x))
+
+
 MODEL = L.Sequential(
     L.Conv2d(3, 16, 3, padding=1, rng=0), L.ReLU(), L.MaxPool2d(2), L.Flatten(), L.Linear(320, 5, rng=1)
 )
