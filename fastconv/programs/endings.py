@@ -23,7 +23,7 @@ Conv = Conv1d | Conv2d | Conv3d
 
 def is_conv(layer: Layer) -> TypeGuard[Conv]:
     """Whether a layer is a convolution, and no class that somebody made of one."""
-    return type(layer) in (Conv1d, Conv2d, Conv3d)
+    return type(layer) in (Conv1d, Conv2d, Conv3d) and "forward" not in vars(layer)
 
 
 def ends(layer: Layer, x: Array, other: Array | None = None, out: Array | None = None) -> TypeGuard[Conv]:

@@ -187,6 +187,92 @@ def test_norms_that_do_not_follow_their_layer_stay() -> None:
     assert_bits(program(x), layers_of(model, x))
 
 
+class Own(Scaled):
+    """A layer of somebody's own: a function of itself and x."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        self.function, self.calls = function, 0
+        self.table = np.arange(2 * 3 * 6 * 6, dtype=np.float64).reshape(2, 3, 6, 6)
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self, x)
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return tuple(input_shape)
+
+
+def doubled(_: Any, x: Any) -> Any:
+    x *= 2
+    return x
+
+
+def refuses(layer: Any, x: Any) -> Any:
+    if (np.abs(x) > 9).any():
+        raise ValueError("large")
+    return layer.conv(x)
+
+
+OWN: dict[str, Callable[[], L.Layer]] = {
+    "in place": lambda: L.Sequential(Own(doubled), L.Conv2d(3, 3, 1, rng=0)),
+    "in place beside": lambda: L.Residual(L.Conv2d(3, 3, 1, rng=0), L.Sequential(Own(doubled))),
+    "constant": lambda: L.Residual(Own(lambda layer, x: layer.table), L.Identity()),
+    "constant for reading": lambda: L.Concat(Own(lambda layer, x: np.broadcast_to(np.float32(3), x.shape)), L.ReLU()),
+    "threshold": lambda: Own(lambda layer, x: (x > 4).astype(np.float32)),
+    "by the mean": lambda: Own(lambda layer, x: layer.conv(x) if x.mean() < 4 else layer.conv(-x)),
+    "by NaN": lambda: Own(lambda layer, x: layer.conv(np.nan_to_num(x))),
+    "refuses": lambda: Own(refuses),
+    "scalar": lambda: Own(lambda layer, x: x.mean()),
+    "list": lambda: L.Sequential(Own(lambda layer, x: x.tolist()), L.Identity()),
+    "other shapes": lambda: Own(lambda layer, x: x[:1] if x.mean() < 4 else x),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("seed", [0, 7])
+def test_layers_of_ones_own_may_do_what_they_like(name: str, seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((2, 3, 6, 6)).astype(np.float32)
+    model = OWN[name]()
+    program = fc.compile(model, x)
+    for other in (x, -x, x + 5, np.where(x > 1, np.float32(np.nan), x)):
+        if name != "refuses" or np.nanmax(other) < 9:
+            assert_bits(program(other.copy()), np.asarray(layers_of(model, other.copy())))
+
+
+def test_layers_with_state_and_chance_are_computed_by_themselves() -> None:
+    def counts(layer: Any, x: Any) -> Any:
+        layer.calls += 1
+        return x + layer.calls
+
+    x = normal(2, 3, 6, 6)
+    program = fc.compile(L.Sequential(L.ReLU(), Own(counts)), x)
+    np.testing.assert_allclose(program(x) + 1, program(x), rtol=1e-5)
+
+
+def test_an_input_for_reading_is_not_written() -> None:
+    x = normal(2, 3, 6, 6)
+    program = fc.compile(Own(doubled), x)
+    x.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        program(x)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int8, np.int32, np.bool_])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: L.Concat(L.Identity(), L.Sigmoid()),
+        lambda: L.Concat(L.ReLU(), L.MaxPool2d(3, stride=1, padding=1)),
+        lambda: L.SubsampleShortcut(3, 6, 2),
+        lambda: L.Flatten(),
+    ],
+    ids=["concat", "pools", "shortcut", "flatten"],
+)
+def test_dtypes_that_no_kernel_has(make: Callable[[], L.Layer], dtype: Any) -> None:
+    x = (normal(2, 6, 6, 3) * 3).astype(dtype).transpose(0, 3, 1, 2)
+    assert_bits(fc.compile(make(), x)(x), layers_of(make(), x))
+
+
 class Rectified(L.Conv2d):
     """A convolution of somebody's own, which does something after it."""
 

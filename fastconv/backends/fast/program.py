@@ -51,6 +51,10 @@ class Break(NamedTuple):
 Step = Run | Break
 
 
+class OtherShapeError(Exception):
+    """A break gave an array of another shape or dtype than when it was recorded."""
+
+
 class _Memory:
     """What NumPy makes an array of: memory at an address."""
 
@@ -276,7 +280,10 @@ class FastProgram:
         for part in self._parts:
             if isinstance(part, Break):
                 inputs = (self._here(array, context.arena, x, result) for array in part.inputs)
-                self._here(part.output, context.arena, x, result)[...] = part.function(*inputs)
+                target, values = self._here(part.output, context.arena, x, result), np.asarray(part.function(*inputs))
+                if (values.shape, values.dtype) != (target.shape, target.dtype):
+                    raise OtherShapeError
+                target[...] = values
             else:
                 run_program(context.table, *part, self.threads)
         if len(self._contexts) < _KEPT_CONTEXTS:
@@ -288,7 +295,10 @@ class FastProgram:
         """An array of this call."""
         place = self._memory.place(array)
         if place.piece == self._x.piece:
-            return place.view(address(x) - self._x.offset, x)
+            view = place.view(address(x) - self._x.offset, x)
+            if not x.flags.writeable:
+                view.flags.writeable = False
+            return view
         if place.piece not in self._varying:
             return place.view(self._memory.starts[place.piece], self._memory.owners[place.piece])
         if place.piece == self._y.piece:
@@ -318,7 +328,7 @@ def _kept(memory: Memory, steps: list[Step], x: int) -> tuple[list[int], set[int
         for i, step in enumerate(steps):
             used = _used(memory, step)
             if varying & used:
-                varying |= memory.written(step, memory.touched(step)) if isinstance(step, Run) else used
+                varying |= _written(memory, step)
                 kept.append(i)
         if len(varying) == before:
             return kept, varying
@@ -329,6 +339,13 @@ def _used(memory: Memory, step: Step) -> set[int]:
     if isinstance(step, Run):
         return {*memory.touched(step).values()}
     return {memory.place(array).piece for array in (*step.inputs, step.output)}
+
+
+def _written(memory: Memory, step: Step) -> set[int]:
+    """Pieces that a step writes; what a break reads may be a constant, which stays where it is."""
+    if isinstance(step, Run):
+        return memory.written(step, memory.touched(step))
+    return {memory.place(step.output).piece}
 
 
 def _lives(memory: Memory, steps: list[Step], pieces: set[int]) -> dict[int, tuple[int, int]]:
