@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, SupportsIndex
+from weakref import WeakSet
 from zlib import crc32
 
 import numpy as np
@@ -111,9 +113,13 @@ class Program:
     def __init__(self, model: Layer, *, fuse: bool = True) -> None:
         self.model, self.fuse = model, fuse
         self.backend, self.threads, self.options = get_backend(), get_num_threads(), get_options()
-        self._lock = threading.Lock()
+        self._new_lock()
         self._recorded: OrderedDict[Any, Recorded] = OrderedDict()
         self.update()
+
+    def _new_lock(self) -> None:
+        self._lock = threading.Lock()
+        _programs.add(self)
 
     def update(self) -> None:
         """Take the weights that the model has now; shapes are recorded again when they come."""
@@ -217,7 +223,8 @@ class Program:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         shapes = state.pop("_recorded")
-        vars(self).update(state, _lock=threading.Lock(), _recorded=OrderedDict())
+        vars(self).update(state, _recorded=OrderedDict())
+        self._new_lock()
         self.update()
         for shape, dtype in shapes:
             self._run(np.zeros(shape, dtype))
@@ -237,6 +244,19 @@ class Program:
             )
             lines += [f"    {text}" for text in recorded.lines()]
         return "\n".join(lines)
+
+
+_programs: WeakSet[Program] = WeakSet()
+
+
+def _after_fork() -> None:
+    """A thread that held a lock is not in the child."""
+    for program in list(_programs):
+        program._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _records() -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
+import signal
 import threading
 from collections.abc import Callable
 from copy import deepcopy
@@ -640,3 +642,33 @@ def test_breaks_are_computed_as_they_were_recorded() -> None:
     with fc.use_backend("naive"), fc.use_num_threads(1):
         assert_bits(program(x), expected)
     assert all(layer._memory is None for _, layer in program._network.named_layers())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_that_is_forked_while_a_program_records_can_record() -> None:
+    reached, done = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def waits(_: Any, x: Any) -> Any:
+        if len(x) == 3 and os.getpid() == parent:
+            reached.set()
+            done.wait(10)
+        return x + 1
+
+    program = fc.compile(L.Sequential(L.ReLU(), Own(lambda *given: held[0](*given))), normal(2, 3, 6, 6))
+    held[0] = waits
+    thread = threading.Thread(target=program, args=(normal(3, 3, 6, 6),))
+    thread.start()
+    assert reached.wait(10)
+    child = os.fork()
+    if not child:
+        signal.alarm(10)
+        program(normal(4, 3, 6, 6))
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    done.set()
+    thread.join()
+    assert status == 0
+
+
+held: list[Callable[..., Any]] = [lambda _, x: x + 1]
