@@ -68,8 +68,10 @@ def _fits(layer: Layer, norm: BatchNorm) -> TypeGuard[ConvolutionLayer | Linear]
         return False
     if isinstance(layer, (ConvolutionLayer, Linear)):  # the result has the widest dtype of all
         tables = [*norm._running(), *(parameter.data for parameter in norm.parameters())]
-        if not all(np.can_cast(table.dtype, layer.weight.dtype) for table in tables):
-            return False
+        if layer.weight.dtype == np.float16 or not all(
+            np.can_cast(table.dtype, layer.weight.dtype) for table in tables
+        ):
+            return False  # nor is anything rounded to float16 that was not
     if isinstance(layer, Linear):
         return isinstance(norm, BatchNorm1d) and layer.out_features == norm.num_features
     if not isinstance(layer, ConvolutionLayer) or (layer.rank, layer.layout) != (norm.rank, norm.layout):

@@ -185,9 +185,10 @@ class Program:
             return self._layers(x)
         if recorded is None:
             with self._lock:
-                if key not in self._recorded:
-                    self._recorded[key] = self._record(x)
-                recorded = self._recorded[key]
+                recorded = self._recorded.get(key) or self._record(x)
+                if recorded is None:
+                    return self._layers(x)
+                self._recorded[key] = recorded
                 if len(self._recorded) > _SHAPES:
                     self._recorded.popitem(last=False)
         if not recorded.program.breaks:
@@ -210,11 +211,16 @@ class Program:
         with use_backend(self.backend), use_num_threads(self.threads), options(**vars(self.options)):
             yield
 
-    def _record(self, x: Array) -> Recorded:
+    def _record(self, x: Array) -> Recorded | None:
+        """A recording for inputs like `x`; None while another thread goes on with its own."""
+        from fastconv.backends.fast.machine.record import BusyError
         from fastconv.programs.recording import record
 
-        with self._settings():
-            return record(self._network, x.copy(order="K"), self.fuse)
+        try:
+            with self._settings():
+                return record(self._network, x.copy(order="K"), self.fuse)
+        except BusyError:
+            return None
 
     def __getstate__(self) -> dict[str, Any]:
         state = {**vars(self), "_recorded": [(shape, dtype) for shape, dtype, _ in self._recorded]}

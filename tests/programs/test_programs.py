@@ -672,3 +672,23 @@ def test_a_child_that_is_forked_while_a_program_records_can_record() -> None:
 
 
 held: list[Callable[..., Any]] = [lambda _, x: x + 1]
+
+
+class Starts(L.Identity):
+    """A layer of somebody's own that waits for a thread, which records a program."""
+
+    def forward(self, x: Any) -> Any:
+        results: list[Any] = []
+        thread = threading.Thread(target=lambda: results.append(fc.compile(MODEL)(np.zeros((1, 3, 8, 10), np.float32))))
+        thread.start()
+        thread.join(60)
+        assert results
+        return super().forward(x)
+
+
+def test_a_thread_that_a_recording_waits_for_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastconv.backends.fast.machine import record
+
+    monkeypatch.setattr(record, "PATIENCE", 0.05)
+    x = normal(2, 3)
+    assert_bits(fc.compile(L.Sequential(Starts(), L.ReLU()), x)(x), layers_of(L.ReLU(), x))

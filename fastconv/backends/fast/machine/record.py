@@ -30,6 +30,13 @@ class Run(NamedTuple):
     work: float  # in the unit of `launch.SLICE`
 
 
+PATIENCE = 5.0  # seconds
+
+
+class BusyError(Exception):
+    """Another thread records."""
+
+
 class Recording:
     """What was heard: runs in order, arrays, and bounds, addresses at which another part of scratch memory starts."""
 
@@ -56,14 +63,25 @@ _lock = threading.Lock()
 
 @contextmanager
 def recording() -> Iterator[Recording]:
-    """Record what this thread does inside the block; another thread that wants to record waits."""
-    with _lock:
-        record = Recording()
+    """Record what this thread does inside the block.
+
+    Another thread that wants to record waits; it may be what this one waits for, and so only for a while.
+
+    Raises
+    ------
+    BusyError
+        If another thread goes on recording.
+    """
+    lock = _lock
+    if not lock.acquire(timeout=PATIENCE):
+        raise BusyError
+    record = Recording()
+    try:
         active.append(record)
-        try:
-            yield record
-        finally:
-            active.clear()
+        yield record
+    finally:
+        active.clear()
+        lock.release()
 
 
 def listening() -> Recording | None:
