@@ -274,8 +274,8 @@ def _records() -> bool:
 def _is_dense(x: Array) -> bool:
     """Whether numbers lie side by side, as planes or with the channels last, so that they can be read in place."""
     order = CHANNELS_LAST.get(x.ndim)
-    last = order is not None and x.transpose(order).flags.c_contiguous
-    return (x.flags.c_contiguous or last) and x.flags.aligned and x.dtype.isnative
+    dense = x.flags.c_contiguous or (order is not None and x.transpose(order).flags.c_contiguous)
+    return dense and x.flags.aligned and x.dtype.isnative
 
 
 def _fingerprint(model: Layer) -> tuple[int, ...]:

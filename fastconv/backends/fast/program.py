@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,17 +156,15 @@ class Context:
     table: Array
 
 
-@dataclass
 class Addresses:
     """Entries of all argument blocks in a row that point into some memory, and how far from its start."""
 
-    entries: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
+    def __init__(self, found: list[tuple[int, int]]) -> None:
+        self.entries, self.offsets = np.array(found, np.int64).reshape(-1, 2).T.copy()
 
     def set(self, blocks: Array, start: int) -> None:
         """Point them into memory that starts at an address."""
-        if self.entries:
-            blocks[self.entries] = np.add(self.offsets, start)
+        blocks[self.entries] = self.offsets + start
 
 
 class FastProgram:
@@ -206,9 +204,9 @@ class FastProgram:
         self._places, self.arena_bytes = self._arranged(self._varying - {self._x.piece, self._y.piece})
         self._y_bytes = memory.stops[self._y.piece] - memory.starts[self._y.piece]
         self._blocks = np.concatenate([run.arguments for run in self.runs] or [np.zeros(0, np.int64)])
-        self._to_x, self._to_y, self._to_arena = Addresses(), Addresses(), Addresses()
         self._starts: list[int] = []  # of every argument block, in bytes from that of the first
-        self._point()
+        self._to_x, self._to_y, self._to_arena = self._point()
+        self._fresh = self._y.piece in self._varying - {self._x.piece}  # the output is in memory of its own
         self._parts = list(self._cut())
         for piece in self._varying:  # what was computed when it was recorded
             memory.owners[piece] = None
@@ -229,24 +227,24 @@ class FastProgram:
         places = {piece: start + memory.starts[piece] % ALIGNMENT for start, _, piece in placed}
         return places, max((stop for _, stop, _ in placed), default=0)
 
-    def _point(self) -> None:
-        """Find the entries that are addresses of what varies."""
+    def _point(self) -> tuple[Addresses, Addresses, Addresses]:
+        """Entries that are addresses of the input, of the output, and of what else varies."""
+        to_x: list[tuple[int, int]] = []
+        to_y: list[tuple[int, int]] = []
+        to_arena: list[tuple[int, int]] = []
         first = 0
         for run in self.runs:
             self._starts.append(8 * first)
             for i, piece in self._memory.touched(run).items():
                 offset = int(run.arguments[i]) - self._memory.starts[piece]
                 if piece == self._x.piece:
-                    target, offset = self._to_x, offset - self._x.offset
+                    to_x.append((first + i, offset - self._x.offset))
                 elif piece == self._y.piece and piece in self._varying:
-                    target = self._to_y
+                    to_y.append((first + i, offset))
                 elif piece in self._varying:
-                    target, offset = self._to_arena, offset + self._places[piece]
-                else:
-                    continue
-                target.entries.append(first + i)
-                target.offsets.append(offset)
+                    to_arena.append((first + i, offset + self._places[piece]))
             first += len(run.arguments)
+        return Addresses(to_x), Addresses(to_y), Addresses(to_arena)
 
     def _cut(self) -> Iterator[tuple[int, int] | Break]:
         """Ranges of runs that are one call each, no longer than Ctrl-C may wait, and the breaks between them."""
@@ -288,8 +286,9 @@ class FastProgram:
                 run_program(context.table, *part, self.threads)
         if len(self._contexts) < _KEPT_CONTEXTS:
             self._contexts.append(context)
-        y = self._here(self._y, context.arena, x, result)
-        return y if self._y.piece in self._varying - {self._x.piece} else y.copy()
+        if self._fresh:
+            return np.ndarray(self._y.shape, self._y.dtype, result, self._y.offset, self._y.strides)
+        return self._here(self._y, context.arena, x, result).copy()
 
     def _here(self, array: Array | Place, arena: Array, x: Array, result: Array) -> Array:
         """An array of this call."""
