@@ -64,7 +64,7 @@ def _flat(sequential: Sequential) -> Iterator[tuple[Sequential, str, Layer]]:
 
 def _fits(layer: Layer, norm: BatchNorm) -> TypeGuard[ConvolutionLayer | Linear]:
     """Whether the channels of a layer's output are what the norm takes for channels."""
-    if norm.uses_batch or not all(_is_ours(one) for one in (layer, norm)):
+    if norm.uses_batch or not (is_ours(layer) and is_ours(norm)):
         return False
     if isinstance(layer, (ConvolutionLayer, Linear)):  # the result has the widest dtype of all
         tables = [*norm._running(), *(parameter.data for parameter in norm.parameters())]
@@ -79,7 +79,7 @@ def _fits(layer: Layer, norm: BatchNorm) -> TypeGuard[ConvolutionLayer | Linear]
     return layer.out_channels == norm.num_features
 
 
-def _is_ours(layer: Layer) -> bool:
+def is_ours(layer: Layer) -> bool:
     """Whether a layer does what its class in this package does."""
     return type(layer).__module__.startswith("fastconv.") and "forward" not in vars(layer)
 

@@ -24,7 +24,7 @@ from fastconv.layers.parameter import changes
 from fastconv.programs.folding import fold
 from fastconv.report.words import format_bytes, format_shape, plural
 from fastconv.validation.arrays import Array, check_array, check_shape
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import check_flag, check_integer, entries_of
 from fastconv.validation.types import ArrayLike
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def compile(
     Raises
     ------
     TypeError
-        If `model` is not a layer.
+        If `model` is not a layer, or `input_shape` no sequence of integers.
     ValueError
         If there are both `x` and `input_shape`, or the network does not take them.
 
@@ -89,10 +89,18 @@ def compile(
     program = Program(model, fuse=check_flag("compile", "fuse", fuse))
     if input_shape is not None:
         kind = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-        x = np.zeros(tuple(map(int, input_shape)), kind)
+        x = np.zeros(_checked_shape(input_shape), kind)
     if x is not None:
         program(x)
     return program
+
+
+def _checked_shape(input_shape: object) -> tuple[int, ...]:
+    rule = "a sequence of integers, the batch first"
+    sizes = entries_of(input_shape)
+    if sizes is None:
+        raise InvalidTypeError(f"compile: input_shape must be {rule}, but got {input_shape!r}.")
+    return tuple(check_integer("compile", "input_shape", size, 0, rule) for size in sizes)
 
 
 class Program:

@@ -406,6 +406,11 @@ def test_bad_calls_are_refused() -> None:
         fc.compile(MODEL, normal(1, 3, 8, 10), input_shape=(1, 3, 8, 10))
     with pytest.raises(InvalidValueError, match="4 channels of x"):
         fc.compile(MODEL, input_shape=(1, 4, 8, 10))
+    for shape in ((1, 3, 8.5, 10), 5, "abc"):
+        with pytest.raises(InvalidTypeError, match="compile: input_shape must be a sequence of integers"):
+            fc.compile(MODEL, input_shape=shape)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="compile: input_shape must be at least 0, but got -3"):
+        fc.compile(MODEL, input_shape=(1, -3, 8, 10))
     program = fc.compile(MODEL, input_shape=(1, 3, 8, 10))
     with pytest.raises(InvalidValueError, match="Linear"):
         program(normal(1, 3, 8, 12))
@@ -692,3 +697,15 @@ def test_a_thread_that_a_recording_waits_for_does_not_wait(monkeypatch: pytest.M
     monkeypatch.setattr(record, "PATIENCE", 0.05)
     x = normal(2, 3)
     assert_bits(fc.compile(L.Sequential(Starts(), L.ReLU()), x)(x), layers_of(L.ReLU(), x))
+
+
+def test_a_kernel_that_does_not_say_what_it_writes_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastconv.backends.fast.machine.kernel import KERNELS, Kernel
+    from fastconv.backends.fast.pointwise_kernel import pointwise
+
+    assert all(kernel.results for kernel in KERNELS)
+    with pytest.raises(ValueError, match="results must name what it writes"):
+        Kernel(lambda args, task: None, type(pointwise.block)("A TASKS"), False, "", {})
+    monkeypatch.setattr(pointwise, "results", ())
+    with pytest.raises(AssertionError, match="not what was recorded"):
+        fc.compile(L.Sequential(L.ReLU(), L.MaxPool2d(2)), normal(1, 9, 4, 4))

@@ -42,6 +42,8 @@ class Kernel:
     ) -> None:
         self.name, self.block, self.typed, self.constants = function.__name__, block, typed, constants
         self.results = tuple(block.index[name] for name in results.split()) or block.results
+        if not self.results:  # a program would take what it writes for a constant
+            raise ValueError(f"kernel {self.name}: results must name what it writes, but they are empty.")
         self._body = inlined(function)
         self._addresses: dict[tuple[Any, ...], int] = {}
 

@@ -21,7 +21,7 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.twins import load, matrix
 
 # factor, term: addresses of a number; result: address of one vector for each task
-PEAK = Block("REPEATS FACTOR TERM RESULT RESULT_STEP")
+PEAK = Block("REPEATS FACTOR TERM RESULT RESULT_STEP", results="RESULT")
 
 
 def chains() -> int:
