@@ -103,6 +103,12 @@ def store_double(typing_context, address, index, value):
     return code(types.void(types.intp, types.intp, types.float64), _store_at)
 
 
+@emitted(twins.rounded)
+def rounded(typing_context, value, number):
+    """Round a float64 to the type of `number`."""
+    return code(number(types.float64, number), _rounded)
+
+
 @emitted(twins.store_number)
 def store_number(typing_context, address, value, number):
     """Store a float64 at `address`, rounded to the type of `number`."""

@@ -58,6 +58,11 @@ def store_at(address, index, value):
     store(address + index * value.itemsize, value)
 
 
+def rounded(value, number):
+    """Round a float64 to the type of `number`."""
+    return type(number)(value)
+
+
 def store_number(address, value, number):
     """Store a float64 at `address`, rounded to the type of `number`."""
     _FLOATS[number.itemsize][0].from_address(address).value = value
