@@ -8,6 +8,7 @@ inputs, and returns fresh arrays of the same dtype in whatever memory order suit
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,20 @@ class Backend(ParameterOperations, ABC):
     @abstractmethod
     def add(self, a: Array, b: Array, relu: bool) -> Array:
         """Return a + b, or the ReLU of that, for arrays of any and equal shape."""
+
+    def concatenate(self, parts: Sequence[Array], axis: int) -> Array:
+        """Arrays of one dtype, one after the other along an axis."""
+        return np.concatenate(parts, axis)
+
+    def in_memory_order(self, x: Array, order: Sequence[int]) -> Array:
+        """Return an array whose axes have that order in memory, without gaps: itself where it is so, or a copy."""
+        return np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
+
+    def placed(self, x: Array, shape: tuple[int, ...], cells: tuple[slice, ...], order: Sequence[int]) -> Array:
+        """Zeros of a shape, but for `x` at some cells; the axes have that order in memory."""
+        y: Array = np.zeros([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
+        y[cells] = x
+        return y
 
     @abstractmethod
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:

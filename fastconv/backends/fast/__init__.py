@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastconv.backends.fast import pointwise
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.linear import linear as dense
+from fastconv.backends.fast.memory import copying
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
@@ -45,6 +46,10 @@ class FastBackend(Normalization, Updates):
     relu = staticmethod(pointwise.relu)
     relu_backward = staticmethod(pointwise.relu_backward)
     add = staticmethod(pointwise.add)
+
+    concatenate = staticmethod(copying.concatenated)
+    in_memory_order = staticmethod(copying.in_memory_order)
+    placed = staticmethod(copying.placed)
 
     def release(self) -> None:
         """Let go of what is kept between calls: scratch buffers and plans."""

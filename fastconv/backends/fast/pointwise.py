@@ -9,6 +9,7 @@ from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.record import active
 from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.pointwise_kernel import POINTWISE, pointwise
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads
@@ -71,7 +72,7 @@ def _strided_as(out: Array, x: Array) -> Array:
     if (x.strides == out.strides or _same_but_for_ones(x, out)) and x.flags.aligned:
         return x
     copy = np.empty_like(out)
-    copy[...] = x
+    copy_into(copy, x)
     return copy
 
 
