@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
+from fastconv.backends.losses import Losses
 
 Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
 
 
-class Backend(ABC):
+class Backend(Losses, ABC):
     """One way to compute every operation, for any number of spatial axes."""
 
     name: str
@@ -143,7 +144,7 @@ class Backend(ABC):
     def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
         """Return ``dy * scale + (x - mean) * slope + shift``, with factors of shape (1, C) or (N, C)."""
 
-    def release(self) -> None:  # noqa: B027 (a backend that keeps nothing has nothing to do)
+    def release(self) -> None:
         """Let go of the memory that is kept between calls."""
 
     @abstractmethod

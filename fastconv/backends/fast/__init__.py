@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastconv.backends.fast import pointwise
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.linear import linear as dense
+from fastconv.backends.fast.losses import losses
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
@@ -44,6 +45,13 @@ class FastBackend(Normalization):
     relu = staticmethod(pointwise.relu)
     relu_backward = staticmethod(pointwise.relu_backward)
     add = staticmethod(pointwise.add)
+
+    softmax_cross_entropy = staticmethod(losses.softmax_cross_entropy)
+    multiclass_svm = staticmethod(losses.multiclass_svm)
+    squared_error = staticmethod(losses.squared_error)
+    binary_cross_entropy = staticmethod(losses.binary_cross_entropy)
+    binary_cross_entropy_with_logits = staticmethod(losses.binary_cross_entropy_with_logits)
+    one_hot = staticmethod(losses.one_hot)
 
     def release(self) -> None:
         """Let go of what is kept between calls: scratch buffers and plans."""

@@ -44,6 +44,11 @@ class Block:
         return np.array([values[name] for name in self.names], dtype=np.int64)
 
 
+def bits_of(number: float) -> int:
+    """Entry of a block that holds a float64 number; a kernel gets it back by `intrinsics.double_of`."""
+    return int(np.float64(number).view(np.int64))
+
+
 def _entry(i: int) -> Callable[[int], int]:
     """Load of entry number i from the block at an address."""
     return lambda address: int(ctypes.c_int64.from_address(address + 8 * i).value)
