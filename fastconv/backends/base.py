@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
+from fastconv.backends.losses import Losses
 from fastconv.backends.parameters import ParameterOperations
 
 Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
 
 
-class Backend(ParameterOperations, ABC):
+class Backend(Losses, ParameterOperations, ABC):
     """One way to compute every operation, for any number of spatial axes."""
 
     name: str

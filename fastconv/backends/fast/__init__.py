@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastconv.backends.fast import pointwise
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.linear import linear as dense
+from fastconv.backends.fast.losses import losses
 from fastconv.backends.fast.memory import copying
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import release
@@ -50,6 +51,12 @@ class FastBackend(Normalization, Updates):
     concatenate = staticmethod(copying.concatenated)
     in_memory_order = staticmethod(copying.in_memory_order)
     placed = staticmethod(copying.placed)
+    softmax_cross_entropy = staticmethod(losses.softmax_cross_entropy)
+    multiclass_svm = staticmethod(losses.multiclass_svm)
+    squared_error = staticmethod(losses.squared_error)
+    binary_cross_entropy = staticmethod(losses.binary_cross_entropy)
+    binary_cross_entropy_with_logits = staticmethod(losses.binary_cross_entropy_with_logits)
+    one_hot = staticmethod(losses.one_hot)
 
     def release(self) -> None:
         """Let go of what is kept between calls: scratch buffers and plans."""

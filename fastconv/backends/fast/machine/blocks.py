@@ -49,6 +49,11 @@ class Block:
         return np.concatenate([self.fill(**values), np.array(rows, np.int64).reshape(-1)])
 
 
+def bits_of(number: float) -> int:
+    """Entry of a block that holds a float64 number; a kernel gets it back by `intrinsics.double_of`."""
+    return int(np.float64(number).view(np.int64))
+
+
 def _entry(i: int) -> Callable[[int], int]:
     """Load of entry number i from the block at an address."""
     return lambda address: int(ctypes.c_int64.from_address(address + 8 * i).value)

@@ -7,6 +7,7 @@ that it is written as: slow, but each line of it can be stepped through, and its
 from __future__ import annotations
 
 import ctypes
+import struct
 
 import numpy as np
 
@@ -58,11 +59,6 @@ def store_at(address, index, value):
     store(address + index * value.itemsize, value)
 
 
-def rounded(value, number):
-    """Round a float64 to the type of `number`."""
-    return type(number)(value)
-
-
 def store_number(address, value, number):
     """Store a float64 at `address`, rounded to the type of `number`."""
     _FLOATS[number.itemsize][0].from_address(address).value = value
@@ -99,6 +95,26 @@ def load_double(address, index):
 def store_double(address, index, value):
     """Store `value` as float64 number `index` of the block at `address`."""
     ctypes.c_double.from_address(address + 8 * index).value = value
+
+
+def load_byte(address, index):
+    """Byte number `index` of those at `address`, from 0 to 255."""
+    return ctypes.c_uint8.from_address(address + index).value
+
+
+def store_byte(address, index, value):
+    """Store the lowest byte of `value` as number `index` of the bytes at `address`."""
+    ctypes.c_uint8.from_address(address + index).value = int(value) & 255
+
+
+def double_of(bits):
+    """Float64 number that an entry of an argument block holds."""
+    return np.float64(struct.unpack("<d", struct.pack("<q", bits))[0])
+
+
+def rounded(value, number):
+    """Float64 rounded to the type of `number`."""
+    return type(number)(value)
 
 
 def call(target, *arguments):
