@@ -111,7 +111,7 @@ LAYERS: dict[str, tuple[Callable[[], L.Layer], tuple[int, ...], bool]] = {  # an
     "adaptive": (lambda: L.AdaptiveAvgPool2d((3, 2)), (2, 8, 11, 10), True),
     "global": (lambda: L.GlobalAvgPool2d(), (2, 8, 11, 10), True),
     "batch norm": (lambda: trained(L.BatchNorm2d(6), 4, 6, 5, 3), (2, 6, 5, 7), True),
-    "group norm": (lambda: L.GroupNorm(2, 6), (2, 6, 5, 7), False),
+    "group norm": (lambda: L.GroupNorm(2, 6), (2, 6, 5, 7), True),
     "dropout": (lambda: L.Dropout(0.5), (2, 6, 5), True),
     "flatten": (lambda: L.Flatten(), (2, 6, 5, 3), True),
     "softmax": (lambda: L.Softmax(), (4, 10), False),
