@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv.backends import activations
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
 from fastconv.backends.parameters import ParameterOperations
@@ -143,6 +144,22 @@ class Backend(Losses, ParameterOperations, ABC):
         y: Array = np.zeros([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
         y[cells] = x
         return y
+
+    def activation(self, name: str, x: Array, *numbers: float) -> Array:
+        """Apply the function `name` of `activations.FORWARD`, with these numbers, to an array of any shape."""
+        return activations.forward(name, x, *numbers)
+
+    def activation_backward(self, name: str, dy: Array, value: Array, *numbers: float) -> Array:
+        """Gradient of `activation`, from its output or its input: `activations.BACKWARD` says which."""
+        return activations.backward(name, dy, value, *numbers)
+
+    def prelu(self, x: Array, slopes: Array) -> Array:
+        """Return x where it is positive, ``x * slopes`` elsewhere; one slope, or one for each index of one axis."""
+        return activations.prelu(x, slopes)
+
+    def prelu_backward(self, dy: Array, x: Array, slopes: Array) -> tuple[Array, Array]:
+        """Gradients of `prelu` with respect to x and the slopes, in their shapes."""
+        return activations.prelu_backward(dy, x, slopes)
 
     @abstractmethod
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:

@@ -188,6 +188,26 @@ def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
         )
         other = draw(shape, dtype, last=not last)
         yield f"pointwise, two orders {shape} {last}", lambda x=x, b=other: [F.add(x, b), F.relu_backward(b, x)]
+        slopes = draw((shape[1],), dtype)
+        yield f"activations {shape} {last}", lambda x=x, dy=dy: list(activations(x, dy))
+        yield (
+            f"prelu {shape} {last}",
+            lambda x=x, dy=dy, slopes=slopes: [
+                F.prelu(x, slopes), *F.prelu_backward(dy, x, slopes), *F.prelu_backward(dy, x, slopes[:1]),
+            ],
+        )  # fmt: skip
+
+
+def activations(x: Any, dy: Any) -> Iterator[Any]:
+    """Every function that has kernels, and its gradient."""
+    from fastconv.backends.activations import BACKWARD, FORWARD
+
+    backend = resolve_backend("fast", "activations")
+    numbers = {"leaky_relu": (0.1,), "elu": (0.5, 1.1), "softplus": (2.0, 1.0)}
+    for name in FORWARD:
+        yield backend.activation(name, x, *numbers.get(name, ()))
+    for name in BACKWARD:
+        yield backend.activation_backward(name, dy, x, *numbers.get(name, ()))
 
 
 def normalisations(x: Any, dy: Any) -> Iterator[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Array
+from fastconv.backends.fast import activation as activations
 from fastconv.backends.fast import pointwise
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.linear import linear as dense
@@ -47,6 +49,13 @@ class FastBackend(Normalization, Updates):
     relu = staticmethod(pointwise.relu)
     relu_backward = staticmethod(pointwise.relu_backward)
     add = staticmethod(pointwise.add)
+    activation = staticmethod(activations.forward)
+    activation_backward = staticmethod(activations.backward)
+    prelu = staticmethod(activations.with_slopes)
+
+    def prelu_backward(self, dy: Array, x: Array, slopes: Array) -> tuple[Array, Array]:
+        """See `Backend.prelu_backward`."""
+        return activations.with_slopes_backward(dy, x, slopes, self.normalize_sums)
 
     concatenate = staticmethod(copying.concatenated)
     in_memory_order = staticmethod(copying.in_memory_order)

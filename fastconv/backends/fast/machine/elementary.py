@@ -30,9 +30,10 @@ def polynomial(single: tuple[float, ...], double: tuple[float, ...]) -> Callable
     coefficients = {4: single, 8: double}
 
     def twin(x):
-        kind, total = type(x), type(x)(0)
-        for number in reversed(coefficients[x.itemsize]):
-            total = total * x + kind(number)
+        kind = type(x)
+        *others, total = map(kind, coefficients[x.itemsize])
+        for number in reversed(others):
+            total = total * x + number
         return total
 
     @emitted(twin)

@@ -17,7 +17,7 @@ import numpy as np
 from fastconv.backends.fast.machine.blocks import Block, view
 from fastconv.backends.fast.machine.jit import INTERPRETED, ZERO, address_of, inlined
 
-Values = tuple[Any, ...] | dict[str, int]
+Values = tuple[Any, ...] | dict[str, Any]
 KERNELS: list[Kernel] = []  # all of them, once the modules of the engine are imported
 AT: dict[int, Kernel] = {}  # those that are built, by address
 
@@ -36,7 +36,8 @@ class Kernel:
     results : str
         Entries of the block that are addresses of what it writes; by default those that the block says.
     constants : dict
-        The constants of the function, and of each the values that warming up compiles, or {name: value}.
+        The constants of the function, and of each the values that warming up compiles, or {name: value}. A value may
+        be a function that kernels call.
     """
 
     def __init__(
