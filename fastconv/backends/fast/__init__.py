@@ -14,13 +14,14 @@ from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
 from fastconv.backends.fast.pool import indices, pool, windows
 from fastconv.backends.fast.pool import lp_pool as lp
+from fastconv.backends.fast.update.norm import Norms
 from fastconv.backends.fast.update.update import Updates
 from fastconv.backends.fast.warmup import warmup
 
 __all__ = ["BACKEND", "FastBackend", "warmup"]
 
 
-class FastBackend(Normalization, Updates):
+class FastBackend(Normalization, Norms, Updates):
     """Convolution as products that read the im2col matrix in place; pooling on channels-last memory."""
 
     name = "fast"

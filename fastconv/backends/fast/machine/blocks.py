@@ -8,7 +8,7 @@ place that is known when the kernel is compiled. Where a number is wanted, a vie
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 import numpy as np
@@ -44,7 +44,7 @@ class Block:
             raise KeyError(sorted(values.keys() ^ self.index.keys()))
         return np.array([values[name] for name in self.names], dtype=np.int64)
 
-    def with_rows(self, rows: list[tuple[int, ...]], **values: int) -> np.ndarray:
+    def with_rows(self, rows: Sequence[tuple[int, ...]], **values: int) -> np.ndarray:
         """Return a block with every entry given, and then rows of numbers in the order of their names."""
         return np.concatenate([self.fill(**values), np.array(rows, np.int64).reshape(-1)])
 

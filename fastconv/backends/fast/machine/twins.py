@@ -242,6 +242,18 @@ def sum_groups(number, totals, source, groups):
         total += row
 
 
+def sum_squares(number, data, groups, scale):
+    """Float64 sum of the squares of numbers times `scale`, in groups of 16; the twin of `update.norm_kernel`."""
+    item = number.itemsize
+    rows = matrix(data, (groups, 16), (16 * item, item), item).astype(np.float64) * scale
+    sums = np.zeros(16)
+    for row in rows * rows:
+        sums += row
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return sums[0]
+
+
 def _addends(kind, x, dy, mean):
     """What the sums of a kind add up; see `normalization.reductions_kernel`."""
     return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)))[kind]
