@@ -2,7 +2,8 @@
 
 Below the friendly door nothing is checked again: arrays arrive as (N, C, *spatial) views of any strides, in the native
 float32 or float64 that the whole computation uses, with a frozen geometry of integers. A backend never modifies its
-inputs, and returns fresh arrays of the same dtype in whatever memory order suits it.
+inputs, and returns fresh arrays of the same dtype in whatever memory order suits it. What optimisers need is another
+matter: see `ParameterOperations`.
 """
 
 from __future__ import annotations

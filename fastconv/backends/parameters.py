@@ -1,4 +1,4 @@
-"""What optimisers need of a backend: operations over many arrays of any shapes at once, in place.
+"""What optimisers need of a backend: operations over many arrays of any shapes and float dtypes at once, in place.
 
 They are NumPy code, which a backend may override; numbers that change from step to step are in arrays of float64.
 """

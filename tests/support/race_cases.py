@@ -224,6 +224,52 @@ def normalisations(x: Any, dy: Any) -> Iterator[Any]:
         yield from (layer(x), layer.backward(dy), *(parameter.grad for parameter in layer.parameters()))
 
 
+def optimiser_cases(dtype: str) -> Iterator[Case]:
+    """Steps of the optimisers with and without their options, and norms, limits and penalties."""
+    for name, options in (
+        ("SGD", {"weight_decay": 0.1}),
+        ("SGD", {"momentum": 0.9}),
+        ("RMSprop", {}),
+        ("RMSprop", {"momentum": 0.9}),
+        ("Adam", {"weight_decay": 0.1}),
+        ("AdamW", {"amsgrad": True}),
+    ):
+        yield f"{name} {options}", lambda name=name, options=options: list(updates(dtype, name, options))
+    yield "norms and penalties", lambda: list(norms(dtype))
+
+
+def trained(dtype: str) -> list[Any]:
+    """Parameters with gradients; the tasks meet inside of the larger ones."""
+    from fastconv.layers import Parameter
+
+    parameters = [Parameter(draw(shape, dtype)) for shape in ((3, 5), (1,), (4097, 5), (17,))]
+    for parameter in parameters:
+        parameter.grad = draw((*parameter.shape, 1), dtype)[..., 0]
+    return parameters
+
+
+def updates(dtype: str, name: str, options: dict[str, Any]) -> Iterator[Any]:
+    """Parameters and slots after two steps."""
+    from fastconv import optim
+
+    parameters = trained(dtype)
+    optimizer = getattr(optim, name)(parameters, lr=0.1, **options)
+    optimizer.step()
+    optimizer.step()
+    yield from (*(parameter.data for parameter in parameters), *optimizer.state_dict()["slots"].values())
+
+
+def norms(dtype: str) -> Iterator[Any]:
+    """What `clip_grad_norm` and the penalty compute."""
+    from fastconv import optim
+    from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
+
+    parameters = trained(dtype)
+    yield optim.clip_grad_norm(parameters, 1.0)
+    add_penalty_gradient(parameters, np.array([0.5]))
+    yield from (sum_of_squares(parameters), *(parameter.grad for parameter in parameters))
+
+
 def seeded() -> dict[str, bool]:
     """Whether mistakes made on purpose are found: what the recorder is for, and what it is not allowed to report."""
 
@@ -264,7 +310,8 @@ def main(dtype: str, full: bool) -> None:
     assert tasks_for_everything() > 10
     counts = (2, 3, 5) if full else (2, 3)
     assert unsettled(lambda: [np.empty(1)], memory, counts)
-    for name, case in (*window_cases(dtype, full), *conv_cases(dtype, full), *dense_cases(dtype, full)):
+    cases = (window_cases(dtype, full), conv_cases(dtype, full), dense_cases(dtype, full), optimiser_cases(dtype))
+    for name, case in (each for some in cases for each in some):
         RECORDER.launches.clear()
         if unsettled(case, memory, counts):
             unstable.append(name)
@@ -276,7 +323,8 @@ def main(dtype: str, full: bool) -> None:
     RECORDER.compiles = False
     for job in _jobs():
         job()
-    inner = ("tile_", "depthwise_tile_", "seeded_")  # run inside the task of another kernel
+    # run inside the task of another kernel, or in one task always
+    inner = ("tile_", "depthwise_tile_", "seeded_", "total_squares")
     idle = () if host() == AVX512 else ("depthwise_",)  # depthwise convolution goes through bands there
     alone = ("track_",)  # one task, which counts and then reads the count
     kernels = {name for name in RECORDER.names.values() if not name.startswith((*inner, *idle, *alone))}
