@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.backends import activations
+from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
 from fastconv.backends.parameters import ParameterOperations
@@ -24,7 +25,7 @@ Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
 
 
-class Backend(Losses, ParameterOperations, ABC):
+class Backend(Losses, DropoutMasks, ParameterOperations, ABC):
     """One way to compute every operation, for any number of spatial axes."""
 
     name: str

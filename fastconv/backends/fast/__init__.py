@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast import activation as activations
-from fastconv.backends.fast import pointwise
+from fastconv.backends.fast import dropout, pointwise
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.linear import linear as dense
 from fastconv.backends.fast.losses import losses
@@ -61,6 +61,8 @@ class FastBackend(Normalization, Norms, Updates):
     concatenate = staticmethod(copying.concatenated)
     in_memory_order = staticmethod(copying.in_memory_order)
     placed = staticmethod(copying.placed)
+    dropout_mask = staticmethod(dropout.dropout_mask)
+    dropout = staticmethod(dropout.dropout)
     softmax_cross_entropy = staticmethod(losses.softmax_cross_entropy)
     multiclass_svm = staticmethod(losses.multiclass_svm)
     squared_error = staticmethod(losses.squared_error)
