@@ -7,6 +7,7 @@ NaN fails every comparison, and goes through.
 from __future__ import annotations
 
 from fastconv.backends.fast.machine.elementary import always, expm1, sigmoid
+from fastconv.backends.fast.machine.emitter import HARDSIGMOID, HARDSWISH, LEAKY_RELU, SIGMOID, SILU
 from fastconv.backends.fast.machine.jit import helper
 
 _ZERO, _THREE, _SIX = always(0.0), always(3.0), always(6.0)
@@ -22,12 +23,6 @@ def negative_part(x):
 def positive_part(x):
     """max(x, 0); -0 becomes 0."""
     return _ZERO(x) if x <= _ZERO(x) else x
-
-
-@helper
-def relu(x, a, b):
-    """max(x, 0)."""
-    return positive_part(x)
 
 
 @helper
@@ -71,3 +66,7 @@ def logistic(x, a, b):
 def silu(x, a, b):
     """X * sigmoid(x)."""
     return sigmoid(x) * x
+
+
+# those that the tiles of a convolution take, beside the ReLUs
+ENDS = {LEAKY_RELU: leaky_relu, HARDSIGMOID: hardsigmoid, HARDSWISH: hardswish, SIGMOID: logistic, SILU: silu}

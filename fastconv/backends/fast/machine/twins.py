@@ -11,6 +11,8 @@ import struct
 
 import numpy as np
 
+from fastconv.backends.fast.machine.activations import ENDS
+from fastconv.backends.fast.machine.emitter import ADDS, RELU6
 from fastconv.backends.fast.machine.jit import interpreted
 from fastconv.backends.fast.machine.partial_sums import MOST
 from fastconv.backends.fast.machine.target import host
@@ -168,15 +170,19 @@ def tile_product(
         taken = result - start
         rest = (start - (result - taken)) + (total - taken)
         matrix(c + lost, (tile.rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
-    if tile.ending & 2:
+    if tile.ending & ADDS:
         result = result + matrix(c + lost, (tile.rows, width), (c_row, item), item)
-    matrix(c, (tile.rows, width), (c_row, item), item)[...] = _ended(result, tile.ending)
+    matrix(c, (tile.rows, width), (c_row, item), item)[...] = _ended(result, tile)
 
 
-def _ended(result, ending):
-    if ending & 5:
+def _ended(result, tile):
+    ending = tile.ending & ~ADDS
+    if ending in ENDS:
+        slope = np.int64(tile.slope).view(np.float64).astype(result.dtype)
+        return np.reshape([ENDS[ending](value, slope, slope) for value in result.ravel()], result.shape)
+    if ending:
         result = np.maximum(result, 0)
-    return np.minimum(result, 6) if ending & 4 else result
+    return np.minimum(result, 6) if ending == RELU6 else result
 
 
 def _depthwise_width(tile, tail):
@@ -193,7 +199,7 @@ def depthwise_windows(tile, rows, segments, offsets, x, cell, x_row, b, b_k, ini
         windows = matrix(x + integer(offsets, 2 * h), (rows, tile.pixels, tile.taps, width), strides, item)
         weight = matrix(b + integer(offsets, 2 * h + 1), (tile.taps, width), (b_k, item), item)
         y += (windows * weight).sum(axis=2)
-    y[...] = _ended(y, tile.ending)
+    y[...] = _ended(y, tile)
 
 
 def depthwise_taps(tile, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
