@@ -299,6 +299,32 @@ def normalize_run(backward, columns, number, x, dy, out, mean, scale, slope, shi
         rows[2][...] = (rows[0] - means) * scales + shifts
 
 
+def byte(address, index):
+    """Unsigned byte number `index` of the block at `address`."""
+    return ctypes.c_uint8.from_address(address + index).value
+
+
+def store_byte(address, index, value):
+    """Store `value` as byte number `index` of the block at `address`."""
+    ctypes.c_uint8.from_address(address + index).value = value
+
+
+def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
+    """Largest taps of a block of windows, and which these are; the twin of `pool.maxima_kernel`."""
+    item, axes = number.itemsize, [taps[:3], taps[3:6], taps[6:]]
+    (_, *sides), (rows, *downs), lanes = side, down, nbytes // number.itemsize
+    shape = (*(count for count, _, _ in axes), rows, lanes)
+    values = matrix(x, shape, (*(step for _, step, _ in axes), downs[0], sides[0]), item).reshape(-1, rows, lanes)
+    d, h, w = np.ix_(*(np.arange(count) * tap for count, _, tap in axes))
+    found = (d + h + w).reshape(-1)[values.argmax(axis=0)]
+    matrix(y, (rows, lanes), (downs[1], sides[1]), item)[...] = values.max(axis=0)
+    for row, lane in np.ndindex(*found.shape) if keeps else ():
+        place = (row * downs[1] + lane * sides[1]) // item
+        put = store_byte if keeps == 1 else store_integer
+        put(kept, place, base + row * downs[2] + lane * sides[2] + int(found[row, lane]))
+    return int(np.isnan(values).any())
+
+
 def largest(source, spans, number):
     """Largest of a dense run, or NaN; the twin of `pool.maxima_kernel`."""
     run = matrix(source, (spans * 64,), (number.itemsize,), number.itemsize)
@@ -315,24 +341,6 @@ def skip_others(source, spans, best):
 def _every_second(address, groups, number):
     """Even places of `groups` pairs of 32-byte vectors, as a view."""
     return matrix(address, (groups * 32 // number.itemsize,), (2 * number.itemsize,), number.itemsize)
-
-
-def larger_of_every_second(y, x, groups, number):
-    """``y[i] = max(y[i], x[2 i])``; the twin of `pool.every_second_kernel`."""
-    value = _every_second(x, groups, number)
-    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
-    wins = (value > best) | ((value != value) & (best == best))
-    best[wins] = value[wins]
-
-
-def larger_of_every_second_at(y, index, x, position, step, groups, number):
-    """The same with the positions of the winners; the twin of `pool.every_second_kernel`."""
-    value = _every_second(x, groups, number)
-    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
-    places = matrix(index, value.shape, (8,), 8).view(np.int64)
-    wins = (value > best) | ((value != value) & (best == best)) | (places < 0)
-    best[wins] = value[wins]
-    places[wins] = (position + step * np.arange(value.size))[wins]
 
 
 def add_every_second(totals, x, groups, number):
