@@ -16,9 +16,10 @@ from fastconv.evidence.contest.contest import Contest
 from fastconv.evidence.contest.engines import FASTCONV, OTHERS, Entrant, entrant
 from fastconv.evidence.contest.heats import Heat
 from fastconv.evidence.contest.processes import EngineProcess, engine_processes
-from fastconv.evidence.contest.rounds import HeatRun, Pace
+from fastconv.evidence.contest.rounds import HeatRun
 from fastconv.evidence.contest.shared import write_problem
 from fastconv.evidence.contest.startup import measure_startup
+from fastconv.evidence.contest.turns import Pace
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.process import WorkerError
 from fastconv.evidence.workloads import LAYERS, Workload
