@@ -34,7 +34,7 @@ class Entry:
     rounds : tuple of float or None
         Seconds of a call in each round; None where it rested, being far behind.
     of_tolerance : float
-        Worst element of all results as a share of what is allowed for it, ``64 eps sum |x·w|``.
+        Worst element of all results as a share of what is allowed for it: of a layer, ``64 eps sum |x·w|``.
     max_abs : float
         Largest absolute difference from the result in float64.
     limit : float
@@ -73,7 +73,10 @@ class Standing:
 
     def best(self, *, ours: bool) -> Rounds:
         """Shortest time in each round, of the variants of fastconv or of all others; wrong results do not count."""
-        entries = [entry for entry in self.entries if (entry.engine == OURS) == ours and entry.ok]
+        return self.least([entry for entry in self.entries if (entry.engine == OURS) == ours and entry.ok])
+
+    def least(self, entries: Sequence[Entry]) -> Rounds:
+        """Shortest time of some variants in each round."""
         return tuple(_least(entry.rounds[index] for entry in entries) for index in range(len(self.peaks)))
 
     @property
