@@ -23,6 +23,7 @@ from fastconv.backends.parameters import ParameterOperations
 
 Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
+PoolGeometry = WindowGeometry | AdaptiveGeometry
 
 
 class Backend(Losses, DropoutMasks, ParameterOperations, ABC):
@@ -82,6 +83,20 @@ class Backend(Losses, DropoutMasks, ParameterOperations, ABC):
     @abstractmethod
     def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
         """Gradient of max pooling, by scattering `dy` to `indices`."""
+
+    def max_pool_places(self, x: Array, geometry: PoolGeometry) -> tuple[Array, Array]:
+        """Maxima and where they were, for the next two methods; by default as the int64 positions of `max_pool`."""
+        pool: Any = self.adaptive_max_pool if isinstance(geometry, AdaptiveGeometry) else self.max_pool
+        y, places = pool(x, geometry, True)
+        return y, places
+
+    def max_pool_places_backward(self, dy: Array, places: Array, geometry: PoolGeometry) -> Array:
+        """Gradient of max pooling, from the places of its maxima."""
+        return self.max_pool_backward(dy, places, geometry.input_shape)
+
+    def max_pool_indices(self, places: Array, geometry: PoolGeometry) -> Array:
+        """Positions in the flattened input plane that the places of maxima mean."""
+        return places
 
     @abstractmethod
     def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:

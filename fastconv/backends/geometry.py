@@ -202,6 +202,12 @@ class AdaptiveGeometry:
         return (self.batch, self.channels, *self.out)
 
 
+def place_bytes(geometry: WindowGeometry | AdaptiveGeometry) -> int:
+    """Bytes in which the fast backend keeps where a maximum was: the number of a tap, or a position in the plane."""
+    windows = geometry.windows if isinstance(geometry, AdaptiveGeometry) else geometry
+    return 1 if windows is not None and windows.taps <= 2**8 else 8
+
+
 def conv_weight_shape(filters: int, channels: int, groups: int, kernel: tuple[int, ...]) -> tuple[int, ...]:
     """(F, C//groups, *kernel)."""
     return (filters, channels // groups, *kernel)

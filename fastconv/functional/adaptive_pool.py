@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from fastconv.backends.geometry import AdaptiveGeometry
 from fastconv.functional.call import CallOptions, PlanesCall
+from fastconv.functional.max_pool import Maxima, maxima_of
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
 from fastconv.validation.sizes import check_flag
@@ -284,6 +285,15 @@ def adaptive_max(
     with_indices = check_flag(call.operation, "return_indices", return_indices)
     geometry = _geometry(call, x, output_size)
     return call.finish_maxima(call.backend().adaptive_max_pool(call.view(x), geometry, with_indices))
+
+
+def adaptive_maxima(
+    operation: str, x: ArrayLike, output_size: object, rank: int, layout: str, backend: str | None
+) -> tuple[Array, Maxima]:
+    """`adaptive_max_pool2d` and its kin, with what their layers keep."""
+    call = PlanesCall(operation, rank, layout, backend)
+    (x,) = call.arrays(x=x).values()
+    return maxima_of(call, x, _geometry(call, x, output_size), layout)
 
 
 def _geometry(call: PlanesCall, x: Array, output_size: object) -> AdaptiveGeometry:

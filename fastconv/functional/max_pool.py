@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
+from fastconv.backends.base import Backend, PoolGeometry
 from fastconv.functional.call import CallOptions, PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array, check_index_array, check_shape
 from fastconv.validation.pooling import check_positions
@@ -12,6 +13,28 @@ from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+class Maxima(NamedTuple):
+    """Where the maxima of a forward call were, in as few bytes as its backend needs for the gradient."""
+
+    places: Array
+    geometry: PoolGeometry
+    backend: Backend
+    layout: str
+
+    def gradient(self, dy: Array) -> Array:
+        """Gradient of the input of that call."""
+        rank = dy.ndim - 2
+        call = PlanesCall(f"max_pool{rank}d_backward", rank, self.layout)
+        (dy,) = call.arrays(dy=dy).values()
+        return call.finish(self.backend.max_pool_places_backward(call.view(dy), self.places, self.geometry))
+
+    def indices(self) -> Array:
+        """Positions in the flattened input planes, in the layout of that call."""
+        rank = self.places.ndim - 2
+        indices = self.backend.max_pool_indices(self.places, self.geometry)
+        return PlanesCall(f"max_pool{rank}d", rank, self.layout).in_layout(indices)
 
 
 class MaxPoolOptions(CallOptions, total=False):
@@ -268,6 +291,22 @@ def _max_pool(
     with_indices = check_flag(call.operation, "return_indices", return_indices)
     geometry = windows.geometry(call, call.shape(x.shape))
     return call.finish_maxima(call.backend().max_pool(call.view(x), geometry, with_indices))
+
+
+def maxima_of(call: PlanesCall, x: Array, geometry: PoolGeometry, layout: str) -> tuple[Array, Maxima]:
+    """Largest element of every window, and where these were; `x` is checked."""
+    backend = call.backend()
+    y, places = backend.max_pool_places(call.view(x), geometry)
+    return call.finish(y), Maxima(places, geometry, backend, layout)
+
+
+def max_pool_maxima(
+    operation: str, x: ArrayLike, windows: PoolWindows, rank: int, layout: str, backend: str | None
+) -> tuple[Array, Maxima]:
+    """`max_pool2d` and its kin, with what their layers keep."""
+    call = PlanesCall(operation, rank, layout, backend)
+    (x,) = call.arrays(x=x).values()
+    return maxima_of(call, x, windows.geometry(call, call.shape(x.shape)), layout)
 
 
 def _max_pool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike, input_shape: object) -> Array:

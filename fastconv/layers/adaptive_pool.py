@@ -5,8 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from fastconv.backends.geometry import AdaptiveGeometry
+from fastconv.functional.adaptive_pool import adaptive_maxima
+from fastconv.functional.max_pool import Maxima
 from fastconv.layers.base import Shape
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
+from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import check_adaptive_size
 from fastconv.validation.types import OutputSize
 
@@ -18,10 +22,13 @@ class PlanePool(PlanesLayer):
         """Output size of planes of that size."""
         return (1,) * self.rank
 
+    def _geometry(self, input_shape: Shape) -> AdaptiveGeometry:
+        n, c, *size = self._logical(input_shape)
+        return AdaptiveGeometry(n, c, tuple(size), self._out(tuple(size)))
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *output_size), in the layout; see `Layer.output_shape`."""
-        n, c, *size = self._logical(input_shape)
-        return self._in_layout((n, c, *self._out(tuple(size))))
+        return self._in_layout(self._geometry(input_shape).output_shape)
 
     def flops(self, input_shape: Shape) -> int:
         """One operation for each element of the input; windows that overlap are counted once."""
@@ -30,6 +37,17 @@ class PlanePool(PlanesLayer):
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
         return (", ".join(map(repr, self._arguments)) + self._layout_repr()).removeprefix(", ")
+
+
+class PlaneMaxPool(PlanePool, MaximaLayer):
+    """Their maxima."""
+
+    _gradient = "max_pool{rank}d_backward"
+    output_size: OutputSize = 1
+
+    def _maxima(self, x: Array) -> tuple[Array, Maxima]:
+        operation = self._operation.format(rank=self.rank)
+        return adaptive_maxima(operation, x, self.output_size, self.rank, self.layout, self.backend)
 
 
 class _Adaptive(PlanePool):
@@ -54,11 +72,10 @@ class _AdaptiveAvg(_Adaptive, MeansLayer):
     _operation = "adaptive_avg_pool{rank}d"
 
 
-class _AdaptiveMax(_Adaptive, MaximaLayer):
+class _AdaptiveMax(_Adaptive, PlaneMaxPool):
     """Maxima."""
 
     _operation = "adaptive_max_pool{rank}d"
-    _gradient = "max_pool{rank}d_backward"
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvg):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastconv.layers.adaptive_pool import PlanePool
-from fastconv.layers.planes import MaximaLayer, MeansLayer
+from fastconv.layers.adaptive_pool import PlaneMaxPool, PlanePool
+from fastconv.layers.planes import MeansLayer
 
 
 class _Global(PlanePool):
@@ -19,11 +19,10 @@ class _GlobalAvg(_Global, MeansLayer):
     _operation = "global_avg_pool{rank}d"
 
 
-class _GlobalMax(_Global, MaximaLayer):
+class _GlobalMax(_Global, PlaneMaxPool):
     """Maxima."""
 
     _operation = "global_max_pool{rank}d"
-    _gradient = "max_pool{rank}d_backward"
 
 
 class GlobalAvgPool1d(_GlobalAvg):

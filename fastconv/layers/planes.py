@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
 from fastconv.backends import check_backend_name
+from fastconv.backends.base import PoolGeometry
+from fastconv.backends.geometry import place_bytes
+from fastconv.functional.max_pool import Maxima
 from fastconv.layers.base import Shape
 from fastconv.layers.inference import remembers
 from fastconv.layers.operation import OperationLayer, SpatialLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
-
-_INDEX_BYTES = 8
 
 
 class PlanesLayer(SpatialLayer, OperationLayer):
@@ -68,24 +70,28 @@ class MaximaLayer(PlanesLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Return the maxima and remember where they were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        operation, options = type(self)._forward, {**self._options, "backend": self.backend}
         if not remembers():
             self._keep()
-            return operation(x, *self._arguments, **options)
-        y: Array
-        y, indices = operation(x, *self._arguments, return_indices=True, **options)
-        self._keep(indices, x.shape)
+            return type(self)._forward(x, *self._arguments, **self._options, backend=self.backend)
+        y, maxima = self._maxima(x)
+        self._keep(maxima, x.shape)
         return y
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return the gradient, sent to the cells that won; see `Layer.backward`."""
-        indices, input_shape = self._kept()
-        dy = self._check_dy(dy, indices.shape)
-        if not input_gradient:
-            return None
-        backend = self.backend or self._kept_backend()
-        return self._backward(dy, indices, input_shape, layout=self.layout, backend=backend)
+        maxima, input_shape = self._kept()
+        dy = self._check_dy(dy, self.output_shape(input_shape))
+        return maxima.gradient(dy) if input_gradient else None
+
+    @abstractmethod
+    def _maxima(self, x: Array) -> tuple[Array, Maxima]:
+        """Return the maxima, and where they were."""
+
+    @abstractmethod
+    def _geometry(self, input_shape: Shape) -> PoolGeometry:
+        """Return the windows over an input of that shape."""
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """Bytes of the index of every maximum."""
-        return prod(self.output_shape(input_shape)) * _INDEX_BYTES
+        """Bytes of the place of every maximum, on the backend of this layer, or else on the fast one."""
+        geometry = self._geometry(input_shape)
+        return prod(geometry.output_shape) * (place_bytes(geometry) if self.backend in (None, "fast") else 8)

@@ -6,10 +6,12 @@ from math import prod
 from typing import Any
 
 from fastconv.backends.geometry import WindowGeometry
+from fastconv.functional.call import PoolWindows
+from fastconv.functional.max_pool import Maxima, max_pool_maxima
 from fastconv.layers.base import Shape
 from fastconv.layers.operation import ITEMSIZE, WindowsLayer
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
-from fastconv.validation.arrays import LAYOUTS
+from fastconv.validation.arrays import LAYOUTS, Array
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag
@@ -80,6 +82,11 @@ class MaxPool(_Pool, MaximaLayer):
     """Largest element of every window."""
 
     _operation = "max_pool{rank}d"
+
+    def _maxima(self, x: Array) -> tuple[Array, Maxima]:
+        windows = PoolWindows(self.stride, self.padding, self.dilation, self.kernel_size, self.ceil_mode)
+        operation = self._operation.format(rank=self.rank)
+        return max_pool_maxima(operation, x, windows, self.rank, self.layout, self.backend)
 
 
 class AvgPool(_Pool, MeansLayer):

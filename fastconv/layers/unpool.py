@@ -36,7 +36,8 @@ class _MaxUnpool(OperationLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Put `x` where the maxima of the last forward pass of the pooling were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        indices, input_shape = self.pool._kept()
+        maxima, input_shape = self.pool._kept()
+        indices = maxima.indices()
         if x.shape != indices.shape:
             raise InvalidValueError(
                 f"{type(self).__name__}: x must have the shape that the pooling gave, {indices.shape}, but got "

@@ -32,11 +32,6 @@ def empty_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return aligned(nbytes).view(dtype).reshape(order).transpose(CHANNELS_FIRST[len(shape)])
 
 
-def zeros_channels_last(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """(N, C, *spatial) view of channels-last memory, zero."""
-    return np.zeros((shape[0], *shape[2:], shape[1]), dtype).transpose(CHANNELS_FIRST[len(shape)])
-
-
 def channels_last(x: Array) -> Array:
     """Return `x` in channels-last memory: itself where it is, or a copy."""
     if is_channels_last(x):

@@ -20,7 +20,7 @@ from fastconv.backends.fast.machine.intrinsics import (
 )
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, divisor, span
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, clear, columns, divisor, span
 
 
 @helper
@@ -83,6 +83,8 @@ def avg_gradient_per_window_lanes(args, task, number, fill):
         channels = min(step, args.CHANNELS - first)
         plane = args.X + n * args.X_N + first * item
         source = args.Y + n * args.Y_N + first * item
+        if not fill:
+            clear(args, plane, channels, number)
         for od in range(args.OUT_D):
             for oh in range(args.OUT_H):
                 row = source + od * args.Y_D + oh * args.Y_H
@@ -104,6 +106,8 @@ def avg_gradient_per_window_plane(args, task, number, fill):
         n, c = item // channels, item % channels
         plane = args.X + n * args.X_N + c * args.X_C
         source = args.Y + n * args.Y_N + c * args.Y_C
+        if not fill:
+            clear(args, plane, 1, number)
         for od in range(args.OUT_D):
             for oh in range(args.OUT_H):
                 row = source + od * args.Y_D + oh * args.Y_H

@@ -16,7 +16,19 @@ from fastconv.backends.fast.machine.intrinsics import (
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.every_second_kernel import GROUP_BYTES, add_every_second, spread_to_every_second
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, counted, inside, row_at, whole, window
+from fastconv.backends.fast.pool.windows_kernel import (
+    WINDOWS,
+    D,
+    H,
+    W,
+    clear,
+    columns,
+    counted,
+    inside,
+    row_at,
+    whole,
+    window,
+)
 
 
 @helper
@@ -196,7 +208,7 @@ def avg_pool_plane(args, task, number):
 
 @kernel(WINDOWS, results="X SCRATCH")
 def avg_pool_lanes_backward(args, task, number):
-    """On blocks of channels that no other task writes; x is the gradient of the input, zero at first."""
+    """On blocks of channels that no other task writes; x is the gradient of the input."""
     channels, step, tasks = args.CHANNELS, args.CHANNEL_BLOCK, args.TASKS
     blocks = (channels + step - 1) // step
     items = args.BATCH * blocks
@@ -205,6 +217,7 @@ def avg_pool_lanes_backward(args, task, number):
         some = min(step, channels - first)
         plane = args.X + n * args.X_N + first * args.X_C
         source = args.Y + n * args.Y_N + first * args.Y_C
+        clear(args, plane, some, number)
         for od in range(args.OUT_D):
             depths = window(args, D, od)
             for oh in range(args.OUT_H):
@@ -220,7 +233,7 @@ def avg_pool_lanes_backward(args, task, number):
 
 @kernel(WINDOWS, results="X SCRATCH")
 def avg_pool_plane_backward(args, task, number):
-    """On planes that no other task writes; x is the gradient of the input, zero at first."""
+    """On planes that no other task writes; x is the gradient of the input."""
     channels, tasks = args.CHANNELS, args.TASKS
     planes = args.BATCH * channels
     share = args.SCRATCH + task * args.SCRATCH_STRIDE
@@ -228,6 +241,7 @@ def avg_pool_plane_backward(args, task, number):
         n, c = item // channels, item % channels
         plane = args.X + n * args.X_N + c * args.X_C
         source = args.Y + n * args.Y_N + c * args.Y_C
+        clear(args, plane, 1, number)
         for od in range(args.OUT_D):
             for oh in range(args.OUT_H):
                 start, stop = columns(args, od * args.OUT_H + oh)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastconv.backends.fast.machine.intrinsics import clear_bytes, load, size_of, store
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, inside
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, clear, inside
 
 
 @helper
@@ -42,9 +42,9 @@ def tap(args, plane, row, kd, kh, kw, adjoint, number):
             row += width * itemsize
 
 
-@kernel(WINDOWS, results="X Y", adjoint=(False, True))
-def im2col(args, task, number, adjoint):
-    """Some of the planes; the `adjoint` adds their columns back."""
+@helper
+def _planes(args, task, number, adjoint):
+    """Some of the planes."""
     itemsize = size_of(number)
     channels, tasks = args.CHANNELS, args.TASKS
     planes = args.BATCH * channels
@@ -53,7 +53,21 @@ def im2col(args, task, number, adjoint):
     for item in range(planes * task // tasks, planes * (task + 1) // tasks):
         n, c = item // channels, item % channels
         plane = args.X + n * args.X_N + c * args.X_C
+        if adjoint:
+            clear(args, plane, 1, number)
         for k in range(args.FIRST, args.STOP):
             row = args.Y + (item * taps + k) * windows * itemsize
             kw, kh = k % args.K_W, k // args.K_W % args.K_H
             tap(args, plane, row, k // (args.K_W * args.K_H), kh, kw, adjoint, number)
+
+
+@kernel(WINDOWS, results="Y")
+def im2col(args, task, number):
+    """Windows as columns."""
+    _planes(args, task, number, False)
+
+
+@kernel(WINDOWS, results="X")
+def col2im(args, task, number):
+    """The adjoint: columns added back into planes."""
+    _planes(args, task, number, True)

@@ -8,9 +8,10 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address, by_span, launch
-from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
+from fastconv.backends.fast.memory.copying import in_order
+from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
-from fastconv.backends.fast.pool.indices_kernel import AT_INDICES, at_indices
+from fastconv.backends.fast.pool.indices_kernel import AT, AT_INDICES
 from fastconv.backends.settings import get_num_threads
 
 _SERIAL = 2**13  # indices below which one thread does it all, 2 ns each
@@ -30,7 +31,7 @@ def _plan(shape: tuple[int, ...], cells: int, item: int, channels_last: bool, th
         X_W=channels * item if channels_last else item,
         Y=0, Y_N=count * channels * item, Y_C=item if channels_last else count * item,
         Y_W=channels * item if channels_last else item,
-        INDEX=0, FIRST=0, STOP=count, BATCH=batch, CHANNELS=channels,
+        INDEX=0, CELLS=cells, FIRST=0, STOP=count, BATCH=batch, CHANNELS=channels,
         CHANNEL_BLOCK=min(_CHANNEL_BLOCK, channels) if channels_last else 1, TASKS=threads,
     )  # fmt: skip
     return arguments, threads
@@ -42,7 +43,7 @@ def _alike(a: Array, b: Array) -> tuple[bool, tuple[Array, Array]]:
         return False, (a, b)
     if is_channels_last(a) and is_channels_last(b):
         return True, (a, b)
-    return False, (np.ascontiguousarray(a), np.ascontiguousarray(b))
+    return False, (in_order(a), in_order(b))
 
 
 def _run(form: str, x: Array, y: Array, indices: Array, channels_last: bool) -> None:
@@ -50,12 +51,12 @@ def _run(form: str, x: Array, y: Array, indices: Array, channels_last: bool) -> 
         arguments, threads = _plan(y.shape, prod(x.shape[2:]), x.itemsize, channels_last, get_num_threads())
         arguments = arguments.copy()
         arguments[_X], arguments[_Y], arguments[_INDEX] = address(x), address(y), address(indices)
-        launch(at_indices.address(x.itemsize, form), arguments, threads, threads, y.size, _BY_SPAN)
+        launch(AT[form].address(x.itemsize), arguments, threads, threads, y.size, _BY_SPAN)
 
 
 def _placed(form: str, y: Array, indices: Array, shape: tuple[int, ...]) -> Array:
     last, (y, indices) = _alike(y, indices)
-    x: Array = (zeros_channels_last if last else np.zeros)(shape, y.dtype)
+    x: Array = (empty_channels_last if last else np.empty)(shape, y.dtype)
     _run(form, x, y, indices, last)
     return x
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.launch import Cut, address
-from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last, zeros_channels_last
+from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import apart
 from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import AVG_GRADIENT_PER_WINDOW
@@ -157,10 +157,7 @@ def avg_gradient_per_window(dy: Array, geometry: Geometry, divisor: str = "real"
     """Gradient of the means: every gradient is shared by the cells of its window."""
     last = not dy.flags.c_contiguous and is_channels_last(dy)
     fill = _side_by_side(geometry)
-    if fill:
-        dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
-    else:
-        dx = (zeros_channels_last if last else np.zeros)(geometry.input_shape, dy.dtype)
+    dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
     if geometry.batch:
         plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
         form = form_of(geometry.channels, channels_last=last)

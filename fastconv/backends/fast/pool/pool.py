@@ -13,7 +13,6 @@ from fastconv.backends.fast.memory.layout import (
     channels_last,
     empty_channels_last,
     is_channels_last,
-    zeros_channels_last,
 )
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
@@ -54,10 +53,11 @@ def in_best_order(x: Array, geometry: WindowGeometry) -> Array:
 
 def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[Array, Array | None]:
     """Maxima and their positions, channels-last or as planes."""
-    return _maxima(x, geometry, "index" if return_indices else "value")
+    return maxima(x, geometry, "index" if return_indices else "value")
 
 
-def _maxima(x: Array, geometry: WindowGeometry, keeps: str) -> tuple[Array, Array | None]:
+def maxima(x: Array, geometry: WindowGeometry, keeps: str) -> tuple[Array, Array | None]:
+    """Maxima, and what is kept of them, of the keys of `KEPT`."""
     if _window_by_window(geometry):
         return max_per_window(x, geometry, keeps)
     if geometry.channels >= FEW_CHANNELS and _inner_windows(geometry.axes[-1]) * x.itemsize < _SHORT_BYTES:
@@ -181,7 +181,7 @@ def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
         return avg_gradient_per_window(dy, geometry, divisor)
     dy = in_best_order(dy, geometry)
     last = is_channels_last(dy)
-    dx: Array = (zeros_channels_last if last else np.zeros)(geometry.input_shape, dy.dtype)
+    dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
     if geometry.batch:
         block = min(_CHANNEL_BLOCK, geometry.channels) if last else 1
         plan = plan_windows(geometry, dx.strides, dy.strides, divisor, block, get_num_threads())

@@ -12,10 +12,11 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.launch import Cut, address, by_span, by_tasks, launch, slices_of
+from fastconv.backends.fast.memory.copying import in_order
 from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import apart, borrowed
-from fastconv.backends.fast.pool.im2col_kernel import im2col as columns
+from fastconv.backends.fast.pool import im2col_kernel
 from fastconv.backends.fast.pool.windows_kernel import AXIS, WINDOWS
 from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
@@ -37,6 +38,7 @@ class WindowPlan:
     scratch_bytes: int  # of one task
     work: int  # taps of all windows
     rows: int  # of windows that tasks share
+    table: Array | None = None  # kept alive: the block holds its address
 
 
 def by_axis(strides: tuple[int, ...]) -> tuple[int, ...]:
@@ -130,15 +132,15 @@ def im2col(x: Array, geometry: WindowGeometry) -> Array:
     cols = np.empty(geometry.columns_shape, x.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
-        launch_windows(columns.address(x.itemsize, False), plan, x, cols, cut=BY_SPAN)
+        launch_windows(im2col_kernel.im2col.address(x.itemsize), plan, x, cols, cut=BY_SPAN)
     return cols
 
 
 def col2im(cols: Array, geometry: WindowGeometry) -> Array:
     """Columns added back into planes."""
-    x: Array = np.zeros(geometry.input_shape, cols.dtype)
+    x: Array = np.empty(geometry.input_shape, cols.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
-        cols = np.ascontiguousarray(cols)
-        launch_windows(columns.address(x.itemsize, True), plan, x, cols, cut=BY_SPAN)
+        cols = in_order(cols)
+        launch_windows(im2col_kernel.col2im.address(x.itemsize), plan, x, cols, cut=BY_SPAN)
     return x

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.backends.fast.machine.blocks import Block, view
-from fastconv.backends.fast.machine.intrinsics import size_of
+from fastconv.backends.fast.machine.intrinsics import clear_bytes, size_of, store_at
 from fastconv.backends.fast.machine.jit import INTERPRETED, helper
 
 # x: the plane-sized array; y: the window-sized one. SAME is what the means of all windows are divided by, or 0 where
@@ -19,7 +19,7 @@ from fastconv.backends.fast.machine.jit import INTERPRETED, helper
 WINDOWS = Block(
     """
     X X_N X_C Y Y_N Y_C INDEX BATCH CHANNELS SAME FACTOR ADAPTIVE
-    SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS FIRST STOP
+    SCRATCH SCRATCH_STRIDE CHANNEL_BLOCK TASKS FIRST STOP TABLE
     IN_D OUT_D K_D S_D DIL_D PAD_D FROM_D TO_D X_D Y_D SCALE_D
     IN_H OUT_H K_H S_H DIL_H PAD_H FROM_H TO_H X_H Y_H SCALE_H
     IN_W OUT_W K_W S_W DIL_W PAD_W FROM_W TO_W X_W Y_W SCALE_W
@@ -131,6 +131,21 @@ def last_number(args):
     place = args.X + (args.BATCH - 1) * args.X_N
     place += (args.CHANNELS - 1) * args.X_C + (args.IN_D - 1) * args.X_D
     return place + (args.IN_H - 1) * args.X_H + (args.IN_W - 1) * args.X_W
+
+
+@helper
+def clear(args, plane, channels, number):
+    """Set some channels of an image of x, which is dense, to zero, unless other windows were added to it before."""
+    item, step, width = size_of(number), args.X_W, args.IN_W * max(args.SCALE_W, 1)
+    for d in range(args.IN_D if args.FIRST == 0 else 0):
+        for h in range(args.IN_H):
+            row = plane + d * args.X_D + h * args.X_H
+            if step == channels * item:
+                clear_bytes(row, width * step)
+            else:
+                for w in range(width):
+                    for c in range(channels):
+                        store_at(row + w * step, c, number)
 
 
 @helper
