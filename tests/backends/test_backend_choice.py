@@ -28,6 +28,7 @@ from fastconv.functional.linear import linear, linear_backward
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 NAMES = ("fast", "numpy", "naive")
 OPERATIONS = sorted({*Backend.__abstractmethods__, "linear", "linear_backward"})
+TABLES = ["merge_moments", "normalize_factors", "normalize_flow", "normalize_gradients", "track", "in_order"]
 TINY = "fc.conv2d([[[[1.0, 2.0]]]], [[[[3.0]]]])"
 
 
@@ -58,7 +59,7 @@ def test_all_backends_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", OPERATIONS + TABLES)
 def test_signatures_are_those_of_the_contract(name: str, operation: str) -> None:
     backend = resolve_backend(name)
     assert isinstance(backend, Backend)

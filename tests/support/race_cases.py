@@ -211,8 +211,9 @@ def activations(x: Any, dy: Any) -> Iterator[Any]:
 
 
 def normalisations(x: Any, dy: Any) -> Iterator[Any]:
-    """Batch and instance normalisation, through their layers, forward and backward."""
+    """All normalisations, through their layers, forward and backward, and batch normalisation with a ReLU and a sum."""
     from fastconv import layers
+    from fastconv.programs.normalizing import normalized, normalized_backward
 
     kind = f"{x.ndim - 2}d"
     for layer in (
@@ -222,6 +223,11 @@ def normalisations(x: Any, dy: Any) -> Iterator[Any]:
         layers.LayerNorm(x.shape[1:], dtype=x.dtype),
     ):
         yield from (layer(x), layer.backward(dy), *(parameter.grad for parameter in layer.parameters()))
+    for relu, other in product((layers.ReLU(), layers.ReLU6()), (None, dy)):
+        layer = getattr(layers, f"BatchNorm{kind}")(x.shape[1], dtype=x.dtype)
+        yield normalized(layer, relu, x, other)
+        yield from normalized_backward(layer, relu, dy, shared=other is not None)
+        yield from (parameter.grad for parameter in layer.parameters())
 
 
 def optimiser_cases(dtype: str, full: bool) -> Iterator[Case]:

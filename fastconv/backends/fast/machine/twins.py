@@ -250,16 +250,24 @@ def sum_squares(number, data, groups, scale):
     return sums[0]
 
 
-def _addends(kind, x, dy, mean):
+def _inside(y, rectified, ceiling):
+    """Where the output of a ReLU is within its bounds, or NaN; a bound of 0 bounds nothing."""
+    below = (y <= 0) if rectified else np.zeros(y.shape, bool)
+    return ~(below | (y >= ceiling) if ceiling else below)
+
+
+def _addends(kind, mean, ceiling, x, dy, y):
     """What the sums of a kind add up; see `normalization.reductions_kernel`."""
-    return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)))[kind]
+    if kind == 3:
+        dy = np.where(_inside(y, True, ceiling), dy, dy.dtype.type(0))
+    return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)), (dy, dy * (x - mean)))[kind]
 
 
-def reduce_run(kind, number, x, dy, mean, count, runs, step, out):
+def reduce_run(kind, number, x, dy, mean, count, runs, step, y_shift, ceiling, out):
     """Sums over runs; the twin of `normalization.reductions_kernel`."""
     item = number.itemsize
-    numbers, gradients = (matrix(place, (runs, count), (step, item), item) for place in (x, dy))
-    for i, term in enumerate(_addends(kind, numbers, gradients, load(mean, number))):
+    arrays = [matrix(place, (runs, count), (step, item), item) for place in (x, dy, dy + y_shift * (kind == 3))]
+    for i, term in enumerate(_addends(kind, load(mean, number), ceiling, *arrays)):
         store(out + i * item, type(number)(term.sum()))
 
 
@@ -268,25 +276,35 @@ def lane_total(number, x, valid):
     return type(number)(matrix(x, (valid,), (number.itemsize,), number.itemsize).sum())
 
 
-def reduce_columns(kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
+def reduce_columns(kind, number, vectors, x, dy, mean, rows, step, valid, y_shift, ceiling, out, out_step):
     """Add up columns; the twin of `normalization.reductions_kernel`."""
     item = number.itemsize
     width = valid if vectors == 1 else vectors * host().lanes(item)
-    numbers, gradients = (matrix(place, (rows, width), (step, item), item) for place in (x, dy))
-    for i, term in enumerate(_addends(kind, numbers, gradients, matrix(mean, (width,), (item,), item))):
+    arrays = [matrix(place, (rows, width), (step, item), item) for place in (x, dy, dy + y_shift * (kind == 3))]
+    for i, term in enumerate(_addends(kind, matrix(mean, (width,), (item,), item), ceiling, *arrays)):
         matrix(out + i * out_step, (width,), (item,), item)[...] += term.sum(axis=0)
 
 
-def normalize_run(backward, columns, number, x, dy, out, mean, scale, slope, shift, count):
+def normalize_run(
+    form, backward, columns, number,
+    x, dy, out, mean, scale, slope, shift, other, masked, rectified, ceiling, count,
+):  # fmt: skip
     """One row of a normalisation or its gradient; the twin of `normalization.normalize_kernel`."""
     item = number.itemsize
-    rows = [matrix(place, (count,), (item,), item) for place in (x, dy, out)]
+    x, dy, out = (matrix(place, (count,), (item,), item) for place in (x, dy, out))
+    beside = matrix(other, (count,), (item,), item) if form else None
     step = item if columns else 0
     means, scales, slopes, shifts = (matrix(place, (count,), (step,), item) for place in (mean, scale, slope, shift))
     if backward:
-        rows[2][...] = rows[1] * scales + ((rows[0] - means) * slopes + shifts)
+        gradient = np.where(_inside(beside, rectified, ceiling), dy, dy.dtype.type(0)) if form else dy
+        if form == 2:
+            matrix(masked, (count,), (item,), item)[...] = gradient
+        out[...] = gradient * scales + ((x - means) * slopes + shifts)
     else:
-        rows[2][...] = (rows[0] - means) * scales + shifts
+        y = (x - means) * scales + shifts
+        y = y + beside if form == 2 else y
+        y = np.maximum(y, 0) if form and rectified else y
+        out[...] = np.minimum(y, ceiling) if form and ceiling else y
 
 
 def byte(address, index):

@@ -27,6 +27,7 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.normalization.reductions_kernel import (
+    MASKED,
     PRODUCTS,
     SQUARES,
     SUM,
@@ -36,10 +37,12 @@ from fastconv.backends.fast.normalization.reductions_kernel import (
 )
 
 # Units are groups of GROUP images, or one of PIECES pieces of an image; unit u has two rows of CHANNELS float64 results
-# at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE.
+# at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE. CEILING is that of the ReLU with output Y.
 MOMENTS = Block(
-    "X DY MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS", results="OUT SCRATCH"
+    "X DY Y CEILING MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS",
+    results="OUT SCRATCH",
 )
+SUMS_OF = {"moments": SUM, "products": PRODUCTS, "masked": MASKED}
 
 BLOCK = 2**10  # numbers of a channel: with 256 bytes of channels it is in the L2 cache
 COLUMN_BYTES = VECTORS * host().vector_bytes  # of the columns that are summed at once
@@ -80,12 +83,13 @@ def _units(args):
     return (args.BATCH + group - 1) // group * args.PIECES
 
 
-@kernel(MOMENTS, backward=(False, True))
-def moments_rows(args, task, number, backward):
+@kernel(MOMENTS, kind=SUMS_OF)
+def moments_rows(args, task, number, kind):
     """Mean and sum of squared deviations of every unit and channel, a row of pixels at a time.
 
-    Backward, it is the sum of dy, and of dy times the deviation of x.
+    Of `PRODUCTS`, the sum of dy, and of dy times the deviation of x; of `MASKED`, those of the dy that y lets through.
     """
+    y_shift, ceiling = args.Y - args.DY, args.CEILING
     channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     items, step = _units(args) * channels, channels * pixels * item
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
@@ -96,11 +100,12 @@ def moments_rows(args, task, number, backward):
             unit, c = unit + 1, 0
             image, images, start, stop = _unit(args, unit)
         out, row = args.OUT + (unit * 2 * channels + c) * 8, image * step + c * pixels * item
-        if backward:
+        if kind != SUM:
             mean, total, product = args.MEAN + image * args.MEAN_IMAGE + c * item, 0.0, 0.0
             for first in range(start, stop, BLOCK):
                 x, dy = args.X + row + first * item, args.DY + row + first * item
-                reduce_run(PRODUCTS, number, x, dy, mean, min(BLOCK, stop - first), images, step, scratch)
+                length = min(BLOCK, stop - first)
+                reduce_run(kind, number, x, dy, mean, length, images, step, y_shift, ceiling, scratch)
                 total += load(scratch, number)
                 product += load(scratch + item, number)
             store_double(out, 0, total)
@@ -110,9 +115,9 @@ def moments_rows(args, task, number, backward):
             for first in range(start, stop, BLOCK):
                 x, length = args.X + row + first * item, min(BLOCK, stop - first)
                 count = length * images
-                reduce_run(SUM, number, x, x, x, length, images, step, scratch)
+                reduce_run(SUM, number, x, x, x, length, images, step, 0, 0, scratch)
                 store_number(mean, load(scratch, number) / count, number)
-                reduce_run(SQUARES, number, x, x, mean, length, images, step, scratch)
+                reduce_run(SQUARES, number, x, x, mean, length, images, step, 0, 0, scratch)
                 shift = float(load(mean, number))
                 total, squares = float(load(scratch, number)), float(load(scratch + item, number))
                 _merge(out, out + channels * 8, count, shift, total, squares, done)
@@ -121,7 +126,7 @@ def moments_rows(args, task, number, backward):
 
 
 @helper
-def _down(kind, x, dy, mean, sums, numbers, rows, step, number):
+def _down(kind, x, dy, mean, sums, numbers, rows, step, y_shift, ceiling, number):
     """Add up columns, `numbers` side by side, of `rows` rows."""
     item, column = size_of(number), 0
     width, lanes = COLUMN_BYTES // item, COLUMN_BYTES // item // VECTORS
@@ -129,9 +134,9 @@ def _down(kind, x, dy, mean, sums, numbers, rows, step, number):
         a, b, c, out = x + column * item, dy + column * item, mean + column * item, sums + column * item
         some = width if numbers - column >= width else min(lanes, numbers - column)
         if some == width:
-            reduce_columns(kind, number, VECTORS, a, b, c, rows, step, some, out, TABLE_BYTES)
+            reduce_columns(kind, number, VECTORS, a, b, c, rows, step, some, y_shift, ceiling, out, TABLE_BYTES)
         else:
-            reduce_columns(kind, number, 1, a, b, c, rows, step, some, out, TABLE_BYTES)
+            reduce_columns(kind, number, 1, a, b, c, rows, step, some, y_shift, ceiling, out, TABLE_BYTES)
         column += some
 
 
@@ -145,7 +150,7 @@ def _residues(length, number):
 
 
 @helper
-def _block(kind, x, dy, mean, sums, length, images, image_step, pixel, some, number):
+def _block(kind, x, dy, mean, sums, length, images, image_step, pixel, some, y_shift, ceiling, number):
     """Sums of a block of `some` channels, left at `sums`, the second ones at ``sums + TABLE_BYTES``.
 
     Where a pixel is no longer than the columns that are summed at once, so many pixels are taken for one row that they
@@ -162,14 +167,16 @@ def _block(kind, x, dy, mean, sums, length, images, image_step, pixel, some, num
     for _ in range(runs):
         if line == pixel:
             if rest:
-                _down(kind, x, dy, mean, sums, rest * some, more, step, number)
+                _down(kind, x, dy, mean, sums, rest * some, more, step, y_shift, ceiling, number)
             if rows and rest < residues:
-                done = rest * line
-                _down(kind, x + done, dy + done, mean + done, sums + done, (residues - rest) * some, rows, step, number)
+                done, numbers = rest * line, (residues - rest) * some
+                a, b, c, d = x + done, dy + done, mean + done, sums + done
+                _down(kind, a, b, c, d, numbers, rows, step, y_shift, ceiling, number)
         else:
             for r in range(min(residues, length)):
                 there = more if r < rest else rows
-                _down(kind, x + r * pixel, dy + r * pixel, mean, sums + r * line, some, there, step, number)
+                a, b, d = x + r * pixel, dy + r * pixel, sums + r * line
+                _down(kind, a, b, mean, d, some, there, step, y_shift, ceiling, number)
         x += image_step
         dy += image_step
     _fold(sums, residues, some, number)
@@ -217,9 +224,10 @@ def _add_block(out, channels, some, sums, is_first, number):
             store_double(out, j * channels + k, before + more)
 
 
-@kernel(MOMENTS, backward=(False, True))
-def moments_columns(args, task, number, backward):
+@kernel(MOMENTS, kind=SUMS_OF)
+def moments_columns(args, task, number, kind):
     """`moments_rows`, some channels at a time."""
+    y_shift, ceiling = args.Y - args.DY, args.CEILING
     channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
     pixel, most = channels * item, COLUMN_BYTES // item
     step, chunks = pixels * pixel, (channels + most - 1) // most
@@ -229,23 +237,24 @@ def moments_columns(args, task, number, backward):
         unit, c = i // chunks, i % chunks * most
         some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
         out, done = args.OUT + (unit * 2 * channels + c) * 8, 0
-        if backward:
+        if kind != SUM:
             copy_bytes(mean, args.MEAN + image * args.MEAN_IMAGE + c * item, some * item)
             if channels == some:
                 _repeat(mean, some, most, number)
         for first in range(start, stop, BLOCK):
             here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
             x, count = args.X + here, length * images
-            if backward:
-                _block(PRODUCTS, x, args.DY + here, mean, sums, length, images, step, pixel, some, number)
+            if kind != SUM:
+                dy = args.DY + here
+                _block(kind, x, dy, mean, sums, length, images, step, pixel, some, y_shift, ceiling, number)
                 _add_block(out, channels, some, sums, first == start, number)
                 continue
-            _block(SUM, x, x, x, sums, length, images, step, pixel, some, number)
+            _block(SUM, x, x, x, sums, length, images, step, pixel, some, 0, 0, number)
             for k in range(some):
                 store_number(mean + k * item, load(sums + k * item, number) / count, number)
             if channels == some:
                 _repeat(mean, some, _residues(length, number), number)
-            _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, number)
+            _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, 0, 0, number)
             _end_block(out, channels, some, count, mean, sums, done, number)
             done += count
 

@@ -6,6 +6,7 @@ and nothing on the threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.machine.emitter import RELU, RELU6
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.copying import copy_into, in_order
@@ -31,7 +33,11 @@ DType = np.dtype[Any]
 _SERIAL_NUMBERS = 2**16  # numbers below which one thread does it all: 10 µs a pass, a parallel region costs 5
 _PARTS = 32  # of an array at most, where a sum has to be cut: enough for its threads, whatever their number
 _PART_BYTES = 2**15  # of a part at least
-_X, _DY, _MEAN, _OUT, _SCRATCH = (MOMENTS.index[name] for name in ("X", "DY", "MEAN", "OUT", "SCRATCH"))
+_X, _DY, _Y, _CEILING, _MEAN = (MOMENTS.index[name] for name in ("X", "DY", "Y", "CEILING", "MEAN"))
+_OUT, _SCRATCH = (MOMENTS.index[name] for name in ("OUT", "SCRATCH"))
+_OTHER, _MASKED = (NORMALIZE.index[name] for name in ("OTHER", "MASKED"))
+_RECTIFIED, _TOP = (NORMALIZE.index[name] for name in ("RECTIFIED", "CEILING"))
+_CEILINGS = {0: 0, RELU: 0, RELU6: 6}
 _BY_TASKS, _SUMS_BY_TASKS = by_tasks(NORMALIZE), by_tasks(MOMENTS)
 
 
@@ -128,8 +134,9 @@ def _plan_sums(shape: tuple[int, ...], item: int, per_image: bool, threads: int)
     counts = np.outer(members, np.diff(cuts)).reshape(images, -1, 1)
     threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
     arguments = MOMENTS.fill(
-        X=0, DY=0, MEAN=0, MEAN_IMAGE=channels * item if per_image else 0, BATCH=batch, CHANNELS=channels,
-        PIXELS=pixels, GROUP=group, PIECES=pieces, OUT=0, SCRATCH=0, SCRATCH_STRIDE=SCRATCH_BYTES, TASKS=threads,
+        X=0, DY=0, Y=0, CEILING=0, MEAN=0, MEAN_IMAGE=channels * item if per_image else 0, BATCH=batch,
+        CHANNELS=channels, PIXELS=pixels, GROUP=group, PIECES=pieces, OUT=0, SCRATCH=0,
+        SCRATCH_STRIDE=SCRATCH_BYTES, TASKS=threads,
     )  # fmt: skip
     count = batch // images * pixels
     return _SumsPlan(arguments, (images, counts.shape[1], 2, channels), counts / count, count, threads)
@@ -147,15 +154,17 @@ def _summed(*arrays: Array, per_image: bool) -> tuple[str, tuple[int, ...], tupl
     return "columns" if last else "rows", (batch, channels, pixels), arrays
 
 
-def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -> Array:
-    """Two sums of every unit, (images, units, 2, C)."""
+def _sums(form: str, plan: _SumsPlan, kind: str, *arrays: Array, mean: Array | None = None, ceiling: int = 0) -> Array:
+    """Two sums of every unit, (images, units, 2, C), of x, or of x and dy, or of x, dy and y."""
     sums, arguments = np.empty(plan.shape), plan.arguments.copy()
-    means = x if mean is None else in_order(mean)
+    means = arrays[0] if mean is None else in_order(mean)
     with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
-        arguments[_X], arguments[_DY], arguments[_MEAN] = address(x), address(dy), address(means)
+        arguments[_X], arguments[_DY], arguments[_MEAN] = address(arrays[0]), address(arrays[-1]), address(means)
+        if len(arrays) == 3:
+            arguments[_DY], arguments[_Y], arguments[_CEILING] = address(arrays[1]), address(arrays[2]), ceiling
         arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
-        kernel = FORMS[form].address(x.itemsize, mean is not None)
-        launch(kernel, arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
+        kernel = FORMS[form].address(arrays[0].itemsize, kind)
+        launch(kernel, arguments, plan.threads, plan.threads, arrays[0].size, _SUMS_BY_TASKS)
     return sums
 
 
@@ -163,10 +172,9 @@ def _merged(form: str, plan: _SumsPlan, sums: Array, dtype: DType) -> tuple[Arra
     """Mean and variance of all units together, or both sums, (images, C)."""
     images, units, _, channels = plan.shape
     first, second = np.empty((images, channels), dtype), np.empty((images, channels), dtype)
-    tables.start(
-        merge_units, UNITS, images * channels, dtype, form, SUMS=address(sums), SHARES=address(plan.shares),
-        FIRST=address(first), SECOND=address(second), IMAGES=images, UNITS=units, CHANNELS=channels, COUNT=plan.count,
-    )  # fmt: skip
+    places = [address(sums), address(plan.shares), address(first), address(second)]
+    sizes = {"IMAGES": images, "UNITS": units, "CHANNELS": channels, "COUNT": plan.count}
+    tables.start(merge_units, UNITS, images * channels, dtype.itemsize, places, form, **sizes)
     return first, second
 
 
@@ -178,27 +186,71 @@ def _plan_elementwise(
     cut = _rows(shape, item, last, images > 1)
     threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
     arguments = NORMALIZE.fill(
-        X=0, DY=0, OUT=0, MEAN=0, SCALE=0, SLOPE=0, SHIFT=0, REPEAT=cut.repeat,
-        PERIOD=images if cut.columns else images * shape[1], ROWS=cut.images * cut.rows, LENGTH=cut.length,
-        TASKS=threads,
+        X=0, DY=0, OUT=0, MEAN=0, SCALE=0, SLOPE=0, SHIFT=0, OTHER=0, MASKED=0, RECTIFIED=0, CEILING=0,
+        REPEAT=cut.repeat, PERIOD=images if cut.columns else images * shape[1], ROWS=cut.images * cut.rows,
+        LENGTH=cut.length, TASKS=threads,
     )  # fmt: skip
     return cut, arguments, threads
 
 
-def _elementwise(x: Array, dy: Array | None, *factors: Array) -> Array:
-    """Forward (`dy` None) or backward pass, with the factors (mean, scale, slope, shift)."""
-    last, arrays = _arranged(x) if dy is None else _arranged(x, dy)
-    images = max(len(table) for table in factors)
+def _elementwise(
+    arrays: Sequence[Array], factors: Sequence[Array], form: str = "plain", ending: int = 0, *, backward: bool
+) -> tuple[Array, Array]:
+    """Forward or backward pass, with the factors (mean, scale, slope, shift): the result, and dy as it was masked.
+
+    The arrays are x, dy in a backward pass, and what an ending reads.
+    """
+    last, arrays = _arranged(*arrays)
+    x, images = arrays[0], max(len(table) for table in factors)
     cut, arguments, threads = _plan_elementwise(x.shape, x.itemsize, last, images, get_num_threads())
     out = empty_channels_last(x.shape, x.dtype) if last else np.empty(x.shape, x.dtype)
-    arguments = arguments.copy()
-    places = [address(array) for array in (arrays[0], arrays[-1], out)]
+    masked, arguments = out, arguments.copy()
+    if form != "plain":
+        arguments[_RECTIFIED], arguments[_TOP] = ending != 0, _CEILINGS[ending]
+        arguments[_OTHER] = address(arrays[-1])
+    if form == "sum" and backward:
+        masked = np.empty_like(out)
+        arguments[_MASKED] = address(masked)
+    places = [address(array) for array in (x, arrays[int(backward)], out)]
     spread, kept = tables.spread_out(factors, images, cut.fold if cut.columns else 1, planar=cut.planar)
     arguments[: len(places) + len(spread)] = [*places, *spread]
-    kernel = normalize.address(x.itemsize, cut.columns, dy is not None)
+    kernel = normalize.address(x.itemsize, cut.columns, backward, form)
     launch(kernel, arguments, threads, threads, x.size, _BY_TASKS)
     del kept  # it owns the memory of the factors
-    return out
+    return out, masked
+
+
+def normalize_ended(x: Array, factors: tuple[Array, Array, Array], ending: int, other: Array | None = None) -> Array:
+    """Return ``(x - mean) * scale + shift``, plus another array if there is one, after the ReLU of an ending.
+
+    Endings are those of `machine.emitter`, or 0. The bits are those of the operations one after the other.
+    """
+    mean, scale, shift = factors
+    arrays = (x,) if other is None else (x, other)
+    return _elementwise(arrays, (mean, scale, scale, shift), _form(other is not None), ending, backward=False)[0]
+
+
+def _form(is_sum: bool) -> str:
+    return "sum" if is_sum else "relu"
+
+
+def masked_sums(dy: Array, x: Array, y: Array, mean: Array, ending: int) -> tuple[Array, Array]:
+    """`normalize_sums` of the dy that the ReLU of an ending, whose output is `y`, lets through."""
+    form, shape, arrays = _summed(x, dy, y, per_image=len(mean) > 1)
+    plan = _plan_sums(shape, x.itemsize, len(mean) > 1, get_num_threads())
+    sums = _sums(form, plan, "masked", *arrays, mean=mean, ceiling=_CEILINGS[ending])
+    return _merged("sums", plan, sums, x.dtype)
+
+
+def masked_backward(
+    dy: Array, x: Array, y: Array, factors: Sequence[Array], ending: int, *, shared: bool
+) -> tuple[Array, Array | None]:
+    """`normalize_backward` of the dy that a ReLU lets through; with `shared`, that dy too.
+
+    The factors are (mean, scale, slope, shift).
+    """
+    dx, masked = _elementwise((x, dy, y), factors, _form(shared), ending, backward=True)
+    return dx, masked if shared else None
 
 
 class Normalization(Tables):
@@ -207,21 +259,21 @@ class Normalization(Tables):
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
         """Mean and biased variance of every channel."""
         images = per_image and len(x) > 1
-        form, shape, (x,) = _summed(x, per_image=images)
+        form, shape, arrays = _summed(x, per_image=images)
         plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
-        return _merged("moments", plan, _sums(form, plan, x, x, None), x.dtype)
+        return _merged("moments", plan, _sums(form, plan, "moments", *arrays), x.dtype)
 
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """``(x - mean) * scale + shift``."""
-        return _elementwise(x, None, mean, scale, scale, shift)
+        return _elementwise((x,), (mean, scale, scale, shift), backward=False)[0]
 
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Sums of dy and of ``dy * (x - mean)``."""
         images = len(mean) > 1
-        form, shape, (x, dy) = _summed(x, dy, per_image=images)
+        form, shape, arrays = _summed(x, dy, per_image=images)
         plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
-        return _merged("sums", plan, _sums(form, plan, x, dy, mean), x.dtype)
+        return _merged("sums", plan, _sums(form, plan, "products", *arrays, mean=mean), x.dtype)
 
     def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
         """``dy * scale + (x - mean) * slope + shift``."""
-        return _elementwise(x, dy, mean, scale, slope, shift)
+        return _elementwise((x, dy), (mean, scale, slope, shift), backward=True)[0]

@@ -2,6 +2,9 @@
 
 Forward ``y = (x - mean) * scale + shift``; backward ``dx = dy * scale + (x - mean) * slope + shift``. The factors are
 those of a row (planes: one channel each), or there is one for every number of a row (channels-last: a pixel is a row).
+
+There may be an ending, the sum with another array and a ReLU, which is bounds of y. Backward, dy then counts where y is
+within them, and what counts may be stored as well, as the gradient of the other array.
 """
 
 from __future__ import annotations
@@ -15,33 +18,65 @@ from fastconv.backends.fast.machine.emitter import Emitter, constant
 from fastconv.backends.fast.machine.intrinsics import size_of
 from fastconv.backends.fast.machine.jit import code, emitted
 from fastconv.backends.fast.machine.kernel import kernel
+from fastconv.backends.fast.normalization.reductions_kernel import bounds, let_through
 
 # ROWS rows of LENGTH numbers. The factors of row r are number r // REPEAT % PERIOD of their tables, or with `columns`
-# LENGTH numbers at that place. OUT is y or dx.
-NORMALIZE = Block("X DY OUT MEAN SCALE SLOPE SHIFT REPEAT PERIOD ROWS LENGTH TASKS", results="OUT")
+# LENGTH numbers at that place. OUT is y or dx. OTHER is added forward, and is y backward; MASKED is for the dy that it
+# lets through. The bounds are 0 if RECTIFIED, and CEILING if that is not 0.
+NORMALIZE = Block(
+    "X DY OUT MEAN SCALE SLOPE SHIFT OTHER MASKED RECTIFIED CEILING REPEAT PERIOD ROWS LENGTH TASKS",
+    results="OUT MASKED",
+)
+PLAIN, RELU, SUM = 0, 1, 2
+FORMS = {"plain": PLAIN, "relu": RELU, "sum": SUM}
 
 _I64 = ir.IntType(64)
 
 
 @emitted(twins.normalize_run, literal=True)
-def normalize_run(typing_context, backward, columns, number, x, dy, out, mean, scale, slope, shift, count):
+def normalize_run(
+    typing_context, form, backward, columns, number,
+    x, dy, out, mean, scale, slope, shift, other, masked, rectified, ceiling, count,
+):  # fmt: skip
     """One row of `count` numbers; `columns` says whether every number has factors of its own."""
-    if not isinstance(backward, types.Literal) or not isinstance(columns, types.Literal):
+    if not all(isinstance(flag, types.Literal) for flag in (form, backward, columns)):
         return None
     item, is_backward, lanewise = number.bitwidth // 8, backward.literal_value, columns.literal_value
+    ending = form.literal_value
 
-    def emit(builder, _, __, ___, x, dy, out, mean, scale, slope, shift, count):
+    def emit(
+        builder, _, __, ___, ____, x, dy, out, mean, scale, slope, shift, other, masked, rectified, ceiling, count
+    ):  # fmt: skip
         whole, tables = Emitter(builder, item), (mean, scale, slope, shift)
         spread = None if lanewise else [whole.broadcast(table) for table in tables]
+        low, high = bounds(whole, rectified, ceiling)
+
+        def forward_of(row, offset, deviation, scale, shift):
+            y = row.multiply_add(deviation, scale, shift)
+            if ending == SUM:
+                y = builder.fadd(y, row.load_vector(builder.add(other, offset), 0))
+            if ending != PLAIN:
+                y = builder.select(builder.fcmp_unordered("ugt", y, low), y, low)
+                y = builder.select(builder.fcmp_unordered("ult", y, high), y, high)
+            return y
+
+        def gradient_of(row, offset):
+            gradient = row.load_vector(builder.add(dy, offset), 0)
+            if ending != PLAIN:
+                y = row.load_vector(builder.add(other, offset), 0)
+                gradient = let_through(row, gradient, y, low, high)
+            if ending == SUM:
+                row.store_vector(gradient, builder.add(masked, offset), 0)
+            return gradient
 
         def vector(row, offset):
             mean, scale, slope, shift = spread or [row.load_vector(builder.add(table, offset), 0) for table in tables]
             result = builder.fsub(row.load_vector(builder.add(x, offset), 0), mean)
             if is_backward:
                 result = row.multiply_add(result, slope, shift)
-                result = row.multiply_add(row.load_vector(builder.add(dy, offset), 0), scale, result)
+                result = row.multiply_add(gradient_of(row, offset), scale, result)
             else:
-                result = row.multiply_add(result, scale, shift)
+                result = forward_of(row, offset, result, scale, shift)
             row.store_vector(result, builder.add(out, offset), 0)
 
         vectors = builder.sdiv(count, constant(whole.lanes))
@@ -52,11 +87,11 @@ def normalize_run(typing_context, backward, columns, number, x, dy, out, mean, s
         with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
             vector(Emitter(builder, item, tail=rest), builder.mul(done, constant(item)))
 
-    return code(types.void(backward, columns, number, *[types.intp] * 8), emit)
+    return code(types.void(form, backward, columns, number, *[types.intp] * 12), emit)
 
 
-@kernel(NORMALIZE, columns=(False, True), backward=(False, True))
-def normalize(args, task, number, columns, backward):
+@kernel(NORMALIZE, columns=(False, True), backward=(False, True), form=FORMS)
+def normalize(args, task, number, columns, backward, form):
     """Some of the rows."""
     rows, length, tasks, item = args.ROWS, args.LENGTH, args.TASKS, size_of(number)
     entry = length * item if columns else item
@@ -64,8 +99,9 @@ def normalize(args, task, number, columns, backward):
         offset = row * length * item
         place = row // args.REPEAT % args.PERIOD * entry
         normalize_run(
-            backward, columns, number,
+            form, backward, columns, number,
             args.X + offset, args.DY + offset, args.OUT + offset,
             args.MEAN + place, args.SCALE + place,
-            args.SLOPE + place, args.SHIFT + place, length,
+            args.SLOPE + place, args.SHIFT + place,
+            args.OTHER + offset, args.MASKED + offset, args.RECTIFIED, args.CEILING, length,
         )  # fmt: skip

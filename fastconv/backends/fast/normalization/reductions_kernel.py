@@ -1,10 +1,11 @@
 """Sums that normalisation needs, in vector registers: along a run of numbers, or down the columns of rows.
 
-There are three kinds, told apart by a literal:
+There are four kinds, told apart by a literal:
 
 - `SUM`: the sum of x;
 - `SQUARES`: the sums of ``x - mean`` and of its square;
-- `PRODUCTS`: the sums of dy and of ``dy * (x - mean)``.
+- `PRODUCTS`: the sums of dy and of ``dy * (x - mean)``;
+- `MASKED`: the same of the dy that a ReLU after the normalisation lets through, where its output y is within bounds.
 
 The order of a sum is the same both ways. Number i of a run is added to sum i % RESIDUES: a lane of one of four
 vectors along a run, a number of a table down the columns. At the end the second half of these sums is added to the
@@ -13,6 +14,8 @@ first, and so on until one is left. Callers keep runs short (see `moments_kernel
 
 from __future__ import annotations
 
+import math
+
 from llvmlite import ir
 from numba.core import cgutils, types
 
@@ -20,17 +23,38 @@ from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.emitter import Emitter, across, constant
 from fastconv.backends.fast.machine.jit import code, emitted
 
-SUM, SQUARES, PRODUCTS = 0, 1, 2
+SUM, SQUARES, PRODUCTS, MASKED = 0, 1, 2, 3
 VECTORS = 4  # accumulators: as many additions under way as one unit takes
 
-_I64 = ir.IntType(64)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+def bounds(emit, rectified, ceiling):
+    """Bounds of a ReLU: 0 if `rectified`, and `ceiling` if that is not 0; a bound that is NaN bounds nothing."""
+    builder, nothing = emit.builder, ir.Constant(emit.scalar, math.nan)
+    low = builder.select(builder.icmp_signed("!=", rectified, constant(0)), ir.Constant(emit.scalar, 0.0), nothing)
+    number = builder.sitofp(ceiling, emit.scalar)
+    high = builder.select(builder.icmp_signed("!=", ceiling, constant(0)), number, nothing)
+    firsts = (builder.insert_element(emit.undefined, bound, ir.Constant(_I32, 0)) for bound in (low, high))
+    return [builder.shuffle_vector(first, emit.undefined, emit.spread) for first in firsts]
+
+
+def let_through(emit, gradient, y, low, high):
+    """A vector of gradients where `y` is within the bounds or NaN, else 0."""
+    builder = emit.builder
+    inside = builder.and_(builder.fcmp_unordered("ugt", y, low), builder.fcmp_unordered("ult", y, high))
+    return builder.select(inside, gradient, emit.zero)
 
 
 class _Sums:
-    """Accumulators of one kind of sum, in memory that LLVM turns into registers."""
+    """Accumulators of one kind of sum, in memory that LLVM turns into registers.
 
-    def __init__(self, emit, kind):
-        self.kind, self.builder = kind, emit.builder
+    Y lies `y_shift` bytes after dy.
+    """
+
+    def __init__(self, emit, kind, y_shift, ceiling):
+        self.kind, self.builder, self.y_shift = kind, emit.builder, y_shift
+        self.bounds = bounds(emit, constant(1), ceiling) if kind == MASKED else []
         self.sums = [
             [cgutils.alloca_once_value(emit.builder, emit.zero) for _ in range(VECTORS)]
             for _ in range(1 if kind == SUM else 2)
@@ -46,6 +70,9 @@ class _Sums:
                 terms = [deviation, emit.builder.fmul(deviation, deviation)]
             else:
                 gradient = emit.load_vector(dy, j)
+                if self.kind == MASKED:
+                    y = emit.load_vector(self.builder.add(dy, self.y_shift), j)
+                    gradient = let_through(emit, gradient, y, *self.bounds)
                 terms = [gradient, emit.builder.fmul(gradient, deviation)]
         for sums, term in zip(self.sums, terms):
             kept = emit.builder.select(emit.mask, term, emit.zero) if emit.is_masked(j) else term
@@ -72,18 +99,19 @@ def lane_total(typing_context, number, x, valid):
 
 
 @emitted(twins.reduce_run, literal=True)
-def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, out):
+def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, y_shift, ceiling, out):
     """Sums over `runs` runs of `count` numbers, `step` bytes apart, of `x` (and `dy`).
 
-    `mean` is the address of one number, `out` of one or two.
+    `mean` is the address of one number, `out` of one or two. Y lies `y_shift` bytes after dy, and `ceiling` is that of
+    the ReLU, or 0.
     """
     if not isinstance(kind, types.IntegerLiteral):
         return None
     item, name = number.bitwidth // 8, kind.literal_value
 
-    def emit(builder, _, __, x, dy, mean, count, runs, step, out):
+    def emit(builder, _, __, x, dy, mean, count, runs, step, y_shift, ceiling, out):
         row = Emitter(builder, item, vectors=VECTORS)
-        sums = _Sums(row, name)
+        sums = _Sums(row, name, y_shift, ceiling)
         means = row.zero if name == SUM else row.broadcast(mean)
         group = VECTORS * row.lanes
         groups = builder.sdiv(count, constant(group))
@@ -104,23 +132,25 @@ def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, out
         for i in range(len(sums.sums)):
             builder.store(sums.total(row, i), row.pointer(out, i * item, row.scalar), align=item)
 
-    return code(types.void(kind, number, *[types.intp] * 7), emit)
+    return code(types.void(kind, number, *[types.intp] * 9), emit)
 
 
 @emitted(twins.reduce_columns, literal=True)
-def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, step, valid, out, out_step):
+def reduce_columns(
+    typing_context, kind, number, vectors, x, dy, mean, rows, step, valid, y_shift, ceiling, out, out_step
+):  # fmt: skip
     """Add the columns of `rows` rows that are `step` bytes apart to the sums at `out`.
 
     `vectors` is 4, for as many whole vectors of columns, or 1, for one of which `valid` lanes count. `mean` is the
-    address of one number per column; the second sums go to ``out + out_step``.
+    address of one number per column; the second sums go to ``out + out_step``. Y as in `reduce_run`.
     """
     if not isinstance(kind, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         return None
     item, name, width = number.bitwidth // 8, kind.literal_value, vectors.literal_value
 
-    def emit(builder, _, __, ___, x, dy, mean, rows, step, valid, out, out_step):
+    def emit(builder, _, __, ___, x, dy, mean, rows, step, valid, y_shift, ceiling, out, out_step):
         row = Emitter(builder, item, vectors=width, tail=valid if width == 1 else None)
-        sums = _Sums(row, name)
+        sums = _Sums(row, name, y_shift, ceiling)
         targets = [builder.add(out, out_step) if i else out for i in range(len(sums.sums))]
         for places, target in zip(sums.sums, targets):
             for j in range(width):
@@ -134,4 +164,4 @@ def reduce_columns(typing_context, kind, number, vectors, x, dy, mean, rows, ste
             for j in range(width):
                 row.store_vector(builder.load(places[j]), target, j)
 
-    return code(types.void(kind, number, vectors, *[types.intp] * 8), emit)
+    return code(types.void(kind, number, vectors, *[types.intp] * 10), emit)

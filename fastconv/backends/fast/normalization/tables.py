@@ -12,6 +12,7 @@ from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.launch import address, launch
 from fastconv.backends.fast.memory.copying import in_order
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.normalization.tables_kernel import (
     FACTORS,
     FLOW,
@@ -32,11 +33,14 @@ from fastconv.backends.settings import get_num_threads
 _SERIAL_NUMBERS = 2**13
 
 
-def start(kernel: Kernel, block: Block, numbers: int, dtype: np.dtype[Any], *constants: Any, **values: int) -> None:
-    """Launch a kernel that reads so many numbers and has as many tasks as there are threads for them."""
-    tasks = 1 if numbers < _SERIAL_NUMBERS else get_num_threads()
-    more = {"TASKS": tasks} if "TASKS" in block.index else {}
-    launch(kernel.address(dtype.itemsize, *constants), block.fill(**values, **more), tasks if more else 1, tasks)
+@plan_cache(2048)
+def _plan(block: Block, numbers: int, threads: int, addresses: int, **sizes: float) -> tuple[Array, int]:
+    """Argument block but for the addresses, which come first in it, and the number of tasks."""
+    divides = "TASKS" in block.index
+    tasks = threads if divides and numbers >= _SERIAL_NUMBERS else 1
+    entries = {name: value if isinstance(value, int) else _bits(value) for name, value in sizes.items()}
+    places = dict.fromkeys(block.names[:addresses], 0)
+    return block.fill(**places, **entries, **({"TASKS": tasks} if divides else {})), tasks
 
 
 def _bits(number: float) -> int:
@@ -44,27 +48,39 @@ def _bits(number: float) -> int:
     return int(np.float64(number).view(np.int64))
 
 
+def start(
+    kernel: Kernel, block: Block, numbers: int, itemsize: int, addresses: list[int], *constants: Any, **sizes: float
+) -> None:
+    """Launch a kernel that reads so many numbers, with the first entries of its block and all others by name."""
+    plan, tasks = _plan(block, numbers, get_num_threads(), len(addresses), **sizes)
+    arguments = plan.copy()
+    arguments[: len(addresses)] = addresses
+    launch(kernel.address(itemsize, *constants), arguments, tasks, tasks)
+
+
 def _place(table: Array | None) -> int:
     return 0 if table is None else address(table)
 
 
-def spread_out(table: Sequence[Array], images: int, fold: int, *, planar: bool) -> tuple[list[int], Any]:
-    """Addresses of (images, C) factors in which every number is there `fold` times, and what owns that memory.
+def spread_out(factors: Sequence[Array], images: int, fold: int, *, planar: bool) -> tuple[list[int], Any]:
+    """Addresses of four (images, C) factors in which every number is there `fold` times, and what owns that memory.
 
     With `planar` equal numbers are side by side, else the channels are. Tables may have one row for all images.
     """
-    table = [in_order(one) for one in table]
-    if fold == 1 and all(len(one) == images for one in table):
-        return [address(one) for one in table], table
-    channels, dtype = table[0].shape[1], table[0].dtype
-    out = np.empty((len(table), images, channels * fold), dtype)
-    values = {f"TABLE{i}": address(one) for i, one in enumerate(table)}
-    rows = {f"ROW{i}": one.strides[0] if len(one) > 1 else 0 for i, one in enumerate(table)}
+    factors = [in_order(table) for table in factors]
+    places, rows = [address(table) for table in factors], [len(table) for table in factors]
+    if fold == 1 and rows == [images] * 4:
+        return places, factors
+    row, item = factors[0].strides[0], factors[0].itemsize
+    out = np.empty((4, images, factors[0].shape[1] * fold), factors[0].dtype)
+    first = address(out)
+    row0, row1, row2, row3 = (row if size > 1 else 0 for size in rows)
     start(
-        spread, SPREAD, out.size, dtype, **values, **rows, OUT=address(out), TABLES=len(table), IMAGES=images,
-        CHANNELS=channels, FOLD=fold, PLANAR=int(planar),
+        spread, SPREAD, out.size, item, [*places, row0, row1, row2, row3, first],
+        TABLES=4, IMAGES=images, CHANNELS=factors[0].shape[1], FOLD=fold, PLANAR=int(planar),
     )  # fmt: skip
-    return [address(out) + i * out[0].nbytes for i in range(len(table))], out
+    step = out.strides[0]
+    return [first, first + step, first + 2 * step, first + 3 * step], out
 
 
 class Tables(Backend):
@@ -72,27 +88,23 @@ class Tables(Backend):
 
     def merge_moments(self, mean: Array, variance: Array) -> tuple[Array, Array]:
         """Mean and variance over the last axis, of parts of equal size."""
-        parts, (mean, variance) = mean.shape[-1], (in_order(table) for table in (mean, variance))
+        mean, variance = in_order(mean), in_order(variance)
         center, spread = np.empty(mean.shape[:-1], mean.dtype), np.empty(mean.shape[:-1], mean.dtype)
-        start(
-            merge_parts, PARTS, mean.size, mean.dtype, MEANS=address(mean), VARIANCES=address(variance),
-            MEAN=address(center), VARIANCE=address(spread), ROWS=center.size, PARTS=parts,
-        )  # fmt: skip
+        places = [address(mean), address(variance), address(center), address(spread)]
+        start(merge_parts, PARTS, mean.size, mean.itemsize, places, ROWS=center.size, PARTS=mean.shape[-1])
         return center, spread
 
     def normalize_factors(
         self, mean: Array, variance: Array, eps: float, weight: Array | None, bias: Array | None, channels: int
     ) -> tuple[Array, Array, Array]:
         """Mean, scale and shift that `normalize` takes."""
-        rows, groups = mean.shape
-        mean, variance = in_order(mean), in_order(variance)
-        weight, bias = (None if table is None else in_order(table) for table in (weight, bias))
-        center, scale, shift = (np.empty((rows, channels), mean.dtype) for _ in range(3))
-        start(
-            factors, FACTORS, scale.size, mean.dtype, MEAN=address(mean), VARIANCE=address(variance),
-            WEIGHT=_place(weight), BIAS=_place(bias), CENTER=address(center), SCALE=address(scale),
-            SHIFT=address(shift), ROWS=rows, GROUPS=groups, SIZE=channels // groups, EPS=_bits(eps),
-        )  # fmt: skip
+        (rows, groups), mean, variance = mean.shape, in_order(mean), in_order(variance)
+        weight, bias = None if weight is None else in_order(weight), None if bias is None else in_order(bias)
+        center, scale, shift = out = np.empty((3, rows, channels), mean.dtype)
+        first, step = address(out), out.strides[0]
+        places = [address(mean), address(variance), _place(weight), _place(bias), first, first + step, first + 2 * step]
+        sizes = {"ROWS": rows, "GROUPS": groups, "SIZE": channels // groups, "EPS": float(eps)}
+        start(factors, FACTORS, scale.size, mean.itemsize, places, **sizes)
         return center, scale, shift
 
     def normalize_flow(
@@ -100,26 +112,24 @@ class Tables(Backend):
     ) -> tuple[Array, Array]:
         """Slope and shift that `normalize_backward` takes."""
         rows, groups = variance.shape
-        first, second, variance = (in_order(table) for table in (first, second, variance))
+        first, second, variance = in_order(first), in_order(second), in_order(variance)
         weight = None if weight is None else in_order(weight)
         slope, shift = np.empty((rows, channels), first.dtype), np.empty((rows, channels), first.dtype)
+        places = [address(first), address(second), address(variance), _place(weight), address(slope), address(shift)]
         start(
-            flow, FLOW, first.size + slope.size, first.dtype, FIRST=address(first), SECOND=address(second),
-            VARIANCE=address(variance), WEIGHT=_place(weight), SLOPE=address(slope), SHIFT=address(shift), ROWS=rows,
-            GROUPS=groups, PARTS=first.shape[1] // groups, SIZE=channels // groups, COUNT=count, EPS=_bits(eps),
+            flow, FLOW, first.size + slope.size, first.itemsize, places, ROWS=rows, GROUPS=groups,
+            PARTS=first.shape[1] // groups, SIZE=channels // groups, COUNT=count, EPS=float(eps),
         )  # fmt: skip
         return slope, shift
 
     def normalize_gradients(self, first: Array, second: Array, variance: Array, eps: float) -> tuple[Array, Array]:
         """Gradients of weight and bias, from the sums of `normalize_sums`."""
         (rows, groups), channels = variance.shape, first.shape[1]
-        first, second, variance = (in_order(table) for table in (first, second, variance))
+        first, second, variance = in_order(first), in_order(second), in_order(variance)
         dweight, dbias = np.empty(channels, first.dtype), np.empty(channels, first.dtype)
-        start(
-            gradients, GRADIENTS, first.size, first.dtype, FIRST=address(first), SECOND=address(second),
-            VARIANCE=address(variance), DWEIGHT=address(dweight), DBIAS=address(dbias), ROWS=rows, GROUPS=groups,
-            SIZE=channels // groups, EPS=_bits(eps),
-        )  # fmt: skip
+        places = [address(first), address(second), address(variance), address(dweight), address(dbias)]
+        sizes = {"ROWS": rows, "GROUPS": groups, "SIZE": channels // groups, "EPS": float(eps)}
+        start(gradients, GRADIENTS, first.size, first.itemsize, places, **sizes)
         return dweight, dbias
 
     def track(
@@ -131,10 +141,10 @@ class Tables(Backend):
         if any(table.dtype != mean.dtype or not table.flags.carray for table in running):
             return super().track(running_mean, running_var, mean, variance, numbers, momentum, batches)
         mean, variance = in_order(mean), in_order(variance)
+        places = [address(mean), address(variance), address(running_mean), address(running_var)]
         start(
-            track, TRACK, mean.size, mean.dtype, MEAN=address(mean), VARIANCE=address(variance),
-            RUNNING_MEAN=address(running_mean), RUNNING_VAR=address(running_var), BATCHES=_place(batches),
-            ROWS=len(mean), CHANNELS=mean.shape[1], NUMBERS=numbers, MOMENTUM=_bits(momentum or 0.0),
+            track, TRACK, mean.size, mean.itemsize, [*places, _place(batches)],
+            ROWS=len(mean), CHANNELS=mean.shape[1], NUMBERS=numbers, MOMENTUM=float(momentum or 0),
             CUMULATIVE=int(momentum is None),
         )  # fmt: skip
 

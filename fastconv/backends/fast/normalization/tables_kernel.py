@@ -63,7 +63,7 @@ def _inverse_deviation(variance, eps):
 @helper
 def _number(table, index, number):
     """Number `index` of a table as float64."""
-    return np.float64(load_at(table, index, number))
+    return float(load_at(table, index, number))
 
 
 @kernel(UNITS, form={"moments": MOMENTS, "sums": SUMS})
