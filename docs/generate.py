@@ -2,6 +2,7 @@
 
     python docs/generate.py compare compare.json    # of fastconv compare --json FILE
     python docs/generate.py contest contest.json    # of fastconv bench --against ENGINES --json FILE
+    python docs/generate.py networks networks.json  # of fastconv bench --against ENGINES --networks --json FILE
     python docs/generate.py suite suite.json        # of fastconv bench --json FILE
     python docs/generate.py family family.json      # of fastconv bench family --json FILE
 
@@ -21,6 +22,7 @@ FOLDER = Path(__file__).parent / "generated"
 COMMANDS = {
     "compare": "fastconv compare --json",
     "contest": "fastconv bench --against ENGINES --json",
+    "networks": "fastconv bench --against ENGINES --networks --json",
     "suite": "fastconv bench --json",
     "family": "fastconv bench family --json",
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fastconv.cli.console import deprecated
-from fastconv.cli.contest import contest
+from fastconv.cli.contest import contest, contest_of_networks
 from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, in_output
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
@@ -43,11 +43,16 @@ def bench(
     against: Annotated[
         str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax.")
     ] = None,
-    passes: Annotated[str | None, _in_contest(metavar="PASSES", help="forward,backward by default.")] = None,
+    networks: Annotated[
+        bool, _in_contest("--networks", help="Whole networks; there are openvino,ncnn to compare with, too.")
+    ] = False,
+    passes: Annotated[
+        str | None, _in_contest(metavar="PASSES", help="forward,backward by default; of networks inference,training.")
+    ] = None,
     dtypes: Annotated[str | None, typer.Option(hidden=True)] = None,  # once that of --against
     rounds: Annotated[int | None, _in_contest(min=1, help="Rounds of turns at most; 15 by default.")] = None,
     seconds: Annotated[
-        float | None, _in_contest(min=0, help="What all layers together may take; 600 by default.")
+        float | None, _in_contest(min=0, help="What all layers together may take; 600 by default, 300 for networks.")
     ] = None,
     seed: Annotated[int | None, _in_contest(min=0, help="Seed of what is drawn; 0 by default.")] = None,
     json: NumbersInPanel = None,
@@ -57,7 +62,8 @@ def bench(
 ) -> None:
     """Time convolution and pooling on every backend, checked before they are timed, and against the frozen loops.
 
-    With --against: convolution against other engines, each in its own process, in interleaved rounds.
+    With --against: convolution against other engines, each in its own process, in interleaved rounds; with --networks
+    too: inference and training steps of whole networks.
     Exits with 1 if a result of fastconv is beyond its tolerance, or slower than --fail-over allows.
     """
     if dtypes is not None:
@@ -65,7 +71,7 @@ def bench(
         dtype = dtypes if dtype is None else dtype
     theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
     if against is None:
-        _refuse(theirs, "goes with --against.")
+        _refuse({"networks": networks or None, **theirs}, "goes with --against.")
         if fail_over is not None and compare is None:
             raise typer.BadParameter("must have something to compare with: add --compare.", param_hint="--fail-over")
         chosen = Selection(
@@ -79,10 +85,13 @@ def bench(
     else:
         ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
         _refuse(ours, "does not go with --against.")
-        theirs |= {"passes": _words(passes), "dtypes": _words(dtype), "threads": threads}
-        contest(
-            names or [], Outputs("bench", json, markdown, plot), _words(against), batch=batch, quick=quick, **theirs
-        )
+        outputs = Outputs("bench", json, markdown, plot)
+        engines, settings = _words(against), {**theirs, "passes": _words(passes), "batch": batch, "threads": threads}
+        if networks:
+            _refuse({"dtype": dtype}, "does not go with --networks: they run in float32.")
+            contest_of_networks(names or [], outputs, engines, quick=quick, **settings)
+        else:
+            contest(names or [], outputs, engines, quick=quick, dtypes=_words(dtype), **settings)
 
 
 def _refuse(options: dict[str, Any], reason: str) -> None:

@@ -1,7 +1,8 @@
-"""``fastconv bench --against``."""
+"""``fastconv bench --against``: layers, and with ``--networks`` whole networks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,24 +10,45 @@ import typer
 
 from fastconv.cli.console import progress_bar
 from fastconv.cli.output import Outputs, Result
-from fastconv.evidence.contest import run_contest as run
+from fastconv.evidence.contest import run_contest
 from fastconv.evidence.contest.api import DTYPES
 from fastconv.evidence.contest.contest import plot_contest
+from fastconv.evidence.contest.networks import run_networks
+from fastconv.evidence.contest.networks.contest import plot_networks
+from fastconv.evidence.networks import NETWORKS, Network
 from fastconv.evidence.workloads import LAYERS, Workload
 
-_QUICK: dict[str, Any] = {"dtypes": DTYPES[:1], "rounds": 3, "seconds": 90.0, "startup": False}
+_QUICK: dict[str, Any] = {"rounds": 3, "seconds": 90.0}
+_QUICK_LAYERS: dict[str, Any] = {**_QUICK, "dtypes": DTYPES[:1], "startup": False}
 
 
 def contest(
     names: list[str], outputs: Outputs, engines: tuple[str, ...], *, batch: int | None, quick: bool, **options: Any
 ) -> None:
-    """Run the contest, print its tables, write its files; what is empty or None has its default."""
+    """Run the contest of layers, print its tables, write its files; what is empty or None has its default."""
     outputs.check()
     workloads = [_workload(name, batch) for name in names or [layer.name for layer in LAYERS]]
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    run = partial(run_contest, workloads, engines=engines)
+    _run(run, plot_contest, outputs, {**(_QUICK_LAYERS if quick else {}), **_given(options)})
+
+
+def contest_of_networks(
+    names: list[str], outputs: Outputs, engines: tuple[str, ...], *, quick: bool, **options: Any
+) -> None:
+    """Run the contest of networks likewise."""
+    outputs.check()
+    run = partial(run_networks, [_network(name) for name in names] or NETWORKS, engines=engines)
+    _run(run, plot_networks, outputs, {**(_QUICK if quick else {}), **_given(options)})
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value not in (None, ())}
+
+
+def _run(run: Callable[..., Any], plot: Callable[..., None], outputs: Outputs, options: dict[str, Any]) -> None:
     with progress_bar() as advance:
-        found = run(workloads, engines=engines, progress=advance, **{**(_QUICK if quick else {}), **given})
-    result = Result.of(found, partial(plot_contest, found))
+        found = run(progress=advance, **options)
+    result = Result.of(found, partial(plot, found))
     failures = found.failures()
     outputs.deliver(result._replace(report=result.report._replace(failures=failures)), ok=found.ok)
 
@@ -37,3 +59,11 @@ def _workload(name: str, batch: int | None) -> Workload:
             return layer if batch is None else layer.with_batch(batch)
     known = ", ".join(layer.name for layer in LAYERS)
     raise typer.BadParameter(f"a layer must be one of {known}, but got {name!r}.")
+
+
+def _network(name: str) -> Network:
+    for network in NETWORKS:
+        if network.name == name:
+            return network
+    known = ", ".join(network.name for network in NETWORKS)
+    raise typer.BadParameter(f"a network must be one of {known}, but got {name!r}.")

@@ -19,6 +19,7 @@ from fastconv.evidence.bench.suite import Suite, read_suite
 from fastconv.evidence.bench.tables import plot_suite, report_of
 from fastconv.evidence.compare.comparison import Comparison, plot_comparison
 from fastconv.evidence.contest.contest import Contest, plot_contest
+from fastconv.evidence.contest.networks.contest import NetworkContest, plot_networks
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
 from fastconv.report import Record, Report, read_record
@@ -100,6 +101,9 @@ def _check(data: dict[str, Any], name: str) -> Result:
 KINDS = {
     Comparison.FORMAT: Kind("compare", "compare --json", partial(_record, Comparison, plot_comparison)),
     Contest.FORMAT: Kind("contest", "bench --against ENGINES --json", partial(_record, Contest, plot_contest)),
+    NetworkContest.FORMAT: Kind(
+        "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)
+    ),
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
@@ -112,7 +116,7 @@ class Saved(NamedTuple):
 
     Attributes
     ----------
-    kind : {"compare", "contest", "suite", "race", "check", "summary"}
+    kind : {"compare", "contest", "networks", "suite", "race", "check", "summary"}
         What it is.
     data : dict
         What is in it.

@@ -30,8 +30,8 @@ from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.contest.engines import Entrant, entrant
 from fastconv.evidence.contest.heats import median_ratio
 from fastconv.evidence.contest.processes import engine_processes
-from fastconv.evidence.contest.rounds import schedule
 from fastconv.evidence.contest.shared import check_results, read_job, write_problem
+from fastconv.evidence.contest.turns import schedule
 from fastconv.evidence.contest.worker import timed_turn
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.process import WorkerError, receive, send

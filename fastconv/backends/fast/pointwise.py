@@ -10,6 +10,7 @@ from fastconv.backends.fast.machine.record import active
 from fastconv.backends.fast.memory.copying import copy_into
 from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.pointwise_kernel import POINTWISE, pointwise
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads

@@ -10,17 +10,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from fastconv.backends.settings import get_num_threads, use_num_threads
-from fastconv.errors import BackendUnavailableError, InvalidValueError
+from fastconv.errors import InvalidValueError
 from fastconv.evidence.contest.contest import Contest
-from fastconv.evidence.contest.engines import FASTCONV, OTHERS, Entrant, entrant
+from fastconv.evidence.contest.engines import FASTCONV, OTHERS, entrant
 from fastconv.evidence.contest.heats import Heat
+from fastconv.evidence.contest.participants import check_names, check_threads, meet, present
 from fastconv.evidence.contest.processes import EngineProcess, engine_processes
-from fastconv.evidence.contest.rounds import HeatRun, Pace
+from fastconv.evidence.contest.rounds import HeatRun
 from fastconv.evidence.contest.shared import write_problem
 from fastconv.evidence.contest.startup import measure_startup
+from fastconv.evidence.contest.turns import Pace
 from fastconv.evidence.environment import current_environment
-from fastconv.evidence.process import WorkerError
 from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.validation.sizes import check_flag, check_integer
 
@@ -117,15 +117,15 @@ def run_contest(
     """
     plan = _Plan(
         _check_workloads(workloads),
-        _check_names("passes", passes, PASSES),
-        _check_names("dtypes", dtypes, DTYPES),
-        _check_threads(threads),
+        check_names("passes", passes, PASSES),
+        check_names("dtypes", dtypes, DTYPES),
+        check_threads(threads),
         Pace(check_integer("contest", "rounds", rounds, 1)),
         0.0,
         check_integer("contest", "seed", seed, 0),
         progress,
     )
-    entrants, absent = _present([entrant(name) for name in engines])
+    entrants, absent = present([entrant(name) for name in engines])
     begun, environment = time.perf_counter(), replace(current_environment(), threads=plan.threads)
     first = None
     if check_flag("contest", "startup", startup):
@@ -133,7 +133,7 @@ def run_contest(
         first = measure_startup()
     with engine_processes([FASTCONV, *entrants], plan.threads) as processes:
         plan.report("starting the engines")
-        versions = _meet(processes, absent)
+        versions = meet(processes, absent)
         plan.deadline = time.perf_counter() + seconds
         heats = tuple(_heats(plan, processes, absent))
         spinning = {process.name: process.busy / process.rested for process in processes if process.rested}
@@ -164,29 +164,6 @@ def _reporter(plan: _Plan, title: str) -> Callable[[str], None]:
     return lambda stage: plan.report(f"{title}: {stage}", 0.5)
 
 
-def _present(entrants: list[Entrant]) -> tuple[list[Entrant], dict[str, str]]:
-    """Sort out whose packages are not installed; fastconv's have to be."""
-    if FASTCONV.missing:
-        raise BackendUnavailableError("contest: the fast backend needs Numba, which is not installed.")
-    absent = {each.name: f"not installed ({', '.join(each.missing)})" for each in entrants if each.missing}
-    return [each for each in entrants if each.name not in absent], absent
-
-
-def _meet(processes: list[EngineProcess], absent: dict[str, str]) -> dict[str, str]:
-    """Ask every engine for its versions, which imports it; one that cannot be imported is absent."""
-    versions: dict[str, str] = {}
-    for process in list(processes):
-        try:
-            versions |= process.ask("versions")["versions"]
-        except WorkerError as error:
-            if process is processes[0]:
-                raise
-            absent[process.name] = str(error)
-            processes.remove(process)
-            process.worker.end()
-    return versions
-
-
 def _check_workloads(workloads: Sequence[Workload] | None) -> tuple[Workload, ...]:
     chosen = tuple(LAYERS if workloads is None else workloads)
     if not chosen:
@@ -197,18 +174,3 @@ def _check_workloads(workloads: Sequence[Workload] | None) -> tuple[Workload, ..
                 f"contest: a workload must be a convolution, but got {workload.name} ({workload.operation})."
             )
     return chosen
-
-
-def _check_names(subject: str, names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    chosen = tuple(dict.fromkeys(names))
-    if not chosen or not set(chosen) <= set(known):
-        got = ", ".join(map(repr, chosen)) or "none"
-        raise InvalidValueError(f"contest: {subject} must be some of {', '.join(known)}, but got {got}.")
-    return chosen
-
-
-def _check_threads(threads: int | None) -> int:
-    if threads is None:
-        return get_num_threads()
-    with use_num_threads(threads):  # checks the number
-        return threads

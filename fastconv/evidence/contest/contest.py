@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastconv.evidence.contest.heats import OURS, Entry, Heat, Startup
+from fastconv.evidence.contest.notes import absences, breaks, refusals
 from fastconv.evidence.contest.tables import ratio_table, target_table, time_table
 from fastconv.evidence.contest.targets import Target, targets
 from fastconv.evidence.environment import Environment
@@ -97,8 +98,8 @@ class Contest(Record):
     def _notes(self) -> Iterator[str]:
         """Say what the columns mean, who did not take part and why, and what was wrong."""
         yield from _COLUMNS
-        yield from (f"{name} did not take part: {reason}." for name, reason in self.absent.items())
-        yield from self._refusals()
+        yield from absences(self.absent)
+        yield from refusals((heat.refused, f"{heat.step} {heat.dtype}") for heat in self.heats)
         for heat, entry in self.wrong:
             yield (
                 f"WRONG: {entry} on {heat.workload} {heat.step} {heat.dtype}, beyond {entry.limit:g} times the "
@@ -110,17 +111,7 @@ class Contest(Record):
                 f"{self.startup.cold:.2f} s with an empty cache on disk, {self.startup.warm:.2f} s with a warm one. "
                 f"Warmup with an empty cache: {self.startup.warmup:.1f} s."
             )
-        if self.spinning:
-            shares = ", ".join(f"{name} {share:.1%}" for name, share in self.spinning.items())
-            yield f"Processor time of each engine while others had their turn, as a share of one core: {shares}."
-
-    def _refusals(self) -> Iterator[str]:
-        """One line for each engine and reason, with what it is about."""
-        about: dict[str, list[str]] = {}
-        for heat in self.heats:
-            for name, reason in heat.refused.items():
-                about.setdefault(f"{name}: {reason}", []).append(f"{heat.step} {heat.dtype}")
-        yield from (f"{reason} ({', '.join(dict.fromkeys(where))})." for reason, where in about.items())
+        yield from breaks(self.spinning)
 
 
 def plot_contest(contest: Contest, path: str | os.PathLike[str]) -> None:
@@ -139,6 +130,12 @@ def _figure(contest: Contest) -> Any:
     for dtype, step, _ in ratios:
         panels.setdefault(dtype, {})[step] = [ratios.get((dtype, step, name)) for name in names]
     figure = bars_figure(_NAME, names, panels, "{:.2f}".format, contest.environment.headline)
+    mark_ratios(figure, "time of the best other engine / time of fastconv")
+    return figure
+
+
+def mark_ratios(figure: Any, label: str) -> None:
+    """Let the axes of all panels say that they are ratios, and where fastconv is as fast."""
     from matplotlib.ticker import LogLocator  # after the figure, which says how to install it
 
     for axes in figure.axes:
@@ -146,5 +143,4 @@ def _figure(contest: Contest) -> Any:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
         axes.axvline(1, color="black", linewidth=0.8)
-        axes.set_xlabel("time of the best other engine / time of fastconv")
-    return figure
+        axes.set_xlabel(label)

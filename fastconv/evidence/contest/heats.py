@@ -34,7 +34,7 @@ class Entry:
     rounds : tuple of float or None
         Seconds of a call in each round; None where it rested, being far behind.
     of_tolerance : float
-        Worst element of all results as a share of what is allowed for it, ``64 eps sum |x·w|``.
+        Worst element of all results as a share of what is allowed for it: of a layer, ``64 eps sum |x·w|``.
     max_abs : float
         Largest absolute difference from the result in float64.
     limit : float
@@ -64,8 +64,53 @@ class Entry:
         return median_ratio(self.rounds, [1.0] * len(self.rounds))
 
 
+class Standing:
+    """Who is ahead in a heat, and how near fastconv is to the peak."""
+
+    entries: tuple[Entry, ...]
+    peaks: tuple[float, ...]
+    flops: int
+
+    def best(self, *, ours: bool) -> Rounds:
+        """Shortest time in each round, of the variants of fastconv or of all others; wrong results do not count."""
+        return self.least([entry for entry in self.entries if (entry.engine == OURS) == ours and entry.ok])
+
+    def least(self, entries: Sequence[Entry]) -> Rounds:
+        """Shortest time of some variants in each round."""
+        return tuple(_least(entry.rounds[index] for entry in entries) for index in range(len(self.peaks)))
+
+    @property
+    def ratio(self) -> float | None:
+        """Median over the rounds of the best time of the others divided by ours: above 1, fastconv is faster."""
+        return median_ratio(self.best(ours=False), self.best(ours=True))
+
+    @property
+    def best_other(self) -> str | None:
+        """The engine and variant with the shortest median among the others."""
+        timed = {
+            str(entry): entry.seconds
+            for entry in self.entries
+            if entry.engine != OURS and entry.ok and entry.seconds is not None
+        }
+        return min(timed, key=lambda name: timed[name], default=None)
+
+    @property
+    def gflops(self) -> float | None:
+        """GFLOP/s of fastconv."""
+        return median_ratio([self.flops / 1e9] * len(self.peaks), self.best(ours=True))
+
+    @property
+    def of_peak(self) -> float | None:
+        """GFLOP/s of fastconv divided by the peak of the same round."""
+        return self._of_peak(self.best(ours=True), self.flops)
+
+    def _of_peak(self, seconds: Rounds, flops: int) -> float | None:
+        rates = [None if time is None else flops / time / 1e9 for time in seconds]
+        return median_ratio(rates, self.peaks)
+
+
 @dataclass(frozen=True)
-class Heat:
+class Heat(Standing):
     """All engines over one pass of one workload in one dtype.
 
     Attributes
@@ -123,36 +168,6 @@ class Heat:
         "parts_of_peak",
     )
 
-    def best(self, *, ours: bool) -> Rounds:
-        """Shortest time in each round, of the variants of fastconv or of all others; wrong results do not count."""
-        entries = [entry for entry in self.entries if (entry.engine == OURS) == ours and entry.ok]
-        return tuple(_least(entry.rounds[index] for entry in entries) for index in range(len(self.peaks)))
-
-    @property
-    def ratio(self) -> float | None:
-        """Median over the rounds of the best time of the others divided by ours: above 1, fastconv is faster."""
-        return median_ratio(self.best(ours=False), self.best(ours=True))
-
-    @property
-    def best_other(self) -> str | None:
-        """The engine and variant with the shortest median among the others."""
-        timed = {
-            str(entry): entry.seconds
-            for entry in self.entries
-            if entry.engine != OURS and entry.ok and entry.seconds is not None
-        }
-        return min(timed, key=lambda name: timed[name], default=None)
-
-    @property
-    def gflops(self) -> float | None:
-        """GFLOP/s of fastconv."""
-        return median_ratio([self.flops / 1e9] * len(self.peaks), self.best(ours=True))
-
-    @property
-    def of_peak(self) -> float | None:
-        """GFLOP/s of fastconv divided by the peak of the same round."""
-        return self._of_peak(self.best(ours=True), self.flops)
-
     def part_of_peak(self, gradient: str) -> float | None:
         """The same of one gradient by itself, ``dx`` or ``dweight``, which is half of the work."""
         return self._of_peak(self.parts.get(gradient, ()), self.flops // 2)
@@ -161,10 +176,6 @@ class Heat:
     def parts_of_peak(self) -> dict[str, float | None]:
         """The same of every gradient that was timed."""
         return {gradient: self.part_of_peak(gradient) for gradient in self.parts}
-
-    def _of_peak(self, seconds: Rounds, flops: int) -> float | None:
-        rates = [None if time is None else flops / time / 1e9 for time in seconds]
-        return median_ratio(rates, self.peaks)
 
     @property
     def scaling(self) -> float | None:

@@ -39,6 +39,15 @@ class SharedProblem(NamedTuple):
     expected: dict[str, Array]
     sums: dict[str, Array]
 
+    @property
+    def dtype(self) -> str:
+        """Dtype of all arrays."""
+        return str(self.problem.dtype)
+
+    def check(self, step: str, files: dict[str, str]) -> tuple[Difference, ...]:
+        """See `check_results`."""
+        return check_results(self, step, files)
+
 
 def write_problem(workload: Workload, dtype: np.dtype[Any], seed: int, folder: Path) -> SharedProblem:
     """Draw the arrays of a workload, write them to a folder, and compute the right results."""

@@ -57,7 +57,7 @@ def _cells(heat: Heat, columns: Sequence[str]) -> tuple[str, ...]:
     entries = {str(entry): entry for entry in heat.entries}
     alone = [seconds for seconds in heat.single if seconds is not None]
     return (
-        *(_time(entries.get(column)) for column in columns),
+        *(time_cell(entries.get(column)) for column in columns),
         format_number(heat.ratio, ".2f"),
         format_number(heat.gflops, ",.0f"),
         format_number(heat.of_peak, ".0%"),
@@ -67,7 +67,8 @@ def _cells(heat: Heat, columns: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _time(entry: Entry | None) -> str:
+def time_cell(entry: Entry | None) -> str:
+    """Milliseconds of a variant, with its error."""
     if entry is None or entry.seconds is None:
         return MISSING
     share = entry.of_tolerance

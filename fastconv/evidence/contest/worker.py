@@ -18,6 +18,8 @@ import numpy as np
 
 from fastconv.evidence.contest.engines import load
 from fastconv.evidence.contest.engines.base import Prepared, Refusal
+from fastconv.evidence.contest.engines.networks.base import NetworkEngine
+from fastconv.evidence.contest.networks.shared import read_network
 from fastconv.evidence.contest.shared import read_job
 from fastconv.evidence.process import Message, answer_messages
 from fastconv.evidence.timing import settle, workspace
@@ -37,7 +39,7 @@ class EngineWorker:
     """
 
     def __init__(self, place: str, threads: int) -> None:
-        self.engine = load(place)(threads)
+        self.engine: Any = load(place)(threads)
         self._ready: dict[str, Prepared] = {}
         self._resting = time.process_time(), time.perf_counter()
 
@@ -56,7 +58,8 @@ class EngineWorker:
     def do_prepare(self, folder: str, step: str) -> Message:
         """Prepare a pass over the arrays of a folder, run every variant, and leave its results in files."""
         self._ready.clear()
-        job = read_job(Path(folder), step)
+        read: Callable[..., Any] = read_network if isinstance(self.engine, NetworkEngine) else read_job
+        job = read(Path(folder), step)
         try:
             variants = self.engine.prepare(job)
         except Refusal as refusal:

@@ -40,6 +40,15 @@ def prefetch_line(builder: ir.IRBuilder, address: ir.Value) -> None:
     builder.call(function, [builder.inttoptr(address, byte), *how])
 
 
+def across(builder: ir.IRBuilder, vector: ir.Value, lanes: int) -> ir.Value:
+    """Sum of the lanes of a vector: the second half added to the first, until one is left."""
+    while lanes > 1:
+        lanes //= 2
+        halves = (ir.Constant(ir.VectorType(_I32, lanes), list(range(i, i + lanes))) for i in (0, lanes))
+        vector = builder.fadd(*(builder.shuffle_vector(vector, vector, half) for half in halves))
+    return builder.extract_element(vector, ir.Constant(_I32, 0))
+
+
 class Loop:
     """A loop that runs at least once; its count, and the values that it carries, are phi nodes at its head."""
 

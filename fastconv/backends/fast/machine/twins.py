@@ -7,6 +7,7 @@ that it is written as: slow, but each line of it can be stepped through, and its
 from __future__ import annotations
 
 import ctypes
+import struct
 
 import numpy as np
 
@@ -96,6 +97,26 @@ def load_double(address, index):
 def store_double(address, index, value):
     """Store `value` as float64 number `index` of the block at `address`."""
     ctypes.c_double.from_address(address + 8 * index).value = value
+
+
+def load_byte(address, index):
+    """Byte number `index` of those at `address`, from 0 to 255."""
+    return ctypes.c_uint8.from_address(address + index).value
+
+
+def store_byte(address, index, value):
+    """Store the lowest byte of `value` as number `index` of the bytes at `address`."""
+    ctypes.c_uint8.from_address(address + index).value = int(value) & 255
+
+
+def double_of(bits):
+    """Float64 number that an entry of an argument block holds."""
+    return np.float64(struct.unpack("<d", struct.pack("<q", bits))[0])
+
+
+def rounded(value, number):
+    """Float64 rounded to the type of `number`."""
+    return type(number)(value)
 
 
 def call(target, *arguments):
@@ -227,6 +248,18 @@ def sum_groups(number, totals, source, groups):
         total += row
 
 
+def sum_squares(number, data, groups, scale):
+    """Float64 sum of the squares of numbers times `scale`, in groups of 16; the twin of `update.norm_kernel`."""
+    item = number.itemsize
+    rows = matrix(data, (groups, 16), (16 * item, item), item).astype(np.float64) * scale
+    sums = np.zeros(16)
+    for row in rows * rows:
+        sums += row
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return sums[0]
+
+
 def _addends(kind, x, dy, mean):
     """What the sums of a kind add up; see `normalization.reductions_kernel`."""
     return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)))[kind]
@@ -266,6 +299,32 @@ def normalize_run(backward, columns, number, x, dy, out, mean, scale, slope, shi
         rows[2][...] = (rows[0] - means) * scales + shifts
 
 
+def byte(address, index):
+    """Unsigned byte number `index` of the block at `address`."""
+    return ctypes.c_uint8.from_address(address + index).value
+
+
+def store_byte(address, index, value):
+    """Store `value` as byte number `index` of the block at `address`."""
+    ctypes.c_uint8.from_address(address + index).value = value
+
+
+def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
+    """Largest taps of a block of windows, and which these are; the twin of `pool.maxima_kernel`."""
+    item, axes = number.itemsize, [taps[:3], taps[3:6], taps[6:]]
+    (_, *sides), (rows, *downs), lanes = side, down, nbytes // number.itemsize
+    shape = (*(count for count, _, _ in axes), rows, lanes)
+    values = matrix(x, shape, (*(step for _, step, _ in axes), downs[0], sides[0]), item).reshape(-1, rows, lanes)
+    d, h, w = np.ix_(*(np.arange(count) * tap for count, _, tap in axes))
+    found = (d + h + w).reshape(-1)[values.argmax(axis=0)]
+    matrix(y, (rows, lanes), (downs[1], sides[1]), item)[...] = values.max(axis=0)
+    for row, lane in np.ndindex(*found.shape) if keeps else ():
+        place = (row * downs[1] + lane * sides[1]) // item
+        put = store_byte if keeps == 1 else store_integer
+        put(kept, place, base + row * downs[2] + lane * sides[2] + int(found[row, lane]))
+    return int(np.isnan(values).any())
+
+
 def largest(source, spans, number):
     """Largest of a dense run, or NaN; the twin of `pool.maxima_kernel`."""
     run = matrix(source, (spans * 64,), (number.itemsize,), number.itemsize)
@@ -282,24 +341,6 @@ def skip_others(source, spans, best):
 def _every_second(address, groups, number):
     """Even places of `groups` pairs of 32-byte vectors, as a view."""
     return matrix(address, (groups * 32 // number.itemsize,), (2 * number.itemsize,), number.itemsize)
-
-
-def larger_of_every_second(y, x, groups, number):
-    """``y[i] = max(y[i], x[2 i])``; the twin of `pool.every_second_kernel`."""
-    value = _every_second(x, groups, number)
-    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
-    wins = (value > best) | ((value != value) & (best == best))
-    best[wins] = value[wins]
-
-
-def larger_of_every_second_at(y, index, x, position, step, groups, number):
-    """The same with the positions of the winners; the twin of `pool.every_second_kernel`."""
-    value = _every_second(x, groups, number)
-    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
-    places = matrix(index, value.shape, (8,), 8).view(np.int64)
-    wins = (value > best) | ((value != value) & (best == best)) | (places < 0)
-    best[wins] = value[wins]
-    places[wins] = (position + step * np.arange(value.size))[wins]
 
 
 def add_every_second(totals, x, groups, number):

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from fastconv.errors import InvalidValueError
-from fastconv.evidence.contest.engines.base import Engine
+from fastconv.evidence.contest.engines.base import EngineBase
 
-__all__ = ["FASTCONV", "OTHERS", "Entrant", "entrant", "load"]
+__all__ = ["FASTCONV", "NETWORKS_OF_FASTCONV", "NETWORKS_OF_OTHERS", "OTHERS", "Entrant", "entrant", "load"]
 
 
 class Entrant(NamedTuple):
@@ -34,21 +34,30 @@ OTHERS = (
     Entrant("jax", f"{_HERE}.jax_lax:Jax", ("jax", "jaxlib")),
 )
 
+NETWORKS_OF_FASTCONV = Entrant("fastconv", f"{_HERE}.networks.own:FastconvNetworks", ("numba",))
+NETWORKS_OF_OTHERS = (
+    Entrant("torch", f"{_HERE}.networks.pytorch:PyTorchNetworks", ("torch",)),
+    Entrant("onnxruntime", f"{_HERE}.networks.onnx_runtime:OnnxRuntimeNetworks", ("onnxruntime", "onnx")),
+    Entrant("jax", f"{_HERE}.networks.jax_lax:JaxNetworks", ("jax", "jaxlib")),
+    Entrant("openvino", f"{_HERE}.networks.open_vino:OpenVinoNetworks", ("openvino", "onnx")),
+    Entrant("ncnn", f"{_HERE}.networks.tencent_ncnn:NcnnNetworks", ("ncnn", "pnnx", "torch")),
+)
 
-def entrant(name: str) -> Entrant:
+
+def entrant(name: str, others: tuple[Entrant, ...] = OTHERS) -> Entrant:
     """Return the engine of that name, or one of your own by ``module:Class``."""
-    for known in OTHERS:
+    for known in others:
         if known.name == name:
             return known
     module, _, cls = name.partition(":")
     if not (module and cls):
-        names = ", ".join(known.name for known in OTHERS)
+        names = ", ".join(known.name for known in others)
         raise InvalidValueError(f"contest: an engine must be one of {names}, or module:Class, but got {name!r}.")
     return Entrant(cls, name, (module.partition(".")[0],))
 
 
-def load(place: str) -> type[Engine]:
+def load(place: str) -> type[EngineBase]:
     """Import the class at ``module:Class``."""
     module, _, name = place.partition(":")
-    cls: type[Engine] = getattr(import_module(module), name)
+    cls: type[EngineBase] = getattr(import_module(module), name)
     return cls

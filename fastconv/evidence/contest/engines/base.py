@@ -75,8 +75,8 @@ class Prepared(NamedTuple):
     results: Callable[[Any], dict[str, Array]]
 
 
-class Engine(ABC):
-    """An engine in its own process.
+class EngineBase:
+    """An engine in its own process, whatever it is asked to run.
 
     Parameters
     ----------
@@ -89,11 +89,7 @@ class Engine(ABC):
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
-    @abstractmethod
-    def prepare(self, job: Job) -> dict[str, Prepared]:
-        """Return the pass in every variant that its authors would want to see; raise `Refusal` where there is none."""
-
-    def extras(self, job: Job) -> dict[str, Prepared]:
+    def extras(self, job: Any) -> dict[str, Prepared]:
         """Return more to time with it, which does not compete."""
         del job
         return {}
@@ -101,6 +97,20 @@ class Engine(ABC):
     def versions(self) -> dict[str, str]:
         """Return the versions of its packages."""
         return {package: metadata.version(package) for package in self.packages}
+
+
+class Engine(EngineBase, ABC):
+    """An engine in its own process.
+
+    Parameters
+    ----------
+    threads : int
+        Threads that it may use.
+    """
+
+    @abstractmethod
+    def prepare(self, job: Job) -> dict[str, Prepared]:
+        """Return the pass in every variant that its authors would want to see; raise `Refusal` where there is none."""
 
 
 def channels_last(array: Array) -> Array:

@@ -30,29 +30,35 @@ class OnnxRuntime(Engine):
         """Return the session."""
         if job.step != "forward":
             raise Refusal("ONNX Runtime computes no gradients")
-        session = self._session(job)
-        binding = session.io_binding()
-        binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(job.x))
-        binding.bind_output("y")
+        return {NCHW: bound(session_of(_model(job), self.threads), job.x)}
 
-        def run() -> onnxruntime.IOBinding:
-            session.run_with_iobinding(binding)
-            return binding
 
-        return {NCHW: Prepared(run, _result)}
+def session_of(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    """Return a session with all graph optimisations; raise `Refusal` for what the runtime does not implement."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    try:
+        text = model.SerializeToString()
+        return onnxruntime.InferenceSession(text, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        if "NOT_IMPLEMENTED" not in str(error):
+            raise
+        raise Refusal(f"ONNX Runtime cannot: {first_line(error)}") from error
 
-    def _session(self, job: Job) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3
-        try:
-            model = _model(job).SerializeToString()
-            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            if "NOT_IMPLEMENTED" not in str(error):
-                raise
-            raise Refusal(f"ONNX Runtime cannot: {first_line(error)}") from error
+
+def bound(session: onnxruntime.InferenceSession, x: Array) -> Prepared:
+    """Return a session from ``x`` to ``y`` that is ready to run, both bound, so that nothing is copied."""
+    binding = session.io_binding()
+    binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(x))
+    binding.bind_output("y")
+
+    def run() -> onnxruntime.IOBinding:
+        session.run_with_iobinding(binding)
+        return binding
+
+    return Prepared(run, _result)
 
 
 def _model(job: Job) -> onnx.ModelProto:

@@ -1,0 +1,85 @@
+"""fastconv itself: the layers as they are, and the network as a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+from fastconv._version import __version__
+from fastconv.backends.settings import set_num_threads
+from fastconv.evidence.contest.engines.base import Prepared
+from fastconv.evidence.contest.engines.networks.base import INFERENCE, NetworkEngine, NetworkJob, Rule, training
+from fastconv.layers import Layer, inference_mode
+from fastconv.losses import softmax_cross_entropy
+from fastconv.optim import SGD, Adam, Optimizer
+from fastconv.programs import compile
+
+LAYERS, PROGRAM = "layers", "program"
+
+
+class FastconvNetworks(NetworkEngine):
+    """`Layer.forward` in `inference_mode`, and `fastconv.compile`."""
+
+    packages = ("numpy", "numba")
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        set_num_threads(threads)
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of fastconv, NumPy and Numba."""
+        return {"fastconv": __version__, **super().versions()}
+
+    def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
+        """Return the network as layers and as a program."""
+        return _inference(job) if job.step == INFERENCE else _training(job)
+
+
+def _inference(job: NetworkJob) -> dict[str, Prepared]:
+    model, x = job.model().eval(), job.x
+    program = compile(model, x)
+
+    def layers() -> Any:
+        with inference_mode():
+            return model.forward(x)
+
+    runs: dict[str, Callable[[], Any]] = {LAYERS: layers, PROGRAM: lambda: program(x)}
+    return {variant: Prepared(run, lambda y: {"y": y}) for variant, run in runs.items()}
+
+
+def _training(job: NetworkJob) -> dict[str, Prepared]:
+    found = {LAYERS: training(training_step(job.model(), job))}
+    if "labels" in signature(compile).parameters:
+        found[PROGRAM] = training(_program_step(job))
+    return found
+
+
+def training_step(model: Layer, job: NetworkJob) -> Callable[[], float]:
+    """Return a training step of layers, as one writes it, which returns the loss."""
+    model.train()
+    optimizer = _optimizer(model, job.rule)
+
+    def step() -> float:
+        loss, dy = softmax_cross_entropy(model.forward(job.x), job.labels)
+        optimizer.zero_grad()
+        model.backward(dy, input_gradient=False)
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def _program_step(job: NetworkJob) -> Callable[[], Any]:
+    """Return the same as a program."""
+    model = job.model().train()
+    options: dict[str, Any] = {"loss": "softmax", "optimizer": _optimizer(model, job.rule)}
+    make: Callable[..., Any] = compile
+    program = make(model, job.x, job.labels, **options)
+    return lambda: program(job.x, job.labels)
+
+
+def _optimizer(model: Layer, rule: Rule) -> Optimizer:
+    if rule.name == "sgd":
+        return SGD(model.parameters(), lr=rule.lr, momentum=rule.momentum)
+    return Adam(model.parameters(), lr=rule.lr, betas=rule.betas, eps=rule.eps)
