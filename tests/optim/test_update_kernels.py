@@ -113,6 +113,19 @@ def test_an_update_of_ones_own_is_not_replaced() -> None:
     assert weight.data.tolist() == [2, 2, 1, 0, 0]
 
 
+def test_more_slots_than_a_rule_has_are_left_to_numpy() -> None:
+    class Remembers(SGD):
+        def slots_of(self, group: Any) -> tuple[str, ...]:
+            return (*super().slots_of(group), "first", "second")
+
+    weights = [Parameter(np.ones(5, np.float32)) for _ in range(2)]
+    for kind, weight in zip((SGD, Remembers), weights):
+        weight.grad = np.arange(-2, 3)
+        with fc.use_backend("fast"):
+            kind([weight], lr=0.5, momentum=0.9).step()
+    np.testing.assert_array_equal(weights[0].data, weights[1].data)
+
+
 @pytest.mark.parametrize("backend", ["numpy", "fast"])
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=IDS)
 def test_a_guard_that_is_not_finite_stops_everything(backend: str, kind: Any, options: dict[str, Any]) -> None:

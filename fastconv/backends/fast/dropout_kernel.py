@@ -9,10 +9,10 @@ from fastconv.backends.dropout import FACTORS, SHIFTS, STEP
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.emitter import constant
 from fastconv.backends.fast.machine.intrinsics import (
+    byte,
     double_of,
     integer,
     load_at,
-    load_byte,
     rounded,
     size_of,
     store_at,
@@ -70,7 +70,7 @@ def draw_mask(args, task, last):
 @helper
 def _factor(mask, i, number):
     """Byte i of a mask as a number, 0 or 1."""
-    return rounded(float(load_byte(mask, i)), number)
+    return rounded(float(byte(mask, i)), number)
 
 
 @kernel(DROPOUT, form={"numbers": NUMBERS, "planes": PLANES, "pixels": PIXELS})

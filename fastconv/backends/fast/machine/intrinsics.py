@@ -120,26 +120,6 @@ def store_double(typing_context, address, index, value):
     return code(types.void(types.intp, types.intp, types.float64), _store_at)
 
 
-@emitted(twins.load_byte)
-def load_byte(typing_context, address, index):
-    """Byte number `index` of those at `address`, from 0 to 255."""
-
-    def emit(builder, address, index):
-        return builder.zext(_load(builder, _BYTE, address, index), _I64)
-
-    return code(types.int64(types.intp, types.intp), emit)
-
-
-@emitted(twins.store_byte)
-def store_byte(typing_context, address, index, value):
-    """Store the lowest byte of `value` as number `index` of the bytes at `address`."""
-
-    def emit(builder, address, index, value):
-        _store_at(builder, address, index, builder.trunc(value, _BYTE))
-
-    return code(types.void(types.intp, types.intp, types.int64), emit)
-
-
 @emitted(twins.double_of)
 def double_of(typing_context, bits):
     """Float64 number that an entry of an argument block holds, see `blocks.bits_of`."""

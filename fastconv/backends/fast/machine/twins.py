@@ -99,16 +99,6 @@ def store_double(address, index, value):
     ctypes.c_double.from_address(address + 8 * index).value = value
 
 
-def load_byte(address, index):
-    """Byte number `index` of those at `address`, from 0 to 255."""
-    return ctypes.c_uint8.from_address(address + index).value
-
-
-def store_byte(address, index, value):
-    """Store the lowest byte of `value` as number `index` of the bytes at `address`."""
-    ctypes.c_uint8.from_address(address + index).value = int(value) & 255
-
-
 def double_of(bits):
     """Float64 number that an entry of an argument block holds."""
     return np.float64(struct.unpack("<d", struct.pack("<q", bits))[0])

@@ -28,15 +28,15 @@ class Updates(Backend):
         self, rule: str, arrays: Mapping[int, Sequence[Array]], numbers: Array, guard: Array | None
     ) -> list[int]:
         """Change parameters of float32 and float64 in C order, and return the keys of all others."""
+        kernel, fewest = _RULES[rule]
         alike: dict[tuple[int, int], dict[int, Sequence[Array]]] = {}
         left = []
         for key, own in arrays.items():
-            if is_plain(own):
+            if is_plain(own) and fewest <= len(own) - 2 <= fewest + 1:
                 alike.setdefault((own[0].itemsize, len(own) - 2), {})[key] = own
             else:
                 left.append(key)
         for (itemsize, slots), some in alike.items():
-            kernel, fewest = _RULES[rule]
             _update(kernel.address(itemsize, slots > fewest), some, numbers, guard)
         return left
 
