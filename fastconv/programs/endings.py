@@ -1,5 +1,7 @@
 """A sum with another array, and an activation, in the tiles of a convolution, before they store their results.
 
+A linear layer takes the activation alone, where its rows are no dots.
+
 Numbers are added up in the order of the layers, so that the result has their bits.
 """
 
@@ -10,6 +12,8 @@ from typing import TypeGuard
 import numpy as np
 
 from fastconv.backends.fast.conv.conv import can_end, conv_ending
+from fastconv.backends.fast.conv.plan import Ending
+from fastconv.backends.fast.linear.linear import can_end_linear, linear_ending
 from fastconv.backends.fast.machine.emitter import HARDSIGMOID, HARDSWISH, LEAKY_RELU, RELU, RELU6, SIGMOID, SILU
 from fastconv.backends.fast.machine.endings import slope_bits
 from fastconv.backends.fast.memory.layout import channels_last
@@ -22,6 +26,7 @@ from fastconv.layers import (
     HardSwish,
     Layer,
     LeakyReLU,
+    Linear,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -41,6 +46,7 @@ RELUS: dict[type, int] = {  # and what else is like them
     SiLU: SILU,
 }
 Conv = Conv1d | Conv2d | Conv3d
+Ended = Conv | Linear
 
 
 def is_conv(layer: Layer) -> TypeGuard[Conv]:
@@ -48,12 +54,13 @@ def is_conv(layer: Layer) -> TypeGuard[Conv]:
     return type(layer) in (Conv1d, Conv2d, Conv3d) and "forward" not in vars(layer)
 
 
-def ends(layer: Layer, x: Array, other: Array | None = None, out: Array | None = None) -> TypeGuard[Conv]:
+def ends(layer: Layer, x: Array, other: Array | None = None, out: Array | None = None) -> TypeGuard[Ended]:
     """Whether a layer can add an array, and take the ReLU, in its tiles, and write its result into another one."""
+    if type(layer) is Linear and "forward" not in vars(layer) and other is None and out is None:
+        return _linear_ends(layer, x)
     if not is_conv(layer) or layer.padding_mode != "zeros" or layer.backend not in (None, "fast"):
         return False
-    arrays = [x, layer.weight.data, *([] if layer.bias is None else [layer.bias.data])]
-    if {array.dtype.str for array in arrays} not in (_FLOAT32, _FLOAT64) or x.ndim != layer.rank + 2:
+    if not _is_of_one_dtype(layer, x) or x.ndim != layer.rank + 2:
         return False
     geometry = layer._geometry(x.shape)
     if other is not None:
@@ -63,6 +70,17 @@ def ends(layer: Layer, x: Array, other: Array | None = None, out: Array | None =
     if out is not None and not _is_range(_channels_first(layer, out), geometry.output_shape):
         return False
     return can_end(geometry, x.itemsize, other is not None)
+
+
+def _is_of_one_dtype(layer: Ended, x: Array) -> bool:
+    arrays = [x, layer.weight.data, *([] if layer.bias is None else [layer.bias.data])]
+    return {array.dtype.str for array in arrays} in (_FLOAT32, _FLOAT64)
+
+
+def _linear_ends(layer: Linear, x: Array) -> bool:
+    if layer.backend not in (None, "fast") or not _is_of_one_dtype(layer, x) or x.ndim != 2:
+        return False
+    return can_end_linear(len(x), layer.in_features, layer.out_features, x.itemsize)
 
 
 def _is_range(view: Array, shape: tuple[int, ...]) -> bool:
@@ -75,13 +93,17 @@ def _is_range(view: Array, shape: tuple[int, ...]) -> bool:
     return view.shape == shape and view.strides[1] == view.itemsize and pixel >= view.shape[1] * view.itemsize
 
 
-def conv_with_ending(layer: Conv, relu: Layer | None, out: Array | None, x: Array, other: Array | None = None) -> Array:
-    """Result of a convolution that `ends`, after the layer `relu`, in `out` if there is one."""
+def conv_with_ending(
+    layer: Ended, relu: Layer | None, out: Array | None, x: Array, other: Array | None = None
+) -> Array:
+    """Result of a convolution or linear layer that `ends`, after the layer `relu`, in `out` if there is one."""
     bias = None if layer.bias is None else layer.bias.data
+    slope = slope_bits(relu.negative_slope) if isinstance(relu, LeakyReLU) else 0
+    if isinstance(layer, Linear):
+        return linear_ending(x, layer.weight.data, bias, Ending(RELUS[type(relu)], slope=slope))
     beside = None if other is None else channels_last(_channels_first(layer, other))
     geometry = layer._geometry(x.shape)
     place = None if out is None else _channels_first(layer, out)
-    slope = slope_bits(relu.negative_slope) if isinstance(relu, LeakyReLU) else 0
     x = _channels_first(layer, x)
     y = conv_ending(x, layer.weight.data, bias, geometry, RELUS[type(relu)], beside, place, slope)
     if out is not None:

@@ -21,7 +21,7 @@ from fastconv.functional.relu import add
 from fastconv.layers import Concat, Flatten, Identity, Layer, Residual, Sequential, SubsampleShortcut
 from fastconv.layers.containers import is_plain
 from fastconv.layers.inference import inference_mode
-from fastconv.programs.endings import RELUS, Conv, conv_with_ending, ends, is_conv
+from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
 from fastconv.programs.folding import is_ours
 from fastconv.validation.arrays import Array, common_dtype
 
@@ -147,7 +147,7 @@ class _Recorder:
         return y
 
     def ending(
-        self, name: str, conv: Conv, relu: Named | None, x: Array, other: Array | None = None, out: Array | None = None
+        self, name: str, conv: Ended, relu: Named | None, x: Array, other: Array | None = None, out: Array | None = None
     ) -> Array:
         """Record a convolution that adds another array to its result, takes the ReLU of it, or both."""
         label = _label(name, conv) + " + sum" * (other is not None) + (f" + {type(relu[1]).__name__}" if relu else "")

@@ -624,6 +624,20 @@ def test_an_activation_ends_a_depthwise_convolution(name: str, channels: int) ->
     assert_bits(fc.compile(model, x, fuse=False)(x), layers_of(model, x))
 
 
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "relu"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), [(40, 30, 19), (9, 700, 130), (130, 2000, 20), (3, 30, 19)])
+def test_an_activation_ends_a_linear_layer(name: str, dtype: Any, rows: int, inputs: int, outputs: int) -> None:
+    end = ACTIVATIONS.get(name, L.ReLU)()
+    model = L.Sequential(L.Linear(inputs, outputs, rng=0, dtype=dtype), end)
+    x = normal(rows, inputs, dtype=dtype)
+    x[1, 3], x[2, 5] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):  # of the readable twins, where nothing is compiled
+        program = fc.compile(model, x)
+        assert_bits(program(x), layers_of(model, x))
+    assert (f"Linear) + {type(end).__name__} " in repr(program)) == (rows > 8)
+
+
 def test_an_activation_of_a_result_larger_than_the_caches() -> None:
     model = L.Sequential(L.Conv2d(3, 64, 3, padding=1, rng=0), L.SiLU())
     x = normal(1, 3, 262, 259)

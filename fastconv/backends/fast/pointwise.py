@@ -7,7 +7,6 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.record import active
-from fastconv.backends.fast.memory.copying import copy_into
 from fastconv.backends.fast.memory.layout import channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.strided import copy_into

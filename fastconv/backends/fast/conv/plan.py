@@ -252,7 +252,7 @@ def conv_blocks(
         offset = first * itemsize
         yield BLOCK_ENTRY.fill(
             **tile_pair(mode, cut, vectors, valid, itemsize, **kind),
-            **_last_pair(
+            **last_pair(
                 tile_pair(mode, cut, vectors, valid, itemsize, ending=ending.tiles, slope=ending.slope, **kind)
             ),
             A_OFFSET=offset if line else 0, B_OFFSET=offset * (1 if line else reduction),
@@ -260,7 +260,7 @@ def conv_blocks(
         )  # fmt: skip
 
 
-def _last_pair(pair: dict[str, int]) -> dict[str, int]:
+def last_pair(pair: dict[str, int]) -> dict[str, int]:
     """The tiles of the last chunk of the reduction."""
     return {"LAST_BIG": pair["TILE_BIG"], "LAST_SMALL": pair["TILE_SMALL"]}
 

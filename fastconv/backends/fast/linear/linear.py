@@ -11,7 +11,15 @@ import numpy as np
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bias import bias_gradient, gradients_of_nothing
 from fastconv.backends.fast.conv.chunks import CHUNKS, COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
-from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, STREAM_BYTES, partition, tile_pair
+from fastconv.backends.fast.conv.plan import (
+    PLAIN,
+    SERIAL_FLOPS,
+    STREAM_BYTES,
+    Ending,
+    last_pair,
+    partition,
+    tile_pair,
+)
 from fastconv.backends.fast.conv.tiling import Tiling, place_blocks, tiling
 from fastconv.backends.fast.linear.dots_kernel import DOTS, linear_dots
 from fastconv.backends.fast.linear.linear_kernel import (
@@ -60,8 +68,10 @@ class LinearPlan:
 
 
 @plan_cache(512)
-def plan_linear(form: str, rows: int, inputs: int, outputs: int, itemsize: int, threads: int) -> LinearPlan:
-    """Plan of "forward", "dx" or "dweight" of (rows, inputs) and (outputs, inputs)."""
+def plan_linear(
+    form: str, rows: int, inputs: int, outputs: int, itemsize: int, threads: int, ending: Ending = PLAIN
+) -> LinearPlan:
+    """Plan of "forward", "dx" or "dweight" of (rows, inputs) and (outputs, inputs); dots have no ending."""
     if form == "dx":
         return _product("dx", rows, inputs, outputs, itemsize, threads)
     if form == "dweight":
@@ -69,8 +79,8 @@ def plan_linear(form: str, rows: int, inputs: int, outputs: int, itemsize: int, 
     if rows <= FEW_ROWS and _run_of_dots(inputs, itemsize)[1] <= LIMIT:
         return _dots(rows, inputs, outputs, itemsize, threads)
     if _is_swapped(rows, inputs, outputs, itemsize):
-        return _product("swapped", outputs, rows, inputs, itemsize, threads)
-    return _product("rows", rows, outputs, inputs, itemsize, threads)
+        return _product("swapped", outputs, rows, inputs, itemsize, threads, ending)
+    return _product("rows", rows, outputs, inputs, itemsize, threads, ending)
 
 
 def _run_of_dots(inputs: int, itemsize: int) -> tuple[int, int, bool]:
@@ -109,14 +119,17 @@ def _chunk(way: str, length: int, pack: int, nbytes: int) -> tuple[int, int, boo
     return first_within((-(-length // count), chain_depth(-(-length // count), count)) for count in pieces)
 
 
-def _entries(mode: int, cut: Tiling, itemsize: int, **kind: int) -> Iterator[Array]:
+def _entries(mode: int, cut: Tiling, itemsize: int, ending: Ending, **kind: int) -> Iterator[Array]:
     lanes = host().lanes(itemsize)
     for first, vectors, valid in place_blocks(cut.widths, lanes):
         tiles = tile_pair(mode, cut, vectors, valid, itemsize, **kind)
-        yield LINEAR_ENTRY.fill(**tiles, FIRST=first, VALID=valid, WIDTH=vectors * lanes)
+        last = tile_pair(mode, cut, vectors, valid, itemsize, ending=ending.tiles, slope=ending.slope, **kind)
+        yield LINEAR_ENTRY.fill(**tiles, **last_pair(last), FIRST=first, VALID=valid, WIDTH=vectors * lanes)
 
 
-def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: int) -> LinearPlan:
+def _product(
+    way: str, rows: int, lanes: int, length: int, item: int, threads: int, ending: Ending = PLAIN
+) -> LinearPlan:
     """Plan of (rows, length) @ (length, lanes); the lanes of "rows" and "swapped" are rows in memory."""
     vector = host().lanes(item)
     cut, _ = tiling(rows, lanes, item)
@@ -133,7 +146,7 @@ def _product(way: str, rows: int, lanes: int, length: int, item: int, threads: i
         and rows * lanes * item >= STREAM_BYTES
     )  # fmt: skip
     mode = STRIDED if way == "dweight" else ROWS if pack == IN_PLACE else PACKED
-    table = np.array(list(_entries(mode, cut, item, stream=stream, compensated=int(compensated))))
+    table = np.array(list(_entries(mode, cut, item, ending, stream=stream, compensated=int(compensated))))
     swapped, row_bytes, t_row = way == "swapped", length * item, min(group, len(cut.widths)) * width * item
     numbers = np.arange(vector, dtype=np.int64)
     lane_rows, t_rows = numbers * row_bytes, numbers * t_row
@@ -240,11 +253,22 @@ def _in_order(matrix: Array) -> Array:
 
 def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     """Forward pass."""
+    return linear_ending(x, weight, bias, PLAIN)
+
+
+def can_end_linear(rows: int, inputs: int, outputs: int, itemsize: int) -> bool:
+    """Whether the tiles of a forward pass can take a function of their results: few rows have none, see `_dots`."""
+    plan = plan_linear("forward", max(rows, 1), inputs, outputs, itemsize, get_num_threads())
+    return plan.way != "dots" and not plan.compensated
+
+
+def linear_ending(x: Array, weight: Array, bias: Array | None, ending: Ending) -> Array:
+    """Forward pass, and the function of its result that the tiles of an ending take: see `can_end_linear`."""
     rows, inputs = x.shape
     outputs = len(weight)
     if not rows:
         return np.empty((0, outputs), x.dtype)
-    plan = plan_linear("forward", rows, inputs, outputs, x.itemsize, get_num_threads())
+    plan = plan_linear("forward", rows, inputs, outputs, x.itemsize, get_num_threads(), ending)
     x, weight = _in_order(x), _in_order(weight)
     if bias is not None:
         bias = np.ascontiguousarray(bias)

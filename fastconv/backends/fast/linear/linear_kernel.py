@@ -37,8 +37,9 @@ PRODUCT = Block(
 """,
     results="C SCRATCH",
 )
-# one block of lanes: two tiles (tall, one row less), first lane, valid lanes, lanes in whole vectors, tail
-LINEAR_ENTRY = Block("TILE_BIG TILE_SMALL FIRST VALID WIDTH TAIL")
+# one block of lanes: two tiles (tall, one row less), those of the last chunk of the reduction, which may have an
+# ending, first lane, valid lanes, lanes in whole vectors, tail
+LINEAR_ENTRY = Block("TILE_BIG TILE_SMALL LAST_BIG LAST_SMALL FIRST VALID WIDTH TAIL")
 
 
 @helper
@@ -133,6 +134,8 @@ def _chunk(args, scratch, first_block, last_block, first_tile, last_tile, k, len
                 elif args.INIT:
                     init = args.INIT + first * item
             tile = entry.TILE_BIG if t < tall else entry.TILE_SMALL
+            if k + length == args.LENGTH:
+                tile = entry.LAST_BIG if t < tall else entry.LAST_SMALL
             call_tile(
                 tile, 1, args.NO_OFFSETS, length, a, args.A_ROW, args.A_K, b, b_k,
                 init, init_row, c, c_row, entry.TAIL, ahead, ahead_k, args.LOST,
