@@ -86,6 +86,18 @@ def test_cases_begin_with_one_input_and_end_with_training() -> None:
     assert [case.batch for case in cases([by_name("unet")], ("inference",), batch=2)] == [2]
 
 
+def test_the_documentation_has_the_same_table() -> None:
+    page = ROOT / "docs" / "benchmarks.md"
+    if not page.exists():
+        pytest.skip("the documentation is not here")
+    lines = page.read_text(encoding="utf-8").splitlines()
+    begin = lines.index("| network | input | inference | training step |") + 2
+    for network, line in zip(NETWORKS, lines[begin : lines.index("", begin)], strict=True):
+        size, batches = "×".join(map(str, network.input_shape)), ", ".join(map(str, network.inference))
+        rules = "; ".join(f"{batch}, {rule.upper().replace('ADAM', 'Adam')}" for batch, rule in network.training)
+        assert line.endswith(f"| {size} | {batches} | {rules} |".replace("|  |", "| |"))
+
+
 # what every engine builds from
 
 
