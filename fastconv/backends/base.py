@@ -2,24 +2,30 @@
 
 Below the friendly door nothing is checked again: arrays arrive as (N, C, *spatial) views of any strides, in the native
 float32 or float64 that the whole computation uses, with a frozen geometry of integers. A backend never modifies its
-inputs, and returns fresh arrays of the same dtype in whatever memory order suits it.
+inputs, and returns fresh arrays of the same dtype in whatever memory order suits it. What optimisers need is another
+matter: see `ParameterOperations`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv.backends import activations
+from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
+from fastconv.backends.losses import Losses
+from fastconv.backends.parameters import ParameterOperations
 
 Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
 
 
-class Backend(ABC):
+class Backend(Losses, DropoutMasks, ParameterOperations, ABC):
     """One way to compute every operation, for any number of spatial axes."""
 
     name: str
@@ -127,6 +133,36 @@ class Backend(ABC):
     def add(self, a: Array, b: Array, relu: bool) -> Array:
         """Return a + b, or the ReLU of that, for arrays of any and equal shape."""
 
+    def concatenate(self, parts: Sequence[Array], axis: int) -> Array:
+        """Arrays of one dtype, one after the other along an axis."""
+        return np.concatenate(parts, axis)
+
+    def in_memory_order(self, x: Array, order: Sequence[int]) -> Array:
+        """Return an array whose axes have that order in memory, without gaps: itself where it is so, or a copy."""
+        return np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
+
+    def placed(self, x: Array, shape: tuple[int, ...], cells: tuple[slice, ...], order: Sequence[int]) -> Array:
+        """Zeros of a shape, but for `x` at some cells; the axes have that order in memory."""
+        y: Array = np.zeros([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
+        y[cells] = x
+        return y
+
+    def activation(self, name: str, x: Array, *numbers: float) -> Array:
+        """Apply the function `name` of `activations.FORWARD`, with these numbers, to an array of any shape."""
+        return activations.forward(name, x, *numbers)
+
+    def activation_backward(self, name: str, dy: Array, value: Array, *numbers: float) -> Array:
+        """Gradient of `activation`, from its output or its input: `activations.BACKWARD` says which."""
+        return activations.backward(name, dy, value, *numbers)
+
+    def prelu(self, x: Array, slopes: Array) -> Array:
+        """Return x where it is positive, ``x * slopes`` elsewhere; one slope, or one for each index of one axis."""
+        return activations.prelu(x, slopes)
+
+    def prelu_backward(self, dy: Array, x: Array, slopes: Array) -> tuple[Array, Array]:
+        """Gradients of `prelu` with respect to x and the slopes, in their shapes."""
+        return activations.prelu_backward(dy, x, slopes)
+
     @abstractmethod
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
         """Mean and biased variance of every channel, (1, C), or of every channel of every image, (N, C)."""
@@ -143,7 +179,73 @@ class Backend(ABC):
     def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
         """Return ``dy * scale + (x - mean) * slope + shift``, with factors of shape (1, C) or (N, C)."""
 
-    def release(self) -> None:  # noqa: B027 (a backend that keeps nothing has nothing to do)
+    # Tables between the passes of a normalisation, from (rows, groups) statistics: 1 or N rows, groups of channels.
+
+    def merge_moments(self, mean: Array, variance: Array) -> tuple[Array, Array]:
+        """Mean and variance over the last axis, of parts of equal size."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            center = mean.mean(axis=-1, dtype=np.float64, keepdims=True)
+            spread = (variance + np.square(mean - center)).mean(axis=-1)
+        return center[..., 0].astype(mean.dtype), spread.astype(mean.dtype)
+
+    def normalize_factors(
+        self, mean: Array, variance: Array, eps: float, weight: Array | None, bias: Array | None, channels: int
+    ) -> tuple[Array, Array, Array]:
+        """Mean, scale and shift that `normalize` takes, (1, C) or (N, C)."""
+        mean, inverse = (_of_channels(table, channels) for table in (mean, _inverse_deviation(variance, eps)))
+        scale = inverse if weight is None else inverse * weight
+        return mean, scale, np.zeros((1, channels), mean.dtype) if bias is None else bias[None]
+
+    def normalize_flow(
+        self, first: Array, second: Array, variance: Array, eps: float, weight: Array | None, count: int, channels: int
+    ) -> tuple[Array, Array]:
+        """Slope and shift that `normalize_backward` takes: gradients of statistics, over the `count` of their numbers.
+
+        The sums are those of `normalize_sums`, (rows, groups * parts), and the results (rows, channels).
+        """
+        rows, groups = variance.shape
+        inverse = _inverse_deviation(variance, eps)
+        with np.errstate(invalid="ignore", over="ignore"):
+            totals = [
+                (table if weight is None else table * weight).reshape(rows, groups, -1).sum(axis=2)
+                for table in (first, second)
+            ]
+            slope, shift = -totals[1] * inverse**3 / count, -totals[0] * inverse / count
+        return _of_channels(slope, channels), _of_channels(shift, channels)
+
+    def normalize_gradients(self, first: Array, second: Array, variance: Array, eps: float) -> tuple[Array, Array]:
+        """Gradients of weight and bias, (C,), from the sums of `normalize_sums`."""
+        spread = _of_channels(_inverse_deviation(variance, eps), first.shape[1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            dweight = np.add.reduce(second * spread, axis=0, dtype=np.float64).astype(first.dtype)
+            dbias = np.add.reduce(first, axis=0, dtype=np.float64).astype(first.dtype)
+        return dweight, dbias
+
+    def track(
+        self, running_mean: Array, running_var: Array, mean: Array, variance: Array, numbers: int,
+        momentum: float | None, batches: Array | None,
+    ) -> None:  # fmt: skip
+        """Count a batch in `batches`, and move running statistics, (C,), towards the means over its rows, in place.
+
+        The variance, which is over so many `numbers`, is made unbiased. Without a momentum it is ``1 / batches``.
+        """
+        if batches is not None:
+            batches[...] += 1
+        factor = momentum if momentum is not None else 0.0 if batches is None else 1 / int(batches)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, variance = (
+                table[0] if len(table) == 1 else table.mean(axis=0, dtype=np.float64).astype(table.dtype)
+                for table in (mean, variance)
+            )
+            unbiased = variance * variance.dtype.type(numbers / (numbers - 1))
+            for running, value in ((running_mean, mean), (running_var, unbiased)):
+                running[...] = running * value.dtype.type(1 - factor) + value * value.dtype.type(factor)
+
+    def in_order(self, x: Array) -> Array:
+        """Return an array in C order: itself where it is, or a copy."""
+        return np.ascontiguousarray(x)
+
+    def release(self) -> None:
         """Let go of the memory that is kept between calls."""
 
     @abstractmethod
@@ -153,6 +255,19 @@ class Backend(ABC):
     @abstractmethod
     def col2im(self, cols: Array, geometry: WindowGeometry) -> Array:
         """(N, C*taps, windows) -> (N, C, *size), adding where windows overlap."""
+
+
+def _inverse_deviation(variance: Array, eps: float) -> Array:
+    """1 / sqrt(variance + eps), in the dtype of the variance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse: Array = 1 / np.sqrt(variance + variance.dtype.type(eps))
+    return inverse
+
+
+def _of_channels(table: Array, channels: int) -> Array:
+    """(rows, groups) -> (rows, C)."""
+    size = channels // table.shape[1]
+    return table if size == 1 else np.repeat(table, size, axis=1)
 
 
 def _linear_geometry(x: Array, weight: Array) -> ConvGeometry:

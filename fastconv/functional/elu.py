@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
-
-from fastconv.functional.elementwise import forward, gradient, select
+from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
@@ -46,7 +42,7 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     array([-2.,  0.,  3.])
     """
     alpha = check_number("elu", "alpha", alpha, least=0)
-    return forward("elu", partial(_elu, alpha, 1.0), x)
+    return forward("elu", x, alpha, 1.0)
 
 
 def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0) -> Array:
@@ -60,7 +56,7 @@ def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = 1.0) -> Array:
     array([0., 2., 1.])
     """
     alpha = check_number("elu_backward", "alpha", alpha, least=0)
-    return gradient("elu_backward", partial(_elu_backward, alpha, 1.0), dy, y, "y")
+    return gradient("elu", dy, y, "y", alpha, 1.0)
 
 
 def selu(x: ArrayLike) -> Array:
@@ -78,7 +74,7 @@ def selu(x: ArrayLike) -> Array:
     >>> selu([-800.0, 0.0, 1.0])
     array([-1.75809934,  0.        ,  1.05070099])
     """
-    return forward("selu", partial(_elu, _SELU_ALPHA, _SELU_SCALE), x)
+    return forward("selu", x, _SELU_ALPHA, _SELU_SCALE, kind="elu")
 
 
 def selu_backward(dy: ArrayLike, y: ArrayLike) -> Array:
@@ -91,19 +87,4 @@ def selu_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     >>> selu_backward([1.0, 1.0], [0.0, 2.0])
     array([1.75809934, 1.05070099])
     """
-    return gradient("selu_backward", partial(_elu_backward, _SELU_ALPHA, _SELU_SCALE), dy, y, "y")
-
-
-def _elu(alpha: float, scale: float, x: Array, y: Array) -> None:
-    np.minimum(x, 0, out=y)
-    np.expm1(y, out=y)
-    np.multiply(y, alpha * scale, out=y)
-    positive = np.maximum(x, 0)
-    np.multiply(positive, scale, out=positive)
-    np.add(y, positive, out=y)  # one of the two is 0
-
-
-def _elu_backward(alpha: float, scale: float, dy: Array, y: Array, dx: Array) -> None:
-    np.add(y, alpha * scale, out=dx)
-    select(~(y <= 0), scale, dx)
-    np.multiply(dx, dy, out=dx)
+    return gradient("selu", dy, y, "y", _SELU_ALPHA, _SELU_SCALE, kind="elu")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from fastconv.functional.elementwise import forward, gradient, select
-from fastconv.functional.relu import into_relu6
+from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike
 
@@ -24,7 +21,7 @@ def hardsigmoid(x: ArrayLike) -> Array:
     >>> hardsigmoid([-4.0, 0.0, 1.5])
     array([0.  , 0.5 , 0.75])
     """
-    return forward("hardsigmoid", _hardsigmoid, x)
+    return forward("hardsigmoid", x)
 
 
 def hardsigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
@@ -37,18 +34,7 @@ def hardsigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     >>> hardsigmoid_backward([6.0, 6.0, 6.0], [0.0, 0.5, 1.0])
     array([0., 1., 0.])
     """
-    return gradient("hardsigmoid_backward", _hardsigmoid_backward, dy, y, "y")
-
-
-def _hardsigmoid(x: Array, y: Array) -> None:
-    np.add(x, 3, out=y)
-    into_relu6(y, y)
-    np.divide(y, 6, out=y)
-
-
-def _hardsigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
-    np.divide(dy, 6, out=dx)
-    select(~((y > 0) & (y < 1)), 0, dx)
+    return gradient("hardsigmoid", dy, y, "y")
 
 
 def hardswish(x: ArrayLike) -> Array:
@@ -61,7 +47,7 @@ def hardswish(x: ArrayLike) -> Array:
     >>> hardswish([-4.0, 1.5, 4.0])
     array([-0.   , 1.125, 4.   ])
     """
-    return forward("hardswish", _hardswish, x)
+    return forward("hardswish", x)
 
 
 def hardswish_backward(dy: ArrayLike, x: ArrayLike) -> Array:
@@ -74,17 +60,4 @@ def hardswish_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     >>> hardswish_backward([1.0, 1.0, 1.0], [-3.0, 0.0, 3.0])
     array([0. , 0.5, 1. ])
     """
-    return gradient("hardswish_backward", _hardswish_backward, dy, x, "x")
-
-
-def _hardswish(x: Array, y: Array) -> None:
-    _hardsigmoid(x, y)
-    np.multiply(y, x, out=y)
-
-
-def _hardswish_backward(dy: Array, x: Array, dx: Array) -> None:
-    np.divide(x, 3, out=dx)
-    np.add(dx, 0.5, out=dx)
-    np.multiply(dx, dy, out=dx)
-    select(~(x < 3), dy, dx)
-    select(x <= -3, 0, dx)
+    return gradient("hardswish", dy, x, "x")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import Call, ConvGradients, finish
-from fastconv.functional.normalization import Statistics, check_pair, inverse_deviation, merged
+from fastconv.functional.normalization import Statistics, check_eps, check_pair
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
 from fastconv.validation.types import ArrayLike, Shape, Size
@@ -99,10 +100,10 @@ def layer_norm(
            [-1.,  1.]])
     """
     call = _LayerCall("layer_norm", x, normalized_shape, backend, weight=weight, bias=bias)
-    mean, inverse = call.pair(statistics, eps)
+    pair, amount = call.pair(statistics), check_eps(call.operation, eps)
     if call.x.size == 0:
         return finish(np.empty_like(call.array), call.dtype)
-    y = call.backend().normalize(call.x, mean, inverse, np.zeros_like(mean))
+    y = call.normal(pair, amount)
     if call.weight is not None or call.bias is not None:
         scale, shift = call.element(call.weight, 1), call.element(call.bias, 0)
         y = call.backend().normalize(_columns(y), np.zeros_like(scale), scale, shift)
@@ -144,35 +145,34 @@ def layer_norm_backward(
     """
     call = _LayerCall("layer_norm_backward", x, normalized_shape, backend, dy=dy, weight=weight)
     wanted = check_needs(call.operation, needs)
-    mean, inverse = call.pair(statistics, eps)
+    pair, amount = call.pair(statistics), check_eps(call.operation, eps)
     dx = dweight = dbias = None
     if call.x.size == 0:
         nothing = np.zeros((1, call.x.shape[2]), call.x.dtype)
         dx, dweight, dbias = np.empty_like(call.x), nothing, nothing
     else:
         if wanted - {"x"}:
-            normal = call.backend().normalize(call.x, mean, inverse, np.zeros_like(mean))
             zeros = call.element(None, 0)
-            dbias, dweight = call.backend().normalize_sums(_columns(call.dy), _columns(normal), zeros)
+            sums = call.backend().normalize_sums(_columns(call.dy), _columns(call.normal(pair, amount)), zeros)
+            dbias, dweight = sums
         if "x" in wanted:
-            dx = _input_gradient(call, mean, inverse)
+            dx = _input_gradient(call, pair, amount)
     elements = (None if table is None else call.of_elements(table) for table in (dweight, dbias))
     return call.finish_gradients(wanted, dx, *elements)
 
 
-def _input_gradient(call: _LayerCall, mean: Array, inverse: Array) -> Array:
+def _input_gradient(call: _LayerCall, pair: Statistics, eps: float) -> Array:
     """Dx = inverse * (g - mean of g - x̂ * mean of g x̂), with g = dy * weight."""
-    g = call.dy
+    g, backend = call.dy, call.backend()
     if call.weight is not None:
         zeros = call.element(None, 0)
-        g = call.backend().normalize(_columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
+        g = backend.normalize(_columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
     parts = call.planes(g), call.planes(call.x)
-    sums = call.backend().normalize_sums(*parts, np.repeat(mean, parts[0].shape[1], axis=1))
-    count = call.x.shape[2]
-    with np.errstate(invalid="ignore", over="ignore"):
-        first, second = (part.sum(axis=1, keepdims=True) for part in sums)
-        slope, shift = -second * inverse**3 / count, -first * inverse / count
-    return call.backend().normalize_backward(g, call.x, mean, inverse, slope, shift)
+    of_planes, _, _ = backend.normalize_factors(*pair, eps, None, None, parts[0].shape[1])
+    sums = backend.normalize_sums(*parts, of_planes)
+    flow = backend.normalize_flow(*sums, pair[1], eps, None, call.x.shape[2], 1)
+    mean, inverse, _ = backend.normalize_factors(*pair, eps, None, None, 1)
+    return backend.normalize_backward(g, call.x, mean, inverse, *flow)
 
 
 def _columns(rows: Array) -> Array:
@@ -222,7 +222,18 @@ class _LayerCall(Call):
     def _rows(self, array: Array) -> Array:
         first = len(self.lead)
         order = (*range(first), *(first + axis for axis in self._order))
-        return self.computed(array).transpose(order).reshape(prod(self.lead), 1, prod(self.shape))
+        return self._merged(self.computed(array).transpose(order), first, 0, len(self.shape))
+
+    def _merged(self, array: Array, *counts: int) -> Array:
+        """View of an array with so many axes made one each, or of a copy where they do not lie in memory so."""
+        sizes, first, is_view = [], 0, True
+        for count in counts:
+            axes = slice(first, first + count)
+            steps = [pair for pair in zip(array.shape[axes], array.strides[axes]) if pair[0] > 1]
+            is_view &= all(outer == size * inner for (_, outer), (size, inner) in pairwise(steps))
+            sizes.append(prod(array.shape[axes]))
+            first += count
+        return (array if is_view else self.backend().in_order(array)).reshape(sizes)
 
     def moments(self) -> Statistics:
         """Mean and variance of every row, (R, 1)."""
@@ -231,7 +242,7 @@ class _LayerCall(Call):
             return nothing, nothing
         planes = self.planes(self.x)
         mean, variance = (table[:, None] for table in self.backend().moments(planes, True))
-        return merged(mean, variance) if planes.shape[1] > 1 else (mean[:, 0], variance[:, 0])
+        return self.backend().merge_moments(mean, variance) if planes.shape[1] > 1 else (mean[:, 0], variance[:, 0])
 
     def planes(self, rows: Array) -> Array:
         """Rows as (R, C, P), C the first axis that is normalised over.
@@ -241,22 +252,27 @@ class _LayerCall(Call):
         stored = (self.shape[axis] for axis in self._order)
         back = (1 + self._order.index(axis) for axis in range(len(self.shape)))
         array = rows.reshape(len(rows), *stored).transpose(0, *back)
-        return array.reshape(len(rows), self.shape[0] if len(self.shape) > 1 else 1, -1)
+        first = min(1, len(self.shape) - 1)
+        return self._merged(array, 1, first, len(self.shape) - first)
 
-    def pair(self, statistics: object, eps: object) -> Statistics:
-        """Mean and inverse deviation of every row, (R, 1)."""
+    def pair(self, statistics: object) -> Statistics:
+        """Mean and variance of every row, (R, 1)."""
         if statistics is None:
-            mean, variance = self.moments()
-        else:
-            given = check_pair(self.operation, statistics, self.lead, "the axes of x before normalized_shape")
-            mean, variance = (self.computed(table).reshape(-1, 1) for table in given)
-        return mean, inverse_deviation(self.operation, variance, eps)
+            return self.moments()
+        given = check_pair(self.operation, statistics, self.lead, "the axes of x before normalized_shape")
+        mean, variance = (self.computed(table).reshape(-1, 1) for table in given)
+        return mean, variance
+
+    def normal(self, pair: Statistics, eps: float) -> Array:
+        """Rows without weight and bias."""
+        backend = self.backend()
+        return backend.normalize(self.x, *backend.normalize_factors(*pair, eps, None, None, 1))
 
     def element(self, table: Array | None, otherwise: float) -> Array:
         """Weight or bias as (1, M) factors of channels."""
         if table is None:
             return np.full((1, self.x.shape[2]), otherwise, self.x.dtype)
-        return table.reshape(1, -1)
+        return self._merged(table, 0, len(self.shape))
 
     def finish(self, y: Array) -> Array:
         """Give a result, which comes in rows, its shape and dtype."""
@@ -267,4 +283,5 @@ class _LayerCall(Call):
     def of_elements(self, table: Array) -> Array:
         """Gradient of weight or bias in its shape."""
         stored = table.reshape([self.shape[axis] for axis in self._order])
-        return np.ascontiguousarray(stored.transpose([self._order.index(axis) for axis in range(len(self.shape))]))
+        order = [self._order.index(axis) for axis in range(len(self.shape))]
+        return self.backend().in_order(stored.transpose(order))

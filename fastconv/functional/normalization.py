@@ -1,7 +1,8 @@
 """What batch, instance, group and layer normalisation share.
 
 All are built from four passes of a backend: mean and variance of channels, an elementwise pass, the sums that its
-gradient needs, and the elementwise pass backward. The factors in between are one number per channel, or fewer.
+gradient needs, and the elementwise pass backward. The tables in between have one number per channel, or fewer; the
+backend makes them too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.call import ConvGradients, PlanesCall
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
@@ -32,20 +34,21 @@ def check_pair(operation: str, value: object, shape: Shape, letters: str) -> Sta
     return pair[0], pair[1]
 
 
-def inverse_deviation(operation: str, variance: Array, eps: object) -> Array:
-    """1 / sqrt(variance + eps), in the dtype of the variance."""
-    amount = check_number(operation, "eps", eps, least=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse: Array = 1 / np.sqrt(variance + variance.dtype.type(amount))
-    return inverse
+def check_eps(operation: str, eps: object) -> float:
+    """Return what is added to a variance."""
+    return check_number(operation, "eps", eps, least=0)
 
 
-def merged(mean: Array, variance: Array) -> Statistics:
-    """Mean and variance over the last axis, of parts of equal size."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        center = mean.mean(axis=-1, dtype=np.float64, keepdims=True)
-        spread = (variance + np.square(mean - center)).mean(axis=-1)
-    return center[..., 0].astype(mean.dtype), spread.astype(mean.dtype)
+def track(
+    operation: str, backend: str | None, running: Statistics, statistics: Statistics, numbers: int,
+    momentum: float | None, batches: Array | None,
+) -> None:  # fmt: skip
+    """Count a batch, if `batches` is given, and move running statistics in place; see `Backend.track`.
+
+    The statistics of the batch are (C,), or (N, C), over so many `numbers` each.
+    """
+    mean, variance = (table.reshape(-1, table.shape[-1]) for table in statistics)
+    resolve_backend(backend, operation).track(*running, mean, variance, numbers, momentum, batches)
 
 
 class NormCall(PlanesCall):
@@ -111,7 +114,7 @@ class NormCall(PlanesCall):
             nothing = np.empty((0, groups), self.x.dtype)
             return nothing, nothing
         mean, variance = self.moments(per_image=True)
-        return merged(mean.reshape(batch, groups, -1), variance.reshape(batch, groups, -1))
+        return self.backend().merge_moments(mean.reshape(batch, groups, -1), variance.reshape(batch, groups, -1))
 
     def pair(self, statistics: object, *, per_image: bool) -> Statistics:
         """Return what a user passed as (1, C) or (N, C), or the moments."""
@@ -133,56 +136,50 @@ class NormCall(PlanesCall):
 
     def normalized(self, pair: Statistics, eps: object) -> Array:
         """The result of a forward call."""
-        mean, inverse = pair[0], inverse_deviation(self.operation, pair[1], eps)
+        amount = check_eps(self.operation, eps)
         if len(self.x) == 0:
             return self.finish(np.empty_like(self.x))
-        mean, inverse = (self._of_channels(table) for table in (mean, inverse))
-        scale = inverse if self.weight is None else inverse * self.weight
-        shift = np.zeros((1, mean.shape[1]), mean.dtype) if self.bias is None else self.bias[None]
-        return self.finish(self.backend().normalize(self.x, mean, scale, shift))
-
-    def _of_channels(self, table: Array) -> Array:
-        """(rows, groups) -> (rows, C)."""
-        size = self.x.shape[1] // table.shape[1]
-        return table if size == 1 else np.repeat(table, size, axis=1)
+        tables = self.backend().normalize_factors(*pair, amount, self.weight, self.bias, self.x.shape[1])
+        return self.finish(self.normalize(*tables))
 
     def gradients(
         self, pair: Statistics, eps: object, needs: Iterable[str], *, constant: bool = False
     ) -> ConvGradients:
         """Gradients of a forward call; `constant` says that the statistics do not depend on x."""
-        wanted = check_needs(self.operation, needs)
-        inverse = inverse_deviation(self.operation, pair[1], eps)
-        channels = self.x.shape[1]
+        wanted, amount = check_needs(self.operation, needs), check_eps(self.operation, eps)
+        backend, channels, variance = self.backend(), self.x.shape[1], pair[1]
         if len(self.x) == 0:
             nothing = np.zeros(channels, self.x.dtype)
             return self.finish_gradients(wanted, np.empty_like(self.x), nothing, nothing)
-        mean, spread = self._of_channels(pair[0]), self._of_channels(inverse)
-        scale = spread if self.weight is None else spread * self.weight
+        mean, scale, _ = backend.normalize_factors(*pair, amount, self.weight, None, channels)
         dx = dweight = dbias = None
         sums: Statistics | None = None
         if not constant or wanted - {"x"}:
-            sums = first, second = self.backend().normalize_sums(self.dy, self.x, mean)
-            with np.errstate(invalid="ignore", over="ignore"):
-                dweight = np.add.reduce(second * spread, axis=0, dtype=np.float64).astype(self.x.dtype)
-                dbias = np.add.reduce(first, axis=0, dtype=np.float64).astype(self.x.dtype)
+            sums = self.sums(mean)
+            if wanted - {"x"}:
+                dweight, dbias = backend.normalize_gradients(*sums, variance, amount)
         if "x" in wanted and sums is not None and not constant:
-            dx = self.backend().normalize_backward(self.dy, self.x, mean, scale, *self._flow(*sums, inverse))
+            count = prod(self.x.shape) // variance.size
+            flow = backend.normalize_flow(*sums, variance, amount, self.weight, count, channels)
+            dx = self.input_gradient(mean, scale, *flow)
         elif "x" in wanted:
             zeros = np.zeros((1, channels), self.x.dtype)
-            dx = self.backend().normalize(self.dy, zeros, scale, zeros)
+            dx = backend.normalize(self.dy, zeros, scale, zeros)
         return self.finish_gradients(wanted, dx, dweight, dbias)
 
-    def _flow(self, first: Array, second: Array, inverse: Array) -> Statistics:
-        """What the statistics add to dx, as factors of ``x - mean`` and of 1: their gradients over their numbers."""
-        rows, groups = inverse.shape
-        with np.errstate(invalid="ignore", over="ignore"):
-            totals = [
-                (table if self.weight is None else table * self.weight).reshape(rows, groups, -1).sum(axis=2)
-                for table in (first, second)
-            ]
-            count = prod(self.x.shape) // (rows * groups)
-            slope, shift = -totals[1] * inverse**3 / count, -totals[0] * inverse / count
-        return self._of_channels(slope), self._of_channels(shift)
+    # the passes over memory
+
+    def normalize(self, mean: Array, scale: Array, shift: Array) -> Array:
+        """See `Backend.normalize`."""
+        return self.backend().normalize(self.x, mean, scale, shift)
+
+    def sums(self, mean: Array) -> Statistics:
+        """See `Backend.normalize_sums`."""
+        return self.backend().normalize_sums(self.dy, self.x, mean)
+
+    def input_gradient(self, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
+        """See `Backend.normalize_backward`."""
+        return self.backend().normalize_backward(self.dy, self.x, mean, scale, slope, shift)
 
 
 def _checked_rank(operation: str, shape: Shape, spatial: bool) -> int:

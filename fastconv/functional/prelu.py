@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import Call
-from fastconv.functional.elementwise import select, sum_along
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_axis
 from fastconv.validation.types import ArrayLike, Shape
@@ -65,12 +62,7 @@ def prelu(x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> Array:
     call = Call("prelu")
     x, weight = call.arrays(x=x, weight=weight).values()
     slopes = call.computed(weight).reshape(_slope_shape(call.operation, x.shape, weight.shape, axis))
-    x = call.computed(x)
-    y = np.empty_like(x)
-    with np.errstate(all="ignore"):
-        np.multiply(x, slopes, out=y)
-    select(np.greater(x, 0), x, y)
-    return call.finish(y)
+    return call.finish(call.backend().prelu(call.computed(x), slopes))
 
 
 def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> PReLUGradients:
@@ -101,15 +93,8 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int 
     check_shape(call.operation, "dy", dy.shape, x.shape, "that of x")
     shape = _slope_shape(call.operation, x.shape, weight.shape, axis)
     dy, x, slopes = call.computed(dy), call.computed(x), call.computed(weight).reshape(shape)
-    positive = np.greater(x, 0)
-    dx, share = np.empty_like(x), np.empty_like(x)
-    with np.errstate(all="ignore"):
-        np.multiply(dy, slopes, out=dx)
-        np.multiply(dy, x, out=share)
-        select(positive, dy, dx)
-        select(positive, 0, share)
-        dweight = _sum_to(share, shape).reshape(weight.shape)
-    return PReLUGradients(call.finish(dx), call.finish(dweight))
+    dx, dslopes = call.backend().prelu_backward(dy, x, slopes)
+    return PReLUGradients(call.finish(dx), call.finish(dslopes.reshape(weight.shape)))
 
 
 def _slope_shape(operation: str, x: Shape, weight: Shape, axis: object) -> Shape:
@@ -123,11 +108,3 @@ def _slope_shape(operation: str, x: Shape, weight: Shape, axis: object) -> Shape
             f"(x shape {x}, axis {axis})."
         )
     return tuple(size if i == channels else 1 for i, size in enumerate(x))
-
-
-def _sum_to(x: Array, shape: Shape) -> Array:
-    """Sum over the axes where `shape` is 1, one after the other."""
-    for axis in range(x.ndim):
-        if shape[axis] != x.shape[axis]:
-            x = sum_along(x, axis)
-    return x

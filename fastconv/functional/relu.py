@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
-
 from fastconv.functional.call import Call
-from fastconv.functional.elementwise import forward, gradient, select
+from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_flag, check_number
 from fastconv.validation.types import ArrayLike
@@ -124,7 +120,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
     array([-0.2,  3. ])
     """
     slope = check_number("leaky_relu", "negative_slope", negative_slope, least=0)
-    return forward("leaky_relu", partial(_leaky_relu, slope), x)
+    return forward("leaky_relu", x, slope)
 
 
 def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, negative_slope: float = 0.01) -> Array:
@@ -138,18 +134,7 @@ def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, negative_slope: float = 0.0
     array([0.1, 1. ])
     """
     slope = check_number("leaky_relu_backward", "negative_slope", negative_slope, least=0)
-    return gradient("leaky_relu_backward", partial(_leaky_relu_backward, slope), dy, y, "y")
-
-
-def _leaky_relu(slope: float, x: Array, y: Array) -> None:
-    np.minimum(x, 0, out=y)
-    np.multiply(y, slope, out=y)
-    np.add(y, np.maximum(x, 0), out=y)
-
-
-def _leaky_relu_backward(slope: float, dy: Array, y: Array, dx: Array) -> None:
-    np.multiply(dy, slope, out=dx)
-    select(y > 0, dy, dx)
+    return gradient("leaky_relu", dy, y, "y", slope)
 
 
 def relu6(x: ArrayLike) -> Array:
@@ -166,7 +151,7 @@ def relu6(x: ArrayLike) -> Array:
     >>> relu6([-1.0, 3.0, 8.0])
     array([0., 3., 6.])
     """
-    return forward("relu6", into_relu6, x)
+    return forward("relu6", x)
 
 
 def relu6_backward(dy: ArrayLike, y: ArrayLike) -> Array:
@@ -179,15 +164,4 @@ def relu6_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     >>> relu6_backward([1.0, 1.0, 1.0], [0.0, 3.0, 6.0])
     array([0., 1., 0.])
     """
-    return gradient("relu6_backward", _relu6_backward, dy, y, "y")
-
-
-def into_relu6(x: Array, y: Array) -> None:
-    """Store relu6(x) in `y`, which may be x."""
-    np.maximum(x, 0, out=y)
-    np.minimum(y, 6, out=y)
-
-
-def _relu6_backward(dy: Array, y: Array, dx: Array) -> None:
-    np.copyto(dx, dy)
-    select((y <= 0) | (y >= 6), 0, dx)
+    return gradient("relu6", dy, y, "y")

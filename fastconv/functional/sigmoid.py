@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from fastconv.backends.activations import into_sigmoid as into_sigmoid  # of the losses, too
 from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike
@@ -27,7 +26,7 @@ def sigmoid(x: ArrayLike) -> Array:
     >>> sigmoid([-800.0, 0.0, 800.0])
     array([0. , 0.5, 1. ])
     """
-    return forward("sigmoid", into_sigmoid, x)
+    return forward("sigmoid", x)
 
 
 def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
@@ -48,21 +47,7 @@ def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     >>> sigmoid_backward([4.0], [0.5])
     array([1.])
     """
-    return gradient("sigmoid_backward", _sigmoid_backward, dy, y, "y")
-
-
-def into_sigmoid(x: Array, y: Array) -> None:
-    """Store sigmoid(x) in `y`, which may be x."""
-    np.negative(x, out=y)
-    np.exp(y, out=y)  # infinity for a very negative x, and its reciprocal 0: the right limit
-    np.add(y, 1, out=y)
-    np.reciprocal(y, out=y)
-
-
-def _sigmoid_backward(dy: Array, y: Array, dx: Array) -> None:
-    np.subtract(1, y, out=dx)
-    np.multiply(dx, y, out=dx)
-    np.multiply(dx, dy, out=dx)
+    return gradient("sigmoid", dy, y, "y")
 
 
 def tanh(x: ArrayLike) -> Array:
@@ -75,7 +60,7 @@ def tanh(x: ArrayLike) -> Array:
     >>> tanh([-800.0, 0.0, 0.5])
     array([-1.        ,  0.        ,  0.46211716])
     """
-    return forward("tanh", np.tanh, x)
+    return forward("tanh", x)
 
 
 def tanh_backward(dy: ArrayLike, y: ArrayLike) -> Array:
@@ -88,13 +73,7 @@ def tanh_backward(dy: ArrayLike, y: ArrayLike) -> Array:
     >>> tanh_backward([4.0], [0.5])
     array([3.])
     """
-    return gradient("tanh_backward", _tanh_backward, dy, y, "y")
-
-
-def _tanh_backward(dy: Array, y: Array, dx: Array) -> None:
-    np.square(y, out=dx)
-    np.subtract(1, dx, out=dx)
-    np.multiply(dx, dy, out=dx)
+    return gradient("tanh", dy, y, "y")
 
 
 def silu(x: ArrayLike) -> Array:
@@ -112,7 +91,7 @@ def silu(x: ArrayLike) -> Array:
     >>> silu([-800.0, 0.0, 1.0])
     array([-0.        ,  0.        ,  0.73105858])
     """
-    return forward("silu", _silu, x)
+    return forward("silu", x)
 
 
 def silu_backward(dy: ArrayLike, x: ArrayLike) -> Array:
@@ -125,21 +104,4 @@ def silu_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     >>> silu_backward([2.0], [0.0])
     array([1.])
     """
-    return gradient("silu_backward", _silu_backward, dy, x, "x")
-
-
-def _silu(x: Array, y: Array) -> None:
-    np.negative(x, out=y)
-    np.exp(y, out=y)
-    np.add(y, 1, out=y)
-    np.divide(x, y, out=y)
-
-
-def _silu_backward(dy: Array, x: Array, dx: Array) -> None:
-    s = np.empty_like(dx)
-    into_sigmoid(x, s)
-    np.subtract(1, s, out=dx)
-    np.multiply(dx, x, out=dx)
-    np.add(dx, 1, out=dx)
-    np.multiply(dx, s, out=dx)
-    np.multiply(dx, dy, out=dx)
+    return gradient("silu", dy, x, "x")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv.backends.elementwise import sum_along
 from fastconv.functional.call import Call
-from fastconv.functional.elementwise import sum_along
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_axis
 from fastconv.validation.types import ArrayLike

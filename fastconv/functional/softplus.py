@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
-
 from fastconv.errors import InvalidValueError
-from fastconv.functional.elementwise import forward, gradient, select
-from fastconv.functional.sigmoid import into_sigmoid
+from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
@@ -47,7 +42,7 @@ def softplus(x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
     array([0.00000000e+00, 6.93147181e-01, 8.00000000e+02])
     """
     beta, threshold = _softplus_options("softplus", beta, threshold)
-    return forward("softplus", partial(_softplus, beta, threshold), x)
+    return forward("softplus", x, beta, threshold)
 
 
 def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold: float = 20.0) -> Array:
@@ -62,7 +57,7 @@ def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold:
     array([0.5, 1. ])
     """
     beta, threshold = _softplus_options("softplus_backward", beta, threshold)
-    return gradient("softplus_backward", partial(_softplus_backward, beta, threshold), dy, x, "x")
+    return gradient("softplus", dy, x, "x", beta, threshold)
 
 
 def _softplus_options(operation: str, beta: object, threshold: object) -> tuple[float, float]:
@@ -70,22 +65,6 @@ def _softplus_options(operation: str, beta: object, threshold: object) -> tuple[
     if slope == 0:
         raise InvalidValueError(f"{operation}: beta must not be 0, but got {beta!r}.")
     return slope, check_number(operation, "threshold", threshold)
-
-
-def _softplus(beta: float, threshold: float, x: Array, y: Array) -> None:
-    np.multiply(x, beta, out=y)
-    straight = y > threshold
-    np.exp(y, out=y)
-    np.log1p(y, out=y)
-    np.divide(y, beta, out=y)
-    select(straight, x, y)
-
-
-def _softplus_backward(beta: float, threshold: float, dy: Array, x: Array, dx: Array) -> None:
-    scaled = np.multiply(x, beta)
-    into_sigmoid(scaled, dx)
-    np.multiply(dx, dy, out=dx)
-    select(scaled > threshold, dy, dx)
 
 
 def softsign(x: ArrayLike) -> Array:
@@ -102,7 +81,7 @@ def softsign(x: ArrayLike) -> Array:
     >>> softsign([-3.0, 0.0, 1.0])
     array([-0.75,  0.  ,  0.5 ])
     """
-    return forward("softsign", _softsign, x)
+    return forward("softsign", x)
 
 
 def softsign_backward(dy: ArrayLike, x: ArrayLike) -> Array:
@@ -115,17 +94,4 @@ def softsign_backward(dy: ArrayLike, x: ArrayLike) -> Array:
     >>> softsign_backward([1.0, 1.0], [0.0, 1.0])
     array([1.  , 0.25])
     """
-    return gradient("softsign_backward", _softsign_backward, dy, x, "x")
-
-
-def _softsign(x: Array, y: Array) -> None:
-    np.abs(x, out=y)
-    np.add(y, 1, out=y)
-    np.divide(x, y, out=y)
-
-
-def _softsign_backward(dy: Array, x: Array, dx: Array) -> None:
-    np.abs(x, out=dx)
-    np.add(dx, 1, out=dx)
-    np.square(dx, out=dx)
-    np.divide(dy, dx, out=dx)
+    return gradient("softsign", dy, x, "x")

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.call import ConvGradients
+from fastconv.functional.normalization import Statistics, track
 from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
@@ -22,8 +23,6 @@ from fastconv.layers.parameter import note_change
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, check_number
 from fastconv.validation.types import ArrayLike
-
-Statistics = tuple[Array, Array]
 
 
 class Running(SpatialLayer, OperationLayer, Normalization):
@@ -105,13 +104,12 @@ class Running(SpatialLayer, OperationLayer, Normalization):
         assert self.running_var is not None
         return self.running_mean, self.running_var
 
-    def _track(self, mean: Array, variance: Array, numbers: int, factor: float) -> None:
-        """Move the running statistics towards those of a batch; the variance is made unbiased."""
+    def _track(
+        self, statistics: Statistics, numbers: int, momentum: float | None, batches: Array | None = None
+    ) -> None:
+        """Move the running statistics towards those of a batch, over so many numbers, and count it in `batches`."""
         note_change()
-        unbiased = variance * variance.dtype.type(numbers / (numbers - 1))
-        for running, value in zip(self._running(), (mean, unbiased)):
-            with np.errstate(over="ignore", invalid="ignore"):
-                running[...] = running * value.dtype.type(1 - factor) + value * value.dtype.type(factor)
+        track(type(self).__name__, self.backend, self._running(), statistics, numbers, momentum, batches)
 
     def _layout_of(self, shape: Shape) -> str:
         return "NC" if len(shape) == 2 else self.layout
@@ -140,13 +138,13 @@ class _BatchNorm(Running):
                 f"{type(self).__name__}: the input must have more than 1 value per channel in training, but got shape "
                 f"{x.shape}. Use a larger batch, or eval()."
             )
-        mean, variance = batch_norm_statistics(x, **options)
+        statistics = batch_norm_statistics(x, **options)
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked[...] += 1
-            factor = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
             if numbers:
-                self._track(mean, variance, numbers, factor)
-        return mean, variance
+                self._track(statistics, numbers, self.momentum, self.num_batches_tracked)
+            else:
+                self.num_batches_tracked[...] += 1
+        return statistics
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every channel."""

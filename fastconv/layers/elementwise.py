@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
+from fastconv.backends import use_backend
 from fastconv.layers.base import Shape
 from fastconv.layers.operation import OperationLayer
 from fastconv.validation.arrays import Array, check_array
@@ -41,7 +42,10 @@ class Elementwise(OperationLayer):
         """Return the gradient of the input; see `Layer.backward`."""
         (value,) = self._kept()
         dy = self._check_dy(dy, value.shape)
-        return self._backward(dy, value, **self._options) if input_gradient else None
+        if not input_gradient:
+            return None
+        with use_backend(self._kept_backend()):
+            return self._backward(dy, value, **self._options)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""

@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.instance_normalization import instance_norm_statistics
+from fastconv.functional.normalization import Statistics
 from fastconv.layers.base import Shape
-from fastconv.layers.batch_normalization import Running, Statistics
+from fastconv.layers.batch_normalization import Running
 from fastconv.validation.arrays import Array
 
 
@@ -42,11 +43,10 @@ class _InstanceNorm(Running):
                 f"{type(self).__name__}: the input must have more than 1 value per channel and image, but got shape "
                 f"{x.shape}."
             )
-        mean, variance = instance_norm_statistics(x, **options)
+        statistics = instance_norm_statistics(x, **options)
         if self.training and self.running_mean is not None and len(x):
-            center, spread = (table.mean(axis=0, dtype=np.float64).astype(table.dtype) for table in (mean, variance))
-            self._track(center, spread, numbers, self.momentum or 0.0)
-        return mean, variance
+            self._track(statistics, numbers, self.momentum or 0.0)
+        return statistics
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every channel of every image, or the running ones."""

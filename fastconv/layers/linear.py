@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from fastconv import initializers
 from fastconv.errors import InvalidValueError
+from fastconv.functional.copies import in_memory_order, memory_order
 from fastconv.functional.linear import linear, linear_backward
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.parameter import Parameter
@@ -130,9 +132,17 @@ class Flatten(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return `x` with some axes in one; see `Layer.forward`."""
         image = check_array("Flatten", "x", x)
-        rows = image.reshape(self.output_shape(image.shape))
-        self._keep(image.shape, sorted(range(image.ndim), key=lambda axis: -image.strides[axis]))
-        return rows
+        shape, order = self.output_shape(image.shape), memory_order(image)
+        if not self._is_run(image):
+            image = in_memory_order("Flatten", image, range(image.ndim))
+        self._keep(image.shape, order)
+        return image.reshape(shape)
+
+    def _is_run(self, image: Array) -> bool:
+        """Whether the axes that become one are one in memory already."""
+        axes = [*zip(image.shape, image.strides)][self.start_dim : self.end_dim % image.ndim + 1]
+        axes = [axis for axis in axes if axis[0] != 1]
+        return not image.size or all(outer == size * inner for (_, outer), (size, inner) in pairwise(axes))
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return `dy` in the shape and the memory order of the input; see `Layer.backward`."""
@@ -141,7 +151,7 @@ class Flatten(Layer):
         if not input_gradient:
             return None
         # channels last as the input was, once: every layer before this one would have to convert a larger array
-        return np.ascontiguousarray(image.transpose(order)).transpose(np.argsort(order))
+        return in_memory_order("Flatten", image, order)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape with one axis in the place of some; see `Layer.output_shape`."""

@@ -8,11 +8,12 @@ from math import prod
 import numpy as np
 
 from fastconv.errors import InvalidValueError
+from fastconv.functional.copies import concatenated
 from fastconv.functional.relu import add
 from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.layers.containers import Container
 from fastconv.layers.linear import Identity
-from fastconv.validation.arrays import Array, check_array, common_dtype
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_axis, check_integer
 from fastconv.validation.types import ArrayLike
 
@@ -209,7 +210,7 @@ class Concat(_Branches):
         outputs = [branch.forward(x) for branch in self._layers.values()]
         shapes = [y.shape for y in outputs]
         shape = self._joined(shapes)
-        y = np.concatenate(outputs, axis=self.axis, dtype=common_dtype("Concat", *outputs))
+        y = concatenated("Concat", outputs, self.axis)
         self._keep(shape, [part[self.axis] for part in shapes])
         return y
 
@@ -222,7 +223,7 @@ class Concat(_Branches):
             dx = branch.backward(part, input_gradient=input_gradient)
             if dx is not None:
                 total = dx if total is None else add(total, dx)
-        return total.copy() if total is not None and len(self) == 1 else total
+        return concatenated("Concat", [total], self.axis) if total is not None and len(self) == 1 else total
 
     def _joined(self, shapes: list[Shape]) -> Shape:
         axis = check_axis("Concat", "axis", self.axis, shapes[0])

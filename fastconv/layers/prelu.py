@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends import use_backend
 from fastconv.errors import InvalidValueError
 from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.layers.arguments import check_dtype
@@ -70,7 +71,9 @@ class PReLU(Layer):
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Add the gradient of the slopes, return that of the input; see `Layer.backward`."""
         (x,) = self._kept()
-        gradients = prelu_backward(self._check_dy(dy, x.shape), x, self.weight.data, axis=self.axis)
+        dy = self._check_dy(dy, x.shape)
+        with use_backend(self._kept_backend()):
+            gradients = prelu_backward(dy, x, self.weight.data, axis=self.axis)
         if self.weight.requires_grad:
             self.weight.accumulate(gradients.dweight)
         return gradients.dx if input_gradient else None

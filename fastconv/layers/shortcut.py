@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastconv.errors import InvalidValueError
+from fastconv.functional.copies import memory_order, placed
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.operation import SpatialLayer
-from fastconv.validation.arrays import Array, check_array, check_layout, common_dtype
+from fastconv.validation.arrays import Array, check_array, check_layout
 from fastconv.validation.sizes import check_integer, check_sizes
 from fastconv.validation.types import ArrayLike, Size
 
@@ -78,8 +77,8 @@ class SubsampleShortcut(SpatialLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Return some cells of `x` between channels of zeros; see `Layer.forward`."""
         x = check_array("SubsampleShortcut", "x", x)
-        y = _zeros_like(x, self.output_shape(x.shape))
-        y[self._given()] = x[self._taken()]
+        shape = self.output_shape(x.shape)
+        y = placed("SubsampleShortcut", x[self._taken()], shape, self._given(), memory_order(x))
         self._keep(x.shape)
         return y
 
@@ -89,9 +88,7 @@ class SubsampleShortcut(SpatialLayer):
         dy = self._check_dy(dy, self.output_shape(shape))
         if not input_gradient:
             return None
-        dx = _zeros_like(dy, shape)
-        dx[self._taken()] = dy[self._given()]
-        return dx
+        return placed("SubsampleShortcut", dy[self._given()], shape, self._taken(), memory_order(dy))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_channels, ceil(H / sh), ceil(W / sw)), in the layout; see `Layer.output_shape`."""
@@ -110,10 +107,3 @@ class SubsampleShortcut(SpatialLayer):
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
         return f"{self.in_channels}, {self.out_channels}, stride={self.stride}{self._layout_repr()}"
-
-
-def _zeros_like(like: Array, shape: Shape) -> Array:
-    """Zeros of another shape in the memory order of an array: a sum with it then runs through memory in one go."""
-    order = sorted(range(len(shape)), key=lambda axis: -like.strides[axis])
-    zeros = np.zeros([shape[axis] for axis in order], common_dtype("SubsampleShortcut", like))
-    return zeros.transpose(np.argsort(order))

@@ -70,14 +70,3 @@ def check_pair(operation: str, name: str, value: Any, target: Any) -> tuple[Arra
     dtype = common_dtype(operation, value)
     value = as_computed(value, dtype)
     return value, target.astype(value.dtype, copy=False), dtype
-
-
-def reduced(total: float, terms: float, mean: bool, gradient: Array, factor: float = 1.0) -> float:
-    """Return a total, divided by the number of terms for the mean; so is the gradient, in place, times the factor."""
-    if mean:
-        part = 1 / float(terms) if terms else float("nan")
-        np.multiply(gradient, factor * part, out=gradient)
-        return float(total) / float(terms) if terms else part
-    if factor != 1:
-        np.multiply(gradient, factor, out=gradient)
-    return float(total)

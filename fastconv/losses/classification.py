@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends import resolve_backend
 from fastconv.functional.call import finish
-from fastconv.losses.arguments import check_class_weight, check_labels, check_reduction, check_scores, reduced
+from fastconv.losses.arguments import check_class_weight, check_labels, check_reduction, check_scores
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_number
 
@@ -69,76 +70,9 @@ def softmax_cross_entropy(
     targets = check_array(operation, "labels", labels)
     if targets.shape != scores.shape:
         targets = check_labels(operation, targets, scores.shape)
-    with np.errstate(all="ignore"):
-        shifted = _shifted(scores)
-        soft = targets.shape == scores.shape
-        compute = _of_probabilities if soft else _of_labels
-        loss, gradient = compute(shifted, targets, smoothing, weights, mean)
+    backend = resolve_backend(None, operation)
+    loss, gradient = backend.softmax_cross_entropy(scores, targets, smoothing, weights, mean)
     return loss, finish(gradient, dtype)
-
-
-def _shifted(scores: Array) -> Array:
-    """Scores minus the largest of their row, a fresh array in their memory order."""
-    shifted = np.empty_like(scores)
-    np.subtract(scores, scores.max(axis=1, keepdims=True), out=shifted)
-    return shifted
-
-
-def _exponentials(shifted: Array) -> tuple[Array, Array]:
-    """Exponentials, in place, and their sum: (N, K, ...), (N, 1, ...)."""
-    np.exp(shifted, out=shifted)
-    return shifted, shifted.sum(axis=1, keepdims=True)
-
-
-def _of_labels(
-    shifted: Array, labels: Array, smoothing: float, weights: Array | None, mean: bool
-) -> tuple[float, Array]:
-    """Loss and gradient for integer labels; one array of the size of the scores serves for everything."""
-    classes, kind, index = shifted.shape[1], shifted.dtype.type, labels[:, None]
-    own = np.ones(index.shape, kind) if weights is None else weights[index]  # (N, 1, ...)
-    terms = float(own.sum())
-    right = np.take_along_axis(shifted, index, axis=1)
-    even = kind(smoothing / classes)  # of every class's weight
-    others = _weighted_sum(shifted, weights) if smoothing else None
-    exponentials, total = _exponentials(shifted)
-    log_total = np.log(total)
-    own *= kind(1 - smoothing)
-    rows = own * (log_total - right)
-    if others is not None:
-        everything = kind(classes) if weights is None else weights.sum()
-        rows += even * (everything * log_total - others)
-        gradient = np.multiply(exponentials, (own + even * everything) / total, out=exponentials)
-        gradient -= even if weights is None else (even * weights).reshape(-1, *(1,) * (shifted.ndim - 2))
-    else:
-        gradient = np.multiply(exponentials, own / total, out=exponentials)
-    np.put_along_axis(gradient, index, np.take_along_axis(gradient, index, axis=1) - own, axis=1)
-    return reduced(rows.sum(), terms, mean, gradient), gradient
-
-
-def _weighted_sum(shifted: Array, weights: Array | None) -> Array:
-    """Sum over the classes, each times its weight: (N, 1, ...)."""
-    total: Array = shifted.sum(axis=1) if weights is None else np.einsum("nk...,k->n...", shifted, weights)
-    return total[:, None]
-
-
-def _of_probabilities(
-    shifted: Array, targets: Array, smoothing: float, weights: Array | None, mean: bool
-) -> tuple[float, Array]:
-    """Loss and gradient where the target of every class is given."""
-    classes, kind = shifted.shape[1], shifted.dtype.type
-    goal = np.empty_like(shifted)
-    np.multiply(targets, kind(1 - smoothing), out=goal, casting="same_kind")
-    if smoothing:
-        goal += kind(smoothing / classes)
-    if weights is not None:
-        goal *= weights.reshape(-1, *(1,) * (shifted.ndim - 2))
-    sums = goal.sum(axis=1, keepdims=True)
-    right = np.einsum("nk...,nk...->n...", goal, shifted)[:, None]
-    exponentials, total = _exponentials(shifted)
-    rows = sums * np.log(total) - right
-    gradient = np.multiply(exponentials, sums / total, out=exponentials)
-    gradient -= goal
-    return reduced(rows.sum(), rows.size, mean, gradient), gradient
 
 
 def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: str = "mean") -> tuple[float, Array]:
@@ -180,19 +114,10 @@ def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: 
     """
     operation = "multiclass_svm"
     scores, dtype = check_scores(operation, scores)
-    index = check_labels(operation, labels, scores.shape)[:, None]
+    labels = check_labels(operation, labels, scores.shape)
     distance = check_number(operation, "margin", margin)
     mean = check_reduction(operation, reduction)
-    with np.errstate(all="ignore"):
-        margins = np.empty_like(scores)
-        np.subtract(scores, np.take_along_axis(scores, index, axis=1), out=margins)
-        margins += distance
-        np.put_along_axis(margins, index, 0, axis=1)
-        np.maximum(margins, 0, out=margins)
-        total = margins.sum()
-        gradient = np.sign(margins, out=margins)
-        np.put_along_axis(gradient, index, -gradient.sum(axis=1, keepdims=True), axis=1)
-        loss = reduced(total, index.size, mean, gradient)
+    loss, gradient = resolve_backend(None, operation).multiclass_svm(scores, labels, distance, mean)
     return loss, finish(gradient, dtype)
 
 

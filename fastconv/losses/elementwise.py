@@ -6,15 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import finish
-from fastconv.functional.sigmoid import into_sigmoid
-from fastconv.losses.arguments import check_pair, check_reduction, reduced
+from fastconv.losses.arguments import check_pair, check_reduction
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
-
-_LEAST_LOG = -100.0  # as in PyTorch: a probability of exactly 0 costs 100, not infinity
-_LEAST_VARIANCE = 1e-12
 
 
 def squared_error(prediction: Any, target: Any, *, scale: float = 1.0, reduction: str = "mean") -> tuple[float, Array]:
@@ -54,11 +51,8 @@ def squared_error(prediction: Any, target: Any, *, scale: float = 1.0, reduction
     prediction, target, dtype = check_pair(operation, "prediction", prediction, target)
     scale = check_number(operation, "scale", scale)
     mean = check_reduction(operation, reduction)
-    with np.errstate(all="ignore"):
-        difference = np.empty_like(prediction)
-        np.subtract(prediction, target, out=difference)
-        loss = reduced(np.square(difference).sum(), difference.size, mean, difference, 2 * scale)
-    return scale * loss, finish(difference, dtype)
+    loss, gradient = resolve_backend(None, operation).squared_error(prediction, target, scale, mean)
+    return loss, finish(gradient, dtype)
 
 
 def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "mean") -> tuple[float, Array]:
@@ -104,17 +98,7 @@ def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "m
     p, target, dtype = check_pair(operation, "probabilities", probabilities, target)
     mean = check_reduction(operation, reduction)
     _check_probabilities(operation, p)
-    with np.errstate(all="ignore"):
-        log_p = np.maximum(np.log(p), _LEAST_LOG)
-        log_p *= target
-        log_q = np.maximum(np.log1p(-p), _LEAST_LOG)
-        log_q *= 1 - target
-        log_p += log_q
-        gradient = np.empty_like(p)
-        np.multiply(p, 1 - p, out=gradient)
-        np.maximum(gradient, _LEAST_VARIANCE, out=gradient)
-        np.divide(p - target, gradient, out=gradient)
-        loss = reduced(-log_p.sum(), p.size, mean, gradient)
+    loss, gradient = resolve_backend(None, operation).binary_cross_entropy(p, target, mean)
     return loss, finish(gradient, dtype)
 
 
@@ -157,11 +141,5 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
     operation = "binary_cross_entropy_with_logits"
     x, target, dtype = check_pair(operation, "logits", logits, target)
     mean = check_reduction(operation, reduction)
-    with np.errstate(all="ignore"):
-        gradient, rows = np.empty_like(x), np.maximum(x, 0)
-        into_sigmoid(x, gradient)
-        np.subtract(gradient, target, out=gradient)
-        rows -= x * target
-        rows += np.log1p(np.exp(-np.abs(x)))
-        loss = reduced(rows.sum(), x.size, mean, gradient)
+    loss, gradient = resolve_backend(None, operation).binary_cross_entropy_with_logits(x, target, mean)
     return loss, finish(gradient, dtype)

@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.errors import InvalidTypeError
 from fastconv.layers.parameter import Parameter
 from fastconv.optim.arguments import check_fraction
-from fastconv.optim.base import Group, Optimizer, Slots, with_decay
+from fastconv.optim.base import Group, Optimizer, Slots, rule, with_decay
 from fastconv.validation.arrays import Array
 
 
@@ -82,31 +82,42 @@ class Adam(Optimizer):
         """See `Optimizer.slots_of`."""
         return ("mean", "square", "largest_square") if group["amsgrad"] else ("mean", "square")
 
+    def _numbers_of(self, group: Group, step: int) -> tuple[float, ...]:
+        """Numbers of a step.
+
+        Its rate, weight decay in the gradient, factor of the parameter, weight of the present in the mean, weights of
+        the past and of the present in the mean square, factor of the root of that, eps.
+        """
+        (beta1, beta2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
+        inside, shrink = (0.0, 1.0 - lr * decay) if self.decoupled else (decay, 1.0)
+        rate, whole = lr / (1.0 - beta1**step), 1.0 / sqrt(1.0 - beta2**step)
+        return rate, inside, shrink, 1.0 - beta1, beta2, 1.0 - beta2, whole, group["eps"]
+
+    @rule("adam")
     def _update(
         self, data: Array, grad: Array, slots: Slots, scratch: tuple[Array, Array], group: Group, step: int
     ) -> None:
         """See `Optimizer`."""
         change, root = scratch
         mean, square = slots["mean"], slots["square"]
-        (beta1, beta2), decay = group["betas"], group["weight_decay"]
-        if not self.decoupled:
-            grad = with_decay(grad, data, decay, change)
-        elif decay:
-            data *= 1.0 - group["lr"] * decay
+        rate, decay, shrink, present, square_past, square_present, whole, eps = self._numbers_of(group, step)
+        grad = with_decay(grad, data, decay, change)
+        if shrink != 1.0:
+            data *= shrink
         np.multiply(grad, grad, out=root)
-        root *= 1.0 - beta2
-        square *= beta2
+        root *= square_present
+        square *= square_past
         square += root
         np.subtract(grad, mean, out=change)  # m + (1 - β₁)(g - m): one rounding less than two products
-        change *= 1.0 - beta1
+        change *= present
         mean += change
         if group["amsgrad"]:
             square = np.maximum(slots["largest_square"], square, out=slots["largest_square"])
         np.sqrt(square, out=root)
-        root *= 1.0 / sqrt(1.0 - beta2**step)
-        root += group["eps"]
+        root *= whole
+        root += eps
         np.divide(mean, root, out=change)
-        change *= group["lr"] / (1.0 - beta1**step)
+        change *= rate
         data -= change
 
 

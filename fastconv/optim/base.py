@@ -1,14 +1,15 @@
-"""What every optimiser is: groups of parameters, their state, and a walk over them in blocks that stay in cache."""
+"""What every optimiser is: groups of parameters, their state, and steps, by kernels or in blocks that stay in cache."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter, note_change
 from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
@@ -17,6 +18,7 @@ from fastconv.validation.sizes import check_flag, check_integer, check_number
 
 Group = dict[str, Any]
 Slots = dict[str, Array]
+_Function = TypeVar("_Function", bound=Callable[..., None])
 
 _BLOCK = 2**14  # elements at a time: the parameter, its gradient, two slots and two scratch arrays fit into an L2 cache
 
@@ -30,6 +32,16 @@ _CHECKS: dict[str, Callable[[str, str, object], Any]] = {
     "amsgrad": check_flag,
     "nesterov": check_flag,
 }
+
+
+def rule(name: str) -> Callable[[_Function], _Function]:
+    """Name the rule by which `Backend.update` does the same as an `_update`, to the last bit."""
+
+    def decorate(function: _Function) -> _Function:
+        function.rule = name  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
 class Optimizer(ABC):
@@ -62,7 +74,8 @@ class Optimizer(ABC):
     def __init__(self, parameters: Iterable[Parameter] | Iterable[Mapping[str, Any]], options: dict[str, Any]) -> None:
         self.groups = [self._group(given, options) for given in _as_groups(type(self).__name__, parameters)]
         self._slots: dict[int, Slots] = {}
-        self._steps: dict[int, int] = {}
+        self._steps = np.zeros(0, np.int64)
+        self._numbers = np.zeros((0, 0))
         self._scratch: dict[np.dtype[Any], Array] = {}
         everything = self._parameters()
         if not everything:
@@ -100,6 +113,10 @@ class Optimizer(ABC):
             if name in group:
                 group[name] = check(self._name, name, group[name])
 
+    def _numbers_of(self, group: Group, step: int) -> tuple[float, ...]:
+        """What an update takes of the options of a group and the number of the step, in the order of its rule."""
+        return (group["lr"],)
+
     @abstractmethod
     def _update(
         self, data: Array, grad: Array, slots: Slots, scratch: tuple[Array, Array], group: Group, step: int
@@ -128,20 +145,69 @@ class Optimizer(ABC):
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
-        for index, (group, parameter) in enumerate(self._members()):
-            grad = parameter.grad
-            if grad is None or not parameter.requires_grad:
-                continue
-            slots = self._slots.get(index)
-            if slots is None:
-                kind = compute_dtype(parameter.dtype)
-                slots = self._slots[index] = {
-                    name: np.zeros_like(parameter.data, kind) for name in self.slots_of(group)
-                }
-            self._steps[index] = step = self._steps.get(index, 0) + 1
-            for block in _blocks(parameter.shape):
-                self._update_block(parameter.data[block], grad[block], slots, block, group, step)
+        due = self._due()
+        self._prepare(due)
+        self._apply(due)
         note_change()
+
+    def _due(self) -> list[int]:
+        """Positions of the parameters that a step changes."""
+        return [
+            index
+            for index, (_, parameter) in enumerate(self._members())
+            if parameter.requires_grad and parameter.grad is not None
+        ]
+
+    def _prepare(self, due: list[int]) -> None:
+        """Make slots that are missing, count the step, and write down the numbers that it takes."""
+        new = [index for index in due if index not in self._slots]
+        if new:
+            self._make_slots(new)
+        self._make_room()
+        self._steps[due] += 1
+        first = 0
+        for group in self.groups:
+            members = slice(first, first + len(group["parameters"]))
+            steps, first = self._steps[members], members.stop
+            for step in {*steps.tolist()} - {0}:
+                self._numbers[members][steps == step] = self._numbers_of(group, step)
+
+    def _make_slots(self, due: list[int]) -> None:
+        members = list(self._members())
+        for index in due:
+            (group, parameter), kind = members[index], compute_dtype(members[index][1].dtype)
+            self._slots[index] = {name: np.zeros_like(parameter.data, kind) for name in self.slots_of(group)}
+
+    def _make_room(self) -> None:
+        """Steps and numbers for every parameter: the same arrays as before, unless the groups have grown."""
+        count = sum(len(group["parameters"]) for group in self.groups)
+        if len(self._numbers) != count:
+            self._numbers = np.zeros((count, len(self._numbers_of(self.groups[0], 1))))
+        if len(self._steps) != count:
+            self._steps = np.resize(np.append(self._steps, np.zeros(count, np.int64)), count)
+
+    def _apply(self, due: list[int], guard: Array | None = None) -> None:
+        """Change the parameters and their slots, unless a number in `guard` is not finite."""
+        members, left = list(self._members()), due
+        name = getattr(self._update, "rule", None)
+        if name is not None:
+            arrays = {index: self._arrays(index, *members[index]) for index in due}
+            left = resolve_backend(None).update(name, arrays, self._numbers, guard)
+        if left and (guard is None or np.isfinite(guard).all()):
+            for index in left:
+                self._update_in_blocks(index, *members[index])
+
+    def _arrays(self, index: int, group: Group, parameter: Parameter) -> list[Array]:
+        """A parameter, its gradient, and its slots."""
+        assert parameter.grad is not None
+        slots = self._slots[index]
+        return [parameter.data, parameter.grad, *[slots[name] for name in self.slots_of(group)]]
+
+    def _update_in_blocks(self, index: int, group: Group, parameter: Parameter) -> None:
+        grad, step = parameter.grad, int(self._steps[index])
+        assert grad is not None
+        for block in _blocks(parameter.shape):
+            self._update_block(parameter.data[block], grad[block], self._slots[index], block, group, step)
 
     def _update_block(self, data: Array, grad: Array, slots: Slots, block: Any, group: Group, step: int) -> None:
         """Change one block; float16 is computed, and its slots are kept, in float32, where eps is not zero."""
@@ -208,10 +274,11 @@ class Optimizer(ABC):
             ``kind``, the name of the class; ``groups``, the options of each; ``steps``, the updates of each parameter
             so far; ``slots``, arrays by ``"position.name"``.
         """
+        self._make_room()
         return {
             "kind": self._name,
             "groups": self.options(),
-            "steps": [self._steps.get(index, 0) for index in range(len(self._parameters()))],
+            "steps": self._steps.tolist(),
             "slots": {
                 f"{index}.{name}": array.copy() for index, slots in self._slots.items() for name, array in slots.items()
             },
@@ -249,8 +316,16 @@ class Optimizer(ABC):
         for group, options in zip(self.groups, groups):
             group.pop("initial_lr", None)
             group.update(options)
-        self._slots = slots
-        self._steps = {index: step for index, step in enumerate(steps) if step}
+        self._slots = {index: self._in_place(index, given) for index, given in slots.items()}
+        self._steps = np.array(steps, np.int64)
+
+    def _in_place(self, index: int, given: Slots) -> Slots:
+        """Slots of a parameter with the values given, in the arrays that are there, as far as they fit."""
+        for name, old in self._slots.get(index, {}).items():
+            if name in given and (old.dtype, old.shape) == (given[name].dtype, given[name].shape):
+                old[...] = given[name]
+                given[name] = old
+        return given
 
     def _continued(self, where: str, group: Group, options: Any) -> Group:
         """Return the options of a group as a state has them, checked as those of a new group are."""

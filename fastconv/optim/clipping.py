@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite, sqrt
+from math import isfinite
 
 import numpy as np
 
+from fastconv.backends import resolve_backend
 from fastconv.errors import DivergedError
 from fastconv.layers.parameter import Parameter
 from fastconv.optim.arguments import check_positive
-from fastconv.validation.arrays import Array, compute_dtype
+from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
-
-_SLACK = 1e-6  # as in PyTorch: a gradient of exactly the limit is scaled by a little less than one
 
 
 def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float, *, error_if_nonfinite: bool = False) -> float:
@@ -58,15 +57,21 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float, *, error_if
     """
     limit = check_positive("clip_grad_norm", "max_norm", max_norm)
     strict = check_flag("clip_grad_norm", "error_if_nonfinite", error_if_nonfinite)
-    trained = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = grad_norm(trained)
-    if strict and not isfinite(norm):
+    trained = list(parameters)
+    norm = grad_norm(trained) if strict else 0.0
+    if not isfinite(norm):
         raise DivergedError(f"clip_grad_norm: the norm of the gradients must be finite, but got {norm}.")
-    factor = limit / (norm + _SLACK)
-    if not factor >= 1.0:  # also where the norm is NaN
-        for parameter in trained:
-            if parameter.grad is not None:
-                np.multiply(parameter.grad, factor, out=parameter.grad)
+    return float(_clip(trained, np.array([limit]))[0])
+
+
+def _clip(parameters: Iterable[Parameter], limit: Array, out: Array | None = None) -> Array:
+    """Scale gradients to a norm of the number in `limit`; return an array with the norm before, `out` if there is one.
+
+    On the fast backend this is done by kernels alone.
+    """
+    gradients, backend = _gradients(parameters), resolve_backend(None)
+    norm = backend.norm(gradients, out)
+    backend.limit_norm(gradients, norm, limit)
     return norm
 
 
@@ -83,19 +88,8 @@ def grad_norm(parameters: Iterable[Parameter]) -> float:
     float
         The norm. Squares that overflow their dtype are computed again on scaled numbers.
     """
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    with np.errstate(over="ignore"):
-        total = sum(_sum_of_squares(gradient, 1.0) for gradient in gradients)
-    if isfinite(total):
-        return sqrt(total)
-    largest = float(np.max([np.abs(gradient).max(initial=0) for gradient in gradients]))  # NaN wins
-    if not isfinite(largest):
-        return largest
-    return largest * sqrt(sum(_sum_of_squares(gradient, 1.0 / largest) for gradient in gradients))
+    return float(resolve_backend(None).norm(_gradients(parameters))[0])
 
 
-def _sum_of_squares(gradient: Array, scale: float) -> float:
-    """Not by a BLAS, whose result may depend on its number of threads."""
-    scaled = np.multiply(gradient, scale, dtype=compute_dtype(gradient.dtype))
-    np.multiply(scaled, scaled, out=scaled)
-    return float(scaled.sum())
+def _gradients(parameters: Iterable[Parameter]) -> list[Array]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.base import Group, Optimizer, Slots, with_decay
+from fastconv.optim.base import Group, Optimizer, Slots, rule, with_decay
 from fastconv.validation.arrays import Array
 
 
@@ -64,23 +64,30 @@ class RMSprop(Optimizer):
         """See `Optimizer.slots_of`."""
         return ("square", "velocity") if group["momentum"] else ("square",)
 
+    def _numbers_of(self, group: Group, step: int) -> tuple[float, ...]:
+        """Learning rate, weight decay, weights of the past and of the present in the mean square, eps, momentum."""
+        alpha = group["alpha"]
+        return group["lr"], group["weight_decay"], alpha, 1.0 - alpha, group["eps"], group["momentum"]
+
+    @rule("rmsprop")
     def _update(
         self, data: Array, grad: Array, slots: Slots, scratch: tuple[Array, Array], group: Group, step: int
     ) -> None:
         """See `Optimizer`."""
         change, root = scratch
-        lr, alpha, square = group["lr"], group["alpha"], slots["square"]
-        grad = with_decay(grad, data, group["weight_decay"], change)
+        lr, decay, past, present, eps, momentum = self._numbers_of(group, step)
+        square = slots["square"]
+        grad = with_decay(grad, data, decay, change)
         np.multiply(grad, grad, out=root)
-        root *= 1.0 - alpha
-        square *= alpha
+        root *= present
+        square *= past
         square += root
         np.sqrt(square, out=root)
-        root += group["eps"]
+        root += eps
         np.divide(grad, root, out=change)
-        if group["momentum"]:
+        if momentum:
             velocity = slots["velocity"]
-            velocity *= group["momentum"]
+            velocity *= momentum
             velocity += change
             np.multiply(velocity, lr, out=change)
         else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.base import Group, Optimizer, Slots, with_decay
+from fastconv.optim.base import Group, Optimizer, Slots, rule, with_decay
 from fastconv.validation.arrays import Array
 
 
@@ -80,22 +80,25 @@ class SGD(Optimizer):
         """See `Optimizer.slots_of`."""
         return ("velocity",) if group["momentum"] else ()
 
+    def _numbers_of(self, group: Group, step: int) -> tuple[float, ...]:
+        """Learning rate, weight decay, momentum, share of the gradient in the velocity, and whether it looks ahead."""
+        share = 1.0 if step == 1 else 1.0 - group["dampening"]
+        return group["lr"], group["weight_decay"], group["momentum"], share, group["nesterov"]
+
+    @rule("sgd")
     def _update(
         self, data: Array, grad: Array, slots: Slots, scratch: tuple[Array, Array], group: Group, step: int
     ) -> None:
         """See `Optimizer`."""
         change, scaled = scratch
-        lr, momentum = group["lr"], group["momentum"]
-        grad = with_decay(grad, data, group["weight_decay"], change)
+        lr, decay, momentum, share, nesterov = self._numbers_of(group, step)
+        grad = with_decay(grad, data, decay, change)
         if momentum:
             velocity = slots["velocity"]
             velocity *= momentum
-            if step == 1 or not group["dampening"]:
-                velocity += grad
-            else:
-                np.multiply(grad, 1.0 - group["dampening"], out=scaled)
-                velocity += scaled
-            if group["nesterov"]:
+            np.multiply(grad, share, out=scaled)
+            velocity += scaled
+            if nesterov:
                 np.multiply(velocity, momentum, out=scaled)
                 scaled += grad
                 grad = scaled

@@ -1,4 +1,4 @@
-"""A sum with another array, and a ReLU or ReLU6, in the tiles of a convolution, before they store their results.
+"""A sum with another array, and an activation, in the tiles of a convolution, before they store their results.
 
 Numbers are added up in the order of the layers, so that the result has their bits.
 """
@@ -10,14 +10,36 @@ from typing import TypeGuard
 import numpy as np
 
 from fastconv.backends.fast.conv.conv import can_end, conv_ending
-from fastconv.backends.fast.machine.emitter import RELU, RELU6
+from fastconv.backends.fast.machine.emitter import HARDSIGMOID, HARDSWISH, LEAKY_RELU, RELU, RELU6, SIGMOID, SILU
+from fastconv.backends.fast.machine.endings import slope_bits
 from fastconv.backends.fast.memory.layout import channels_last
 from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST
-from fastconv.layers import Conv1d, Conv2d, Conv3d, Layer, ReLU, ReLU6
+from fastconv.layers import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    HardSigmoid,
+    HardSwish,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+)
 from fastconv.validation.arrays import Array
 
 _FLOAT32, _FLOAT64 = {np.dtype(np.float32).str}, {np.dtype(np.float64).str}
-RELUS: dict[type, int] = {type(None): 0, ReLU: RELU, ReLU6: RELU6}
+RELUS: dict[type, int] = {  # and what else is like them
+    type(None): 0,
+    ReLU: RELU,
+    ReLU6: RELU6,
+    LeakyReLU: LEAKY_RELU,
+    HardSigmoid: HARDSIGMOID,
+    HardSwish: HARDSWISH,
+    Sigmoid: SIGMOID,
+    SiLU: SILU,
+}
 Conv = Conv1d | Conv2d | Conv3d
 
 
@@ -59,7 +81,9 @@ def conv_with_ending(layer: Conv, relu: Layer | None, out: Array | None, x: Arra
     beside = None if other is None else channels_last(_channels_first(layer, other))
     geometry = layer._geometry(x.shape)
     place = None if out is None else _channels_first(layer, out)
-    y = conv_ending(_channels_first(layer, x), layer.weight.data, bias, geometry, RELUS[type(relu)], beside, place)
+    slope = slope_bits(relu.negative_slope) if isinstance(relu, LeakyReLU) else 0
+    x = _channels_first(layer, x)
+    y = conv_ending(x, layer.weight.data, bias, geometry, RELUS[type(relu)], beside, place, slope)
     if out is not None:
         return out
     return y.transpose(CHANNELS_LAST[y.ndim]) if layer._channels_last else y

@@ -22,6 +22,7 @@ from fastconv.losses import (
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
 from fastconv.optim.clipping import clip_grad_norm
+from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
 from fastconv.optim.schedules import Schedule
 from fastconv.training.evaluation import Loss, OneHot, Prepare, hits
 from fastconv.training.records import History, Position
@@ -77,7 +78,6 @@ class TrainState:
         self.order_rng, self.augment_rng = np.random.default_rng(order), np.random.default_rng(augmentation)
         self.order_state = generator_state(self.order_rng)  # from which the order of this epoch is drawn
         self._penalised = [parameter for parameter in self.parameters if parameter.ndim > 1] if self.l2 else []
-        self._scratch: dict[int, Array] = {}
 
     def train_step(self, images: Array, labels: Array, *, where: str = "") -> tuple[float, int]:
         """Do one step on a batch that is already augmented and prepared.
@@ -137,20 +137,11 @@ class TrainState:
         )
 
     def _penalty(self) -> float:
-        return (
-            0.5 * self.l2 * sum(float(np.square(one.data, out=self._like(one.data)).sum()) for one in self._penalised)
-        )
+        return 0.5 * self.l2 * float(sum_of_squares(self._penalised)[0]) if self._penalised else 0.0
 
     def _add_penalty_gradient(self) -> None:
-        for parameter in self._penalised:
-            if parameter.grad is not None:
-                parameter.grad += np.multiply(parameter.data, self.l2, out=self._like(parameter.data))
-
-    def _like(self, data: Array) -> Array:
-        """Memory like an array, the same in every step."""
-        if id(data) not in self._scratch:
-            self._scratch[id(data)] = np.empty_like(data)
-        return self._scratch[id(data)]
+        if self._penalised:
+            add_penalty_gradient(self._penalised, np.array([self.l2]))
 
 
 def _check_kind(name: str, value: object, kind: type) -> None:

@@ -199,7 +199,8 @@ def test_the_state_is_what_the_optimiser_keeps(name: str, make: Any) -> None:
     optimizer = make(model.parameters())
     for parameter in model.parameters():
         parameter.accumulate(np.ones(parameter.shape, np.float32))
-    optimizer.step()
+    with fc.use_backend("numpy"):
+        optimizer.step()
     kept = sum(array.nbytes for array in optimizer.state_dict()["slots"].values())
     assert fc.summary(model, (1, 3, 6, 10), optimizer=name).optimizer_bytes == kept
     shapes = [parameter.shape for parameter in model.parameters()]

@@ -19,9 +19,9 @@ from strategies import BACKENDS, FLOATS, MEMORY, Array, normal, stored
 import fastconv as fc
 from fastconv import functional as F
 from fastconv import layers
+from fastconv.backends import activations, elementwise
+from fastconv.backends import gaussian as normal_distribution
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
-from fastconv.functional import elementwise
-from fastconv.functional import gaussian as normal_distribution
 from fastconv.layers import Layer, inference_mode
 from fastconv.testing import assert_close, gradient_check
 
@@ -267,13 +267,13 @@ def test_integers_become_float64(case: Case) -> None:
 @every
 @pytest.mark.parametrize("shape", [(6, 5), LARGE], ids=["small", "large"])
 def test_float32_never_touches_float64(case: Case, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    with recorded_in(monkeypatch, "fastconv.functional.call", "as_computed") as seen:
+    with recorded_in(monkeypatch, "fastconv.functional.call", "as_computed") as seen, fc.use_backend("numpy"):
         case.both(normal(shape, 0, "float32"), normal(shape, 1, "float32"))
         layer = case.layer()
         layer(normal(shape, 0, "float32"))
         layer.backward(normal(shape, 1, "float32"))
     assert seen <= {"float32", "bool", "int8", "int32"}  # integers: masks, and numbers as bits
-    assert "float32" in seen or case.torch == "relu"  # whose kernels are typed
+    assert "float32" in seen
 
 
 @every_of_numbers
@@ -296,8 +296,9 @@ def test_the_recorder_sees_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     def wide(x: Array, y: Array) -> None:
         np.multiply(x, np.full(x.shape, 2.0), out=y, casting="same_kind")
 
-    with recorded_in(monkeypatch, "fastconv.functional.call", "as_computed") as seen:
-        elementwise.forward("wide", wide, normal(SHAPE, 0, "float32"))
+    monkeypatch.setitem(activations.FORWARD, "tanh", wide)
+    with recorded_in(monkeypatch, "fastconv.functional.call", "as_computed") as seen, fc.use_backend("numpy"):
+        F.tanh(normal(SHAPE, 0, "float32"))
     assert "float64" in seen
 
 
@@ -610,6 +611,163 @@ def test_the_kernels_as_python_functions() -> None:
         """,
         NUMBA_DISABLE_JIT="1",
     )
+
+
+# the kernels of the fast backend
+
+only_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
+NUMBERS: dict[str, tuple[float, ...]] = {"leaky_relu": (0.1,), "elu": (1.6, 1.05), "softplus": (2.0, 20.0)}
+FROM_INPUT = ("hardswish", "silu", "softplus", "softsign", "gelu", "gelu_tanh")
+EXACT: dict[str, Callable[[Array], Array]] = {
+    "leaky_relu": lambda x: np.where(x > 0, x, x * np.longdouble(0.1)),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+    "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "elu": lambda x: np.where(x > 0, x * np.longdouble(1.05), np.longdouble(1.6 * 1.05) * np.expm1(x)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "softplus": lambda x: np.where(2 * x > 20, x, np.log1p(np.exp(2 * x)) / 2),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "gelu": lambda x: x * np.array([math.erfc(-float(value) / math.sqrt(2)) for value in x]) / 2,
+    "gelu_tanh": lambda x: x / (1 + np.exp(-2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+}
+every_kernel = pytest.mark.parametrize("name", EXACT)
+
+
+def of_every_size(dtype: str) -> Array:
+    """Numbers of every size and of any bits at all, and special ones."""
+    rng, limits = np.random.default_rng(0), np.finfo(dtype)
+    bits = rng.integers(0, 2 ** (8 * limits.dtype.itemsize) - 1, 5000, np.uint64)
+    ends = [limits.max, limits.tiny, -limits.tiny, limits.smallest_subnormal, -limits.smallest_subnormal, 3, -3, 6]
+    parts = [*(rng.uniform(-size, size, 1000) for size in (1e-6, 1e-3, 0.1, 1, 5, 20, 100, 760)), SPECIAL, ends]
+    numbers = np.concatenate([np.asarray(part).astype(dtype) for part in parts])
+    return np.concatenate([numbers, bits.astype(f"u{limits.dtype.itemsize}").view(dtype)])
+
+
+def kernel_and_numpy(name: str, x: Array, dy: Array | None = None) -> tuple[Array, Array]:
+    """What the fast and the numpy backend make of x, or of a gradient and x."""
+    from fastconv.backends import resolve_backend
+
+    arrays, numbers = (x,) if dy is None else (dy, x), NUMBERS.get(name, ())
+    found = []
+    for backend in ("fast", "numpy"):
+        chosen = resolve_backend(backend, name)
+        found.append((chosen.activation if dy is None else chosen.activation_backward)(name, *arrays, *numbers))
+    return found[0], found[1]
+
+
+def units_off(found: Array, exact: Array) -> Array:
+    """Distance from exact numbers in units in the last place; 0 where either is not finite."""
+    rounded = exact.astype(found.dtype)
+    with np.errstate(all="ignore"):
+        off = np.abs(found - exact) / np.spacing(np.abs(rounded))
+    return np.where(np.isfinite(found) & np.isfinite(rounded), off, 0).astype(np.float64)
+
+
+@only_fast
+@every_kernel
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_kernel_is_as_exact_as_numpy(name: str, dtype: str) -> None:
+    """Within 4 units in the last place wherever NumPy is; what is zero or not finite is the same."""
+    x = of_every_size(dtype)
+    y, expected = kernel_and_numpy(name, x)
+    exact = EXACT[name](x.astype(np.longdouble if dtype == "float64" else np.float64))
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(y[~finite], expected[~finite])
+    zero = (y == 0) & (expected == 0)
+    np.testing.assert_array_equal(np.signbit(y[zero]), np.signbit(expected[zero]))
+    if dtype == "float64" and (name == "gelu" or np.finfo(np.longdouble).nmant < 63):
+        assert_close(y[finite], expected[finite])  # nothing exact to compare with
+        return
+    ordinary = np.abs(exact) >= np.finfo(dtype).tiny
+    good = (units_off(expected, exact) <= 4) & ordinary
+    assert units_off(y, exact)[good].max() <= (6 if name.startswith("gelu") else 4)
+
+
+@only_fast
+@every_kernel
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_gradient_kernel_computes_what_numpy_does(name: str, dtype: str) -> None:
+    x = of_every_size(dtype)
+    value = x if name in FROM_INPUT else kernel_and_numpy(name, x)[0]
+    dx, expected = kernel_and_numpy(name, value, normal(x.shape, 1, dtype))
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(dx[~finite], expected[~finite])
+    assert_close(dx[finite], expected[finite], magnitude=size_of(expected[finite]))
+    if name not in FROM_INPUT:
+        np.testing.assert_array_equal(dx, expected)
+
+
+@only_fast
+@pytest.mark.parametrize("name", [*EXACT, "prelu"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 3, 7, 5), (4, 16, 90, 91)], ids=["small", "large"])
+def test_threads_strides_and_alignment_change_no_bit_of_an_activation(
+    name: str, dtype: str, shape: tuple[int, ...]
+) -> None:
+    a, b = with_special_numbers(shape, 0, dtype), with_special_numbers(shape, 5, dtype)
+    slopes = normal((shape[1],), 3, dtype)
+
+    def both(dy: Array, x: Array) -> list[bytes]:
+        found = [kernel_and_numpy(name, x)[0], kernel_and_numpy(name, x, dy)[0]] if name != "prelu" else [
+            F.prelu(x, slopes), *F.prelu_backward(dy, x, slopes), *F.prelu_backward(dy, x, slopes[:1])
+        ]  # fmt: skip
+        return digests_of(
+            [np.where(np.isnan(array), np.nan, array) for array in found]
+        )  # one NaN is as good as another
+
+    with fc.use_num_threads(1):
+        expected = both(a, b)
+    assert both(a, b) == expected
+    for order in [order for order in MEMORY if order != "byte-swapped"]:  # which is another dtype, for a backend
+        assert both(stored_with_nan(a, order), stored_with_nan(b, "C")) == expected, order
+        assert both(stored_with_nan(a, "C"), stored_with_nan(b, order)) == expected, order
+
+
+@only_fast
+def test_the_kernels_of_activations_as_python_functions() -> None:
+    run(
+        """
+        import numpy as np
+        from fastconv import functional as F
+        from fastconv.testing import assert_close
+        from test_activations import EXACT, kernel_and_numpy, with_special_numbers
+        np.seterr(all="ignore")
+        for dtype in ("float32", "float64"):
+            x, dy = with_special_numbers((2, 3, 5), 0, dtype), with_special_numbers((2, 3, 5), 5, dtype)
+            for name in EXACT:
+                assert_close(*kernel_and_numpy(name, x), magnitude=1)
+            assert F.prelu(x, np.ones(3, dtype)).shape == F.prelu_backward(dy, x, np.ones(3, dtype)).dx.shape
+        """,
+        NUMBA_DISABLE_JIT="1",
+    )
+
+
+@only_fast
+def test_the_series_of_the_kernels_is_that_of_numpy() -> None:
+    from fastconv.backends.fast import activation_kernel
+
+    for kind in (np.float32, np.float64):
+        assert (
+            activation_kernel.TAIL_SERIES[np.dtype(kind).itemsize] == normal_distribution._powers(np.dtype(kind))[::-1]
+        )
+
+
+@only_fast
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("slopes", [1, 5])
+def test_prelu_on_fast_is_that_of_numpy(last: bool, slopes: int) -> None:
+    x, dy, weight = with_special_numbers((3, 5, 9, 8), 0, "float64"), normal((3, 5, 9, 8), 1), normal((slopes,), 2)
+    if last:
+        x, dy = stored_with_nan(x, "channels-last"), stored(dy, "channels-last")
+    found = [F.prelu(x, weight), *F.prelu_backward(dy, x, weight)]
+    with fc.use_backend("numpy"):
+        expected = [F.prelu(x, weight), *F.prelu_backward(dy, x, weight)]
+    for actual, desired in zip(found, expected):
+        assert_close(actual, desired, magnitude=size_of(desired) * 100)
 
 
 def test_a_layer_runs_backward_on_the_backend_of_its_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,10 +111,15 @@ LAYERS: dict[str, tuple[Callable[[], L.Layer], tuple[int, ...], bool]] = {  # an
     "adaptive": (lambda: L.AdaptiveAvgPool2d((3, 2)), (2, 8, 11, 10), True),
     "global": (lambda: L.GlobalAvgPool2d(), (2, 8, 11, 10), True),
     "batch norm": (lambda: trained(L.BatchNorm2d(6), 4, 6, 5, 3), (2, 6, 5, 7), True),
-    "group norm": (lambda: L.GroupNorm(2, 6), (2, 6, 5, 7), False),
+    "group norm": (lambda: L.GroupNorm(2, 6), (2, 6, 5, 7), True),
     "dropout": (lambda: L.Dropout(0.5), (2, 6, 5), True),
     "flatten": (lambda: L.Flatten(), (2, 6, 5, 3), True),
     "softmax": (lambda: L.Softmax(), (4, 10), False),
+    "leaky": (lambda: L.LeakyReLU(0.1), (2, 6, 5, 7), True),
+    "elu": (lambda: L.ELU(0.7), (2, 6, 5, 7), True),
+    "gelu": (lambda: L.GELU(), (2, 6, 5, 7), True),
+    "softplus": (lambda: L.Softplus(), (2, 6, 5), True),
+    "prelu": (lambda: L.PReLU(6), (2, 6, 5, 7), True),
     "residual": (lambda: L.Residual(L.Conv2d(6, 6, 3, padding=1, rng=0), L.Identity()), (2, 6, 5, 4), True),
     "concat": (lambda: L.Concat(L.Conv2d(6, 5, 1, rng=0), L.Conv2d(6, 3, 1, rng=1)), (2, 6, 5, 4), True),
     "numpy inside": (Scaled, (2, 3, 6, 7), False),
@@ -576,6 +581,55 @@ def test_a_depthwise_convolution_ends_with_a_relu(stride: int, channels: int) ->
     assert_bits(fc.compile(residual, x)(x), layers_of(residual, x))
 
 
+ACTIVATIONS: dict[str, Callable[[], L.Layer]] = {
+    "leaky": L.LeakyReLU,
+    "leaky 0.3": lambda: L.LeakyReLU(0.3),
+    "hard sigmoid": L.HardSigmoid,
+    "hard swish": L.HardSwish,
+    "sigmoid": L.Sigmoid,
+    "silu": L.SiLU,
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("channels", [3, 130])
+def test_an_activation_ends_a_convolution_with_the_bits_of_its_kernel(
+    name: str, dtype: Any, residual: bool, channels: int
+) -> None:
+    conv = L.Conv2d(channels, channels, 3, padding=1, rng=0, dtype=dtype)
+    end = ACTIVATIONS[name]()
+    model = L.Sequential(L.Residual(conv) if residual else conv, end)
+    x = normal(2, channels, 7, 9, dtype=dtype) * 4
+    x.flat[3], x.flat[50] = np.nan, -np.inf
+    with np.errstate(invalid="ignore"):  # of the readable twins, where nothing is compiled
+        program, plain = fc.compile(model, x), fc.compile(model, x, fuse=False)
+        for y in (program(x), plain(x)):
+            assert_bits(y, layers_of(model, x))
+    assert ("Conv2d) + sum" if residual else "Conv2d)") + f" + {type(end).__name__} " in repr(program)
+    assert " + " not in repr(plain).partition("\n    ")[2]
+    assert "break" not in repr(plain).partition("\n    ")[2]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("channels", [5, 40])
+def test_an_activation_ends_a_depthwise_convolution(name: str, channels: int) -> None:
+    conv = L.Conv2d(channels, channels, 3, padding=1, groups=channels, rng=0)
+    model = L.Sequential(conv, ACTIVATIONS[name]())
+    x = normal(2, channels, 9, 10) * 4
+    program = fc.compile(model, x)
+    assert f"Conv2d) + {type(model[1]).__name__} " in repr(program)
+    assert_bits(program(x), layers_of(model, x))
+    assert_bits(fc.compile(model, x, fuse=False)(x), layers_of(model, x))
+
+
+def test_an_activation_of_a_result_larger_than_the_caches() -> None:
+    model = L.Sequential(L.Conv2d(3, 64, 3, padding=1, rng=0), L.SiLU())
+    x = normal(1, 3, 262, 259)
+    assert_bits(fc.compile(model, x)(x), layers_of(model, x))
+
+
 class Halved(L.Identity):
     """A layer of somebody's own, whose result has another dtype."""
 
@@ -703,7 +757,7 @@ def test_a_kernel_that_does_not_say_what_it_writes_is_caught(monkeypatch: pytest
     from fastconv.backends.fast.machine.kernel import KERNELS, Kernel
     from fastconv.backends.fast.pointwise_kernel import pointwise
 
-    assert all(kernel.results for kernel in KERNELS)
+    assert all(kernel.results or kernel.block.rows for kernel in KERNELS)
     with pytest.raises(ValueError, match="results must name what it writes"):
         Kernel(lambda args, task: None, type(pointwise.block)("A TASKS"), False, "", {})
     monkeypatch.setattr(pointwise, "results", ())

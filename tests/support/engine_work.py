@@ -10,6 +10,8 @@ import numpy as np
 import fastconv as fc
 from fastconv import functional
 from fastconv.functional.linear import linear, linear_backward
+from fastconv.layers import Parameter
+from fastconv.optim import OPTIMIZERS
 
 # (x shape, weight shape, options): sizes that are worth several threads, and one that is not.
 CONVS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
@@ -53,6 +55,18 @@ def _convolutions(dtype: str, cases: list[tuple[tuple[int, ...], tuple[int, ...]
     return found
 
 
+def _updates(dtype: str) -> dict[str, Any]:
+    """Parameters after a step of each optimiser, of a size that is worth several threads."""
+    found: dict[str, Any] = {}
+    for name, kind in OPTIMIZERS.items():
+        parameters = [Parameter(_draw(shape, dtype)) for shape in ((700, 401), (9,))]
+        for parameter in parameters:
+            parameter.grad = _draw((*parameter.shape, 1), dtype)[..., 0]
+        kind(parameters, lr=0.1, weight_decay=0.1).step()  # type: ignore[call-arg]
+        found.update({f"{name} {i}": parameter.data for i, parameter in enumerate(parameters)})
+    return found
+
+
 def results(dtype: str = "float32") -> dict[str, Any]:
     """Every operation on every size."""
     found = _convolutions(dtype, CONVS)
@@ -83,6 +97,7 @@ def results(dtype: str = "float32") -> dict[str, Any]:
     found["relu"] = y = functional.relu(x)
     found["relu backward"] = functional.relu_backward(dy, y)
     found["add"], found["add relu"] = functional.add(x, dy), functional.add(x, dy, relu=True)
+    found.update(_updates(dtype))
     for rows, inputs, outputs in ((2, 300, 500), (40, 90, 77), (9, 500, 400)):
         x, weight = _draw((rows, inputs), dtype), _draw((outputs, inputs), dtype)
         found[f"linear {rows}"] = y = linear(x, weight, weight[:, 0])

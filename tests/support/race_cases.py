@@ -188,6 +188,26 @@ def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
         )
         other = draw(shape, dtype, last=not last)
         yield f"pointwise, two orders {shape} {last}", lambda x=x, b=other: [F.add(x, b), F.relu_backward(b, x)]
+        slopes = draw((shape[1],), dtype)
+        yield f"activations {shape} {last}", lambda x=x, dy=dy: list(activations(x, dy))
+        yield (
+            f"prelu {shape} {last}",
+            lambda x=x, dy=dy, slopes=slopes: [
+                F.prelu(x, slopes), *F.prelu_backward(dy, x, slopes), *F.prelu_backward(dy, x, slopes[:1]),
+            ],
+        )  # fmt: skip
+
+
+def activations(x: Any, dy: Any) -> Iterator[Any]:
+    """Every function that has kernels, and its gradient."""
+    from fastconv.backends.activations import BACKWARD, FORWARD
+
+    backend = resolve_backend("fast", "activations")
+    numbers = {"leaky_relu": (0.1,), "elu": (0.5, 1.1), "softplus": (2.0, 1.0)}
+    for name in FORWARD:
+        yield backend.activation(name, x, *numbers.get(name, ()))
+    for name in BACKWARD:
+        yield backend.activation_backward(name, dy, x, *numbers.get(name, ()))
 
 
 def normalisations(x: Any, dy: Any) -> Iterator[Any]:
@@ -202,6 +222,87 @@ def normalisations(x: Any, dy: Any) -> Iterator[Any]:
         layers.LayerNorm(x.shape[1:], dtype=x.dtype),
     ):
         yield from (layer(x), layer.backward(dy), *(parameter.grad for parameter in layer.parameters()))
+
+
+def optimiser_cases(dtype: str, full: bool) -> Iterator[Case]:
+    """Steps of the optimisers with and without their options, and norms, limits and penalties."""
+    for name, options in (
+        ("SGD", {"weight_decay": 0.1}),
+        ("SGD", {"momentum": 0.9}),
+        ("RMSprop", {}),
+        ("RMSprop", {"momentum": 0.9}),
+        ("Adam", {"weight_decay": 0.1}),
+        ("AdamW", {"amsgrad": True}),
+    ):
+        yield f"{name} {options}", lambda name=name, options=options: list(updates(dtype, name, options))
+    yield "norms and penalties", lambda: list(norms(dtype))
+
+
+def trained(dtype: str) -> list[Any]:
+    """Parameters with gradients; the tasks meet inside of the larger ones."""
+    from fastconv.layers import Parameter
+
+    parameters = [Parameter(draw(shape, dtype)) for shape in ((3, 5), (1,), (4097, 5), (17,))]
+    for parameter in parameters:
+        parameter.grad = draw((*parameter.shape, 1), dtype)[..., 0]
+    return parameters
+
+
+def updates(dtype: str, name: str, options: dict[str, Any]) -> Iterator[Any]:
+    """Parameters and slots after two steps."""
+    from fastconv import optim
+
+    parameters = trained(dtype)
+    optimizer = getattr(optim, name)(parameters, lr=0.1, **options)
+    optimizer.step()
+    optimizer.step()
+    yield from (*(parameter.data for parameter in parameters), *optimizer.state_dict()["slots"].values())
+
+
+def norms(dtype: str) -> Iterator[Any]:
+    """What `clip_grad_norm` and the penalty compute."""
+    from fastconv import optim
+    from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
+
+    parameters = trained(dtype)
+    yield optim.clip_grad_norm(parameters, 1.0)
+    add_penalty_gradient(parameters, np.array([0.5]))
+    yield from (sum_of_squares(parameters), *(parameter.grad for parameter in parameters))
+
+
+def training_cases(dtype: str, full: bool) -> Iterator[Case]:
+    """Losses and dropout: several chunks of rows, and images that tasks share."""
+    for shape, last in product([(700, 10), (3, 5, 40, 33), (2, 3, 9, 14)], (False, True)[: 1 + full]):
+        x, other = draw(shape, dtype, last=last), draw(shape, dtype, last=last)
+        yield f"losses {shape} {last}", lambda x=x, other=other: list(losses(x, other))
+        yield f"dropout {shape} {last}", lambda x=x, other=other: list(dropouts(x, other))
+    for shape, last in product([(3, 5, 9, 14), (2, 3, 40, 61)], (False, True)):
+        x, other = draw(shape, dtype, last=last), draw(shape, dtype, last=not last)
+        yield f"dropout, two orders {shape} {last}", lambda x=x, other=other: list(dropouts(x, other))
+
+
+def losses(x: Any, target: Any) -> Iterator[Any]:
+    """Every loss with its gradient."""
+    from fastconv import losses as L
+
+    labels = np.arange(x.size // x.shape[1]).reshape(x.shape[0], *x.shape[2:]) % x.shape[1]
+    weight = np.linspace(0.5, 2, x.shape[1]).astype(x.dtype)
+    yield from L.softmax_cross_entropy(x, labels, weight=weight, label_smoothing=0.1)
+    yield from L.softmax_cross_entropy(x, target)
+    yield from L.multiclass_svm(x, labels)
+    yield from L.squared_error(x, target)
+    yield from L.binary_cross_entropy(np.abs(np.tanh(x)), target)
+    yield from L.binary_cross_entropy_with_logits(x, target)
+    yield resolve_backend("fast").one_hot(labels.reshape(-1), x.shape[1], x.dtype)
+
+
+def dropouts(x: Any, dy: Any) -> Iterator[Any]:
+    """Dropout of numbers, and of channels, forward and backward."""
+    from fastconv import layers
+
+    for kind in ("", f"{x.ndim - 2}d") if x.ndim > 2 else ("",):
+        layer = getattr(layers, f"Dropout{kind}")(0.4, rng=0)
+        yield from (layer(x), layer.backward(dy))
 
 
 def seeded() -> dict[str, bool]:
@@ -244,7 +345,8 @@ def main(dtype: str, full: bool) -> None:
     assert tasks_for_everything() > 10
     counts = (2, 3, 5) if full else (2, 3)
     assert unsettled(lambda: [np.empty(1)], memory, counts)
-    for name, case in (*window_cases(dtype, full), *conv_cases(dtype, full), *dense_cases(dtype, full)):
+    families = (window_cases, conv_cases, dense_cases, optimiser_cases, training_cases)
+    for name, case in (case for family in families for case in family(dtype, full)):
         RECORDER.launches.clear()
         if unsettled(case, memory, counts):
             unstable.append(name)
@@ -256,9 +358,11 @@ def main(dtype: str, full: bool) -> None:
     RECORDER.compiles = False
     for job in _jobs():
         job()
-    inner = ("tile_", "depthwise_tile_", "seeded_")  # run inside the task of another kernel
+    # run inside the task of another kernel, or in one task always
+    inner = ("tile_", "depthwise_tile_", "seeded_", "total_squares")
     idle = () if host() == AVX512 else ("depthwise_",)  # depthwise convolution goes through bands there
-    kernels = {name for name in RECORDER.names.values() if not name.startswith((*inner, *idle))}
+    alone = ("track_", "loss_total", "label_weights")  # run in one task always
+    kernels = {name for name in RECORDER.names.values() if not name.startswith((*inner, *idle, *alone))}
     result = {
         "races": races,
         "unsettled": unstable,

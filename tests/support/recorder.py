@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastconv.functional import elementwise
+from fastconv.backends import activations
 
 
 class Recorder(np.ndarray):
@@ -57,10 +57,10 @@ def recorded_in(monkeypatch: pytest.MonkeyPatch, module: str, name: str) -> Iter
             *(array.view(np.ndarray) for array in arrays),
         )
 
-    elementwise_of = elementwise.elementwise
+    elementwise_of = activations.elementwise
     with monkeypatch.context() as patch:
         for loaded in [value for key, value in sys.modules.items() if key.startswith("fastconv.")]:
             if getattr(loaded, name, None) is original:
                 patch.setattr(loaded, name, recorded)
-        patch.setattr(elementwise, "elementwise", blocks)
+        patch.setattr(activations, "elementwise", blocks)
         yield seen

@@ -28,6 +28,8 @@ LARGE = 6  # elements: fewer than any batch, gradient or parameter of these test
 # Normalisation sums over a whole batch: its tables of partial sums are float64 on purpose, and weighed with the plans
 # that are kept. What it is given and what it returns must not be.
 TABLES = ("normalization.py", "batch_normalization.py", "launch.py", "plan_cache.py")
+# Likewise the options of optimisers, a few numbers for each parameter, and the sums of squares in a norm.
+OPTIONS = ("parameters.py", "update.py", "norm.py", "launch.py")
 
 
 @contextmanager
@@ -53,6 +55,7 @@ def watch(*unseen: str) -> Iterator[set[str]]:
         return trace
 
     before = sys.gettrace()
+    unseen = (*unseen, *OPTIONS)
     sys.settrace(trace)
     try:
         yield found

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from fastconv.backends.fast import pointwise
+from fastconv.backends.base import Array
+from fastconv.backends.fast import activation as activations
+from fastconv.backends.fast import dropout, pointwise
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.linear import linear as dense
+from fastconv.backends.fast.losses import losses
+from fastconv.backends.fast.memory import copying
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
 from fastconv.backends.fast.pool import indices, pool, windows
 from fastconv.backends.fast.pool import lp_pool as lp
+from fastconv.backends.fast.update.norm import Norms
+from fastconv.backends.fast.update.update import Updates
 from fastconv.backends.fast.warmup import warmup
 
 __all__ = ["BACKEND", "FastBackend", "warmup"]
 
 
-class FastBackend(Normalization):
+class FastBackend(Normalization, Norms, Updates):
     """Convolution as products that read the im2col matrix in place; pooling on channels-last memory."""
 
     name = "fast"
@@ -44,6 +50,25 @@ class FastBackend(Normalization):
     relu = staticmethod(pointwise.relu)
     relu_backward = staticmethod(pointwise.relu_backward)
     add = staticmethod(pointwise.add)
+    activation = staticmethod(activations.forward)
+    activation_backward = staticmethod(activations.backward)
+    prelu = staticmethod(activations.with_slopes)
+
+    def prelu_backward(self, dy: Array, x: Array, slopes: Array) -> tuple[Array, Array]:
+        """See `Backend.prelu_backward`."""
+        return activations.with_slopes_backward(dy, x, slopes, self.normalize_sums)
+
+    concatenate = staticmethod(copying.concatenated)
+    in_memory_order = staticmethod(copying.in_memory_order)
+    placed = staticmethod(copying.placed)
+    dropout_mask = staticmethod(dropout.dropout_mask)
+    dropout = staticmethod(dropout.dropout)
+    softmax_cross_entropy = staticmethod(losses.softmax_cross_entropy)
+    multiclass_svm = staticmethod(losses.multiclass_svm)
+    squared_error = staticmethod(losses.squared_error)
+    binary_cross_entropy = staticmethod(losses.binary_cross_entropy)
+    binary_cross_entropy_with_logits = staticmethod(losses.binary_cross_entropy_with_logits)
+    one_hot = staticmethod(losses.one_hot)
 
     def release(self) -> None:
         """Let go of what is kept between calls: scratch buffers and plans."""

@@ -114,7 +114,7 @@ class Memory:
 
     def written(self, run: Run, touched: dict[int, int]) -> set[int]:
         """Pieces that a run writes."""
-        return {touched[i] for i in AT[run.kernel].results if i in touched}
+        return {touched[i] for i in AT[run.kernel].written(run.arguments) if i in touched}
 
 
 def _owner(array: Array) -> Array:

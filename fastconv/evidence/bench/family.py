@@ -148,8 +148,8 @@ def _elementwise() -> Iterator[Member]:
     yield OperationOf("relu", IMAGE)
     yield OperationOf("add", IMAGE, ("forward",), first="a", arrays={"b": IMAGE})
     for name in (*_BROKEN, *_SMOOTH):
-        yield OperationOf(name, IMAGE, on_both=True)
-    yield OperationOf("prelu", IMAGE, arrays={"weight": (_SLOPES,)}, on_both=True)
+        yield OperationOf(name, IMAGE)
+    yield OperationOf("prelu", IMAGE, arrays={"weight": (_SLOPES,)})
     for name in ("softmax", "log_softmax"):
         yield OperationOf(name, ROWS, on_both=True)
     yield OperationOf("pad", IMAGE, options={"padding": 1}, on_both=True)
@@ -198,10 +198,10 @@ def _layers_of_any_rank() -> Iterator[Member]:
     yield _layer("Dropout", IMAGE, 0.5, rng=0, on_both=True)
     yield _layer("ReLU", IMAGE)
     for name in ("LeakyReLU", "ReLU6", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "SiLU", "Softplus", "Softsign"):
-        yield _layer(name, IMAGE, on_both=True)
+        yield _layer(name, IMAGE)
     for name in ("GELU", "ELU", "SELU"):
-        yield _layer(name, IMAGE, on_both=True)
-    yield _layer("PReLU", IMAGE, _SLOPES, on_both=True)
+        yield _layer(name, IMAGE)
+    yield _layer("PReLU", IMAGE, _SLOPES)
     for name in ("Softmax", "LogSoftmax"):
         yield _layer(name, ROWS, 1, on_both=True)
     yield _layer("Upsample", IMAGE, scale_factor=2, on_both=True)

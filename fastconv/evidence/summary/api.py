@@ -199,7 +199,8 @@ def _total(
     state = trained * _STATE_PER_PARAMETER[optimizer] * item
     found, sizes, workspace = _works(steps, rows, prod(shape) * item, item, training=True)
     forward, forward_sizes, forward_workspace = _works(steps, rows, prod(shape) * item, item, training=False)
-    update = scratch_numbers(parameter.shape for parameter in trainable) * item
+    # of the NumPy code; the kernels, which have no float16, need none
+    update = scratch_numbers(one.shape for one in trainable) * np.float32().itemsize if kind == np.float16 else 0
     train = lifetimes.peak(lifetimes.training_moments(found, sizes, update))
     infer = lifetimes.peak(lifetimes.inference_moments(forward, forward_sizes, everything=True))
     between = lifetimes.peak(lifetimes.inference_moments(forward, forward_sizes, everything=False))

@@ -55,26 +55,28 @@ def conv_ending(
     weight: Array,
     bias: Array | None,
     geometry: ConvGeometry,
-    relu: int,
+    function: int,
     other: Array | None = None,
     out: Array | None = None,
+    slope: int = 0,
 ) -> Array:
-    """Forward pass, the sum of its result and another channels-last array, and its `RELU` or `RELU6`: see `can_end`.
+    """Forward pass, the sum of its result and another channels-last array, and a function of that: see `can_end`.
 
-    `out` may be a range of the channels of a channels-last array, without `other`.
+    `function` is one of those in `machine.emitter`, `slope` as in `machine.tile`. `out` may be a range of the channels
+    of a channels-last array, without `other`.
     """
     y = empty_channels_last(geometry.output_shape, x.dtype) if out is None else out
     if geometry.batch:
         task, start = forward_pass(geometry), _bias(bias, geometry.filters, x.dtype)
         source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
-        tiles, pixel = relu | ADDS * (other is not None), 0 if out is None else out.strides[-1]
-        ending = Ending(tiles, pixel, True) if active or tiles or pixel else PLAIN
+        tiles, pixel = function | ADDS * (other is not None), 0 if out is None else out.strides[-1]
+        ending = Ending(tiles, pixel, True, slope) if active or tiles or pixel else PLAIN
         _run(task, source, np.ascontiguousarray(weight), start, y, geometry, False, ending, other)
     return y
 
 
 def can_end(geometry: ConvGeometry, itemsize: int, adds: bool) -> bool:
-    """Whether the tiles of a forward pass can take the ReLU of their results, and before it add others to them."""
+    """Whether the tiles of a forward pass can take a function of their results, and before it add others to them."""
     plan = plan_pass(forward_pass(geometry), itemsize, get_num_threads(), get_options().max_workspace)
     return not plan.compensated and (isinstance(plan, ConvPlan) or not adds)
 

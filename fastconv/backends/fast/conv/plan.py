@@ -170,12 +170,14 @@ class Ending(NamedTuple):
     """What is particular about a pass of a program.
 
     What `tiles` do with their results (`machine.tile`), bytes from a `pixel` of the result to the next where it is a
-    part of wider ones (0 where it is not), and whether its weights are packed `once`, before.
+    part of wider ones (0 where it is not), whether its weights are packed `once`, before, and the bits of the `slope`
+    that belongs to what the tiles do.
     """
 
     tiles: int = 0
     pixel: int = 0
     once: bool = False
+    slope: int = 0
 
 
 PLAIN = Ending()
@@ -203,9 +205,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
     reduction = len(runs) * length
     stream = int(len(chunks) == 1 and not ending.pixel and _streams(task, itemsize))
     kind = {"stream": stream, "compensated": int(compensated)}
-    block_table = np.array(
-        list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending.tiles, **kind))
-    )
+    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     row_tasks, block_tasks = partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
     result, offset = result_strides(task, itemsize, ending.pixel)
@@ -243,14 +243,18 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
     )  # fmt: skip
 
 
-def conv_blocks(cut: Tiling, itemsize: int, reduction: int, line: int, ending: int = 0, **kind: int) -> Iterator[Array]:
+def conv_blocks(
+    cut: Tiling, itemsize: int, reduction: int, line: int, ending: Ending = PLAIN, **kind: int
+) -> Iterator[Array]:
     """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
     mode, lanes = LANEWISE if line else PACKED, host().lanes(itemsize)
     for first, vectors, valid in place_blocks(cut.widths, lanes):
         offset = first * itemsize
         yield BLOCK_ENTRY.fill(
             **tile_pair(mode, cut, vectors, valid, itemsize, **kind),
-            **_last_pair(tile_pair(mode, cut, vectors, valid, itemsize, ending=ending, **kind)),
+            **_last_pair(
+                tile_pair(mode, cut, vectors, valid, itemsize, ending=ending.tiles, slope=ending.slope, **kind)
+            ),
             A_OFFSET=offset if line else 0, B_OFFSET=offset * (1 if line else reduction),
             B_K=line or vectors * lanes * itemsize, C_OFFSET=offset,
         )  # fmt: skip

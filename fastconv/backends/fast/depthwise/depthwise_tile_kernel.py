@@ -22,13 +22,14 @@ The readable twins are `machine.twins.depthwise_windows` and `depthwise_taps`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 from fastconv.backends.fast.machine.emitter import ENDINGS, Emitter, Loop, constant
+from fastconv.backends.fast.machine.endings import ending_function
 from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS
 from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
@@ -41,7 +42,7 @@ _I64 = ir.IntType(64)
 
 
 class DepthwiseTile(NamedTuple):
-    """Shape of a micro-kernel; `runs` counts the kernel rows of a weight gradient, `ending` is as in `machine.tile`."""
+    """Shape of a micro-kernel; `runs` are kernel rows of a gradient, `ending` and `slope` as in `machine.tile`."""
 
     kind: int
     pixels: int
@@ -53,6 +54,7 @@ class DepthwiseTile(NamedTuple):
     stride: int
     runs: int = 1
     ending: int = 0
+    slope: int = 0
 
 
 def _after(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, times: int) -> ir.Value:
@@ -88,10 +90,11 @@ def _emit_windows(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value])
             i = p * tile.vectors + j
             sums[i] = emit.multiply_add(number, weights[k][j], sums[i])
     segment.end(segments, [builder.add(table, constant(16)), *sums])
+    sums = emit.ended(sums, tile.ending)
     for p in range(tile.pixels):
         place = _after(builder, row.values[1], c_pixel, p)
         for j in vectors:
-            emit.store_vector(emit.ended(sums[p * tile.vectors + j], tile.ending), place, j)
+            emit.store_vector(sums[p * tile.vectors + j], place, j)
     row.end(rows, [builder.add(value, step) for value, step in zip(row.values, (x_row, c_row))])
 
 
@@ -124,30 +127,38 @@ def _emit_taps(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value]) ->
                 emit.store_vector(total, place, j)
 
 
-def emit_depthwise_tile(builder: ir.IRBuilder, tile: DepthwiseTile, arguments: list[ir.Value]) -> None:
+def emit_depthwise_tile(
+    builder: ir.IRBuilder, tile: DepthwiseTile, arguments: list[ir.Value], context: Any = None
+) -> None:
     """Emit a micro-kernel; its last argument is the number of valid lanes in the last vector."""
     tail = arguments[-1] if tile.masked else None
-    emit = Emitter(builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail)
+    function = ending_function(context, tile.ending, tile.itemsize, tile.slope)
+    emit = Emitter(builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail, function=function)
     (_emit_taps if tile.kind == TAPS else _emit_windows)(emit, tile, arguments)
 
 
 @intrinsic(prefer_literal=True)
 def _depthwise_tile(
-    typing_context, kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending,
+    typing_context, kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending, slope,
     a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail,
 ):  # fmt: skip
-    shape = (kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending)
+    shape = (kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending, slope)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = DepthwiseTile(*(number.literal_value for number in shape))
     signature = types.void(*shape, *[types.intp] * DEPTHWISE_TILE_ARGUMENTS)
-    return code(signature, lambda builder, *values: emit_depthwise_tile(builder, tile, list(values[len(tile) :])))
+
+    def emit(context, builder, *values):
+        emit_depthwise_tile(builder, tile, list(values[len(tile) :]), context)
+
+    return code(signature, emit, in_context=True)
 
 
 def depthwise_tile_address(tile: DepthwiseTile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
     what = f"taps{tile.runs}x{tile.taps}" if tile.kind == TAPS else f"windows{tile.taps}"
     size = f"{tile.pixels}x{tile.vectors * tile.lanes}_f{8 * tile.itemsize}"
-    name = f"depthwise_tile_{what}s{tile.stride}_{size}{'_masked' if tile.masked else ''}{ENDINGS[tile.ending]}"
+    ending = ENDINGS[tile.ending] + (f"_{tile.slope:x}" if tile.slope else "")
+    name = f"depthwise_tile_{what}s{tile.stride}_{size}{'_masked' if tile.masked else ''}{ending}"
     twin = depthwise_taps if tile.kind == TAPS else depthwise_windows
     return micro_kernel_address(name, _depthwise_tile, twin, tile, DEPTHWISE_TILE_ARGUMENTS)

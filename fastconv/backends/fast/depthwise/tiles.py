@@ -113,10 +113,10 @@ def largest_tile(taps: int) -> tuple[int, int]:
     return _TILES[taps]
 
 
-def window_pieces(task: Pass, itemsize: int, line: int, ending: int, y_pixel: int) -> Array:
+def window_pieces(task: Pass, itemsize: int, line: int, ending: int, slope: int, y_pixel: int) -> Array:
     """Table of the pieces of forward and input gradient; `line` is the bytes of a tap in the packed weights.
 
-    `ending` is that of the tiles, `y_pixel` the bytes from a pixel of y to the next, or 0.
+    `ending` and `slope` are those of the tiles, `y_pixel` the bytes from a pixel of y to the next, or 0.
     """
     width, lanes = task.lines[2], host().lanes(itemsize)
     columns, pixel = columns_of(width), task.lanes * itemsize
@@ -125,7 +125,8 @@ def window_pieces(task: Pass, itemsize: int, line: int, ending: int, y_pixel: in
     def add(first: int, pixels: int, tap: int, taps: int, block: tuple[int, int, int]) -> None:
         lane, vectors, valid = block
         tail, masked = _tail(vectors, valid, lanes)
-        tile = DepthwiseTile(WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride, ending=ending)
+        shape = (WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride)
+        tile = DepthwiseTile(*shape, ending=ending, slope=slope)
         x, start = first * width.stride - width.before + tap, lane * itemsize
         entry = PIECE_ENTRY.fill(
             KERNEL=depthwise_tile_address(tile), X=x * pixel + start, Y=first * width.every * y_pixel + start,

@@ -8,7 +8,7 @@ place that is known when the kernel is compiled. Where a number is wanted, a vie
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zlib import crc32
 
 import numpy as np
@@ -26,15 +26,16 @@ from fastconv.backends.fast.machine.jit import code, emitted
 class Block:
     """Names of the entries of an argument block, in their order in memory; a block may begin like another.
 
-    `results` are the entries that are addresses of what a kernel writes.
+    `results` are the entries that are addresses of what a kernel writes. After the entries there may be any number of
+    `rows`, blocks of one kind.
     """
 
-    def __init__(self, *names: str | Block, results: str = "") -> None:
+    def __init__(self, *names: str | Block, results: str = "", rows: Block | None = None) -> None:
         parts = (part.names if isinstance(part, Block) else part.split() for part in names)
         self.names: tuple[str, ...] = tuple(name for part in parts for name in part)
         self.index = {name: i for i, name in enumerate(self.names)}
         self.nbytes = 8 * len(self.names)
-        self.results = tuple(self.index[name] for name in results.split())
+        self.results, self.rows = tuple(self.index[name] for name in results.split()), rows
         self.view = type("View", (int,), {name: property(_entry(i)) for i, name in enumerate(self.names)})
 
     def fill(self, **values: int) -> np.ndarray:
@@ -42,6 +43,15 @@ class Block:
         if values.keys() != self.index.keys():
             raise KeyError(sorted(values.keys() ^ self.index.keys()))
         return np.array([values[name] for name in self.names], dtype=np.int64)
+
+    def with_rows(self, rows: Sequence[tuple[int, ...]], **values: int) -> np.ndarray:
+        """Return a block with every entry given, and then rows of numbers in the order of their names."""
+        return np.concatenate([self.fill(**values), np.array(rows, np.int64).reshape(-1)])
+
+
+def bits_of(number: float) -> int:
+    """Entry of a block that holds a float64 number; a kernel gets it back by `intrinsics.double_of`."""
+    return int(np.float64(number).view(np.int64))
 
 
 def _entry(i: int) -> Callable[[int], int]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 from numba.core import cgutils
 
 from fastconv.backends.fast.machine.target import host
 
-# What a tile does with its results before it stores them: the sum with other numbers, then one of the ReLUs.
-RELU, ADDS, RELU6 = 1, 2, 4
-ENDINGS = {0: "", RELU: "_relu", RELU6: "_relu6", ADDS: "_sum", ADDS | RELU: "_sum_relu", ADDS | RELU6: "_sum_relu6"}
+# What a tile does with its results before it stores them: the sum with other numbers, then one of these functions.
+RELU, ADDS, RELU6, LEAKY_RELU, HARDSIGMOID, HARDSWISH, SIGMOID, SILU = (1 << bit for bit in range(8))
+_FUNCTIONS = {
+    RELU: "relu",
+    RELU6: "relu6",
+    LEAKY_RELU: "leaky_relu",
+    HARDSIGMOID: "hardsigmoid",
+    HARDSWISH: "hardswish",
+    SIGMOID: "sigmoid",
+    SILU: "silu",
+}
+ENDINGS = {0: "", ADDS: "_sum"}  # how each is called in the name of a tile
+ENDINGS.update({adds | bit: f"{ENDINGS[adds]}_{name}" for bit, name in _FUNCTIONS.items() for adds in (0, ADDS)})
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -28,6 +38,15 @@ def prefetch_line(builder: ir.IRBuilder, address: ir.Value) -> None:
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     how = (ir.Constant(_I32, number) for number in (0, 3, 1))  # read, keep close, data
     builder.call(function, [builder.inttoptr(address, byte), *how])
+
+
+def across(builder: ir.IRBuilder, vector: ir.Value, lanes: int) -> ir.Value:
+    """Sum of the lanes of a vector: the second half added to the first, until one is left."""
+    while lanes > 1:
+        lanes //= 2
+        halves = (ir.Constant(ir.VectorType(_I32, lanes), list(range(i, i + lanes))) for i in (0, lanes))
+        vector = builder.fadd(*(builder.shuffle_vector(vector, vector, half) for half in halves))
+    return builder.extract_element(vector, ir.Constant(_I32, 0))
 
 
 class Loop:
@@ -59,14 +78,15 @@ class Emitter:
     """Typed helpers around an LLVM builder for rows of vectors.
 
     Where the last of `vectors` has lanes that must not be touched, `tail` is the number of the others. With `stream`,
-    results go past the caches.
+    results go past the caches. `function` emits a loop over numbers in memory, which gets an address and a count.
     """
 
     def __init__(
         self, builder: ir.IRBuilder, itemsize: int, *, lanes: int = 0, vectors: int = 1,
-        tail: ir.Value | None = None, stream: int = 0,
+        tail: ir.Value | None = None, stream: int = 0, function: Callable[..., None] | None = None,
     ) -> None:  # fmt: skip
         self.builder, self.itemsize, self.vectors, self.stream = builder, itemsize, vectors, stream
+        self.function = function
         self.lanes = lanes = lanes or host().lanes(itemsize)
         self.scalar = ir.FloatType() if itemsize == 4 else ir.DoubleType()
         self.vector = ir.VectorType(self.scalar, lanes)
@@ -148,8 +168,21 @@ class Emitter:
         vector = self.builder.insert_element(self.undefined, number, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(vector, self.undefined, self.spread)
 
-    def ended(self, value: ir.Value, ending: int) -> ir.Value:
-        """A vector after the ReLU or ReLU6 of an ending, or as it is; NaN stays."""
+    def ended(self, values: list[ir.Value], ending: int) -> list[ir.Value]:
+        """Vectors after the function of an ending, or as they are; NaN stays."""
+        if self.function is None:
+            return [self._rectified(value, ending) for value in values]
+        # through the stack, where a loop over all lanes is the one that the function has elsewhere, with its bits
+        builder = self.builder
+        memory = cgutils.alloca_once(builder, ir.ArrayType(self.vector, len(values)))
+        places = [builder.gep(memory, [ir.Constant(_I32, 0), ir.Constant(_I32, i)]) for i in range(len(values))]
+        for value, place in zip(values, places):
+            builder.store(value, place, align=self.itemsize)
+        self.function(builder, builder.ptrtoint(memory, _I64), constant(len(values) * self.lanes))
+        return [builder.load(place, align=self.itemsize) for place in places]
+
+    def _rectified(self, value: ir.Value, ending: int) -> ir.Value:
+        """A vector after the ReLU or ReLU6 of an ending, or as it is."""
         builder = self.builder
         if ending & (RELU | RELU6):
             value = builder.select(builder.fcmp_unordered("ugt", value, self.zero), value, self.zero)

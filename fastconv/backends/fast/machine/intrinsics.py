@@ -51,6 +51,23 @@ def store_integer(typing_context, address, index, value):
     return code(types.void(types.intp, types.intp, types.intp), _store_at)
 
 
+@emitted(twins.byte)
+def byte(typing_context, address, index):
+    """Unsigned byte number `index` of the block at `address`."""
+    signature = types.int64(types.intp, types.intp)
+    return code(signature, lambda builder, *place: builder.zext(_load(builder, _BYTE, *place), _I64))
+
+
+@emitted(twins.store_byte)
+def store_byte(typing_context, address, index, value):
+    """Store the last bits of `value` as byte number `index` of the block at `address`."""
+
+    def emit(builder, address, index, value):
+        _store_at(builder, address, index, builder.trunc(value, _BYTE))
+
+    return code(types.void(types.intp, types.intp, types.intp), emit)
+
+
 @emitted(twins.size_of)
 def size_of(typing_context, number):
     """Bytes of a floating-point number; a constant, known from its type."""
@@ -101,6 +118,18 @@ def load_double(typing_context, address, index):
 def store_double(typing_context, address, index, value):
     """Store `value` as float64 number `index` of the block at `address`."""
     return code(types.void(types.intp, types.intp, types.float64), _store_at)
+
+
+@emitted(twins.double_of)
+def double_of(typing_context, bits):
+    """Float64 number that an entry of an argument block holds, see `blocks.bits_of`."""
+    return code(types.float64(types.int64), lambda builder, bits: builder.bitcast(bits, _DOUBLE))
+
+
+@emitted(twins.rounded)
+def rounded(typing_context, value, number):
+    """Float64 rounded to the type of `number`."""
+    return code(number(types.float64, number), _rounded)
 
 
 @emitted(twins.store_number)

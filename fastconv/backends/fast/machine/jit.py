@@ -74,11 +74,14 @@ def emitted(twin: Callable[..., Any], *, literal: bool = False) -> Callable[[Cal
     return lambda function: twin if INTERPRETED else intrinsic(prefer_literal=literal)(function)
 
 
-def code(signature: Any, emit: Callable[..., Any]) -> tuple[Any, Callable[..., Any]]:
-    """Return what an intrinsic does: its signature, and a generator whose LLVM IR ``emit(builder, *values)`` writes."""
+def code(signature: Any, emit: Callable[..., Any], *, in_context: bool = False) -> tuple[Any, Callable[..., Any]]:
+    """Return what an intrinsic does: its signature, and a generator whose LLVM IR ``emit(builder, *values)`` writes.
+
+    With `in_context`, `emit` gets Numba's context before these, as what compiles a Python function needs it.
+    """
 
     def codegen(context, builder, _, values):
-        result = emit(builder, *values)
+        result = emit(context, builder, *values) if in_context else emit(builder, *values)
         return context.get_dummy_value() if signature.return_type == types.void else result
 
     return signature, codegen

@@ -12,10 +12,12 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from fastconv.backends.fast.machine.blocks import Block, view
 from fastconv.backends.fast.machine.jit import INTERPRETED, ZERO, address_of, inlined
 
-Values = tuple[Any, ...] | dict[str, int]
+Values = tuple[Any, ...] | dict[str, Any]
 KERNELS: list[Kernel] = []  # all of them, once the modules of the engine are imported
 AT: dict[int, Kernel] = {}  # those that are built, by address
 
@@ -34,7 +36,8 @@ class Kernel:
     results : str
         Entries of the block that are addresses of what it writes; by default those that the block says.
     constants : dict
-        The constants of the function, and of each the values that warming up compiles, or {name: value}.
+        The constants of the function, and of each the values that warming up compiles, or {name: value}. A value may
+        be a function that kernels call.
     """
 
     def __init__(
@@ -42,7 +45,8 @@ class Kernel:
     ) -> None:
         self.name, self.block, self.typed, self.constants = function.__name__, block, typed, constants
         self.results = tuple(block.index[name] for name in results.split()) or block.results
-        if not self.results:  # a program would take what it writes for a constant
+        in_rows = () if block.rows is None else block.rows.results
+        if not self.results and not in_rows:  # a program would take what it writes for a constant
             raise ValueError(f"kernel {self.name}: results must name what it writes, but they are empty.")
         self._body = inlined(function)
         self._addresses: dict[tuple[Any, ...], int] = {}
@@ -55,6 +59,13 @@ class Kernel:
             found = self._addresses[variant] = address_of(self._full_name(*variant), lambda: self._function(*variant))
             AT[found] = self
             return found
+
+    def written(self, arguments: np.ndarray) -> Iterator[int]:
+        """Entries of an argument block, its rows among them, that are addresses of what the kernel writes."""
+        yield from self.results
+        if self.block.rows is not None:
+            for first in range(len(self.block.names), len(arguments), len(self.block.rows.names)):
+                yield from (first + i for i in self.block.rows.results)
 
     def variants(self) -> Iterator[tuple[Any, ...]]:
         """All that warming up compiles."""

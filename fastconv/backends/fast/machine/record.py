@@ -38,12 +38,16 @@ class BusyError(Exception):
 
 
 class Recording:
-    """What was heard: runs in order, arrays, and bounds, addresses at which another part of scratch memory starts."""
+    """What was heard: runs in order, arrays, and bounds, addresses at which another part of scratch memory starts.
+
+    Numbers are arrays of one number that a kernel wrote and Python took.
+    """
 
     def __init__(self) -> None:
         self.thread, self.deaf = threading.get_ident(), False
         self.runs: list[Run] = []
         self.arrays: list[NDArray[Any]] = []
+        self.numbers: list[NDArray[Any]] = []
         self.plans: list[NDArray[Any]] = []  # tables of plans, whichever thread made them
         self.bounds: set[int] = set()
 
@@ -88,6 +92,13 @@ def listening() -> Recording | None:
     """Recording of this thread, if there is one that is not paused."""
     record = active[0] if active else None
     return record if record is not None and is_recording() and not record.deaf else None
+
+
+def taken(array: NDArray[Any]) -> float:
+    """Return the number of an array of one, as a Python number; a recording hears where it came from."""
+    if active and (record := listening()):
+        record.numbers.append(array)
+    return float(array[0])
 
 
 def is_recording() -> bool:

@@ -28,13 +28,14 @@ by accident, and because Numba sees a single call: a tile compiles in 0.1 s.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 from fastconv.backends.fast.machine.emitter import ADDS, ENDINGS, Emitter, constant, prefetch_line
+from fastconv.backends.fast.machine.endings import ending_function
 from fastconv.backends.fast.machine.intrinsics import TILE_ARGUMENTS
 from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
@@ -52,7 +53,8 @@ class Tile(NamedTuple):
     With `stream`, results go past the caches: for results that are larger than the caches and are not read again soon.
     Their rows then start on cache lines, and no vector is masked. A `compensated` one adds what is rounded off where c
     is made to the numbers `lost` bytes behind those of c: for reductions of very many chunks. One with an `ending` adds
-    the numbers that are there to its results, takes their ReLU or ReLU6, or both.
+    the numbers that are there to its results, takes an activation function of them, or both; `slope` are the bits of
+    the number, in float64, that belongs to that.
     """
 
     mode: int
@@ -64,6 +66,7 @@ class Tile(NamedTuple):
     stream: int = 0
     compensated: int = 0
     ending: int = 0
+    slope: int = 0
 
     @property
     def width(self) -> int:
@@ -71,11 +74,14 @@ class Tile(NamedTuple):
         return self.vectors * self.lanes
 
 
-def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> None:
+def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], context: Any = None) -> None:
     """Emit the loop nest: over segments, over k, and inside it rows × vectors multiply-adds; then the results."""
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost = arguments
     tail = tail if tile.masked else None
-    emit = Emitter(builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail, stream=tile.stream)
+    function = ending_function(context, tile.ending, tile.itemsize, tile.slope)
+    emit = Emitter(
+        builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail, stream=tile.stream, function=function
+    )
     rows, vectors, item = range(tile.rows), range(tile.vectors), constant(tile.itemsize)
     if tile.mode == PACKED:
         ak, bk = item, constant(tile.width * tile.itemsize)
@@ -113,17 +119,20 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value]) -> N
 
     count = tile.rows * tile.vectors
     sums = emit_sums(emit, count, segments, length, MOST, [offsets, b], enter, step, leave)
+    c_rows = [builder.add(c, builder.mul(c_row, constant(i))) for i in rows]
+    totals = []
     for i in rows:
         init_address = builder.add(init, builder.mul(init_row, constant(i)))
-        c_address = builder.add(c, builder.mul(c_row, constant(i)))
         for j in vectors:
             start, part = emit.load_vector(init_address, j), sums[i * tile.vectors + j]
             total = builder.fadd(start, part)
             if tile.compensated:
-                _emit_lost(emit, start, part, total, builder.add(c_address, lost), j)
+                _emit_lost(emit, start, part, total, builder.add(c_rows[i], lost), j)
             if tile.ending & ADDS:
-                total = builder.fadd(total, emit.load_vector(builder.add(c_address, lost), j))
-            emit.store_vector(emit.ended(total, tile.ending), c_address, j)
+                total = builder.fadd(total, emit.load_vector(builder.add(c_rows[i], lost), j))
+            totals.append(total)
+    for number, value in enumerate(emit.ended(totals, tile.ending)):
+        emit.store_vector(value, c_rows[number // tile.vectors], number % tile.vectors)
 
 
 def _emit_lost(emit: Emitter, start: ir.Value, part: ir.Value, total: ir.Value, address: ir.Value, j: int) -> None:
@@ -140,20 +149,24 @@ def _emit_lost(emit: Emitter, start: ir.Value, part: ir.Value, total: ir.Value, 
 
 @intrinsic(prefer_literal=True)
 def _tile(
-    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending,
+    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending, slope,
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
 ):  # fmt: skip
-    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending)
+    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending, slope)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = Tile(*(number.literal_value for number in shape))
     signature = types.void(*shape, *[types.intp] * TILE_ARGUMENTS)
-    return code(signature, lambda builder, *values: emit_tile(builder, tile, list(values[len(tile) :])))
+
+    def emit(context, builder, *values):
+        emit_tile(builder, tile, list(values[len(tile) :]), context)
+
+    return code(signature, emit, in_context=True)
 
 
 def tile_address(tile: Tile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
     kind = ("_masked" if tile.masked else "_stream" if tile.stream else "") + "_compensated" * tile.compensated
-    kind += ENDINGS[tile.ending]
+    kind += ENDINGS[tile.ending] + (f"_{tile.slope:x}" if tile.slope else "")
     name = f"tile_{'pslr'[tile.mode]}{tile.rows}x{tile.width}_f{8 * tile.itemsize}{kind}"
     return micro_kernel_address(name, _tile, tile_product, tile, TILE_ARGUMENTS)

@@ -7,9 +7,12 @@ that it is written as: slow, but each line of it can be stepped through, and its
 from __future__ import annotations
 
 import ctypes
+import struct
 
 import numpy as np
 
+from fastconv.backends.fast.machine.activations import ENDS
+from fastconv.backends.fast.machine.emitter import ADDS, RELU6
 from fastconv.backends.fast.machine.jit import interpreted
 from fastconv.backends.fast.machine.partial_sums import MOST
 from fastconv.backends.fast.machine.target import host
@@ -96,6 +99,16 @@ def store_double(address, index, value):
     ctypes.c_double.from_address(address + 8 * index).value = value
 
 
+def double_of(bits):
+    """Float64 number that an entry of an argument block holds."""
+    return np.float64(struct.unpack("<d", struct.pack("<q", bits))[0])
+
+
+def rounded(value, number):
+    """Float64 rounded to the type of `number`."""
+    return type(number)(value)
+
+
 def call(target, *arguments):
     """Call a kernel or a micro-kernel by address."""
     interpreted(target)(*arguments)
@@ -147,15 +160,19 @@ def tile_product(
         taken = result - start
         rest = (start - (result - taken)) + (total - taken)
         matrix(c + lost, (tile.rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
-    if tile.ending & 2:
+    if tile.ending & ADDS:
         result = result + matrix(c + lost, (tile.rows, width), (c_row, item), item)
-    matrix(c, (tile.rows, width), (c_row, item), item)[...] = _ended(result, tile.ending)
+    matrix(c, (tile.rows, width), (c_row, item), item)[...] = _ended(result, tile)
 
 
-def _ended(result, ending):
-    if ending & 5:
+def _ended(result, tile):
+    ending = tile.ending & ~ADDS
+    if ending in ENDS:
+        slope = np.int64(tile.slope).view(np.float64).astype(result.dtype)
+        return np.reshape([ENDS[ending](value, slope, slope) for value in result.ravel()], result.shape)
+    if ending:
         result = np.maximum(result, 0)
-    return np.minimum(result, 6) if ending & 4 else result
+    return np.minimum(result, 6) if ending == RELU6 else result
 
 
 def _depthwise_width(tile, tail):
@@ -172,7 +189,7 @@ def depthwise_windows(tile, rows, segments, offsets, x, cell, x_row, b, b_k, ini
         windows = matrix(x + integer(offsets, 2 * h), (rows, tile.pixels, tile.taps, width), strides, item)
         weight = matrix(b + integer(offsets, 2 * h + 1), (tile.taps, width), (b_k, item), item)
         y += (windows * weight).sum(axis=2)
-    y[...] = _ended(y, tile.ending)
+    y[...] = _ended(y, tile)
 
 
 def depthwise_taps(tile, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
@@ -221,6 +238,18 @@ def sum_groups(number, totals, source, groups):
         total += row
 
 
+def sum_squares(number, data, groups, scale):
+    """Float64 sum of the squares of numbers times `scale`, in groups of 16; the twin of `update.norm_kernel`."""
+    item = number.itemsize
+    rows = matrix(data, (groups, 16), (16 * item, item), item).astype(np.float64) * scale
+    sums = np.zeros(16)
+    for row in rows * rows:
+        sums += row
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return sums[0]
+
+
 def _addends(kind, x, dy, mean):
     """What the sums of a kind add up; see `normalization.reductions_kernel`."""
     return ((x,), (x - mean, (x - mean) ** 2), (dy, dy * (x - mean)))[kind]
@@ -260,6 +289,32 @@ def normalize_run(backward, columns, number, x, dy, out, mean, scale, slope, shi
         rows[2][...] = (rows[0] - means) * scales + shifts
 
 
+def byte(address, index):
+    """Unsigned byte number `index` of the block at `address`."""
+    return ctypes.c_uint8.from_address(address + index).value
+
+
+def store_byte(address, index, value):
+    """Store `value` as byte number `index` of the block at `address`."""
+    ctypes.c_uint8.from_address(address + index).value = value
+
+
+def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
+    """Largest taps of a block of windows, and which these are; the twin of `pool.maxima_kernel`."""
+    item, axes = number.itemsize, [taps[:3], taps[3:6], taps[6:]]
+    (_, *sides), (rows, *downs), lanes = side, down, nbytes // number.itemsize
+    shape = (*(count for count, _, _ in axes), rows, lanes)
+    values = matrix(x, shape, (*(step for _, step, _ in axes), downs[0], sides[0]), item).reshape(-1, rows, lanes)
+    d, h, w = np.ix_(*(np.arange(count) * tap for count, _, tap in axes))
+    found = (d + h + w).reshape(-1)[values.argmax(axis=0)]
+    matrix(y, (rows, lanes), (downs[1], sides[1]), item)[...] = values.max(axis=0)
+    for row, lane in np.ndindex(*found.shape) if keeps else ():
+        place = (row * downs[1] + lane * sides[1]) // item
+        put = store_byte if keeps == 1 else store_integer
+        put(kept, place, base + row * downs[2] + lane * sides[2] + int(found[row, lane]))
+    return int(np.isnan(values).any())
+
+
 def largest(source, spans, number):
     """Largest of a dense run, or NaN; the twin of `pool.maxima_kernel`."""
     run = matrix(source, (spans * 64,), (number.itemsize,), number.itemsize)
@@ -276,24 +331,6 @@ def skip_others(source, spans, best):
 def _every_second(address, groups, number):
     """Even places of `groups` pairs of 32-byte vectors, as a view."""
     return matrix(address, (groups * 32 // number.itemsize,), (2 * number.itemsize,), number.itemsize)
-
-
-def larger_of_every_second(y, x, groups, number):
-    """``y[i] = max(y[i], x[2 i])``; the twin of `pool.every_second_kernel`."""
-    value = _every_second(x, groups, number)
-    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
-    wins = (value > best) | ((value != value) & (best == best))
-    best[wins] = value[wins]
-
-
-def larger_of_every_second_at(y, index, x, position, step, groups, number):
-    """The same with the positions of the winners; the twin of `pool.every_second_kernel`."""
-    value = _every_second(x, groups, number)
-    best = matrix(y, value.shape, (number.itemsize,), number.itemsize)
-    places = matrix(index, value.shape, (8,), 8).view(np.int64)
-    wins = (value > best) | ((value != value) & (best == best)) | (places < 0)
-    best[wins] = value[wins]
-    places[wins] = (position + step * np.arange(value.size))[wins]
 
 
 def add_every_second(totals, x, groups, number):

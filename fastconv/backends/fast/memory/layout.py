@@ -10,6 +10,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.memory.reorder import plan_planes, reorder
+from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.memory.workspace import aligned
 from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads
@@ -42,7 +43,7 @@ def channels_last(x: Array) -> Array:
         return x
     y = empty_channels_last(x.shape, x.dtype)
     if not x.flags.c_contiguous:
-        y[...] = x
+        copy_into(y, x)
         return y
     if x.size:
         reorder(plan_planes(x.shape, x.itemsize, get_num_threads()), x.itemsize, address(x), address(y))

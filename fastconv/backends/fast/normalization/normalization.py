@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from fastconv.backends.base import Array, Backend
+from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.memory.copying import copy_into, in_order
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import borrowed
+from fastconv.backends.fast.normalization import tables
 from fastconv.backends.fast.normalization.moments_kernel import BLOCK, COLUMN_BYTES, FORMS, MOMENTS, SCRATCH_BYTES
 from fastconv.backends.fast.normalization.normalize_kernel import NORMALIZE, normalize
+from fastconv.backends.fast.normalization.tables import Tables
+from fastconv.backends.fast.normalization.tables_kernel import UNITS, merge_units
 from fastconv.backends.settings import get_num_threads
+
+DType = np.dtype[Any]
 
 _SERIAL_NUMBERS = 2**16  # numbers below which one thread does it all: 10 µs a pass, a parallel region costs 5
 _PARTS = 32  # of an array at most, where a sum has to be cut: enough for its threads, whatever their number
@@ -41,15 +48,6 @@ class _Rows:
     rows: int  # of an image; of them all, where they are not told apart
     length: int
     fold: int
-
-    def spread(self, table: Array) -> Array:
-        """(images, C) -> factors as the kernels read them."""
-        if not self.columns or self.fold == 1:
-            return np.ascontiguousarray(table)
-        images, channels = table.shape
-        spread = np.empty((images, channels, self.fold) if self.planar else (images, self.fold, channels), table.dtype)
-        spread[...] = table[:, :, None] if self.planar else table[:, None]
-        return spread
 
     @property
     def repeat(self) -> int:
@@ -91,8 +89,17 @@ def _arranged(*arrays: Array) -> tuple[bool, tuple[Array, ...]]:
     """Whether channels are taken as last in memory, and the arrays in that memory order."""
     shape = arrays[0].shape
     if prod(shape[2:]) == 1 or (shape[1] > 1 and any(map(_is_only_channels_last, arrays))):
-        return True, tuple(map(channels_last, arrays))
-    return False, tuple(map(np.ascontiguousarray, arrays))
+        return True, tuple(map(_channels_last, arrays))
+    return False, tuple(map(in_order, arrays))
+
+
+def _channels_last(x: Array) -> Array:
+    """Return `x` in channels-last memory: itself where it is, or a copy that a kernel makes."""
+    if is_channels_last(x) or x.flags.c_contiguous:
+        return channels_last(x)
+    y = empty_channels_last(x.shape, x.dtype)
+    copy_into(y, x)
+    return y
 
 
 def _rows(shape: tuple[int, ...], item: int, last: bool, per_image: bool) -> _Rows:
@@ -135,21 +142,32 @@ def _summed(*arrays: Array, per_image: bool) -> tuple[str, tuple[int, ...], tupl
     """
     batch, channels, pixels = *arrays[0].shape[:2], prod(arrays[0].shape[2:])
     if not per_image and pixels * arrays[0].itemsize < host().vector_bytes:
-        return "columns", (1, channels, batch * pixels), tuple(map(channels_last, arrays))
+        return "columns", (1, channels, batch * pixels), tuple(map(_channels_last, arrays))
     last, arrays = _arranged(*arrays)
     return "columns" if last else "rows", (batch, channels, pixels), arrays
 
 
-def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -> tuple[Array, Array]:
-    """Two sums of every unit, (images, units, C)."""
+def _sums(form: str, plan: _SumsPlan, x: Array, dy: Array, mean: Array | None) -> Array:
+    """Two sums of every unit, (images, units, 2, C)."""
     sums, arguments = np.empty(plan.shape), plan.arguments.copy()
-    means = x if mean is None else np.ascontiguousarray(mean)
+    means = x if mean is None else in_order(mean)
     with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
         arguments[_X], arguments[_DY], arguments[_MEAN] = address(x), address(dy), address(means)
         arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
         kernel = FORMS[form].address(x.itemsize, mean is not None)
         launch(kernel, arguments, plan.threads, plan.threads, x.size, _SUMS_BY_TASKS)
-    return sums[:, :, 0], sums[:, :, 1]
+    return sums
+
+
+def _merged(form: str, plan: _SumsPlan, sums: Array, dtype: DType) -> tuple[Array, Array]:
+    """Mean and variance of all units together, or both sums, (images, C)."""
+    images, units, _, channels = plan.shape
+    first, second = np.empty((images, channels), dtype), np.empty((images, channels), dtype)
+    tables.start(
+        merge_units, UNITS, images * channels, dtype, form, SUMS=address(sums), SHARES=address(plan.shares),
+        FIRST=address(first), SECOND=address(second), IMAGES=images, UNITS=units, CHANNELS=channels, COUNT=plan.count,
+    )  # fmt: skip
+    return first, second
 
 
 @plan_cache(512)
@@ -167,22 +185,23 @@ def _plan_elementwise(
     return cut, arguments, threads
 
 
-def _elementwise(x: Array, dy: Array | None, *tables: Array) -> Array:
+def _elementwise(x: Array, dy: Array | None, *factors: Array) -> Array:
     """Forward (`dy` None) or backward pass, with the factors (mean, scale, slope, shift)."""
     last, arrays = _arranged(x) if dy is None else _arranged(x, dy)
-    shape = max(table.shape for table in tables)
-    cut, arguments, threads = _plan_elementwise(x.shape, x.itemsize, last, shape[0], get_num_threads())
+    images = max(len(table) for table in factors)
+    cut, arguments, threads = _plan_elementwise(x.shape, x.itemsize, last, images, get_num_threads())
     out = empty_channels_last(x.shape, x.dtype) if last else np.empty(x.shape, x.dtype)
-    factors = [cut.spread(table if table.shape == shape else np.broadcast_to(table, shape)) for table in tables]
     arguments = arguments.copy()
-    places = (arrays[0], arrays[-1], out, *factors)
-    arguments[: len(places)] = [address(array) for array in places]
+    places = [address(array) for array in (arrays[0], arrays[-1], out)]
+    spread, kept = tables.spread_out(factors, images, cut.fold if cut.columns else 1, planar=cut.planar)
+    arguments[: len(places) + len(spread)] = [*places, *spread]
     kernel = normalize.address(x.itemsize, cut.columns, dy is not None)
     launch(kernel, arguments, threads, threads, x.size, _BY_TASKS)
+    del kept  # it owns the memory of the factors
     return out
 
 
-class Normalization(Backend):
+class Normalization(Tables):
     """Statistics and elementwise passes: each goes through memory once, with all threads."""
 
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
@@ -190,15 +209,7 @@ class Normalization(Backend):
         images = per_image and len(x) > 1
         form, shape, (x,) = _summed(x, per_image=images)
         plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
-        means, squares = _sums(form, plan, x, x, None)
-        with np.errstate(invalid="ignore", over="ignore"):
-            mean = np.add.reduce(means * plan.shares, axis=1, keepdims=True)
-            means -= mean
-            between = np.square(means, out=means)
-            between *= plan.shares
-            between += squares * (1 / plan.count)
-            variance = np.add.reduce(between, axis=1)
-            return mean.astype(x.dtype).reshape(variance.shape), variance.astype(x.dtype)
+        return _merged("moments", plan, _sums(form, plan, x, x, None), x.dtype)
 
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """``(x - mean) * scale + shift``."""
@@ -209,9 +220,7 @@ class Normalization(Backend):
         images = len(mean) > 1
         form, shape, (x, dy) = _summed(x, dy, per_image=images)
         plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
-        with np.errstate(invalid="ignore", over="ignore"):
-            first, second = (np.add.reduce(part, axis=1).astype(x.dtype) for part in _sums(form, plan, x, dy, mean))
-        return first, second
+        return _merged("sums", plan, _sums(form, plan, x, dy, mean), x.dtype)
 
     def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
         """``dy * scale + (x - mean) * slope + shift``."""

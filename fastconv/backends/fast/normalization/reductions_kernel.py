@@ -17,13 +17,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from fastconv.backends.fast.machine import twins
-from fastconv.backends.fast.machine.emitter import Emitter, constant
+from fastconv.backends.fast.machine.emitter import Emitter, across, constant
 from fastconv.backends.fast.machine.jit import code, emitted
 
 SUM, SQUARES, PRODUCTS = 0, 1, 2
 VECTORS = 4  # accumulators: as many additions under way as one unit takes
 
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_I64 = ir.IntType(64)
 
 
 class _Sums:
@@ -57,16 +57,7 @@ class _Sums:
         while len(parts) > 1:
             half = len(parts) // 2
             parts = [builder.fadd(a, b) for a, b in zip(parts[:half], parts[half:])]
-        return _across(builder, parts[0], emit.lanes)
-
-
-def _across(builder, vector, lanes):
-    """Sum of the lanes of a vector, in pairs."""
-    while lanes > 1:
-        lanes //= 2
-        halves = (ir.Constant(ir.VectorType(_I32, lanes), list(range(i, i + lanes))) for i in (0, lanes))
-        vector = builder.fadd(*(builder.shuffle_vector(vector, vector, half) for half in halves))
-    return builder.extract_element(vector, ir.Constant(_I32, 0))
+        return across(builder, parts[0], emit.lanes)
 
 
 @emitted(twins.lane_total)
@@ -75,7 +66,7 @@ def lane_total(typing_context, number, x, valid):
 
     def emit(builder, _, x, valid):
         row = Emitter(builder, number.bitwidth // 8, tail=valid)
-        return _across(builder, builder.select(row.mask, row.load_vector(x, 0), row.zero), row.lanes)
+        return across(builder, builder.select(row.mask, row.load_vector(x, 0), row.zero), row.lanes)
 
     return code(number(number, types.intp, types.intp), emit)
 

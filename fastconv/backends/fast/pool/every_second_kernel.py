@@ -15,7 +15,7 @@ from fastconv.backends.fast.machine.emitter import Loop, constant
 from fastconv.backends.fast.machine.jit import code, emitted
 
 GROUP_BYTES = 32  # of one vector: rows of pooling are short, and the rest of a row costs as much as the groups
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_I32 = ir.IntType(32)
 
 
 class _Row:
@@ -57,57 +57,6 @@ class _Row:
 
 def _offset(builder, address, group, step):
     return builder.add(address, builder.mul(group, constant(step)))
-
-
-def _wins(builder, value, best):
-    """Lanes in which a value beats the best so far: it is larger, or the first NaN."""
-    nan = builder.and_(builder.fcmp_unordered("uno", value, value), builder.fcmp_ordered("ord", best, best))
-    return builder.or_(builder.fcmp_ordered(">", value, best), nan)
-
-
-@emitted(twins.larger_of_every_second)
-def larger_of_every_second(typing_context, y, x, groups, number):
-    """``y[i] = max(y[i], x[2 i])`` for `groups` vectors; NaN wins, and of equals y."""
-
-    def emit(builder, y, x, groups, _):
-        row, loop = _Row(builder, number), Loop(builder, "seconds")
-        place = _offset(builder, y, loop.count, GROUP_BYTES)
-        value, best = row.seconds(_offset(builder, x, loop.count, 2 * GROUP_BYTES)), row.load(place)
-        row.store(builder.select(_wins(builder, value, best), value, best), place)
-        loop.end(groups)
-
-    return code(types.void(types.intp, types.intp, types.intp, number), emit)
-
-
-@emitted(twins.larger_of_every_second_at)
-def larger_of_every_second_at(typing_context, y, index, x, position, step, groups, number):
-    """The same with indices: where ``x[2 i]`` wins, or ``index[i]`` is negative, it becomes ``position + i * step``."""
-
-    def emit(builder, y, index, x, position, step, groups, _):
-        row = _Row(builder, number)
-        integers = ir.VectorType(_I64, row.lanes)
-
-        def spread(scalar):
-            one = builder.insert_element(ir.Constant(integers, ir.Undefined), scalar, ir.Constant(_I32, 0))
-            return row.shuffle(one, one, [0] * row.lanes)
-
-        steps = builder.mul(spread(step), ir.Constant(integers, list(range(row.lanes))))
-        along, loop = builder.mul(step, constant(row.lanes)), Loop(builder, "seconds")
-        place, where = (
-            _offset(builder, y, loop.count, GROUP_BYTES),
-            _offset(builder, index, loop.count, 8 * row.lanes),
-        )
-        value, best = row.seconds(_offset(builder, x, loop.count, 2 * GROUP_BYTES)), row.load(place)
-        before = row.load(where, integers)
-        unseen = builder.icmp_signed("<", before, ir.Constant(integers, None))
-        wins = builder.or_(_wins(builder, value, best), unseen)
-        first = builder.add(position, builder.mul(loop.count, along))
-        after = builder.select(wins, builder.add(spread(first), steps), before)
-        row.store(builder.select(wins, value, best), place)
-        builder.store(after, row.pointer(where, integers), align=8)
-        loop.end(groups)
-
-    return code(types.void(*[types.intp] * 6, number), emit)
 
 
 @emitted(twins.add_every_second)

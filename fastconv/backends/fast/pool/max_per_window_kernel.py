@@ -7,19 +7,22 @@ for which of several NaN it is.
 
 from __future__ import annotations
 
-from fastconv.backends.fast.machine.intrinsics import load, size_of, store, store_integer
+from fastconv.backends.fast.machine.intrinsics import load, size_of, store
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.maxima_kernel import (
+    KEEPS,
+    PLACE,
     SPAN,
     beats,
-    begin,
-    improve,
+    keep,
+    kept_at,
     largest,
+    maxima,
     no_cell,
     skip_others,
 )
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, block_at, columns, row_at, span
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, along, block_at, columns, row_at, span
 
 
 @helper
@@ -80,17 +83,38 @@ def _value_plane(plane, spans, number):
 
 
 @helper
-def _place_plane(args, plane, spans, best, number):
-    """(address, position in the plane) of the first cell of one window that is `best`."""
-    (d0, depth, d_step, d), (h0, height, h_step, h), (w0, width, w_step, w) = spans
+def _place_plane(plane, spans, numbers, best, number):
+    """(address, number) of the first cell of one window that is `best`; for `numbers` see `_numbers`."""
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
+    base, d_number, h_number, w_number = numbers
     for kd in range(depth):
         for kh in range(height):
             row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
             kw = _place_of_run(row, w_step, width, best, number)
             if kw < width:
-                position = (d + kd * args.DIL_D) * args.IN_H + h + kh * args.DIL_H
-                return row + kw * w_step, position * _row_cells(args) + w + kw * args.DIL_W
+                return row + kw * w_step, base + kd * d_number + kh * h_number + kw * w_number
     return plane, -1
+
+
+@helper
+def _first_tap(args, axis, o, cell):
+    """First tap of window `o`, whose first cell this is."""
+    line = along(args, axis)
+    return (cell // line.SCALE - o * line.S + line.PAD) // line.DIL * line.SCALE
+
+
+@helper
+def _numbers(args, spans, od, oh, ow, keeps):
+    """What is kept of the first tap of a window, and what each adds to it along the depth, the height and the width."""
+    d, h, w = spans[0][3], spans[1][3], spans[2][3]
+    if keeps == PLACE:
+        row = args.K_W * args.SCALE_W
+        plane = args.K_H * row
+        base = _first_tap(args, D, od, d) * plane + _first_tap(args, H, oh, h) * row + _first_tap(args, W, ow, w)
+        return base, plane, row, 1
+    row = args.IN_W * args.SCALE_W
+    plane = args.IN_H * row
+    return d * plane + h * row + w, args.DIL_D * plane, args.DIL_H * row, args.DIL_W
 
 
 @helper
@@ -99,46 +123,34 @@ def _taps(spans):
 
 
 @helper
-def _row_cells(args):
-    """Cells of memory from one row of a plane to the next."""
-    return args.IN_W * args.SCALE_W
-
-
-@helper
-def _window_lanes(args, plane, y, index, channels, spans, with_index, number):
+def _window_lanes(plane, y, kept, keeps, channels, spans, numbers, number):
     """One window, some channels."""
-    (d0, depth, d_step, d), (h0, height, h_step, h), (w0, width, w_step, w) = spans
-    for kd in range(depth):
-        for kh in range(height):
-            row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
-            position = (d + kd * args.DIL_D) * args.IN_H + h + kh * args.DIL_H
-            position = position * _row_cells(args) + w
-            for kw in range(width):
-                x, here = row + kw * w_step, position + kw * args.DIL_W
-                if kd + kh + kw == 0:
-                    begin(x, y, index, here, channels, with_index, number)
-                else:
-                    improve(x, y, index, here, channels, with_index, number)
+    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
+    base, d_number, h_number, w_number = numbers
+    taps, item = (depth, d_step, d_number, height, h_step, h_number, width, w_step, w_number), size_of(number)
+    side, down = (channels, item, item, 0), (1, 0, 0, 0)
+    maxima(plane + d0 + h0 + w0, y, kept, keeps, base, side, down, taps, number)
 
 
-@kernel(WINDOWS, index=(False, True))
-def max_per_window_lanes(args, task, number, with_index):
+@kernel(WINDOWS, keeps=KEEPS)
+def max_per_window_lanes(args, task, number, keeps):
     """Maxima of some windows, a block of channels at once."""
     step, tasks = args.CHANNEL_BLOCK, args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
     for i in range(items * task // tasks, items * (task + 1) // tasks):
         plane, here, channels, od, oh, ow = block_at(args, i, blocks, number)
-        y, index = args.Y + here, args.INDEX + here // size_of(number) * 8
+        y, kept = args.Y + here, kept_at(args, here, keeps, number)
         spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
         if _taps(spans):
-            _window_lanes(args, plane, y, index, channels, spans, with_index, number)
+            numbers = _numbers(args, spans, od, oh, ow, keeps)
+            _window_lanes(plane, y, kept, keeps, channels, spans, numbers, number)
         else:
-            no_cell(y, index, channels, with_index, number)
+            no_cell(y, size_of(number), kept, keeps, channels, number)
 
 
-@kernel(WINDOWS, index=(False, True))
-def max_per_window_plane(args, task, number, with_index):
+@kernel(WINDOWS, keeps=KEEPS)
+def max_per_window_plane(args, task, number, keeps):
     """Maxima of some windows of one channel."""
     height, tasks = args.OUT_H, args.TASKS
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
@@ -148,17 +160,17 @@ def max_per_window_plane(args, task, number, with_index):
         for ow in range(*columns(args, od * height + oh)):
             spans = depths, heights, span(args, W, ow)
             here = start + ow * args.Y_W
-            y, index = args.Y + here, args.INDEX + here // size_of(number) * 8
+            y, kept = args.Y + here, kept_at(args, here, keeps, number)
             if _taps(spans):
                 best = _value_plane(plane, spans, number)
-                if with_index or best == 0 or best != best:
-                    x, position = _place_plane(args, plane, spans, best, number)
+                if keeps or best == 0 or best != best:
+                    numbers = _numbers(args, spans, od, oh, ow, keeps)
+                    x, found = _place_plane(plane, spans, numbers, best, number)
                     best = load(x, number)
-                    if with_index:
-                        store_integer(index, 0, position)
+                    keep(kept, 0, found, keeps)
                 store(y, best)
             else:
-                no_cell(y, index, 1, with_index, number)
+                no_cell(y, size_of(number), kept, keeps, 1, number)
 
 
 MAX_PER_WINDOW = {"lanes": max_per_window_lanes, "plane": max_per_window_plane}

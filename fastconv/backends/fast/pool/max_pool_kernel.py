@@ -1,219 +1,144 @@
-"""Max pooling, tap by tap.
+"""Max pooling, in two forms.
 
-Two forms: *lanes* for channels-last memory, where the inner loop runs over channels and is
-vectorised by LLVM, and *plane* for any other strides, where it runs along an output row.
+They are *lanes* for channels-last memory, where vectors run over channels, and *plane* for any other strides, where
+they run along the rows of windows.
 """
 
 from __future__ import annotations
 
-from fastconv.backends.fast.machine.intrinsics import (
-    copy_bytes,
-    integer,
-    load,
-    load_at,
-    size_of,
-    store,
-    store_at,
-    store_integer,
-    store_number,
-)
+from fastconv.backends.fast.machine.intrinsics import size_of
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.pool.every_second_kernel import (
-    GROUP_BYTES,
-    larger_of_every_second,
-    larger_of_every_second_at,
-)
-from fastconv.backends.fast.pool.maxima_kernel import LOWEST, beats, begin, improve, no_cell
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, inside, last_number, row_of, window
+from fastconv.backends.fast.pool.maxima_kernel import KEEPS, PLACE, kept_at, maxima, maximum, no_cell
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, row_of, whole, window
 
 
 @helper
-def _pixel_lanes(args, plane, y, index, depths, heights, ow, with_index, number):
-    """One output position, all channels."""
-    channels = args.CHANNELS
-    ds, d0, d1 = depths
-    hs, h0, h1 = heights
-    ws, w0, w1 = window(args, W, ow)
-    is_first = True
-    for kd in range(d0, d1):
-        d = ds + kd * args.DIL_D
-        for kh in range(h0, h1):
-            h = hs + kh * args.DIL_H
-            for kw in range(w0, w1):
-                w = ws + kw * args.DIL_W
-                x = plane + d * args.X_D + h * args.X_H + w * args.X_W
-                position = (d * args.IN_H + h) * args.IN_W + w
-                if is_first:
-                    begin(x, y, index, position, channels, with_index, number)
-                    is_first = False
-                else:
-                    improve(x, y, index, position, channels, with_index, number)
-    if is_first:
-        no_cell(y, index, channels, with_index, number)
-
-
-@helper
-def _along(x, x_step, y, y_step, index, position, position_step, count, with_index, number):
-    """One tap of `count` windows of one output row; an index below 0 marks a window that has seen no cell yet."""
-    for o in range(count):
-        value, best = load(x + o * x_step, number), load(y + o * y_step, number)
-        wins = beats(value, best)
-        if with_index:
-            place = index + o * (y_step // size_of(number) * 8)
-            before = integer(place, 0)
-            wins = wins | (before < 0)
-            store_integer(place, 0, position + o * position_step if wins else before)
-        store(y + o * y_step, value if wins else best)
-
-
-@helper
-def _along_dense(x, every, last, y, index, position, position_step, count, with_index, number):
-    """`_along` for dense results and every first or second number of x: indices that LLVM's vectoriser can follow.
-
-    Whole vectors read one number more than they need, which must not be behind the `last` one.
-    """
-    done = 0
-    if every == 2:
-        lanes = GROUP_BYTES // size_of(number)
-        groups = count // lanes
-        if x + (2 * groups * lanes - 1) * size_of(number) > last:
-            groups = (count - 1) // lanes
-        if groups > 0:
-            if with_index:
-                larger_of_every_second_at(y, index, x, position, position_step, groups, number)
-            else:
-                larger_of_every_second(y, x, groups, number)
-            done = groups * lanes
-    for o in range(done, count):
-        value, best = load_at(x, o * every, number), load_at(y, o, number)
-        wins = beats(value, best)
-        if with_index:
-            before = integer(index, o)
-            wins = wins | (before < 0)
-            store_integer(index, o, position + o * position_step if wins else before)
-        store_at(y, o, value if wins else best)
-
-
-@helper
-def _tap_row(x, x_step, last, y, y_step, index, position, stride, count, with_index, number):
-    """`_along`, or where memory is dense `_along_dense`."""
-    item = size_of(number)
-    if y_step == item and x_step == item:
-        _along_dense(x, 1, last, y, index, position, stride, count, with_index, number)
-    elif y_step == item and x_step == 2 * item:
-        _along_dense(x, 2, last, y, index, position, stride, count, with_index, number)
+def _taps(args, depths, heights, widths, keeps):
+    """Taps as `maxima` wants them, and the number of the first: within the window, or its position in the plane."""
+    (ds, d0, d1), (hs, h0, h1), (ws, w0, w1) = depths, heights, widths
+    if keeps == PLACE:
+        row, plane, step = args.K_W, args.K_H * args.K_W, 1
+        base = d0 * plane + h0 * row + w0
     else:
-        _along(x, x_step, y, y_step, index, position, stride, count, with_index, number)
+        row, plane = args.IN_W, args.IN_H * args.IN_W
+        base = (ds + d0 * args.DIL_D) * plane + (hs + h0 * args.DIL_H) * row + ws + w0 * args.DIL_W
+        row, plane, step = row * args.DIL_H, plane * args.DIL_D, args.DIL_W
+    return base, (
+        d1 - d0, args.DIL_D * args.X_D, plane, h1 - h0, args.DIL_H * args.X_H, row, w1 - w0, args.DIL_W * args.X_W, step
+    )  # fmt: skip
 
 
 @helper
-def _copy_along(x, x_step, y, y_step, count, number):
-    item = size_of(number)
-    if y_step == item and x_step == item:
-        copy_bytes(y, x, count * item)
-    elif y_step == item and x_step == 2 * item:
-        for o in range(count):
-            store_at(y, o, load_at(x, 2 * o, number))
+def _first_cell(args, plane, depths, heights, widths):
+    """Address of the first cell of a window."""
+    (ds, d0, _), (hs, h0, _), (ws, w0, _) = depths, heights, widths
+    row = plane + (ds + d0 * args.DIL_D) * args.X_D + (hs + h0 * args.DIL_H) * args.X_H
+    return row + (ws + w0 * args.DIL_W) * args.X_W
+
+
+@helper
+def _is_empty(depths, heights, widths):
+    return depths[1] == depths[2] or heights[1] == heights[2] or widths[1] == widths[2]
+
+
+@helper
+def _steps(args, keeps, number):
+    """(windows, bytes in x, bytes in y, what is kept) from a window to the next along the height, and the width."""
+    row, column = (0, 0) if keeps == PLACE else (args.S_H * args.IN_W, args.S_W)
+    return (args.S_H * args.X_H, args.Y_H, row), (args.S_W * args.X_W, args.Y_W, column)
+
+
+@helper
+def _window(args, plane, here, depths, heights, widths, lanes, keeps, number):
+    """One window, of as many channels as `lanes`."""
+    y, kept, item = args.Y + here, kept_at(args, here, keeps, number), size_of(number)
+    if _is_empty(depths, heights, widths):
+        no_cell(y, item, kept, keeps, lanes, number)
+        return
+    x = _first_cell(args, plane, depths, heights, widths)
+    base, taps = _taps(args, depths, heights, widths, keeps)
+    if lanes == 1:
+        maximum(x, y, kept, keeps, base, taps, number)
     else:
-        for o in range(count):
-            store(y + o * y_step, load(x + o * x_step, number))
+        maxima(x, y, kept, keeps, base, (lanes, item, item, 0), (1, 0, 0, 0), taps, number)
 
 
 @helper
-def _positions(index, index_step, position, position_step, count):
-    if index_step == 1:
-        for o in range(count):
-            store_integer(index, o, position + o * position_step)
+def _row_lanes(args, plane, here, depths, heights, start, stop, inner, keeps, number):
+    """Windows `start` to ``stop - 1`` of a row, all channels: first those whose taps are all on cells, `inner`."""
+    channels, item = args.CHANNELS, size_of(number)
+    first = min(max(inner[0], start), stop)
+    last = max(first, min(inner[1], stop))
+    if first < last and not _is_empty(depths, heights, (0, 0, 1)):
+        widths, place = window(args, W, first), here + first * args.Y_W
+        x, (base, taps) = _first_cell(args, plane, depths, heights, widths), _taps(args, depths, heights, widths, keeps)
+        _, (x_step, y_step, along) = _steps(args, keeps, number)
+        y, kept, down = args.Y + place, kept_at(args, place, keeps, number), (last - first, x_step, y_step, along)
+        maxima(x, y, kept, keeps, base, (channels, item, item, 0), down, taps, number)
     else:
-        for o in range(count):
-            store_integer(index, o * index_step, position + o * position_step)
+        last = first
+    for end in range(2):
+        for ow in range(last if end else start, stop if end else first):
+            widths = window(args, W, ow)
+            _window(args, plane, here + ow * args.Y_W, depths, heights, widths, channels, keeps, number)
 
 
-@helper
-def _lowest_row(y, y_step, index, width, with_index, number):
-    for o in range(width):
-        store_number(y + o * y_step, LOWEST, number)
-        if with_index:
-            store_integer(index + o * (y_step // size_of(number) * 8), 0, -1)
-
-
-@helper
-def _row_plane(args, plane, y, index, depths, heights, start, width, with_index, number):
-    """`width` outputs of a row of one channel from `start` on: tap by tap, in row-major order: ties go to the first.
-
-    A first tap that every window sees is stored as it is; otherwise the row starts at the lowest.
-    """
-    stride, y_step = args.S_W, args.Y_W
-    last = last_number(args)
-    fresh = True
-    for kd in range(depths[1], depths[2]):
-        d = depths[0] + kd * args.DIL_D
-        for kh in range(heights[1], heights[2]):
-            h = heights[0] + kh * args.DIL_H
-            row = plane + d * args.X_D + h * args.X_H
-            for kw in range(args.K_W):
-                left = start * stride + kw * args.DIL_W - args.PAD_W
-                first, stop = inside(left, stride, args.IN_W, width)
-                w, here = left + first * stride, first * y_step
-                x, step = row + w * args.X_W, stride * args.X_W
-                if fresh and stop - first == width:
-                    _copy_along(x, step, y, y_step, width, number)
-                    if with_index:
-                        position = (d * args.IN_H + h) * args.IN_W + w
-                        _positions(index, y_step // size_of(number), position, stride, width)
-                else:
-                    if fresh:
-                        _lowest_row(y, y_step, index, width, with_index, number)
-                    position = (d * args.IN_H + h) * args.IN_W + w
-                    places = index + here // size_of(number) * 8
-                    count = stop - first
-                    _tap_row(x, step, last, y + here, y_step, places, position, stride, count, with_index, number)
-                fresh = False
-    if fresh:
-        _lowest_row(y, y_step, index, width, with_index, number)
-
-
-@kernel(WINDOWS, index=(False, True))
-def max_pool_lanes(args, task, number, with_index):
+@kernel(WINDOWS, keeps=KEEPS)
+def max_pool_lanes(args, task, number, keeps):
     """Maxima in some rows of windows, all channels at once."""
     height, depth, tasks = args.OUT_H, args.OUT_D, args.TASKS
-    rows = args.BATCH * depth * height
+    rows, inner = args.BATCH * depth * height, whole(args, W)
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
         n = row // (depth * height)
         od, oh = row // height - n * depth, row % height
         depths, heights = window(args, D, od), window(args, H, oh)
         plane = args.X + n * args.X_N
-        offset = n * args.Y_N + od * args.Y_D + oh * args.Y_H
-        for ow in range(*columns(args, od * height + oh)):
-            here = offset + ow * args.Y_W
-            index = args.INDEX + here // size_of(number) * 8
-            _pixel_lanes(args, plane, args.Y + here, index, depths, heights, ow, with_index, number)
-
-
-@kernel(WINDOWS, index=(False, True))
-def max_pool_plane(args, task, number, with_index):
-    """Maxima in some rows of windows of one channel."""
-    channels, height, depth = args.CHANNELS, args.OUT_H, args.OUT_D
-    rows, tasks = args.BATCH * channels * depth * height, args.TASKS
-    row = rows * task // tasks
-    n, c, od, oh = row_of(args, row)
-    for _ in range(row, rows * (task + 1) // tasks):
-        plane = args.X + n * args.X_N + c * args.X_C
+        here = n * args.Y_N + od * args.Y_D + oh * args.Y_H
         start, stop = columns(args, od * height + oh)
+        _row_lanes(args, plane, here, depths, heights, start, stop, inner, keeps, number)
+
+
+@helper
+def _rows_plane(args, plane, here, depths, oh, rows, start, stop, inner, keeps, number):
+    """Windows `start` to ``stop - 1`` of some rows of one channel that have the same taps: first the `inner` ones."""
+    heights = window(args, H, oh)
+    first = min(max(inner[0], start), stop)
+    last = max(first, min(inner[1], stop))
+    if first < last and not _is_empty(depths, heights, (0, 0, 1)):
+        widths, place = window(args, W, first), here + first * args.Y_W
+        x, (base, taps) = _first_cell(args, plane, depths, heights, widths), _taps(args, depths, heights, widths, keeps)
+        (x_row, y_row, below), (x_step, y_step, along) = _steps(args, keeps, number)
+        y, kept, side = args.Y + place, kept_at(args, place, keeps, number), (last - first, x_step, y_step, along)
+        maxima(x, y, kept, keeps, base, side, (rows, x_row, y_row, below), taps, number)
+    else:
+        last = first
+    for row in range(rows if first - start + stop - last else 0):
+        heights = window(args, H, oh + row)
+        for end in range(2):
+            for ow in range(last if end else start, stop if end else first):
+                place, widths = here + row * args.Y_H + ow * args.Y_W, window(args, W, ow)
+                _window(args, plane, place, depths, heights, widths, 1, keeps, number)
+
+
+@kernel(WINDOWS, keeps=KEEPS)
+def max_pool_plane(args, task, number, keeps):
+    """Maxima in some rows of windows of one channel, in blocks of rows that have the same taps."""
+    height, tasks = args.OUT_H, args.TASKS
+    rows = args.BATCH * args.CHANNELS * args.OUT_D * height
+    inner, (above, below) = whole(args, W), whole(args, H)
+    row, end = rows * task // tasks, rows * (task + 1) // tasks
+    while row < end:
+        n, c, od, oh = row_of(args, row)
+        plane = args.X + n * args.X_N + c * args.X_C
         here = n * args.Y_N + c * args.Y_C + od * args.Y_D + oh * args.Y_H
-        here += start * args.Y_W
-        y, index = args.Y + here, args.INDEX + here // size_of(number) * 8
-        depths, heights = window(args, D, od), window(args, H, oh)
+        start, stop = columns(args, od * height + oh)
+        some = min(below, height, oh + end - row) - oh
+        if oh < above or some < 1 or columns(args, od * height + oh + some - 1) != (start, stop):
+            some = 1
         if start < stop:
-            _row_plane(args, plane, y, index, depths, heights, start, stop - start, with_index, number)
-        oh += 1  # counted rather than divided: rows can be short
-        if oh == height:
-            oh, od = 0, od + 1
-        if od == depth:
-            od, c = 0, c + 1
-        if c == channels:
-            c, n = 0, n + 1
+            _rows_plane(args, plane, here, window(args, D, od), oh, some, start, stop, inner, keeps, number)
+        row += some
 
 
 MAX_POOL = {"lanes": max_pool_lanes, "plane": max_pool_plane}

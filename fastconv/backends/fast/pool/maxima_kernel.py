@@ -1,7 +1,10 @@
-"""Maxima: what every form of max pooling compares with, and the largest of a run of cells as LLVM IR.
+"""Maxima: what every form of max pooling is made of.
 
-LLVM does not vectorise a maximum that NaN must get through. In `largest` and `skip_others`, which take whole vectors of
-a dense run, NaN are watched apart from it.
+Windows side by side, or channels of one window, are lanes: their largest taps stay in registers until all taps were
+read (`largest_of_taps`). LLVM does not vectorise a maximum that NaN must get through. So vectors look for NaN beside
+it, and where there is one the windows are done one by one, as they are where there are too few for a vector.
+
+Which tap won can be kept beside its value: as its number within the window in a byte, or as a position in the plane.
 """
 
 from __future__ import annotations
@@ -13,46 +16,223 @@ from numba.core import types
 
 from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.emitter import Loop, constant
-from fastconv.backends.fast.machine.intrinsics import integer, load_at, size_of, store_at, store_integer, store_number
+from fastconv.backends.fast.machine.intrinsics import load, size_of, store, store_byte, store_integer, store_number
 from fastconv.backends.fast.machine.jit import code, emitted, helper
 
 LOWEST = -float("inf")
+VALUE, PLACE, INDEX = 0, 1, 2
+KEEPS = {"value": VALUE, "place": PLACE, "index": INDEX}  # what is kept of a maximum
 
 
 @helper
 def beats(value, best):
     """Whether a later element replaces the best so far: greater, or the first NaN."""
-    return (value > best) | ((value != value) & (best == best))  # without branches, so that loops vectorise
+    return (value > best) | ((value != value) & (best == best))
 
 
 @helper
-def begin(x, y, index, position, channels, with_index, number):
-    """The first tap: y becomes x."""
-    for c in range(channels):
-        store_at(y, c, load_at(x, c, number))
-    if with_index:
-        for c in range(channels):
-            store_integer(index, c, position)
+def kept_at(args, here, keeps, number):
+    """Address of what is kept of the maximum that lies `here` bytes after the first."""
+    return args.INDEX + here // size_of(number) * (8 if keeps == INDEX else 1)
 
 
 @helper
-def improve(x, y, index, position, channels, with_index, number):
-    """Any other tap: y becomes x where that is larger."""
-    for c in range(channels):
-        value, best = load_at(x, c, number), load_at(y, c, number)
-        wins = beats(value, best)
-        store_at(y, c, value if wins else best)
-        if with_index:
-            store_integer(index, c, position if wins else integer(index, c))
+def keep(kept, i, value, keeps):
+    """Store which tap was the largest."""
+    if keeps == PLACE:
+        store_byte(kept, i, value)
+    elif keeps == INDEX:
+        store_integer(kept, i, value)
 
 
 @helper
-def no_cell(y, index, channels, with_index, number):
+def no_cell(y, y_step, kept, keeps, count, number):
     """Windows without a real cell."""
-    for c in range(channels):
-        store_number(y + c * size_of(number), LOWEST, number)
-        if with_index:
-            store_integer(index, c, -1)
+    for o in range(count):
+        store_number(y + o * y_step, LOWEST, number)
+        keep(kept, o * (y_step // size_of(number)), 0 if keeps == PLACE else -1, keeps)
+
+
+@helper
+def maximum(x, y, kept, keeps, base, taps, number):
+    """One window: `x` is its first cell, and `taps` are as in `maxima`."""
+    depth, d_step, d_number, height, h_step, h_number, width, w_step, w_number = taps
+    best, found = load(x, number), 0
+    for kd in range(depth):
+        for kh in range(height):
+            row, first = x + kd * d_step + kh * h_step, kd * d_number + kh * h_number
+            for kw in range(width):
+                value = load(row + kw * w_step, number)
+                if beats(value, best):
+                    best, found = value, first + kw * w_number
+    store(y, best)
+    keep(kept, 0, base + found, keeps)
+
+
+@helper
+def _group(x, y, kept, keeps, base, side, down, wide, taps, number):
+    """A vector of windows side by side, and all below them; whether there is a NaN, and they are not right."""
+    item = size_of(number)
+    _, x_step, y_step, _ = side
+    if y_step != item or (x_step != item and x_step != 2 * item):
+        if wide:
+            return largest_of_taps(0, 64, number, x, y, kept, keeps, base, side, down, taps)
+        return largest_of_taps(0, 32, number, x, y, kept, keeps, base, side, down, taps)
+    if x_step == item:
+        if wide:
+            return largest_of_taps(1, 64, number, x, y, kept, keeps, base, side, down, taps)
+        return largest_of_taps(1, 32, number, x, y, kept, keeps, base, side, down, taps)
+    if wide:
+        return largest_of_taps(2, 64, number, x, y, kept, keeps, base, side, down, taps)
+    return largest_of_taps(2, 32, number, x, y, kept, keeps, base, side, down, taps)
+
+
+@helper
+def maxima(x, y, kept, keeps, base, side, down, taps, number):
+    """A block of windows that have the same taps, all of them on cells; `x`, `y`, `kept` and `base` are of the first.
+
+    `side` and `down` are how many there are side by side and below each other, the bytes between two of them in x and
+    in y, and what is added to the number that is kept. `taps` are how many there are, the bytes between two, and what
+    is added to that number, along the depth, the height and the width. The last vector of a row also has windows of
+    the one before it.
+    """
+    item = size_of(number)
+    count, x_step, y_step, along = side
+    wide = count >= 64 // item
+    lanes = (64 if wide else 32) // item
+    last = (taps[0] - 1) * taps[2] + (taps[3] - 1) * taps[5] + (taps[6] - 1) * taps[8]
+    alone = count < lanes or (last >= 2**31 and item == 4)  # vectors have numbers of as many bytes
+    kept_item = 8 if keeps == INDEX else 1
+    done = 0
+    while done < count:
+        if done + lanes > count and not alone:
+            done = count - lanes
+        stop, place = min(done + lanes, count), kept + done * (y_step // item) * kept_item
+        here, target, first = x + done * x_step, y + done * y_step, base + done * along
+        if alone or _group(here, target, place, keeps, first, side, down, wide, taps, number):
+            for row in range(down[0]):
+                for o in range(stop - done):
+                    offset = row * down[2] + o * y_step
+                    maximum(
+                        here + row * down[1] + o * x_step, target + offset, place + offset // item * kept_item, keeps,
+                        first + row * down[3] + o * along, taps, number,
+                    )  # fmt: skip
+        done = stop
+
+
+@emitted(twins.largest_of_taps, literal=True)
+def largest_of_taps(typing_context, every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
+    """Largest taps of as many windows side by side as `nbytes` of numbers, and of those below: 1 if there is a NaN.
+
+    The rest as in `maxima`; with a NaN the results are not right. `every` is 1 or 2 where x has dense numbers, of which
+    every first or second is a window's, and y is dense; or 0. A vector of every second number ends with the last one
+    that it needs.
+    """
+    if not isinstance(every, types.IntegerLiteral) or not isinstance(nbytes, types.IntegerLiteral):
+        return None
+    group = _Group(number, every.literal_value, nbytes.literal_value)
+    return code(types.int64(every, nbytes, number, *[types.int64] * 5, side, down, taps), group.emit)
+
+
+class _Group:
+    """Vectors of one type, of windows side by side."""
+
+    def __init__(self, number, every, nbytes):
+        self.item, self.every = number.bitwidth // 8, every
+        self.lanes = nbytes // self.item
+        self.kind = ir.FloatType() if self.item == 4 else ir.DoubleType()
+        self.integer = ir.IntType(8 * self.item)  # as wide as a number: what is kept is chosen by the same mask
+        self.vector, self.integers = (ir.VectorType(kind, self.lanes) for kind in (self.kind, self.integer))
+
+    def emit(self, builder, every, nbytes, zero, x, y, kept, keeps, base, side, down, taps):
+        """Loops over the rows of windows and over the taps."""
+        self.builder = builder
+        counts, steps, numbers = ([builder.extract_value(taps, 3 * axis + i) for axis in range(3)] for i in range(3))
+        _, x_step, y_step, along = (builder.extract_value(side, i) for i in range(4))
+        rows, x_row, y_row, row_along = (builder.extract_value(down, i) for i in range(4))
+        kept_row = builder.sdiv(y_row, constant(self.item))
+        none = ir.Constant(self.integers, [0] * self.lanes)
+        row = Loop(builder, "row", [none, x, y, kept, base])
+        missing, x, y, kept, base = row.values
+        loops = [Loop(builder, "depth", [missing, self.load(x, x_step), none, x, constant(0)])]
+        for name in ("height", "width"):
+            loops.append(Loop(builder, name, loops[-1].values))
+        missing, best, found, place, tap = loops[-1].values
+        value = self.load(place, x_step)
+        wins = builder.fcmp_ordered(">", value, best)
+        missing = builder.or_(missing, builder.sext(builder.fcmp_unordered("uno", value, value), self.integers))
+        found = builder.select(wins, self.spread(builder.trunc(tap, self.integer) if self.item == 4 else tap), found)
+        best = builder.select(wins, value, best)
+        for loop, count, step, number in [*zip(loops, counts, steps, numbers)][::-1]:
+            place, tap = builder.add(loop.values[3], step), builder.add(loop.values[4], number)
+            loop.end(count, [missing, best, found, place, tap])
+        self.store(best, y, y_step)
+        in_bytes = builder.icmp_signed("==", keeps, constant(PLACE))
+        with builder.if_then(in_bytes):
+            self.store_kept(found, 8, kept, y_step, base, along)
+        with builder.if_then(builder.icmp_signed("==", keeps, constant(INDEX))):
+            self.store_kept(found, 64, kept, y_step, base, along)
+        kept_row = builder.select(in_bytes, kept_row, builder.mul(kept_row, constant(8)))
+        following = [(x, x_row), (y, y_row), (kept, kept_row), (base, row_along)]
+        row.end(rows, [missing, *(builder.add(value, step) for value, step in following)])
+        bits = ir.IntType(self.lanes)
+        mask = builder.bitcast(builder.icmp_signed("!=", missing, none), bits)
+        return builder.zext(builder.icmp_signed("!=", mask, ir.Constant(bits, 0)), _I64)
+
+    def spread(self, scalar, integers=None):
+        """Vector whose lanes all hold an integer."""
+        undefined = ir.Constant(integers or self.integers, ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
+        return self.builder.shuffle_vector(
+            one, undefined, ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
+        )
+
+    def lane(self, address, step, lane):
+        """Address of a lane."""
+        return self.builder.add(address, self.builder.mul(step, constant(lane)))
+
+    def load(self, place, step):
+        """One tap of all windows."""
+        builder, vector = self.builder, ir.Constant(self.vector, ir.Undefined)
+        if self.every == 0:
+            for lane in range(self.lanes):
+                pointer = builder.inttoptr(self.lane(place, step, lane), self.kind.as_pointer())
+                vector = builder.insert_element(vector, builder.load(pointer, align=self.item), ir.Constant(_I32, lane))
+            return vector
+        offsets = (0, (self.lanes - 1) * self.item)[: self.every]
+        parts = [
+            builder.load(
+                builder.inttoptr(builder.add(place, constant(offset)), self.vector.as_pointer()), align=self.item
+            )
+            for offset in offsets
+        ]
+        if self.every == 1:
+            return parts[0]
+        chosen = [*range(0, self.lanes, 2), *range(self.lanes + 1, 2 * self.lanes, 2)]
+        return builder.shuffle_vector(*parts, ir.Constant(ir.VectorType(_I32, self.lanes), chosen))
+
+    def store(self, vector, place, step):
+        """One number for each window."""
+        builder = self.builder
+        nbytes = vector.type.element.width // 8 if isinstance(vector.type.element, ir.IntType) else self.item
+        if self.every:
+            builder.store(vector, builder.inttoptr(place, vector.type.as_pointer()), align=nbytes)
+            return
+        for lane in range(self.lanes):
+            pointer = builder.inttoptr(self.lane(place, step, lane), vector.type.element.as_pointer())
+            builder.store(builder.extract_element(vector, ir.Constant(_I32, lane)), pointer, align=nbytes)
+
+    def store_kept(self, found, bits, kept, y_step, base, along):
+        """What is kept of each window, as integers of so many bits."""
+        builder, kind = self.builder, ir.VectorType(ir.IntType(bits), self.lanes)
+        if bits == 64:
+            found = found if self.item == 8 else builder.sext(found, kind)
+            lanes = ir.Constant(kind, list(range(self.lanes)))
+            found = builder.add(found, builder.mul(self.spread(along, kind), lanes))
+            found = builder.add(found, self.spread(base, kind))
+        else:
+            found = builder.add(builder.trunc(found, kind), self.spread(builder.trunc(base, kind.element), kind))
+        self.store(found, kept, builder.mul(builder.sdiv(y_step, constant(self.item)), constant(bits // 8)))
 
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)

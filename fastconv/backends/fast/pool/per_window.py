@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from fastconv.backends.fast.pool.windows import (
     SERIAL_TAPS,
     WindowPlan,
     by_axis,
+    empty_maxima,
     form_of,
     launch_windows,
     same_divisor,
@@ -67,13 +68,17 @@ def _divisor_of_one(axis: Axis, divisor: str) -> int:
     return {"padded": len(axis.padded_taps(0)), "real": len(axis.taps(0)), "one": 1}[divisor]
 
 
-def _merged(lines: Iterable[Line], divisor: str, adaptive: bool) -> tuple[tuple[Line, ...], int]:
-    """Take rows that follow each other in memory, and in every window, for one long row; and their divisor."""
+def _merged(lines: Iterable[Line], divisor: str, adaptive: bool, padded: bool) -> tuple[tuple[Line, ...], int]:
+    """Take rows that follow each other in memory, and in every window, for one long row; and their divisor.
+
+    Unless rows may be `padded`, they are those that a window has no taps beside.
+    """
     (depth, height, width), factor = lines, 1
     for _ in range(2):
         scale = width.axis.size * width.scale
         adjacent = height.axis.dilation == 1 and height.x_step == scale * width.x_step
-        if not (adjacent and _is_whole(width.axis, adaptive)):
+        fits = padded or width.axis.kernel == width.axis.size
+        if not (adjacent and fits and _is_whole(width.axis, adaptive)):
             break
         factor *= _divisor_of_one(width.axis, divisor)
         width = Line(height.axis, scale, width.x_step, height.y_step)
@@ -83,14 +88,15 @@ def _merged(lines: Iterable[Line], divisor: str, adaptive: bool) -> tuple[tuple[
 
 @plan_cache(1024)
 def _plan(
-    geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int
-) -> WindowPlan:
-    """Plan over x, the plane-sized array, and y, the window-sized one."""
+    geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int,
+    padded: bool = True,
+) -> WindowPlan:  # fmt: skip
+    """Plan over x, the plane-sized array, and y, the window-sized one; for `padded` see `_merged`."""
     (x_n, x_c, *x_steps), (y_n, y_c, *y_steps) = by_axis(x_strides), by_axis(y_strides)
     adaptive = isinstance(geometry, AdaptiveGeometry)
     same = 0 if isinstance(geometry, AdaptiveGeometry) else same_divisor(geometry.axes, divisor)
     found = (Line(axis, 1, x, y) for axis, x, y in zip(_axes(geometry), x_steps, y_steps))
-    lines, factor = _merged(found, divisor, adaptive)
+    lines, factor = _merged(found, divisor, adaptive, padded)
     work = geometry.batch * geometry.channels * _taps(geometry)
     if work < SERIAL_TAPS:
         threads = 1
@@ -124,18 +130,16 @@ def avg_per_window(x: Array, geometry: Geometry, divisor: str = "real") -> Array
     return y
 
 
-def max_per_window(x: Array, geometry: Geometry, return_indices: bool) -> tuple[Array, Array | None]:
-    """Maxima and their positions, in the memory order of x."""
+def max_per_window(x: Array, geometry: Geometry, keeps: str) -> tuple[Array, Array | None]:
+    """Maxima in the memory order of x, and what is kept of them, of the keys of `KEPT`."""
     last = not x.flags.c_contiguous and is_channels_last(x)
-    empty: Any = empty_channels_last if last else np.empty
-    y: Array = empty(geometry.output_shape, x.dtype)
-    indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
+    y, kept = empty_maxima(geometry.output_shape, x.dtype, keeps, channels_last=last)
     if geometry.batch:
-        plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads())
+        plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads(), keeps != "place")
         form = form_of(geometry.channels, channels_last=last)
-        kernel = MAX_PER_WINDOW[form].address(x.itemsize, return_indices)
-        launch_windows(kernel, plan, x, y, index=0 if indices is None else address(indices), cut=_FORWARD[form])
-    return y, indices
+        kernel = MAX_PER_WINDOW[form].address(x.itemsize, keeps)
+        launch_windows(kernel, plan, x, y, index=0 if kept is None else address(kept), cut=_FORWARD[form])
+    return y, kept
 
 
 @plan_cache(1024)

@@ -18,11 +18,19 @@ from fastconv.backends.fast.memory.layout import (
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
 from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
-from fastconv.backends.fast.pool.windows import BY_SPAN, FEW_CHANNELS, form_of, launch_windows, plan_windows
+from fastconv.backends.fast.pool.windows import (
+    BY_SPAN,
+    FEW_CHANNELS,
+    empty_maxima,
+    form_of,
+    launch_windows,
+    plan_windows,
+)
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 _CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
+_SHORT_BYTES = 64  # the same for maxima: windows that have no vector of their own
 _SHORT_ROW = 16  # windows of a row below which rows are not worth a loop: channels are, after a change of order
 # Taps, by the bytes of a number, from which on a sum in one float64 number could be off by more than 64 eps.
 _MANY_TAPS = {8: 120, 4: 512}
@@ -46,18 +54,27 @@ def in_best_order(x: Array, geometry: WindowGeometry) -> Array:
 
 def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[Array, Array | None]:
     """Maxima and their positions, channels-last or as planes."""
+    return _maxima(x, geometry, "index" if return_indices else "value")
+
+
+def _maxima(x: Array, geometry: WindowGeometry, keeps: str) -> tuple[Array, Array | None]:
     if _window_by_window(geometry):
-        return max_per_window(x, geometry, return_indices)
-    x = in_best_order(x, geometry)
+        return max_per_window(x, geometry, keeps)
+    if geometry.channels >= FEW_CHANNELS and _inner_windows(geometry.axes[-1]) * x.itemsize < _SHORT_BYTES:
+        x = channels_last(x)
     last = is_channels_last(x)
-    empty = empty_channels_last if last else np.empty
-    y: Array = empty(geometry.output_shape, x.dtype)
-    indices: Array | None = empty(geometry.output_shape, np.dtype(np.int64)) if return_indices else None
+    y, kept = empty_maxima(geometry.output_shape, x.dtype, keeps, channels_last=last)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, y.strides, "one", 0, get_num_threads())
-        kernel = MAX_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize, return_indices)
-        launch_windows(kernel, plan, x, y, index=0 if indices is None else address(indices))
-    return y, indices
+        kernel = MAX_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize, keeps)
+        launch_windows(kernel, plan, x, y, index=0 if kept is None else address(kept))
+    return y, kept
+
+
+def _inner_windows(axis: Axis) -> int:
+    """Windows of a row all of whose taps are on cells."""
+    first = -(-axis.before // axis.stride)
+    return max(0, min(axis.out, (axis.size - axis.extent + axis.before) // axis.stride + 1) - first)
 
 
 def avg_pool(x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
@@ -191,4 +208,4 @@ def adaptive_max_pool(x: Array, geometry: AdaptiveGeometry, return_indices: bool
     """Maxima and their positions."""
     if geometry.windows is not None:
         return max_pool(x, geometry.windows, return_indices)
-    return max_per_window(x, geometry, return_indices)
+    return max_per_window(x, geometry, "index" if return_indices else "value")

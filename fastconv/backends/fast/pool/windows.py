@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.launch import Cut, address, by_span, by_tasks, launch, slices_of
+from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import apart, borrowed
 from fastconv.backends.fast.pool.im2col_kernel import im2col as columns
@@ -20,6 +22,8 @@ from fastconv.backends.settings import get_num_threads
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 FEW_CHANNELS = 8  # below this, lanes would be empty: windows are reduced one by one also in channels-last memory
+# What is kept of a maximum beside its value: the number of its tap in the window, or its position in the plane.
+KEPT = {"place": np.dtype(np.uint8), "index": np.dtype(np.int64)}
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
 BY_TASKS, BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
 
@@ -72,6 +76,14 @@ def window_arguments(
         numbers = (axis.size, axis.out, axis.kernel, axis.stride, axis.dilation, axis.before, first, stop)
         values.update((f"{name}_{letter}", number) for name, number in zip(AXIS.names, numbers))
     return WINDOWS.fill(**values)
+
+
+def empty_maxima(
+    shape: tuple[int, ...], dtype: np.dtype[np.floating], keeps: str, *, channels_last: bool
+) -> tuple[Array, Array | None]:
+    """Uninitialised maxima, and beside them what is kept of each, of the keys of `KEPT`."""
+    empty: Any = empty_channels_last if channels_last else np.empty
+    return empty(shape, dtype), empty(shape, KEPT[keeps]) if keeps in KEPT else None
 
 
 @plan_cache(1024)

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.functional.elementwise import select
-from fastconv.validation.arrays import Array
+from fastconv.backends.elementwise import Array, select
 
 _CENTRE = 5.0
 _LIMIT = 40.0  # exp(-x²/2) is 0 from 38.6 on, in float64
