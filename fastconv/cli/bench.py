@@ -52,7 +52,7 @@ def bench(
     dtypes: Annotated[str | None, typer.Option(hidden=True)] = None,  # once that of --against
     rounds: Annotated[int | None, _in_contest(min=1, help="Rounds of turns at most; 15 by default.")] = None,
     seconds: Annotated[
-        float | None, _in_contest(min=0, help="What all layers together may take; 600 by default, 300 for networks.")
+        float | None, _in_contest(min=0, help="What all layers together may take; 600 by default, 180 for networks.")
     ] = None,
     seed: Annotated[int | None, _in_contest(min=0, help="Seed of what is drawn; 0 by default.")] = None,
     json: NumbersInPanel = None,

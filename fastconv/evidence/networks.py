@@ -82,7 +82,7 @@ class Network:
     place: str
     input_shape: tuple[int, ...]
     description: str = ""
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict, hash=False)
     classes: int = 10
     inference: tuple[int, ...] = ()
     training: tuple[tuple[int, str], ...] = ()

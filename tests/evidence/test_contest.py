@@ -482,7 +482,7 @@ def test_bench_exits_with_one_where_fastconv_is_wrong(
     from fastconv.cli import contest as command
 
     wrong = made_contest(heat(entry("fastconv", 1.0, 1.0, 1.0, of_tolerance=2.0)))
-    monkeypatch.setattr(command, "run", lambda *args, **settings: wrong)
+    monkeypatch.setattr(command, "run_contest", lambda *args, **settings: wrong)
     monkeypatch.setattr(sys, "argv", ["fastconv", "bench", "--against", "torch"])
     assert cli.main() == 1
     assert re.search(r"fastconv: bench: layer: forward of fastconv .* but got 2\.0 times that", capsys.readouterr().err)

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import fastconv as fc
 from fastconv.evidence.contest.engines.base import NCHW, Engine, Job, Prepared, Refusal
+from fastconv.evidence.contest.engines.networks.base import TRAINING, NetworkEngine, NetworkJob, training
+from fastconv.evidence.contest.engines.networks.own import training_step
+from fastconv.layers import (
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Identity,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    ReLU6,
+    Residual,
+    Sequential,
+    SubsampleShortcut,
+)
 
 
 class Right(Engine):
@@ -91,3 +110,55 @@ class Sleeper(Right):
             stream.write(f"{os.getpid()}\n")
         time.sleep(600)
         return {"y": np.zeros(0)}
+
+
+# with whole networks
+
+
+def every_layer(*, rng: Any = None) -> fc.layers.Layer:
+    """Every kind of layer with two spatial axes that the contest knows: (N, 2, 16, 12) -> (N, 5)."""
+    rng = np.random.default_rng(rng)
+    return Sequential(
+        *(Conv2d(2, 4, 3, padding="same", bias=False, rng=rng), BatchNorm2d(4), ReLU6()),
+        Residual(Conv2d(4, 4, (3, 1), padding=(1, 0), groups=2, rng=rng)),
+        *(Residual(Conv2d(4, 7, 3, stride=2, padding=1, rng=rng), SubsampleShortcut(4, 7, 2)), ReLU()),
+        Concat(Identity(), Sequential(MaxPool2d(2), ConvTranspose2d(7, 2, 2, stride=2, rng=rng))),
+        *(MaxPool2d(3, 2, padding=1, ceil_mode=True), GlobalAvgPool2d(), Flatten(), Linear(9, 5, rng=rng)),
+    )
+
+
+class RightNetworks(NetworkEngine):
+    """The layers on the numpy backend."""
+
+    packages = ("numpy",)
+
+    def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
+        if job.step == TRAINING:
+            return {"numpy": training(self.on_numpy(training_step(job.model(), job)))}
+        model = job.model().eval()
+        return {"numpy": Prepared(self.on_numpy(lambda: model(job.x)), lambda y: {"y": y})}
+
+    def on_numpy(self, run: Callable[[], Any]) -> Callable[[], Any]:
+        def call() -> Any:
+            with fc.use_backend("numpy"):
+                return run()
+
+        return call
+
+
+class WrongNetworks(RightNetworks):
+    """One score is off by a thousandth of all, and training forgets its momentum."""
+
+    def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
+        if job.step == TRAINING:
+            return super().prepare(job._replace(rule=job.rule._replace(momentum=0.0)))
+        (right,) = super().prepare(job).values()
+        return {"numpy": Prepared(right.run, lambda y: {"y": y + 1e-3 * np.linalg.norm(y) * (y == y.max())})}
+
+
+class InferenceOnly(RightNetworks):
+    """Refuses to train."""
+
+    def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
+        job.only("inference", "no training here")
+        return super().prepare(job)

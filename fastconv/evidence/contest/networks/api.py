@@ -49,7 +49,7 @@ def run_networks(
     batch: int | None = None,
     threads: int | None = None,
     rounds: int = 15,
-    seconds: float = 300.0,
+    seconds: float = 180.0,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> NetworkContest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 from fastconv._version import __version__
 from fastconv.backends.settings import set_num_threads
@@ -19,7 +19,7 @@ LAYERS, PROGRAM = "layers", "program"
 
 
 class FastconvNetworks(NetworkEngine):
-    """`Layer.forward` in `inference_mode`, and `fastconv.compile`."""
+    """Layers as one calls them, and what `fastconv.compile` makes of an inference or of a training step."""
 
     packages = ("numpy", "numba")
 
@@ -72,10 +72,8 @@ def training_step(model: Layer, job: NetworkJob) -> Callable[[], float]:
 
 def _program_step(job: NetworkJob) -> Callable[[], Any]:
     """Return the same as a program."""
-    model = job.model().train()
-    options: dict[str, Any] = {"loss": "softmax", "optimizer": _optimizer(model, job.rule)}
-    make: Callable[..., Any] = compile
-    program = make(model, job.x, job.labels, **options)
+    model, make = job.model(), cast(Callable[..., Any], compile)
+    program = make(model, job.x, job.labels, loss=softmax_cross_entropy, optimizer=_optimizer(model, job.rule))
     return lambda: program(job.x, job.labels)
 
 

@@ -68,15 +68,15 @@ def _compiled(model: nn.Module, *, freezing: bool) -> Callable[..., Any]:
     return call
 
 
-def _training_step(model: nn.Module, call: Callable[..., Any], x: Any, job: NetworkJob) -> Callable[[], float]:
+def _training_step(model: nn.Module, call: Callable[..., Any], x: Any, job: NetworkJob) -> Callable[[], Any]:
     labels, optimizer, loss_of = _tensor(job.labels), _optimizer(model, job.rule), nn.CrossEntropyLoss()
 
-    def step() -> float:
+    def step() -> Any:
         loss = loss_of(call(x), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 
