@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast import activation as activations
-from fastconv.backends.fast import dropout, pointwise
+from fastconv.backends.fast import pointwise
 from fastconv.backends.fast.conv import conv as convolution
+from fastconv.backends.fast.dropout import dropout
 from fastconv.backends.fast.linear import linear as dense
 from fastconv.backends.fast.losses import losses
 from fastconv.backends.fast.memory import copying

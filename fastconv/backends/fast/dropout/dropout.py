@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.dropout import scale, threshold
-from fastconv.backends.fast.dropout_kernel import DRAW, DROPOUT, apply_mask, draw_mask
+from fastconv.backends.fast.dropout.dropout_kernel import DRAW, DROPOUT, apply_mask, draw_mask
 from fastconv.backends.fast.machine.blocks import bits_of
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.memory.copying import empty_in_order_of, stored_as
