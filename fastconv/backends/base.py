@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
 
@@ -20,7 +21,7 @@ Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
 
 
-class Backend(Losses, ABC):
+class Backend(Losses, DropoutMasks, ABC):
     """One way to compute every operation, for any number of spatial axes."""
 
     name: str

@@ -6,11 +6,14 @@ from math import prod
 
 import numpy as np
 
-from fastconv.functional.call import finish
+from fastconv.backends import resolve_backend
+from fastconv.backends.base import Backend
+from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.functional.call import as_computed, finish
 from fastconv.layers.arguments import check_input_shape, check_rng
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
-from fastconv.validation.arrays import Array, check_array, common_dtype
+from fastconv.validation.arrays import Array, check_array, common_dtype, logical_shape
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike, Rng
 
@@ -39,15 +42,16 @@ class Dropout(Layer):
 
     Notes
     -----
-    Srivastava et al. 2014, inverted: nothing happens in evaluation. What is dropped depends on the shape and the
-    generator alone, not on the memory order.
+    Srivastava et al. 2014, inverted: nothing happens in evaluation. Each pass draws one 64-bit seed from the generator.
+    What is dropped is a function of that seed and of the position in the order of the axes alone (SplitMix64, counted:
+    Steele, Lea and Flood 2014), on every backend, in any memory order, on any number of threads.
 
     Examples
     --------
     >>> import numpy as np
     >>> layer = Dropout(0.5, rng=0)
     >>> layer(np.ones(6, np.float32))
-    array([2., 2., 2., 0., 0., 0.], dtype=float32)
+    array([2., 2., 2., 0., 2., 0.], dtype=float32)
     >>> layer.eval()(np.ones(2, np.float32))
     array([1., 1.], dtype=float32)
     """
@@ -57,6 +61,7 @@ class Dropout(Layer):
         name = type(self).__name__
         self.p = check_number(name, "p", p, least=0, most=1)
         self.rng = check_rng(name, rng)
+        self._seed = np.zeros(1, np.uint64)  # the same array always, which a recorded step reads
 
     @property
     def drops(self) -> bool:
@@ -70,9 +75,11 @@ class Dropout(Layer):
         if not self.drops:
             self._keep(shape, None)
             return finish(x, common_dtype(type(self).__name__, x))
-        mask = self._drawn(x)
+        backend = resolve_backend(None, type(self).__name__)
+        self.draw()
+        mask = self._mask(backend, x)
         self._keep(shape, mask)
-        return self._masked(x, mask)
+        return self._masked(backend, x, mask)
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Return `dy` where numbers were kept, scaled as they were; see `Layer.backward`."""
@@ -80,20 +87,22 @@ class Dropout(Layer):
         dy = self._check_dy(dy, shape)
         if not input_gradient:
             return None
-        return dy if mask is None else self._masked(dy, mask)
+        return dy if mask is None else self._masked(resolve_backend(self._kept_backend()), dy, mask)
 
-    def _drawn(self, x: Array) -> Array:
-        """What is kept: a byte per number, drawn in the order of the axes, stored in that of `x`."""
-        mask = np.empty_like(x, np.bool_, subok=False)
-        np.greater_equal(self.rng.random(x.shape, np.float32), np.float32(self.p), out=mask)
-        return mask
+    def draw(self) -> None:
+        """Draw the seed of the next mask, into the array that it is read from."""
+        self._seed[0] = self.rng.integers(2**64 - 1, dtype=np.uint64, endpoint=True)
 
-    def _masked(self, x: Array, mask: Array) -> Array:
+    def _mask(self, backend: Backend, x: Array) -> Array:
+        """What is kept: a byte per number, stored as `x` is."""
+        return backend.dropout_mask(self._seed, self.p, x)
+
+    def _masked(self, backend: Backend, x: Array, mask: Array) -> Array:
         dtype = common_dtype(type(self).__name__, x)
-        with np.errstate(invalid="ignore", over="ignore"):
-            y = np.multiply(x, mask, dtype=dtype)
-            y *= dtype.type(1 / (1 - self.p) if self.p < 1 else 0)
-        return y
+        return finish(self._applied(backend, as_computed(x, dtype), mask), dtype)
+
+    def _applied(self, backend: Backend, x: Array, mask: Array) -> Array:
+        return backend.dropout(x, mask, self.p)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
@@ -108,8 +117,8 @@ class Dropout(Layer):
         return prod(input_shape) if self.drops else 0
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """One float32 per number that is drawn."""
-        return 4 * prod(input_shape) if self.drops else 0
+        """None: a mask is drawn into the memory in which it is kept."""
+        return 0
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
@@ -123,10 +132,15 @@ class _ChannelDropout(SpatialLayer, Dropout):
         super().__init__(p, rng=rng)
         self._set_layout(layout)
 
-    def _drawn(self, x: Array) -> Array:
-        shape = tuple(size if letter in "NC" else 1 for letter, size in zip(self.layout, x.shape))
-        kept: Array = self.rng.random(shape, np.float32) >= np.float32(self.p)
-        return kept
+    def _mask(self, backend: Backend, x: Array) -> Array:
+        """What is kept: a byte per channel of every image, (N, C, 1, …)."""
+        batch, channels, *sizes = logical_shape(x.shape, channels_last=self._channels_last)
+        return backend.dropout_mask(self._seed, self.p, np.empty((batch, channels, *(1,) * len(sizes)), np.bool_))
+
+    def _applied(self, backend: Backend, x: Array, mask: Array) -> Array:
+        if not self._channels_last:
+            return super()._applied(backend, x, mask)
+        return super()._applied(backend, np.moveaxis(x, -1, 1), mask).transpose(CHANNELS_LAST[x.ndim])
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
@@ -137,8 +151,8 @@ class _ChannelDropout(SpatialLayer, Dropout):
         return input_shape[0] * input_shape[self.layout.index("C")] if self.drops else 0
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """One float32 per channel of every image."""
-        return 4 * self.kept_bytes(input_shape, itemsize)
+        """None, as of `Dropout`."""
+        return 0
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
@@ -183,9 +197,9 @@ class Dropout2d(_ChannelDropout):
     --------
     >>> import numpy as np
     >>> Dropout2d(0.5, rng=1)(np.ones((1, 3, 1, 2), np.float32))[0, :, 0]
-    array([[0., 0.],
-           [2., 2.],
-           [2., 2.]], dtype=float32)
+    array([[2., 2.],
+           [0., 0.],
+           [0., 0.]], dtype=float32)
     """
 
     rank = 2

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv.backends import resolve_backend
 from fastconv.data.augment import Augmentation
 from fastconv.data.dataset import Dataset
 from fastconv.errors import InvalidTypeError, InvalidValueError
@@ -15,6 +16,7 @@ from fastconv.layers.base import Layer
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.inference import inference_mode
 from fastconv.losses import accuracy
+from fastconv.losses.arguments import check_labels
 from fastconv.training.records import Metrics
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer
@@ -112,9 +114,8 @@ class OneHot:
 
     def __call__(self, scores: Array, labels: Array) -> tuple[Any, Array]:
         """Return loss and gradient."""
-        target = np.zeros(scores.shape, scores.dtype)
-        target[np.arange(len(labels)), labels] = 1
-        return self._loss(scores, target)
+        labels = check_labels("OneHot", labels, scores.shape)
+        return self._loss(scores, resolve_backend(None, "OneHot").one_hot(labels, scores.shape[1], scores.dtype))
 
 
 def evaluate(

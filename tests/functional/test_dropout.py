@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import FLOATS, Array, normal, stored
+from strategies import BACKENDS, FLOATS, Array, normal, stored
 
+import fastconv as fc
+from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.layers import Dropout, Dropout1d, Dropout2d, Dropout3d, Linear, Sequential, inference_mode, predict
 from fastconv.testing import assert_close
@@ -204,3 +206,116 @@ def test_backward_refuses_another_shape() -> None:
     layer(x)
     with pytest.raises(InvalidValueError, match="dy must have the shape of the output"):
         layer.backward(x[:2])
+
+
+# the masks
+
+
+SPLITMIX64 = {  # published with the generator: its first numbers from these seeds
+    0: (0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F),
+    1234567: (6457827717110365317, 3203168211198807973, 9817491932198370423),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", SPLITMIX64)
+def test_the_numbers_of_the_generator(seed: int, backend: str) -> None:
+    for i, number in enumerate(SPLITMIX64[seed]):
+        for p, expected in (((number >> 32) / 2**32, True), (((number >> 32) + 1) / 2**32, False)):
+            mask = resolve_backend(backend).dropout_mask(np.array([seed], np.uint64), p, np.empty(3))
+            assert mask[i] == expected
+
+
+@pytest.mark.parametrize("order", ["C", "Fortran", "channels-last", "sliced"])
+@pytest.mark.parametrize(
+    "shape", [(7,), (300, 301), (3, 5, 11), (2, 3, 40, 33), (2, 3, 4, 5, 6), (0, 3, 2, 2), (3, 1, 2, 5)]
+)
+def test_the_mask_is_one_of_seed_and_position(shape: tuple[int, ...], order: str) -> None:
+    seed, x = np.array([2**64 - 3], np.uint64), np.zeros(shape, np.float32)
+    expected = resolve_backend("numpy").dropout_mask(seed, 0.4, x)
+    like = stored(x, order) if order != "C" else x
+    for backend in BACKENDS:
+        for threads in (1, 2):
+            with fc.use_num_threads(threads):
+                mask = resolve_backend(backend).dropout_mask(seed, 0.4, like)
+            assert np.array_equal(mask, expected)
+            assert mask.dtype == np.bool_
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@every_layer
+def test_all_backends_give_the_same_bits(name: str, dtype: str) -> None:
+    make, shape = SHAPES[name]
+    for order in ("C", "Fortran", "channels-last"):
+        results = []
+        for backend in BACKENDS:
+            layer, x = make(0.3, rng=4), normal(shape, 1, dtype)
+            x.reshape(-1)[:3] = np.nan, np.inf, -0.0
+            x = stored(x, order) if order != "C" else x
+            with fc.use_backend(backend):
+                y = layer(x)
+            dx = layer.backward(np.ascontiguousarray(x))
+            results.append([np.ascontiguousarray(array).tobytes() for array in (y, dx)])
+        assert all(result == results[0] for result in results)
+
+
+@pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
+@every_layer
+def test_launches_are_all_that_it_does(name: str) -> None:
+    """The seed is read from one array, which `draw` fills; nothing else comes from Python."""
+    from fastconv.backends.fast.machine.record import recording
+
+    layer, x = made(name)
+    seed = layer._seed
+    with fc.use_backend("fast"), recording() as record:
+        layer(x)
+        layer.backward(x)
+    assert len(record.runs) == 3
+    assert layer._seed is seed
+    assert any(array is seed for array in record.arrays)
+    before = seed.copy()
+    layer.draw()
+    assert layer._seed is seed
+    assert seed != before
+
+
+def masks(p: float, count: int, shape: tuple[int, ...]) -> Array:
+    """Masks of a layer, one after the other."""
+    layer = Dropout(p, rng=11)
+    return np.array([layer(np.ones(shape, np.float32)) != 0 for _ in range(count)])
+
+
+@pytest.mark.parametrize("p", [0.01, 0.1, 0.5, 0.9])
+def test_statistics_of_the_mask(p: float) -> None:
+    """Means, neighbours in every direction, and other seeds, within five standard deviations."""
+    kept = masks(p, 8, (50, 60, 70)).astype(np.float64) - (1 - p)
+    variance = p * (1 - p)
+    assert abs(kept.mean()) < 5 * (variance / kept.size) ** 0.5
+    for axis in range(4):  # the first one is that of the seeds
+        size = kept.shape[axis]
+        for lag in (1, 2, 3, 8, 16, 32):
+            if lag < size:
+                a, b = kept.take(range(size - lag), axis), kept.take(range(lag, size), axis)
+                assert abs((a * b).mean()) < 5 * variance / a.size**0.5, (axis, lag)
+        other = tuple(i for i in range(4) if i != axis)
+        means, terms = kept.mean(axis=other), kept.size / size
+        assert np.abs(means).max() < 5.5 * (variance / terms) ** 0.5
+
+
+def test_runs_of_what_is_kept_are_as_long_as_they_should_be() -> None:
+    """Lengths of runs are geometric: chi-squared of them, with 12 degrees of freedom."""
+    kept = masks(0.5, 1, (400_000,))[0]
+    ends = np.flatnonzero(np.diff(kept)) + 1
+    lengths = np.bincount(np.minimum(np.diff(ends), 13))[1:]
+    share = 0.5 ** np.arange(1, 14)
+    share[-1] *= 2  # 13 and longer
+    expected = share * lengths.sum()
+    assert ((lengths - expected) ** 2 / expected).sum() < 40  # one in 14,000
+
+
+def test_seeds_that_differ_by_one_bit_have_nothing_in_common() -> None:
+    backend, x, seed = resolve_backend("numpy"), np.empty(100_000), 0x0123456789ABCDEF
+    first = backend.dropout_mask(np.array([seed], np.uint64), 0.5, x)
+    for bit in range(64):
+        other = backend.dropout_mask(np.array([seed ^ (1 << bit)], np.uint64), 0.5, x)
+        assert abs((first == other).mean() - 0.5) < 5 * 0.5 / x.size**0.5

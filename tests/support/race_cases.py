@@ -204,6 +204,41 @@ def normalisations(x: Any, dy: Any) -> Iterator[Any]:
         yield from (layer(x), layer.backward(dy), *(parameter.grad for parameter in layer.parameters()))
 
 
+def training_cases(dtype: str, full: bool) -> Iterator[Case]:
+    """Losses and dropout: several chunks of rows, and images that tasks share."""
+    for shape, last in product([(700, 10), (3, 5, 40, 33), (2, 3, 9, 14)], (False, True)[: 1 + full]):
+        x, other = draw(shape, dtype, last=last), draw(shape, dtype, last=last)
+        yield f"losses {shape} {last}", lambda x=x, other=other: list(losses(x, other))
+        yield f"dropout {shape} {last}", lambda x=x, other=other: list(dropouts(x, other))
+    for shape, last in product([(3, 5, 9, 14), (2, 3, 40, 61)], (False, True)):
+        x, other = draw(shape, dtype, last=last), draw(shape, dtype, last=not last)
+        yield f"dropout, two orders {shape} {last}", lambda x=x, other=other: list(dropouts(x, other))
+
+
+def losses(x: Any, target: Any) -> Iterator[Any]:
+    """Every loss with its gradient."""
+    from fastconv import losses as L
+
+    labels = np.arange(x.size // x.shape[1]).reshape(x.shape[0], *x.shape[2:]) % x.shape[1]
+    weight = np.linspace(0.5, 2, x.shape[1]).astype(x.dtype)
+    yield from L.softmax_cross_entropy(x, labels, weight=weight, label_smoothing=0.1)
+    yield from L.softmax_cross_entropy(x, target)
+    yield from L.multiclass_svm(x, labels)
+    yield from L.squared_error(x, target)
+    yield from L.binary_cross_entropy(np.abs(np.tanh(x)), target)
+    yield from L.binary_cross_entropy_with_logits(x, target)
+    yield resolve_backend("fast").one_hot(labels.reshape(-1), x.shape[1], x.dtype)
+
+
+def dropouts(x: Any, dy: Any) -> Iterator[Any]:
+    """Dropout of numbers, and of channels, forward and backward."""
+    from fastconv import layers
+
+    for kind in ("", f"{x.ndim - 2}d") if x.ndim > 2 else ("",):
+        layer = getattr(layers, f"Dropout{kind}")(0.4, rng=0)
+        yield from (layer(x), layer.backward(dy))
+
+
 def seeded() -> dict[str, bool]:
     """Whether mistakes made on purpose are found: what the recorder is for, and what it is not allowed to report."""
 
@@ -244,7 +279,8 @@ def main(dtype: str, full: bool) -> None:
     assert tasks_for_everything() > 10
     counts = (2, 3, 5) if full else (2, 3)
     assert unsettled(lambda: [np.empty(1)], memory, counts)
-    for name, case in (*window_cases(dtype, full), *conv_cases(dtype, full), *dense_cases(dtype, full)):
+    families = (window_cases, conv_cases, dense_cases, training_cases)
+    for name, case in (case for family in families for case in family(dtype, full)):
         RECORDER.launches.clear()
         if unsettled(case, memory, counts):
             unstable.append(name)
@@ -258,7 +294,8 @@ def main(dtype: str, full: bool) -> None:
         job()
     inner = ("tile_", "depthwise_tile_", "seeded_")  # run inside the task of another kernel
     idle = () if host() == AVX512 else ("depthwise_",)  # depthwise convolution goes through bands there
-    kernels = {name for name in RECORDER.names.values() if not name.startswith((*inner, *idle))}
+    alone = ("loss_total", "label_weights")  # run in one task always
+    kernels = {name for name in RECORDER.names.values() if not name.startswith((*inner, *idle, *alone))}
     result = {
         "races": races,
         "unsettled": unstable,

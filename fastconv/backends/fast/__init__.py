@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastconv.backends.fast import pointwise
 from fastconv.backends.fast.conv import conv as convolution
+from fastconv.backends.fast.dropout import dropout
 from fastconv.backends.fast.linear import linear as dense
 from fastconv.backends.fast.losses import losses
 from fastconv.backends.fast.memory.plan_cache import forget_plans
@@ -46,6 +47,8 @@ class FastBackend(Normalization):
     relu_backward = staticmethod(pointwise.relu_backward)
     add = staticmethod(pointwise.add)
 
+    dropout_mask = staticmethod(dropout.dropout_mask)
+    dropout = staticmethod(dropout.dropout)
     softmax_cross_entropy = staticmethod(losses.softmax_cross_entropy)
     multiclass_svm = staticmethod(losses.multiclass_svm)
     squared_error = staticmethod(losses.squared_error)

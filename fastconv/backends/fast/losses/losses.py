@@ -18,7 +18,8 @@ from fastconv.backends.fast.losses.total_kernel import TOTAL, WEIGHTS, label_wei
 from fastconv.backends.fast.machine.blocks import bits_of
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch, slices_of
 from fastconv.backends.fast.machine.record import taken
-from fastconv.backends.fast.memory.copying import copy_into, in_order
+from fastconv.backends.fast.memory.copying import in_order, stored_as
+from fastconv.backends.losses import Losses
 from fastconv.backends.settings import get_num_threads
 
 _CHUNK = 2**11  # numbers: with their gradients they are in the L1 cache
@@ -66,6 +67,8 @@ def binary_cross_entropy_with_logits(logits: Array, target: Array, mean: bool) -
 
 def one_hot(labels: Array, classes: int, dtype: np.dtype[Any]) -> Array:
     """See `Losses.one_hot`."""
+    if dtype not in (np.float32, np.float64):
+        return Losses().one_hot(labels, classes, dtype)
     labels, out = _labels(labels), np.empty((len(labels), classes), dtype)
     tasks = _tasks(out.size)
     arguments = ONE_HOT.fill(LABELS=address(labels), OUT=address(out), ROWS=len(labels), CLASSES=classes, TASKS=tasks)
@@ -92,12 +95,12 @@ def _of_classes(
     launch(loss_of_classes.address(scores.itemsize, form), arguments, tasks, tasks, scores.size, by_tasks(OF_CLASSES))
     _add_up(parts, loss, tasks, scores.size, arguments, OF_CLASSES.index)
     gradient = dx if scores.ndim == 2 else np.moveaxis(dx, -1, 1)
-    return taken(loss), _stored_as(scores, gradient)
+    return taken(loss), stored_as(np.empty_like(scores), gradient)
 
 
 def _elementwise(form: str, x: Array, target: Array, scale: float, mean: bool) -> tuple[float, Array]:
     dx = np.empty_like(x)
-    x, target = _stored_as(dx, x), _stored_as(dx, target)
+    x, target = stored_as(dx, x), stored_as(dx, target)
     parts, loss, tasks = np.empty(-(-dx.size // _CHUNK)), np.empty(1), _tasks(dx.size)
     arguments = ELEMENTWISE.fill(
         X=address(x), TARGETS=address(target), TERMS=0, DX=address(dx), PARTS=address(parts), LOSS=address(loss),
@@ -135,14 +138,3 @@ def _labels(labels: Array) -> Array:
 
 def _typed(targets: Array, scores: Array) -> Array:
     return targets.astype(scores.dtype, copy=False)
-
-
-def _stored_as(like: Array, x: Array) -> Array:
-    """Return `x` in the memory order of an array: itself where it has its strides, or a copy."""
-    wanted = np.empty_like(like)
-    if x.flags.aligned and all(
-        size < 2 or own == other for size, own, other in zip(x.shape, x.strides, wanted.strides)
-    ):
-        return x
-    copy_into(wanted, x)
-    return wanted

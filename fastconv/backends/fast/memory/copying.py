@@ -38,6 +38,15 @@ def in_order(x: Array) -> Array:
     return y
 
 
+def stored_as(like: Array, x: Array) -> Array:
+    """Return `x` with the strides of an array: itself where it has them (axes of one need none), or a copy."""
+    if x.flags.aligned and all(size < 2 or own == other for size, own, other in zip(x.shape, x.strides, like.strides)):
+        return x
+    y = np.empty_like(like)
+    copy_into(y, x)
+    return y
+
+
 def empty_in_order_of(x: Array, shape: tuple[int, ...]) -> Array:
     """Uninitialised array of another shape, channels-last if `x` is, else in C order."""
     last = x.ndim in CHANNELS_LAST and is_channels_last(x)

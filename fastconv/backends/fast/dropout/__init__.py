@@ -1,0 +1,1 @@
+"""Dropout of numbers and of channels: drawing masks, and applying them."""
