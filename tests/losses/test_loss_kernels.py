@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import run
 from strategies import Array, normal, stored
 
 import fastconv as fc
@@ -184,3 +185,28 @@ def test_softmax_against_torch(dtype: str) -> None:
         found, gradient = softmax_cross_entropy(scores, labels, weight=weight, label_smoothing=0.2)
     assert_close(np.dtype(dtype).type(found), wanted.item(), dtype=dtype)
     assert_close(gradient, x.grad.numpy(), dtype=dtype)
+
+
+def test_the_kernels_as_python_functions() -> None:
+    """With the JIT off they run on the readable twins of the intrinsics: the same bits."""
+    run(
+        """
+        import numpy as np
+        import fastconv as fc
+        from test_loss_kernels import losses
+        from fastconv.layers import Dropout, Dropout2d
+        for shape in ((5, 7), (2, 3, 4, 5)):
+            for name, loss in losses(shape, "float32").items():
+                found, gradient = loss()
+                with fc.use_backend("numpy"):
+                    expected, wanted = loss()
+                assert abs(found - expected) <= 1e-5 * (1 + abs(expected)), name
+                assert np.allclose(gradient, wanted, 1e-5, 1e-6), name
+        for layer in (Dropout, Dropout2d):
+            for x in (np.ones((2, 3, 4, 5)), np.ones((2, 4, 5, 3)).transpose(0, 3, 1, 2)):
+                y = layer(0.4, rng=1)(x)
+                with fc.use_backend("numpy"):
+                    assert np.array_equal(layer(0.4, rng=1)(x), y)
+        """,
+        NUMBA_DISABLE_JIT="1",
+    )

@@ -77,16 +77,16 @@ def _factor(mask, i, number):
 def apply_mask(args, task, number, form):
     """Y = X * MASK * SCALE: a byte for each number, for each plane, or for each channel of an image, channels last."""
     rows, length, pixels, tasks = args.ROWS, args.LENGTH, args.PIXELS, args.TASKS
-    scale, mask, item = rounded(double_of(args.SCALE), number), args.MASK, size_of(number)
+    scale, mask, x, y = rounded(double_of(args.SCALE), number), args.MASK, args.X, args.Y
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
-        x, y = args.X + row * length * item, args.Y + row * length * item
+        place = row * length * size_of(number)
         if form == NUMBERS:
-            store_at(args.Y, row, load_at(args.X, row, number) * _factor(mask, row, number) * scale)
+            store_at(y, row, load_at(x, row, number) * _factor(mask, row, number) * scale)
         elif form == PLANES:
             factor = _factor(mask, row, number)
             for i in range(length):
-                store_at(y, i, load_at(x, i, number) * factor * scale)
+                store_at(y + place, i, load_at(x + place, i, number) * factor * scale)
         else:
             own = mask + row // pixels * length
             for c in range(length):
-                store_at(y, c, load_at(x, c, number) * _factor(own, c, number) * scale)
+                store_at(y + place, c, load_at(x + place, c, number) * _factor(own, c, number) * scale)

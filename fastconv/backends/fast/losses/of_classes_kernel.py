@@ -111,27 +111,28 @@ def _label_row(args, x, dx, label, part, number):
 
 
 @helper
-def _goal(args, targets, k, number):
+def _goal(targets, weights, k, smoothing, even, number):
     """What class k should get: its target, smoothed, times its weight."""
-    smoothing = double_of(args.NUMBER)
-    share = np.float64(load_at(targets, k, number)) * (1.0 - smoothing) + smoothing / args.CLASSES
-    return share * _weight(args, k, number)
+    share = np.float64(load_at(targets, k, number)) * (1.0 - smoothing) + even
+    return share * np.float64(load_at(weights, k, number)) if weights != 0 else share
 
 
 @helper
 def _target_row(args, x, targets, dx, part, number):
     """Loss of a row with a target for every class, and its gradient times `part`."""
-    classes = args.CLASSES
+    classes, weights, smoothing = args.CLASSES, args.WEIGHTS, double_of(args.NUMBER)
+    even = smoothing / classes
     largest = _largest(x, classes, number)
     goals = right = 0.0
     for k in range(classes):
-        goal = _goal(args, targets, k, number)
+        goal = _goal(targets, weights, k, smoothing, even, number)
         goals += goal
         right += goal * np.float64(load_at(x, k, number) - largest)
     total = _exponentials(x, dx, classes, largest, number)
     factor = rounded(part * (goals / total), number)
     for k in range(classes):
-        store_at(dx, k, load_at(dx, k, number) * factor - rounded(part * _goal(args, targets, k, number), number))
+        goal = rounded(part * _goal(targets, weights, k, smoothing, even, number), number)
+        store_at(dx, k, load_at(dx, k, number) * factor - goal)
     return goals * log(total) - right
 
 

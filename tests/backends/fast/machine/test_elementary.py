@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numba
@@ -74,6 +75,16 @@ def test_every_lane_rounds_alike(name):
     for i in range(x.size):
         loop(x[i : i + 1], alone[i : i + 1])
     assert together.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", EXACT)
+def test_loops_are_vectorised(name, dtype):
+    loop, x = loop_of(name), np.ones(8, dtype)
+    loop(x, x.copy())
+    kind = {np.float32: "float", np.float64: "double"}[dtype]
+    (signature,) = (one for one in loop.signatures if one[0].dtype.name == np.dtype(dtype).name)
+    assert re.search(rf"fmul <\d+ x {kind}>", loop.inspect_llvm(signature))
 
 
 def test_the_same_bits_come_from_python(tmp_path):
