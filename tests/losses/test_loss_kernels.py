@@ -162,6 +162,36 @@ def test_the_labels_are_read_where_they_are() -> None:
     assert len(record.runs) == 1
 
 
+@pytest.mark.parametrize("shape", [(40, 7), (3000, 11), (3, 5, 6, 7)], ids=str)
+def test_launches_are_all_that_a_loss_does(shape: tuple[int, ...]) -> None:
+    """Run again on other numbers in the same arrays, they give the loss and the gradient of a new call."""
+    from fastconv.backends.fast.machine.launch import launch
+    from fastconv.backends.fast.machine.record import recording
+
+    rng = np.random.default_rng(0)
+    scores, target = normal(shape, 0, "float32"), normal(shape, 1, "float32")
+    labels, weight = rng.integers(0, shape[1], (shape[0], *shape[2:])), np.linspace(1, 2, shape[1], dtype=np.float32)
+    calls: list[Callable[[], Result]] = [
+        lambda: softmax_cross_entropy(scores, labels, weight=weight, label_smoothing=0.1),
+        lambda: softmax_cross_entropy(scores, target),
+        lambda: multiclass_svm(scores, labels),
+        lambda: squared_error(scores, target),
+        lambda: binary_cross_entropy_with_logits(scores, target),
+    ]
+    with fc.use_backend("fast"):
+        for call in calls:
+            with recording() as record:
+                _, gradient = call()
+            scores[...], target[...] = rng.normal(size=(2, *shape))
+            labels[...] = rng.permutation(labels.reshape(-1)).reshape(labels.shape)
+            for run_of in record.runs:
+                launch(run_of.kernel, run_of.arguments.copy(), run_of.tasks, run_of.threads)
+            expected, wanted = call()
+            (number,) = record.numbers
+            assert number[0] == expected
+            assert np.array_equal(gradient, wanted)
+
+
 def test_one_hot_targets() -> None:
     fast, numpy = resolve_backend("fast"), resolve_backend("numpy")
     for shape, dtype in (((5, 3), "float32"), ((0, 3), "float32"), ((9000, 4), "float64")):
