@@ -12,6 +12,7 @@ from strategies import Array, normal, stored
 
 import fastconv as fc
 from fastconv.backends import resolve_backend
+from fastconv.errors import InvalidValueError
 from fastconv.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -199,6 +200,18 @@ def test_one_hot_targets() -> None:
         found, wanted = (backend.one_hot(labels, shape[1], np.dtype(dtype)) for backend in (fast, numpy))
         assert found.dtype == wanted.dtype
         assert np.array_equal(found, wanted)
+
+
+def test_a_loss_of_one_hot_targets() -> None:
+    from fastconv.training.evaluation import OneHot
+
+    scores, labels = normal((6, 4), 0), np.array([0, 3, 1, 2, 0, 3])
+    expected, wanted = squared_error(scores, np.eye(4)[labels])
+    found, gradient = OneHot(squared_error)(scores, labels)
+    assert found == expected
+    assert np.array_equal(gradient, wanted)
+    with pytest.raises(InvalidValueError, match="OneHot: labels must be at least 0 and less than 4"):
+        OneHot(squared_error)(scores, labels + 1)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -14,12 +14,11 @@ from fastconv.backends.fast.machine.elementary import exp, log, log1p, sigmoid
 from fastconv.backends.fast.machine.intrinsics import double_of, load_at, rounded, size_of, store_at, store_double
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
+from fastconv.backends.losses import LEAST_LOG, LEAST_VARIANCE
 
 # CHUNK numbers have one float64 number at PARTS. With one task it also stores the LOSS; otherwise `loss_total` does.
 ELEMENTWISE = Block("X TARGETS TERMS DX PARTS LOSS NUMBERS CHUNK DIVISOR SCALE TASKS", results="DX PARTS LOSS")
 SQUARED, PROBABILITIES, LOGITS = 0, 1, 2
-LEAST_LOG = -100.0  # as in PyTorch: a probability of exactly 0 costs 100, not infinity
-LEAST_VARIANCE = 1e-12
 
 
 @helper
