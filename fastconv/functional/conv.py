@@ -341,7 +341,9 @@ def convolve(call: PlanesCall, x: ArrayLike, weight: ArrayLike, bias: ArrayLike 
     arrays = call.arrays({"bias": bias}, x=x, weight=weight)
     x, weight = arrays["x"], arrays["weight"]
     geometry = windows.geometry(call, x, weight)
-    checked_bias = call.checked_bias(arrays, windows.output_shape(geometry)[1], windows.output_name)
+    checked_bias = None
+    if bias is not None:
+        checked_bias = call.checked_bias(arrays, windows.output_shape(geometry)[1], windows.output_name)
     compute = windows.forward(call.backend())
     return call.finish(compute(call.view(x), call.computed(weight), checked_bias, geometry))
 

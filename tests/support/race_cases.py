@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 import fastconv as fc
 from fastconv import functional as F
+from fastconv import layers
 from fastconv.backends import resolve_backend
 from fastconv.backends.fast.machine.intrinsics import integer, store_integer
 from fastconv.backends.fast.machine.target import AVX512, host
@@ -103,6 +104,8 @@ def pools(x: Any, rank: int, options: dict[str, Any], last: bool) -> Iterator[An
     y, indices = call("max_pool", x, kernel, return_indices=True, **rest)
     dy = like(x, y.shape, last)
     yield from (y, indices, call("max_pool", dy, indices, x.shape, way="_backward"))
+    layer = getattr(layers, f"MaxPool{rank}d")(kernel, **rest)
+    yield from (layer.forward(x), layer.backward(dy), layer._kept()[0].indices())
     if "dilation" not in rest and rest["stride"] >= 2:
         yield call("max_unpool", y, indices, x.shape[2:])
         yield call("max_unpool", x, indices, way="_backward")
@@ -119,6 +122,8 @@ def adaptive(x: Any, last: bool) -> Iterator[Any]:
         y, indices = fc.adaptive_max_pool2d(x, size, return_indices=True)
         dy = like(x, y.shape, last)
         yield from (y, fc.adaptive_max_pool2d(x, size), fc.max_pool2d_backward(dy, indices, x.shape))
+        layer = layers.AdaptiveMaxPool2d(size)
+        yield from (layer.forward(x), layer.backward(dy))
         yield from (fc.adaptive_avg_pool2d(x, size), fc.adaptive_avg_pool2d_backward(dy, x.shape))
 
 
@@ -187,6 +192,8 @@ def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
             lambda x=x, dy=dy: [F.relu(x), F.relu_backward(dy, x), F.add(x, dy), F.add(x, dy, relu=True)],
         )
         other = draw(shape, dtype, last=not last)
+        concat = layers.Concat(layers.Identity(), layers.Identity())
+        yield f"copies {shape} {last}", lambda x=x, concat=concat: [concat.forward(x)]
         yield f"pointwise, two orders {shape} {last}", lambda x=x, b=other: [F.add(x, b), F.relu_backward(b, x)]
         slopes = draw((shape[1],), dtype)
         yield f"activations {shape} {last}", lambda x=x, dy=dy: list(activations(x, dy))
@@ -212,7 +219,6 @@ def activations(x: Any, dy: Any) -> Iterator[Any]:
 
 def normalisations(x: Any, dy: Any) -> Iterator[Any]:
     """All normalisations, through their layers, forward and backward, and batch normalisation with a ReLU and a sum."""
-    from fastconv import layers
     from fastconv.programs.normalizing import normalized, normalized_backward
 
     kind = f"{x.ndim - 2}d"
@@ -304,8 +310,6 @@ def losses(x: Any, target: Any) -> Iterator[Any]:
 
 def dropouts(x: Any, dy: Any) -> Iterator[Any]:
     """Dropout of numbers, and of channels, forward and backward."""
-    from fastconv import layers
-
     for kind in ("", f"{x.ndim - 2}d") if x.ndim > 2 else ("",):
         layer = getattr(layers, f"Dropout{kind}")(0.4, rng=0)
         yield from (layer(x), layer.backward(dy))

@@ -137,10 +137,19 @@ def _repeat_channels(x: Array, geometry: ConvGeometry) -> Array:
     return channels_last(np.moveaxis(np.repeat(np.moveaxis(x, 1, -1), geometry.group_filters, axis=-1), -1, 1))
 
 
+class Launch(NamedTuple):
+    """What a launch of a plan needs: the address of the kernel, how much it goes through, and how that is cut."""
+
+    kernel: int
+    work: float
+    cut: Cut
+
+
 class Prepared(NamedTuple):
-    """A pass with its plan and the order of its weights."""
+    """A pass with its plan, its launch and the order of its weights."""
 
     plan: PassPlan
+    launch: Launch
     weights: Reorder
     packed_bytes: int
 
@@ -166,8 +175,8 @@ def _prepare(
     )  # fmt: skip
     weights = plan_weights(order, itemsize, plan.threads)
     if plan.packs:
-        return Prepared(plan, by_block(weights), 0)
-    return Prepared(plan, weights, round_up(plan.packed_group_bytes * plan.task.groups))
+        return Prepared(plan, _launch_of(plan, itemsize), by_block(weights), 0)
+    return Prepared(plan, _launch_of(plan, itemsize), weights, round_up(plan.packed_group_bytes * plan.task.groups))
 
 
 @plan_cache(8)
@@ -178,9 +187,9 @@ def _cut(block: Block) -> Cut:
     return by_tasks(block, "PARTS", "TASKS") if "PARTS" in block.index else by_tasks(block)
 
 
-def _launch(plan: Plan, item: int, arguments: Array) -> None:
+def _launch_of(plan: Plan, item: int) -> Launch:
     work = plan.task.multiply_adds / (1 if plan.task.lanewise else 16)
-    launch(plan.kernel.address(item), arguments, plan.tasks, plan.threads, work, _cut(plan.kernel.block))
+    return Launch(plan.kernel.address(item), work, _cut(plan.kernel.block))
 
 
 def _run(
@@ -198,7 +207,7 @@ def _run(
     item = source.itemsize
     # padding of x is multiplied by the weights, what lies around dy is not
     finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
-    plan, weights, packed_bytes = _prepare(
+    plan, (kernel, work, cut), weights, packed_bytes = _prepare(
         task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite, ending
     )
     own_bytes = packed_bytes + plan.scratch_bytes
@@ -218,12 +227,12 @@ def _run(
         if other is not None:
             arguments[places["BESIDE"]] = address(other)
         if not plan.compensated:
-            _launch(plan, item, arguments)
+            launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
             return
         lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
         lost[...] = 0
         arguments[places["BESIDE"]] = address(lost) + plan.result_offset
-        _launch(plan, item, arguments)
+        launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
         add_lost(y, lost)
 
 
@@ -279,7 +288,8 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
             arguments[places["START"]] = address(_zeros(plan.task.lanes, x.dtype))
             if plan.compensated:
                 scratch[size // 2 : size] = 0
-        _launch(plan, item, arguments)
+        kernel, work, cut = _launch_of(plan, item)
+        launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
         parts = plan.shape[0]
         if parts > 1:
             numbers = size // parts // item

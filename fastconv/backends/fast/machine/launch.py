@@ -135,8 +135,10 @@ def launch(
     `work` is what the launch goes through, in the unit of `SLICE`; it is cut by `cut` where that is much. The argument
     block belongs to the launch, which may change it.
     """
-    slices = slices_of(work, threads)
-    if slices == 1 or cut is None:
+    slices = 1 if cut is None else slices_of(work, threads)
+    if slices == 1 and not active and (threads <= 1 or tasks <= 1):  # a call of little work, but for the rest of this
+        (_built.get("serial") or _launcher("serial"))(kernel, address(arguments), 0, tasks)
+    elif slices == 1 or cut is None:
         _run(kernel, arguments, 0, tasks, threads, work)
     elif cut.span is not None:
         first, stop = cut.span
@@ -200,12 +202,13 @@ def _start_parallel(form: str, threads: int, *numbers: int) -> None:
 # The data pointer is the first field of an array object after its header, a part of NumPy's stable binary interface;
 # reading it takes 0.2 µs. Where a probe says otherwise, the ordinary way is used.
 _HEADER = object.__basicsize__
+_number_at = c_size_t.from_address
 
 
 def _read(array: NDArray[Any]) -> int:
     if active and (record := listening()):
         record.arrays.append(array)
-    return c_size_t.from_address(id(array) + _HEADER).value
+    return _number_at(id(array) + _HEADER).value
 
 
 def _ask(array: NDArray[Any]) -> int:
