@@ -12,6 +12,7 @@ import numpy as np
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.layers.inference import inference_mode
+from fastconv.layers.parameter import note_change
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
 from fastconv.validation.types import ArrayLike
@@ -44,6 +45,7 @@ class Container(Layer):
                     "one. Each remembers its last input; make a second one."
                 )
         self._layers[name] = layer
+        note_change()
 
     def named_children(self) -> Iterator[tuple[str, Layer]]:
         """Yield the layers with their names: their positions, or those of the dict."""

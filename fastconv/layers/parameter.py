@@ -15,12 +15,12 @@ _changes = 0
 
 
 def changes() -> int:
-    """How often the values of parameters and running statistics were set, anywhere in this process."""
+    """How often parameters, running statistics or layers were set or frozen, anywhere in this process."""
     return _changes
 
 
 def note_change() -> None:
-    """Say that they were set."""
+    """Say that one was."""
     global _changes
     _changes += 1
 
@@ -57,7 +57,7 @@ class Parameter:
            [ 2.5,  3.5,  4.5]], dtype=float32)
     """
 
-    __slots__ = ("_data", "_grad", "requires_grad")
+    __slots__ = ("_data", "_grad", "_requires_grad")
 
     def __init__(self, data: ArrayLike, dtype: DTypeLike | None = None, *, requires_grad: bool = True) -> None:
         self._data = np.array(data, dtype=dtype)
@@ -67,7 +67,17 @@ class Parameter:
                 f"(shape {self._data.shape})."
             )
         self._grad: Array | None = None
-        self.requires_grad = requires_grad
+        self._requires_grad = requires_grad
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether it is trained."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self._requires_grad = value
+        note_change()
 
     @property
     def data(self) -> Array:

@@ -170,6 +170,8 @@ class Tree(ABC, Generic[Node]):
             self._set_buffer(name, current, np.asarray(value))
         else:
             super().__setattr__(name, value)
+            if isinstance(value, (Parameter, Tree)):
+                note_change()
 
     def _set_buffer(self, name: str, current: Array, value: Array) -> None:
         if value.shape != current.shape:

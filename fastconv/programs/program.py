@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, SupportsIndex
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from zlib import crc32
 
 import numpy as np
 
-from fastconv.backends import get_backend, use_backend
-from fastconv.backends.geometry import CHANNELS_LAST
-from fastconv.backends.settings import get_num_threads, get_options, options, use_num_threads
 from fastconv.errors import InvalidTypeError, InvalidValueError, StaleProgramError
 from fastconv.layers.base import Layer
 from fastconv.layers.inference import inference_mode
 from fastconv.layers.parameter import changes
+from fastconv.optim import Optimizer
 from fastconv.programs.folding import fold
-from fastconv.report.words import format_bytes, format_shape, plural
+from fastconv.programs.replayed import Replayed, in_place, lines_of
+from fastconv.programs.step import Loss, Rule, TrainingStep
+from fastconv.report.words import plural
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_flag, check_integer, entries_of
 from fastconv.validation.types import ArrayLike
@@ -30,40 +26,88 @@ from fastconv.validation.types import ArrayLike
 if TYPE_CHECKING:
     from fastconv.programs.recording import Recorded
 
-_SHAPES = 8  # recordings that are kept, the last ones
+
+@overload
+def compile(
+    model: Layer,
+    x: ArrayLike | None = None,
+    labels: None = None,
+    *,
+    loss: None = None,
+    optimizer: None = None,
+    input_shape: Sequence[SupportsIndex] | None = None,
+    fuse: bool = True,
+) -> Program: ...
+
+
+@overload
+def compile(
+    model: Layer,
+    x: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    *,
+    loss: Loss | str | None = None,
+    optimizer: Optimizer,
+    clip_norm: float | None = None,
+    l2: float = 0.0,
+    fuse: bool = True,
+) -> TrainingStep: ...
 
 
 def compile(
-    model: Layer, x: ArrayLike | None = None, *, input_shape: Sequence[SupportsIndex] | None = None, fuse: bool = True
-) -> Program:
-    """Record a network in evaluation mode, to be replayed by native code.
+    model: Layer,
+    x: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    *,
+    loss: Loss | str | None = None,
+    optimizer: Optimizer | None = None,
+    clip_norm: float | None = None,
+    l2: float = 0.0,
+    input_shape: Sequence[SupportsIndex] | None = None,
+    fuse: bool = True,
+) -> Program | TrainingStep:
+    """Record a network in evaluation mode, or with an optimiser a whole training step, to be replayed by native code.
 
     ``compile(model, x)(x) == model.eval()(x)``, but nothing of Python runs between the layers.
+    ``compile(model, x, labels, loss=loss, optimizer=optimizer)`` is a `TrainingStep`: each call of it changes the
+    parameters of the model.
 
     Parameters
     ----------
     model : Layer
-        A network of the package, or a layer of one's own that is made of them. It is copied; its mode does not matter.
+        A network of the package, or a layer of one's own that is made of them. Its mode does not matter. In evaluation
+        it is copied.
     x : array_like, optional
         An example of an input, batch included, whose shape is recorded now.
+    labels : array_like, optional
+        An example of what the loss compares the output with.
+    loss : callable or str, optional
+        ``loss(scores, labels) -> (loss, gradient)``, or a name of `fastconv.losses.LOSSES`; by default
+        `fastconv.losses.softmax_cross_entropy`.
+    optimizer : Optimizer, optional
+        Over parameters of the model: what makes a training step of it.
+    clip_norm : float, optional
+        Limit of the norm of all gradients together, see `fastconv.optim.clip_grad_norm`.
+    l2 : float
+        ``l2 / 2`` times the sum of squares of all parameters with more than one axis is added to the loss.
     input_shape : sequence of int, optional
-        The same by its shape, in the dtype of the parameters. With neither, recording waits for the first call.
+        In evaluation, the shape of an example in the dtype of the parameters. With no example, recording waits for
+        the first call.
     fuse : bool
-        Fold batch norm into the layer before it, and let a convolution add what a residual branch adds, and take the
-        ReLU, before it stores its result. Batch norm then differs by rounding; without, results have the bits of the
-        layers.
+        Do several layers in one pass over memory: `docs/programs.md` tells which. Batch norm in evaluation is folded
+        into the layer before it, and then differs by rounding; without, results have the bits of the layers.
 
     Returns
     -------
-    Program
-        Call it with an input.
+    Program or TrainingStep
+        Call it with an input, or with an input and labels.
 
     Raises
     ------
     TypeError
         If `model` is not a layer, or `input_shape` no sequence of integers.
     ValueError
-        If there are both `x` and `input_shape`, or the network does not take them.
+        If there are both `x` and `input_shape`, labels without an optimiser, or the network does not take them.
 
     Notes
     -----
@@ -75,18 +119,35 @@ def compile(
     --------
     >>> import numpy as np
     >>> import fastconv as fc
-    >>> from fastconv.layers import Conv2d, ReLU, Sequential
-    >>> model = Sequential(Conv2d(3, 8, 3, padding=1, rng=0), ReLU())
-    >>> x = np.ones((2, 3, 5, 6), np.float32)
+    >>> from fastconv.layers import Conv2d, Flatten, Linear, ReLU, Sequential
+    >>> model = Sequential(Conv2d(3, 8, 3, padding=1, rng=0), ReLU(), Flatten(), Linear(8 * 5 * 6, 4, rng=1))
+    >>> x, labels = np.ones((2, 3, 5, 6), np.float32), np.array([1, 3])
     >>> program = fc.compile(model, x)
     >>> bool((program(x) == model(x)).all())
+    True
+    >>> step = fc.compile(model, x, labels, optimizer=fc.optim.SGD(model.parameters(), lr=0.01))
+    >>> step(x, labels) > step(x, labels)
     True
     """
     if not isinstance(model, Layer):
         raise InvalidTypeError(f"compile: model must be a Layer, but got {model!r}.")
+    fuse = check_flag("compile", "fuse", fuse)
+    if optimizer is not None:
+        if input_shape is not None:
+            raise InvalidValueError(
+                "compile: a training step is recorded from an example, but got input_shape. Pass x and labels, or none."
+            )
+        step = TrainingStep(Rule(model, loss, optimizer, clip_norm, l2), fuse=fuse)
+        if x is not None or labels is not None:
+            step.record(x, labels)
+        return step
+    given = {"labels": labels is not None, "loss": loss is not None, "clip_norm": clip_norm is not None, "l2": l2 != 0}
+    if any(given.values()):
+        names = ", ".join(name for name, there in given.items() if there)
+        raise InvalidValueError(f"compile: a training step must have an optimizer, but got {names} without one.")
     if x is not None and input_shape is not None:
         raise InvalidValueError("compile: an input is told by x or by input_shape, but got both.")
-    program = Program(model, fuse=check_flag("compile", "fuse", fuse))
+    program = Program(model, fuse=fuse)
     if input_shape is not None:
         kind = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
         x = np.zeros(_checked_shape(input_shape), kind)
@@ -103,7 +164,7 @@ def _checked_shape(input_shape: object) -> tuple[int, ...]:
     return tuple(check_integer("compile", "input_shape", size, 0, rule) for size in sizes)
 
 
-class Program:
+class Program(Replayed["Recorded"]):
     """A network in evaluation mode, recorded for the shapes that came; see `compile`.
 
     A program is a snapshot of the weights. When those of the model were replaced, loaded or trained, the next call
@@ -119,15 +180,9 @@ class Program:
     """
 
     def __init__(self, model: Layer, *, fuse: bool = True) -> None:
+        super().__init__()
         self.model, self.fuse = model, fuse
-        self.backend, self.threads, self.options = get_backend(), get_num_threads(), get_options()
-        self._new_lock()
-        self._recorded: OrderedDict[Any, Recorded] = OrderedDict()
         self.update()
-
-    def _new_lock(self) -> None:
-        self._lock = threading.Lock()
-        _programs.add(self)
 
     def update(self) -> None:
         """Take the weights that the model has now; shapes are recorded again when they come."""
@@ -185,20 +240,10 @@ class Program:
     def _run(self, x: Array) -> Array:
         if self.backend != "fast" or not x.size:
             return self._layers(x)
-        if not _is_dense(x):
-            x = np.array(x, x.dtype.newbyteorder("="), order="C")
-        key = (x.shape, x.dtype, x.strides)
-        recorded = self._recorded.get(key)
-        if recorded is None and _records():  # a program inside the network that is being recorded
-            return self._layers(x)
+        x = in_place(x)
+        recorded = self._recording((x.shape, x.dtype, x.strides), lambda: self._record(x))
         if recorded is None:
-            with self._lock:
-                recorded = self._recorded.get(key) or self._record(x)
-                if recorded is None:
-                    return self._layers(x)
-                self._recorded[key] = recorded
-                if len(self._recorded) > _SHAPES:
-                    self._recorded.popitem(last=False)
+            return self._layers(x)
         if not recorded.program.breaks:
             return recorded.program(x)
         from fastconv.backends.fast.program import OtherShapeError
@@ -213,22 +258,10 @@ class Program:
         with self._settings(), inference_mode():
             return self._network.forward(x)
 
-    @contextmanager
-    def _settings(self) -> Iterator[None]:
-        """Those of the time of recording."""
-        with use_backend(self.backend), use_num_threads(self.threads), options(**vars(self.options)):
-            yield
+    def _record(self, x: Array) -> Recorded:
+        from fastconv.programs.network import record
 
-    def _record(self, x: Array) -> Recorded | None:
-        """A recording for inputs like `x`; None while another thread goes on with its own."""
-        from fastconv.backends.fast.machine.record import BusyError
-        from fastconv.programs.recording import record
-
-        try:
-            with self._settings():
-                return record(self._network, x.copy(order="K"), self.fuse)
-        except BusyError:
-            return None
+        return record(self._network, x.copy(order="K"), self.fuse)
 
     def __getstate__(self) -> dict[str, Any]:
         state = {**vars(self), "_recorded": [(shape, dtype) for shape, dtype, _ in self._recorded]}
@@ -244,46 +277,13 @@ class Program:
             self._run(np.zeros(shape, dtype))
 
     def __repr__(self) -> str:
-        settings = [f"backend {self.backend}", plural(self.threads, "thread")]
-        settings += [f"{name}={value}" for name, value in vars(self.options).items()]
+        settings = self._settings_in_words()
         if self.folded:
             settings.append(f"{plural(self.folded, 'batch norm')} folded")
         lines = [f"Program of {type(self.model).__name__} ({', '.join(settings)})"]
         for (shape, dtype, _), recorded in self._recorded.items():
-            program = recorded.program
-            lines.append(
-                f"  {format_shape(shape)} {dtype}: {plural(len(program.runs), 'run')} of kernels "
-                f"(+ {program.constants} done once), {plural(len(program.breaks), 'break')}, "
-                f"arena {format_bytes(program.arena_bytes)}"
-            )
-            lines += [f"    {text}" for text in recorded.lines()]
+            lines += lines_of(shape, dtype, recorded)
         return "\n".join(lines)
-
-
-_programs: WeakSet[Program] = WeakSet()
-
-
-def _after_fork() -> None:
-    """A thread that held a lock is not in the child."""
-    for program in list(_programs):
-        program._lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def _records() -> bool:
-    from fastconv.backends.fast.machine.record import is_recording
-
-    return is_recording()
-
-
-def _is_dense(x: Array) -> bool:
-    """Whether numbers lie side by side, as planes or with the channels last, so that they can be read in place."""
-    order = CHANNELS_LAST.get(x.ndim)
-    dense = x.flags.c_contiguous or (order is not None and x.transpose(order).flags.c_contiguous)
-    return dense and x.flags.aligned and x.dtype.isnative
 
 
 def _fingerprint(model: Layer) -> tuple[int, ...]:

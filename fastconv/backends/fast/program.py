@@ -11,8 +11,9 @@ Between runs there may be *breaks*, functions that NumPy computes: they get view
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,11 +42,11 @@ class Place(NamedTuple):
 
 
 class Break(NamedTuple):
-    """Something that NumPy computes in the middle of a program: a function of arrays."""
+    """Something that NumPy computes in the middle of a program: a function of arrays that returns arrays."""
 
-    function: Callable[..., Array]
+    function: Callable[..., Iterable[Array]]
     inputs: tuple[Array | Place, ...]  # as they were recorded; in a program, where they lie
-    output: Array | Place
+    outputs: tuple[Array | Place, ...]
 
 
 Step = Run | Break
@@ -130,10 +131,11 @@ def _bounds(array: Array) -> tuple[int, int]:
     return start + sum(min(0, step) for step in steps), start + sum(max(0, step) for step in steps) + array.itemsize
 
 
-def again(runs: list[Run], memory: Memory) -> None:
-    """Do runs where they were recorded, after everything that they write was overwritten."""
+def again(runs: list[Run], memory: Memory, state: Iterable[Array] = ()) -> None:
+    """Do runs where they were recorded, after everything that they write, but for `state`, was overwritten."""
+    kept = {memory.at(address(array)) for array in state}
     for run in runs:
-        for piece in memory.written(run, memory.touched(run)):
+        for piece in memory.written(run, memory.touched(run)) - kept:
             memory.bytes_of(piece)[...] = 0xFF
     blocks = [run.arguments.copy() for run in runs]
     table = _table(runs, [address(block) for block in blocks])
@@ -151,9 +153,9 @@ def _table(runs: list[Run], blocks: list[int]) -> Array:
 class Context:
     """Memory in which one call at a time does a program."""
 
-    arena: Array
     blocks: Array
     table: Array
+    arena: Array | None = None
 
 
 class Addresses:
@@ -168,7 +170,7 @@ class Addresses:
 
 
 class FastProgram:
-    """A program over an input of one shape and memory order.
+    """A program over inputs of one shape and memory order.
 
     Parameters
     ----------
@@ -176,8 +178,12 @@ class FastProgram:
         Arrays and bounds of everything in `steps`.
     steps : list of Run and Break
         What was done, in order.
-    x, y : ndarray
-        The input and the output that were recorded.
+    inputs : sequence of ndarray
+        The inputs that were recorded.
+    y : ndarray
+        The output that was recorded.
+    state : sequence of ndarray
+        Arrays that vary and stay where they are, such as weights in training: those of one call are there in the next.
 
     Attributes
     ----------
@@ -188,27 +194,31 @@ class FastProgram:
     constants : int
         Runs and breaks that were done once.
     arena_bytes : int
-        Memory that a call needs beside input and output.
+        Memory that a call needs beside input, output and state.
     """
 
-    def __init__(self, recording: Recording, steps: list[Step], x: Array, y: Array) -> None:
-        memory = Memory([*recording.arrays, *recording.plans, *_arrays(steps), x, y], recording.bounds)
-        self._x, self._y = memory.place(x), memory.place(y)
-        self.kept, self._varying = _kept(memory, steps, self._x.piece)
+    def __init__(
+        self, recording: Recording, steps: list[Step], inputs: Sequence[Array], y: Array, state: Sequence[Array] = ()
+    ) -> None:
+        arrays = [*recording.arrays, *recording.plans, *_arrays(steps), *inputs, y, *state]
+        memory = self._memory = Memory(arrays, recording.bounds)
+        self._inputs, self._y = [memory.place(x) for x in inputs], memory.place(y)
+        given, state_pieces = {x.piece for x in self._inputs}, {memory.place(array).piece for array in state}
+        self.kept, self._varying = _kept(memory, steps, given | state_pieces)
         self.steps = [_placed(memory, steps[i]) for i in self.kept]
         self.runs = [step for step in self.steps if isinstance(step, Run)]
         self.breaks = [step for step in self.steps if isinstance(step, Break)]
         self.constants = len(steps) - len(self.steps)
         self.threads = max((run.threads for run in self.runs), default=1)
-        self._memory = memory
-        self._places, self.arena_bytes = self._arranged(self._varying - {self._x.piece, self._y.piece})
+        moving = self._varying - given - state_pieces
+        self._fresh = self._y.piece in moving  # the output is in memory of its own
+        self._places, self.arena_bytes = self._arranged(moving - {self._y.piece})
         self._y_bytes = memory.stops[self._y.piece] - memory.starts[self._y.piece]
         self._blocks = np.concatenate([run.arguments for run in self.runs] or [np.zeros(0, np.int64)])
         self._starts: list[int] = []  # of every argument block, in bytes from that of the first
-        self._to_x, self._to_y, self._to_arena = self._point()
-        self._fresh = self._y.piece in self._varying - {self._x.piece}  # the output is in memory of its own
+        self._to_inputs, self._to_y, self._to_arena = self._point()
         self._parts = list(self._cut())
-        for piece in self._varying:  # what was computed when it was recorded
+        for piece in moving | given:  # what was computed when it was recorded
             memory.owners[piece] = None
         self._contexts: list[Context] = []
 
@@ -227,24 +237,25 @@ class FastProgram:
         places = {piece: start + memory.starts[piece] % ALIGNMENT for start, _, piece in placed}
         return places, max((stop for _, stop, _ in placed), default=0)
 
-    def _point(self) -> tuple[Addresses, Addresses, Addresses]:
-        """Entries that are addresses of the input, of the output, and of what else varies."""
-        to_x: list[tuple[int, int]] = []
+    def _point(self) -> tuple[list[Addresses], Addresses, Addresses]:
+        """Entries that are addresses of each input, of the output, and of what else lies in the arena."""
+        to_inputs: list[list[tuple[int, int]]] = [[] for _ in self._inputs]
         to_y: list[tuple[int, int]] = []
         to_arena: list[tuple[int, int]] = []
+        numbers = {place.piece: i for i, place in enumerate(self._inputs)}
         first = 0
         for run in self.runs:
             self._starts.append(8 * first)
             for i, piece in self._memory.touched(run).items():
                 offset = int(run.arguments[i]) - self._memory.starts[piece]
-                if piece == self._x.piece:
-                    to_x.append((first + i, offset - self._x.offset))
-                elif piece == self._y.piece and piece in self._varying:
+                if piece in numbers:
+                    to_inputs[numbers[piece]].append((first + i, offset - self._inputs[numbers[piece]].offset))
+                elif piece == self._y.piece and self._fresh:
                     to_y.append((first + i, offset))
-                elif piece in self._varying:
+                elif piece in self._places:
                     to_arena.append((first + i, offset + self._places[piece]))
             first += len(run.arguments)
-        return Addresses(to_x), Addresses(to_y), Addresses(to_arena)
+        return [Addresses(found) for found in to_inputs], Addresses(to_y), Addresses(to_arena)
 
     def _cut(self) -> Iterator[tuple[int, int] | Break]:
         """Ranges of runs that are one call each, no longer than Ctrl-C may wait, and the breaks between them."""
@@ -262,66 +273,74 @@ class FastProgram:
             yield first, last
 
     def _context(self) -> Context:
-        arena, blocks = aligned(self.arena_bytes), self._blocks.copy()
-        self._to_arena.set(blocks, address(arena))
-        return Context(arena, blocks, _table(self.runs, [address(blocks) + start for start in self._starts]))
+        blocks = self._blocks.copy()
+        return Context(blocks, _table(self.runs, [address(blocks) + start for start in self._starts]))
 
-    def __call__(self, x: Array) -> Array:
-        """Return the output for an input of the shape and the strides of the recorded one."""
+    def __call__(self, *inputs: Array, arena: Array | None = None) -> Array:
+        """Return the output for inputs of the shapes and the strides of the recorded ones.
+
+        `arena` is memory of at least `arena_bytes` that starts on a cache line; by default the program keeps some.
+        """
         try:
             context = self._contexts.pop()  # atomic: no other thread gets the same one
         except IndexError:
             context = self._context()
+        if context.arena is None or (arena is not None and arena is not context.arena):
+            context.arena = aligned(self.arena_bytes) if arena is None else arena
+            self._to_arena.set(context.blocks, address(context.arena))
         result = aligned(self._y_bytes + ALIGNMENT)[self._memory.starts[self._y.piece] % ALIGNMENT :]
-        self._to_x.set(context.blocks, address(x))
+        for places, x in zip(self._to_inputs, inputs):
+            places.set(context.blocks, address(x))
         self._to_y.set(context.blocks, address(result))
+        here = partial(self._here, context.arena, inputs, result)
         for part in self._parts:
             if isinstance(part, Break):
-                inputs = (self._here(array, context.arena, x, result) for array in part.inputs)
-                target, values = self._here(part.output, context.arena, x, result), np.asarray(part.function(*inputs))
-                if (values.shape, values.dtype) != (target.shape, target.dtype):
-                    raise OtherShapeError
-                target[...] = values
+                values = part.function(*map(here, part.inputs))
+                for target, value in zip(map(here, part.outputs), map(np.asarray, values)):
+                    if (value.shape, value.dtype) != (target.shape, target.dtype):
+                        raise OtherShapeError
+                    target[...] = value
             else:
                 run_program(context.table, *part, self.threads)
         if len(self._contexts) < _KEPT_CONTEXTS:
             self._contexts.append(context)
         if self._fresh:
             return np.ndarray(self._y.shape, self._y.dtype, result, self._y.offset, self._y.strides)
-        return self._here(self._y, context.arena, x, result).copy()
+        return here(self._y).copy()
 
-    def _here(self, array: Array | Place, arena: Array, x: Array, result: Array) -> Array:
+    def _here(self, arena: Array, inputs: Sequence[Array], result: Array, array: Array | Place) -> Array:
         """An array of this call."""
         place = self._memory.place(array)
-        if place.piece == self._x.piece:
-            view = place.view(address(x) - self._x.offset, x)
-            if not x.flags.writeable:
-                view.flags.writeable = False
-            return view
-        if place.piece not in self._varying:
-            return place.view(self._memory.starts[place.piece], self._memory.owners[place.piece])
-        if place.piece == self._y.piece:
+        for recorded, x in zip(self._inputs, inputs):
+            if place.piece == recorded.piece:
+                view = place.view(address(x) - recorded.offset, x)
+                if not x.flags.writeable:
+                    view.flags.writeable = False
+                return view
+        if place.piece in self._places:
+            return place.view(address(arena) + self._places[place.piece], arena)
+        if place.piece == self._y.piece and self._fresh:
             return place.view(address(result), result)
-        return place.view(address(arena) + self._places[place.piece], arena)
+        return place.view(self._memory.starts[place.piece], self._memory.owners[place.piece])
 
 
 def _arrays(steps: list[Step]) -> Iterator[Array]:
     """Arrays of the breaks among steps that were recorded."""
     for step in steps:
         if isinstance(step, Break):
-            yield from (array for array in (*step.inputs, step.output) if isinstance(array, np.ndarray))
+            yield from (array for array in (*step.inputs, *step.outputs) if isinstance(array, np.ndarray))
 
 
 def _placed(memory: Memory, step: Step) -> Step:
     """Return a step that holds on to no array."""
     if isinstance(step, Run):
         return step
-    return Break(step.function, tuple(map(memory.place, step.inputs)), memory.place(step.output))
+    return Break(step.function, tuple(map(memory.place, step.inputs)), tuple(map(memory.place, step.outputs)))
 
 
-def _kept(memory: Memory, steps: list[Step], x: int) -> tuple[list[int], set[int]]:
-    """Numbers of the steps that have to be done for every input, and the pieces that vary, that of the input first."""
-    varying = {x}
+def _kept(memory: Memory, steps: list[Step], given: set[int]) -> tuple[list[int], set[int]]:
+    """Numbers of the steps that have to be done for every input, and the pieces that vary, at first those `given`."""
+    varying = {*given}
     while True:
         kept, before = [], len(varying)
         for i, step in enumerate(steps):
@@ -337,14 +356,14 @@ def _used(memory: Memory, step: Step) -> set[int]:
     """Pieces that a step reads or writes."""
     if isinstance(step, Run):
         return {*memory.touched(step).values()}
-    return {memory.place(array).piece for array in (*step.inputs, step.output)}
+    return {memory.place(array).piece for array in (*step.inputs, *step.outputs)}
 
 
 def _written(memory: Memory, step: Step) -> set[int]:
     """Pieces that a step writes; what a break reads may be a constant, which stays where it is."""
     if isinstance(step, Run):
         return memory.written(step, memory.touched(step))
-    return {memory.place(step.output).piece}
+    return {memory.place(array).piece for array in step.outputs}
 
 
 def _lives(memory: Memory, steps: list[Step], pieces: set[int]) -> dict[int, tuple[int, int]]:

@@ -11,13 +11,16 @@ import numpy as np
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.chunks import chain_depth, pairs_depth
 from fastconv.backends.fast.conv.plan import PIXEL_CHUNKS, SERIAL_FLOPS
-from fastconv.backends.fast.conv.sums_kernel import SUM_ENTRY, SUMS, sums
+from fastconv.backends.fast.conv.sums_kernel import ROWS_ADD, SUM_ENTRY, SUMS, TOTALS_SUM, rows_add, sums, totals_sum
 from fastconv.backends.fast.conv.tiling import lane_blocks
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.strided import SERIAL_NUMBERS, copy_into
+from fastconv.backends.fast.memory.workspace import borrowed
 from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.backends.settings import get_num_threads
 
 _SPLIT_PIXELS = 1024  # pixels of a split at least
 _MAX_SPLITS = 64  # unless these would have more than so many pixels, which bounds the rounding error
@@ -67,15 +70,13 @@ def bias_gradient(dy: Array, threads: int) -> Array:
     arguments = plan.arguments.copy()
     arguments[_X], arguments[_TOTALS] = address(dy), address(totals)
     launch(sums.address(), arguments, plan.threads, plan.threads, dy.size, by_tasks(SUMS))
-    if plan.splits == 1:
-        return np.asarray(totals[0])
-    totals = totals.astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):  # infinities and NaN without a word, as from the kernels
-        while len(totals) > 1:
-            half = len(totals) // 2
-            totals[:half] += totals[-half:]
-            totals = totals[:-half]
-        return np.asarray(totals[0].astype(dy.dtype))
+    if plan.splits > 1:
+        with borrowed(8 * plan.splits) as scratch:
+            block = TOTALS_SUM.fill(
+                X=address(totals), CHANNELS=dy.shape[1], SPLITS=plan.splits, SCRATCH=address(scratch)
+            )
+            launch(totals_sum.address(dy.itemsize), block, 1, 1)
+    return np.asarray(totals[0])
 
 
 def gradients_of_nothing(
@@ -89,26 +90,37 @@ def gradients_of_nothing(
 
 def _rows(y: Array, bias: Array) -> tuple[Array, Array]:
     """Channels-last y as rows of W*C numbers, and the bias repeated for one of them: few channels make no loops."""
-    return y.transpose(CHANNELS_LAST[y.ndim]).reshape(-1, y.shape[-1] * y.shape[1]), np.tile(bias, y.shape[-1])
+    rows = y.transpose(CHANNELS_LAST[y.ndim]).reshape(-1, y.shape[-1] * y.shape[1])
+    repeated = np.empty((y.shape[-1], y.shape[1]), y.dtype)
+    copy_into(repeated, np.broadcast_to(bias, repeated.shape))
+    return rows, repeated.reshape(-1)
 
 
 def fill_bias(y: Array, bias: Array) -> None:
     """Set every number of a channels-last y to the bias of its channel."""
     rows, numbers = _rows(y, bias)
-    rows[...] = numbers
+    copy_into(rows, np.broadcast_to(numbers, rows.shape))
 
 
 def add_lost(y: Array, lost: Array) -> None:
     """Add what was rounded off, which lies as a channels-last y does, to y."""
-    rows = y.transpose(CHANNELS_LAST[y.ndim])
-    with np.errstate(invalid="ignore", over="ignore"):
-        rows += lost.reshape(rows.shape)
+    rows = y.transpose(CHANNELS_LAST[y.ndim]).reshape(-1, y.shape[1])
+    _add(rows, lost.reshape(rows.shape))
 
 
 def add_bias(y: Array, bias: Array | None) -> Array:
     """Add the bias of its channel to every number of a channels-last y, and return y."""
     if bias is not None:
         rows, numbers = _rows(y, bias)
-        with np.errstate(invalid="ignore", over="ignore"):
-            rows += numbers
+        _add(rows, np.broadcast_to(numbers, rows.shape))
     return y
+
+
+def _add(rows: Array, others: Array) -> None:
+    """Add others to rows, in place."""
+    threads = get_num_threads() if rows.size >= SERIAL_NUMBERS else 1
+    block = ROWS_ADD.fill(
+        Y=address(rows), OTHER=address(others), OTHER_ROW=others.strides[0], ROWS=len(rows), LENGTH=rows.shape[1],
+        TASKS=threads,
+    )  # fmt: skip
+    launch(rows_add.address(rows.itemsize), block, threads, threads, rows.size, by_tasks(ROWS_ADD))

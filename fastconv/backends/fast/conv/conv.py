@@ -40,6 +40,7 @@ from fastconv.backends.fast.memory.reorder import (
     plan_weights,
     reorder,
 )
+from fastconv.backends.fast.memory.strided import clear
 from fastconv.backends.fast.memory.workspace import borrowed, part, round_up
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
@@ -230,7 +231,7 @@ def _run(
             launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
             return
         lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
-        lost[...] = 0
+        clear(lost)
         arguments[places["BESIDE"]] = address(lost) + plan.result_offset
         launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
         add_lost(y, lost)
@@ -287,7 +288,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
             arguments[places["SCRATCH"]] = address(scratch) + gradient_bytes
             arguments[places["START"]] = address(_zeros(plan.task.lanes, x.dtype))
             if plan.compensated:
-                scratch[size // 2 : size] = 0
+                clear(scratch[size // 2 : size].view(x.dtype))
         kernel, work, cut = _launch_of(plan, item)
         launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
         parts = plan.shape[0]

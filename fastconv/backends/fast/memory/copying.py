@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last
-from fastconv.backends.fast.memory.strided import AXES
+from fastconv.backends.fast.memory.strided import AXES, clear
 from fastconv.backends.fast.memory.strided import copy_into as copy_into
 from fastconv.backends.geometry import CHANNELS_LAST
 
@@ -30,7 +30,7 @@ def in_memory_order(x: Array, order: Sequence[int]) -> Array:
 def placed(x: Array, shape: tuple[int, ...], cells: tuple[slice, ...], order: Sequence[int]) -> Array:
     """Zeros of a shape, but for `x` at some cells; the axes have that order in memory."""
     y: Array = np.empty([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
-    copy_into(y, np.broadcast_to(np.zeros((), x.dtype), y.shape))
+    clear(y)
     copy_into(y[cells], x)
     return y
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.backends.base import Array
@@ -23,6 +25,16 @@ def copy_into(target: Array, source: Array) -> None:
     arguments = block.copy()
     arguments[0], arguments[1] = address(source), address(target)
     launch(copy.address(source.itemsize), arguments, threads, threads, source.size, by_tasks(COPY))
+
+
+def clear(target: Array) -> None:
+    """Set all numbers of an array to zero."""
+    copy_into(target, np.broadcast_to(_zero(target.dtype), target.shape))
+
+
+@plan_cache(8)
+def _zero(dtype: np.dtype[Any]) -> Array:
+    return np.zeros((), dtype)
 
 
 @plan_cache(512)

@@ -1,0 +1,143 @@
+"""A network in evaluation, recorded layer by layer."""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+
+import numpy as np
+
+from fastconv.backends.fast.machine.record import Recording, recording
+from fastconv.backends.fast.memory.copying import concatenated, copy_into, empty_in_order_of, in_order
+from fastconv.backends.fast.memory.layout import empty_channels_last
+from fastconv.backends.fast.memory.plan_cache import forget_plans
+from fastconv.backends.fast.program import Break, FastProgram
+from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.functional.relu import add
+from fastconv.layers import Concat, Flatten, Layer, Residual, Sequential, SubsampleShortcut
+from fastconv.layers.containers import is_plain
+from fastconv.layers.inference import inference_mode
+from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
+from fastconv.programs.recording import Named, Recorded, Recorder, all_ours, flat, inside, label, same
+from fastconv.validation.arrays import Array, common_dtype
+
+
+def record(network: Layer, x: Array, fuse: bool) -> Recorded:
+    """Program of a network over inputs like `x`, which is overwritten."""
+    with inference_mode(), recording() as heard:
+        forget_plans()  # so that every plan is made while somebody listens, and its tables are known
+        recorder = _NetworkRecorder(heard, fuse)
+        y = recorder.layer("", network, x)
+    with inference_mode():
+        recorded = recorder.recorded([x], y)
+        inputs = [x]
+        if all_ours(network):  # numbers that were not recorded show what is taken for a constant and is none
+            inputs.append(np.empty_like(x))
+            inputs[1][...] = np.random.default_rng(0xC0FFEE).standard_normal(x.shape).astype(x.dtype)
+        if not all(same(recorded.program(x.copy(order="K")), network.forward(x.copy(order="K"))) for x in inputs):
+            if all_ours(network):
+                raise AssertionError("fastconv: a program is not what was recorded; please report this.")
+            whole = np.array(y)
+            # a layer that is another one every time, or writes into what others read: all of it is left to the layers
+            left = Break(lambda x: (network.forward(x),), (x,), (whole,))
+            recorded = Recorded(FastProgram(Recording(), [left], [x], whole), [label("", network)])
+    return recorded
+
+
+class _NetworkRecorder(Recorder):
+    """What the layers of a network launch."""
+
+    def layer(self, name: str, layer: Layer, x: Array) -> Array:
+        """Record one layer; of a container of this package, the layers inside one by one."""
+        if isinstance(layer, Sequential) and is_plain(layer):
+            return self.chain(list(flat(name, layer)), x)
+        if type(layer) is Residual:
+            return self.residual(name, layer, x, None)[0]
+        title = label(name, layer)
+        if type(layer) is Concat:
+            return self.concat(name, layer, x)
+        if type(layer) is Flatten:
+            return self.step(title, lambda x: layer.forward(in_order(x)), x)
+        if type(layer) is SubsampleShortcut:
+            return self.step(title, partial(_subsampled, layer), x)
+        return self.step(title, layer.forward, x)
+
+    def chain(self, layers: list[Named], x: Array, out: Array | None = None) -> Array:
+        """Record layers that run one after the other, a ReLU in the tiles of the convolution before it.
+
+        The last convolution, with its ReLU, may write its result into `out`, a range of the channels of an array.
+        """
+        while layers:
+            (name, layer), *layers = layers
+            relu = layers[0] if layers and type(layers[0][1]) in RELUS else None
+            ended = False
+            place = out if len(layers) == (relu is not None) else None
+            if type(layer) is Residual:
+                x, ended = self.residual(name, layer, x, relu)
+            elif (relu is not None or place is not None) and self.fuse and ends(layer, x, out=place):
+                x, ended = self.ending(name, layer, relu, x, out=place), relu is not None
+            else:
+                x = self.layer(name, layer, x)
+            if ended:
+                layers = layers[1:]
+        return x
+
+    def residual(self, name: str, layer: Residual, x: Array, relu: Named | None) -> tuple[Array, bool]:
+        """Record a sum of branches, in the tiles of a convolution at the end of one; and whether the ReLU is done."""
+        branches = [list(flat(inside(name, child), branch)) for child, branch in layer.named_children()]
+        if len(branches) == 1:
+            branches.insert(0, [])
+        last = next((i for i in reversed(range(2)) if branches[i] and is_conv(branches[i][-1][1])), None)
+        if self.fuse and len(branches) == 2 and last is not None:
+            *before, (conv_name, conv) = branches[last]
+            other, y = self.chain(branches[1 - last], x), self.chain(before, x)
+            if ends(conv, y, other):
+                return self.ending(conv_name, conv, relu, y, other), relu is not None
+            outputs = [other, self.layer(conv_name, conv, y)]
+        else:
+            outputs = [self.chain(branch, x) for branch in branches]
+        return reduce(partial(self.step, label(name, layer), add), outputs), False
+
+    def concat(self, name: str, layer: Concat, x: Array) -> Array:
+        """Record branches, whose last convolutions write their results side by side, where that can be."""
+        branches = [(inside(name, child), branch) for child, branch in layer.named_children()]
+        dtypes = {x.dtype, *(parameter.dtype for parameter in layer.parameters())}
+        copied = x.dtype in (np.float32, np.float64) and x.ndim <= 5  # what `copy_into` has a kernel for
+        if not self.fuse or len(dtypes) > 1 or not copied or not all(all_ours(branch) for _, branch in branches):
+            outputs = [self.layer(child, branch, x) for child, branch in branches]
+            return self.step(label(name, layer), partial(_side_by_side, layer.axis), *outputs)
+        shape = layer.output_shape(x.shape)
+        last = layer.axis == 1 and len(shape) in CHANNELS_LAST
+        y: Array = (empty_channels_last if last else np.empty)(shape, x.dtype)
+        sizes = [branch.output_shape(x.shape)[layer.axis] for _, branch in branches]
+        for (child, branch), part in zip(branches, np.split(y, np.cumsum(sizes)[:-1], layer.axis)):
+            result = self.chain(list(flat(child, branch)), x, part)
+            if result is not part:
+                self.step(f"{child} into {name or type(layer).__name__}", partial(_copied, part), result)
+        return y
+
+    def ending(
+        self, name: str, conv: Ended, relu: Named | None, x: Array, other: Array | None = None, out: Array | None = None
+    ) -> Array:
+        """Record a convolution that adds another array to its result, takes the ReLU of it, or both."""
+        title = label(name, conv) + " + sum" * (other is not None) + (f" + {type(relu[1]).__name__}" if relu else "")
+        function = partial(conv_with_ending, conv, relu[1] if relu else None, out)
+        return self.step(title, function, x) if other is None else self.step(title, function, x, other)
+
+
+def _subsampled(layer: SubsampleShortcut, x: Array) -> Array:
+    if x.dtype.kind != "f":
+        return layer.forward(x)
+    y = empty_in_order_of(x, layer.output_shape(x.shape))
+    copy_into(y, np.broadcast_to(np.zeros((), x.dtype), y.shape))
+    copy_into(y[layer._given()], x[layer._taken()])
+    return y
+
+
+def _copied(target: Array, source: Array) -> Array:
+    copy_into(target, source)
+    return target
+
+
+def _side_by_side(axis: int, *parts: Array) -> Array:
+    kind = common_dtype("Concat", *parts)
+    return concatenated([part.astype(kind, copy=False) for part in parts], axis)

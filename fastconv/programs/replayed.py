@@ -1,0 +1,107 @@
+"""What programs of a network and of a training step have in common: settings, a lock, and the last recordings."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
+
+from fastconv.backends import get_backend, use_backend
+from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.backends.settings import get_num_threads, get_options, options, use_num_threads
+from fastconv.report.words import format_bytes, format_shape, plural
+from fastconv.validation.arrays import Array
+
+if TYPE_CHECKING:
+    from fastconv.programs.recording import Recorded
+
+_SHAPES = 8  # recordings that are kept, the last ones
+R = TypeVar("R")
+
+
+class Replayed(Generic[R]):
+    """Something that is recorded once for each shape that comes, with the settings of the time when it was made."""
+
+    def __init__(self) -> None:
+        self.backend, self.threads, self.options = get_backend(), get_num_threads(), get_options()
+        self._recorded: OrderedDict[Any, R] = OrderedDict()
+        self._new_lock()
+
+    def _new_lock(self) -> None:
+        self._lock = threading.RLock()
+        _programs.add(self)
+
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """Those of the time when this was made."""
+        with use_backend(self.backend), use_num_threads(self.threads), options(**vars(self.options)):
+            yield
+
+    def _recording(self, key: Any, record: Callable[[], R]) -> R | None:
+        """Recording under a key, made now if there is none; None while another one is made, by whichever thread."""
+        recorded = self._recorded.get(key)
+        if recorded is not None or _records():  # the second: a program inside of what is being recorded
+            return recorded
+        from fastconv.backends.fast.machine.record import BusyError
+
+        with self._lock:
+            if key not in self._recorded:
+                try:
+                    with self._settings():
+                        self._recorded[key] = record()
+                except BusyError:
+                    return None
+                if len(self._recorded) > _SHAPES:
+                    self._recorded.popitem(last=False)
+            return self._recorded[key]
+
+    def _settings_in_words(self) -> list[str]:
+        return [
+            f"backend {self.backend}",
+            plural(self.threads, "thread"),
+            *(f"{name}={value}" for name, value in vars(self.options).items()),
+        ]
+
+
+def lines_of(shape: tuple[int, ...], dtype: object, recorded: Recorded) -> list[str]:
+    """What is printed of a recording."""
+    program = recorded.program
+    about = (
+        f"  {format_shape(shape)} {dtype}: {plural(len(program.runs), 'run')} of kernels "
+        f"(+ {program.constants} done once), {plural(len(program.breaks), 'break')}, "
+        f"arena {format_bytes(program.arena_bytes)}"
+    )
+    return [about, *(f"    {text}" for text in recorded.lines())]
+
+
+_programs: WeakSet[Replayed[Any]] = WeakSet()
+
+
+def _after_fork() -> None:
+    """A thread that held a lock is not in the child."""
+    for program in list(_programs):
+        program._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _records() -> bool:
+    from fastconv.backends.fast.machine.record import is_recording
+
+    return is_recording()
+
+
+def in_place(x: Array) -> Array:
+    """Return an array whose numbers lie side by side, as planes or with the channels last: itself, or a copy."""
+    order = CHANNELS_LAST.get(x.ndim)
+    dense = x.flags.c_contiguous or (order is not None and x.transpose(order).flags.c_contiguous)
+    if dense and x.flags.aligned and x.dtype.isnative:
+        return x
+    copy: Array = x.astype(x.dtype.newbyteorder("="), order="C")
+    return copy

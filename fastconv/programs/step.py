@@ -1,0 +1,275 @@
+"""Training steps: done layer by layer, or recorded and replayed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.layers.base import Layer
+from fastconv.layers.containers import modes_kept
+from fastconv.layers.parameter import Parameter, changes, note_change
+from fastconv.losses import LOSSES, softmax_cross_entropy
+from fastconv.optim import Optimizer, clip_grad_norm
+from fastconv.optim.arguments import check_not_negative, check_positive
+from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
+from fastconv.programs.replayed import Replayed, in_place, lines_of
+from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.types import ArrayLike
+
+if TYPE_CHECKING:
+    from fastconv.programs.gradients import RecordedStep
+
+Loss = Callable[[Array, Array], "tuple[Any, Array]"]
+
+
+class Outcome(NamedTuple):
+    """What a training step has found.
+
+    Attributes
+    ----------
+    loss : float
+        Before the step, with the penalty.
+    scores : ndarray
+        Output of the network.
+    norm : float
+        That of all gradients together before it was limited; 0 if it is not.
+    """
+
+    loss: float
+    scores: Array
+    norm: float = 0.0
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the step was done: not where a number is infinite or NaN."""
+        return isfinite(self.loss) and isfinite(self.norm)
+
+
+@dataclass
+class Rule:
+    """How a network learns: what `fastconv.compile` is given."""
+
+    model: Layer
+    loss: Any
+    optimizer: Optimizer
+    clip_norm: float | None = None
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise InvalidTypeError(f"compile: optimizer must be an Optimizer, but got {self.optimizer!r}.")
+        if self.loss is None:
+            self.loss = softmax_cross_entropy
+        if isinstance(self.loss, str):
+            if self.loss not in LOSSES:
+                raise InvalidValueError(f"compile: loss must be one of {', '.join(LOSSES)}, but got {self.loss!r}.")
+            self.loss = LOSSES[self.loss]
+        if not callable(self.loss):
+            raise InvalidTypeError(f"compile: loss must be a function or a name, but got {self.loss!r}.")
+        self.l2 = check_not_negative("compile", "l2", self.l2)
+        self.clip_norm = None if self.clip_norm is None else check_positive("compile", "clip_norm", self.clip_norm)
+
+    @property
+    def penalised(self) -> list[Parameter]:
+        """Parameters whose squares `l2` adds to the loss."""
+        return [parameter for parameter in self.model.parameters() if parameter.ndim > 1] if self.l2 else []
+
+    def step(self, x: Array, labels: Array) -> Outcome:
+        """Do a step layer by layer, in the mode that the model has; none where a number is not finite."""
+        model, penalised = self.model, self.penalised
+        scores = model.forward(x)
+        value, dy = self.loss(scores, labels)
+        loss = float(value)
+        if penalised:
+            loss += 0.5 * self.l2 * float(sum_of_squares(penalised)[0])
+        if not isfinite(loss):
+            return Outcome(loss, scores)
+        model.zero_grad()
+        self.optimizer.zero_grad()
+        model.backward(dy, input_gradient=False)
+        if penalised:
+            add_penalty_gradient(penalised, np.array([self.l2]))
+        norm = 0.0
+        if self.clip_norm is not None:
+            norm = clip_grad_norm(model.parameters(), self.clip_norm)
+        if isfinite(norm):
+            self.optimizer.step()
+        return Outcome(loss, scores, norm)
+
+
+class TrainingStep(Replayed["RecordedStep"]):
+    """A training step, recorded for the shapes that came; see `fastconv.compile`.
+
+    Each call runs the network in training mode, and changes the parameters of the model in place, where they are;
+    their gradients are not kept. It goes on from whatever parameters and optimiser hold: from a state that was loaded,
+    at another learning rate. One thread at a time does a step. It is pickled as model, loss and optimiser.
+
+    Attributes
+    ----------
+    model, loss, optimizer, clip_norm, l2
+        As they were passed.
+    outcome : Outcome or None
+        Loss, scores and norm of the last call; the scores stand until the next one.
+    """
+
+    def __init__(self, rule: Rule, *, fuse: bool = True) -> None:
+        super().__init__()
+        self.rule, self.fuse = rule, fuse
+        self.outcome: Outcome | None = None
+        self._forget()
+
+    model = property(lambda self: self.rule.model)
+    loss = property(lambda self: self.rule.loss)
+    optimizer = property(lambda self: self.rule.optimizer)
+    clip_norm = property(lambda self: self.rule.clip_norm)
+    l2 = property(lambda self: self.rule.l2)
+
+    def _forget(self) -> None:
+        self._recorded.clear()
+        self._arena = np.empty(0, np.uint8)
+        self._changes, self._seen = -1, self._form()
+
+    def __call__(self, x: ArrayLike, labels: ArrayLike) -> float:
+        """Do a step.
+
+        Parameters
+        ----------
+        x : array_like
+            Input, batch included.
+        labels : array_like
+            What the loss compares the output with.
+
+        Returns
+        -------
+        float
+            The loss before the step. Where it is infinite or NaN, no parameter has changed.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the network does not take the input, or the loss not the labels.
+        """
+        x, labels = _checked(x, labels)
+        with self._lock:
+            recorded = self._find(x, labels)
+            self.outcome = self._layers(x, labels) if recorded is None else self._replay(recorded, x, labels)
+            return self.outcome.loss
+
+    def record(self, x: ArrayLike | None, labels: ArrayLike | None) -> None:
+        """Record the step for inputs like these, without doing one.
+
+        Parameters
+        ----------
+        x, labels : array_like
+            Examples of a batch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the network does not take the input, or the loss not the labels.
+        """
+        if x is None or labels is None:
+            missing = "x" if x is None else "labels"
+            raise InvalidValueError(f"compile: an example of a step must have x and labels, but {missing} is missing.")
+        with self._lock:
+            self._find(*_checked(x, labels))
+
+    def _find(self, x: Array, labels: Array) -> RecordedStep | None:
+        """Recording for such inputs, made now if there is none; None where the layers have to do it."""
+        if self.backend != "fast" or not (x.size and labels.size):
+            return None
+        if changes() != self._changes or self._seen[0] != _options(self.rule.optimizer):
+            form = self._form()
+            if form != self._seen:
+                self._forget()
+            self._changes = changes()
+        key = (x.shape, x.dtype, x.strides, labels.shape, labels.dtype)
+        return self._recording(key, lambda: self._record(x, labels))
+
+    def _record(self, x: Array, labels: Array) -> RecordedStep:
+        from fastconv.programs.gradients import record_step
+
+        with modes_kept(self.rule.model):
+            recorded = record_step(self.rule, x.copy(order="K"), labels.copy(), self.fuse)
+        self._changes, self._seen = changes(), self._form()
+        return recorded
+
+    def _form(self) -> tuple[Any, ...]:
+        """What must stay the same for a recording to be true: options, where arrays are, and what is trained."""
+        model, optimizer = self.rule.model, self.rule.optimizer
+        arrays = [*((id(one.data), one.requires_grad) for one in model.parameters())]
+        arrays += [(id(buffer), True) for _, buffer in model.named_buffers()]
+        return _options(optimizer), id(optimizer._slots), id(optimizer._numbers), tuple(arrays)
+
+    def _layers(self, x: Array, labels: Array) -> Outcome:
+        with self._settings(), modes_kept(self.rule.model):
+            self.rule.model.train()
+            return self.rule.step(x, labels)
+
+    def _replay(self, step: RecordedStep, x: Array, labels: Array) -> Outcome:
+        from fastconv.backends.fast.memory.workspace import aligned
+
+        program, optimizer = step.recorded.program, self.rule.optimizer
+        if self._arena.nbytes < program.arena_bytes:
+            self._arena = aligned(program.arena_bytes)
+        for layer in step.drawing:
+            layer.draw()
+        optimizer._prepare(step.due)
+        with self._settings() if program.breaks else nullcontext():
+            loss, *others = program(x, labels, arena=self._arena).tolist()
+        if program.breaks:  # whose parameters have gradients in the arena
+            optimizer.zero_grad()
+        if self.rule.l2:
+            loss += 0.5 * self.rule.l2 * others.pop()
+        outcome = Outcome(loss, step.scores, *others)
+        if not outcome.is_finite:
+            optimizer._steps[step.due] -= 1
+            self.rule.loss(step.scores, labels)  # which says what is wrong with labels, if it is they
+        note_change()
+        self._changes = changes()
+        return outcome
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**vars(self), "_recorded": OrderedDict(), "outcome": None}
+        for name in ("_lock", "_arena", "_changes", "_seen"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._new_lock()
+        self._forget()
+
+    def __repr__(self) -> str:
+        rule = self.rule
+        limits = [f"clip_norm={rule.clip_norm:g}"] if rule.clip_norm is not None else []
+        limits += [f"l2={rule.l2:g}"] if rule.l2 else []
+        settings = [getattr(rule.loss, "__qualname__", str(rule.loss)), type(rule.optimizer).__name__, *limits]
+        settings += self._settings_in_words()
+        lines = [f"Training step of {type(rule.model).__name__} ({', '.join(settings)})"]
+        for (shape, dtype, *_), step in self._recorded.items():
+            lines += lines_of(shape, dtype, step.recorded)
+        return "\n".join(lines)
+
+
+def _checked(x: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
+    """Arrays that kernels read in place: themselves, or copies."""
+    x, labels = check_array("TrainingStep", "x", x), check_array("TrainingStep", "labels", labels)
+    if labels.dtype.kind in "iu":
+        labels = labels.astype(np.int64, copy=False)
+    return in_place(x), np.ascontiguousarray(labels)
+
+
+def _options(optimizer: Optimizer) -> tuple[Any, ...]:
+    """What a recording of an update depends on beside its arrays."""
+    return tuple(
+        tuple(value for name, value in group.items() if name not in ("parameters", "lr", "initial_lr"))
+        for group in optimizer.groups
+    )
