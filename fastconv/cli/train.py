@@ -65,6 +65,9 @@ def train(
     ] = "constant",
     warmup: Annotated[int, _in_learning(min=0, help="Epochs of rising rate before.")] = 0,
     seed: Annotated[int, _in_learning(min=0, help="Of weights, order and changes.")] = 0,
+    compiled: Annotated[
+        bool, _in_learning("--compile/--no-compile", help="Record a step once and replay it, or run layer by layer.")
+    ] = True,
     augment: Annotated[
         str | None, _in_learning(metavar="flip,shift,crop", help="Random changes of the images.")
     ] = None,
@@ -112,6 +115,7 @@ def train(
             augment=parts.make_augment(changes, learn.image_shape),
             prepare=_Normalise(*channel_statistics(learn)) if normalised else None,
             seed=seed,
+            compile=compiled,
         )
         out = console(stderr=json == "-")
         size = sum(parameter.size for parameter in trainer.parameters)

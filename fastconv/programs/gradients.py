@@ -366,7 +366,8 @@ def _give(parameters: Iterable[Parameter], gradients: Iterable[Array]) -> None:
 
 def _scattered(array: Array) -> Array:
     """Numbers, none of them negative, that no array begins with."""
-    return 0.5 + np.random.default_rng(array.size).random(array.shape)
+    kind = np.float32 if array.dtype == np.float32 else np.float64
+    return np.random.default_rng(array.size).random(array.shape, kind) + kind(0.5)
 
 
 @dataclass(frozen=True)

@@ -121,18 +121,24 @@ class Recorder:
 def trials(layer: object, arrays: Sequence[Array]) -> Iterator[list[Array]]:
     """Numbers that no example has, in place of arrays: more for somebody's own layer, which may decide by its input."""
     normal = np.random.default_rng(0x5EED)
-    numbers = [normal.standard_normal(array.shape) for array in arrays]
+    numbers = [_normal(normal, array) for array in arrays]
     changes: list[Callable[[Array], Array]] = [np.asarray]
     if layer is not None and not (isinstance(layer, Layer) and all_ours(layer)):
         changes += [
-            lambda x: 1e4 * np.abs(x),
-            lambda x: -1e4 * np.abs(x),
+            lambda x: np.abs(x) * 10_000,
+            lambda x: np.abs(x) * -10_000,
             lambda x: np.where(x < 0, np.nan, x),
             np.zeros_like,
         ]
     for change in changes:
         with np.errstate(all="ignore"):
-            yield [change(values).astype(array.dtype) for values, array in zip(numbers, arrays)]
+            yield [change(values).astype(array.dtype, copy=False) for values, array in zip(numbers, arrays)]
+
+
+def _normal(rng: np.random.Generator, like: Array) -> Array:
+    if like.dtype == np.float32:
+        return rng.standard_normal(like.shape, np.float32)
+    return rng.standard_normal(like.shape).astype(like.dtype)
 
 
 def overwrite(arrays: Iterable[Array], numbers: Iterable[Array]) -> None:

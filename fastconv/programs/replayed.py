@@ -35,6 +35,11 @@ class Replayed(Generic[R]):
         self._lock = threading.RLock()
         _programs.add(self)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the settings are those of now."""
+        return (self.backend, self.threads, self.options) == (get_backend(), get_num_threads(), get_options())
+
     @contextmanager
     def _settings(self) -> Iterator[None]:
         """Those of the time when this was made."""

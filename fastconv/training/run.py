@@ -110,7 +110,7 @@ class Run:
                     self._train_epoch()
                     self._end_epoch()
             finally:
-                model.release()
+                self.trainer.release()
         return self.trainer.history
 
     def _begin(self) -> None:

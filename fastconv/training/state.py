@@ -21,13 +21,12 @@ from fastconv.losses import (
 )
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
-from fastconv.optim.clipping import clip_grad_norm
-from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
 from fastconv.optim.schedules import Schedule
+from fastconv.programs.step import Outcome, Rule, TrainingStep
 from fastconv.training.evaluation import Loss, OneHot, Prepare, hits
 from fastconv.training.records import History, Position
 from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_flag, check_integer
 
 _WORDS = ("uint32", "uint64")  # of the arrays in the states of NumPy
 _BETWEEN_NUMBERS = (squared_error, binary_cross_entropy, binary_cross_entropy_with_logits)
@@ -48,6 +47,7 @@ class TrainState:
         seed: int = 0,
         l2: float = 0.0,
         clip_norm: float | None = None,
+        compile: bool = True,
     ) -> None:
         _check_kind("model", model, Layer)
         _check_kind("optimizer", optimizer, Optimizer)
@@ -77,7 +77,9 @@ class TrainState:
         order, augmentation = np.random.SeedSequence(self.seed).spawn(2)
         self.order_rng, self.augment_rng = np.random.default_rng(order), np.random.default_rng(augmentation)
         self.order_state = generator_state(self.order_rng)  # from which the order of this epoch is drawn
-        self._penalised = [parameter for parameter in self.parameters if parameter.ndim > 1] if self.l2 else []
+        self._rule = Rule(model, self.loss, optimizer, self.clip_norm, self.l2)
+        self.compile = check_flag("Trainer", "compile", compile)
+        self._program: TrainingStep | None = None
 
     def train_step(self, images: Array, labels: Array, *, where: str = "") -> tuple[float, int]:
         """Do one step on a batch that is already augmented and prepared.
@@ -103,19 +105,25 @@ class TrainState:
         fastconv.errors.DivergedError
             If the loss, or with `clip_norm` the gradient, is infinite or NaN; no step is done then.
         """
-        scores = self.model.forward(images)
-        value, dy = self.loss(scores, labels)
-        loss = float(value) + self._penalty()
-        self.check_finite("loss", loss, where)
-        for parameter in self.parameters:
-            parameter.zero_grad()
-        self.model.backward(dy, input_gradient=False)
-        self._add_penalty_gradient()
-        if self.clip_norm is not None:
-            norm = clip_grad_norm(self.parameters, self.clip_norm)
-            self.check_finite("norm of the gradients", norm, where)
-        self.optimizer.step()
-        return loss, hits(scores, labels)
+        outcome = self._step(images, labels)
+        self.check_finite("loss", outcome.loss, where)
+        self.check_finite("norm of the gradients", outcome.norm, where)
+        return outcome.loss, hits(outcome.scores, labels)
+
+    def _step(self, images: Array, labels: Array) -> Outcome:
+        """Do a step, recorded or layer by layer."""
+        if not self.compile:
+            return self._rule.step(images, labels)
+        if self._program is None or not self._program.is_current:
+            self._program = TrainingStep(self._rule)
+        self._program(images, labels)
+        assert self._program.outcome is not None
+        return self._program.outcome
+
+    def release(self) -> None:
+        """Let go of the memory of a step: what layers keep, and recordings."""
+        self.model.release()
+        self._program = None
 
     def check_finite(self, subject: str, value: float, where: str = "") -> None:
         """Raise `fastconv.errors.DivergedError` if a number is infinite or NaN.
@@ -135,13 +143,6 @@ class TrainState:
             f"{self.optimizer.lr:g}. Try a smaller learning rate, a LinearWarmup{clipping}, and look for NaN and large "
             "values in the images."
         )
-
-    def _penalty(self) -> float:
-        return 0.5 * self.l2 * float(sum_of_squares(self._penalised)[0]) if self._penalised else 0.0
-
-    def _add_penalty_gradient(self) -> None:
-        if self._penalised:
-            add_penalty_gradient(self._penalised, np.array([self.l2]))
 
 
 def _check_kind(name: str, value: object, kind: type) -> None:

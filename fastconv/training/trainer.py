@@ -38,6 +38,8 @@ class Trainer(TrainState):
         theirs. Biases and the parameters of normalisation, which have one axis, are left out.
     clip_norm : float, optional
         Limit of the norm of all gradients together, see `fastconv.optim.clip_grad_norm`.
+    compile : bool
+        Record a step once and replay it, see `fastconv.compile`, with the same bits; False runs the layers one by one.
 
     Attributes
     ----------

@@ -314,7 +314,7 @@ def byte(address, index):
 
 def store_byte(address, index, value):
     """Store `value` as byte number `index` of the block at `address`."""
-    ctypes.c_uint8.from_address(address + index).value = value
+    ctypes.c_uint8.from_address(address + index).value = int(value) & 255
 
 
 def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
