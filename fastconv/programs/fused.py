@@ -5,38 +5,77 @@ from __future__ import annotations
 from fastconv.layers import Layer
 from fastconv.layers.base import Shape
 from fastconv.layers.elementwise import Elementwise
-from fastconv.programs.endings import Conv, conv_with_ending
-from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.types import ArrayLike
+from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends
+from fastconv.programs.normalizing import BatchNorm, normalized, normalized_backward, normalizes
+from fastconv.validation.arrays import Array
 
 
-class ConvAndActivation(Layer):
-    """A convolution that takes a ReLU or ReLU6 in its tiles; backward, the two are done one after the other.
+class Activated(Layer):
+    """A convolution or linear layer that takes an activation in its tiles; backward, one comes after the other.
 
     Parameters
     ----------
-    conv, activation : Layer
-        What `fastconv.programs.endings.ends` says of the convolution must be true.
+    layer, activation : Layer
+        What `fused` found.
     """
 
-    def __init__(self, conv: Conv, activation: Elementwise) -> None:
+    def __init__(self, layer: Ended, activation: Elementwise) -> None:
         super().__init__()
-        self.conv, self.activation = conv, activation
+        self.layer, self.activation = layer, activation
 
-    def forward(self, x: ArrayLike) -> Array:
+    def forward(self, x: Array) -> Array:  # type: ignore[override]
         """See `Layer.forward`."""
-        x = check_array("ConvAndActivation", "x", x)
-        y = conv_with_ending(self.conv, self.activation, None, x)
-        self.conv._keep(x)
+        y = conv_with_ending(self.layer, self.activation, None, x)
+        self.layer._keep(x)
         self.activation._keep(y)
         return y
 
-    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
+    def backward(self, dy: Array, *, input_gradient: bool = True) -> Array | None:  # type: ignore[override]
         """See `Layer.backward`."""
         gradient = self.activation.backward(dy)
         assert gradient is not None
-        return self.conv.backward(gradient, input_gradient=input_gradient)
+        return self.layer.backward(gradient, input_gradient=input_gradient)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """See `Layer.output_shape`."""
-        return self.conv.output_shape(input_shape)
+        return self.layer.output_shape(input_shape)
+
+
+class Normalized(Layer):
+    """Batch normalisation with what follows it, a sum with another array and a ReLU, in its passes.
+
+    Parameters
+    ----------
+    norm, activation : Layer
+        What `fused` or `normalizes` found.
+    """
+
+    def __init__(self, norm: BatchNorm, activation: Layer | None) -> None:
+        super().__init__()
+        self.norm, self.activation, self._added = norm, activation, False
+
+    def forward(self, x: Array, other: Array | None = None) -> Array:  # type: ignore[override]
+        """See `Layer.forward`."""
+        self._added = other is not None
+        return normalized(self.norm, self.activation, x, other)
+
+    def backward(  # type: ignore[override]
+        self, dy: Array, *, input_gradient: bool = True
+    ) -> Array | tuple[Array | None, Array | None] | None:
+        """See `Layer.backward`; with the gradient of what was added, too."""
+        added = self._added
+        gradients = normalized_backward(self.norm, self.activation, dy, shared=added, input_gradient=input_gradient)
+        return gradients if added else gradients[0]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """See `Layer.output_shape`."""
+        return self.norm.output_shape(input_shape)
+
+
+def fused(layer: Layer, after: Layer | None, x: Array) -> Layer | None:
+    """A layer and the one after it in one, for an input, or None if they are two."""
+    if after is None:
+        return None
+    if type(after) in RELUS and isinstance(after, Elementwise) and after.keeps_output and ends(layer, x):
+        return Activated(layer, after)
+    return Normalized(layer, after) if normalizes(layer, after, x) else None

@@ -18,14 +18,13 @@ from fastconv.backends.fast.memory.copying import concatenated, copy_into, empty
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.program import Break, again
 from fastconv.functional.relu import add
-from fastconv.layers import Concat, Dropout, Layer, Parameter, ReLU, ReLU6, Residual, Sequential
+from fastconv.layers import Concat, Dropout, Layer, Parameter, Residual, Sequential
 from fastconv.layers.containers import is_plain
 from fastconv.optim import Optimizer
 from fastconv.optim.clipping import _clip
 from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
-from fastconv.programs.endings import ends
-from fastconv.programs.folding import is_ours
-from fastconv.programs.fused import ConvAndActivation
+from fastconv.programs.fused import Normalized, fused
+from fastconv.programs.normalizing import BatchNorm, normalizes
 from fastconv.programs.recording import (
     Group,
     Named,
@@ -106,7 +105,7 @@ class StepRecorder(Recorder):
         if isinstance(layer, Sequential) and is_plain(layer):
             return self.chain(list(flat(name, layer)), x)
         if type(layer) is Residual:
-            return self.residual(name, layer, x)
+            return self.residual(name, layer, x, None)[:2]
         if type(layer) is Concat:
             return self.concat(name, layer, x)
         return self.unit(name, layer, x)
@@ -118,9 +117,13 @@ class StepRecorder(Recorder):
         while layers:
             (name, layer), *layers = layers
             after = layers[0][1] if layers and self.fuse else None
-            if isinstance(after, (ReLU, ReLU6)) and is_ours(after) and ends(layer, x):
-                layer, layers = ConvAndActivation(layer, after), layers[1:]
-            x, back = self.layer(name, layer, x)
+            one = fused(layer, after, x)
+            done = one is not None
+            if type(layer) is Residual:
+                x, back, done = self.residual(name, layer, x, after)
+            else:
+                x, back = self.layer(name, one or layer, x)
+            layers = layers[done:]
             backs.append((back, trained))  # and whether anybody before it wants its gradient
             trained = trained or is_trained(layer)
 
@@ -131,15 +134,46 @@ class StepRecorder(Recorder):
 
         return x, backward
 
-    def residual(self, name: str, layer: Residual, x: Array) -> tuple[Array, Back]:
-        """Record branches and their sum."""
-        arms = [self.chain(list(flat(inside(name, child), branch)), x) for child, branch in layer.named_children()]
-        if len(arms) == 1:
-            arms.insert(0, (x, lambda dy, needed: dy if needed else None))
-        total, title = arms[0][0], label(name, layer)
+    def residual(self, name: str, layer: Residual, x: Array, after: Layer | None) -> tuple[Array, Back, bool]:
+        """Record branches and their sum, in the pass of a batch norm at the end of one; and whether `after` is done."""
+        title = label(name, layer)
+        branches = [list(flat(inside(name, child), branch)) for child, branch in layer.named_children()]
+        if len(branches) == 1:
+            branches.insert(0, [])
+        last = next((i for i, branch in enumerate(branches) if branch and isinstance(branch[-1][1], BatchNorm)), None)
+        if not self.fuse or len(branches) != 2 or last is None:
+            arms = [self.chain(branch, x) for branch in branches]
+            return *self._sum(title, arms), False
+        *before, (norm_name, norm) = branches[last]
+        (other, other_back), (y, y_back) = self.chain(branches[1 - last], x), self.chain(before, x)
+        trained = any(is_trained(one) for _, one in before)
+        relu = after if normalizes(norm, after, y, other) else None
+        if not normalizes(norm, relu, y, other):
+            end, end_back = self.layer(norm_name, norm, y)
+            return *self._sum(title, [(other, other_back), (end, _then(y_back, end_back, trained))]), False
+        total, back = self.unit(norm_name, Normalized(norm, relu), y, other)
+
+        def backward(dy: Array | None, needed: bool) -> Array | None:
+            dx, shared = back(dy, needed or trained) or (None, None)
+            return self._summed(title, [other_back(shared, needed), y_back(dx, needed)])
+
+        return total, backward, relu is not None
+
+    def _sum(self, title: str, arms: list[tuple[Array, Back]]) -> tuple[Array, Back]:
+        """Record the sum of branches, each of which gets all of its gradient."""
+        total = arms[0][0]
         for y, _ in arms[1:]:
             total = self.step(title, add, total, y)
-        return total, partial(self._added, title, [back for _, back in arms], None)
+        backs = [back for _, back in arms]
+        return total, lambda dy, needed: self._summed(title, [back(dy, needed) for back in backs])
+
+    def _summed(self, title: str, gradients: list[Array | None]) -> Array | None:
+        """Record the sum of the gradients that branches have for their input."""
+        total: Array | None = None
+        for dx in gradients:
+            if dx is not None:
+                total = dx if total is None else self.step(f"{title} backward", add, total, dx)
+        return total
 
     def concat(self, name: str, layer: Concat, x: Array) -> tuple[Array, Back]:
         """Record branches, and their outputs side by side."""
@@ -147,35 +181,29 @@ class StepRecorder(Recorder):
         outputs, title = [y for y, _ in arms], label(name, layer)
         y = self.step(title, partial(_side_by_side, layer.axis), *outputs)
         cuts = np.cumsum([part.shape[layer.axis] for part in outputs])[:-1]
-        return y, partial(self._added, title, [back for _, back in arms], (cuts, layer.axis))
 
-    def _added(
-        self, title: str, arms: list[Back], cut: tuple[Array, int] | None, dy: Array | None, needed: bool
-    ) -> Array | None:
-        """Record the backward passes of branches, each from all of `dy` or its part of it, and their sum."""
-        total: Array | None = None
-        parts: list[Any] = [dy] * len(arms)
-        if cut is not None and dy is not None:
-            parts = [self.step(f"{title} backward", _copied, part) for part in np.split(dy, *cut)]
-        for back, part in zip(arms, parts):
-            dx = back(part, needed)
-            if dx is not None:
-                total = dx if total is None else self.step(f"{title} backward", add, total, dx)
-        return total
+        def backward(dy: Array | None, needed: bool) -> Array | None:
+            parts: list[Any] = [None] * len(arms)
+            if dy is not None:
+                parts = [self.step(f"{title} backward", _copied, part) for part in np.split(dy, cuts, layer.axis)]
+            return self._summed(title, [back(part, needed) for (_, back), part in zip(arms, parts)])
 
-    def unit(self, name: str, layer: Layer, *inputs: Array) -> tuple[Array, Back]:
-        """Record one layer, with both of its passes."""
+        return y, backward
+
+    def unit(self, name: str, layer: Layer, *inputs: Array) -> tuple[Array, Callable[[Array | None, bool], Any]]:
+        """Record one layer, with both of its passes; of one with several inputs there are as many gradients."""
         title, before = label(name, layer), _Kept(layer)
         y: Array
         y, forward = self.hear(title, layer.forward, *inputs)
 
-        def backward(dy: Array | None, needed: bool) -> Array | None:
-            dx, group = None, None
+        def backward(dy: Array | None, needed: bool) -> Any:
+            done = None
             if dy is not None and (needed or is_trained(layer)):
                 function = partial(layer.backward, input_gradient=needed)
                 dx, group = self.hear(f"{title} backward", function, dy)
-            self._try(layer, before, (inputs, y, forward), None if group is None else (dy, dx, group))
-            return dx
+                done = dy, dx, needed, group
+            self._try(layer, before, (inputs, y, forward), done)
+            return done and done[1]
 
         return y, backward
 
@@ -184,7 +212,7 @@ class StepRecorder(Recorder):
         layer: Layer,
         before: _Kept,
         forward: tuple[tuple[Array, ...], Array, Group],
-        backward: tuple[Any, Array | None, Group] | None,
+        backward: tuple[Array, Any, bool, Group] | None,
     ) -> None:
         """Make breaks of a layer that does more than it launches."""
         inputs, y, group = forward
@@ -194,18 +222,16 @@ class StepRecorder(Recorder):
         group.steps = [Break(lambda *inputs: (layer.forward(*inputs),), inputs, (y,))]
         if backward is None:
             return
-        dy, dx, second = backward
+        dy, dx, needed, second = backward
         trained = [one for one in layer.parameters() if one.grad is not None]
         gradients = [parameter.grad for parameter in trained]
 
         def function(dy: Array, *_: Array) -> Iterator[Array]:  # what follows is needed until then
             layer.zero_grad()
-            result = layer.backward(dy, input_gradient=dx is not None)
-            if result is not None:
-                yield result
+            yield from _arrays(layer.backward(dy, input_gradient=needed))
             yield from _taken(trained)
 
-        outputs = (*([] if dx is None else [dx]), *(one for one in gradients if one is not None))
+        outputs = (*_arrays(dx), *(one for one in gradients if one is not None))
         second.steps = [Break(function, (dy, *inputs, y), outputs)]
 
     def _is_whole(
@@ -213,13 +239,13 @@ class StepRecorder(Recorder):
         layer: Layer,
         before: _Kept,
         forward: tuple[tuple[Array, ...], Array, Group],
-        backward: tuple[Any, Array | None, Group] | None,
+        backward: tuple[Array, Any, bool, Group] | None,
     ) -> bool:
         """Whether the runs of both passes are all that a layer does: with other numbers they give what it gives."""
         inputs, y, group = forward
-        dy, dx, second = backward or (None, None, None)
+        dy, dx, needed, second = backward or (None, None, False, None)
         given = [*inputs, *([] if dy is None else [dy])]
-        results = [one for one in (y, dx) if one is not None]
+        results = [y, *_arrays(dx)]
         if not all(isinstance(one, np.ndarray) for one in results) or not all(one.flags.writeable for one in given):
             return False
         runs = [*group.runs, *(second.runs if second else [])]
@@ -237,8 +263,7 @@ class StepRecorder(Recorder):
                 with np.errstate(all="ignore"):
                     expected = [layer.forward(*inputs)]
                     if dy is not None:
-                        gradient = layer.backward(dy, input_gradient=dx is not None)
-                        expected += [] if gradient is None else [gradient]
+                        expected += _arrays(layer.backward(dy, input_gradient=needed))
                 expected += [*_taken(layer.parameters())]
                 expected = [array.copy() for array in (*expected, *given, *after.arrays)]
                 seeded = [seed.copy() for seed in seeds]
@@ -439,6 +464,16 @@ class _Progress:
 
 def _side_by_side(axis: int, *parts: Array) -> Array:
     return concatenated(parts, axis)
+
+
+def _arrays(gradients: Any) -> list[Array]:
+    """Gradients that there are, of one input or of several."""
+    return [one for one in (gradients if isinstance(gradients, tuple) else (gradients,)) if one is not None]
+
+
+def _then(first: Back, second: Back, trained: bool) -> Back:
+    """What records the backward passes of two, of which the first is `trained`."""
+    return lambda dy, needed: first(second(dy, needed or trained), needed)
 
 
 def _taken(parameters: list[Parameter]) -> Iterator[Array]:
