@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastconv.backends.fast.machine.record import recording
-from fastconv.backends.fast.memory.copying import concatenated, copy_into, empty_in_order_of
+from fastconv.backends.fast.memory.copying import empty_in_order_of
 from fastconv.backends.fast.memory.plan_cache import forget_plans
+from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.program import Break, again
+from fastconv.functional.copies import concatenated
 from fastconv.functional.relu import add
 from fastconv.layers import Concat, Dropout, Layer, Parameter, Residual, Sequential
 from fastconv.layers.containers import is_plain
@@ -40,7 +42,7 @@ from fastconv.programs.recording import (
 from fastconv.validation.arrays import Array
 
 if TYPE_CHECKING:
-    from fastconv.programs.step import Loss, Rule
+    from fastconv.programs.rule import Loss, Rule
 
 Back = Callable[["Array | None", bool], "Array | None"]  # from dy to dx, where it is asked for
 
@@ -179,7 +181,7 @@ class StepRecorder(Recorder):
         """Record branches, and their outputs side by side."""
         arms = [self.chain(list(flat(inside(name, child), branch)), x) for child, branch in layer.named_children()]
         outputs, title = [y for y, _ in arms], label(name, layer)
-        y = self.step(title, partial(_side_by_side, layer.axis), *outputs)
+        y = self.step(title, lambda *parts: concatenated("Concat", parts, layer.axis), *outputs)
         cuts = np.cumsum([part.shape[layer.axis] for part in outputs])[:-1]
 
         def backward(dy: Array | None, needed: bool) -> Array | None:
@@ -460,10 +462,6 @@ class _Progress:
         for i, slots in self._optimizer._slots.items():
             for name, array in slots.items():
                 array[...] = self._values[i][name] if i in self._values else 0
-
-
-def _side_by_side(axis: int, *parts: Array) -> Array:
-    return concatenated(parts, axis)
 
 
 def _arrays(gradients: Any) -> list[Array]:

@@ -7,18 +7,19 @@ from functools import partial, reduce
 import numpy as np
 
 from fastconv.backends.fast.machine.record import Recording, recording
-from fastconv.backends.fast.memory.copying import concatenated, copy_into, empty_in_order_of, in_order
 from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import forget_plans
+from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.program import Break, FastProgram
 from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.functional.copies import concatenated
 from fastconv.functional.relu import add
-from fastconv.layers import Concat, Flatten, Layer, Residual, Sequential, SubsampleShortcut
+from fastconv.layers import Concat, Layer, Residual, Sequential
 from fastconv.layers.containers import is_plain
 from fastconv.layers.inference import inference_mode
 from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
 from fastconv.programs.recording import Named, Recorded, Recorder, all_ours, flat, inside, label, same
-from fastconv.validation.arrays import Array, common_dtype
+from fastconv.validation.arrays import Array
 
 
 def record(network: Layer, x: Array, fuse: bool) -> Recorded:
@@ -55,10 +56,6 @@ class _NetworkRecorder(Recorder):
         title = label(name, layer)
         if type(layer) is Concat:
             return self.concat(name, layer, x)
-        if type(layer) is Flatten:
-            return self.step(title, lambda x: layer.forward(in_order(x)), x)
-        if type(layer) is SubsampleShortcut:
-            return self.step(title, partial(_subsampled, layer), x)
         return self.step(title, layer.forward, x)
 
     def chain(self, layers: list[Named], x: Array, out: Array | None = None) -> Array:
@@ -104,7 +101,7 @@ class _NetworkRecorder(Recorder):
         copied = x.dtype in (np.float32, np.float64) and x.ndim <= 5  # what `copy_into` has a kernel for
         if not self.fuse or len(dtypes) > 1 or not copied or not all(all_ours(branch) for _, branch in branches):
             outputs = [self.layer(child, branch, x) for child, branch in branches]
-            return self.step(label(name, layer), partial(_side_by_side, layer.axis), *outputs)
+            return self.step(label(name, layer), lambda *parts: concatenated("Concat", parts, layer.axis), *outputs)
         shape = layer.output_shape(x.shape)
         last = layer.axis == 1 and len(shape) in CHANNELS_LAST
         y: Array = (empty_channels_last if last else np.empty)(shape, x.dtype)
@@ -124,20 +121,6 @@ class _NetworkRecorder(Recorder):
         return self.step(title, function, x) if other is None else self.step(title, function, x, other)
 
 
-def _subsampled(layer: SubsampleShortcut, x: Array) -> Array:
-    if x.dtype.kind != "f":
-        return layer.forward(x)
-    y = empty_in_order_of(x, layer.output_shape(x.shape))
-    copy_into(y, np.broadcast_to(np.zeros((), x.dtype), y.shape))
-    copy_into(y[layer._given()], x[layer._taken()])
-    return y
-
-
 def _copied(target: Array, source: Array) -> Array:
     copy_into(target, source)
     return target
-
-
-def _side_by_side(axis: int, *parts: Array) -> Array:
-    kind = common_dtype("Concat", *parts)
-    return concatenated([part.astype(kind, copy=False) for part in parts], axis)

@@ -17,7 +17,8 @@ from fastconv.layers.parameter import changes
 from fastconv.optim import Optimizer
 from fastconv.programs.folding import fold
 from fastconv.programs.replayed import Replayed, in_place, lines_of
-from fastconv.programs.step import Loss, Rule, TrainingStep
+from fastconv.programs.rule import Loss, Rule
+from fastconv.programs.step import TrainingStep
 from fastconv.report.words import plural
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_flag, check_integer, entries_of

@@ -22,7 +22,8 @@ from fastconv.losses import (
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
 from fastconv.optim.schedules import Schedule
-from fastconv.programs.step import Outcome, Rule, TrainingStep
+from fastconv.programs.rule import Outcome, Rule
+from fastconv.programs.step import TrainingStep
 from fastconv.training.evaluation import Loss, OneHot, Prepare, hits
 from fastconv.training.records import History, Position
 from fastconv.validation.arrays import Array

@@ -20,7 +20,7 @@ from fastconv.backends.settings import use_num_threads
 from fastconv.functional.relu import relu, relu_backward
 from fastconv.optim import SGD, Adam, AdamW, Optimizer, RMSprop, StepLR
 from fastconv.programs import TrainingStep
-from fastconv.programs.step import Rule
+from fastconv.programs.rule import Rule
 
 rng = np.random.default_rng(11)
 

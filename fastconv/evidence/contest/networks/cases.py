@@ -9,7 +9,7 @@ from fastconv.evidence.contest.engines.networks.base import INFERENCE, TRAINING,
 from fastconv.evidence.networks import ADAM, SGD, Network
 
 PASSES = (INFERENCE, TRAINING)
-# Large enough that the first losses tell whether the update was right, small enough that they tell nothing else: at 0.01
+# Large enough that the first losses tell whether the update was right, small enough that they tell no more: at 0.01
 # the third loss of MobileNetV2 is off by 1 % in float32, in PyTorch as here, because activations change sides.
 RULES = {SGD: Rule(SGD, 0.002), ADAM: Rule(ADAM, 0.001)}
 
