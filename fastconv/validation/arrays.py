@@ -62,9 +62,13 @@ def check_index_array(operation: str, name: str, value: object) -> NDArray[np.in
 
 def common_dtype(operation: str, *arrays: Array) -> np.dtype[Any]:
     """Dtype of a result: `np.result_type` over all arrays; float64 if that is an integer or boolean type."""
-    first, *others = [array.dtype for array in arrays]
-    if first in _FLOATS and others.count(first) == len(others):
-        return first
+    first = arrays[0].dtype
+    for array in arrays:
+        if array.dtype is not first:
+            break
+    else:  # most calls
+        if first in _FLOATS:
+            return first
     dtype = np.result_type(*(array.dtype for array in arrays)).newbyteorder("=")
     if dtype.kind in "iub":
         return np.dtype(np.float64)

@@ -62,7 +62,7 @@ class borrowed:
 
     def __exit__(self, *failure: object) -> None:
         buffer = self._buffer
-        if buffer is not None and buffer.nbytes + sum([other.nbytes for other in _idle]) <= KEPT:
+        if buffer is not None and buffer.nbytes + (sum([other.nbytes for other in _idle]) if _idle else 0) <= KEPT:
             _idle.append(buffer)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastconv.backends.base import Array, PoolGeometry
 from fastconv.backends.fast.conv.passes import three_axes
-from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.memory.copying import in_order
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
@@ -64,10 +63,10 @@ def _plan(
     return WindowPlan(arguments, threads, 0, work, 0, table)
 
 
-def _run(kernel: Kernel, x: Array, y: Array, places: Array, geometry: WindowGeometry, steps: tuple[int, ...]) -> None:
+def _run(kernel: int, x: Array, y: Array, places: Array, geometry: WindowGeometry, steps: tuple[int, ...]) -> None:
     if geometry.batch:
         plan = _plan(geometry, steps, y.strides, is_channels_last(places), get_num_threads())
-        launch_windows(kernel.address(y.itemsize), plan, x, y, index=address(places), cut=BY_SPAN)
+        launch_windows(kernel, plan, x, y, index=address(places), cut=BY_SPAN)
 
 
 def max_pool_places_backward(dy: Array, places: Array, geometry: PoolGeometry) -> Array:
@@ -78,7 +77,7 @@ def max_pool_places_backward(dy: Array, places: Array, geometry: PoolGeometry) -
     last = is_channels_last(places)
     dy = channels_last(dy) if last else in_order(dy)
     dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
-    _run(add_at_places, dx, dy, places, windows, dx.strides)
+    _run(add_at_places.address(dy.itemsize), dx, dy, places, windows, dx.strides)
     return dx
 
 
@@ -90,5 +89,5 @@ def max_pool_indices(places: Array, geometry: PoolGeometry) -> Array:
     empty = empty_channels_last if is_channels_last(places) else np.empty
     indices: Array = empty(places.shape, np.dtype(np.int64))
     steps = (prod(windows.size[axis + 1 :]) for axis in range(windows.rank))
-    _run(indices_of_places, indices, indices, places, windows, (0, 0, *steps))
+    _run(indices_of_places.address(), indices, indices, places, windows, (0, 0, *steps))
     return indices

@@ -6,6 +6,8 @@ image, so that no two of them write to one cell, and go through the windows in r
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastconv.backends.fast.machine.intrinsics import byte, integer, load, size_of, store, store_integer
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
@@ -63,7 +65,7 @@ def add_at_places(args, task, number):
     _images(args, task, number, False)
 
 
-@kernel(WINDOWS, results="Y")
-def indices_of_places(args, task, number):
-    """Positions in the planes, as int64 numbers in the place of those of y."""
-    _images(args, task, number, True)
+@kernel(WINDOWS, typed=False, results="Y")
+def indices_of_places(args, task):
+    """Positions in the planes: y has int64 numbers."""
+    _images(args, task, np.float64(0), True)
