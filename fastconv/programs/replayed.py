@@ -48,9 +48,10 @@ class Replayed(Generic[R]):
 
     def _recording(self, key: Any, record: Callable[[], R]) -> R | None:
         """Recording under a key, made now if there is none; None while another one is made, by whichever thread."""
-        recorded = self._recorded.get(key)
-        if recorded is not None or _records():  # the second: a program inside of what is being recorded
-            return recorded
+        if key in self._recorded:
+            return self._recorded[key]
+        if _records():  # this program is inside of what is being recorded
+            return None
         from fastconv.backends.fast.machine.record import BusyError
 
         with self._lock:

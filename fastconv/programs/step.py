@@ -14,14 +14,15 @@ from fastconv.layers.parameter import changes, note_change
 from fastconv.optim import Optimizer
 from fastconv.programs.replayed import Replayed, in_place, lines_of
 from fastconv.programs.rule import Outcome, Rule
+from fastconv.report.words import format_shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 
 if TYPE_CHECKING:
-    from fastconv.programs.gradients import RecordedStep
+    from fastconv.programs.record_step import RecordedStep
 
 
-class TrainingStep(Replayed["RecordedStep"]):
+class TrainingStep(Replayed["RecordedStep | None"]):
     """A training step, recorded for the shapes that came; see `fastconv.compile`.
 
     Each call runs the network in training mode, and changes the parameters of the model in place, where they are;
@@ -110,11 +111,11 @@ class TrainingStep(Replayed["RecordedStep"]):
         key = (x.shape, x.dtype, x.strides, labels.shape, labels.dtype)
         return self._recording(key, lambda: self._record(x, labels))
 
-    def _record(self, x: Array, labels: Array) -> RecordedStep:
-        from fastconv.programs.gradients import record_step
+    def _record(self, x: Array, labels: Array) -> RecordedStep | None:
+        from fastconv.programs.record_step import record_step
 
         with modes_kept(self.rule.model):
-            recorded = record_step(self.rule, x.copy(order="K"), labels.copy(), self.fuse)
+            recorded = record_step(self.rule, x, labels, self.fuse)
         self._changes, self._seen = changes(), self._form()
         return recorded
 
@@ -133,21 +134,12 @@ class TrainingStep(Replayed["RecordedStep"]):
     def _replay(self, step: RecordedStep, x: Array, labels: Array) -> Outcome:
         from fastconv.backends.fast.memory.workspace import aligned
 
-        program, optimizer = step.recorded.program, self.rule.optimizer
+        program = step.recorded.program
         if self._arena.nbytes < program.arena_bytes:
             self._arena = aligned(program.arena_bytes)
-        for layer in step.drawing:
-            layer.draw()
-        optimizer._prepare(step.due)
         with self._settings() if program.breaks else nullcontext():
-            loss, *others = program(x, labels, arena=self._arena).tolist()
-        if program.breaks:  # whose parameters have gradients in the arena
-            optimizer.zero_grad()
-        if self.rule.l2:
-            loss += 0.5 * self.rule.l2 * others.pop()
-        outcome = Outcome(loss, step.scores, *others)
+            outcome = step(self.rule, x, labels, self._arena)
         if not outcome.is_finite:
-            optimizer._steps[step.due] -= 1
             self.rule.loss(step.scores, labels)  # which says what is wrong with labels, if it is they
         note_change()
         self._changes = changes()
@@ -172,7 +164,11 @@ class TrainingStep(Replayed["RecordedStep"]):
         settings += self._settings_in_words()
         lines = [f"Training step of {type(rule.model).__name__} ({', '.join(settings)})"]
         for (shape, dtype, *_), step in self._recorded.items():
-            lines += lines_of(shape, dtype, step.recorded)
+            lines += (
+                [f"  {format_shape(shape)} {dtype}: by the layers"]
+                if step is None
+                else lines_of(shape, dtype, step.recorded)
+            )
         return "\n".join(lines)
 
 

@@ -159,6 +159,8 @@ def _run(kernel: int, arguments: np.ndarray, first: int, tasks: int, threads: in
     """Run tasks `first` to ``first + tasks - 1``."""
     if active and (record := listening()):
         record.runs.append(Run(kernel, arguments.copy(), first, tasks, threads, work))
+        if record.dry:
+            return
     if threads <= 1 or tasks <= 1:
         _launcher("serial")(kernel, address(arguments), first, tasks)
     else:

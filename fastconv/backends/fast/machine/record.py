@@ -45,6 +45,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.thread, self.deaf = threading.get_ident(), False
+        self.dry = False  # whether kernels are heard of, and not run
         self.runs: list[Run] = []
         self.arrays: list[NDArray[Any]] = []
         self.numbers: list[NDArray[Any]] = []
