@@ -27,7 +27,7 @@ class NetworkWork(NamedTuple):
     Attributes
     ----------
     call : callable
-        What is timed: one inference, as layers or as a program, or one training step.
+        What is timed: one inference, as layers or as a program, or one training step, as layers.
     results : callable
         Runs it once and returns what is to be checked: the scores, or the gradient of every parameter.
     shapes : dict
@@ -62,7 +62,8 @@ def network_work(case: Case, network: Network, batch: int) -> NetworkWork:
     model = by_name(network.model, classes=_CLASSES, dtype=np.float32, rng=_SEED).cast(case.dtype)
     images = rng.standard_normal(shape, dtype=np.float32).astype(case.dtype)
     labels = rng.integers(_CLASSES, size=batch)
-    trainer = Trainer(model, SGD(model.parameters(), lr=_LEARNING_RATE, momentum=0.9))
+    optimizer = SGD(model.parameters(), lr=_LEARNING_RATE, momentum=0.9)
+    trainer = Trainer(model, optimizer, compile=False)  # a recorded step keeps no gradients that could be checked
     training = case.step == "training"
     model.train(training)
     with use_backend(case.backend):
