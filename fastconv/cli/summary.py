@@ -37,6 +37,7 @@ def summary(
         str, typer.Option(help="sgd, momentum, rmsprop, adam or adamw: whose state to count.")
     ] = "adam",
     training: Annotated[bool, typer.Option("--training/--inference", help="What the table is about.")] = True,
+    program: Annotated[bool, typer.Option("--program", help="Also plan the memory of a program.")] = False,
     json: Numbers = None,
     list_: Annotated[bool, typer.Option("--list", help="List the networks, and stop.")] = False,
     debug: Debug = False,
@@ -53,7 +54,8 @@ def summary(
     outputs = Outputs("summary", json)
     outputs.check()
     title, made, shape = _network(model, None if input_ is None else _image(input_), classes)
-    found = summarise(made, shape, batch=batch, dtype=dtype, optimizer=optimizer, training=training, name=title)
+    options: dict[str, Any] = {"optimizer": optimizer, "training": training, "program": program, "name": title}
+    found = summarise(made, shape, batch=batch, dtype=dtype, **options)
     outputs.deliver(Result.of(found), ok=True)
 
 

@@ -26,7 +26,7 @@ def record(network: Layer, x: Array, fuse: bool) -> Recorded:
     """Program of a network over inputs like `x`, which is overwritten."""
     with inference_mode(), recording() as heard:
         forget_plans()  # so that every plan is made while somebody listens, and its tables are known
-        recorder = _NetworkRecorder(heard, fuse)
+        recorder = NetworkRecorder(heard, fuse)
         y = recorder.layer("", network, x)
     with inference_mode():
         recorded = recorder.recorded([x], y)
@@ -44,7 +44,7 @@ def record(network: Layer, x: Array, fuse: bool) -> Recorded:
     return recorded
 
 
-class _NetworkRecorder(Recorder):
+class NetworkRecorder(Recorder):
     """What the layers of a network launch."""
 
     def layer(self, name: str, layer: Layer, x: Array) -> Array:

@@ -219,8 +219,8 @@ class Program(Replayed["Recorded"]):
         x = check_array("Program", "x", x)
         if changes() != self._changes:
             self._notice()
-        y = self._run(x)
-        if out is None:
+        y = self._run(x, out if isinstance(out, np.ndarray) else None)
+        if out is None or y is out:
             return y
         if getattr(out, "dtype", None) != y.dtype:
             raise InvalidTypeError(f"Program: out must be an array of {y.dtype}, but got {getattr(out, 'dtype', out)}.")
@@ -238,7 +238,7 @@ class Program(Replayed["Recorded"]):
             )
         self._changes = now
 
-    def _run(self, x: Array) -> Array:
+    def _run(self, x: Array, out: Array | None) -> Array:
         if self.backend != "fast" or not x.size:
             return self._layers(x)
         x = in_place(x)
@@ -246,7 +246,7 @@ class Program(Replayed["Recorded"]):
         if recorded is None:
             return self._layers(x)
         if not recorded.program.breaks:
-            return recorded.program(x)
+            return recorded.program(x, out=out)
         from fastconv.backends.fast.program import OtherShapeError
 
         with self._settings(), inference_mode():
@@ -275,7 +275,7 @@ class Program(Replayed["Recorded"]):
         self._new_lock()
         self.update()
         for shape, dtype in shapes:
-            self._run(np.zeros(shape, dtype))
+            self._run(np.zeros(shape, dtype), None)
 
     def __repr__(self) -> str:
         settings = self._settings_in_words()

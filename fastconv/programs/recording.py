@@ -59,10 +59,21 @@ class Group:
 
 
 class Recorder:
-    """Everything that was recorded so far."""
+    """Everything that was recorded so far.
 
-    def __init__(self, heard: Recording, fuse: bool) -> None:
+    Parameters
+    ----------
+    heard : Recording
+        What the engine launches.
+    fuse : bool
+        Whether several layers may be done in one pass.
+    dry : bool
+        Run no kernel, in no memory, and try nothing: what is recorded may be tried as a whole.
+    """
+
+    def __init__(self, heard: Recording, fuse: bool, dry: bool = False) -> None:
         self.heard, self.fuse = heard, fuse
+        self.dry = heard.dry = dry
         self.groups: list[Group] = []
 
     def hear(self, name: str, function: Callable[..., Any], *inputs: Array) -> tuple[Any, Group]:
@@ -79,7 +90,7 @@ class Recorder:
         y: Array
         y, group = self.hear(name, function, *inputs)
         with self.heard.paused():
-            if not self._is_all(group, function, inputs, y):
+            if not self.dry and not self._is_all(group, function, inputs, y):
                 y = np.array(y)  # memory of its own, whatever it is a view of
                 group.steps = [Break(lambda *inputs: (function(*inputs),), inputs, (y,))]
                 del self.heard.arrays[arrays:]

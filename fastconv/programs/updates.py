@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fastconv.backends.fast.machine.record import Recording
 from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.program import Break, again
 from fastconv.optim.clipping import _clip
@@ -22,23 +21,7 @@ class UntriedError(Exception):
 
 
 class UpdateRecorder(Recorder):
-    """What a step does beside the passes of its layers.
-
-    Parameters
-    ----------
-    heard, fuse
-        As for `Recorder`.
-    dry : bool
-        Run no kernel and try nothing: what is recorded is to be tried as a whole.
-    """
-
-    def __init__(self, heard: Recording, fuse: bool, dry: bool = False) -> None:
-        super().__init__(heard, fuse)
-        self.dry = heard.dry = dry
-
-    def step(self, name: str, function: Callable[..., Array], *inputs: Array) -> Array:
-        """See `Recorder.step`."""
-        return self.hear(name, function, *inputs)[0] if self.dry else super().step(name, function, *inputs)
+    """What a step does beside the passes of its layers."""
 
     def loss(self, function: Loss, scores: Array, labels: Array) -> tuple[Array, Array]:
         """Record a loss; return an array with its value, and its gradient."""

@@ -18,6 +18,7 @@ import fastconv as fc
 from fastconv import layers as L
 from fastconv import models
 from fastconv.backends.fast import program as engine
+from fastconv.backends.fast.memory.workspace import aligned
 from fastconv.errors import InvalidTypeError, InvalidValueError, StaleProgramError
 from fastconv.functional.relu import relu
 from fastconv.layers.inference import inference_mode
@@ -402,6 +403,24 @@ def test_out_is_filled() -> None:
         program(x, out=np.empty((5, 3), np.float32))
     with pytest.raises(InvalidTypeError, match="out must be an array of float32, but got float64"):
         program(x, out=np.empty((3, 5)))
+
+
+def test_out_is_written_in_place_where_that_is_safe() -> None:
+    x = aligned(4 * 3 * 4 * 5 * 6).view(np.float32).reshape(3, 4, 5, 6)
+    x[...] = normal(*x.shape)
+    model = L.Sequential(L.ReLU(), L.AvgPool2d(1), L.ReLU())
+    program, right = fc.compile(model, x), layers_of(model, x)
+    for out in (
+        aligned(x.nbytes).view(np.float32).reshape(x.shape),
+        np.empty((3, 5, 6, 4), np.float32).transpose(0, 3, 1, 2),
+    ):
+        assert program(x, out=out) is out
+        assert_bits(out, right)
+    recorded = next(iter(program._recorded.values())).program
+    in_place = aligned(x.nbytes).view(np.float32).reshape(x.shape)
+    assert recorded(x, out=in_place) is in_place
+    assert recorded(x, out=x) is not x  # which later kernels read
+    assert_bits(program(x, out=x), right)
 
 
 def test_bad_calls_are_refused() -> None:

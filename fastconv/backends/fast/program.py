@@ -195,6 +195,8 @@ class FastProgram:
         Runs and breaks that were done once.
     arena_bytes : int
         Memory that a call needs beside input, output and state.
+    constant_bytes : int
+        Memory of what was computed once, such as weights in the order of the kernels.
     """
 
     def __init__(
@@ -213,6 +215,8 @@ class FastProgram:
         moving = self._varying - given - state_pieces
         self._fresh = self._y.piece in moving  # the output is in memory of its own
         self._places, self.arena_bytes = self._arranged(moving - {self._y.piece})
+        constant = {piece for step in self.steps for piece in _used(memory, step)} - self._varying
+        self.constant_bytes = sum(memory.stops[piece] - memory.starts[piece] for piece in constant)
         self._y_bytes = memory.stops[self._y.piece] - memory.starts[self._y.piece]
         self._blocks = np.concatenate([run.arguments for run in self.runs] or [np.zeros(0, np.int64)])
         self._starts: list[int] = []  # of every argument block, in bytes from that of the first
@@ -276,10 +280,11 @@ class FastProgram:
         blocks = self._blocks.copy()
         return Context(blocks, _table(self.runs, [address(blocks) + start for start in self._starts]))
 
-    def __call__(self, *inputs: Array, arena: Array | None = None) -> Array:
+    def __call__(self, *inputs: Array, arena: Array | None = None, out: Array | None = None) -> Array:
         """Return the output for inputs of the shapes and the strides of the recorded ones.
 
-        `arena` is memory of at least `arena_bytes` that starts on a cache line; by default the program keeps some.
+        `arena` is memory of at least `arena_bytes` that starts on a cache line; by default the program keeps some. The
+        output is in `out` if kernels can write there, else in memory of its own.
         """
         try:
             context = self._contexts.pop()  # atomic: no other thread gets the same one
@@ -288,7 +293,10 @@ class FastProgram:
         if context.arena is None or (arena is not None and arena is not context.arena):
             context.arena = aligned(self.arena_bytes) if arena is None else arena
             self._to_arena.set(context.blocks, address(context.arena))
-        result = aligned(self._y_bytes + ALIGNMENT)[self._memory.starts[self._y.piece] % ALIGNMENT :]
+        if out is not None and self._takes(out, inputs):
+            result = out
+        else:
+            result = aligned(self._y_bytes + ALIGNMENT)[self._memory.starts[self._y.piece] % ALIGNMENT :]
         for places, x in zip(self._to_inputs, inputs):
             places.set(context.blocks, address(x))
         self._to_y.set(context.blocks, address(result))
@@ -304,9 +312,18 @@ class FastProgram:
                 run_program(context.table, *part, self.threads)
         if len(self._contexts) < _KEPT_CONTEXTS:
             self._contexts.append(context)
+        if result is out:
+            return out
         if self._fresh:
             return np.ndarray(self._y.shape, self._y.dtype, result, self._y.offset, self._y.strides)
         return here(self._y).copy()
+
+    def _takes(self, out: Array, inputs: Sequence[Array]) -> bool:
+        """Whether an array is all of the memory of the output, where it lies as that did, and apart from the inputs."""
+        y, start = self._y, self._memory.starts[self._y.piece]
+        same = (out.shape, out.strides, out.dtype, out.nbytes) == (y.shape, y.strides, y.dtype, self._y_bytes)
+        free = out.flags.writeable and not any(np.may_share_memory(out, x) for x in inputs)
+        return self._fresh and same and free and address(out) % ALIGNMENT == start % ALIGNMENT
 
     def _here(self, arena: Array, inputs: Sequence[Array], result: Array, array: Array | Place) -> Array:
         """An array of this call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -18,11 +19,13 @@ from fastconv.evidence.summary.workspace import KEPT_BUFFER
 from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.parameter import Parameter
+from fastconv.optim import OPTIMIZERS
 from fastconv.validation.sizes import check_flag, check_integer
 
 _OPERATION = "summary"
 # numbers beside each parameter: the velocity; the mean square; both moments
 _STATE_PER_PARAMETER = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
+_OPTIONS = {"momentum": ("sgd", {"momentum": 0.9})}  # of those that are no rule of their own
 _BLOCK = 2**14  # numbers that are updated at a time, see `fastconv.optim.base`
 
 
@@ -34,6 +37,7 @@ def summary(
     dtype: DTypeLike | None = None,
     optimizer: str = "adam",
     training: bool = True,
+    program: bool = False,
     name: str | None = None,
 ) -> Summary:
     """Count parameters, operations and memory of a network; nothing is computed.
@@ -52,6 +56,9 @@ def summary(
         Whose state to count.
     training : bool
         Whether the table, ``str(summary)``, is about training or inference. The totals have both.
+    program : bool
+        Also plan the program that `fastconv.compile` makes of it, for training or inference as above, and count its
+        memory. This needs the fast backend, and makes a copy of the parameters.
     name : str, optional
         Name of the network in the table; by default its class.
 
@@ -102,7 +109,28 @@ def summary(
         raise type(error)(f"{_OPERATION}: {error}") from error
     chosen, shown = _check_optimizer(optimizer), check_flag(_OPERATION, "training", training)
     rows = [_row(step, own, kind.itemsize, shown) for step, own in zip(steps, _own_parameters(steps))]
-    return _total(model, name or type(model).__name__, shape, kind, chosen, shown, steps, rows)
+    total = _total(model, name or type(model).__name__, shape, kind, chosen, shown, steps, rows)
+    return _with_program(total, model, kind) if check_flag(_OPERATION, "program", program) else total
+
+
+def _with_program(total: Summary, model: Layer, kind: np.dtype[Any]) -> Summary:
+    from fastconv.programs.planning import planned_inference, planned_training
+
+    if kind == np.float16 or not total.input_bytes:
+        raise InvalidValueError(
+            f"{_OPERATION}: a program is planned for float32 or float64 and a batch that is not empty, but got "
+            f"{kind} and shape {total.input_shape}."
+        )
+    if total.training:
+        rule, options = _OPTIONS.get(total.optimizer, (total.optimizer, {}))
+        planned = planned_training(model, total.input_shape, kind, OPTIMIZERS[rule], **options)
+        beside = total.parameter_bytes + total.buffer_bytes + total.optimizer_bytes + total.input_bytes
+    else:
+        planned = planned_inference(model, total.input_shape, kind)  # which copies the network
+        output = prod(model.output_shape(total.input_shape)) * kind.itemsize
+        beside = 2 * (total.parameter_bytes + total.buffer_bytes) + total.input_bytes + output
+    peak = planned.arena + planned.constants + beside
+    return replace(total, program_arena_bytes=planned.arena, peak_program_bytes=peak)
 
 
 def _whole_shape(value: Any, batch: object) -> tuple[int, ...]:

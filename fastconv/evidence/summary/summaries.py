@@ -92,6 +92,9 @@ class Summary(Record):
         The most that is alive at any moment of a training step, and of a forward pass.
     peak_training_at, peak_inference_at : str
         When that is.
+    program_arena_bytes, peak_program_bytes : int or None
+        Of the program that `fastconv.compile` makes of it, for training or inference as `training` says: memory for
+        everything that changes from layer to layer, and all that is alive when it runs. None where it was not planned.
     """
 
     model: str
@@ -119,6 +122,8 @@ class Summary(Record):
     peak_inference_bytes: int
     peak_training_at: str
     peak_inference_at: str
+    program_arena_bytes: int | None = None
+    peak_program_bytes: int | None = None
 
     DERIVED = ("frozen_parameters",)
 
@@ -181,5 +186,7 @@ class Summary(Record):
                 ("workspace", self.inference_workspace_bytes),
                 (f"peak of a forward pass ({self.peak_inference_at})", self.peak_inference_bytes),
             ]
+        if self.program_arena_bytes is not None and self.peak_program_bytes is not None:
+            memory += [("arena of a program", self.program_arena_bytes), ("peak of a program", self.peak_program_bytes)]
         for what, nbytes in memory:
             yield f"memory: {what}", format_bytes(nbytes), f"{nbytes:,} bytes"

@@ -10,7 +10,7 @@ from typing import Any
 from fastconv.evidence.contest.contest import mark_ratios
 from fastconv.evidence.contest.heats import OURS, Entry
 from fastconv.evidence.contest.networks.heats import NetworkHeat
-from fastconv.evidence.contest.networks.tables import by_kind, others, ratio_table, time_table
+from fastconv.evidence.contest.networks.tables import by_kind, ladder_table, others, ratio_table, time_table
 from fastconv.evidence.contest.notes import absences, breaks, refusals
 from fastconv.evidence.environment import Environment
 from fastconv.report import Record, Report
@@ -66,6 +66,7 @@ class NetworkContest(Record):
     def report(self) -> Report:
         """Return the ratios of every kind of step, and the times behind them."""
         tables = [ratio_table(self.heats), *(time_table(*each) for each in by_kind(self.heats).items())]
+        tables.append(ladder_table(self.heats))
         origin = self.environment.origin(f"{self.seconds / 60:.1f} minutes")
         return Report(tuple(tables), (*self._notes(), origin))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import geometric_mean, median_high
 
+from fastconv.evidence.contest.engines.networks.own import FUSED, LAYERS
 from fastconv.evidence.contest.heats import OURS
 from fastconv.evidence.contest.networks.heats import NetworkHeat
 from fastconv.evidence.contest.tables import time_cell
@@ -50,6 +51,20 @@ def time_table(kind: str, heats: Sequence[NetworkHeat]) -> Table:
     headers = ("network", *columns, "ratio", "best other", "GFLOP/s", "of peak", "peak")
     rows = tuple((_short(heat), *_cells(heat, columns)) for heat in heats)
     return Table(f"{kind}: milliseconds (error as a share of the tolerance)", headers, rows, 1)
+
+
+def ladder_table(heats: Sequence[NetworkHeat]) -> Table:
+    """Return how many times faster than its layers a network is, recorded and fused."""
+    rows = []
+    for heat in heats:
+        ours = {entry.variant: entry.seconds for entry in heat.entries if entry.engine == OURS and entry.ok}
+        layers = ours.get(LAYERS)
+        if layers is not None:
+            seconds = [ours.get(variant) for variant in FUSED]
+            faster = [MISSING if one is None else f"{layers / one:.2f}" for one in seconds]
+            rows.append((str(heat), format_number(layers * 1e3, ".3g"), *faster))
+    headers = ("network", "layers, ms", *(f"{variant}, times faster" for variant in FUSED))
+    return Table("The ladder of a network", headers, tuple(rows), 1)
 
 
 def _short(heat: NetworkHeat) -> str:

@@ -1,10 +1,10 @@
-"""fastconv itself: the layers as they are, and the network as a program."""
+"""fastconv itself: the layers as they are, the network as a program without fusion, and with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from fastconv._version import __version__
 from fastconv.backends.settings import set_num_threads
@@ -15,7 +15,8 @@ from fastconv.losses import softmax_cross_entropy
 from fastconv.optim import SGD, Adam, Optimizer
 from fastconv.programs import compile
 
-LAYERS, PROGRAM = "layers", "program"
+LAYERS, RECORDED, PROGRAM = "layers", "recorded", "program"
+FUSED = {RECORDED: False, PROGRAM: True}
 
 
 class FastconvNetworks(NetworkEngine):
@@ -32,27 +33,26 @@ class FastconvNetworks(NetworkEngine):
         return {"fastconv": __version__, **super().versions()}
 
     def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
-        """Return the network as layers and as a program."""
+        """Return the network as layers, recorded and fused."""
         return _inference(job) if job.step == INFERENCE else _training(job)
 
 
 def _inference(job: NetworkJob) -> dict[str, Prepared]:
     model, x = job.model().eval(), job.x
-    program = compile(model, x)
 
     def layers() -> Any:
         with inference_mode():
             return model.forward(x)
 
-    runs: dict[str, Callable[[], Any]] = {LAYERS: layers, PROGRAM: lambda: program(x)}
+    runs: dict[str, Callable[[], Any]] = {LAYERS: layers}
+    runs.update((variant, partial(compile(model, x, fuse=fuse), x)) for variant, fuse in FUSED.items())
     return {variant: Prepared(run, lambda y: {"y": y}) for variant, run in runs.items()}
 
 
 def _training(job: NetworkJob) -> dict[str, Prepared]:
-    found = {LAYERS: training(training_step(job.model(), job))}
-    if "labels" in signature(compile).parameters:
-        found[PROGRAM] = training(_program_step(job))
-    return found
+    steps = {LAYERS: training_step(job.model(), job)}
+    steps.update((variant, _program_step(job, fuse)) for variant, fuse in FUSED.items())
+    return {variant: training(step) for variant, step in steps.items()}
 
 
 def training_step(model: Layer, job: NetworkJob) -> Callable[[], float]:
@@ -70,11 +70,12 @@ def training_step(model: Layer, job: NetworkJob) -> Callable[[], float]:
     return step
 
 
-def _program_step(job: NetworkJob) -> Callable[[], Any]:
+def _program_step(job: NetworkJob, fuse: bool) -> Callable[[], float]:
     """Return the same as a program."""
-    model, make = job.model(), cast(Callable[..., Any], compile)
-    program = make(model, job.x, job.labels, loss=softmax_cross_entropy, optimizer=_optimizer(model, job.rule))
-    return lambda: program(job.x, job.labels)
+    model = job.model()
+    return partial(
+        compile(model, job.x, job.labels, optimizer=_optimizer(model, job.rule), fuse=fuse), job.x, job.labels
+    )
 
 
 def _optimizer(model: Layer, rule: Rule) -> Optimizer:
