@@ -20,7 +20,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.kernel import AT
-from fastconv.backends.fast.machine.launch import ENTRY_BYTES, SLICE, address, run_program
+from fastconv.backends.fast.machine.launch import BLOCK, ENTRY_BYTES, FIRST, KERNEL, SLICE, TASKS, address, run_program
 from fastconv.backends.fast.machine.record import Recording, Run
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, aligned, round_up
 
@@ -143,9 +143,9 @@ def again(runs: list[Run], memory: Memory, state: Iterable[Array] = ()) -> None:
 
 
 def _table(runs: list[Run], blocks: list[int]) -> Array:
-    rows = [(run.kernel, block, run.first, run.tasks, run.threads) for run, block in zip(runs, blocks)]
-    table = np.array(rows, np.int64).reshape(-1, 5)
-    assert table.strides[0] == ENTRY_BYTES
+    table = aligned(ENTRY_BYTES * len(runs)).view(np.int64).reshape(-1, ENTRY_BYTES // 8)
+    for row, run, block in zip(table, runs, blocks):
+        row[KERNEL], row[BLOCK], row[FIRST], row[TASKS] = run.kernel, block, run.first, run.tasks
     return table
 
 

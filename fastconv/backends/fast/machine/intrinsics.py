@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+
 from llvmlite import ir
 from numba.core import cgutils, types
 
@@ -177,6 +180,53 @@ def clear_bytes(typing_context, target, count):
 def fence(typing_context):
     """Make every store so far visible before any later one: stores past the caches are not in order by themselves."""
     return code(types.void(), lambda builder: builder.fence("seq_cst"))
+
+
+@emitted(twins.atomic_integer)
+def atomic_integer(typing_context, address, index):
+    """Int64 number `index` of the block at `address`, with all that was stored before it was."""
+
+    def emit(builder, address, index):
+        place = builder.gep(builder.inttoptr(address, _I64.as_pointer()), [index])
+        return builder.load_atomic(place, "acquire", 8)
+
+    return code(types.int64(types.intp, types.intp), emit)
+
+
+def _exchanging(operation):
+    def emit(builder, address, index, value):
+        place = builder.gep(builder.inttoptr(address, _I64.as_pointer()), [index])
+        return builder.atomic_rmw(operation, place, value, "seq_cst")
+
+    return code(types.int64(types.intp, types.intp, types.int64), emit)
+
+
+@emitted(twins.atomic_or)
+def atomic_or(typing_context, address, index, bits):
+    """Set bits of int64 number `index` of the block at `address`; return what it was."""
+    return _exchanging("or")
+
+
+@emitted(twins.atomic_add)
+def atomic_add(typing_context, address, index, value):
+    """Add to int64 number `index` of the block at `address`; return what it was."""
+    return _exchanging("add")
+
+
+@emitted(twins.relax)
+def relax(typing_context, long):
+    """Wait for another core a moment, or where it has been `long`, let another thread of the system have this one."""
+
+    def emit(builder, long):
+        if hasattr(os, "sched_yield"):
+            kind = ir.FunctionType(ir.IntType(32), [])
+            with builder.if_then(builder.icmp_signed("!=", long, constant(0)), likely=False):
+                builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        if platform.machine() in ("x86_64", "AMD64"):
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+
+    return code(types.void(types.intp), emit)
 
 
 @emitted(twins.prefetch)

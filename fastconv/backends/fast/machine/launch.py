@@ -25,13 +25,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.intrinsics import call_kernel, integer
-from fastconv.backends.fast.machine.jit import INTERPRETED, LOCK, jitted
+from fastconv.backends.fast.machine.intrinsics import (
+    atomic_add,
+    atomic_integer,
+    atomic_or,
+    call_kernel,
+    fence,
+    integer,
+    relax,
+    store_integer,
+)
+from fastconv.backends.fast.machine.jit import INTERPRETED, LOCK, helper, jitted
 from fastconv.backends.fast.machine.record import Run, active, listening
 
 # Numbers that a thread goes through in a slice, or 16 times as many products in tiles: 0.02 to 0.2 s here.
 SLICE = 2**26
-ENTRY_BYTES = 40  # of a run in a program: kernel, argument block, first task, tasks, threads
+ENTRY_BYTES = 64  # of a run in a program, whose first numbers are these
+KERNEL, BLOCK, FIRST, TASKS, CLAIMED, DONE = range(6)
+SHARES = 63  # of the tasks of a run at most: a bit for each
+PATIENCE, LONG = 2**8, 2**14  # looks at a number: 3 µs and 0.2 ms here
 
 _workqueue = threading.Lock()
 _forked = False
@@ -56,23 +68,55 @@ def _parallel(kernel, arguments, first, tasks):
         call_kernel(kernel, arguments, first + task)
 
 
-def _serial_program(program, arguments, first, last):
+def _serial_program(program, threads, first, last):
     for i in range(first, last):
         run = program + i * ENTRY_BYTES
-        for task in range(integer(run, 3)):
-            call_kernel(integer(run, 0), integer(run, 1), integer(run, 2) + task)
+        for task in range(integer(run, TASKS)):
+            call_kernel(integer(run, KERNEL), integer(run, BLOCK), integer(run, FIRST) + task)
 
 
-def _parallel_program(program, arguments, first, last):
+def _parallel_program(program, threads, first, last):
     for i in range(first, last):
         run = program + i * ENTRY_BYTES
-        kernel, block, start, tasks = integer(run, 0), integer(run, 1), integer(run, 2), integer(run, 3)
-        if integer(run, 4) > 1:
-            for task in numba.prange(tasks):
-                call_kernel(kernel, block, start + task)
-        else:
-            for task in range(tasks):
-                call_kernel(kernel, block, start + task)
+        store_integer(run, CLAIMED, 0)
+        store_integer(run, DONE, 0)
+    for worker in numba.prange(threads):
+        _work(program, threads, first, last, worker)
+
+
+@helper
+def _work(program, threads, first, last, worker):
+    """Go through all runs; of each, do the shares of its tasks that nobody has claimed, and wait for the others.
+
+    Whoever has claimed a share does it, however many workers there are at a time: nobody waits for one that never
+    comes. A worker begins with a share of its own, the same in every run, since what it reads is then in its cache.
+    """
+    for i in range(first, last):
+        run = program + i * ENTRY_BYTES
+        kernel, block, start, tasks = (
+            integer(run, KERNEL),
+            integer(run, BLOCK),
+            integer(run, FIRST),
+            integer(run, TASKS),
+        )
+        shares, done, waited = min(tasks, SHARES), 0, 0
+        if worker >= shares:  # one of those that it is for will come at once
+            while waited < PATIENCE and atomic_integer(run, DONE) < tasks:
+                relax(0)
+                waited += 1
+        for k in range(shares):
+            share = (worker * shares // threads + k) % shares
+            bit = 1 << share
+            if atomic_integer(run, CLAIMED) & bit == 0 and atomic_or(run, CLAIMED, bit) & bit == 0:
+                for task in range(tasks * share // shares, tasks * (share + 1) // shares):
+                    call_kernel(kernel, block, start + task)
+                    done += 1
+        if done > 0:
+            fence()
+            atomic_add(run, DONE, done)
+        while atomic_integer(run, DONE) < tasks:
+            waited += 1
+            relax(int(waited > LONG))
 
 
 _FORMS = {
@@ -168,8 +212,12 @@ def _run(kernel: int, arguments: np.ndarray, first: int, tasks: int, threads: in
 
 
 def run_program(program: np.ndarray, first: int, last: int, threads: int) -> None:
-    """Do runs `first` to ``last - 1`` of a table of `ENTRY_BYTES` each, whose numbers are those of a `Run`."""
-    _start("_program", threads, address(program), 0, first, last)
+    """Do runs `first` to ``last - 1`` of a table of `ENTRY_BYTES` each.
+
+    All are one parallel region, in which threads wait for each other after every run: a region of its own for each
+    takes several microseconds more.
+    """
+    _start("_program", threads, address(program), threads, first, last)
 
 
 def _start(form: str, threads: int, *numbers: int) -> None:

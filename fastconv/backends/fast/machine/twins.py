@@ -85,6 +85,29 @@ def fence():
     """Nothing: Python has no stores past the caches."""
 
 
+def atomic_integer(address, index):
+    """Int64 number `index` of the block at `address`."""
+    return integer(address, index)
+
+
+def atomic_or(address, index, bits):
+    """Set bits of int64 number `index` of the block at `address`; return what it was."""
+    before = integer(address, index)
+    store_integer(address, index, before | bits)
+    return before
+
+
+def atomic_add(address, index, value):
+    """Add to int64 number `index` of the block at `address`; return what it was."""
+    before = integer(address, index)
+    store_integer(address, index, before + value)
+    return before
+
+
+def relax(long):
+    """Nothing: Python threads take turns."""
+
+
 def prefetch(address):
     """Nothing: Python has no caches to ask."""
 
