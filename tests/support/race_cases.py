@@ -371,7 +371,7 @@ def main(dtype: str, full: bool) -> None:
     # run inside the task of another kernel, or in one task always
     inner = ("tile_", "depthwise_tile_", "seeded_", "total_squares")
     idle = () if host() == AVX512 else ("depthwise_",)  # depthwise convolution goes through bands there
-    alone = ("track_", "loss_total", "label_weights")  # run in one task always
+    alone = ("track_", "totals_sum", "loss_total", "label_weights")  # run in one task always
     kernels = {name for name in RECORDER.names.values() if not name.startswith((*inner, *idle, *alone))}
     result = {
         "races": races,

@@ -205,8 +205,8 @@ def _layers_of_any_rank() -> Iterator[Member]:
     for name in ("Softmax", "LogSoftmax"):
         yield _layer(name, ROWS, 1, on_both=True)
     yield _layer("Upsample", IMAGE, scale_factor=2, on_both=True)
-    yield _layer("SubsampleShortcut", IMAGE, C, 2 * C, on_both=True)
-    yield _layer("Flatten", IMAGE, on_both=True)
+    yield _layer("SubsampleShortcut", IMAGE, C, 2 * C)
+    yield _layer("Flatten", IMAGE)
     yield _layer("Identity", IMAGE, on_both=True)
 
 
