@@ -6,23 +6,26 @@ from functools import partial, reduce
 
 import numpy as np
 
+from fastconv.backends.fast.grouped import GroupedProgram, can_group
 from fastconv.backends.fast.machine.record import Recording, recording
 from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.program import Break, FastProgram
 from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.functional.copies import concatenated
 from fastconv.functional.relu import add
-from fastconv.layers import Concat, Layer, Residual, Sequential
+from fastconv.layers import Concat, Flatten, Layer, Linear, Residual, Sequential
 from fastconv.layers.containers import is_plain
 from fastconv.layers.inference import inference_mode
 from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
 from fastconv.programs.recording import Named, Recorded, Recorder, all_ours, flat, inside, label, same
+from fastconv.report.words import plural
 from fastconv.validation.arrays import Array
 
 
-def record(network: Layer, x: Array, fuse: bool) -> Recorded:
+def record(network: Layer, x: Array, fuse: bool) -> Recorded[FastProgram | GroupedProgram]:
     """Program of a network over inputs like `x`, which is overwritten."""
     with inference_mode(), recording() as heard:
         forget_plans()  # so that every plan is made while somebody listens, and its tables are known
@@ -40,8 +43,60 @@ def record(network: Layer, x: Array, fuse: bool) -> Recorded:
             whole = np.array(y)
             # a layer that is another one every time, or writes into what others read: all of it is left to the layers
             left = Break(lambda x: (network.forward(x),), (x,), (whole,))
-            recorded = Recorded(FastProgram(Recording(), [left], [x], whole), [label("", network)])
-    return recorded
+            return Recorded(FastProgram(Recording(), [left], [x], whole), [label("", network)])
+        return (_in_groups(network, x) if fuse and not recorded.program.breaks else None) or recorded
+
+
+_GROUP_BYTES = 2**20  # of the arena of a group: about half of an L2 cache
+_LARGEST = 2**22  # of that of one image
+
+
+def _in_groups(network: Layer, x: Array) -> Recorded[GroupedProgram] | None:
+    """The same as a program that goes a few images at a time, if it has the same bits."""
+    recorded = in_groups(network, x)
+    if recorded is None or recorded.program.breaks:
+        return None
+    x[...] = np.random.default_rng(0xFEED).standard_normal(x.shape).astype(x.dtype)
+    return recorded if same(recorded.program(x), network.forward(x)) else None
+
+
+def in_groups(network: Layer, x: Array, *, dry: bool = False) -> Recorded[GroupedProgram] | None:
+    """Program that goes a few images at a time down to the first linear layer; None where no group fits a cache."""
+    threads, layers = get_num_threads(), list(flat("", network))
+    stop = next((i for i, (_, layer) in enumerate(layers) if isinstance(layer, (Flatten, Linear))), len(layers))
+    images = _images_of_a_group(layers[:stop], x, threads) if stop > 1 else 0
+    if not images:
+        return None
+    with use_num_threads(1):
+        first = _recorded(layers[:stop], x[:images].copy(order="K"), dry)
+    if not can_group(first.program):
+        return None
+    middle = GroupedProgram(first.program, None, images, len(x), threads).results()
+    rest = _recorded(layers[stop:], middle, dry) if stop < len(layers) else None
+    last = None if rest is None else rest.program
+    program = GroupedProgram(first.program, last, images, len(x), threads)
+    title = f"{program.groups} groups of {plural(images, 'image')}: "
+    return Recorded(program, [*(title + name for name in first.names), *(rest.names if rest else [])])
+
+
+def _images_of_a_group(layers: list[Named], x: Array, threads: int) -> int:
+    """Images whose arena fits into a cache, in groups that all threads have as many of; 0 where groups do not pay."""
+    fitting = [n for n in range(1, len(x)) if len(x) % n == 0 and len(x) // n % threads == 0]
+    for images in reversed(fitting):
+        with use_num_threads(1):
+            needed = _recorded(layers, np.empty_like(x[:images]), dry=True).program.arena_bytes
+        if needed <= _GROUP_BYTES:
+            return images
+    return 1 if fitting and needed <= _LARGEST else 0
+
+
+def _recorded(layers: list[Named], x: Array, dry: bool) -> Recorded[FastProgram]:
+    """Program of layers one after the other."""
+    with recording() as heard, np.errstate(all="ignore"):
+        forget_plans()
+        recorder = NetworkRecorder(heard, fuse=True, dry=dry)
+        y = recorder.chain(layers, x)
+    return recorder.recorded([x], y)
 
 
 class NetworkRecorder(Recorder):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv.backends import use_backend
+from fastconv.backends.fast.grouped import GroupedProgram
 from fastconv.backends.fast.machine.record import recording
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.program import FastProgram
@@ -16,7 +17,7 @@ from fastconv.layers.inference import inference_mode
 from fastconv.losses import softmax_cross_entropy, squared_error
 from fastconv.optim import Optimizer
 from fastconv.programs.folding import fold
-from fastconv.programs.network import NetworkRecorder
+from fastconv.programs.network import NetworkRecorder, in_groups
 from fastconv.programs.record_step import record_unchecked
 from fastconv.programs.rule import Rule
 
@@ -40,11 +41,15 @@ def planned_inference(model: Layer, shape: tuple[int, ...], dtype: np.dtype[Any]
     """Bytes of the program of a network for inputs of a shape."""
     network = deepcopy(model).eval().cast(dtype)
     fold(network)
-    with use_backend("fast"), inference_mode(), np.errstate(all="ignore"), recording() as heard:
-        forget_plans()
-        recorder = NetworkRecorder(heard, fuse=True, dry=True)
-        x = np.empty(shape, dtype)
-        return _planned(recorder.recorded([x], recorder.layer("", network, x)).program)
+    x = np.empty(shape, dtype)
+    with use_backend("fast"), inference_mode(), np.errstate(all="ignore"):
+        grouped = in_groups(network, x, dry=True)
+        if grouped is not None:
+            return _planned(grouped.program)
+        with recording() as heard:
+            forget_plans()
+            recorder = NetworkRecorder(heard, fuse=True, dry=True)
+            return _planned(recorder.recorded([x], recorder.layer("", network, x)).program)
 
 
 def planned_training(
@@ -64,5 +69,5 @@ def planned_training(
         return _planned(record_unchecked(rule, x, labels, fuse=True, dry=True).recorded.program)
 
 
-def _planned(program: FastProgram) -> Planned:
+def _planned(program: FastProgram | GroupedProgram) -> Planned:
     return Planned(program.arena_bytes, program.constant_bytes)

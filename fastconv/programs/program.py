@@ -25,6 +25,8 @@ from fastconv.validation.sizes import check_flag, check_integer, entries_of
 from fastconv.validation.types import ArrayLike
 
 if TYPE_CHECKING:
+    from fastconv.backends.fast.grouped import GroupedProgram
+    from fastconv.backends.fast.program import FastProgram
     from fastconv.programs.recording import Recorded
 
 
@@ -165,7 +167,7 @@ def _checked_shape(input_shape: object) -> tuple[int, ...]:
     return tuple(check_integer("compile", "input_shape", size, 0, rule) for size in sizes)
 
 
-class Program(Replayed["Recorded"]):
+class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
     """A network in evaluation mode, recorded for the shapes that came; see `compile`.
 
     A program is a snapshot of the weights. When those of the model were replaced, loaded or trained, the next call
@@ -259,7 +261,7 @@ class Program(Replayed["Recorded"]):
         with self._settings(), inference_mode():
             return self._network.forward(x)
 
-    def _record(self, x: Array) -> Recorded:
+    def _record(self, x: Array) -> Recorded[FastProgram | GroupedProgram]:
         from fastconv.programs.network import record
 
         return record(self._network, x.copy(order="K"), self.fuse)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv.backends.fast.machine.record import recording
 from fastconv.backends.fast.memory.plan_cache import forget_plans
+from fastconv.backends.fast.program import FastProgram
 from fastconv.layers import Dropout
 from fastconv.optim import OPTIMIZERS
 from fastconv.programs.gradients import StepRecorder
@@ -34,7 +35,7 @@ class RecordedStep:
         Layers that draw in each call.
     """
 
-    recorded: Recorded
+    recorded: Recorded[FastProgram]
     scores: Array
     due: list[int]
     drawing: list[Dropout]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from fastconv.backends.fast.grouped import GroupedProgram
 from fastconv.backends.fast.machine.kernel import AT
 from fastconv.backends.fast.machine.record import Recording, Run
 from fastconv.backends.fast.program import Break, FastProgram, Memory, Step, again
@@ -24,11 +25,14 @@ from fastconv.validation.arrays import Array
 Named = tuple[str, Layer]
 
 
+P = TypeVar("P", bound="FastProgram | GroupedProgram", covariant=True)
+
+
 @dataclass(frozen=True)
-class Recorded:
+class Recorded(Generic[P]):
     """A program for inputs of one shape, and the names of the layers that its steps belong to."""
 
-    program: FastProgram
+    program: P
     names: list[str]
 
     def lines(self) -> list[str]:
@@ -122,7 +126,7 @@ class Recorder:
         again(group.runs, memory)
         return same(y, result)
 
-    def recorded(self, inputs: Sequence[Array], y: Array, state: Sequence[Array] = ()) -> Recorded:
+    def recorded(self, inputs: Sequence[Array], y: Array, state: Sequence[Array] = ()) -> Recorded[FastProgram]:
         """Program of all groups."""
         steps = [(group.name, step) for group in self.groups for step in group.steps]
         program = FastProgram(self.heard, [step for _, step in steps], inputs, y, state)

@@ -73,7 +73,7 @@ class Replayed(Generic[R]):
         ]
 
 
-def lines_of(shape: tuple[int, ...], dtype: object, recorded: Recorded) -> list[str]:
+def lines_of(shape: tuple[int, ...], dtype: object, recorded: Recorded[Any]) -> list[str]:
     """What is printed of a recording."""
     program = recorded.program
     about = (

@@ -17,7 +17,9 @@ import pytest
 import fastconv as fc
 from fastconv import layers as L
 from fastconv import models
+from fastconv.backends.fast import grouped
 from fastconv.backends.fast import program as engine
+from fastconv.backends.fast.grouped import GroupedProgram
 from fastconv.backends.fast.memory.workspace import aligned
 from fastconv.errors import InvalidTypeError, InvalidValueError, StaleProgramError
 from fastconv.functional.relu import relu
@@ -422,6 +424,58 @@ def test_out_is_written_in_place_where_that_is_safe() -> None:
     assert any(recorded(x, out=out) is out for out in places)  # where it lies as the output did that was recorded
     assert recorded(x, out=x) is not x  # which later kernels read
     assert_bits(program(x, out=x), right)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["lenet", "three layers", "channels last"])
+def test_a_batch_goes_in_groups_with_the_bits_of_the_layers(name: str, threads: int) -> None:
+    make, (_, *image) = {**NETWORKS, "channels last": (channels_last, (1, 16, 20, 3))}[name]
+    model = make()
+    for batch in (6, 12, 24):
+        x = normal(batch, *image)
+        with fc.use_num_threads(threads):
+            program = fc.compile(model, x)
+        recorded = next(iter(program._recorded.values())).program
+        assert isinstance(recorded, GroupedProgram)
+        assert recorded.groups % threads == 0
+        assert f"{recorded.groups} groups of" in repr(program)
+        for scale in (1, 1e-3):
+            assert_bits(program(x * np.float32(scale)), layers_of(model, x * np.float32(scale)))
+
+
+def channels_last() -> L.Layer:
+    """A network that ends with planes, so that there is nothing after the groups."""
+    options: dict[str, Any] = {"padding": 1, "layout": "NHWC"}
+    pool = L.MaxPool2d(2, layout="NHWC")
+    return L.Sequential(L.Conv2d(3, 16, 3, rng=0, **options), L.ReLU(), pool, L.Conv2d(16, 16, 3, rng=1, **options))
+
+
+def test_groups_are_for_all_threads_alike_and_share_the_work_of_python_threads() -> None:
+    model, x = channels_last(), normal(8, 16, 20, 3)
+    with fc.use_num_threads(2):
+        odd, program = fc.compile(model, x[:7]), fc.compile(model, x)
+    assert not isinstance(next(iter(odd._recorded.values())).program, GroupedProgram)
+    right = layers_of(model, x)
+    wrong: list[int] = []
+
+    def call(i: int) -> None:
+        for _ in range(20):
+            wrong.extend([i] * (not np.array_equal(program(x), right)))
+
+    workers = [threading.Thread(target=call, args=(i,)) for i in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def test_groups_of_much_work_are_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouped, "SLICE", 1)
+    model, x = channels_last(), normal(8, 16, 20, 3)
+    program = fc.compile(model, x)
+    assert len(next(iter(program._recorded.values())).program._cuts) > 2
+    assert_bits(program(x), layers_of(model, x))
 
 
 def test_bad_calls_are_refused() -> None:

@@ -24,7 +24,7 @@ from fastconv.backends.fast.machine.launch import BLOCK, ENTRY_BYTES, FIRST, KER
 from fastconv.backends.fast.machine.record import Recording, Run
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, aligned, round_up
 
-_KEPT_CONTEXTS = 4  # memory of programs that is kept for the next call, a piece for each call at the same time
+KEPT_CONTEXTS = 4  # memory of programs that is kept for the next call, a piece for each call at the same time
 
 
 class Place(NamedTuple):
@@ -138,11 +138,12 @@ def again(runs: list[Run], memory: Memory, state: Iterable[Array] = ()) -> None:
         for piece in memory.written(run, memory.touched(run)) - kept:
             memory.bytes_of(piece)[...] = 0xFF
     blocks = [run.arguments.copy() for run in runs]
-    table = _table(runs, [address(block) for block in blocks])
+    table = table_of(runs, [address(block) for block in blocks])
     run_program(table, 0, len(table), max((run.threads for run in runs), default=1))
 
 
-def _table(runs: list[Run], blocks: list[int]) -> Array:
+def table_of(runs: list[Run], blocks: list[int]) -> Array:
+    """Table of runs for the launcher, with the addresses of their argument blocks."""
     table = aligned(ENTRY_BYTES * len(runs)).view(np.int64).reshape(-1, ENTRY_BYTES // 8)
     for row, run, block in zip(table, runs, blocks):
         row[KERNEL], row[BLOCK], row[FIRST], row[TASKS] = run.kernel, block, run.first, run.tasks
@@ -197,6 +198,13 @@ class FastProgram:
         Memory that a call needs beside input, output and state.
     constant_bytes : int
         Memory of what was computed once, such as weights in the order of the kernels.
+    place, y_start, y_bytes, fresh : Place, int, int, bool
+        Where the output lies in its memory, how far from a cache line that starts, its bytes, and whether the output
+        has it for itself.
+    blocks, starts : ndarray, list of int
+        All argument blocks in a row, and where each starts, in bytes.
+    to_inputs, to_y, to_arena : Addresses
+        Entries of the blocks that are addresses.
     """
 
     def __init__(
@@ -204,7 +212,7 @@ class FastProgram:
     ) -> None:
         arrays = [*recording.arrays, *recording.plans, *_arrays(steps), *inputs, y, *state]
         memory = self._memory = Memory(arrays, recording.bounds)
-        self._inputs, self._y = [memory.place(x) for x in inputs], memory.place(y)
+        self._inputs, self.place = [memory.place(x) for x in inputs], memory.place(y)
         given, state_pieces = {x.piece for x in self._inputs}, {memory.place(array).piece for array in state}
         self.kept, self._varying = _kept(memory, steps, given | state_pieces)
         self.steps = [_placed(memory, steps[i]) for i in self.kept]
@@ -213,14 +221,15 @@ class FastProgram:
         self.constants = len(steps) - len(self.steps)
         self.threads = max((run.threads for run in self.runs), default=1)
         moving = self._varying - given - state_pieces
-        self._fresh = self._y.piece in moving  # the output is in memory of its own
-        self._places, self.arena_bytes = self._arranged(moving - {self._y.piece})
+        self.fresh = self.place.piece in moving  # the output is in memory of its own
+        self._places, self.arena_bytes = self._arranged(moving - {self.place.piece})
         constant = {piece for step in self.steps for piece in _used(memory, step)} - self._varying
         self.constant_bytes = sum(memory.stops[piece] - memory.starts[piece] for piece in constant)
-        self._y_bytes = memory.stops[self._y.piece] - memory.starts[self._y.piece]
-        self._blocks = np.concatenate([run.arguments for run in self.runs] or [np.zeros(0, np.int64)])
-        self._starts: list[int] = []  # of every argument block, in bytes from that of the first
-        self._to_inputs, self._to_y, self._to_arena = self._point()
+        self.y_bytes = memory.stops[self.place.piece] - memory.starts[self.place.piece]
+        self.y_start = memory.starts[self.place.piece] % ALIGNMENT
+        self.blocks = np.concatenate([run.arguments for run in self.runs] or [np.zeros(0, np.int64)])
+        self.starts: list[int] = []  # of every argument block, in bytes from that of the first
+        self.to_inputs, self.to_y, self.to_arena = self._point()
         self._parts = list(self._cut())
         for piece in moving | given:  # what was computed when it was recorded
             memory.owners[piece] = None
@@ -249,12 +258,12 @@ class FastProgram:
         numbers = {place.piece: i for i, place in enumerate(self._inputs)}
         first = 0
         for run in self.runs:
-            self._starts.append(8 * first)
+            self.starts.append(8 * first)
             for i, piece in self._memory.touched(run).items():
                 offset = int(run.arguments[i]) - self._memory.starts[piece]
                 if piece in numbers:
                     to_inputs[numbers[piece]].append((first + i, offset - self._inputs[numbers[piece]].offset))
-                elif piece == self._y.piece and self._fresh:
+                elif piece == self.place.piece and self.fresh:
                     to_y.append((first + i, offset))
                 elif piece in self._places:
                     to_arena.append((first + i, offset + self._places[piece]))
@@ -277,8 +286,8 @@ class FastProgram:
             yield first, last
 
     def _context(self) -> Context:
-        blocks = self._blocks.copy()
-        return Context(blocks, _table(self.runs, [address(blocks) + start for start in self._starts]))
+        blocks = self.blocks.copy()
+        return Context(blocks, table_of(self.runs, [address(blocks) + start for start in self.starts]))
 
     def __call__(self, *inputs: Array, arena: Array | None = None, out: Array | None = None) -> Array:
         """Return the output for inputs of the shapes and the strides of the recorded ones.
@@ -292,14 +301,14 @@ class FastProgram:
             context = self._context()
         if context.arena is None or (arena is not None and arena is not context.arena):
             context.arena = aligned(self.arena_bytes) if arena is None else arena
-            self._to_arena.set(context.blocks, address(context.arena))
+            self.to_arena.set(context.blocks, address(context.arena))
         if out is not None and self._takes(out, inputs):
             result = out
         else:
-            result = aligned(self._y_bytes + ALIGNMENT)[self._memory.starts[self._y.piece] % ALIGNMENT :]
-        for places, x in zip(self._to_inputs, inputs):
+            result = aligned(self.y_bytes + ALIGNMENT)[self.y_start :]
+        for places, x in zip(self.to_inputs, inputs):
             places.set(context.blocks, address(x))
-        self._to_y.set(context.blocks, address(result))
+        self.to_y.set(context.blocks, address(result))
         here = partial(self._here, context.arena, inputs, result)
         for part in self._parts:
             if isinstance(part, Break):
@@ -310,20 +319,20 @@ class FastProgram:
                     target[...] = value
             else:
                 run_program(context.table, *part, self.threads)
-        if len(self._contexts) < _KEPT_CONTEXTS:
+        if len(self._contexts) < KEPT_CONTEXTS:
             self._contexts.append(context)
         if result is out:
             return out
-        if self._fresh:
-            return np.ndarray(self._y.shape, self._y.dtype, result, self._y.offset, self._y.strides)
-        return here(self._y).copy()
+        if self.fresh:
+            return np.ndarray(self.place.shape, self.place.dtype, result, self.place.offset, self.place.strides)
+        return here(self.place).copy()
 
     def _takes(self, out: Array, inputs: Sequence[Array]) -> bool:
         """Whether an array is all of the memory of the output, where it lies as that did, and apart from the inputs."""
-        y, start = self._y, self._memory.starts[self._y.piece]
-        same = (out.shape, out.strides, out.dtype, out.nbytes) == (y.shape, y.strides, y.dtype, self._y_bytes)
+        y = self.place
+        same = (out.shape, out.strides, out.dtype, out.nbytes) == (y.shape, y.strides, y.dtype, self.y_bytes)
         free = out.flags.writeable and not any(np.may_share_memory(out, x) for x in inputs)
-        return self._fresh and same and free and address(out) % ALIGNMENT == start % ALIGNMENT
+        return self.fresh and same and free and address(out) % ALIGNMENT == self.y_start
 
     def _here(self, arena: Array, inputs: Sequence[Array], result: Array, array: Array | Place) -> Array:
         """An array of this call."""
@@ -336,7 +345,7 @@ class FastProgram:
                 return view
         if place.piece in self._places:
             return place.view(address(arena) + self._places[place.piece], arena)
-        if place.piece == self._y.piece and self._fresh:
+        if place.piece == self.place.piece and self.fresh:
             return place.view(address(result), result)
         return place.view(self._memory.starts[place.piece], self._memory.owners[place.piece])
 

@@ -24,7 +24,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.backends.fast.machine.blocks import Block
+from fastconv.backends.fast.machine.blocks import Block, view
 from fastconv.backends.fast.machine.intrinsics import (
     atomic_add,
     atomic_integer,
@@ -43,6 +43,10 @@ SLICE = 2**26
 ENTRY_BYTES = 64  # of a run in a program, whose first numbers are these
 KERNEL, BLOCK, FIRST, TASKS, CLAIMED, DONE = range(6)
 SHARES = 63  # of the tasks of a run at most: a bit for each
+# Each worker has two addresses, of a table of runs and of its argument blocks. ENTRIES are those numbers of the blocks
+# that point into input or output, OFFSETS how far from where that of a group starts; X_GROUP bytes are in between two.
+GROUPS = Block("WORKERS RUNS NEXT X X_GROUP X_ENTRIES X_OFFSETS X_COUNT Y Y_GROUP Y_ENTRIES Y_OFFSETS Y_COUNT")
+NEXT = GROUPS.index["NEXT"]
 PATIENCE, LONG = 2**8, 2**14  # looks at a number: 3 µs and 0.2 ms here
 
 _workqueue = threading.Lock()
@@ -119,11 +123,41 @@ def _work(program, threads, first, last, worker):
             relax(int(waited > LONG))
 
 
+def _serial_groups(groups, threads, first, last):
+    if first < last:
+        _do_groups(view(GROUPS, groups), groups, first, last, 0)
+
+
+def _parallel_groups(groups, threads, first, last):
+    for worker in numba.prange(threads):
+        _do_groups(view(GROUPS, groups), groups, first, last, worker)
+
+
+@helper
+def _do_groups(args, groups, first, last, worker):
+    """Do groups that nobody has begun, one after the other, in the memory of a worker."""
+    program, blocks = integer(args.WORKERS, 2 * worker), integer(args.WORKERS, 2 * worker + 1)
+    group = first + atomic_add(groups, NEXT, 1)
+    while group < last:
+        x, y = args.X + group * args.X_GROUP, args.Y + group * args.Y_GROUP
+        for i in range(args.X_COUNT):
+            store_integer(blocks, integer(args.X_ENTRIES, i), x + integer(args.X_OFFSETS, i))
+        for i in range(args.Y_COUNT):
+            store_integer(blocks, integer(args.Y_ENTRIES, i), y + integer(args.Y_OFFSETS, i))
+        for i in range(args.RUNS):
+            run = program + i * ENTRY_BYTES
+            for task in range(integer(run, TASKS)):
+                call_kernel(integer(run, KERNEL), integer(run, BLOCK), integer(run, FIRST) + task)
+        group = first + atomic_add(groups, NEXT, 1)
+
+
 _FORMS = {
     "serial": _serial,
     "parallel": _parallel,
     "serial_program": _serial_program,
     "parallel_program": _parallel_program,
+    "serial_groups": _serial_groups,
+    "parallel_groups": _parallel_groups,
 }
 _built: dict[str, Any] = {}
 
@@ -218,6 +252,12 @@ def run_program(program: np.ndarray, first: int, last: int, threads: int) -> Non
     takes several microseconds more.
     """
     _start("_program", threads, address(program), threads, first, last)
+
+
+def run_groups(groups: np.ndarray, first: int, last: int, threads: int) -> None:
+    """Do groups `first` to ``last - 1`` of a block of `GROUPS`, each on one thread."""
+    groups[NEXT] = 0
+    _start("_groups", threads, address(groups), threads, first, last)
 
 
 def _start(form: str, threads: int, *numbers: int) -> None:
