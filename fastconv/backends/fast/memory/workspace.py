@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+
 import numpy as np
 
 from fastconv.backends.base import Array
@@ -76,3 +79,12 @@ def part(scratch: int, offset: int) -> int:
 def release() -> None:
     """Give idle buffers back to the system."""
     _idle.clear()
+    trim()
+
+
+def trim() -> None:
+    """Give memory that is free back to the system, where the C library keeps some between the pieces that are not."""
+    if os.name == "posix":
+        function = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+        if function is not None:
+            function(0)
