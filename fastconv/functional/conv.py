@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend, Gradients
-from fastconv.backends.geometry import ConvGeometry
+from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST, ConvGeometry
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import ConvGradients, PlanesCall, Windows
 from fastconv.validation.arrays import Array
@@ -97,8 +100,7 @@ def conv2d(
     array([[-5., -5.],
            [-5., -5.]], dtype=float32)
     """
-    call = PlanesCall("conv2d", 2, layout, backend)
-    return convolve(call, x, weight, bias, ConvWindows(stride, padding, dilation, groups))
+    return _convolve("conv2d", 2, x, weight, bias, (stride, padding, dilation, groups), layout, backend)
 
 
 def conv2d_backward(
@@ -196,8 +198,7 @@ def conv1d(
     >>> fc.conv1d(x, weight, stride=3)
     array([[[21., 54.]]], dtype=float32)
     """
-    call = PlanesCall("conv1d", 1, layout, backend)
-    return convolve(call, x, weight, bias, ConvWindows(stride, padding, dilation, groups))
+    return _convolve("conv1d", 1, x, weight, bias, (stride, padding, dilation, groups), layout, backend)
 
 
 def conv1d_backward(
@@ -260,8 +261,7 @@ def conv3d(
     array([[42., 48.],
            [90., 96.]], dtype=float32)
     """
-    call = PlanesCall("conv3d", 3, layout, backend)
-    return convolve(call, x, weight, bias, ConvWindows(stride, padding, dilation, groups))
+    return _convolve("conv3d", 3, x, weight, bias, (stride, padding, dilation, groups), layout, backend)
 
 
 def conv3d_backward(
@@ -346,6 +346,56 @@ def convolve(call: PlanesCall, x: ArrayLike, weight: ArrayLike, bias: ArrayLike 
         checked_bias = call.checked_bias(arrays, windows.output_shape(geometry)[1], windows.output_name)
     compute = windows.forward(call.backend())
     return call.finish(compute(call.view(x), call.computed(weight), checked_bias, geometry))
+
+
+Steps = tuple[Size, Padding, Size, int]
+
+# What a call was checked to be, by everything that its checks look at.
+_known: dict[tuple[object, ...], tuple[ConvGeometry, bool]] = {}
+_KNOWN = 1024  # calls that are remembered
+_WORDS = (int, str)
+_REMEMBERED = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _convolve(
+    operation: str,
+    rank: int,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None,
+    steps: Steps,
+    layout: str,
+    backend: str | None,
+) -> Array:
+    """Convolve. The checks of a small call take longer than its arithmetic; what was checked before is not again.
+
+    Only arrays of one native dtype are remembered, with steps that are plain integers: 1.0 and True have the hash of 1.
+    """
+    if (
+        type(x) is np.ndarray
+        and type(weight) is np.ndarray
+        and x.dtype is weight.dtype
+        and (bias is None or (type(bias) is np.ndarray and bias.dtype is x.dtype))
+        and type(layout) is str
+        and type(steps[0]) is type(steps[2]) is type(steps[3]) is int
+        and type(steps[1]) in _WORDS
+    ):
+        key = (operation, layout, steps, x.shape, weight.shape, None if bias is None else bias.shape, x.dtype)
+        known = _known.get(key)
+        if known is not None:
+            geometry, last = known
+            y = resolve_backend(backend, operation).conv(
+                x.transpose(CHANNELS_FIRST[x.ndim]) if last else x, weight, bias, geometry
+            )
+            return y.transpose(CHANNELS_LAST[y.ndim]) if last else y
+        call, windows = PlanesCall(operation, rank, layout, backend), ConvWindows(*steps)
+        y = convolve(call, x, weight, bias, windows)
+        if x.dtype in _REMEMBERED:
+            if len(_known) >= _KNOWN:
+                _known.clear()
+            _known[key] = windows.geometry(call, x, weight), call.channels_last
+        return y
+    return convolve(PlanesCall(operation, rank, layout, backend), x, weight, bias, ConvWindows(*steps))
 
 
 def convolve_backward(
