@@ -37,7 +37,7 @@ HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 
 # Inside fast, likewise: rooms, and what stands beside them; all others are operations, which may use each other.
 ENGINE = "fastconv.backends.fast."
-ROOMS = {"machine": 0, "memory": 1, "explain": 3, "warmup": 3, "program": 3, "__init__": 4}
+ROOMS = {"machine": 0, "memory": 1, "explain": 3, "warmup": 3, "program": 3, "grouped": 4, "__init__": 5}
 OPERATION = 2
 
 # Numba and its compiler: for the machine and for kernels, and in a function for the command line.
