@@ -170,7 +170,7 @@ class Tree(ABC, Generic[Node]):
             self._set_buffer(name, current, np.asarray(value))
         else:
             super().__setattr__(name, value)
-            if isinstance(value, (Parameter, Tree)):
+            if not name.startswith("_"):
                 note_change()
 
     def _set_buffer(self, name: str, current: Array, value: Array) -> None:

@@ -318,6 +318,7 @@ class Optimizer(ABC):
             group.update(options)
         self._slots = {index: self._in_place(index, given) for index, given in slots.items()}
         self._steps = np.array(steps, np.int64)
+        note_change()
 
     def _in_place(self, index: int, given: Slots) -> Slots:
         """Slots of a parameter with the values given, in the arrays that are there, as far as they fit."""

@@ -16,7 +16,7 @@ from fastconv.layers.inference import inference_mode
 from fastconv.layers.parameter import changes
 from fastconv.optim import Optimizer
 from fastconv.programs.folding import fold
-from fastconv.programs.replayed import Replayed, in_place, lines_of
+from fastconv.programs.replayed import Replayed, form_of, in_place, lines_of
 from fastconv.programs.rule import Loss, Rule
 from fastconv.programs.step import TrainingStep
 from fastconv.report.words import plural
@@ -235,8 +235,8 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
         now = changes()
         if _fingerprint(self.model) != self._fingerprint:
             raise StaleProgramError(
-                "Program: the weights of the model have changed since they were recorded. Take the new ones with "
-                "update(), or keep the old ones with a program of a copy of the model."
+                "Program: the weights of the model, or its layers and their options, have changed since they were "
+                "recorded. Take the new ones with update(), or keep the old ones with a program of a copy of the model."
             )
         self._changes = now
 
@@ -289,6 +289,6 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
         return "\n".join(lines)
 
 
-def _fingerprint(model: Layer) -> tuple[int, ...]:
+def _fingerprint(model: Layer) -> tuple[object, ...]:
     arrays = [*(parameter.data for parameter in model.parameters()), *(value for _, value in model.named_buffers())]
-    return tuple(crc32(array.tobytes()) for array in arrays)
+    return form_of(model), tuple(crc32(array.tobytes()) for array in arrays)

@@ -12,9 +12,9 @@ from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import trim
 from fastconv.backends.fast.program import FastProgram
 from fastconv.layers import Dropout
-from fastconv.optim import OPTIMIZERS
+from fastconv.optim import OPTIMIZERS, Optimizer
 from fastconv.programs.gradients import StepRecorder
-from fastconv.programs.recording import Recorded, all_ours, overwrite, same, trials
+from fastconv.programs.recording import Recorded, all_ours, same
 from fastconv.programs.rule import Outcome, Rule
 from fastconv.programs.state import Kept, Progress, optimizer_slots, state_of
 from fastconv.validation.arrays import Array
@@ -46,7 +46,11 @@ class RecordedStep:
         for layer in self.drawing:
             layer.draw()
         rule.optimizer._prepare(self.due)
-        loss, *others = self.recorded.program(x, labels, arena=arena).tolist()
+        try:
+            loss, *others = self.recorded.program(x, labels, arena=arena).tolist()
+        except BaseException:  # of a break, or Ctrl-C: the step was not done
+            rule.optimizer._steps[self.due] -= 1
+            raise
         if self.recorded.program.breaks:  # whose parameters have gradients in the arena
             rule.optimizer.zero_grad()
             rule.model.zero_grad()
@@ -64,6 +68,9 @@ def record_step(rule: Rule, x: Array, labels: Array, fuse: bool) -> RecordedStep
     What is made of this package alone is recorded without running a kernel, in no memory, and tried as a whole. Else
     each layer is tried, to find those that do more than they launch. None if the step cannot be recorded at all.
     """
+    kind = type(rule.optimizer)
+    if (kind.step, kind.zero_grad) != (Optimizer.step, Optimizer.zero_grad):
+        return None  # it does something of its own in each step
     rule.model.train().zero_grad()
     rule.optimizer.zero_grad()
     model, optimizer = Kept(rule.model), Progress(rule.optimizer)
@@ -110,16 +117,18 @@ def _is_ours(rule: Rule) -> bool:
 
 
 def _is_right(step: RecordedStep, rule: Rule, x: Array, labels: Array, model: Kept, optimizer: Progress) -> bool:
-    """Whether a step has the bits of the layers, from other weights and on other numbers."""
-    (numbers,) = trials(None, [x])
-    x, labels = np.empty_like(x), labels[::-1].copy()
-    overwrite([x], numbers)
+    """Whether a step has the bits of the layers, from other weights and on other numbers of the same kind."""
+    given, x, labels = x, np.empty_like(x), labels[::-1].copy()
+    np.multiply(given[::-1], 0.75, out=x, casting="unsafe")
     found: list[list[Array]] = []
     for do in (rule.step, partial(step, rule)):
         model.shift()
         optimizer.shift()
-        with np.errstate(all="ignore"):
-            outcome: Outcome = do(x, labels)
+        try:
+            with np.errstate(all="ignore"):
+                outcome: Outcome = do(x, labels)
+        except Exception:  # noqa: BLE001 - somebody's own layer or loss, which does not take such numbers
+            return False
         state = [*state_of(rule.model), *optimizer_slots(rule.optimizer, step.due), outcome.scores]
         found.append([np.array([outcome.loss, outcome.norm]), *(array.copy() for array in state)])
         rule.model.release()

@@ -13,6 +13,7 @@ from weakref import WeakSet
 from fastconv.backends import get_backend, use_backend
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads, get_options, options, use_num_threads
+from fastconv.layers.base import Layer
 from fastconv.report.words import format_bytes, format_shape, plural
 from fastconv.validation.arrays import Array
 
@@ -48,8 +49,10 @@ class Replayed(Generic[R]):
 
     def _recording(self, key: Any, record: Callable[[], R]) -> R | None:
         """Recording under a key, made now if there is none; None while another one is made, by whichever thread."""
-        if key in self._recorded:
+        try:
             return self._recorded[key]
+        except KeyError:
+            pass
         if _records():  # this program is inside of what is being recorded
             return None
         from fastconv.backends.fast.machine.record import BusyError
@@ -111,3 +114,18 @@ def in_place(x: Array) -> Array:
         return x
     copy: Array = x.astype(x.dtype.newbyteorder("="), order="C")
     return copy
+
+
+_SIMPLE = (int, float, str, bool, tuple, type(None))
+
+
+def form_of(model: Layer) -> tuple[object, ...]:
+    """Layers of a network, and the plain options of each, but for its mode: what recordings are made for."""
+    return tuple(
+        (id(layer), type(layer), *((name, value) for name, value in vars(layer).items() if _is_option(name, value)))
+        for _, layer in model.named_layers()
+    )
+
+
+def _is_option(name: str, value: object) -> bool:
+    return isinstance(value, _SIMPLE) and not name.startswith("_") and name != "training"

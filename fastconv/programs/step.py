@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,13 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.parameter import changes, note_change
-from fastconv.optim import Optimizer
-from fastconv.programs.replayed import Replayed, in_place, lines_of
+from fastconv.programs.replayed import Replayed, form_of, in_place, lines_of
 from fastconv.programs.rule import Outcome, Rule
 from fastconv.report.words import format_shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
+
+_RATES = ("lr", "initial_lr")  # which a step reads anew
 
 if TYPE_CHECKING:
     from fastconv.programs.record_step import RecordedStep
@@ -103,7 +103,7 @@ class TrainingStep(Replayed["RecordedStep | None"]):
         """Recording for such inputs, made now if there is none; None where the layers have to do it."""
         if self.backend != "fast" or not (x.size and labels.size):
             return None
-        if changes() != self._changes or self._seen[0] != _options(self.rule.optimizer):
+        if changes() != self._changes or self._seen[0] != _options(self.rule):
             form = self._form()
             if form != self._seen:
                 self._forget()
@@ -124,7 +124,8 @@ class TrainingStep(Replayed["RecordedStep | None"]):
         model, optimizer = self.rule.model, self.rule.optimizer
         arrays = [*((id(one.data), one.requires_grad) for one in model.parameters())]
         arrays += [(id(buffer), True) for _, buffer in model.named_buffers()]
-        return _options(optimizer), id(optimizer._slots), id(optimizer._numbers), tuple(arrays)
+        arrays += [(id(array), True) for slots in optimizer._slots.values() for array in slots.values()]
+        return _options(self.rule), id(optimizer._numbers), tuple(arrays), form_of(model)
 
     def _layers(self, x: Array, labels: Array) -> Outcome:
         with self._settings(), modes_kept(self.rule.model):
@@ -133,11 +134,18 @@ class TrainingStep(Replayed["RecordedStep | None"]):
 
     def _replay(self, step: RecordedStep, x: Array, labels: Array) -> Outcome:
         from fastconv.backends.fast.memory.workspace import aligned
+        from fastconv.backends.fast.program import OtherShapeError
 
         program = step.recorded.program
         if self._arena.nbytes < program.arena_bytes:
             self._arena = aligned(program.arena_bytes)
-        with self._settings() if program.breaks else nullcontext():
+        if program.breaks:
+            with self._settings():
+                try:
+                    outcome = step(self.rule, x, labels, self._arena)
+                except OtherShapeError:  # a layer decides by the values of x
+                    return self._layers(x, labels)
+        else:
             outcome = step(self.rule, x, labels, self._arena)
         if not outcome.is_finite:
             self.rule.loss(step.scores, labels)  # which says what is wrong with labels, if it is they
@@ -180,9 +188,10 @@ def _checked(x: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     return in_place(x), np.ascontiguousarray(labels)
 
 
-def _options(optimizer: Optimizer) -> tuple[Any, ...]:
+def _options(rule: Rule) -> tuple[Any, ...]:
     """What a recording of an update depends on beside its arrays."""
-    return tuple(
-        tuple(value for name, value in group.items() if name not in ("parameters", "lr", "initial_lr"))
-        for group in optimizer.groups
+    groups = (
+        tuple(tuple(value) if name == "parameters" else value for name, value in group.items() if name not in _RATES)
+        for group in rule.optimizer.groups
     )
+    return (rule.clip_norm, rule.l2, rule.loss, *groups)

@@ -113,8 +113,8 @@ class TrainState:
 
     def _step(self, images: Array, labels: Array) -> Outcome:
         """Do a step, recorded or layer by layer."""
-        if not self.compile:
-            return self._rule.step(images, labels)
+        if not self.compile or not all(layer.training for _, layer in self.model.named_layers()):
+            return self._rule.step(images, labels)  # a recorded step has all layers in training
         if self._program is None or not self._program.is_current:
             self._program = TrainingStep(self._rule)
         self._program(images, labels)

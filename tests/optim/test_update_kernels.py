@@ -221,3 +221,14 @@ def test_a_kernel_says_which_entries_of_its_rows_it_writes() -> None:
     ]
     assert kernel.results == ()
     assert written - {0} == {array.ctypes.data for array in changed}
+
+
+def test_slots_that_belong_to_another_parameter_are_an_error_and_no_crash() -> None:
+    parameters = [Parameter(np.ones(shape, np.float32)) for shape in ((2000, 5), (2000,))]
+    for parameter in parameters:
+        parameter.grad = np.ones(parameter.shape, np.float32)
+    optimizer = SGD(parameters, lr=0.1, momentum=0.9)
+    optimizer.step()
+    optimizer.groups[0]["parameters"].pop(0)  # so that positions, by which slots are kept, are others
+    with pytest.raises(ValueError, match="broadcast"):
+        optimizer.step()

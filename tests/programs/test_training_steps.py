@@ -16,6 +16,8 @@ import pytest
 import fastconv as fc
 from fastconv import layers as L
 from fastconv import losses, models
+from fastconv.backends.fast import program as engine
+from fastconv.backends.fast.machine import launch
 from fastconv.backends.settings import use_num_threads
 from fastconv.functional.relu import relu, relu_backward
 from fastconv.optim import SGD, Adam, AdamW, Optimizer, RMSprop, StepLR
@@ -262,7 +264,7 @@ def test_float64_networks_learn_too() -> None:
 # losses and rules
 
 
-def small() -> L.Layer:
+def small() -> L.Sequential:
     body = [L.Conv2d(2, 4, 3, rng=0), L.BatchNorm2d(4), L.ReLU(), L.Dropout(0.2, rng=3), L.Flatten()]
     return L.Sequential(*body, L.Linear(64, 5, rng=1))
 
@@ -311,6 +313,7 @@ LOSSES: dict[str, tuple[Any, Callable[[], Any]]] = {
     "probabilities": (losses.softmax_cross_entropy, lambda: rng.dirichlet(np.ones(5), 6).astype(np.float32)),
     "hinge": (losses.multiclass_svm, lambda: rng.integers(0, 5, 6)),
     "squares": (losses.squared_error, lambda: normal(6, 5)),
+    "of probabilities": (losses.binary_cross_entropy, lambda: rng.integers(0, 2, (6, 5)).astype(np.float32)),
     "logits": (losses.binary_cross_entropy_with_logits, lambda: rng.integers(0, 2, (6, 5)).astype(np.float32)),
 }
 
@@ -318,7 +321,8 @@ LOSSES: dict[str, tuple[Any, Callable[[], Any]]] = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_has_its_bits(name: str) -> None:
     loss, labels = LOSSES[name]
-    twins = Twins(small(), momentum, loss=loss)
+    model = small().append(L.Sigmoid()) if name == "of probabilities" else small()
+    twins = Twins(model, momentum, loss=loss)
     for _ in range(3):
         twins.learn(batch()[0], labels())
     assert twins.breaks == 0, twins.step
@@ -403,6 +407,65 @@ def test_other_batches_strides_and_dtypes_are_recorded_when_they_come() -> None:
     twins.learn(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2), labels)
     twins.learn(x.astype(np.float64), labels)
     twins.learn(x[:1].astype(">f4"), labels[:1])
+
+
+def test_options_of_layers_and_lists_of_parameters_are_followed() -> None:
+    twins = Twins(small(), momentum)
+    twins.learn(*batch())
+    for model, optimizer in ((twins.model, twins.optimizer), (twins.layers, twins.other)):
+        model[3].p = 0.6
+        model[1].momentum = 0.3
+        optimizer.groups[0]["parameters"].append(L.Parameter(np.ones(3, np.float32)))
+    twins.learn(*batch())
+    for optimizer in (twins.optimizer, twins.other):
+        optimizer.lr = 0.3
+    twins.learn(*batch())
+    for model in (twins.model, twins.layers):
+        model.append(L.ReLU())
+    twins.learn(*batch())
+    for optimizer in (twins.optimizer, twins.other):  # a state without slots
+        optimizer.load_state_dict(momentum([L.Parameter(one.data) for one in optimizer._parameters()]).state_dict())
+    for _ in range(2):
+        twins.learn(*batch())
+
+
+def test_launches_that_are_cut_into_slices_are_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "SLICE", 2**12)
+    model = L.Sequential(*(L.Conv2d(channels, 8, 3, padding=1, rng=channels) for channels in (3, 8)), L.BatchNorm2d(8))
+    model.append(L.Flatten()).append(L.Linear(8 * 99, 4, rng=0))
+    twins = Twins(model, momentum)
+    for _ in range(2):
+        twins.learn(normal(5, 3, 9, 11), rng.integers(0, 4, 5))
+    x = normal(5, 3, 9, 11)
+    with L.inference_mode():
+        right = twins.layers.eval()(x)
+    np.testing.assert_array_equal(fc.compile(twins.model, x, fuse=False)(x), right)
+
+
+def test_a_rule_of_ones_own_is_not_bypassed() -> None:
+    class Twice(SGD):
+        def step(self) -> None:
+            super().step()
+            super().step()
+
+    twins = Twins(small(), partial(Twice, lr=0.01))
+    for _ in range(2):
+        twins.learn(*batch())
+    assert "by the layers" in repr(twins.step)
+
+
+def test_a_step_that_is_interrupted_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    twins = Twins(small(), partial(Adam, lr=0.01))
+    twins.learn(*batch())
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "run_program", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            twins.step(*batch())
+    np.testing.assert_array_equal(twins.optimizer._steps, twins.other._steps)
 
 
 def test_an_inference_program_notices_training() -> None:

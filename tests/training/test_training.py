@@ -14,7 +14,7 @@ from training_runs import BATCH, IMAGES, fit, images, network, trainer
 import fastconv as fc
 from fastconv.data import Dataset, load_digits, normalise
 from fastconv.errors import DivergedError
-from fastconv.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from fastconv.layers import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from fastconv.losses import LOSSES, softmax_cross_entropy
 from fastconv.optim import SGD, Adam, CosineAnnealingLR, ExponentialLR
 from fastconv.testing import assert_close
@@ -374,3 +374,17 @@ def test_what_fit_refuses(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="validation_accuracy must have been measured"):
         EpochRecord(1, 1.0, 0.5, None, None, 0.1, 1.0, 1.0).score("validation_accuracy")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_recorded_steps_are_those_of_the_layers_whatever_the_mode_of_a_layer(frozen: bool) -> None:
+    losses = []
+    for compiled in (True, False):
+        rng = np.random.default_rng(3)
+        model = Sequential(Conv2d(1, 4, 3, rng=0), BatchNorm2d(4), ReLU(), Flatten(), Linear(4 * 36, 10, rng=1))
+        trainer = Trainer(model, SGD(model.parameters(), lr=0.01, momentum=0.9), compile=compiled)
+        model.train()
+        model[1].training = not frozen
+        steps = [(rng.standard_normal((6, 1, 8, 8), np.float32), rng.integers(0, 10, 6)) for _ in range(3)]
+        losses.append([trainer.train_step(*step) for step in steps])
+    assert losses[0] == losses[1]

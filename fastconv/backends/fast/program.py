@@ -110,7 +110,10 @@ class Memory:
 
     def touched(self, run: Run) -> dict[int, int]:
         """Entries of an argument block that are addresses, and the piece that each lies in."""
-        pieces = ((i, self.at(value)) for i, value in enumerate(run.arguments.tolist()))
+        values = run.arguments.tolist()
+        entry, before = run.scratch
+        values[entry] += before
+        pieces = ((i, self.at(value)) for i, value in enumerate(values))
         return {i: piece for i, piece in pieces if piece is not None}
 
     def written(self, run: Run, touched: dict[int, int]) -> set[int]:

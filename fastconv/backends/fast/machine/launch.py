@@ -226,17 +226,25 @@ def launch(
             _run(kernel, arguments, 0, tasks, threads, work / slices)
     else:
         arguments[list(cut.tasks)] *= slices
+        scratch, stride = cut.scratch or (0, 0)
+        step = tasks * int(arguments[stride]) if cut.scratch is not None else 0
         for i in range(slices):
-            _run(kernel, arguments, i * tasks, tasks, threads, work / slices)
-            if cut.scratch is not None:  # the next tasks use the same memory
-                scratch, stride = cut.scratch
-                arguments[scratch] -= tasks * arguments[stride]
+            _run(kernel, arguments, i * tasks, tasks, threads, work / slices, (scratch, i * step))
+            arguments[scratch] -= step  # the next tasks use the same memory
 
 
-def _run(kernel: int, arguments: np.ndarray, first: int, tasks: int, threads: int, work: float) -> None:
-    """Run tasks `first` to ``first + tasks - 1``."""
+def _run(
+    kernel: int,
+    arguments: np.ndarray,
+    first: int,
+    tasks: int,
+    threads: int,
+    work: float,
+    scratch: tuple[int, int] = (0, 0),
+) -> None:
+    """Run tasks `first` to ``first + tasks - 1``; `scratch` is as of a `Run`."""
     if active and (record := listening()):
-        record.runs.append(Run(kernel, arguments.copy(), first, tasks, threads, work))
+        record.runs.append(Run(kernel, arguments.copy(), first, tasks, threads, work, scratch))
         if record.dry:
             return
     if threads <= 1 or tasks <= 1:

@@ -28,6 +28,7 @@ class Run(NamedTuple):
     tasks: int
     threads: int
     work: float  # in the unit of `launch.SLICE`
+    scratch: tuple[int, int] = (0, 0)  # an entry whose address is so many bytes before the memory that it is of
 
 
 PATIENCE = 5.0  # seconds

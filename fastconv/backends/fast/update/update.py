@@ -32,7 +32,8 @@ class Updates(Backend):
         alike: dict[tuple[int, int], dict[int, Sequence[Array]]] = {}
         left = []
         for key, own in arrays.items():
-            if is_plain(own) and fewest <= len(own) - 2 <= fewest + 1:
+            alike_in_shape = all(one.shape == own[0].shape for one in own)  # else NumPy says what is wrong
+            if alike_in_shape and is_plain(own) and fewest <= len(own) - 2 <= fewest + 1:
                 alike.setdefault((own[0].itemsize, len(own) - 2), {})[key] = own
             else:
                 left.append(key)
