@@ -485,6 +485,7 @@ def test_naive_names_run_the_naive_backend(monkeypatch: pytest.MonkeyPatch) -> N
         return resolve(name, operation)
 
     monkeypatch.setattr("fastconv.functional.call.resolve_backend", recorded)
+    monkeypatch.setattr("fastconv.functional.conv.resolve_backend", recorded)
     x, w, b, conv_param = conv_problem("course")
     pool_param = {"pool_height": 2, "pool_width": 2, "stride": 2}
     with fc.use_backend("numpy"):  # which none of them asks for
