@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastconv.backends.activations import into_sigmoid as into_sigmoid  # of the losses, too
 from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.types import ArrayLike

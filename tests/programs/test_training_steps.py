@@ -23,6 +23,7 @@ from fastconv.functional.relu import relu, relu_backward
 from fastconv.optim import SGD, Adam, AdamW, Optimizer, RMSprop, StepLR
 from fastconv.programs import TrainingStep
 from fastconv.programs.rule import Rule
+from fastconv.programs.updates import UpdateRecorder
 
 rng = np.random.default_rng(11)
 
@@ -440,6 +441,23 @@ def test_launches_that_are_cut_into_slices_are_replayed(monkeypatch: pytest.Monk
     with L.inference_mode():
         right = twins.layers.eval()(x)
     np.testing.assert_array_equal(fc.compile(twins.model, x, fuse=False)(x), right)
+
+
+def test_a_recording_whose_gradients_are_off_by_a_thousandth_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = UpdateRecorder.loss
+
+    def off(self: UpdateRecorder, function: Any, scores: Any, labels: Any) -> Any:
+        def scaled(scores: Any, labels: Any) -> Any:
+            value, dy = function(scores, labels)
+            return value, dy * np.float32(1.001)
+
+        return right(self, scaled, scores, labels)
+
+    monkeypatch.setattr(UpdateRecorder, "loss", off)
+    twins = Twins(small(), momentum)
+    for _ in range(2):
+        twins.learn(*batch())
+    assert "by the layers" in repr(twins.step)
 
 
 def test_a_rule_of_ones_own_is_not_bypassed() -> None:

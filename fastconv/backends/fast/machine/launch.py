@@ -72,11 +72,17 @@ def _parallel(kernel, arguments, first, tasks):
         call_kernel(kernel, arguments, first + task)
 
 
-def _serial_program(program, threads, first, last):
+@helper
+def _do_runs(program, first, last):
+    """Do runs on this thread, with all of their tasks."""
     for i in range(first, last):
         run = program + i * ENTRY_BYTES
         for task in range(integer(run, TASKS)):
             call_kernel(integer(run, KERNEL), integer(run, BLOCK), integer(run, FIRST) + task)
+
+
+def _serial_program(program, threads, first, last):
+    _do_runs(program, first, last)
 
 
 def _parallel_program(program, threads, first, last):
@@ -144,10 +150,7 @@ def _do_groups(args, groups, first, last, worker):
             store_integer(blocks, integer(args.X_ENTRIES, i), x + integer(args.X_OFFSETS, i))
         for i in range(args.Y_COUNT):
             store_integer(blocks, integer(args.Y_ENTRIES, i), y + integer(args.Y_OFFSETS, i))
-        for i in range(args.RUNS):
-            run = program + i * ENTRY_BYTES
-            for task in range(integer(run, TASKS)):
-                call_kernel(integer(run, KERNEL), integer(run, BLOCK), integer(run, FIRST) + task)
+        _do_runs(program, 0, args.RUNS)
         group = first + atomic_add(groups, NEXT, 1)
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last
-from fastconv.backends.fast.memory.strided import AXES, clear
-from fastconv.backends.fast.memory.strided import copy_into as copy_into
+from fastconv.backends.fast.memory.strided import AXES, clear, copy_into
 from fastconv.backends.geometry import CHANNELS_LAST
 
 

@@ -17,9 +17,10 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.emitter import RELU, RELU6
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.memory.copying import copy_into, in_order
+from fastconv.backends.fast.memory.copying import in_order
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.memory.workspace import borrowed
 from fastconv.backends.fast.normalization import tables
 from fastconv.backends.fast.normalization.moments_kernel import BLOCK, COLUMN_BYTES, FORMS, MOMENTS, SCRATCH_BYTES
