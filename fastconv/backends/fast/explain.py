@@ -32,7 +32,7 @@ def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     """
     limit = get_options().max_workspace
     task = forward_pass(geometry)
-    forward = plan_pass(task, itemsize, threads, limit)
+    forward = plan_pass(task, itemsize, threads, limit, exact=get_options().exact)
     weight = plan_gradient(task, itemsize, threads, limit)
     items = weight.description.replace(" tasks", " splits × parts")  # shared by fewer tasks
     return [
@@ -103,7 +103,7 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
     flat = one_window(geometry)
     if flat is not None:
         (task,), _ = input_gradient_passes(flat)
-        plan = plan_pass(task, itemsize, threads, limit)
+        plan = plan_pass(task, itemsize, threads, limit, exact=get_options().exact)
         whole = "with every number of the window a filter, because each image is one window"
         yield from _part("input gradient", plan.description, [whole, *_reasons(task, plan)])
         return
@@ -117,7 +117,7 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
     if not complete:
         yield "  zero first, because some cells are read by no window"
     for task in passes:
-        plan = plan_pass(task, itemsize, threads, limit)
+        plan = plan_pass(task, itemsize, threads, limit, exact=get_options().exact)
         taps = "×".join(str(len(line.taps)) for line in task.lines[-geometry.rank :])
         yield from (f"  {line}" for line in _part(f"{taps} taps", plan.description, _reasons(task, plan)))
 

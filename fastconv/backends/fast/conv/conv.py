@@ -42,6 +42,7 @@ from fastconv.backends.fast.memory.reorder import (
 )
 from fastconv.backends.fast.memory.strided import clear
 from fastconv.backends.fast.memory.workspace import borrowed, part, round_up
+from fastconv.backends.fast.winograd.plan import WinogradPlan, plan_winograd, takes_winograd, transform_weights
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
 
@@ -78,8 +79,9 @@ def conv_ending(
 
 def can_end(geometry: ConvGeometry, itemsize: int, adds: bool) -> bool:
     """Whether the tiles of a forward pass can take a function of their results, and before it add others to them."""
-    plan = plan_pass(forward_pass(geometry), itemsize, get_num_threads(), get_options().max_workspace)
-    return not plan.compensated and (isinstance(plan, ConvPlan) or not adds)
+    options = get_options()
+    plan = plan_pass(forward_pass(geometry), itemsize, get_num_threads(), options.max_workspace, exact=options.exact)
+    return not plan.compensated and (isinstance(plan, (ConvPlan, WinogradPlan)) or not adds)
 
 
 def conv_backward(dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]) -> Gradients:
@@ -163,11 +165,12 @@ def _prepare(
     itemsize: int,
     threads: int,
     limit: int,
+    exact: bool,
     finite: bool = True,
     ending: Ending = PLAIN,
 ) -> Prepared:
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
-    plan = plan_pass(task, itemsize, threads, limit, finite=finite, ending=ending)
+    plan = plan_pass(task, itemsize, threads, limit, exact=exact, finite=finite, ending=ending)
     order = WeightOrder(
         groups=plan.task.groups, filters=plan.task.lanes if task.lanewise else geometry.group_filters,
         channels=geometry.group_channels, taps=geometry.taps, used=task.tap_numbers,
@@ -208,10 +211,11 @@ def _run(
     item = source.itemsize
     # padding of x is multiplied by the weights, what lies around dy is not
     finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
+    options = get_options()
     plan, (kernel, work, cut), weights, packed_bytes = _prepare(
-        task, geometry, transposed, item, get_num_threads(), get_options().max_workspace, finite, ending
+        task, geometry, transposed, item, get_num_threads(), options.max_workspace, options.exact, finite, ending
     )
-    own_bytes = packed_bytes + plan.scratch_bytes
+    own_bytes = packed_bytes + plan.transformed_bytes + plan.scratch_bytes
     with borrowed(own_bytes + (y.nbytes if plan.compensated else 0)) as scratch:
         packed = address(scratch)
         if not plan.packs:
@@ -220,7 +224,9 @@ def _run(
         arguments[places["X"]], arguments[places["WEIGHT"]] = address(source), packed
         arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
         if plan.scratch_bytes:
-            arguments[places["SCRATCH"]] = part(packed, packed_bytes)
+            arguments[places["SCRATCH"]] = part(packed, packed_bytes + plan.transformed_bytes)
+        if isinstance(plan, WinogradPlan):
+            arguments[places["U"]] = transform_weights(plan, packed, part(packed, packed_bytes))
         if plan.packs:
             order = weights.arguments.copy()
             order[PACK.index["SOURCE"]] = address(weight)
@@ -307,7 +313,14 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
 
 
 def plan_pass(
-    task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True, ending: Ending = PLAIN
+    task: Pass,
+    itemsize: int,
+    threads: int,
+    limit: int,
+    *,
+    exact: bool = False,
+    finite: bool = True,
+    ending: Ending = PLAIN,
 ) -> PassPlan:
     """Plan of a forward pass, or of one of an input gradient: pieces in place if it is depthwise, else bands.
 
@@ -316,6 +329,8 @@ def plan_pass(
     """
     if finite and takes_depthwise_tiles(task):
         return plan_depthwise(task, itemsize, threads, ending)
+    if not exact and takes_winograd(task, itemsize):
+        return plan_winograd(task, threads, ending)
     return plan_conv(task, itemsize, threads, limit, ending)
 
 

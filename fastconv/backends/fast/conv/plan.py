@@ -99,6 +99,7 @@ class PassPlan(Plan):
     packed_group_bytes: int
     result_offset: int
     packs: bool = False  # each task packs the weights that it uses, block by block
+    transformed_bytes: int = 0  # of packed weights after a transform
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -150,10 +150,10 @@ class Emitter:
             vector = self.builder.insert_element(vector, number, ir.Constant(_I32, lane))
         return vector
 
-    def store_vector(self, value: ir.Value, address: ir.Value, j: int) -> None:
+    def store_vector(self, value: ir.Value, address: ir.Value, j: int, *, masked: bool = True) -> None:
         """Store vector number j of the row at an address; lanes beyond the tail are left alone."""
         pointer = self.pointer(address, self.vector_bytes(j), self.vector)
-        if self.is_masked(j):
+        if masked and self.is_masked(j):
             arguments = [value, pointer, ir.Constant(_I32, self.itemsize), self.mask]
             self.intrinsic(f"llvm.masked.store.{self.suffix}.p0", ir.VoidType(), arguments)
         elif self.stream:

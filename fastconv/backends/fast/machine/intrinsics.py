@@ -16,6 +16,7 @@ from fastconv.backends.fast.machine.target import host
 _BYTE, _I64, _DOUBLE = ir.IntType(8), ir.IntType(64), ir.DoubleType()
 TILE_ARGUMENTS = 16
 DEPTHWISE_TILE_ARGUMENTS = 13
+TRANSFORM_ARGUMENTS = 10
 
 
 def _load(builder, kind, address, index=None):
@@ -254,3 +255,9 @@ def call_tile(
 def call_depthwise_tile(typing_context, tile, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail):
     """Call the micro-kernel at an address; the arguments are those of `depthwise.depthwise_tile_kernel`."""
     return code(types.void(*[types.intp] * (DEPTHWISE_TILE_ARGUMENTS + 1)), _call)
+
+
+@emitted(twins.call)
+def call_transform(typing_context, transform, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9):
+    """Call the micro-kernel at an address; the arguments are those of `winograd.transform_kernel`."""
+    return code(types.void(*[types.intp] * (TRANSFORM_ARGUMENTS + 1)), _call)

@@ -44,7 +44,7 @@ if hasattr(os, "register_at_fork"):
 
 def _revision() -> str:
     digest, engine = hashlib.sha256(), Path(__file__).parents[1]
-    for path in sorted([*engine.glob("machine/*.py"), *engine.rglob("*_kernel.py")]):
+    for path in sorted([*engine.glob("machine/*.py"), *engine.rglob("*_kernel.py"), engine / "winograd/points.py"]):
         digest.update(path.relative_to(engine).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -18,9 +18,9 @@ ROWS      scalar, next k 1 item on       any step between k       linear layers:
 ========  =============================  =======================  ==================================
 
 In PACKED mode b continues from segment to segment; in the other modes the table holds pairs, one offset for a and one
-for b. `tail` is the number of valid lanes in the last vector (masked tiles only). Step k asks for the cache line at
-``ahead + k * ahead_k``, data that a later tile needs and that may be beyond the L2 cache. The readable twin is
-`machine.twins.tile_product`.
+for b. `tail` is the number of valid lanes in the last vector (masked tiles only). Step k, counted over all segments,
+asks for the cache line at ``ahead + k * ahead_k``: data that a later tile needs and that may be beyond the L2 cache.
+The readable twin is `machine.twins.tile_product`.
 
 The whole loop nest is emitted as LLVM IR by one intrinsic, because accumulators are then SSA values that cannot spill
 by accident, and because Numba sees a single call: a tile compiles in 0.1 s.
@@ -94,11 +94,11 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], cont
     order = vectors[::-1] if tile.mode == LANEWISE and emit.places else vectors
 
     def enter(segment: list[ir.Value]) -> list[ir.Value]:
-        table, b_running = segment
+        table, b_running, needed = segment
         a_start = builder.add(a, builder.load(builder.inttoptr(table, _I64.as_pointer())))
         if tile.mode != PACKED:
             b_running = builder.add(b, builder.load(emit.pointer(table, 8, _I64)))
-        return [a_start, b_running, ahead]
+        return [a_start, b_running, needed]
 
     def step(places: list[ir.Value], sums: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
         a_k, b_k, needed = places
@@ -115,10 +115,10 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], cont
         return [builder.add(a_k, ak), builder.add(b_k, bk), builder.add(needed, ahead_k)], following
 
     def leave(segment: list[ir.Value], places: list[ir.Value]) -> list[ir.Value]:
-        return [builder.add(segment[0], constant(8 if tile.mode == PACKED else 16)), places[1]]
+        return [builder.add(segment[0], constant(8 if tile.mode == PACKED else 16)), *places[1:]]
 
     count = tile.rows * tile.vectors
-    sums = emit_sums(emit, count, segments, length, MOST, [offsets, b], enter, step, leave)
+    sums = emit_sums(emit, count, segments, length, MOST, [offsets, b, ahead], enter, step, leave)
     c_rows = [builder.add(c, builder.mul(c_row, constant(i))) for i in rows]
     totals = []
     for i in rows:

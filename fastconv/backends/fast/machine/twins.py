@@ -185,10 +185,11 @@ def tile_product(
         matrix(c + lost, (tile.rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
     if tile.ending & ADDS:
         result = result + matrix(c + lost, (tile.rows, width), (c_row, item), item)
-    matrix(c, (tile.rows, width), (c_row, item), item)[...] = _ended(result, tile)
+    matrix(c, (tile.rows, width), (c_row, item), item)[...] = ended(result, tile)
 
 
-def _ended(result, tile):
+def ended(result, tile):
+    """Results after the function of the ending of a tile, or as they are."""
     ending = tile.ending & ~ADDS
     if ending in ENDS:
         slope = np.int64(tile.slope).view(np.float64).astype(result.dtype)
@@ -212,7 +213,7 @@ def depthwise_windows(tile, rows, segments, offsets, x, cell, x_row, b, b_k, ini
         windows = matrix(x + integer(offsets, 2 * h), (rows, tile.pixels, tile.taps, width), strides, item)
         weight = matrix(b + integer(offsets, 2 * h + 1), (tile.taps, width), (b_k, item), item)
         y += (windows * weight).sum(axis=2)
-    y[...] = _ended(y, tile)
+    y[...] = ended(y, tile)
 
 
 def depthwise_taps(tile, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):
