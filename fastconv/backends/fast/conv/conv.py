@@ -42,6 +42,12 @@ from fastconv.backends.fast.memory.reorder import (
 )
 from fastconv.backends.fast.memory.strided import clear
 from fastconv.backends.fast.memory.workspace import borrowed, part, round_up
+from fastconv.backends.fast.winograd.gradient import (
+    WinogradGradientPlan,
+    plan_winograd_gradient,
+    takes_winograd_gradient,
+    to_taps,
+)
 from fastconv.backends.fast.winograd.plan import WinogradPlan, plan_winograd, takes_winograd, transform_weights
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
@@ -280,18 +286,22 @@ def _input_gradient_of_one_window(
 
 
 def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool = True) -> Array:
-    task = forward_pass(geometry)
+    task, options = forward_pass(geometry), get_options()
     source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
-    item = x.itemsize
-    plan = plan_gradient(task, item, get_num_threads(), get_options().max_workspace, finite=finite)
+    item, threads = x.itemsize, get_num_threads()
+    plan = plan_gradient(task, item, threads, options.max_workspace, exact=options.exact, finite=finite)
+    transformed = isinstance(plan, WinogradGradientPlan)
     size = prod(plan.shape) * item  # of all parts that are added up
-    gradient_bytes = round_up(size)
-    with borrowed(gradient_bytes + plan.scratch_bytes) as scratch:
+    sums_bytes = round_up(size)
+    dw_bytes = round_up(task.weights * item) if transformed else 0
+    with borrowed(sums_bytes + dw_bytes + plan.scratch_bytes) as scratch:
         arguments, places = plan.arguments.copy(), plan.kernel.block.index
         arguments[places["X"]], arguments[places["DY"]] = address(source), address(dy)
-        arguments[places["DW"]] = address(scratch)
+        sums = address(scratch)
+        arguments[places["SUMS" if transformed else "DW"]] = sums
+        if plan.scratch_bytes:
+            arguments[places["SCRATCH"]] = part(sums, sums_bytes + dw_bytes)
         if isinstance(plan, WeightPlan):
-            arguments[places["SCRATCH"]] = address(scratch) + gradient_bytes
             arguments[places["START"]] = address(_zeros(plan.task.lanes, x.dtype))
             if plan.compensated:
                 clear(scratch[size // 2 : size].view(x.dtype))
@@ -300,12 +310,16 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
         parts = plan.shape[0]
         if parts > 1:
             numbers = size // parts // item
-            totals = SPLITS_SUM.fill(X=address(scratch), NUMBERS=numbers, SPLITS=parts, TASKS=plan.threads)
+            totals = SPLITS_SUM.fill(X=sums, NUMBERS=numbers, SPLITS=parts, TASKS=plan.threads)
             launch(splits_sum.address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
+        packed = sums
+        if isinstance(plan, WinogradGradientPlan):
+            packed = part(sums, sums_bytes)
+            to_taps(plan, sums, packed)
         gradient = np.empty(geometry.weight_shape, x.dtype)
         task = plan.task
         order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
-        reorder(order, item, address(scratch), address(gradient))
+        reorder(order, item, packed, address(gradient))
     if not isinstance(plan, WeightPlan) and not np.isfinite(gradient).all():
         # every number of dy meets a tap inside x, so that one which is not finite shows here
         return _weight_gradient(dy, x, geometry, finite=False)
@@ -334,8 +348,12 @@ def plan_pass(
     return plan_conv(task, itemsize, threads, limit, ending)
 
 
-def plan_gradient(task: Pass, itemsize: int, threads: int, limit: int, *, finite: bool = True) -> GradientPlan:
+def plan_gradient(
+    task: Pass, itemsize: int, threads: int, limit: int, *, exact: bool = False, finite: bool = True
+) -> GradientPlan:
     """Plan of the weight gradient that belongs to a forward pass; `finite` says the same of dy."""
     if finite and takes_depthwise_tiles(task) and sums_fit(task, itemsize):
         return plan_depthwise_gradient(task, itemsize, threads)
+    if finite and not exact and takes_winograd_gradient(task, itemsize):
+        return plan_winograd_gradient(task, threads)
     return plan_weight(task, itemsize, threads, limit)

@@ -9,7 +9,8 @@ Products are taken point by point, for some tiles of a pass at a time, and lie s
 ``OUTPUT`` : M, with the bias, to tiles of y, after an ending (`machine.endings`). Where a number of it is not finite,
     0 is stored at `fine`: infinity and NaN have spread over their tile then, or what is finite has become too large.
 ``GRADIENT`` : a run of tiles of dy to Z[tile, point, filter], the transposed output transform.
-``TAPS`` : sums of V times Z to the gradient of packed weights, the transposed transform of weights.
+``TAPS`` : sums of V times Z, of a channel, to the gradient of its weights [tap, filter]: the transposed transform of
+    weights.
 
 Numbers of a row that lie outside x are read as zeros. The readable twins are in `winograd.twins`.
 """
@@ -312,24 +313,24 @@ def _transposed(sums: _Sums, at: Matrix, vectors: Vectors) -> Vectors:
 
 
 def _emit_taps(builder: ir.IRBuilder, shape: Transform, arguments: Vectors) -> None:
-    du, point, dw, tap, count, *_ = arguments
-    (_, _, g_rows), (_, _, g_columns) = (transforms(*axis) for axis in shape.axes)
-    loop = Loop(builder, "vector", [du, dw])
-    emit = Emitter(builder, 4, lanes=shape.lanes)
-    sums, (source, target) = _Sums(emit), loop.values
-    taps_of = [list(zip(*g)) for g in (g_rows, g_columns)]
+    du, point, dw, tap, filters, *_ = arguments
+    g_rows, g_columns = (transforms(*axis).g for axis in shape.axes)
+    loop = Loop(builder, "vector", step=shape.lanes)
+    emit = Emitter(builder, 4, lanes=shape.lanes, tail=_tail(builder, shape, filters, loop.count))
+    sums, offset = _Sums(emit), builder.mul(loop.count, constant(4))
+    source, target = builder.add(du, offset), builder.add(dw, offset)
 
     def column(j: int) -> Vectors:
         places = [_step(builder, source, point, i * len(g_columns) + j) for i in range(len(g_rows))]
-        values = [emit.load_vector(place, 0) for place in places]
-        return [sums.of(factors, values) for factors in taps_of[0]]
+        values = [emit.load_vector(place, 0, masked=False) for place in places]
+        return [sums.of(factors, values) for factors in zip(*g_rows)]
 
     columns = [column(j) for j in range(len(g_columns))]
     for a in range(shape.row_taps):
-        for b, factors in enumerate(taps_of[1]):
+        for b, factors in enumerate(zip(*g_columns)):
             value = sums.of(factors, [values[a] for values in columns])
             emit.store_vector(value, _step(builder, target, tap, a * shape.column_taps + b), 0)
-    loop.end(count, [builder.add(place, constant(4 * shape.lanes)) for place in loop.values])
+    loop.end(filters)
 
 
 _EMITTERS: dict[int, Callable[..., None]] = {

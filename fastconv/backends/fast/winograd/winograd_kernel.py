@@ -62,7 +62,7 @@ def tiles_of(args, item, stop):
 
 
 @helper
-def _slots(args, item, stop, i):
+def slots_of(args, item, stop, i):
     """Of row `i` of a strip: 0 if it is whole, else 2; the first of its tiles, and the one that is part of a column."""
     corner, whole, below, _ = tiles_of(args, item, stop)
     seen = _whole_rows(args, i) - _whole_rows(args, item)
@@ -77,7 +77,7 @@ def fill_tiles(args, scratch, v, group, item, stop):
     """V of a strip, of the channels of one group."""
     step = args.M_W * args.X_W
     for i in range(item, stop):
-        kind, slot, side = _slots(args, item, stop, i)
+        kind, slot, side = slots_of(args, item, stop, i)
         top = i % args.TILE_ROWS * args.M_H - args.PAD_H
         start = args.X + i // args.TILE_ROWS * args.X_N + group * args.X_GROUP - args.PAD_W * args.X_W
         for part in range(2):
@@ -119,7 +119,7 @@ def point_tiles(args, point, item, stop):
 
 
 @helper
-def _line(args, start, image, row, item):
+def line_of(args, start, image, row, item):
     """Address of the first row, roughly, of x or y that belongs to a row of tiles."""
     return start + item // args.TILE_ROWS * image + item % args.TILE_ROWS * args.M_H * row
 
@@ -184,9 +184,9 @@ def _strip(args, entry, v, m, group, item, stop, after, done, blocks):
     """
     _, count = point_tiles(args, 0, item, stop)
     steps = args.CHANNELS * args.POINTS_H * args.POINTS_W // 2 * ((count + args.MOST - 1) // args.MOST) + 1
-    x, y = _line(args, args.X, args.X_N, args.X_H, stop), _line(args, args.Y, args.Y_N, args.Y_H, item)
-    x_step = (_line(args, args.X, args.X_N, args.X_H, after) - x) // (steps * blocks) + 1
-    y_step = 0 if done else (_line(args, args.Y, args.Y_N, args.Y_H, stop) - y) // steps + 1
+    x, y = line_of(args, args.X, args.X_N, args.X_H, stop), line_of(args, args.Y, args.Y_N, args.Y_H, item)
+    x_step = (line_of(args, args.X, args.X_N, args.X_H, after) - x) // (steps * blocks) + 1
+    y_step = 0 if done else (line_of(args, args.Y, args.Y_N, args.Y_H, stop) - y) // steps + 1
     u = args.U + group * args.U_GROUP + entry.U
     _products(
         args, entry, v, u, entry.U_POINT, args.CHANNELS, False, m, item, stop, x + done * steps * x_step, x_step, y,
@@ -199,7 +199,7 @@ def _outputs(args, entry, scratch, m, group, item, stop):
     """Outputs of a strip and a block of filters."""
     lane = group * args.Y_GROUP + entry.LANE
     for i in range(item, stop):
-        kind, slot, side = _slots(args, item, stop, i)
+        kind, slot, side = slots_of(args, item, stop, i)
         row = i % args.TILE_ROWS * args.M_H
         y = args.Y + i // args.TILE_ROWS * args.Y_N + row * args.Y_H + lane
         store_integer(scratch + FINE, 0, 1)

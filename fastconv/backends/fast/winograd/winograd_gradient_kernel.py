@@ -1,0 +1,110 @@
+"""The driver of the weight gradient by Winograd's algorithm: strips of tiles of x and dy, both transformed, multiplied.
+
+With the transforms of the forward pass, whose transposes these are::
+
+    dw = GT [sum over tiles of (BT x B) * (A dy AT)] G
+
+The tiles of a strip that have a point are the reduction of a product, channels are its rows and filters its lanes. Rows
+of tiles are cut into *splits*, each with sums of its own, which are added in order at the end: how many depends on the
+shape alone. Within a split, blocks of filters are divided between `PARTS` tasks, each with V of its own.
+"""
+
+from __future__ import annotations
+
+from fastconv.backends.fast.machine.blocks import Block, entry_of
+from fastconv.backends.fast.machine.intrinsics import call_tile, call_transform, clear_bytes, integer
+from fastconv.backends.fast.machine.jit import helper
+from fastconv.backends.fast.machine.kernel import kernel
+from fastconv.backends.fast.winograd.transform_kernel import GROUP
+from fastconv.backends.fast.winograd.winograd_kernel import TILES, fill_tiles, line_of, point_tiles, slots_of
+
+WINOGRAD_GRADIENT = Block(
+    TILES,
+    """
+    BLOCKS BLOCK_TABLE DY DY_N DY_H DY_W DY_GROUP Z_TILE Z_POINT NO_OFFSETS SUMS SUMS_SPLIT SUMS_GROUP
+    ROWS SPLITS PARTS TASKS SCRATCH SCRATCH_STRIDE V Z
+""",
+    results="SUMS SCRATCH",
+)
+# one block of filters: addresses of its tiles by rows, of its transforms and of that of its taps, its filters, byte
+# offsets into sums and lanes, bytes of a point of sums and of a channel
+GRADIENT_BLOCK = Block("PRODUCTS GRADIENTS TAPS FILTERS SUMS LANE POINT CHANNEL")
+WINOGRAD_TAPS = Block(
+    "SUMS SUMS_GROUP DW DW_GROUP DW_TAP DW_ROW GROUPS BLOCKS BLOCK_TABLE CHANNELS TASKS", results="DW"
+)
+
+
+@helper
+def _fill_gradient(args, entry, z, group, item, stop):
+    """Z of a strip and a block of filters."""
+    for i in range(item, stop):
+        kind, slot, side = slots_of(args, item, stop, i)
+        dy = line_of(args, args.DY, args.DY_N, args.DY_H, i) + group * args.DY_GROUP + entry.LANE
+        for part in range(2):
+            count = min(args.PART_W, 1) if part else args.COLUMNS
+            if count == 0:
+                continue
+            place = dy + (args.COLUMNS * args.M_W * args.DY_W if part else 0)
+            tile = side if part else slot
+            call_transform(
+                integer(entry.GRADIENTS, kind + part), place, args.DY_H, args.DY_W, entry.FILTERS,
+                z + tile * args.Z_TILE, args.Z_TILE, count, 0, 0, 0,
+            )  # fmt: skip
+
+
+@helper
+def _add_products(args, entry, v, z, sums, item, stop, is_first, ahead, step):
+    """Add V times Z of a strip and a block of filters to its sums, which the first strip begins."""
+    line = 4 * GROUP * args.POINTS_H * args.POINTS_W
+    width = entry.CHANNEL
+    for point in range(args.POINTS_H * args.POINTS_W):
+        first, count = point_tiles(args, point, item, stop)
+        c = sums + point * entry.POINT
+        if count == 0:
+            if is_first:
+                clear_bytes(c, args.CHANNELS * width)
+            continue
+        a, b = v + point * 4 * GROUP + first * args.V_TILE, z + point * args.Z_POINT + first * args.Z_TILE
+        for channel in range(0, args.CHANNELS, args.ROWS):
+            rows = min(args.ROWS, args.CHANNELS - channel)
+            call_tile(
+                integer(entry.PRODUCTS, rows), 1, args.NO_OFFSETS, count,
+                a + channel // GROUP * line + channel % GROUP * 4, 4, args.V_TILE, b, args.Z_TILE,
+                args.ZEROS if is_first else c, 0 if is_first else width, c, width, 0, ahead, step, 0,
+            )  # fmt: skip
+            c += args.ROWS * width
+            ahead += count * step
+
+
+@kernel(WINOGRAD_GRADIENT, typed=False)
+def winograd_gradient(args, task):
+    """Some splits of the rows of tiles, or some blocks of filters of one."""
+    parts, strips, splits, items = args.PARTS, args.STRIPS, args.SPLITS, args.IMAGES * args.TILE_ROWS
+    scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
+    v, z = scratch + args.V, scratch + args.Z
+    for number in range(splits * parts * task // args.TASKS, splits * parts * (task + 1) // args.TASKS):
+        split, part = number // parts, number % parts
+        first_strip, last_strip = strips * split // splits, strips * (split + 1) // splits
+        first, last = args.BLOCKS * part // parts, args.BLOCKS * (part + 1) // parts
+        for group in range(args.GROUPS):
+            sums = args.SUMS + split * args.SUMS_SPLIT + group * args.SUMS_GROUP
+            for strip in range(first_strip, last_strip):
+                item, stop = items * strip // strips, items * (strip + 1) // strips
+                fill_tiles(args, scratch, v, group, item, stop)
+                for block in range(first, last):
+                    entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
+                    _fill_gradient(args, entry, z, group, item, stop)
+                    _add_products(args, entry, v, z, sums + entry.SUMS, item, stop, strip == first_strip, v, 0)
+
+
+@kernel(WINOGRAD_TAPS, typed=False)
+def winograd_taps(args, task):
+    """Gradients of the weights of some channels, from the sums over all tiles."""
+    blocks, channels, tasks = args.BLOCKS, args.CHANNELS, args.TASKS
+    total = args.GROUPS * blocks * channels
+    for item in range(total * task // tasks, total * (task + 1) // tasks):
+        group, block, channel = item // (blocks * channels), item // channels % blocks, item % channels
+        entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
+        sums = args.SUMS + group * args.SUMS_GROUP + entry.SUMS + channel * entry.CHANNEL
+        dw = args.DW + group * args.DW_GROUP + channel * args.DW_ROW + entry.LANE
+        call_transform(entry.TAPS, sums, entry.POINT, dw, args.DW_TAP, entry.FILTERS, 0, 0, 0, 0, 0)
