@@ -290,15 +290,15 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
     source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
     item, threads = x.itemsize, get_num_threads()
     plan = plan_gradient(task, item, threads, options.max_workspace, exact=options.exact, finite=finite)
-    transformed = isinstance(plan, WinogradGradientPlan)
+    transforms = isinstance(plan, WinogradGradientPlan) and plan.taps is not None
     size = prod(plan.shape) * item  # of all parts that are added up
     sums_bytes = round_up(size)
-    dw_bytes = round_up(task.weights * item) if transformed else 0
+    dw_bytes = round_up(task.weights * item) if transforms else 0
     with borrowed(sums_bytes + dw_bytes + plan.scratch_bytes) as scratch:
         arguments, places = plan.arguments.copy(), plan.kernel.block.index
         arguments[places["X"]], arguments[places["DY"]] = address(source), address(dy)
         sums = address(scratch)
-        arguments[places["SUMS" if transformed else "DW"]] = sums
+        arguments[places["SUMS" if isinstance(plan, WinogradGradientPlan) else "DW"]] = sums
         if plan.scratch_bytes:
             arguments[places["SCRATCH"]] = part(sums, sums_bytes + dw_bytes)
         if isinstance(plan, WeightPlan):
@@ -313,7 +313,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
             totals = SPLITS_SUM.fill(X=sums, NUMBERS=numbers, SPLITS=parts, TASKS=plan.threads)
             launch(splits_sum.address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
         packed = sums
-        if isinstance(plan, WinogradGradientPlan):
+        if isinstance(plan, WinogradGradientPlan) and transforms:
             packed = part(sums, sums_bytes)
             to_taps(plan, sums, packed)
         gradient = np.empty(geometry.weight_shape, x.dtype)

@@ -19,8 +19,10 @@ from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
 from fastconv.backends.fast.winograd.plan import (
     FEWEST_TILES,
+    PANEL_CHANNELS,
     VECTORS,
     cut_axis,
+    has_panels,
     odd_lines,
     takes_winograd,
     tile_arguments,
@@ -41,6 +43,7 @@ from fastconv.backends.fast.winograd.winograd_kernel import HEADER
 ROWS = 8  # channels of a product: with two vectors of filters, sums in 16 registers
 SUMS_BYTES = 2**23  # of the sums of all splits together
 MAX_SPLITS = 16
+_BY_TASKS = by_tasks(WINOGRAD_TAPS)
 STRIP_BYTES = 3 * 2**18  # of V and Z of a strip at least; as many as the sums, which each strip goes through
 
 
@@ -49,8 +52,7 @@ class WinogradGradientPlan(GradientPlan):
     """Plan of a weight gradient by Winograd's algorithm; `shape` is that of the sums, in numbers of a split."""
 
     kernel = winograd_gradient
-    taps: Array
-    sums_bytes: int  # of one split
+    taps: Array | None  # arguments of what makes the gradient of the sums; None where each task does so itself
 
 
 def _power_of_two(most: int) -> int:
@@ -73,10 +75,11 @@ def plan_winograd_gradient(task: Pass, threads: int) -> WinogradGradientPlan:
     sums_bytes = task.groups * sums_group
     items = task.batch * height.tiles
     most_tiles = max(FEWEST_TILES, max(STRIP_BYTES, min(sums_bytes, 2**22)) // (v_tile + z_tile))
-    strips = min(items, -(-items * width.tiles // most_tiles))
+    own = has_panels(task, items * width.tiles)
+    strips = 1 if own else min(items, -(-items * width.tiles // most_tiles))
     splits = _power_of_two(min(MAX_SPLITS, strips, max(1, SUMS_BYTES // sums_bytes)))
     strips = -(-strips // splits) * splits
-    parts = min(len(widths), 1 if splits >= threads else -(-threads // splits))
+    parts = min(len(widths), -(-threads // splits))
     tasks = min(threads, splits * parts)
     strip_tiles = -(-items // strips) * width.tiles
 
@@ -112,25 +115,30 @@ def plan_winograd_gradient(task: Pass, threads: int) -> WinogradGradientPlan:
         tables += [products, gradients]
     blocks, zeros, no_offsets = np.array(entries), zeros_for(task, width), np.zeros(2, np.int64)
     v_bytes, z_bytes = round_up(strip_tiles * v_tile), round_up(strip_tiles * z_tile)
-    scratch, pixel = HEADER + v_bytes + z_bytes, 4 * task.groups * task.lanes
+    panel_channels = min(PANEL_CHANNELS, task.depth)
+    panel, panel_point = HEADER + v_bytes + z_bytes, odd_lines(z_point * panel_channels)
+    scratch, pixel = panel + (round_up(points * panel_point) if own else 0), 4 * task.groups * task.lanes
+    numbers, tap_count = task.depth * task.lanes, height.taps * width.taps
+    places = {"DW_GROUP": 4 * tap_count * numbers, "DW_TAP": 4 * numbers, "DW_ROW": 4 * task.lanes}
     arguments = WINOGRAD_GRADIENT.fill(
         **tile_arguments(task, height, width, strips, inputs, zeros), BLOCKS=len(entries), BLOCK_TABLE=address(blocks),
         DY=0, DY_N=rows.out * columns.out * pixel, DY_H=columns.out * pixel, DY_W=pixel, DY_GROUP=4 * task.lanes,
         Z_TILE=z_tile, Z_POINT=z_point, NO_OFFSETS=address(no_offsets), SUMS=0, SUMS_SPLIT=sums_bytes,
         SUMS_GROUP=sums_group, ROWS=ROWS, SPLITS=splits, PARTS=parts, TASKS=tasks, SCRATCH=0,
         SCRATCH_STRIDE=scratch, V=HEADER, Z=HEADER + v_bytes,
+        PANEL=panel if own else 0, PANEL_CHANNELS=panel_channels, PANEL_POINT=panel_point,
+        **places,
     )  # fmt: skip
-    numbers, tap_count = task.depth * task.lanes, height.taps * width.taps
     to_taps = WINOGRAD_TAPS.fill(
-        SUMS=0, SUMS_GROUP=sums_group, DW=0, DW_GROUP=4 * tap_count * numbers, DW_TAP=4 * numbers,
-        DW_ROW=4 * task.lanes, GROUPS=task.groups, BLOCKS=len(entries), BLOCK_TABLE=address(blocks),
-        CHANNELS=task.depth, TASKS=threads,
+        SUMS=0, SUMS_GROUP=sums_group, DW=0, GROUPS=task.groups, BLOCKS=len(entries), BLOCK_TABLE=address(blocks),
+        CHANNELS=task.depth, TASKS=threads, **places,
     )  # fmt: skip
     per_split = max(b - a for a, b in pairwise(strips * split // splits for split in range(splits + 1)))
     return WinogradGradientPlan(
         task=task, arguments=arguments, tables=(blocks, zeros, no_offsets, inputs, *tables), tasks=tasks,
         threads=threads, scratch_bytes=tasks * scratch, splits=splits,
-        shape=(splits, sums_bytes // 4), taps=to_taps, sums_bytes=sums_bytes,
+        shape=(splits, tap_count * numbers * task.groups if own else sums_bytes // 4),
+        taps=None if own else to_taps,
         depth=chain_depth(strip_tiles, per_split) + pairs_depth(splits),
         description=f"Winograd F({height.taps}×{width.taps}, {height.outputs}×{width.outputs}), "
         f"strips of {strip_tiles} tiles, {splits}×{parts} tasks",
@@ -145,9 +153,7 @@ def takes_winograd_gradient(task: Pass, itemsize: int) -> bool:
 
 def to_taps(plan: WinogradGradientPlan, sums: int, dw: int) -> None:
     """Make the gradient of packed weights [group, tap, channel, filter] of the sums over all tiles."""
+    assert plan.taps is not None
     arguments, places = plan.taps.copy(), WINOGRAD_TAPS.index
     arguments[places["SUMS"]], arguments[places["DW"]] = sums, dw
-    launch(winograd_taps.address(), arguments, plan.threads, plan.threads, plan.sums_bytes // 4, _BY_TASKS)
-
-
-_BY_TASKS = by_tasks(WINOGRAD_TAPS)
+    launch(winograd_taps.address(), arguments, plan.threads, plan.threads, plan.shape[1], _BY_TASKS)

@@ -120,6 +120,11 @@ class WinogradPlan(PassPlan):
     transform_tasks: int
 
 
+def has_panels(task: Pass, tiles: int) -> bool:
+    """Whether each task transforms the weights that it uses itself, see `PANEL_TILES`."""
+    return tiles <= PANEL_TILES and task.depth * task.lanes >= PANEL_WEIGHTS
+
+
 def _kinds(height: Cut, width: Cut) -> list[tuple[int, int]]:
     """Outputs of tiles: whole, part of a column, part of a row, part of both; 0 where there are none."""
     return [
@@ -180,7 +185,7 @@ def plan_winograd(task: Pass, threads: int, ending: Ending = PLAIN) -> WinogradP
     items = task.batch * height.tiles
     widths = list(lane_blocks(task.lanes, VECTORS, lanes))
     most_tiles = max(FEWEST_TILES, STRIP_BYTES // (v_tile + m_tile))
-    own = items * width.tiles <= PANEL_TILES and task.depth * task.lanes >= PANEL_WEIGHTS
+    own = has_panels(task, items * width.tiles)
     strips = 1 if own else min(items, -(-items * width.tiles // most_tiles))
     heavy = own or (
         strips < threads and task.weights > task.batch * rows.source * columns.source * task.groups * task.depth

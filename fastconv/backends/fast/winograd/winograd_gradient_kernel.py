@@ -22,7 +22,7 @@ WINOGRAD_GRADIENT = Block(
     TILES,
     """
     BLOCKS BLOCK_TABLE DY DY_N DY_H DY_W DY_GROUP Z_TILE Z_POINT NO_OFFSETS SUMS SUMS_SPLIT SUMS_GROUP
-    ROWS SPLITS PARTS TASKS SCRATCH SCRATCH_STRIDE V Z
+    ROWS SPLITS PARTS TASKS SCRATCH SCRATCH_STRIDE V Z PANEL PANEL_CHANNELS PANEL_POINT DW_GROUP DW_TAP DW_ROW
 """,
     results="SUMS SCRATCH",
 )
@@ -53,48 +53,92 @@ def _fill_gradient(args, entry, z, group, item, stop):
 
 
 @helper
-def _add_products(args, entry, v, z, sums, item, stop, is_first, ahead, step):
-    """Add V times Z of a strip and a block of filters to its sums, which the first strip begins."""
+def _add_products(args, entry, v, z, sums, sums_point, channels, item, stop, is_first, x, x_step, dy, dy_step):
+    """Add V times Z of a strip, some channels and a block of filters to sums, which the first strip begins.
+
+    Asks for x and dy from these addresses on, so many bytes for each channel.
+    """
     line = 4 * GROUP * args.POINTS_H * args.POINTS_W
     width = entry.CHANNEL
     for point in range(args.POINTS_H * args.POINTS_W):
         first, count = point_tiles(args, point, item, stop)
-        c = sums + point * entry.POINT
+        c = sums + point * sums_point
         if count == 0:
             if is_first:
-                clear_bytes(c, args.CHANNELS * width)
+                clear_bytes(c, channels * width)
             continue
         a, b = v + point * 4 * GROUP + first * args.V_TILE, z + point * args.Z_POINT + first * args.Z_TILE
-        for channel in range(0, args.CHANNELS, args.ROWS):
-            rows = min(args.ROWS, args.CHANNELS - channel)
+        half = point // 2 * channels
+        ahead, step = (dy + half * dy_step, dy_step) if point % 2 else (x + half * x_step, x_step)
+        for channel in range(0, channels, args.ROWS):
+            rows = min(args.ROWS, channels - channel)
             call_tile(
                 integer(entry.PRODUCTS, rows), 1, args.NO_OFFSETS, count,
                 a + channel // GROUP * line + channel % GROUP * 4, 4, args.V_TILE, b, args.Z_TILE,
-                args.ZEROS if is_first else c, 0 if is_first else width, c, width, 0, ahead, step, 0,
+                args.ZEROS if is_first else c, 0 if is_first else width, c, width, 0, ahead, rows * step // count, 0,
             )  # fmt: skip
             c += args.ROWS * width
-            ahead += count * step
+            ahead += args.ROWS * step
+
+
+@helper
+def _one_strip(args, scratch, group, first, last):
+    """Gradients of some blocks of filters where all tiles are one strip: sums of some channels stay in the cache."""
+    v, z, panel, stop = scratch + args.V, scratch + args.Z, scratch + args.PANEL, args.IMAGES * args.TILE_ROWS
+    line = 4 * args.POINTS_H * args.POINTS_W
+    fill_tiles(args, scratch, v, group, 0, stop)
+    for block in range(first, last):
+        entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
+        _fill_gradient(args, entry, z, group, 0, stop)
+        for channel in range(0, args.CHANNELS, args.PANEL_CHANNELS):
+            channels = min(args.PANEL_CHANNELS, args.CHANNELS - channel)
+            point, dw = args.PANEL_POINT, args.SUMS + group * args.DW_GROUP + channel * args.DW_ROW + entry.LANE
+            _add_products(args, entry, v + channel * line, z, panel, point, channels, 0, stop, True, v, 0, v, 0)
+            for i in range(channels):
+                call_transform(
+                    entry.TAPS, panel + i * entry.CHANNEL, point, dw + i * args.DW_ROW, args.DW_TAP, entry.FILTERS,
+                    0, 0, 0, 0, 0,
+                )  # fmt: skip
+
+
+@helper
+def _strips(args, scratch, group, split, first, last):
+    """Sums of a split and of some blocks of filters, a strip at a time."""
+    v, z, strips, items = scratch + args.V, scratch + args.Z, args.STRIPS, args.IMAGES * args.TILE_ROWS
+    first_strip, last_strip = strips * split // args.SPLITS, strips * (split + 1) // args.SPLITS
+    share = args.CHANNELS * args.POINTS_H * args.POINTS_W // 2
+    steps = max(1, (last - first) * share)
+    for strip in range(first_strip, last_strip):
+        item, stop = items * strip // strips, items * (strip + 1) // strips
+        after = items * (strip + 2) // strips if strip + 1 < last_strip else stop
+        x, dy = line_of(args, args.X, args.X_N, args.X_H, stop), line_of(args, args.DY, args.DY_N, args.DY_H, stop)
+        x_step = (line_of(args, args.X, args.X_N, args.X_H, after) - x) // steps
+        dy_step = (line_of(args, args.DY, args.DY_N, args.DY_H, after) - dy) // steps
+        fill_tiles(args, scratch, v, group, item, stop)
+        for block in range(first, last):
+            done = (block - first) * share
+            entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
+            sums = args.SUMS + split * args.SUMS_SPLIT + group * args.SUMS_GROUP + entry.SUMS
+            _fill_gradient(args, entry, z, group, item, stop)
+            _add_products(
+                args, entry, v, z, sums, entry.POINT, args.CHANNELS, item, stop, strip == first_strip,
+                x + done * x_step, x_step, dy + done * dy_step, dy_step,
+            )  # fmt: skip
 
 
 @kernel(WINOGRAD_GRADIENT, typed=False)
 def winograd_gradient(args, task):
     """Some splits of the rows of tiles, or some blocks of filters of one."""
-    parts, strips, splits, items = args.PARTS, args.STRIPS, args.SPLITS, args.IMAGES * args.TILE_ROWS
+    parts, tasks, items = args.PARTS, args.TASKS, args.SPLITS * args.PARTS
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
-    v, z = scratch + args.V, scratch + args.Z
-    for number in range(splits * parts * task // args.TASKS, splits * parts * (task + 1) // args.TASKS):
-        split, part = number // parts, number % parts
-        first_strip, last_strip = strips * split // splits, strips * (split + 1) // splits
+    for item in range(items * task // tasks, items * (task + 1) // tasks):
+        split, part = item // parts, item % parts
         first, last = args.BLOCKS * part // parts, args.BLOCKS * (part + 1) // parts
         for group in range(args.GROUPS):
-            sums = args.SUMS + split * args.SUMS_SPLIT + group * args.SUMS_GROUP
-            for strip in range(first_strip, last_strip):
-                item, stop = items * strip // strips, items * (strip + 1) // strips
-                fill_tiles(args, scratch, v, group, item, stop)
-                for block in range(first, last):
-                    entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
-                    _fill_gradient(args, entry, z, group, item, stop)
-                    _add_products(args, entry, v, z, sums + entry.SUMS, item, stop, strip == first_strip, v, 0)
+            if args.PANEL:
+                _one_strip(args, scratch, group, first, last)
+            else:
+                _strips(args, scratch, group, split, first, last)
 
 
 @kernel(WINOGRAD_TAPS, typed=False)
