@@ -95,7 +95,7 @@ def with_exact(exact: bool | None, function: Callable[P, R], /, *args: P.args, *
     if exact is None:
         return function(*args, **kwargs)
     here = get_options()
-    if here.exact is exact:
+    if here.exact == exact:
         return function(*args, **kwargs)
     token = _override.set(replace(here, exact=exact))
     try:
