@@ -144,7 +144,8 @@ def set_options(**changes: object) -> None:
     Parameters
     ----------
     **changes
-        ``exact=`` (bool) and ``max_workspace=`` (bytes, int); see `Options`.
+        ``exact=`` (bool): keep convolutions in float32 to the tolerance of float64, ``64 * eps * sum |x·w|``, without
+        algorithms that multiply less. ``max_workspace=`` (bytes, int): scratch memory of a call on each thread.
 
     Raises
     ------
