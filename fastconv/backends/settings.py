@@ -144,8 +144,8 @@ def set_options(**changes: object) -> None:
     Parameters
     ----------
     **changes
-        ``exact=`` (bool): keep convolutions in float32 to the tolerance of float64, ``64 * eps * sum |x·w|``, without
-        algorithms that multiply less. ``max_workspace=`` (bytes, int): scratch memory of a call on each thread.
+        ``exact=`` (bool): keep convolutions in float32, too, within ``64 * eps * sum |x·w|``, without algorithms that
+        multiply less. ``max_workspace=`` (bytes, int): scratch memory of a call on each thread.
 
     Raises
     ------
