@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
+from functools import wraps
 from operator import index
+from typing import ParamSpec, TypeVar
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")  # of FASTCONV_EXACT
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,12 @@ class Options:
     Parameters
     ----------
     exact : bool
-        Refuse algorithms that change the order of magnitude of the rounding error. Every algorithm of this version
-        is exact in that sense, so the result does not depend on it yet.
+        With True, every element of a convolution and of its gradients is within ``64 * eps * sum |x·w|`` of the exact
+        result. With False, convolutions in float32 may use algorithms that multiply less, which round in relation to a
+        whole tile of the input: every element is then within ``308 * eps * sum over channels of (max |x| over the tile
+        that its window lies in) * (sum |w| over the taps)``. float64, `fastconv.compat`, `fastconv.accelerate` and
+        ``fastconv check`` are exact whatever it says. By default what the environment variable ``FASTCONV_EXACT``
+        says, or else False.
     max_workspace : int
         Bytes of scratch memory that one call may take per thread for its columns or haloed rows. What cannot be
         smaller (one packed copy of the weights, one block of one window) is taken all the same.
@@ -35,7 +46,7 @@ class Options:
     max_workspace: int = 2**26
 
 
-_defaults = Options()
+_defaults: Options | None = None
 _override: ContextVar[Options | None] = ContextVar("fastconv_options", default=None)
 _threads: int | None = None
 _threads_override: ContextVar[int | None] = ContextVar("fastconv_threads", default=None)
@@ -49,13 +60,58 @@ def get_options() -> Options:
     Options
         The override of the innermost `options` block of this context, or else the process-wide options.
 
+    Raises
+    ------
+    ValueError
+        If ``FASTCONV_EXACT`` is no word for yes or no; the message lists them.
+
     Examples
     --------
     >>> import fastconv as fc
     >>> fc.get_options().max_workspace
     67108864
     """
-    return _override.get() or _defaults
+    return _override.get() or _defaults or _process_options()
+
+
+def _process_options() -> Options:
+    """Those of the whole process, which begin with what the environment says."""
+    global _defaults
+    if _defaults is None:
+        _defaults = Options(exact=_exact_from_environment())
+    return _defaults
+
+
+def _exact_from_environment() -> bool:
+    setting = os.environ.get("FASTCONV_EXACT", "").strip()
+    if setting.lower() not in ("", *_ON, *_OFF):
+        words = ", ".join((*_ON, *_OFF))
+        raise InvalidValueError(f"FASTCONV_EXACT: the setting must be one of {words}, but got {setting!r}.")
+    return setting.lower() in _ON
+
+
+def with_exact(exact: bool | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function with `Options.exact` as it is given, or with None as it is."""
+    if exact is None:
+        return function(*args, **kwargs)
+    here = get_options()
+    if here.exact == exact:
+        return function(*args, **kwargs)
+    token = _override.set(replace(here, exact=exact))
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _override.reset(token)
+
+
+def exactly(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the same function, always with ``exact=True``."""
+
+    @wraps(function)
+    def computed(*args: P.args, **kwargs: P.kwargs) -> R:
+        return with_exact(True, function, *args, **kwargs)
+
+    return computed
 
 
 def _changed(current: Options, changes: dict[str, object]) -> Options:
@@ -88,7 +144,8 @@ def set_options(**changes: object) -> None:
     Parameters
     ----------
     **changes
-        ``exact=`` (bool) and ``max_workspace=`` (bytes, int); see `Options`.
+        ``exact=`` (bool): keep convolutions in float32, too, within ``64 * eps * sum |x·w|``, without algorithms that
+        multiply less. ``max_workspace=`` (bytes, int): scratch memory of a call on each thread.
 
     Raises
     ------
@@ -103,7 +160,7 @@ def set_options(**changes: object) -> None:
     >>> fc.set_options(max_workspace=2**26)
     """
     global _defaults
-    _defaults = _changed(_defaults, changes)
+    _defaults = _changed(_process_options(), changes)
 
 
 @contextmanager

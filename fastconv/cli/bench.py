@@ -10,7 +10,7 @@ import typer
 
 from fastconv.cli.console import deprecated
 from fastconv.cli.contest import contest, contest_of_networks
-from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, in_output
+from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, exactness, in_output
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
@@ -29,6 +29,7 @@ def bench(
         typer.Option(metavar="DTYPES", help="float32 (by default of the suite), float64 or both (of --against)."),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of everybody; all by default.")] = None,
+    exact: Exact = False,
     quick: Annotated[bool, typer.Option("--quick", help="Time everything for a moment only.")] = False,
     backend: Annotated[
         str | None, _in_suite(metavar="BACKENDS", help=f"Who runs: some of {','.join(BACKENDS)}; all by default.")
@@ -81,7 +82,8 @@ def bench(
             deprecated(f"bench --save {save}", f"bench --json {save}")
             save, json = None, save if json is None else json
         kept = [] if save is None else [writable(save)]
-        suite(chosen, Outputs("bench", json, markdown, plot), compare=compare, fail_over=fail_over, kept=kept)
+        with exactness(exact):
+            suite(chosen, Outputs("bench", json, markdown, plot), compare=compare, fail_over=fail_over, kept=kept)
     else:
         ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
         _refuse(ours, "does not go with --against.")
@@ -89,9 +91,11 @@ def bench(
         engines, settings = _words(against), {**theirs, "passes": _words(passes), "batch": batch, "threads": threads}
         if networks:
             _refuse({"dtype": dtype}, "does not go with --networks: they run in float32.")
-            contest_of_networks(names or [], outputs, engines, quick=quick, **settings)
-        else:
-            contest(names or [], outputs, engines, quick=quick, dtypes=_words(dtype), **settings)
+        with exactness(exact):
+            if networks:
+                contest_of_networks(names or [], outputs, engines, quick=quick, **settings)
+            else:
+                contest(names or [], outputs, engines, quick=quick, dtypes=_words(dtype), **settings)
 
 
 def _refuse(options: dict[str, Any], reason: str) -> None:

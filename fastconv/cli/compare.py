@@ -14,7 +14,7 @@ from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import given, parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
 from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
-from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, Result, Threads, in_output
+from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, Result, Threads, exactness, in_output
 from fastconv.cli.race import run_race
 from fastconv.cli.workloads import print_kernels, print_workloads
 from fastconv.evidence.compare import compare as run_comparison
@@ -63,6 +63,7 @@ def compare(
     ] = None,
     backends: Annotated[str, typer.Option(metavar="REFERENCE,CANDIDATE", help="Whom to compare.")] = _BOTH,
     threads: Threads = None,
+    exact: Exact = False,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Compare the gradients too.")] = True,
     full: Annotated[bool, typer.Option("--full", help="Run the reference on the whole of every workload.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,
@@ -99,7 +100,7 @@ def compare(
     outputs.check()
     layer = Layer(operation, input_shape, x, weight, bias, kernel_size, stride, padding, dilation, groups, layout)
     workloads, arguments = _select(names or [], layer, precision or "float32", seed)
-    with contextlib.nullcontext() if threads is None else use_num_threads(threads):
+    with contextlib.nullcontext() if threads is None else use_num_threads(threads), exactness(exact):
         if explain:
             print_kernels(workloads, arguments, batch, precision or "float32")
             return

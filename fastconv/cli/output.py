@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from fastconv.backends.settings import options
 from fastconv.cli.console import FAILURE, console, require
 from fastconv.files import check_writable, write_whole
 from fastconv.report import Record, Report, Table
@@ -30,10 +32,16 @@ Draw = Callable[[Path], None]
 
 in_output = partial(typer.Option, rich_help_panel="Output")
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")]
+Exact = Annotated[bool, typer.Option("--exact", help="Compute exactly: no algorithm that multiplies less.")]
 Numbers = Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 NumbersInPanel = Annotated[str | None, in_output(metavar="FILE", help="Write the numbers; - for stdout.")]
 DebugInPanel = Annotated[bool, in_output("--debug", help="Show the traceback of an error.")]
+
+
+def exactness(asked: bool) -> AbstractContextManager[object]:
+    """Return the block of ``--exact``; without it the options are what they are."""
+    return options(exact=True) if asked else nullcontext()
 
 
 class Result(NamedTuple):

@@ -13,10 +13,10 @@ import numpy as np
 import typer
 
 from fastconv.backends import get_backend, resolve_backend, use_backend
-from fastconv.backends.settings import get_num_threads, use_num_threads
+from fastconv.backends.settings import get_num_threads, get_options, use_num_threads
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
-from fastconv.cli.output import DebugInPanel, Outputs, Result, Threads, in_output
+from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output
 from fastconv.cli.train_progress import EpochTable
 from fastconv.data import DATASETS, Dataset, channel_statistics, load, normalise
 from fastconv.files import check_writable
@@ -49,6 +49,7 @@ def train(
     ] = None,
     backend: Annotated[str | None, typer.Option(metavar="NAME", help="fast, numpy or naive.")] = None,
     threads: Threads = None,
+    exact: Exact = False,
     epochs: Annotated[int, _in_learning(min=1, help="Passes over the images.")] = 10,
     batch_size: Annotated[int, _in_learning(min=1, help="Images of one step.")] = 32,
     lr: Annotated[float | None, _in_learning(help="Learning rate; by default one for the optimizer.")] = None,
@@ -103,6 +104,7 @@ def train(
     with (
         contextlib.nullcontext() if backend is None else use_backend(backend),
         contextlib.nullcontext() if threads is None else use_num_threads(threads),
+        exactness(exact),
     ):
         learn, held_out, test = _datasets(dataset, data_folder, download, validation, seed)
         name = model or parts.default_model(learn.image_shape)
@@ -120,7 +122,8 @@ def train(
         out = console(stderr=json == "-")
         size = sum(parameter.size for parameter in trainer.parameters)
         out.print(f"{name} ({size:,} parameters) on {learn!r}", soft_wrap=True)
-        out.print(f"{get_backend()} backend, {get_num_threads()} threads, {rule!r}", soft_wrap=True)
+        settings = f"{get_num_threads()} threads" + ", exact" * get_options().exact
+        out.print(f"{get_backend()} backend, {settings}, {rule!r}", soft_wrap=True)
         options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)

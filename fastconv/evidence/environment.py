@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
 from fastconv._version import __version__
-from fastconv.backends.settings import get_num_threads
+from fastconv.backends.settings import get_num_threads, get_options
+from fastconv.report.record import ADDED
 from fastconv.report.words import plural
 
 
@@ -32,6 +33,8 @@ class Environment:
         Average number of busy processes in the minute before, where the system knows it.
     date : str
         When the comparison began, in UTC.
+    exact : bool
+        Whether fastconv was asked to be exact, see `fastconv.set_options`.
     """
 
     versions: dict[str, str]
@@ -41,6 +44,7 @@ class Environment:
     threads: int
     load: float | None
     date: str
+    exact: bool = field(default=False, metadata=ADDED)
 
     @property
     def packages(self) -> str:
@@ -48,15 +52,24 @@ class Environment:
         return ", ".join(f"{name} {version}" for name, version in self.versions.items())
 
     @property
+    def settings(self) -> str:
+        """Threads, and that fastconv was asked to be exact where it was."""
+        return f"{self.threads} threads" + self._exactly
+
+    @property
+    def _exactly(self) -> str:
+        return ", exact" if self.exact else ""
+
+    @property
     def headline(self) -> str:
         """The machine in the title of a chart."""
-        return f"{self.cpu}, {self.threads} threads, fastconv {self.versions.get('fastconv')}"
+        return f"{self.cpu}, {self.settings}, fastconv {self.versions.get('fastconv')}"
 
     def origin(self, *more: str) -> str:
         """Say in one line where the numbers come from, with what there is to add."""
         load = "" if self.load is None else f" (load {self.load:.1f} before)"
-        machine = f"{self.cpu}, {plural(self.threads, 'thread')} of {plural(self.cores, 'core')}{load}"
-        return "; ".join([self.packages, machine, *more, self.date])
+        threads = f"{plural(self.threads, 'thread')} of {plural(self.cores, 'core')}"
+        return "; ".join([self.packages, f"{self.cpu}, {threads}{load}{self._exactly}", *more, self.date])
 
 
 def current_environment() -> Environment:
@@ -65,8 +78,8 @@ def current_environment() -> Environment:
     for package in ("numpy", "numba"):
         versions[package] = version_of(package) or "not installed"
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    load = current_load()
-    return Environment(versions, platform.platform(), cpu_name(), available_cores(), get_num_threads(), load, date)
+    machine = platform.platform(), cpu_name(), available_cores()
+    return Environment(versions, *machine, get_num_threads(), current_load(), date, get_options().exact)
 
 
 def current_load() -> float | None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from fastconv.backends.settings import get_options
 from fastconv.errors import FastconvError
 
 PACKAGE = Path(__file__).resolve().parents[1]  # the folder fastconv/, in a checkout or installed
@@ -29,7 +30,7 @@ def import_paths() -> list[str]:
 
 
 def child_environment(without: Iterable[str] = (), **changes: str) -> dict[str, str]:
-    """Return the environment for a Python process that can import what this one can.
+    """Return the environment for a Python process that can import what this one can, and is as exact by default.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ def child_environment(without: Iterable[str] = (), **changes: str) -> dict[str, 
     """
     dropped = {*without}
     inherited = {name: value for name, value in os.environ.items() if name not in dropped}
-    return {**inherited, "PYTHONPATH": os.pathsep.join(import_paths()), **changes}
+    ours = {"PYTHONPATH": os.pathsep.join(import_paths()), "FASTCONV_EXACT": str(int(get_options().exact))}
+    return {**inherited, **ours, **changes}
 
 
 def send(stream: BinaryIO, message: Message) -> None:

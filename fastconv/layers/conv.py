@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends.geometry import ConvGeometry, conv_weight_shape
+from fastconv.backends.settings import with_exact
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import ConvGradients
 from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
@@ -20,7 +21,7 @@ from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.operations import conv_geometry
-from fastconv.validation.sizes import check_choice, check_integer
+from fastconv.validation.sizes import check_choice, check_exact, check_integer
 from fastconv.validation.types import ArrayLike, Padding, Rng, Size
 
 
@@ -28,16 +29,24 @@ class ConvolutionLayer(WindowsLayer, OperationLayer, WeightedLayer):
     """Channels, window and layout; the subclasses name the operation and draw the weights."""
 
     weight: Parameter
+    exact: bool | None = None  # also of layers that were pickled before there was a choice
     _backward: ClassVar[Callable[..., ConvGradients]]
 
     def __init__(
-        self, in_channels: int, out_channels: int, groups: int, layout: str | None, backend: str | None
+        self,
+        in_channels: int,
+        out_channels: int,
+        groups: int,
+        layout: str | None,
+        backend: str | None,
+        exact: bool | None = None,
     ) -> None:
         super().__init__(backend)
         name = type(self).__name__
         self.in_channels = check_integer(name, "in_channels", in_channels, 1)
         self.out_channels = check_integer(name, "out_channels", out_channels, 1)
         self.groups = check_integer(name, "groups", groups, 1)
+        self.exact = check_exact(name, exact)
         self._set_layout(layout)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise InvalidValueError(
@@ -56,10 +65,15 @@ class ConvolutionLayer(WindowsLayer, OperationLayer, WeightedLayer):
             "layout": self.layout,
         }
 
+    def _result(self, x: Array) -> Array:
+        """Compute the operation."""
+        arrays, options = (x, self.weight.data, self._bias_data), self._options
+        return with_exact(self.exact, self._forward, *arrays, **options, backend=self.backend)
+
     def _gradients(self, dy: ArrayLike, x: Array, input_gradient: bool) -> Array | None:
         """Add the gradients of weight and bias, return that of `x`."""
-        options = self._gradient_options(input_gradient)
-        return self._accumulate(self._backward(dy, x, self.weight.data, **self._options, **options))
+        options = {**self._options, **self._gradient_options(input_gradient)}
+        return self._accumulate(with_exact(self.exact, self._backward, dy, x, self.weight.data, **options))
 
     @abstractmethod
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
@@ -82,6 +96,7 @@ class ConvolutionLayer(WindowsLayer, OperationLayer, WeightedLayer):
             "groups": (self.groups, 1),
             "bias": (self.bias is not None, True),
             "layout": (self.layout, LAYOUTS[self.rank][0]),
+            "exact": (self.exact, None),
         }
 
     def extra_repr(self) -> str:
@@ -114,8 +129,9 @@ class _Conv(ConvolutionLayer):
         rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
+        exact: bool | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, groups, layout, backend)
+        super().__init__(in_channels, out_channels, groups, layout, backend, exact)
         self._set_windows(kernel_size, stride, padding, dilation)
         self.padding_mode = check_choice(type(self).__name__, "padding_mode", padding_mode, PADDING_MODES)
         shape = conv_weight_shape(self.out_channels, self.in_channels, self.groups, self.kernel_size)
@@ -128,7 +144,7 @@ class _Conv(ConvolutionLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Convolve `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        y = self._forward(self._padded(x), self.weight.data, self._bias_data, **self._options, backend=self.backend)
+        y = self._result(self._padded(x))
         self._keep(x)
         return y
 
@@ -192,6 +208,9 @@ class Conv2d(_Conv):
         A name of `fastconv.initializers.INITIALIZERS`, or a function ``(shape, rng, dtype) -> ndarray``.
     backend : {"fast", "numpy", "naive"}, optional
         Backend of this layer; by default the one that is current when `forward` runs.
+    exact : bool, optional
+        Whether this layer is exact, in both passes; by default as the options say when they run, see
+        `fastconv.set_options`.
 
     Attributes
     ----------

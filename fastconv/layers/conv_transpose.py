@@ -40,8 +40,9 @@ class _ConvTranspose(ConvolutionLayer):
         rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
         backend: str | None = None,
+        exact: bool | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, groups, layout, backend)
+        super().__init__(in_channels, out_channels, groups, layout, backend, exact)
         self._set_windows(kernel_size, stride, padding, dilation)
         self.output_padding = check_sizes(type(self).__name__, "output_padding", output_padding, self.rank, 0)
         shape = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
@@ -54,7 +55,7 @@ class _ConvTranspose(ConvolutionLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Return the transposed convolution of `x`; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        y = self._forward(x, self.weight.data, self._bias_data, **self._options, backend=self.backend)
+        y = self._result(x)
         self._keep(x)
         return y
 
@@ -95,7 +96,7 @@ class ConvTranspose2d(_ConvTranspose):
         Groups of channels that do not see each other.
     bias : bool
         Whether to add a bias, zero at first.
-    layout, dtype, rng, weight_init, backend
+    layout, dtype, rng, weight_init, backend, exact
         As for `Conv2d`.
 
     Attributes

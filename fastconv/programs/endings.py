@@ -18,6 +18,7 @@ from fastconv.backends.fast.machine.emitter import HARDSIGMOID, HARDSWISH, LEAKY
 from fastconv.backends.fast.machine.endings import slope_bits
 from fastconv.backends.fast.memory.layout import channels_last
 from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST
+from fastconv.backends.settings import with_exact
 from fastconv.layers import (
     Conv1d,
     Conv2d,
@@ -69,7 +70,7 @@ def ends(layer: Layer, x: Array, other: Array | None = None, out: Array | None =
             return False
     if out is not None and not _is_range(_channels_first(layer, out), geometry.output_shape):
         return False
-    return can_end(geometry, x.itemsize, other is not None)
+    return with_exact(layer.exact, can_end, geometry, x.itemsize, other is not None)
 
 
 def _is_of_one_dtype(layer: Ended, x: Array) -> bool:
@@ -104,8 +105,8 @@ def conv_with_ending(
     beside = None if other is None else channels_last(_channels_first(layer, other))
     geometry = layer._geometry(x.shape)
     place = None if out is None else _channels_first(layer, out)
-    x = _channels_first(layer, x)
-    y = conv_ending(x, layer.weight.data, bias, geometry, RELUS[type(relu)], beside, place, slope)
+    arrays, ending = (_channels_first(layer, x), layer.weight.data, bias), RELUS[type(relu)]
+    y = with_exact(layer.exact, conv_ending, *arrays, geometry, ending, beside, place, slope)
     if out is not None:
         return out
     return y.transpose(CHANNELS_LAST[y.ndim]) if layer._channels_last else y

@@ -21,7 +21,7 @@ from fastconv.programs.rule import Loss, Rule
 from fastconv.programs.step import TrainingStep
 from fastconv.report.words import plural
 from fastconv.validation.arrays import Array, check_array, check_shape
-from fastconv.validation.sizes import check_flag, check_integer, entries_of
+from fastconv.validation.sizes import check_exact, check_flag, check_integer, entries_of
 from fastconv.validation.types import ArrayLike
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def compile(
     optimizer: None = None,
     input_shape: Sequence[SupportsIndex] | None = None,
     fuse: bool = True,
+    exact: bool | None = None,
 ) -> Program: ...
 
 
@@ -54,6 +55,7 @@ def compile(
     clip_norm: float | None = None,
     l2: float = 0.0,
     fuse: bool = True,
+    exact: bool | None = None,
 ) -> TrainingStep: ...
 
 
@@ -68,6 +70,7 @@ def compile(
     l2: float = 0.0,
     input_shape: Sequence[SupportsIndex] | None = None,
     fuse: bool = True,
+    exact: bool | None = None,
 ) -> Program | TrainingStep:
     """Record a network in evaluation mode, or with an optimiser a whole training step, to be replayed by native code.
 
@@ -99,6 +102,9 @@ def compile(
     fuse : bool
         Do several layers in one pass over memory: `docs/programs.md` tells which. Batch norm in evaluation is folded
         into the layer before it, and then differs by rounding; without, results have the bits of the layers.
+    exact : bool, optional
+        Whether convolutions are exact, but for layers that say something else; by default as the options say now, see
+        `fastconv.set_options`.
 
     Returns
     -------
@@ -134,13 +140,13 @@ def compile(
     """
     if not isinstance(model, Layer):
         raise InvalidTypeError(f"compile: model must be a Layer, but got {model!r}.")
-    fuse = check_flag("compile", "fuse", fuse)
+    fuse, exact = check_flag("compile", "fuse", fuse), check_exact("compile", exact)
     if optimizer is not None:
         if input_shape is not None:
             raise InvalidValueError(
                 "compile: a training step is recorded from an example, but got input_shape. Pass x and labels, or none."
             )
-        step = TrainingStep(Rule(model, loss, optimizer, clip_norm, l2), fuse=fuse)
+        step = TrainingStep(Rule(model, loss, optimizer, clip_norm, l2), fuse=fuse, exact=exact)
         if x is not None or labels is not None:
             step.record(x, labels)
         return step
@@ -150,7 +156,7 @@ def compile(
         raise InvalidValueError(f"compile: a training step must have an optimizer, but got {names} without one.")
     if x is not None and input_shape is not None:
         raise InvalidValueError("compile: an input is told by x or by input_shape, but got both.")
-    program = Program(model, fuse=fuse)
+    program = Program(model, fuse=fuse, exact=exact)
     if input_shape is not None:
         kind = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
         x = np.zeros(_checked_shape(input_shape), kind)
@@ -182,8 +188,8 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
         Batch norms that are a part of the layer before them.
     """
 
-    def __init__(self, model: Layer, *, fuse: bool = True) -> None:
-        super().__init__()
+    def __init__(self, model: Layer, *, fuse: bool = True, exact: bool | None = None) -> None:
+        super().__init__(exact)
         self.model, self.fuse = model, fuse
         self.update()
 

@@ -7,12 +7,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet
 
 from fastconv.backends import get_backend, use_backend
 from fastconv.backends.geometry import CHANNELS_LAST
-from fastconv.backends.settings import get_num_threads, get_options, options, use_num_threads
+from fastconv.backends.settings import Options, get_num_threads, get_options, options, use_num_threads
 from fastconv.layers.base import Layer
 from fastconv.report.words import format_bytes, format_shape, plural
 from fastconv.validation.arrays import Array
@@ -25,10 +26,16 @@ R = TypeVar("R")
 
 
 class Replayed(Generic[R]):
-    """Something that is recorded once for each shape that comes, with the settings of the time when it was made."""
+    """Something that is recorded once for each shape that comes, with the settings of the time when it was made.
 
-    def __init__(self) -> None:
-        self.backend, self.threads, self.options = get_backend(), get_num_threads(), get_options()
+    `exact` is the option of that name, or None for what it is then.
+    """
+
+    exact: bool | None = None  # also of programs that were pickled before there was a choice
+
+    def __init__(self, exact: bool | None = None) -> None:
+        self.exact = exact
+        self.backend, self.threads, self.options = self._settings_now()
         self._recorded: OrderedDict[Any, R] = OrderedDict()
         self._new_lock()
 
@@ -39,7 +46,11 @@ class Replayed(Generic[R]):
     @property
     def is_current(self) -> bool:
         """Whether the settings are those of now."""
-        return (self.backend, self.threads, self.options) == (get_backend(), get_num_threads(), get_options())
+        return (self.backend, self.threads, self.options) == self._settings_now()
+
+    def _settings_now(self) -> tuple[str, int, Options]:
+        here = get_options()
+        return get_backend(), get_num_threads(), here if self.exact is None else replace(here, exact=self.exact)
 
     @contextmanager
     def _settings(self) -> Iterator[None]:

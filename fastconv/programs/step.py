@@ -37,8 +37,8 @@ class TrainingStep(Replayed["RecordedStep | None"]):
         Loss, scores and norm of the last call; the scores stand until the next one.
     """
 
-    def __init__(self, rule: Rule, *, fuse: bool = True) -> None:
-        super().__init__()
+    def __init__(self, rule: Rule, *, fuse: bool = True, exact: bool | None = None) -> None:
+        super().__init__(exact)
         self.rule, self.fuse = rule, fuse
         self.outcome: Outcome | None = None
         self._forget()

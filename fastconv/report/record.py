@@ -15,6 +15,7 @@ from fastconv.files import open_regular, write_whole
 from fastconv.report.table import Report
 
 NOT_SAVED = {"saved": False}  # metadata of a field that is left out of the JSON
+ADDED = {"added": True}  # metadata of a field with a default, which files from before it lack
 _NON_FINITE = {None: math.inf, "inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 _T = TypeVar("_T")
 
@@ -193,7 +194,8 @@ def _read(kind: Any, value: Any, place: str) -> Any:
 
 def _read_fields(kind: Any, data: dict[str, Any]) -> Any:
     hints = get_type_hints(kind)
-    names = [field.name for field in fields(kind) if field.metadata.get("saved", True)]
+    saved = [field for field in fields(kind) if field.metadata.get("saved", True)]
+    names = [field.name for field in saved if field.name in data or not field.metadata.get("added", False)]
     return kind(**{name: _read(hints[name], data[name], f"{kind.__name__}.{name}") for name in names})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends.settings import with_exact
 from fastconv.data.augment import Augmentation
 from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
 from fastconv.layers.base import Layer
@@ -27,7 +28,7 @@ from fastconv.programs.step import TrainingStep
 from fastconv.training.evaluation import Loss, OneHot, Prepare, hits
 from fastconv.training.records import History, Position
 from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_flag, check_integer
+from fastconv.validation.sizes import check_exact, check_flag, check_integer
 
 _WORDS = ("uint32", "uint64")  # of the arrays in the states of NumPy
 _BETWEEN_NUMBERS = (squared_error, binary_cross_entropy, binary_cross_entropy_with_logits)
@@ -49,6 +50,7 @@ class TrainState:
         l2: float = 0.0,
         clip_norm: float | None = None,
         compile: bool = True,
+        exact: bool | None = None,
     ) -> None:
         _check_kind("model", model, Layer)
         _check_kind("optimizer", optimizer, Optimizer)
@@ -79,7 +81,7 @@ class TrainState:
         self.order_rng, self.augment_rng = np.random.default_rng(order), np.random.default_rng(augmentation)
         self.order_state = generator_state(self.order_rng)  # from which the order of this epoch is drawn
         self._rule = Rule(model, self.loss, optimizer, self.clip_norm, self.l2)
-        self.compile = check_flag("Trainer", "compile", compile)
+        self.compile, self.exact = check_flag("Trainer", "compile", compile), check_exact("Trainer", exact)
         self._program: TrainingStep | None = None
 
     def train_step(self, images: Array, labels: Array, *, where: str = "") -> tuple[float, int]:
@@ -114,12 +116,13 @@ class TrainState:
     def _step(self, images: Array, labels: Array) -> Outcome:
         """Do a step, recorded or layer by layer."""
         if not self.compile or not all(layer.training for _, layer in self.model.named_layers()):
-            return self._rule.step(images, labels)  # a recorded step has all layers in training
-        if self._program is None or not self._program.is_current:
-            self._program = TrainingStep(self._rule)
-        self._program(images, labels)
-        assert self._program.outcome is not None
-        return self._program.outcome
+            return with_exact(self.exact, self._rule.step, images, labels)  # a recorded step has all layers in training
+        program = self._program
+        if program is None or program.exact is not self.exact or not program.is_current:
+            program = self._program = TrainingStep(self._rule, exact=self.exact)
+        program(images, labels)
+        assert program.outcome is not None
+        return program.outcome
 
     def release(self) -> None:
         """Let go of the memory of a step: what layers keep, and recordings."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fastconv.backends.settings import with_exact
 from fastconv.data.dataset import Dataset
 from fastconv.layers.state import PathLike
 from fastconv.training.evaluation import evaluate
@@ -40,6 +41,9 @@ class Trainer(TrainState):
         Limit of the norm of all gradients together, see `fastconv.optim.clip_grad_norm`.
     compile : bool
         Record a step once and replay it, see `fastconv.compile`, with the same bits; False runs the layers one by one.
+    exact : bool, optional
+        Whether convolutions are exact, in training and evaluation, but for layers that say something else; by default
+        as the options say, see `fastconv.set_options`.
 
     Attributes
     ----------
@@ -150,4 +154,5 @@ class Trainer(TrainState):
         Metrics
             ``(loss, accuracy)``.
         """
-        return evaluate(self.model, dataset, self.loss, self.prepare, batch_size=batch_size, between=between)
+        arguments = self.model, dataset, self.loss, self.prepare
+        return with_exact(self.exact, evaluate, *arguments, batch_size=batch_size, between=between)

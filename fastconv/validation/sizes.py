@@ -140,6 +140,11 @@ def check_flag(operation: str, subject: str, value: object) -> bool:
     raise InvalidTypeError(f"{operation}: {subject} must be True or False, but got {value!r}.")
 
 
+def check_exact(operation: str, value: object) -> bool | None:
+    """Return what ``exact=`` was given: None leaves it to the options."""
+    return None if value is None else check_flag(operation, "exact", value)
+
+
 def check_choice(operation: str, subject: str, value: object, choices: tuple[str, ...]) -> str:
     """Return `value`, which must be one of `choices`."""
     if isinstance(value, str) and value in choices:

@@ -17,11 +17,11 @@ from strategies import BACKENDS
 
 import fastconv as fc
 from fastconv import functional
-from fastconv.backends import resolve_backend
+from fastconv.backends import resolve_backend, settings
 from fastconv.backends.base import Backend
 from fastconv.backends.naive import NaiveBackend
 from fastconv.backends.numpy import NumpyBackend
-from fastconv.backends.settings import thread_limit
+from fastconv.backends.settings import exactly, thread_limit, with_exact
 from fastconv.errors import BackendUnavailableError
 from fastconv.functional.linear import linear, linear_backward
 
@@ -262,6 +262,54 @@ def test_wrong_options(change: Any, changes: Any, error: type[Exception], messag
     with pytest.raises(error, match=message):
         change(**changes)
     assert fc.get_options() == before
+
+
+@pytest.fixture
+def fresh_options(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Nobody has set options in this process yet."""
+    monkeypatch.setattr(settings, "_defaults", None)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("setting", "exact"),
+    [*((word, True) for word in ("1", "true", "Yes", " on ")), *((word, False) for word in ("0", "false", "NO", ""))],
+)
+def test_exactness_from_the_environment(fresh_options: pytest.MonkeyPatch, setting: str, exact: bool) -> None:
+    fresh_options.setenv("FASTCONV_EXACT", setting)
+    assert fc.get_options().exact is exact
+    fc.set_options(max_workspace=5)  # which leaves the other option alone
+    assert fc.get_options() == settings.Options(exact, 5)
+    with fc.options(exact=not exact):
+        assert fc.get_options().exact is not exact
+    fc.set_options(exact=not exact)
+    assert fc.get_options().exact is not exact
+
+
+def test_a_wrong_exactness_from_the_environment(fresh_options: pytest.MonkeyPatch) -> None:
+    fresh_options.setenv("FASTCONV_EXACT", "maybe")
+    message = "FASTCONV_EXACT: the setting must be one of 1, true, yes, on, 0, false, no, off, but got 'maybe'"
+    for use in (fc.get_options, lambda: fc.set_options(max_workspace=5), lambda: with_exact(True, fc.get_options)):
+        with pytest.raises(ValueError, match=message):
+            use()
+
+
+def test_the_environment_is_read_at_the_first_use() -> None:
+    assert "InvalidValueError" in run("import fastconv as fc; fc.get_options()", fails=True, FASTCONV_EXACT="2")
+    assert run("import fastconv as fc; print(fc.get_num_threads() > 0)", FASTCONV_EXACT="2").split() == ["True"]
+
+
+def test_a_function_with_another_exactness() -> None:
+    exact = exactly(lambda: fc.get_options())
+    with fc.options(max_workspace=77):
+        for outside in (True, False):
+            with fc.options(exact=outside):
+                assert with_exact(None, fc.get_options).exact is outside
+                assert with_exact(False, fc.get_options) == settings.Options(False, 77)
+                assert with_exact(True, fc.get_options) == exact() == settings.Options(True, 77)
+                with pytest.raises(ZeroDivisionError):
+                    with_exact(not outside, divmod, 1, 0)
+                assert fc.get_options().exact is outside
 
 
 # Threads.

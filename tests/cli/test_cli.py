@@ -291,6 +291,16 @@ def test_info_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert facts["threads"] <= facts["thread_limit"]
     assert facts["memory_limit"] > 2**20
     assert facts["backends"] == ["fast", "numpy", "naive"]
+    assert facts["options"] == {"exact": False, "max_workspace": 2**26}
+
+
+def test_info_shows_what_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fastconv.backends.settings._defaults", None)
+    monkeypatch.setenv("FASTCONV_EXACT", "1")
+    assert in_process(monkeypatch, "info", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["options"]["exact"] is True
 
 
 def test_warmup_says_what_it_compiled(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "examples"
 SUPPORT = Path(__file__).parent  # what several tests share
 TESTS = SUPPORT.parent
 FULL = os.environ.get("FASTCONV_FULL") == "1"  # the long forms of tests that have a short one
-CLEARED = ("FASTCONV_BACKEND", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
+CLEARED = ("FASTCONV_BACKEND", "FASTCONV_EXACT", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
 
 # Put before a program: makes these packages impossible to import.
 BLOCKER = """

@@ -10,7 +10,7 @@ from fastconv.compat.cs231n.arguments import OldNames, PoolCache, conv_cache, co
 from fastconv.errors import InvalidValueError
 from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from fastconv.functional.call import finish
-from fastconv.functional.conv import conv2d, conv2d_backward
+from fastconv.functional.exact import conv2d, conv2d_backward
 from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_padding

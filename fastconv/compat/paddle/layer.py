@@ -191,6 +191,7 @@ def img_conv_layer(
         bias=biased is not None and shared,
         dtype=parent.dtype,
         weight_init=lambda shape, _, dtype: drawn.draw(shape, kernel[1], channels).astype(dtype),
+        exact=True,
     )
     parts: dict[str, Layer] = {"conv": conv}
     attributes = [(conv.weight, drawn)]

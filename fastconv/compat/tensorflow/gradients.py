@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.compat.tensorflow.arguments import HWOI, as_weight, check_planes, given, groups_of, read_windows
-from fastconv.functional import conv2d_backward, conv_transpose2d
+from fastconv.functional.exact import conv2d_backward, conv_transpose2d
 from fastconv.validation.arrays import Array, check_rank, check_shape, layout_shape, logical_shape
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_padding, check_shape_argument

@@ -17,7 +17,7 @@ from fastconv.compat.tensorflow.arguments import (
 from fastconv.compat.tensorflow.gradients import conv2d_backprop_filter, conv2d_backprop_input, conv2d_transpose
 from fastconv.errors import InvalidValueError
 from fastconv.functional import avg_pool2d, max_pool2d
-from fastconv.functional import conv2d as convolve
+from fastconv.functional.exact import conv2d as convolve
 from fastconv.validation.arrays import Array
 
 __all__ = [

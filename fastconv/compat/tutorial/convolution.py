@@ -12,7 +12,8 @@ from fastconv.compat.tutorial.activators import Activator
 from fastconv.compat.tutorial.functions import element_wise_op, padding
 from fastconv.compat.tutorial.images import Plane, as_images, as_sensitivities, stored
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
-from fastconv.functional import ConvGradients, conv2d, conv2d_backward
+from fastconv.functional import ConvGradients
+from fastconv.functional.exact import conv2d, conv2d_backward
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_integer

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.functional import conv2d
+from fastconv.functional.exact import conv2d
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
 

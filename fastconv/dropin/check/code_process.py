@@ -72,6 +72,7 @@ class CodeProcess:
             env=child_environment(
                 PYTHONIOENCODING="utf-8:backslashreplace",  # a print must not fail because nobody reads it
                 PYTHONDONTWRITEBYTECODE="1",  # nothing is left beside the file
+                FASTCONV_EXACT="1",  # what is judged, or is timed beside what is exact
                 FASTCONV_NUM_THREADS=str(get_num_threads()),
                 MPLBACKEND="Agg",  # a plot at the end of the file must not wait for somebody to close it
             ),

@@ -12,7 +12,7 @@ from fastconv.dropin.conventions.problem import SIZES
 from fastconv.dropin.conventions.properties import Part, Properties, properties_of
 from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from fastconv.functional.columns import col2im, im2col
-from fastconv.functional.conv import conv2d, conv2d_backward
+from fastconv.functional.exact import conv2d, conv2d_backward
 from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
 from fastconv.validation.arrays import Array
 

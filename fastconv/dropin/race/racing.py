@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.backends.settings import with_exact
 from fastconv.dropin.check.api import Progress, check_limit, file_of, nothing_recognised, silent
 from fastconv.dropin.check.code_process import TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
@@ -117,7 +118,7 @@ def race(
         check_integer("compare", "seed", seed, 0),
     )
     progress = progress or silent
-    environment = current_environment()
+    environment = with_exact(True, current_environment)  # as both sides are
     with Examinee(file, mapping or {}, check_limit("compare", "time_limit", time_limit), "compare") as examinee:
         subjects = examinee.load()
         if not subjects:

@@ -124,8 +124,8 @@ def with_better(old: Suite, data: dict[str, Any], again: dict[str, Any]) -> dict
 
 
 def obstacles(old: Suite, new: Suite) -> tuple[str, ...]:
-    """Say what makes the times of two runs incomparable: another processor, another number of threads."""
-    facts = ("cpu", "cores", "threads")
+    """Say what makes the times of two runs incomparable: another processor, other threads, other exactness."""
+    facts = ("cpu", "cores", "threads", "exact")
     both = [(what, getattr(old.environment, what), getattr(new.environment, what)) for what in facts]
     return tuple(f"{what} {before!r} then, {now!r} now" for what, before, now in both if before != now)
 

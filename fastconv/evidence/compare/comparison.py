@@ -72,7 +72,7 @@ class Comparison(Record):
         """Return a line about where it was measured, and one table, for a page to include."""
         here = self.environment
         note = (
-            f"Measured on {here.date[:10]}: {here.cpu}, {here.threads} threads, {', '.join(self.dtypes)}, one image "
+            f"Measured on {here.date[:10]}: {here.cpu}, {here.settings}, {', '.join(self.dtypes)}, one image "
             f"for the named layers; {here.packages}. Compiling took {self.compile_seconds:.1f} s and is in none of the "
             "times."
         )
