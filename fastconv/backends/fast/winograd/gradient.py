@@ -17,6 +17,7 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
+from fastconv.backends.fast.winograd.cost import GRADIENT as GRADIENT_COSTS
 from fastconv.backends.fast.winograd.plan import (
     FEWEST_TILES,
     PANEL_CHANNELS,
@@ -148,7 +149,7 @@ def plan_winograd_gradient(task: Pass, threads: int) -> WinogradGradientPlan:
 @plan_cache(1024)
 def takes_winograd_gradient(task: Pass, itemsize: int) -> bool:
     """Whether a weight gradient is faster by Winograd's algorithm, and its sums are no deeper than the direct ones."""
-    return takes_winograd(task, itemsize) and plan_winograd_gradient(task, 1).depth <= LIMIT
+    return takes_winograd(task, itemsize, GRADIENT_COSTS) and plan_winograd_gradient(task, 1).depth <= LIMIT
 
 
 def to_taps(plan: WinogradGradientPlan, sums: int, dw: int) -> None:

@@ -23,6 +23,7 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import PACKED, ROWS, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
+from fastconv.backends.fast.winograd.cost import FORWARD, Costs, pays
 from fastconv.backends.fast.winograd.transform_kernel import (
     GROUP,
     INPUT,
@@ -104,11 +105,12 @@ def can_transform(task: Pass) -> bool:
 
 
 @plan_cache(1024)
-def takes_winograd(task: Pass, itemsize: int) -> bool:
-    """Whether a pass is faster by Winograd's algorithm; see the docs for what this was measured with."""
+def takes_winograd(task: Pass, itemsize: int, costs: Costs = FORWARD) -> bool:
+    """Whether a pass is faster by Winograd's algorithm, or with the costs of a weight gradient, that is."""
     if itemsize != 4 or not can_transform(task):
         return False
-    return task.depth >= 8 and task.lanes >= 8
+    height, width = (cut_axis(line) for line in task.lines[1:])
+    return pays(task, costs, height.products * width.products, height.tiles * width.tiles)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,51 @@
+"""When Winograd's algorithm is the faster one: cycles of both, from shapes and lanes alone, so for any thread count.
+
+A cycle is that of two multiply-adds of vectors. What the others cost was fitted to some three hundred shapes measured
+on one thread of a full-width AVX-512 CPU, of 8 to 256 channels and 2 to 56 pixels a side (docs/kernels.md has the
+crossovers): the ratio of both times was met within a tenth. Costs are those of a vector, so that the others
+follow from their lanes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastconv.backends.fast.conv.passes import Pass
+from fastconv.backends.fast.machine.target import host
+
+MARGIN = 1.1  # how much faster it must seem: what is measured differs from what is computed
+
+
+class Costs(NamedTuple):
+    """Cycles of a product of vectors, a tile of a vector of channels or of filters, a vector of weights, and a call.
+
+    Those of the direct method: of a product of vectors, and of a pixel of a vector of filters.
+    """
+
+    product: float
+    channels: float
+    filters: float
+    weights: float
+    call: float
+    direct_product: float
+    direct_pixel: float
+
+
+FORWARD = Costs(0.5, 230, 160, 95, 7_400, 0.5, 0.8)
+GRADIENT = Costs(0.62, 310, 63, 190, 12_700, 0.52, 6)
+
+
+def pays(task: Pass, costs: Costs, products: int, tiles: int) -> bool:
+    """Whether a pass is faster with so many products for a channel and a filter of an image, in so many tiles."""
+    lanes = host().lanes(4)
+    channels, filters = (task.groups * -(-count // lanes) for count in (task.depth, task.lanes))
+    pairs = task.depth * filters
+    ours = task.batch * (
+        products * pairs * costs.product + tiles * (channels * costs.channels + filters * costs.filters)
+    )
+    ours += pairs * costs.weights + costs.call
+    pixels = task.pixels * filters
+    direct = (
+        task.multiply_adds // task.lanes // task.groups * filters * costs.direct_product + pixels * costs.direct_pixel
+    )
+    return ours * MARGIN < direct
