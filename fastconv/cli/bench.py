@@ -21,7 +21,10 @@ _in_contest = partial(typer.Option, rich_help_panel="Against other engines")
 def bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Workloads to run; family: all operations and layers. A wrong name lists them."),
+        typer.Argument(
+            help="Workloads to run; family: all operations and layers; with --against, one-image: layers over one "
+            "image. A wrong name lists them."
+        ),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every layer; its own number by default.")] = None,
     dtype: Annotated[
@@ -41,10 +44,10 @@ def bench(
         float | None, _in_suite(min=0, metavar="PERCENT", help="Exit with 1 where something takes so much longer.")
     ] = None,
     against: Annotated[
-        str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax.")
+        str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax,ncnn.")
     ] = None,
     networks: Annotated[
-        bool, _in_contest("--networks", help="Whole networks; there are openvino,ncnn to compare with, too.")
+        bool, _in_contest("--networks", help="Whole networks; there is openvino to compare with, too.")
     ] = False,
     passes: Annotated[
         str | None, _in_contest(metavar="PASSES", help="forward,backward by default; of networks inference,training.")
