@@ -87,7 +87,8 @@ def run_ladder(
     The loops run on a crop of one image, and NumPy plane by plane on one image: their times are extrapolated.
     """
     _check(workload)
-    steps, (kind,) = check_names("passes", passes, PASSES), check_names("dtype", (dtype,), DTYPES)
+    steps = check_names("passes", passes, PASSES, "ladder")
+    (kind,) = check_names("dtype", (dtype,), DTYPES, "ladder")
     count = check_threads(threads)
     pace = Pace(check_integer("ladder", "rounds", rounds, 1), budget=seconds / len(steps))
     begun, environment = time.perf_counter(), replace(current_environment(), threads=count)
@@ -106,7 +107,7 @@ def run_ladder(
         peaks: dict[str, list[float]] = {}
         for index, step in enumerate(steps):
             climb = _Climb(climbers, step, kind, count, pace, peaks)
-            measured += climb.run(lambda text, offset, done=index: tell(text, (done + offset) / len(steps)))  # type: ignore[misc]
+            measured += climb.run(_within(tell, index / len(steps), 1 / len(steps)))
     tell("done", 1.0)
     geometry = shared[WHOLE].problem.geometry
     return Ladder(
@@ -123,6 +124,11 @@ def run_ladder(
         environment=replace(environment, versions={**environment.versions, **versions}),
         seconds=time.perf_counter() - begun,
     )
+
+
+def _within(tell: Progress, begin: float, share: float) -> Progress:
+    """Return the progress of a part of the work."""
+    return lambda text, fraction: tell(text, begin + share * fraction)
 
 
 def _check(workload: Workload) -> None:

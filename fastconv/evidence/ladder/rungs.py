@@ -94,8 +94,8 @@ def in_place(job: Job) -> Array:
     """
     (KH, KW), (sh, sw), (N, F, OH, OW) = job.geometry.kernel, job.stride, job.geometry.output_shape
     apart = -(-KW // sw)  # windows whose rows of KW pixels do not overlap
-    across = -(-OW // apart)
-    x, C = _channels_last_with_halo(job, (across * apart - 1) * sw + KW, apart * sw), job.x.shape[1]
+    x, C = _channels_last_with_halo(job, (OW - 1) * sw + KW, apart * sw), job.x.shape[1]
+    across = x.shape[2] // (apart * sw)  # so many of them in a row, the last ones reaching into the next row
     row, pixel, item = x.strides[1:]
     matrix, y = job.weight.transpose(2, 3, 1, 0).reshape(KH, KW * C, F), np.empty((N, OH, across * apart, F), job.dtype)
     sums, more = np.empty((2, OH * across, F), job.dtype)
@@ -104,14 +104,14 @@ def in_place(job: Job) -> Array:
         for ky in range(KH):
             start = x[n, ky:, first * sw :]
             windows = as_strided(start, (OH, across, KW * C), (sh * row, apart * sw * pixel, item))
-            np.matmul(windows.reshape(-1, KW * C), matrix[ky], out=more)  # at a stride of 1 nothing is copied
+            np.matmul(windows.reshape(-1, KW * C), matrix[ky], out=more)  # at a stride of 1 a view, nothing is copied
             sums += more
         y[n, :, first::apart] = sums.reshape(OH, across, F)
     return y[:, :, :OW].transpose(0, 3, 1, 2)
 
 
 def _channels_last_with_halo(job: Job, width: int, step: int) -> Array:
-    """(N, H, W, C) with the padding around it, its rows at least so wide and whole steps, and a row to spare."""
+    """(N, H, W, C) with the padding around it, its rows at least so wide and in whole steps, and a row to spare."""
     N, C, H, W = job.x.shape
     (top, bottom), (left, _) = job.padding
     width = max(width, left + W)
