@@ -89,11 +89,10 @@ def bench(
     theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
     ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
     layer = {"input": input_shape, "weight": weight, "stride": stride, "padding": padding}
-    outputs = Outputs("bench", json, markdown, plot)
     if ladder:
         _refuse({"against": against, "networks": networks or None, **ours}, "does not go with --ladder.")
         settings = {**theirs, "passes": _words(passes), "batch": batch, "threads": threads, "dtypes": _words(dtype)}
-        climb(names or [], layer, outputs, quick=quick, **settings)
+        climb(names or [], layer, Outputs("bench", json, markdown, plot), quick=quick, **settings)
         return
     _refuse(layer, "goes with --ladder.")
     if against is None:
@@ -106,11 +105,12 @@ def bench(
         )
         if save is not None and not is_name(save):
             deprecated(f"bench --save {save}", f"bench --json {save}")
-            save, outputs = None, outputs._replace(json=save if json is None else json)
+            save, json = None, save if json is None else json
         kept = [] if save is None else [writable(save)]
-        suite(chosen, outputs, compare=compare, fail_over=fail_over, kept=kept)
+        suite(chosen, Outputs("bench", json, markdown, plot), compare=compare, fail_over=fail_over, kept=kept)
     else:
         _refuse(ours, "does not go with --against.")
+        outputs = Outputs("bench", json, markdown, plot)
         engines, settings = _words(against), {**theirs, "passes": _words(passes), "batch": batch, "threads": threads}
         if networks:
             _refuse({"dtype": dtype}, "does not go with --networks: they run in float32.")
