@@ -208,7 +208,7 @@ def test_the_whole_ladder() -> None:
     assert found.ok, found.failures()
     assert [each.rung for each in found.measured if each.step == "forward"] == names
     assert [each.rung for each in found.measured if each.step == "backward"] == [
-        name for name in names if name not in ("vectorised", "blocked", "strided view")
+        name for name in names if name not in ("blocked", "strided view")
     ]
     assert {each.threads for each in found.measured} == {1, threads}
     for each in found.measured:

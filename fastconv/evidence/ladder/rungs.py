@@ -35,8 +35,7 @@ def gradients_by_loops(job: Job) -> tuple[Array, Array, Array]:
     """Add to one window of dx, and to dweight, for each output."""
     x = pad(job.x, job.geometry, 0.0)
     dx, dweight, dbias = seed_loops().conv_backward(job.dy, x, job.weight, _bias(job), job.stride, 0)
-    inner = [slice(before, before + size) for size, (before, _) in zip(job.x.shape[2:], job.padding)]
-    return dx[(..., *inner)], dweight, dbias
+    return _inner(dx, job), dweight, dbias
 
 
 def by_planes(job: Job) -> Array:
@@ -49,6 +48,18 @@ def by_planes(job: Job) -> Array:
             for tap, cells in taps:
                 y[n, f] += job.weight[(f, c, *tap)] * x[(n, c, *cells)]  # (OH, OW)
     return y
+
+
+def gradients_by_planes(job: Job) -> tuple[Array, Array, Array]:
+    """Add dy times a weight to a plane of dx, and the products of dy and a plane of x to that weight's gradient."""
+    x, taps = pad(job.x, job.geometry, 0.0), list(tap_slices(job.geometry))
+    dx, dweight = np.zeros_like(x), np.zeros_like(job.weight)
+    for n, f, c in product(range(len(x)), *map(range, job.weight.shape[:2])):
+        dy = job.dy[n, f]
+        for tap, cells in taps:
+            dx[(n, c, *cells)] += job.weight[(f, c, *tap)] * dy
+            dweight[(f, c, *tap)] += np.sum(x[(n, c, *cells)] * dy)
+    return _inner(dx, job), dweight, job.dy.sum(axis=(2, 3)).sum(axis=0)
 
 
 def through_columns(job: Job) -> Array:
@@ -120,6 +131,13 @@ def _channels_last_with_halo(job: Job, width: int, step: int) -> Array:
     return x
 
 
+def _inner(x: Array, job: Job) -> Array:
+    """Planes without the padding around them."""
+    (top, _), (left, _) = job.padding
+    H, W = job.geometry.size
+    return x[:, :, top : top + H, left : left + W]
+
+
 def _bias(job: Job) -> Array:
     return np.zeros(len(job.weight), job.dtype) if job.bias is None else job.bias
 
@@ -163,7 +181,7 @@ class Loops(Written):
 class Planes(Written):
     """NumPy on whole planes."""
 
-    passes: ClassVar = {"forward": by_planes}
+    passes: ClassVar = {"forward": by_planes, "backward": gradients_by_planes}
 
 
 class Columns(Written):
