@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastconv.backends.fast.conv.passes import Pass
 from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.winograd.tiles import Grid
 
 MARGIN = 1.1  # how much faster it must seem: what is measured differs from what is computed
 
@@ -19,7 +19,8 @@ MARGIN = 1.1  # how much faster it must seem: what is measured differs from what
 class Costs(NamedTuple):
     """Cycles of a product of vectors, a tile of a vector of channels or of filters, a vector of weights, and a call.
 
-    Those of the direct method: of a product of vectors, and of a pixel of a vector of filters.
+    A tile is one of 36 points. Then those of the direct method: of a product of vectors, and of a pixel of a vector of
+    filters.
     """
 
     product: float
@@ -35,17 +36,13 @@ FORWARD = Costs(0.5, 230, 160, 95, 7_400, 0.5, 0.8)
 GRADIENT = Costs(0.62, 310, 63, 190, 12_700, 0.52, 6)
 
 
-def pays(task: Pass, costs: Costs, products: int, tiles: int) -> bool:
-    """Whether a pass is faster with so many products for a channel and a filter of an image, in so many tiles."""
-    lanes = host().lanes(4)
+def pays(grid: Grid, costs: Costs) -> bool:
+    """Whether the pass of a grid is faster by Winograd's algorithm than by the direct one."""
+    task, lanes = grid.task, host().lanes(4)
     channels, filters = (task.groups * -(-count // lanes) for count in (task.depth, task.lanes))
-    pairs = task.depth * filters
-    ours = task.batch * (
-        products * pairs * costs.product + tiles * (channels * costs.channels + filters * costs.filters)
-    )
-    ours += pairs * costs.weights + costs.call
-    pixels = task.pixels * filters
-    direct = (
-        task.multiply_adds // task.lanes // task.groups * filters * costs.direct_product + pixels * costs.direct_pixel
-    )
-    return ours * MARGIN < direct
+    pairs, products = task.depth * filters, task.batch * grid.height.products * grid.width.products
+    tiles, weights = grid.row_tiles * grid.points / 36, grid.points / 36
+    ours = products * pairs * costs.product + tiles * (channels * costs.channels + filters * costs.filters)
+    ours += weights * pairs * costs.weights + costs.call
+    direct_products = task.pixels * grid.height.taps * grid.width.taps * pairs
+    return ours * MARGIN < direct_products * costs.direct_product + task.pixels * filters * costs.direct_pixel

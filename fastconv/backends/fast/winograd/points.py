@@ -22,7 +22,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
-POINTS = tuple(map(Fraction, ("0", "1", "-1", "1/2", "-2")))  # and infinity
+POINTS = tuple(map(Fraction, ("0", "1", "-1", "1/2", "-2", "2", "-1/2")))  # and infinity
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
