@@ -8,6 +8,7 @@ follow from their lanes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastconv.backends.fast.machine.target import host
@@ -19,8 +20,8 @@ MARGIN = 1.1  # how much faster it must seem: what is measured differs from what
 class Costs(NamedTuple):
     """Cycles of a product of vectors, a tile of a vector of channels or of filters, a vector of weights, and a call.
 
-    A tile is one of 36 points. Then those of the direct method: of a product of vectors, and of a pixel of a vector of
-    filters.
+    A tile is one of 36 points, and weights have 9 taps. Then those of the direct method: of a product of vectors, and
+    of a pixel of a vector of filters.
     """
 
     product: float
@@ -36,13 +37,20 @@ FORWARD = Costs(0.5, 230, 160, 95, 7_400, 0.5, 0.8)
 GRADIENT = Costs(0.62, 310, 63, 190, 12_700, 0.52, 6)
 
 
-def pays(grid: Grid, costs: Costs) -> bool:
-    """Whether the pass of a grid is faster by Winograd's algorithm than by the direct one."""
+def pays(grids: Sequence[Grid], costs: Costs) -> bool:
+    """Whether the pass that some grids make up is faster by Winograd's algorithm than by the direct one."""
+    cycles = [_cycles(grid, costs) for grid in grids]
+    return sum(ours for ours, _ in cycles) * MARGIN < sum(direct for _, direct in cycles)
+
+
+def _cycles(grid: Grid, costs: Costs) -> tuple[float, float]:
+    """Cycles of the pass of a grid by Winograd's algorithm and by the direct one."""
     task, lanes = grid.task, host().lanes(4)
     channels, filters = (task.groups * -(-count // lanes) for count in (task.depth, task.lanes))
     pairs, products = task.depth * filters, task.batch * grid.height.products * grid.width.products
-    tiles, weights = grid.row_tiles * grid.points / 36, grid.points / 36
+    taps = grid.height.taps * grid.width.taps
+    tiles, weights = grid.row_tiles * grid.points / 36, (grid.points + taps) / 45
     ours = products * pairs * costs.product + tiles * (channels * costs.channels + filters * costs.filters)
     ours += weights * pairs * costs.weights + costs.call
-    direct_products = task.pixels * grid.height.taps * grid.width.taps * pairs
-    return ours * MARGIN < direct_products * costs.direct_product + task.pixels * filters * costs.direct_pixel
+    direct_products = task.pixels * taps * pairs
+    return ours, direct_products * costs.direct_product + task.pixels * filters * costs.direct_pixel

@@ -19,7 +19,7 @@ from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
 from fastconv.backends.fast.winograd.cost import GRADIENT as GRADIENT_COSTS
 from fastconv.backends.fast.winograd.plan import PANEL_CHANNELS, describe, has_panels, takes_winograd
-from fastconv.backends.fast.winograd.tiles import VECTORS, Grid, grid_of, odd_lines
+from fastconv.backends.fast.winograd.tiles import VECTORS, Grid, grids_of, odd_lines
 from fastconv.backends.fast.winograd.transform_kernel import GRADIENT, INPUT, TAPS
 from fastconv.backends.fast.winograd.winograd_gradient_kernel import (
     GRADIENT_BLOCK,
@@ -57,7 +57,7 @@ def plan_winograd_gradient(task: Pass, threads: int) -> WinogradGradientPlan:
     lanes = host().lanes(4)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
-    grid = grid_of(task)
+    (grid,) = grids_of(task)
     own = has_panels(grid)
     widths = list(lane_blocks(task.lanes, VECTORS, lanes))
     sums_group = sum(grid.points * odd_lines(4 * vectors * lanes * task.depth) for _, vectors, _ in widths)
@@ -119,6 +119,8 @@ def plan_winograd_gradient(task: Pass, threads: int) -> WinogradGradientPlan:
 @plan_cache(1024)
 def takes_winograd_gradient(task: Pass, itemsize: int) -> bool:
     """Whether a weight gradient is faster by Winograd's algorithm, and its sums are no deeper than the direct ones."""
+    if any(line.step > 1 and len(line.taps) > 1 for line in task.lines):
+        return False
     return takes_winograd(task, itemsize, GRADIENT_COSTS) and plan_winograd_gradient(task, 1).depth <= LIMIT
 
 

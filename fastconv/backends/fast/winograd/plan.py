@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -24,7 +24,7 @@ from fastconv.backends.fast.machine.tile import PACKED, ROWS, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
 from fastconv.backends.fast.winograd.cost import FORWARD, Costs, pays
-from fastconv.backends.fast.winograd.tiles import VECTORS, Grid, can_transform, grid_of, odd_lines
+from fastconv.backends.fast.winograd.tiles import VECTORS, Grid, can_transform, grids_of, odd_lines
 from fastconv.backends.fast.winograd.transform_kernel import GROUP, INPUT, OUTPUT, WEIGHTS
 from fastconv.backends.fast.winograd.winograd_kernel import (
     HEADER,
@@ -48,7 +48,7 @@ def takes_winograd(task: Pass, itemsize: int, costs: Costs = FORWARD) -> bool:
     """Whether a pass is faster by Winograd's algorithm, or with the costs of a weight gradient, that is."""
     if itemsize != 4 or not can_transform(task):
         return False
-    return pays(grid_of(task), costs)
+    return pays(grids_of(task), costs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +69,18 @@ def has_panels(grid: Grid) -> bool:
 @plan_cache(512)
 def plan_winograd(task: Pass, threads: int, ending: Ending = PLAIN) -> WinogradPlan:
     """Plan of a pass for which `can_transform` holds."""
+    grids = grids_of(task)
+    own = has_panels(grids[0])
+    first, *others = (_plan(grid, own, threads, ending) for grid in grids)
+    scratch = max(plan.scratch_bytes for plan in (first, *others))
+    return replace(first, others=tuple(others), scratch_bytes=scratch)
+
+
+def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
+    task = grid.task
     lanes, most = host().lanes(4), host().tile_rows(VECTORS)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
-    grid = grid_of(task)
-    own = has_panels(grid)
     if not own:
         grid = grid.in_strips(STRIP_BYTES // (grid.v_tile + grid.m_tile)).shared(threads)
     widths = list(lane_blocks(task.lanes, VECTORS, lanes))

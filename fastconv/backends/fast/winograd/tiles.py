@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastconv.backends.fast.winograd.transform_kernel import GROUP, Transform, t
 FEWEST_TILES = 14  # of a strip, for which U is read once
 VECTORS = 2  # of a block of filters
 OUTPUTS = {1: 1, 3: 4, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
+MOST_DILATION = 4  # a dilation of d is d passes for each axis
 OUTPUTS_OF_ONE_AXIS = {**OUTPUTS, 5: 4, 7: 2}  # where the other has one tap: the growth of an error is not squared
 
 
@@ -50,7 +52,6 @@ class Cut:
 
 
 def _cut(line: Line, outputs: int) -> Cut:
-    outputs = min(outputs, line.out)
     return Cut(outputs, len(line.taps), line.out // outputs, line.out % outputs)
 
 
@@ -64,15 +65,27 @@ def can_transform(task: Pass) -> bool:
     depth, height, width = task.lines
     if task.lanewise or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
         return False
-    if not all(line.stride == line.step == line.every == 1 and _reaches_in(line) for line in (height, width)):
+    if any(line.stride > 1 or line.every > 1 or line.step > MOST_DILATION for line in (height, width)):
         return False
     taps = sorted((len(height.taps), len(width.taps)))
-    return taps != [1, 1] and taps[1] in (OUTPUTS_OF_ONE_AXIS if taps[0] == 1 else OUTPUTS) and taps[0] in OUTPUTS
+    if taps == [1, 1] or taps[0] not in OUTPUTS or taps[1] not in (OUTPUTS_OF_ONE_AXIS if taps[0] == 1 else OUTPUTS):
+        return False
+    return all(_reaches_in(line) for axis in (height, width) for line, _ in _interleaved(axis))
+
+
+def _interleaved(line: Line) -> Iterator[tuple[Line, int]]:
+    """An axis with a dilation of d as d axes without, each with its first cell of the source: every d-th output."""
+    step = line.step if len(line.taps) > 1 else 1
+    for first in range(min(step, line.out)):
+        start = (first - line.before) % step
+        before = -((first - line.before - start) // step)
+        source, out = (-(-(size - skipped) // step) for size, skipped in ((line.source, start), (line.out, first)))
+        yield Line(source, out, 1, 1, before, line.taps, first, step, line.result), start
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Tiles of a pass.
+    """Tiles of a pass, or of a part of a dilated one: of every d-th row and pixel of x, from the first of these on.
 
     A row of tiles is cut into `segments` where it is more than a strip should have; every segment is a strip then.
     Otherwise a strip is some whole rows.
@@ -81,6 +94,8 @@ class Grid:
     task: Pass
     height: Cut
     width: Cut
+    size: tuple[int, int]  # rows and pixels of x
+    start: tuple[int, int] = (0, 0)
     segments: int = 1
     strips: int = 1
 
@@ -120,12 +135,12 @@ class Grid:
         segments = max(1, self.width.whole // (2 * tiles))
         rows = self.task.batch * self.height.tiles
         strips = rows * segments if segments > 1 else min(rows, -(-self.row_tiles // tiles))
-        return Grid(self.task, self.height, self.width, segments, strips)
+        return replace(self, segments=segments, strips=strips)
 
     def shared(self, number: int) -> Grid:
         """Cut it into a multiple of so many strips, where there are as many rows."""
         strips = self.strips if self.segments > 1 else min(self.items, -(-self.strips // number) * number)
-        return Grid(self.task, self.height, self.width, self.segments, strips)
+        return replace(self, strips=strips)
 
     @cached_property
     def _columns(self) -> set[tuple[int, int]]:
@@ -161,8 +176,10 @@ class Grid:
         """Entries of an argument block that say how x is cut into tiles."""
         _, rows, columns = self.task.lines
         pixel, height, width = self.task.groups * self.task.depth * 4, self.height, self.width
+        row = self.size[1] * pixel
         return {
-            "X": 0, "X_N": rows.source * columns.source * pixel, "X_H": columns.source * pixel, "X_W": pixel,
+            "X": self.start[0] * row + self.start[1] * pixel, "X_N": self.size[0] * row, "X_H": rows.every * row,
+            "X_W": columns.every * pixel,
             "X_GROUP": self.task.depth * 4, "IN_H": rows.source, "IN_W": columns.source,
             "PAD_H": rows.before, "PAD_W": columns.before, "ITEMS": self.items, "GROUPS": self.task.groups,
             "CHANNELS": self.task.depth, "ZEROS": address(zeros), "M_H": height.outputs, "M_W": width.outputs,
@@ -173,7 +190,8 @@ class Grid:
 
     def zeros(self) -> Array:
         """What is read for a row of a tile outside x, and a start for sums."""
-        return np.zeros(self.width.points * self.task.groups * self.task.depth + 64, np.float32)
+        every = self.task.lines[2].every
+        return np.zeros(self.width.points * every * self.task.groups * self.task.depth + 64, np.float32)
 
     def transform(self, kind: int, rows: int = 0, columns: int = 0, **shape: int) -> int:
         """Address of a micro-kernel for tiles of so many outputs, by default the largest."""
@@ -194,8 +212,17 @@ class Grid:
         return np.array([self.transform(kind, *size, **shape) if all(size) else 0 for size in sizes], np.int64)
 
 
-def grid_of(task: Pass) -> Grid:
-    """Tiles of a pass for which `can_transform` holds."""
-    _, height, width = task.lines
+def grids_of(task: Pass) -> tuple[Grid, ...]:
+    """Tiles of a pass for which `can_transform` holds; a dilated one is some passes over interleaved images."""
+    depth, height, width = task.lines
     outputs = OUTPUTS_OF_ONE_AXIS if 1 in (len(height.taps), len(width.taps)) else OUTPUTS
-    return Grid(task, _cut(height, outputs[len(height.taps)]), _cut(width, outputs[len(width.taps)]))
+    # of all interleaved images, which share their weights
+    most = [min(outputs[len(axis.taps)], min(line.out for line, _ in _interleaved(axis))) for axis in (height, width)]
+    return tuple(
+        Grid(
+            replace(task, lines=(depth, rows, columns)), _cut(rows, most[0]), _cut(columns, most[1]),
+            (height.source, width.source), (top, left),
+        )
+        for rows, top in _interleaved(height)
+        for columns, left in _interleaved(width)
+    )  # fmt: skip
