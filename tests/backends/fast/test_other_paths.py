@@ -89,19 +89,21 @@ def long_windows(dtype: str) -> Iterator[tuple[Array, str]]:
 
 
 def check_large(dtype: str) -> None:
-    """One convolution that is too large for naive against numpy in float64."""
+    """One convolution that is too large for naive against numpy in float64, with fewer products and directly."""
     x, weight, bias, dy = conv_arrays(LARGE, 0, dtype)
     exact = [array.astype(np.float64) for array in (x, weight, normal((37,), 2, dtype), dy)]
-    y = fc.conv2d(x, weight, bias, padding=1, backend="fast")
     expected = fc.conv2d(*exact[:3], padding=1, backend="numpy")
-    assert_close(y, expected, magnitude=magnitude(fc.conv2d, *exact[:3], padding=1), dtype=dtype, name="y")
     arrays = exact[3], *exact[:2]
-    found = fc.conv2d_backward(dy, x, weight, padding=1, backend="fast")
     wanted = fc.conv2d_backward(*arrays, padding=1, backend="numpy")
-    sizes = magnitude(fc.conv2d_backward, *arrays, padding=1)
-    for name in GRADIENTS:
-        actual, desired, size = (getattr(each, name) for each in (found, wanted, sizes))
-        assert_close(actual, desired, magnitude=size, dtype=dtype, name=name)
+    size, sizes = magnitude(fc.conv2d, *exact[:3], padding=1), magnitude(fc.conv2d_backward, *arrays, padding=1)
+    for directly in (True, False):
+        with fc.options(exact=directly):
+            y = fc.conv2d(x, weight, bias, padding=1, backend="fast")
+            found = fc.conv2d_backward(dy, x, weight, padding=1, backend="fast")
+        assert_close(y, expected, magnitude=size, dtype=dtype, name="y")
+        for name in GRADIENTS:
+            actual, desired, most = (getattr(each, name) for each in (found, wanted, sizes))
+            assert_close(actual, desired, magnitude=most, dtype=dtype, name=name)
 
 
 # What Numba compiles for -> the tiles that fit. An empty list of features means: those of the name.
@@ -153,7 +155,7 @@ def test_the_engine_on_another_vector_unit(path: str, part: str, dtype: str, tmp
     """
     tiles = run(program, NUMBA_CACHE_DIR=str(tmp_path), **PATHS[path]).split()
     if part == "check_convolutions":
-        assert {name[5] for name in tiles} == {"p", "s", "l"}  # all three modes
+        assert {name[5] for name in tiles} >= {"p", "s", "l"}  # all three modes of direct convolution
         assert {name.removesuffix("_masked")[-3:] for name in tiles} == {f"f{dtype[-2:]}"}
 
 

@@ -31,6 +31,7 @@ if "fast" not in BACKENDS:
 from fastconv.backends.fast.conv import conv, plan
 from fastconv.backends.fast.conv import through_columns as scatter
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes
+from fastconv.backends.fast.winograd.plan import WinogradPlan
 
 ENGINE = "fast"
 UNLIMITED, THREADS, MIB = 2**26, 2, 2**20
@@ -385,7 +386,10 @@ def test_every_kind_of_kernel_is_among_them() -> None:
     assert {task.lanewise for task in passes} == {True, False}
     assert {plan._can_read_in_place(task) for task in passes} == {True, False}
     assert {len(input_gradient_passes(geometry)[0]) for geometry in geometries} >= {1, 4, 6}
-    assert {conv._prepare(task, g, False, 4, 2, UNLIMITED).plan.tasks for task, g in zip(passes, geometries)} == {1, 2}
+    both = [(task, g, exact) for task, g in zip(passes, geometries) for exact in (False, True)]
+    plans = [conv._prepare(task, g, False, 4, 2, UNLIMITED, exact).plan for task, g, exact in both]
+    assert {made.tasks for made in plans} == {1, 2}
+    assert {type(made) for made in plans} >= {plan.ConvPlan, WinogradPlan}
 
 
 def test_an_input_gradient_by_columns_is_made_in_bands() -> None:

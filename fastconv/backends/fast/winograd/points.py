@@ -18,11 +18,13 @@ tiles of several sizes share one set of transformed weights: a row of 14 is 4 + 
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+
 POINTS = tuple(map(Fraction, ("0", "1", "-1", "1/2", "-2", "2", "-1/2")))  # and infinity
+PROMISED_ROUNDINGS = 64  # eps, that is twice as many roundings of half an eps: see `growth`
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
@@ -44,7 +46,7 @@ def _with_roots(roots: tuple[Fraction, ...], size: int, scale: Fraction = Fracti
     return (*coefficients, *[Fraction(0)] * (size - len(coefficients)))
 
 
-@lru_cache(64)
+@plan_cache(64)
 def transforms(outputs: int, largest: int, taps: int) -> Transforms:
     """Matrices of a tile of so many outputs, for weights that are transformed for the largest one.
 
@@ -77,7 +79,7 @@ def points_of(outputs: int, largest: int, taps: int) -> list[int]:
     return [*range(outputs + taps - 2), largest + taps - 2]
 
 
-@lru_cache(64)
+@plan_cache(64)
 def growth(outputs: int, taps: int) -> float:
     """How much larger than ``max |x| * sum |w|`` what is added up for an output of one axis can be.
 

@@ -259,12 +259,11 @@ def _emit_output(builder: ir.IRBuilder, shape: Transform, arguments: Vectors, fu
             values[one[0]] = builder.fadd(values[one[0]], start)
         return sums.times(at_rows, values)
 
-    columns = [column(j) for j in range(len(places[0]))]
+    columns, check = [column(j) for j in range(len(places[0]))], None
     for k in range(shape.rows):
         values = sums.times(at_columns, [values[k] for values in columns])
-        if k in (0, shape.rows - 1):  # what is at any point takes part in one of the corners
-            for n in {0, shape.columns - 1}:
-                builder.store(emit.multiply_add(values[n], emit.zero, builder.load(seen)), seen)
+        for value in values:  # of all: a partial sum of any of them may be the only one that is too large
+            check = builder.fmul(value, emit.zero) if check is None else emit.multiply_add(value, emit.zero, check)
         row = _step(builder, target, y_row, k)
         pixels = [_step(builder, row, y_pixel, n) for n in range(shape.columns)]
         if shape.ending & ADDS:
@@ -272,6 +271,7 @@ def _emit_output(builder: ir.IRBuilder, shape: Transform, arguments: Vectors, fu
             values = [builder.fadd(value, other) for value, other in zip(values, others)]
         for value, pixel in zip(emit.ended(values, shape.ending), pixels):
             emit.store_vector(value, pixel, 0)
+    builder.store(builder.fadd(builder.load(seen), check), seen)  # once a tile: the next does not wait for it
     vector.end(filters)
     step = builder.mul(y_pixel, constant(shape.columns))
     tile.end(count, [builder.add(tile.values[0], m_tile), builder.add(tile.values[1], step)])

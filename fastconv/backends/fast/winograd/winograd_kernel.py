@@ -246,23 +246,25 @@ def _outputs(args, entry, scratch, m, group, item, stop):
 
 @helper
 def _directly(args, entry, scratch, y, lane, group, item):
-    """Outputs of an item and a block of filters, a pixel at a time, from the taps that lie inside x."""
+    """Outputs of an item and a block of filters, a pixel at a time.
+
+    The padding takes part: zero times a weight that is not finite is NaN. What an ending adds lies in memory other than
+    y, so that it is still there: neither layers nor programs give a result the memory of what is added to it.
+    """
     first, columns, sides = columns_of(args, item)
     image, row = item // args.SEGMENTS // args.TILE_ROWS, item // args.SEGMENTS % args.TILE_ROWS * args.M_H
     rows, start, width = min(args.M_H, args.OH - row), first * args.M_W, columns * args.M_W + sides * args.PART_W
-    table = scratch + PIXEL_TAPS
+    table, taps = scratch + PIXEL_TAPS, args.TAPS_H * args.TAPS_W
     x = args.X + image * args.X_N + group * args.X_GROUP
     weight = args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT
     tap_bytes = args.CHANNELS * entry.B_K
     for r in range(rows):
         for column in range(width):
-            taps = 0
-            for tap in range(args.TAPS_H * args.TAPS_W):
+            for tap in range(taps):
                 i, j = row + r + tap // args.TAPS_W - args.PAD_H, start + column + tap % args.TAPS_W - args.PAD_W
-                if 0 <= i < args.IN_H and 0 <= j < args.IN_W:
-                    store_integer(table, 2 * taps, i * args.X_H + j * args.X_W)
-                    store_integer(table, 2 * taps + 1, tap * tap_bytes)
-                    taps += 1
+                inside = 0 <= i < args.IN_H and 0 <= j < args.IN_W
+                store_integer(table, 2 * tap, i * args.X_H + j * args.X_W if inside else args.ZEROS - x)
+                store_integer(table, 2 * tap + 1, tap * tap_bytes)
             call_tile(
                 entry.PIXEL, taps, table, args.CHANNELS, x, 0, 4, weight, entry.B_K, args.BIAS + lane, 0,
                 y + r * args.Y_H + column * args.Y_W, 0, entry.TAIL, x, 0, args.BESIDE - args.Y,
