@@ -1,4 +1,4 @@
-"""``fastconv bench``: the suite of this package, or with ``--against`` the contest with other engines."""
+"""``fastconv bench``: the suite, with ``--against`` the contest with other engines, with ``--ladder`` the ladder."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ import typer
 
 from fastconv.cli.console import deprecated
 from fastconv.cli.contest import contest, contest_of_networks
+from fastconv.cli.ladder import ladder as climb
+from fastconv.cli.layer import InputShape, Padding, Stride, of_layer
 from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, exactness, in_output
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
 _in_suite = partial(typer.Option, rich_help_panel="The suite")
 _in_contest = partial(typer.Option, rich_help_panel="Against other engines")
+_in_ladder = partial(typer.Option, rich_help_panel="The ladder")
+_in_rounds = partial(typer.Option, rich_help_panel="Against other engines, and the ladder")
 
 
 def bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Workloads to run; family: all operations and layers. A wrong name lists them."),
+        typer.Argument(
+            help="Workloads to run; family: all operations and layers; with --against, one-image: layers over one "
+            "image. A wrong name lists them."
+        ),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every layer; its own number by default.")] = None,
     dtype: Annotated[
@@ -42,20 +49,29 @@ def bench(
         float | None, _in_suite(min=0, metavar="PERCENT", help="Exit with 1 where something takes so much longer.")
     ] = None,
     against: Annotated[
-        str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax.")
+        str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax,ncnn.")
     ] = None,
     networks: Annotated[
-        bool, _in_contest("--networks", help="Whole networks; there are openvino,ncnn to compare with, too.")
+        bool, _in_contest("--networks", help="Whole networks; there is openvino to compare with, too.")
     ] = False,
+    ladder: Annotated[
+        bool,
+        _in_ladder("--ladder", help="One convolution, from plain loops to the engine; by default 3x3 64->64 @56."),
+    ] = False,
+    input_shape: InputShape = None,
+    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW", help="Shape of its filters.")] = None,
+    stride: Stride = None,
+    padding: Padding = None,
     passes: Annotated[
-        str | None, _in_contest(metavar="PASSES", help="forward,backward by default; of networks inference,training.")
+        str | None, _in_rounds(metavar="PASSES", help="forward,backward by default; of networks inference,training.")
     ] = None,
     dtypes: Annotated[str | None, typer.Option(hidden=True)] = None,  # once that of --against
-    rounds: Annotated[int | None, _in_contest(min=1, help="Rounds of turns at most; 15 by default.")] = None,
+    rounds: Annotated[int | None, _in_rounds(min=1, help="Rounds of turns at most; 15 by default.")] = None,
     seconds: Annotated[
-        float | None, _in_contest(min=0, help="What all layers together may take; 600 by default, 180 for networks.")
+        float | None,
+        _in_rounds(min=0, help="What they all may take; 600 by default, 180 for networks, 60 for the ladder."),
     ] = None,
-    seed: Annotated[int | None, _in_contest(min=0, help="Seed of what is drawn; 0 by default.")] = None,
+    seed: Annotated[int | None, _in_rounds(min=0, help="Seed of what is drawn; 0 by default.")] = None,
     json: NumbersInPanel = None,
     markdown: Annotated[Path | None, in_output(metavar="FILE", help="Write the tables as Markdown.")] = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
@@ -64,15 +80,26 @@ def bench(
     """Time convolution and pooling on every backend, checked before they are timed, and against the frozen loops.
 
     With --against: convolution against other engines, each in its own process, in interleaved rounds; with --networks
-    too: inference and training steps of whole networks.
+    too: inference and training steps of whole networks. With --ladder: one convolution in every way from plain loops to
+    the engine.
     Exits with 1 if a result of fastconv is beyond its tolerance, or slower than --fail-over allows.
     """
     if dtypes is not None:
         deprecated("bench --dtypes", "bench --dtype")
         dtype = dtypes if dtype is None else dtype
     theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
+    ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
+    layer = {"input": input_shape, "weight": weight, "stride": stride, "padding": padding}
+    if ladder:
+        others = {"against": against, "networks": networks or None, "exact": exact or None}
+        _refuse({**others, **ours}, "does not go with --ladder.")
+        settings = {**theirs, "passes": _words(passes), "batch": batch, "threads": threads, "dtypes": _words(dtype)}
+        climb(names or [], layer, Outputs("bench", json, markdown, plot), quick=quick, **settings)
+        return
+    _refuse(layer, "goes with --ladder.")
     if against is None:
-        _refuse({"networks": networks or None, **theirs}, "goes with --against.")
+        _refuse({"networks": networks or None}, "goes with --against.")
+        _refuse(theirs, "goes with --against, or with --ladder.")
         if fail_over is not None and compare is None:
             raise typer.BadParameter("must have something to compare with: add --compare.", param_hint="--fail-over")
         chosen = Selection(
@@ -85,7 +112,6 @@ def bench(
         with exactness(exact):
             suite(chosen, Outputs("bench", json, markdown, plot), compare=compare, fail_over=fail_over, kept=kept)
     else:
-        ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
         _refuse(ours, "does not go with --against.")
         outputs = Outputs("bench", json, markdown, plot)
         engines, settings = _words(against), {**theirs, "passes": _words(passes), "batch": batch, "threads": threads}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.contest.networks import run_networks
 from fastconv.evidence.contest.networks.contest import plot_networks
 from fastconv.evidence.networks import NETWORKS, Network
-from fastconv.evidence.workloads import LAYERS, Workload
+from fastconv.evidence.workloads import CONVOLUTIONS, Workload
 
 _QUICK: dict[str, Any] = {"rounds": 3, "seconds": 90.0}
 _QUICK_LAYERS: dict[str, Any] = {**_QUICK, "dtypes": DTYPES[:1], "startup": False}
@@ -27,7 +27,7 @@ def contest(
 ) -> None:
     """Run the contest of layers, print its tables, write its files; what is empty or None has its default."""
     outputs.check()
-    workloads = [_workload(name, batch) for name in names or [layer.name for layer in LAYERS]]
+    workloads = convolutions(names or ["layers"], batch)
     run = partial(run_contest, workloads, engines=engines)
     _run(run, plot_contest, outputs, {**(_QUICK_LAYERS if quick else {}), **_given(options)})
 
@@ -53,12 +53,13 @@ def _run(run: Callable[..., Any], plot: Callable[..., None], outputs: Outputs, o
     outputs.deliver(result._replace(report=result.report._replace(failures=failures)), ok=found.ok)
 
 
-def _workload(name: str, batch: int | None) -> Workload:
-    for layer in LAYERS:
-        if layer.name == name:
-            return layer if batch is None else layer.with_batch(batch)
-    known = ", ".join(layer.name for layer in LAYERS)
-    raise typer.BadParameter(f"a layer must be one of {known}, but got {name!r}.")
+def convolutions(names: Sequence[str], batch: int | None) -> list[Workload]:
+    """Return the convolutions of some names, each once; a set has a name, too."""
+    for name in names:
+        if name not in CONVOLUTIONS:
+            raise typer.BadParameter(f"a layer must be one of {', '.join(CONVOLUTIONS)}, but got {name!r}.")
+    chosen = dict.fromkeys(layer for name in names for layer in CONVOLUTIONS[name])
+    return [layer if batch is None else layer.with_batch(batch) for layer in chosen]
 
 
 def _network(name: str) -> Network:

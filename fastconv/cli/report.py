@@ -20,6 +20,7 @@ from fastconv.evidence.bench.tables import plot_suite, report_of
 from fastconv.evidence.compare.comparison import Comparison, plot_comparison
 from fastconv.evidence.contest.contest import Contest, plot_contest
 from fastconv.evidence.contest.networks.contest import NetworkContest, plot_networks
+from fastconv.evidence.ladder import Ladder, plot_ladder
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
 from fastconv.report import Record, Report, read_record
@@ -104,6 +105,7 @@ KINDS = {
     NetworkContest.FORMAT: Kind(
         "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)
     ),
+    Ladder.FORMAT: Kind("ladder", "bench --ladder --json", partial(_record, Ladder, plot_ladder)),
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
@@ -116,7 +118,7 @@ class Saved(NamedTuple):
 
     Attributes
     ----------
-    kind : {"compare", "contest", "networks", "suite", "race", "check", "summary"}
+    kind : {"compare", "contest", "networks", "ladder", "suite", "race", "check", "summary"}
         What it is.
     data : dict
         What is in it.

@@ -237,6 +237,17 @@ LAYERS: tuple[Workload, ...] = (
     _conv("conv5x5s2_32_64_32", (16, 32, 32, 32), 64, 5, "5x5 s2 32->64 @32: downsampling", stride=2, padding=2),
 )
 
+ONE_IMAGE: tuple[Workload, ...] = tuple(
+    _conv(f"one3x3_{C}_{size}", (1, C, size, size), C, 3, f"one image, 3x3 {C}->{C} @{size}", padding=1)
+    for C, size in ((32, 112), (64, 112), (64, 56), (128, 56), (128, 28), (256, 14))
+)
+# what the contest and the ladder know by name: single layers, and sets of them
+CONVOLUTIONS: dict[str, tuple[Workload, ...]] = {
+    **{layer.name: (layer,) for layer in (*LAYERS, *ONE_IMAGE)},
+    "layers": LAYERS,
+    "one-image": ONE_IMAGE,
+}
+
 POOLS: tuple[Workload, ...] = (
     _pool("maxpool2x2_64_56", "max_pool2d", (8, 64, 56, 56), 2, "max 2x2 s2, 64 @56"),
     _pool("maxpool3x3_64_112", "max_pool2d", (8, 64, 112, 112), 3, "max 3x3 s2, 64 @112: the ResNet stem", padding=1),

@@ -28,6 +28,7 @@ from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.evidence.contest import Contest, Entry, Heat, Startup, run_contest, startup
 from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.contest.engines import Entrant, entrant
+from fastconv.evidence.contest.engines.base import IMAGE_BY_IMAGE
 from fastconv.evidence.contest.heats import median_ratio
 from fastconv.evidence.contest.processes import engine_processes
 from fastconv.evidence.contest.shared import check_results, read_job, write_problem
@@ -42,7 +43,7 @@ needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend
 
 TINY = Workload("tiny", "conv2d", (2, 3, 7, 9), (3, 2), (4, 3, 3, 2), True, Options(stride=(2, 1), padding=1))
 BARE = Workload("bare", "conv2d", (1, 4, 6, 5), (2, 3), (6, 2, 2, 3), False, Options(dilation=(2, 1), groups=2))
-OTHERS = [name for name in ("torch", "onnxruntime", "jax") if not entrant(name).missing]
+OTHERS = [name for name in ("torch", "onnxruntime", "jax", "ncnn") if not entrant(name).missing]
 
 
 def own(name: str) -> str:
@@ -129,6 +130,12 @@ def test_median_ratio_without_a_round_is_none() -> None:
 def made_contest(*heats: Heat, **changes: Any) -> Contest:
     made = Contest(heats, current_environment(), {}, {"fastconv": 0.001}, Startup(3.0, 0.7, 50.0), 12.0)
     return replace(made, **changes)
+
+
+def test_who_goes_through_a_batch_image_by_image_is_named() -> None:
+    slow = replace(entry("ncnn", 2.0, 2.0, 2.0), variant=IMAGE_BY_IMAGE)
+    assert "ncnn has no axis for the batch: it computes image by image." in made_contest(heat(OURS, slow)).markdown()
+    assert "image by image" not in made_contest(heat(OURS, entry("ncnn", 2.0, 2.0, 2.0))).markdown()
 
 
 def test_verdicts_against_the_targets() -> None:
@@ -237,7 +244,9 @@ def test_the_other_engines_compute_the_same(name: str) -> None:
         assert (made.ratio is None) == (name in made.refused)
     refused = {(made.step, made.dtype) for made in found.heats if made.refused}
     assert refused == (
-        {("forward", "float64"), ("backward", "float32"), ("backward", "float64")} if name == "onnxruntime" else set()
+        {("forward", "float64"), ("backward", "float32"), ("backward", "float64")}
+        if name in ("onnxruntime", "ncnn")
+        else set()
     )
 
 
@@ -313,7 +322,10 @@ def test_who_cannot_run_is_reported() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"engines": ("caffe",)}, "an engine must be one of torch, onnxruntime, jax, or module:Class, but got 'caffe'"),
+        (
+            {"engines": ("caffe",)},
+            "engine must be one of torch, onnxruntime, jax, ncnn, or module:Class, but got 'caffe'",
+        ),
         ({"passes": ("sideways",)}, "passes must be some of forward, backward, but got 'sideways'"),
         ({"dtypes": ()}, "dtypes must be some of float32, float64, but got none"),
         ({"rounds": 0}, "rounds must be at least 1, but got 0"),
@@ -454,7 +466,7 @@ def test_bench_quick(tmp_path: Path) -> None:
     [
         (["conv9", "--against", "torch"], 2, "a layer must be one of conv3x3_64_56, .*, but got 'conv9'"),
         (["--against", "jax", "--plot", "out.gif"], 2, r"--plot.* must end in \.pdf, \.png, \.svg, but got 'out\.gif'"),
-        (["--against", "caffe"], 1, "an engine must be one of torch, onnxruntime, jax, or module:Class"),
+        (["--against", "caffe"], 1, "an engine must be one of torch, onnxruntime, jax, ncnn, or module:Class"),
         (["--against", "torch", "--passes", "up"], 1, "passes must be some of forward, backward, but got 'up'"),
         (["--against", "torch", "--markdown", "nowhere/out.md"], 1, r"nowhere.out\.md: No such file or directory"),
         (["--against", "torch", "--json", "nowhere/out.json"], 1, r"nowhere.out\.json: No such file or directory"),
@@ -471,6 +483,31 @@ def test_bench_used_wrongly(
     err = capsys.readouterr().err
     assert err.startswith("fastconv: ")
     assert re.search(message, err)
+
+
+@needs_fast
+def test_layers_and_sets_of_them_have_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("typer")
+    from fastconv import cli
+    from fastconv.cli import contest as command
+
+    asked: list[str] = []
+
+    def note(workloads: list[Workload], **settings: Any) -> Contest:
+        asked.extend(f"{each.name} {each.input_shape}" for each in workloads)
+        return made_contest(heat(OURS))
+
+    monkeypatch.setattr(command, "run_contest", note)
+    monkeypatch.setattr(sys, "argv", ["fastconv", "bench", "one3x3_64_56", "one-image", "--against", "ncnn"])
+    assert cli.main() == 0
+    assert asked == [
+        "one3x3_64_56 (1, 64, 56, 56)",
+        "one3x3_32_112 (1, 32, 112, 112)",
+        "one3x3_64_112 (1, 64, 112, 112)",
+        "one3x3_128_56 (1, 128, 56, 56)",
+        "one3x3_128_28 (1, 128, 28, 28)",
+        "one3x3_256_14 (1, 256, 14, 14)",
+    ]
 
 
 @needs_fast

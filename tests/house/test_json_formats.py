@@ -45,9 +45,10 @@ COMMANDS = {
     "bench --against": "bench conv5x5_1_20_28 --against contest_engines:Right --batch 1 --threads 1 --quick --json OUT",
     "bench --against --networks": "bench lenet5 --against contest_engines:RightNetworks --networks --batch 1 "
     "--threads 1 --quick --json OUT",
+    "bench --ladder": "bench --ladder --input 1,2,6,5 --weight 3,2,2,3 --threads 1 --quick --json OUT",
     "summary": "summary digits --json OUT",
 }
-NEED_FAST = ("race", "bench --against", "bench --against --networks")
+NEED_FAST = ("race", "bench --against", "bench --against --networks", "bench --ladder")
 
 
 def kinds(value: Any) -> str:
@@ -129,7 +130,11 @@ def assert_report_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert cli.main() == 0
     assert page.read_text(encoding="utf-8").count("|") + page.read_text(encoding="utf-8").count("**") > 3
     data = json.loads(file.read_text(encoding="utf-8"))
-    data.pop(next(key for key in ("rows", "implementations", "benchmarks", "heats", "input_shape") if key in data))
+    data.pop(
+        next(
+            key for key in ("rows", "implementations", "benchmarks", "heats", "measured", "input_shape") if key in data
+        )
+    )
     file.write_text(json.dumps(data), encoding="utf-8")
     assert cli.main() == 1
     assert re.search(

@@ -13,6 +13,7 @@ import fastconv as fc
 from fastconv.evidence.contest.engines.base import NCHW, Engine, Job, Prepared, Refusal
 from fastconv.evidence.contest.engines.networks.base import TRAINING, NetworkEngine, NetworkJob, training
 from fastconv.evidence.contest.engines.networks.own import training_step
+from fastconv.evidence.ladder.rungs import Blocks
 from fastconv.layers import (
     BatchNorm2d,
     Concat,
@@ -54,6 +55,19 @@ class WrongCorner(Right):
         found = super().compute(job)
         found["y" if job.step == "forward" else "dx"][-1, -1, -1, -1] += 1e-3
         return found
+
+
+class WrongRung(Blocks):
+    """A rung of the ladder with one element that is off by a hundredth."""
+
+    def prepare(self, job: Job) -> dict[str, Prepared]:
+        ((name, right),) = super().prepare(job).items()
+
+        def spoilt(y: Any) -> dict[str, Any]:
+            y[-1, -1, -1, -1] += 1e-2
+            return right.results(y)
+
+        return {name: Prepared(right.run, spoilt)}
 
 
 class ForwardOnly(Right):

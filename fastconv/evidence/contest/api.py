@@ -80,7 +80,7 @@ def run_contest(
         Convolutions to run; by default the twelve layers of `fastconv.evidence.workloads.LAYERS` with their own batch
         sizes.
     engines : sequence of str
-        Whom to compare with: ``"torch"``, ``"onnxruntime"``, ``"jax"``, or an `Engine` of your own as
+        Whom to compare with: ``"torch"``, ``"onnxruntime"``, ``"jax"``, ``"ncnn"``, or an `Engine` of your own as
         ``"module:Class"``. One that is not installed is left out, and the result says so.
     passes : sequence of {"forward", "backward"}
         What to run; backward computes dx, dweight and dbias.

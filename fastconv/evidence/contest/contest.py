@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastconv.evidence.contest.heats import OURS, Entry, Heat, Startup
-from fastconv.evidence.contest.notes import absences, breaks, refusals
+from fastconv.evidence.contest.notes import absences, breaks, refusals, without_batch
 from fastconv.evidence.contest.tables import ratio_table, target_table, time_table
 from fastconv.evidence.contest.targets import Target, targets
 from fastconv.evidence.environment import Environment
@@ -100,6 +100,7 @@ class Contest(Record):
         yield from _COLUMNS
         yield from absences(self.absent)
         yield from refusals((heat.refused, f"{heat.step} {heat.dtype}") for heat in self.heats)
+        yield from without_batch(entry for heat in self.heats for entry in heat.entries)
         for heat, entry in self.wrong:
             yield (
                 f"WRONG: {entry} on {heat.workload} {heat.step} {heat.dtype}, beyond {entry.limit:g} times the "

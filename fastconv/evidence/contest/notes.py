@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from fastconv.evidence.contest.engines.base import IMAGE_BY_IMAGE
+from fastconv.evidence.contest.heats import Entry
+
 
 def absences(absent: Mapping[str, str]) -> Iterator[str]:
     """Say who did not take part, and why."""
@@ -17,6 +20,12 @@ def refusals(heats: Iterable[tuple[Mapping[str, str], str]]) -> Iterator[str]:
         for name, reason in refused.items():
             about.setdefault(f"{name}: {reason}", []).append(title)
     yield from (f"{reason} ({', '.join(dict.fromkeys(where))})." for reason, where in about.items())
+
+
+def without_batch(entries: Iterable[Entry]) -> Iterator[str]:
+    """Say who computed several images one after the other."""
+    names = dict.fromkeys(entry.engine for entry in entries if entry.variant == IMAGE_BY_IMAGE)
+    yield from (f"{name} has no axis for the batch: it computes {IMAGE_BY_IMAGE}." for name in names)
 
 
 def breaks(spinning: Mapping[str, float]) -> Iterator[str]:

@@ -34,12 +34,14 @@ def meet(processes: list[EngineProcess], absent: dict[str, str]) -> dict[str, st
     return versions
 
 
-def check_names(subject: str, names: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+def check_names(
+    subject: str, names: Sequence[str], known: tuple[str, ...], operation: str = "contest"
+) -> tuple[str, ...]:
     """Return names without repetitions; refuse none, and those that are not known."""
     chosen = tuple(dict.fromkeys(names))
     if not chosen or not set(chosen) <= set(known):
         got = ", ".join(map(repr, chosen)) or "none"
-        raise InvalidValueError(f"contest: {subject} must be some of {', '.join(known)}, but got {got}.")
+        raise InvalidValueError(f"{operation}: {subject} must be some of {', '.join(known)}, but got {got}.")
     return chosen
 
 

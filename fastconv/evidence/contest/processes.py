@@ -32,6 +32,10 @@ class EngineProcess:
         The engine.
     threads : int
         Threads that it may use.
+    operation : str
+        Whom messages name.
+    **variables
+        Of its environment.
 
     Attributes
     ----------
@@ -39,11 +43,11 @@ class EngineProcess:
         Seconds of processor time that the process used between its turns, and how long those breaks were.
     """
 
-    def __init__(self, entrant: Entrant, threads: int) -> None:
+    def __init__(self, entrant: Entrant, threads: int, *, operation: str = "contest", **variables: str) -> None:
         self.name, self.busy, self.rested = entrant.name, 0.0, 0.0
         program = ("-m", "fastconv.evidence.contest.worker", entrant.place, str(threads))
-        environment = child_environment(_CLEARED, JAX_PLATFORMS="cpu")
-        self.worker = Worker(f"contest: {entrant.name}", program, environment, _TIME_LIMIT)
+        environment = child_environment(_CLEARED, JAX_PLATFORMS="cpu", **variables)
+        self.worker = Worker(f"{operation}: {entrant.name}", program, environment, _TIME_LIMIT)
 
     def ask(self, do: str, **details: Any) -> Message:
         """Send a message and wait for the answer; raise `WorkerError` where it is an error or does not come."""

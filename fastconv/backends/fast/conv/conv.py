@@ -48,7 +48,12 @@ from fastconv.backends.fast.winograd.gradient import (
     takes_winograd_gradient,
     to_taps,
 )
-from fastconv.backends.fast.winograd.plan import WinogradPlan, plan_winograd, takes_winograd, transform_weights
+from fastconv.backends.fast.winograd.plan import (
+    WinogradPlan,
+    plan_winograd,
+    takes_winograd,
+    transform_weights,
+)
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
 
@@ -197,6 +202,19 @@ def _cut(block: Block) -> Cut:
     return by_tasks(block, "PARTS", "TASKS") if "PARTS" in block.index else by_tasks(block)
 
 
+def _arguments_of(plan: PassPlan, first: PassPlan, done: Array) -> Array:
+    """Argument block of another pass with the weights of the `first`, whose block is filled."""
+    arguments, places = plan.arguments.copy(), plan.kernel.block.index
+    for name in ("WEIGHT", "U", "BIAS", "SCRATCH"):
+        arguments[places[name]] = done[places[name]]
+    for name, moved in (("X", first.arguments[places["X"]]), ("Y", first.result_offset), ("BESIDE", 0)):
+        arguments[places[name]] += done[places[name]] - moved
+    arguments[places["Y"]] += plan.result_offset
+    if done[places["BESIDE"]]:
+        arguments[places["BESIDE"]] += plan.result_offset
+    return arguments
+
+
 def _launch_of(plan: Plan, item: int) -> Launch:
     work = plan.task.multiply_adds / (1 if plan.task.lanewise else 16)
     return Launch(plan.kernel.address(item), work, _cut(plan.kernel.block))
@@ -227,8 +245,9 @@ def _run(
         if not plan.packs:
             reorder(weights, item, address(weight), packed)
         arguments, places = plan.arguments.copy(), plan.kernel.block.index
-        arguments[places["X"]], arguments[places["WEIGHT"]] = address(source), packed
-        arguments[places["BIAS"]], arguments[places["Y"]] = address(bias), address(y) + plan.result_offset
+        arguments[places["X"]] += address(source)
+        arguments[places["WEIGHT"]], arguments[places["BIAS"]] = packed, address(bias)
+        arguments[places["Y"]] = address(y) + plan.result_offset
         if plan.scratch_bytes:
             arguments[places["SCRATCH"]] = part(packed, packed_bytes + plan.transformed_bytes)
         if isinstance(plan, WinogradPlan):
@@ -241,6 +260,9 @@ def _run(
             arguments[places["BESIDE"]] = address(other)
         if not plan.compensated:
             launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
+            for interleaved in plan.others:
+                others = _arguments_of(interleaved, plan, arguments)
+                launch(kernel, others, interleaved.tasks, interleaved.threads, work, cut)
             return
         lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
         clear(lost)

@@ -100,6 +100,7 @@ class PassPlan(Plan):
     result_offset: int
     packs: bool = False  # each task packs the weights that it uses, block by block
     transformed_bytes: int = 0  # of packed weights after a transform
+    others: tuple[PassPlan, ...] = ()  # with the same weights, for other parts of the result
 
 
 @dataclass(frozen=True, kw_only=True)

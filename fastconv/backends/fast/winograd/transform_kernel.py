@@ -37,6 +37,7 @@ from fastconv.backends.fast.winograd.points import Matrix, points_of, transforms
 INPUT, WEIGHTS, OUTPUT, GRADIENT, TAPS = range(5)
 GROUP = 16  # channels of V that lie side by side
 
+_SIX_POINTS = transforms(4, 4, 3).bt
 _I64 = ir.IntType(64)
 Vectors = list[ir.Value]
 
@@ -114,7 +115,7 @@ class _Sums:
 
         The first vector occurs at the first point only, and the last at the last.
         """
-        if len(bt) != 6:
+        if bt != _SIX_POINTS:
             values = [self.of(row[1:-1], vectors) for row in bt]
             return values[1:-1], values[0], values[-1]
         a, b, c, d = vectors  # 14 operations instead of 22

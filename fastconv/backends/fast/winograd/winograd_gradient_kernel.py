@@ -16,7 +16,15 @@ from fastconv.backends.fast.machine.intrinsics import call_tile, call_transform,
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.winograd.transform_kernel import GROUP
-from fastconv.backends.fast.winograd.winograd_kernel import TILES, fill_tiles, line_of, point_tiles, slots_of
+from fastconv.backends.fast.winograd.winograd_kernel import (
+    TILES,
+    columns_of,
+    fill_tiles,
+    line_of,
+    point_tiles,
+    slots_of,
+    x_of,
+)
 
 WINOGRAD_GRADIENT = Block(
     TILES,
@@ -35,17 +43,23 @@ WINOGRAD_TAPS = Block(
 
 
 @helper
+def _dy_of(args, item):
+    """Address of the first pixel of dy of an item."""
+    return line_of(args, args.DY, args.DY_N, args.DY_H, args.DY_W, item)
+
+
+@helper
 def _fill_gradient(args, entry, z, group, item, stop):
     """Z of a strip and a block of filters."""
     for i in range(item, stop):
         kind, slot, side = slots_of(args, item, stop, i)
-        dy = line_of(args, args.DY, args.DY_N, args.DY_H, i) + group * args.DY_GROUP + entry.LANE
+        dy = _dy_of(args, i) + group * args.DY_GROUP + entry.LANE
+        _, columns, sides = columns_of(args, i)
         for part in range(2):
-            count = min(args.PART_W, 1) if part else args.COLUMNS
+            count = sides if part else columns
             if count == 0:
                 continue
-            place = dy + (args.COLUMNS * args.M_W * args.DY_W if part else 0)
-            tile = side if part else slot
+            place, tile = (dy + columns * args.M_W * args.DY_W, side) if part else (dy, slot)
             call_transform(
                 integer(entry.GRADIENTS, kind + part), place, args.DY_H, args.DY_W, entry.FILTERS,
                 z + tile * args.Z_TILE, args.Z_TILE, count, 0, 0, 0,
@@ -84,7 +98,7 @@ def _add_products(args, entry, v, z, sums, sums_point, channels, item, stop, is_
 @helper
 def _one_strip(args, scratch, group, first, last):
     """Gradients of some blocks of filters where all tiles are one strip: sums of some channels stay in the cache."""
-    v, z, panel, stop = scratch + args.V, scratch + args.Z, scratch + args.PANEL, args.IMAGES * args.TILE_ROWS
+    v, z, panel, stop = scratch + args.V, scratch + args.Z, scratch + args.PANEL, args.ITEMS
     line = 4 * args.POINTS_H * args.POINTS_W
     fill_tiles(args, scratch, v, group, 0, stop)
     for block in range(first, last):
@@ -104,16 +118,17 @@ def _one_strip(args, scratch, group, first, last):
 @helper
 def _strips(args, scratch, group, split, first, last):
     """Sums of a split and of some blocks of filters, a strip at a time."""
-    v, z, strips, items = scratch + args.V, scratch + args.Z, args.STRIPS, args.IMAGES * args.TILE_ROWS
+    v, z, strips, items = scratch + args.V, scratch + args.Z, args.STRIPS, args.ITEMS
     first_strip, last_strip = strips * split // args.SPLITS, strips * (split + 1) // args.SPLITS
     share = args.CHANNELS * args.POINTS_H * args.POINTS_W // 2
     steps = max(1, (last - first) * share)
     for strip in range(first_strip, last_strip):
         item, stop = items * strip // strips, items * (strip + 1) // strips
         after = items * (strip + 2) // strips if strip + 1 < last_strip else stop
-        x, dy = line_of(args, args.X, args.X_N, args.X_H, stop), line_of(args, args.DY, args.DY_N, args.DY_H, stop)
-        x_step = (line_of(args, args.X, args.X_N, args.X_H, after) - x) // steps
-        dy_step = (line_of(args, args.DY, args.DY_N, args.DY_H, after) - dy) // steps
+        x = x_of(args, stop)
+        dy = _dy_of(args, stop)
+        x_step = (x_of(args, after) - x) // steps
+        dy_step = (_dy_of(args, after) - dy) // steps
         fill_tiles(args, scratch, v, group, item, stop)
         for block in range(first, last):
             done = (block - first) * share

@@ -24,13 +24,13 @@ from fastconv.backends.fast.winograd.transform_kernel import GROUP
 
 # tiles of a pass: where its rows and pixels are, and how rows and columns are cut
 TILES = Block("""
-    X X_N X_H X_W X_GROUP IN_H IN_W PAD_H PAD_W IMAGES GROUPS CHANNELS ZEROS
-    M_H M_W PART_H PART_W TILE_ROWS WHOLE_ROWS COLUMNS POINTS_H POINTS_W V_TILE INPUTS STRIPS
+    X X_N X_H X_W X_GROUP IN_H IN_W PAD_H PAD_W ITEMS GROUPS CHANNELS ZEROS
+    M_H M_W PART_H PART_W TILE_ROWS WHOLE_ROWS COLUMNS SEGMENTS POINTS_H POINTS_W V_TILE INPUTS STRIPS
 """)
 WINOGRAD = Block(
     TILES,
     """
-    BLOCKS BLOCK_TABLE U U_GROUP OFFSETS M_TILE BIAS Y Y_N Y_H Y_W Y_GROUP OW OH BESIDE
+    BLOCKS BLOCK_TABLE U U_GROUP OFFSETS M_TILE BIAS Y Y_N Y_H Y_W Y_GROUP OH BESIDE
     WEIGHT WEIGHT_GROUP TAPS_H TAPS_W
     MOST M_POINT ROW_TASKS BLOCK_TASKS SCRATCH SCRATCH_STRIDE V M PANEL PANEL_CHANNELS PANEL_POINT WEIGHTS VECTOR
 """,
@@ -48,28 +48,41 @@ FINE, PIXEL_TAPS, HEADER = 256, 512, 1536
 
 
 @helper
-def _whole_rows(args, item):
-    """Whole rows of tiles before row `item`, counted over all images."""
-    return item // args.TILE_ROWS * args.WHOLE_ROWS + min(item % args.TILE_ROWS, args.WHOLE_ROWS)
+def columns_of(args, item):
+    """Of an item, which is a row of tiles or a segment of one: first whole tile, how many, and how many are cut."""
+    segments = args.SEGMENTS
+    segment = item % segments
+    first, stop = args.COLUMNS * segment // segments, args.COLUMNS * (segment + 1) // segments
+    return first, stop - first, min(args.PART_W, 1) if segment == segments - 1 else 0
+
+
+@helper
+def _whole_rows(args, row):
+    """Whole rows of tiles before a row, counted over all images."""
+    return row // args.TILE_ROWS * args.WHOLE_ROWS + min(row % args.TILE_ROWS, args.WHOLE_ROWS)
 
 
 @helper
 def tiles_of(args, item, stop):
-    """How many tiles of each kind the rows of tiles `item` to ``stop - 1`` have, in their order."""
-    whole = _whole_rows(args, stop) - _whole_rows(args, item)
-    part, side = stop - item - whole, min(args.PART_W, 1)
-    return whole * side, whole * args.COLUMNS, part * args.COLUMNS, part * side
+    """How many tiles of each kind the items `item` to ``stop - 1`` have, in their order."""
+    first, last = item // args.SEGMENTS, (stop - 1) // args.SEGMENTS + 1
+    whole = _whole_rows(args, last) - _whole_rows(args, first)
+    part = last - first - whole
+    _, columns, side = columns_of(args, item)
+    return whole * side, whole * columns, part * columns, part * side
 
 
 @helper
 def slots_of(args, item, stop, i):
-    """Of row `i` of a strip: 0 if it is whole, else 2; the first of its tiles, and the one that is part of a column."""
+    """Of item `i` of a strip: 0 if its row is whole, else 2; the first of its tiles, and the one part of a column."""
     corner, whole, below, _ = tiles_of(args, item, stop)
-    seen = _whole_rows(args, i) - _whole_rows(args, item)
-    if i % args.TILE_ROWS < args.WHOLE_ROWS:
-        return 0, corner + seen * args.COLUMNS, seen
-    others = i - item - seen
-    return 2, corner + whole + others * args.COLUMNS, corner + whole + below + others
+    _, columns, _ = columns_of(args, i)
+    first, row = item // args.SEGMENTS, i // args.SEGMENTS
+    seen = _whole_rows(args, row) - _whole_rows(args, first)
+    if row % args.TILE_ROWS < args.WHOLE_ROWS:
+        return 0, corner + seen * columns, seen
+    others = row - first - seen
+    return 2, corner + whole + others * columns, corner + whole + below + others
 
 
 @helper
@@ -78,17 +91,18 @@ def fill_tiles(args, scratch, v, group, item, stop):
     step = args.M_W * args.X_W
     for i in range(item, stop):
         kind, slot, side = slots_of(args, item, stop, i)
-        top = i % args.TILE_ROWS * args.M_H - args.PAD_H
-        start = args.X + i // args.TILE_ROWS * args.X_N + group * args.X_GROUP - args.PAD_W * args.X_W
+        first, columns, sides = columns_of(args, i)
+        row = i // args.SEGMENTS
+        top = row % args.TILE_ROWS * args.M_H - args.PAD_H
+        start = args.X + row // args.TILE_ROWS * args.X_N + group * args.X_GROUP - args.PAD_W * args.X_W
         for part in range(2):
-            count = min(args.PART_W, 1) if part else args.COLUMNS
+            count = sides if part else columns
             if count == 0:
                 continue
-            done = args.COLUMNS * args.M_W if part else 0
+            done = (first + columns if part else first) * args.M_W
             for r in range(args.POINTS_H):
-                row = top + r
-                inside = 0 <= row < args.IN_H
-                place = start + row * args.X_H + done * args.X_W
+                inside = 0 <= top + r < args.IN_H
+                place = start + (top + r) * args.X_H + done * args.X_W
                 store_integer(scratch, 2 * r, place if inside else args.ZEROS)
                 store_integer(scratch, 2 * r + 1, step if inside else 0)
             tile = side if part else slot
@@ -119,9 +133,24 @@ def point_tiles(args, point, item, stop):
 
 
 @helper
-def line_of(args, start, image, row, item):
-    """Address of the first row, roughly, of x or y that belongs to a row of tiles."""
-    return start + item // args.TILE_ROWS * image + item % args.TILE_ROWS * args.M_H * row
+def line_of(args, start, image, row, pixel, item):
+    """Address of the first pixel, roughly, of x or y that belongs to an item."""
+    first, _, _ = columns_of(args, item)
+    tile_row = item // args.SEGMENTS
+    start += tile_row // args.TILE_ROWS * image + tile_row % args.TILE_ROWS * args.M_H * row
+    return start + first * args.M_W * pixel
+
+
+@helper
+def x_of(args, item):
+    """Address of the first pixel of x, roughly, that an item reads."""
+    return line_of(args, args.X, args.X_N, args.X_H, args.X_W, item)
+
+
+@helper
+def _y_of(args, item):
+    """Address of the first pixel of y of an item."""
+    return line_of(args, args.Y, args.Y_N, args.Y_H, args.Y_W, item)
 
 
 @helper
@@ -184,9 +213,9 @@ def _strip(args, entry, v, m, group, item, stop, after, done, blocks):
     """
     _, count = point_tiles(args, 0, item, stop)
     steps = args.CHANNELS * args.POINTS_H * args.POINTS_W // 2 * ((count + args.MOST - 1) // args.MOST) + 1
-    x, y = line_of(args, args.X, args.X_N, args.X_H, stop), line_of(args, args.Y, args.Y_N, args.Y_H, item)
-    x_step = (line_of(args, args.X, args.X_N, args.X_H, after) - x) // (steps * blocks) + 1
-    y_step = 0 if done else (line_of(args, args.Y, args.Y_N, args.Y_H, stop) - y) // steps + 1
+    x, y = x_of(args, stop), _y_of(args, item)
+    x_step = (x_of(args, after) - x) // (steps * blocks) + 1
+    y_step = 0 if done else (_y_of(args, stop) - y) // steps + 1
     u = args.U + group * args.U_GROUP + entry.U
     _products(
         args, entry, v, u, entry.U_POINT, args.CHANNELS, False, m, item, stop, x + done * steps * x_step, x_step, y,
@@ -200,39 +229,39 @@ def _outputs(args, entry, scratch, m, group, item, stop):
     lane = group * args.Y_GROUP + entry.LANE
     for i in range(item, stop):
         kind, slot, side = slots_of(args, item, stop, i)
-        row = i % args.TILE_ROWS * args.M_H
-        y = args.Y + i // args.TILE_ROWS * args.Y_N + row * args.Y_H + lane
+        y, (_, columns, sides) = _y_of(args, i) + lane, columns_of(args, i)
         store_integer(scratch + FINE, 0, 1)
         for part in range(2):
-            count = min(args.PART_W, 1) if part else args.COLUMNS
+            count = sides if part else columns
             if count == 0:
                 continue
-            place = y + (args.COLUMNS * args.M_W * args.Y_W if part else 0)
-            tile = side if part else slot
+            place, tile = (y + columns * args.M_W * args.Y_W, side) if part else (y, slot)
             call_transform(
                 integer(entry.OUTPUTS, kind + part), m + tile * args.M_TILE, args.M_TILE, args.BIAS + lane, place,
                 args.Y_H, args.Y_W, entry.FILTERS, scratch + FINE, args.BESIDE - args.Y, count,
             )  # fmt: skip
         if integer(scratch + FINE, 0) == 0:
-            rows = min(args.M_H, args.OH - row)
-            _directly(args, entry, scratch, y, lane, group, i // args.TILE_ROWS, row, rows)
+            _directly(args, entry, scratch, y, lane, group, i)
 
 
 @helper
-def _directly(args, entry, scratch, y, lane, group, image, row, rows):
-    """Some rows of y and a block of filters, a pixel at a time.
+def _directly(args, entry, scratch, y, lane, group, item):
+    """Outputs of an item and a block of filters, a pixel at a time.
 
     The padding takes part: zero times a weight that is not finite is NaN. What an ending adds lies in memory other than
     y, so that it is still there: neither layers nor programs give a result the memory of what is added to it.
     """
+    first, columns, sides = columns_of(args, item)
+    image, row = item // args.SEGMENTS // args.TILE_ROWS, item // args.SEGMENTS % args.TILE_ROWS * args.M_H
+    rows, start, width = min(args.M_H, args.OH - row), first * args.M_W, columns * args.M_W + sides * args.PART_W
     table, taps = scratch + PIXEL_TAPS, args.TAPS_H * args.TAPS_W
     x = args.X + image * args.X_N + group * args.X_GROUP
     weight = args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT
     tap_bytes = args.CHANNELS * entry.B_K
     for r in range(rows):
-        for column in range(args.OW):
+        for column in range(width):
             for tap in range(taps):
-                i, j = row + r + tap // args.TAPS_W - args.PAD_H, column + tap % args.TAPS_W - args.PAD_W
+                i, j = row + r + tap // args.TAPS_W - args.PAD_H, start + column + tap % args.TAPS_W - args.PAD_W
                 inside = 0 <= i < args.IN_H and 0 <= j < args.IN_W
                 store_integer(table, 2 * tap, i * args.X_H + j * args.X_W if inside else args.ZEROS - x)
                 store_integer(table, 2 * tap + 1, tap * tap_bytes)
@@ -247,7 +276,7 @@ def winograd(args, task):
     """Some strips, of some blocks of filters."""
     row_tasks, block_tasks, blocks, strips = args.ROW_TASKS, args.BLOCK_TASKS, args.BLOCKS, args.STRIPS
     row_task, block_task = task % row_tasks, task // row_tasks
-    all_blocks, items = args.GROUPS * blocks, args.IMAGES * args.TILE_ROWS
+    all_blocks, items = args.GROUPS * blocks, args.ITEMS
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
     v, m = scratch + args.V, scratch + args.M
     first_block, last_block = all_blocks * block_task // block_tasks, all_blocks * (block_task + 1) // block_tasks

@@ -32,6 +32,7 @@ OTHERS = (
     Entrant("torch", f"{_HERE}.pytorch:PyTorch", ("torch",)),
     Entrant("onnxruntime", f"{_HERE}.onnx_runtime:OnnxRuntime", ("onnxruntime", "onnx")),
     Entrant("jax", f"{_HERE}.jax_lax:Jax", ("jax", "jaxlib")),
+    Entrant("ncnn", f"{_HERE}.tencent_ncnn:Ncnn", ("ncnn",)),
 )
 
 NETWORKS_OF_FASTCONV = Entrant("fastconv", f"{_HERE}.networks.own:FastconvNetworks", ("numba",))

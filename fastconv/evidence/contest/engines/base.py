@@ -13,6 +13,7 @@ from fastconv.backends.geometry import ConvGeometry
 from fastconv.validation.arrays import Array
 
 NCHW, CHANNELS_LAST = "NCHW", "channels-last"  # variants: the order of the numbers in memory
+IMAGE_BY_IMAGE = "image by image"  # one of an engine that has no axis for the batch
 
 
 class Refusal(Exception):

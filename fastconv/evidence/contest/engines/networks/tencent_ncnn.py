@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from fastconv.evidence.contest.engines.base import NCHW, Prepared, Refusal
 from fastconv.evidence.contest.engines.networks.base import INFERENCE, NetworkEngine, NetworkJob
 from fastconv.evidence.contest.engines.networks.pytorch import built
+from fastconv.evidence.contest.engines.tencent_ncnn import extracted, new_net
 
 
 class NcnnNetworks(NetworkEngine):
@@ -27,19 +29,11 @@ class NcnnNetworks(NetworkEngine):
         job.only(INFERENCE, "ncnn does not train")
         if len(job.x) != 1:
             raise Refusal("ncnn computes one image at a time")
-        net = ncnn.Net()
-        net.opt.num_threads = self.threads
-        net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
-        net.opt.use_bf16_storage = False
+        net = new_net(self.threads)
         with TemporaryDirectory(prefix="fastconv-contest-") as folder:
             self._translate(job, net, Path(folder))
-        image = ncnn.Mat(np.array(job.x[0]))
-
-        def run() -> Any:
-            extractor = net.create_extractor()
-            extractor.input("in0", image)
-            return extractor.extract("out0")[1]
-
+        image = ncnn.Mat(job.x[0]).clone()
+        run = partial(extracted, net, "in0", image, "out0")
         return {NCHW: Prepared(run, lambda y: {"y": np.array(y)[np.newaxis]})}
 
     def _translate(self, job: NetworkJob, net: Any, folder: Path) -> None:

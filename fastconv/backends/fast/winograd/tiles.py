@@ -1,0 +1,228 @@
+"""How the outputs of a pass are cut into tiles, and these into strips: what forward pass and gradients share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.passes import Line, Pass
+from fastconv.backends.fast.machine.launch import address
+from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.winograd.transform_kernel import GROUP, Transform, transform_address
+
+FEWEST_TILES = 14  # of a strip, for which U is read once
+VECTORS = 2  # of a block of filters
+OUTPUTS = {1: 1, 3: 4, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
+MOST_DILATION = 4  # a dilation of d is d passes for each axis
+OUTPUTS_OF_ONE_AXIS = {**OUTPUTS, 5: 4, 7: 2}  # where the other has one tap: the growth of an error is not squared
+
+
+def odd_lines(nbytes: int) -> int:
+    """Bytes up to an odd number of cache lines: what lies that far apart is in different sets of a cache."""
+    return (-(-nbytes // 64) | 1) * 64
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How an axis is cut into tiles: so many whole ones, each of `outputs`, and one of `part` outputs, or none of 0."""
+
+    outputs: int
+    taps: int
+    whole: int
+    part: int
+
+    @property
+    def points(self) -> int:
+        """Points of a whole tile."""
+        return self.outputs + self.taps - 1
+
+    @property
+    def tiles(self) -> int:
+        """Tiles along the axis."""
+        return self.whole + (self.part > 0)
+
+    @property
+    def products(self) -> int:
+        """Products along the axis, for a channel and a filter."""
+        return self.whole * self.points + (self.part + self.taps - 1 if self.part else 0)
+
+
+def _cut(line: Line, outputs: int) -> Cut:
+    return Cut(outputs, len(line.taps), line.out // outputs, line.out % outputs)
+
+
+def _reaches_in(line: Line) -> bool:
+    """Whether every window along an axis has a cell inside the source."""
+    return line.before < line.extent and line.out - 1 - line.before < line.source
+
+
+def can_transform(task: Pass) -> bool:
+    """Whether a pass is one of stride 1 in one or two dimensions, with as many taps as there are points for."""
+    depth, height, width = task.lines
+    if task.lanewise or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
+        return False
+    if any(line.stride > 1 or line.every > 1 or line.step > MOST_DILATION for line in (height, width)):
+        return False
+    taps = sorted((len(height.taps), len(width.taps)))
+    if taps == [1, 1] or taps[0] not in OUTPUTS or taps[1] not in (OUTPUTS_OF_ONE_AXIS if taps[0] == 1 else OUTPUTS):
+        return False
+    return all(_reaches_in(line) for axis in (height, width) for line, _ in _interleaved(axis))
+
+
+def _interleaved(line: Line) -> Iterator[tuple[Line, int]]:
+    """An axis with a dilation of d as d axes without, each with its first cell of the source: every d-th output."""
+    step = line.step if len(line.taps) > 1 else 1
+    for first in range(min(step, line.out)):
+        start = (first - line.before) % step
+        before = -((first - line.before - start) // step)
+        source, out = (-(-(size - skipped) // step) for size, skipped in ((line.source, start), (line.out, first)))
+        yield Line(source, out, 1, 1, before, line.taps, first, step, line.result), start
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Tiles of a pass, or of a part of a dilated one: of every d-th row and pixel of x, from the first of these on.
+
+    A row of tiles is cut into `segments` where it is more than a strip should have; every segment is a strip then.
+    Otherwise a strip is some whole rows.
+    """
+
+    task: Pass
+    height: Cut
+    width: Cut
+    size: tuple[int, int]  # rows and pixels of x
+    start: tuple[int, int] = (0, 0)
+    segments: int = 1
+    strips: int = 1
+
+    @property
+    def points(self) -> int:
+        """Points of a whole tile."""
+        return self.height.points * self.width.points
+
+    @property
+    def row_tiles(self) -> int:
+        """Tiles of all rows."""
+        return self.task.batch * self.height.tiles * self.width.tiles
+
+    @property
+    def items(self) -> int:
+        """Rows of tiles, or segments of them."""
+        return self.task.batch * self.height.tiles * self.segments
+
+    @property
+    def v_tile(self) -> int:
+        """Bytes of V of a tile."""
+        return odd_lines(4 * GROUP * self.points * -(-self.task.depth // GROUP))
+
+    @property
+    def m_point(self) -> int:
+        """Bytes of a point of a tile, for a block of filters."""
+        return 4 * VECTORS * host().lanes(4)
+
+    @property
+    def m_tile(self) -> int:
+        """Bytes of M or Z of a tile, for a block of filters."""
+        return odd_lines(self.m_point * self.points)
+
+    def in_strips(self, tiles: int) -> Grid:
+        """Cut it into strips of about so many tiles."""
+        tiles = max(FEWEST_TILES, tiles)
+        segments = max(1, self.width.whole // (2 * tiles))
+        rows = self.task.batch * self.height.tiles
+        strips = rows * segments if segments > 1 else min(rows, -(-self.row_tiles // tiles))
+        return replace(self, segments=segments, strips=strips)
+
+    def shared(self, number: int) -> Grid:
+        """Cut it into a multiple of so many strips, where there are as many rows."""
+        strips = self.strips if self.segments > 1 else min(self.items, -(-self.strips // number) * number)
+        return replace(self, strips=strips)
+
+    @cached_property
+    def _columns(self) -> set[tuple[int, int]]:
+        """Whole tiles of a segment, and whether one that is part of a column follows."""
+        bounds = [self.width.whole * i // self.segments for i in range(self.segments + 1)]
+        last, side = self.segments - 1, int(self.width.part > 0)
+        return {(bounds[i + 1] - bounds[i], side if i == last else 0) for i in range(self.segments)}
+
+    @cached_property
+    def counts(self) -> set[int]:
+        """Numbers of tiles that have a point, of all strips and points."""
+        found = set()
+        for strip in range(self.strips):
+            first, last = self.items * strip // self.strips, self.items * (strip + 1) // self.strips
+            rows = range(first // self.segments, (last - 1) // self.segments + 1)
+            whole = sum(row % self.height.tiles < self.height.whole for row in rows)
+            found.add((whole, len(rows) - whole))
+        every_row = {0, *([1] if self.height.part else [])}
+        return {
+            (whole + part * (1 - missing_row)) * (columns + side * (1 - missing_column))
+            for whole, part in found
+            for columns, side in self._columns
+            for missing_row in every_row
+            for missing_column in (0, 1)
+        } - {0}
+
+    @property
+    def strip_tiles(self) -> int:
+        """Tiles of the largest strip."""
+        return max(self.counts)
+
+    def arguments(self, inputs: Array, zeros: Array) -> dict[str, int]:
+        """Entries of an argument block that say how x is cut into tiles."""
+        _, rows, columns = self.task.lines
+        pixel, height, width = self.task.groups * self.task.depth * 4, self.height, self.width
+        row = self.size[1] * pixel
+        return {
+            "X": self.start[0] * row + self.start[1] * pixel, "X_N": self.size[0] * row, "X_H": rows.every * row,
+            "X_W": columns.every * pixel,
+            "X_GROUP": self.task.depth * 4, "IN_H": rows.source, "IN_W": columns.source,
+            "PAD_H": rows.before, "PAD_W": columns.before, "ITEMS": self.items, "GROUPS": self.task.groups,
+            "CHANNELS": self.task.depth, "ZEROS": address(zeros), "M_H": height.outputs, "M_W": width.outputs,
+            "PART_H": height.part, "PART_W": width.part, "TILE_ROWS": height.tiles, "WHOLE_ROWS": height.whole,
+            "COLUMNS": width.whole, "SEGMENTS": self.segments, "POINTS_H": height.points, "POINTS_W": width.points,
+            "V_TILE": self.v_tile, "INPUTS": address(inputs), "STRIPS": self.strips,
+        }  # fmt: skip
+
+    def zeros(self) -> Array:
+        """What is read for a row of a tile outside x, and a start for sums."""
+        every = self.task.lines[2].every
+        return np.zeros(self.width.points * every * self.task.groups * self.task.depth + 64, np.float32)
+
+    def transform(self, kind: int, rows: int = 0, columns: int = 0, **shape: int) -> int:
+        """Address of a micro-kernel for tiles of so many outputs, by default the largest."""
+        height, width = self.height, self.width
+        made = Transform(
+            kind, rows or height.outputs, columns or width.outputs, height.outputs, width.outputs, height.taps,
+            width.taps, host().lanes(4), **shape,
+        )  # fmt: skip
+        return transform_address(made)
+
+    def transforms(self, kind: int, **shape: int) -> Array:
+        """Addresses of micro-kernels for tiles that are whole, part of a column, of a row, of both; 0 for none."""
+        sizes = [
+            (rows, columns)
+            for rows in (self.height.outputs if self.height.whole else 0, self.height.part)
+            for columns in (self.width.outputs if self.width.whole else 0, self.width.part)
+        ]
+        return np.array([self.transform(kind, *size, **shape) if all(size) else 0 for size in sizes], np.int64)
+
+
+def grids_of(task: Pass) -> tuple[Grid, ...]:
+    """Tiles of a pass for which `can_transform` holds; a dilated one is some passes over interleaved images."""
+    depth, height, width = task.lines
+    outputs = OUTPUTS_OF_ONE_AXIS if 1 in (len(height.taps), len(width.taps)) else OUTPUTS
+    # of all interleaved images, which share their weights
+    most = [min(outputs[len(axis.taps)], min(line.out for line, _ in _interleaved(axis))) for axis in (height, width)]
+    return tuple(
+        Grid(
+            replace(task, lines=(depth, rows, columns)), _cut(rows, most[0]), _cut(columns, most[1]),
+            (height.source, width.source), (top, left),
+        )
+        for rows, top in _interleaved(height)
+        for columns, left in _interleaved(width)
+    )  # fmt: skip
