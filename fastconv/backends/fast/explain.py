@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil, prod
 
 from fastconv.backends.fast.conv.conv import plan_gradient, plan_pass
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
-from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, GradientPlan, Plan, WeightPlan
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, GradientPlan, PassPlan, Plan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns
 from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
+from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan
+from fastconv.backends.fast.winograd.plan import WinogradPlan, can_transform, cut_axis, takes_winograd
+from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
@@ -30,16 +34,21 @@ def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     list of str
         Each pass with its tiles (pixels × filters), and indented below it the reasons for its plan.
     """
-    limit = get_options().max_workspace
+    options = get_options()
     task = forward_pass(geometry)
-    forward = plan_pass(task, itemsize, threads, limit, exact=get_options().exact)
-    weight = plan_gradient(task, itemsize, threads, limit)
+    forward = _plan(task, itemsize, threads)
+    weight = plan_gradient(task, itemsize, threads, options.max_workspace, exact=options.exact)
     items = weight.description.replace(" tasks", " splits × parts")  # shared by fewer tasks
     return [
-        *_part("forward", forward.description, _reasons(task, forward)),
-        *_input_gradient(geometry, itemsize, threads, limit),
-        *_part("weight gradient", items, [*_reasons(task, weight), _splits(weight)]),
+        *_part("forward", forward.description, _reasons(task, forward, itemsize)),
+        *_input_gradient(geometry, itemsize, threads),
+        *_part("weight gradient", items, [*_reasons(task, weight, itemsize), _splits(weight)]),
     ]
+
+
+def _plan(task: Pass, itemsize: int, threads: int) -> PassPlan:
+    options = get_options()
+    return plan_pass(task, itemsize, threads, options.max_workspace, exact=options.exact)
 
 
 def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
@@ -48,13 +57,15 @@ def _part(name: str, description: str, reasons: list[str]) -> Iterator[str]:
         yield f"  {reason}"
 
 
-def _reasons(task: Pass, plan: Plan) -> list[str]:
+def _reasons(task: Pass, plan: Plan, itemsize: int) -> list[str]:
     """Why the tiles are of this kind, where they read, and how many tasks there are."""
     sharing = _sharing(task.multiply_adds * 2, plan.tasks)
+    if isinstance(plan, (WinogradPlan, WinogradGradientPlan)):
+        return [_kind(task), *_transformed(task, plan), sharing]
     if not isinstance(plan, (ConvPlan, WeightPlan)):
         return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
-    reasons = [_kind(task), _place(task, plan), *segments]
+    reasons = [_kind(task), *_why_direct(task, itemsize), _place(task, plan), *segments]
     if isinstance(plan, ConvPlan) and plan.packs:
         reasons.append("each task packs the weights of its filters itself, because they are more than x")
     return [*reasons, sharing]
@@ -70,6 +81,59 @@ def _kind(task: Pass) -> str:
         return f"lanewise, because every filter sees one channel: the {task.lanes} filters are the lanes"
     groups = f" in each of {task.groups} groups" if task.groups > 1 else ""
     return f"a product, because {task.depth} × {task.lanes} channels and filters{groups} meet in every tap"
+
+
+def _taps(task: Pass) -> str:
+    return "×".join(str(len(line.taps)) for line in task.lines[1:])
+
+
+def _transformed(task: Pass, plan: WinogradPlan | WinogradGradientPlan) -> Iterator[str]:
+    """Why a pass is one of fewer products, and what that promises."""
+    cuts = [cut_axis(line) for line in task.lines[1:]]
+    products, all_products = prod(cut.points for cut in cuts), prod(cut.outputs * cut.taps for cut in cuts)
+    tile = "×".join(str(cut.outputs) for cut in cuts)
+    yield (
+        f"by Winograd's algorithm, because the taps are {_taps(task)} and the stride is 1: a tile of {tile} outputs "
+        f"takes {products} products instead of {all_products}"
+    )
+    if not isinstance(plan, WinogradPlan):
+        return
+    size = "the sum over channels of (max |x| over the tile) × (sum |w| over the taps)"
+    grown = ceil(prod(growth(cut.outputs, cut.taps) for cut in cuts))
+    yield (
+        f"within {PROMISED_ROUNDINGS} × {grown} eps of {size}; exact=True, the direct algorithm, is within 64 eps of "
+        "sum |x·w|"
+    )
+    if not plan.transformed_bytes:
+        yield "each task transforms the weights of its filters itself, because they are many and tiles are few"
+
+
+def _why_direct(task: Pass, itemsize: int) -> Iterator[str]:
+    """Why a pass with three taps along an axis takes all products; nothing is said of others."""
+    lines = task.lines[1:]
+    if task.lanewise or all(len(line.taps) != 3 for line in lines):
+        return
+    strides, dilations = ({getattr(line, name) for line in lines} for name in ("stride", "step"))
+    if not can_transform(task):
+        if len(task.lines[0].taps) > 1 or task.lines[0].out > 1:
+            why = "windows have three axes"
+        elif {len(line.taps) for line in lines} - {1, 3} or len(lines[1].taps) != 3:
+            why = f"the taps are {_taps(task)}, and not 3×3 or 1×3"
+        elif strides != {1} or any(line.every != 1 for line in lines):
+            why = "the stride is not 1"
+        elif dilations != {1}:
+            why = "the dilation is not 1"
+        else:
+            why = "some windows lie in the padding alone"
+    elif itemsize != 4:
+        why = "the numbers are float64"
+    elif not takes_winograd(task, itemsize):
+        why = f"{task.depth} × {task.lanes} channels and filters for {task.pixels:,} pixels would not be faster so"
+    elif get_options().exact:
+        why = "exact results are asked for"
+    else:
+        why = "its sums would round too often"
+    yield f"all products, not Winograd's algorithm, because {why}"
 
 
 def _place(task: Pass, plan: ConvPlan | WeightPlan) -> str:
@@ -99,16 +163,16 @@ def _splits(plan: GradientPlan) -> str:
     return f"{plan.splits} splits of the pixels, added in order: as many for any number of threads"
 
 
-def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:
+def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int) -> Iterator[str]:
     flat = one_window(geometry)
     if flat is not None:
         (task,), _ = input_gradient_passes(flat)
-        plan = plan_pass(task, itemsize, threads, limit, exact=get_options().exact)
+        plan = _plan(task, itemsize, threads)
         whole = "with every number of the window a filter, because each image is one window"
-        yield from _part("input gradient", plan.description, [whole, *_reasons(task, plan)])
+        yield from _part("input gradient", plan.description, [whole, *_reasons(task, plan, itemsize)])
         return
     if prefers_columns(geometry, itemsize):
-        yield from _by_columns(geometry, itemsize, threads, limit)
+        yield from _by_columns(geometry, itemsize, threads, get_options().max_workspace)
         return
     passes, complete = input_gradient_passes(geometry)
     stride = "×".join(str(axis.stride) for axis in geometry.axes)
@@ -117,9 +181,9 @@ def _input_gradient(geometry: ConvGeometry, itemsize: int, threads: int, limit: 
     if not complete:
         yield "  zero first, because some cells are read by no window"
     for task in passes:
-        plan = plan_pass(task, itemsize, threads, limit, exact=get_options().exact)
+        plan = _plan(task, itemsize, threads)
         taps = "×".join(str(len(line.taps)) for line in task.lines[-geometry.rank :])
-        yield from (f"  {line}" for line in _part(f"{taps} taps", plan.description, _reasons(task, plan)))
+        yield from (f"  {line}" for line in _part(f"{taps} taps", plan.description, _reasons(task, plan, itemsize)))
 
 
 def _by_columns(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Iterator[str]:

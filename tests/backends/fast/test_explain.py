@@ -17,7 +17,7 @@ if "fast" not in BACKENDS:
 from fastconv.backends.fast.conv.conv import plan_gradient, plan_pass
 from fastconv.backends.fast.conv.passes import forward_pass
 from fastconv.backends.fast.explain import explain
-from fastconv.backends.settings import get_options
+from fastconv.backends.settings import get_options, options
 
 PASSES = ("forward", "input gradient", "weight gradient")
 
@@ -48,10 +48,10 @@ def test_every_pass_of_every_layer(layer) -> None:  # type: ignore[no-untyped-de
     geometry = layer.geometry
     found = parts("\n".join(explain(geometry, 4, 2)))
     assert tuple(found) == PASSES
-    limit = get_options().max_workspace
-    forward = plan_pass(forward_pass(geometry), 4, 2, limit)
+    limit, exact = get_options().max_workspace, get_options().exact
+    forward = plan_pass(forward_pass(geometry), 4, 2, limit, exact=exact)
     assert found["forward"].startswith(forward.description + "\n")
-    weight = plan_gradient(forward_pass(geometry), 4, 2, limit)
+    weight = plan_gradient(forward_pass(geometry), 4, 2, limit, exact=exact)
     assert found["weight gradient"].startswith(weight.description.removesuffix(" tasks"))
     expected = f"{weight.splits} splits of the pixels" if weight.splits > 1 else "one sum over all pixels"
     assert expected in found["weight gradient"]
@@ -61,12 +61,32 @@ def test_every_pass_of_every_layer(layer) -> None:  # type: ignore[no-untyped-de
 
 
 LARGE = ConvCase((4, 32, 30, 28), (48, 32, 3, 3), 1, 1)
+LARGE_5X5 = ConvCase((4, 32, 30, 28), (48, 32, 5, 5), 1, 2)
 
 
 @pytest.mark.parametrize(
     ("case", "passed", "reason"),
     [
-        (LARGE, "forward", "bands, because windows reach into the padding"),
+        (LARGE_5X5, "forward", "bands, because windows reach into the padding"),
+        (LARGE, "forward", "Winograd F(4×4, 3×3), 3.9"),
+        (
+            LARGE,
+            "forward",
+            "the taps are 3×3 and the stride is 1: a tile of 4×4 outputs takes 36 products instead of 144",
+        ),
+        (
+            LARGE,
+            "forward",
+            "within 64 × 308 eps of the sum over channels of (max |x| over the tile) × (sum |w| over the",
+        ),
+        (LARGE, "input gradient", "by Winograd's algorithm, because"),
+        (LARGE, "weight gradient", "by Winograd's algorithm, because"),
+        (ConvCase((2, 32, 1, 90), (48, 32, 1, 3)), "forward", "within 64 × 18 eps"),
+        (
+            ConvCase((1, 256, 7, 7), (256, 256, 3, 3), 1, 1),
+            "forward",
+            "each task transforms the weights of its filters",
+        ),
         (LARGE, "forward", "a product, because 32 × 48 channels and filters meet"),
         (LARGE, "forward", "2 tasks for 93 MFLOP"),
         (LARGE, "input gradient", "one pass\n"),
@@ -88,6 +108,31 @@ LARGE = ConvCase((4, 32, 30, 28), (48, 32, 3, 3), 1, 1)
 )
 def test_the_reasons(case: ConvCase, passed: str, reason: str) -> None:
     assert reason in parts(said(case))[passed]
+
+
+@pytest.mark.parametrize(
+    ("case", "passed", "why"),
+    [
+        (ConvCase((4, 32, 30, 28), (48, 32, 3, 5), 1, 1), "forward", "the taps are 3×5, and not 3×3 or 1×3"),
+        (ConvCase((4, 32, 30, 28), (48, 32, 3, 1)), "forward", "the taps are 3×1, and not"),
+        (ConvCase((4, 32, 30, 28), (48, 32, 3, 3), 2, 1), "forward", "the stride is not 1"),
+        (ConvCase((4, 32, 30, 28), (48, 32, 3, 3), 1, 2, 2), "forward", "the dilation is not 1"),
+        (ConvCase((4, 32, 30, 28), (48, 32, 3, 3), 1, 3), "forward", "some windows lie in the padding alone"),
+        (
+            ConvCase((4, 3, 30, 28), (48, 3, 3, 3), 1, 1),
+            "forward",
+            "3 × 48 channels and filters for 3,360 pixels would not",
+        ),
+        (ConvCase((4, 3, 30, 28), (48, 3, 3, 3), 1, 1), "weight gradient", "3 × 48 channels and filters for 3,360"),
+    ],
+)
+def test_why_all_products(case: ConvCase, passed: str, why: str) -> None:
+    assert f"all products, not Winograd's algorithm, because {why}" in parts(said(case))[passed]
+    with options(exact=True):
+        assert "all products, not Winograd's algorithm, because exact results are asked for\n" in said(LARGE)
+        assert "by Winograd" not in said(LARGE)
+    assert "because the numbers are float64\n" in said(LARGE, itemsize=8)
+    assert "all products" not in said(CONV_CASES["one-by-one"])
 
 
 def test_one_thread_is_one_task() -> None:
