@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +60,14 @@ class ErrorBound(NamedTuple):
         if not self.runs_winograd:
             return EXACT
         return f"{self.factor:.0f} eps sum (max |x| of a tile) (sum |w|)"
+
+    def direct(self) -> ErrorBound:
+        """Return that of somebody else, of whom nothing but the first promise is asked."""
+        return ErrorBound(self.exact)
+
+    def part(self, index: Any) -> ErrorBound:
+        """Return that of the part of the result at an index."""
+        return self._replace(exact=self.exact[index], winograd=None if self.winograd is None else self.winograd[index])
 
 
 def exact_bound(dtype: np.dtype[np.floating], sums: Array) -> Array:
