@@ -19,7 +19,7 @@ from fastconv.backends.settings import get_options
 from fastconv.testing.closeness import ROUNDINGS, Array, tolerance
 
 if TYPE_CHECKING:
-    from fastconv.backends.fast.conv.algorithms import Algorithm, TiledAxis
+    from fastconv.backends.fast.conv.algorithms import Algorithm, TiledAxis, Tiles
 
 EXACT = f"{ROUNDINGS} eps sum |x·w|"
 
@@ -146,9 +146,9 @@ def bounds_of_sums(
             found[name] = ErrorBound(direct, "direct")
             continue
         winograd = None
-        if algorithm.axes:
-            held = _held(name, algorithm.axes, geometry.groups, x, weight, dy).reshape(sum_.shape)
-            winograd = algorithm.factor * (np.finfo(dtype).eps * held + float(np.finfo(dtype).smallest_subnormal))
+        if algorithm.tiles:
+            held = _held(name, algorithm.tiles, geometry, x, weight, dy).reshape(sum_.shape)
+            winograd = np.finfo(dtype).eps * held + algorithm.factor * float(np.finfo(dtype).smallest_subnormal)
             if name == "y" and bias is not None:
                 winograd += tolerance(dtype, _magnitude(bias)).reshape(-1, *[1] * geometry.rank)
             # a tile of zeros has nothing to round, and one that is not finite is computed directly
@@ -157,14 +157,16 @@ def bounds_of_sums(
     return found
 
 
-def _held(name: str, axes: Sequence[TiledAxis], groups: int, x: Array, weight: Array, dy: Array | None) -> Array:
-    """What the second promise is in proportion to, for one of the results."""
+def _held(
+    name: str, parts: Sequence[Tiles], geometry: ConvGeometry, x: Array, weight: Array, dy: Array | None
+) -> Array:
+    """What the second promise is in proportion to, times its factor, for one of the results; 0 where it is not."""
     big = _magnitude(weight)
     if dy is None or name == "y":
-        return _of_pass(_magnitude(x), big, groups, axes)
+        return _of_pass(_magnitude(x), big, geometry.groups, parts)
     if name == "dx":
-        return _of_pass(_magnitude(dy), _exchange(big, groups), groups, axes)
-    return _of_weight_gradient(_magnitude(x), _magnitude(dy), weight.shape, groups, axes)
+        return _of_pass(_magnitude(dy), _exchange(big, geometry.groups), geometry.groups, parts)
+    return _of_weight_gradient(_magnitude(x), _magnitude(dy), weight.shape, geometry.groups, parts)
 
 
 def _magnitude(array: Array) -> Array:
@@ -187,38 +189,50 @@ def _per_tile(array: Array, axis: int, line: TiledAxis, reduce: np.ufunc, *, win
     """Reduce what lies in each tile along an axis of an array: in the window that it reads, or its outputs."""
     tiles = []
     for first in range(0, line.out, line.outputs):
-        count = min(line.outputs, line.out - first)
-        start, stop = (first - line.before, first - line.before + count + line.taps - 1) if window else (
-            first, first + count
-        )  # fmt: skip
-        cells = np.arange(max(0, start), min(array.shape[axis], stop))
-        tiles.append(reduce.reduce(array.take(cells, axis), axis=axis, initial=0.0))
+        last = min(first + line.outputs, line.out)
+        if window:
+            there = range(line.start, array.shape[axis], line.step)
+            cells = there[max(0, first - line.before) : max(0, last - line.before + len(line.taps) - 1)]
+        else:
+            cells = range(line.first + first * line.every, line.first + last * line.every, line.every)
+        tiles.append(reduce.reduce(array.take(np.array(cells, np.intp), axis), axis=axis, initial=0.0))
     return np.stack(tiles, axis)
 
 
-def _tiles(array: Array, axes: Sequence[TiledAxis], reduce: np.ufunc, *, window: bool) -> Array:
+def _tiles(array: Array, part: Tiles, reduce: np.ufunc, *, window: bool) -> Array:
     """(N, C, H, W) -> (N, C, tile rows, tile columns)."""
-    for number, line in enumerate(axes, start=2):
+    for number, line in enumerate((part.rows, part.columns), start=2):
         array = _per_tile(array, number, line, reduce, window=window)
     return array
 
 
-def _of_pass(x: Array, weight: Array, groups: int, axes: Sequence[TiledAxis]) -> Array:
+def _of_pass(x: Array, weight: Array, groups: int, parts: Sequence[Tiles]) -> Array:
     """``sum over channels of (max |x| of the tile) * (sum |w| of the taps)``, (N, F, OH, OW)."""
-    largest = _tiles(_planes(x), axes, np.maximum, window=True)
-    batch, channels, *size = largest.shape
-    apart = largest.reshape(batch, groups, channels // groups, *size)
-    taps = weight.reshape(groups, len(weight) // groups, channels // groups, -1).sum(axis=-1)
-    held = np.einsum("ngchw,gfc->ngfhw", apart, taps, optimize=True).reshape(batch, len(weight), *size)
-    rows, columns = (np.arange(line.out) // line.outputs for line in axes)
-    found: Array = held[:, :, rows[:, None], columns]
+    size = parts[0].rows.size, parts[0].columns.size
+    found: Array = np.zeros((len(x), len(weight), *size))
+    for part in parts:
+        largest = _tiles(_planes(x), part, np.maximum, window=True)
+        batch, channels, *tiles = largest.shape
+        apart = largest.reshape(batch, groups, channels // groups, *tiles)
+        taps = _planes(weight)[:, :, np.array(part.rows.taps)[:, None], np.array(part.columns.taps)]
+        taps = taps.reshape(groups, len(weight) // groups, channels // groups, -1).sum(axis=-1)
+        held = np.einsum("ngchw,gfc->ngfhw", apart, taps, optimize=True).reshape(batch, len(weight), *tiles)
+        rows, columns = (np.arange(line.out) for line in part[:2])
+        found[:, :, _cells(part.rows)[:, None], _cells(part.columns)] = (
+            part.factor * held[:, :, (rows // part.rows.outputs)[:, None], columns // part.columns.outputs]
+        )
     return found
 
 
-def _of_weight_gradient(x: Array, dy: Array, shape: tuple[int, ...], groups: int, axes: Sequence[TiledAxis]) -> Array:
+def _cells(line: TiledAxis) -> Array:
+    return line.first + line.every * np.arange(line.out)
+
+
+def _of_weight_gradient(x: Array, dy: Array, shape: tuple[int, ...], groups: int, parts: Sequence[Tiles]) -> Array:
     """``sum over tiles of (max |x| of the tile) * (sum |dy| of the tile)``, (F, C / groups, KH, KW)."""
-    largest = _tiles(_planes(x), axes, np.maximum, window=True)
-    total = _tiles(_planes(dy), axes, np.add, window=False)
+    (part,) = parts
+    largest = _tiles(_planes(x), part, np.maximum, window=True)
+    total = _tiles(_planes(dy), part, np.add, window=False)
     largest, total = (each.reshape(len(each), groups, each.shape[1] // groups, -1) for each in (largest, total))
-    held = np.einsum("ngct,ngft->gfc", largest, total, optimize=True)
+    held = part.factor * np.einsum("ngct,ngft->gfc", largest, total, optimize=True)
     return np.broadcast_to(held.reshape(*shape[:2], *[1] * (len(shape) - 2)), shape)

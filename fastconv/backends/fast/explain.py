@@ -11,8 +11,9 @@ from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, GradientPla
 from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns
 from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
 from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan
-from fastconv.backends.fast.winograd.plan import WinogradPlan, can_transform, cut_axis, takes_winograd
-from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth
+from fastconv.backends.fast.winograd.plan import WinogradPlan, takes_winograd
+from fastconv.backends.fast.winograd.points import growth
+from fastconv.backends.fast.winograd.tiles import MOST_DILATION, can_transform, reaches_in
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
@@ -89,40 +90,38 @@ def _taps(task: Pass) -> str:
 
 def _transformed(task: Pass, plan: WinogradPlan | WinogradGradientPlan) -> Iterator[str]:
     """Why a pass is one of fewer products, and what that promises."""
-    cuts = [cut_axis(line) for line in task.lines[1:]]
+    cuts = plan.grid.height, plan.grid.width
     products, all_products = prod(cut.points for cut in cuts), prod(cut.outputs * cut.taps for cut in cuts)
     tile = "×".join(str(cut.outputs) for cut in cuts)
     yield (
-        f"by Winograd's algorithm, because the taps are {_taps(task)} and the stride is 1: a tile of {tile} outputs "
-        f"takes {products} products instead of {all_products}"
+        f"by Winograd's algorithm, because a tile of {tile} outputs takes {products} products instead of "
+        f"{all_products}, and there are channels and pixels enough"
     )
     if not isinstance(plan, WinogradPlan):
         return
+    if plan.others:
+        yield f"{1 + len(plan.others)} interleaved images, because of the dilation"
     size = "the sum over channels of (max |x| over the tile) × (sum |w| over the taps)"
     grown = ceil(prod(growth(cut.outputs, cut.taps) for cut in cuts))
-    yield (
-        f"within {PROMISED_ROUNDINGS} × {grown} eps of {size}; exact=True, the direct algorithm, is within 64 eps of "
-        "sum |x·w|"
-    )
+    yield f"within {grown} eps of {size}; exact=True, the direct algorithm, is within 64 eps of sum |x·w|"
     if not plan.transformed_bytes:
         yield "each task transforms the weights of its filters itself, because they are many and tiles are few"
 
 
 def _why_direct(task: Pass, itemsize: int) -> Iterator[str]:
-    """Why a pass with three taps along an axis takes all products; nothing is said of others."""
+    """Why a pass with several taps takes all products; nothing is said of others."""
     lines = task.lines[1:]
-    if task.lanewise or all(len(line.taps) != 3 for line in lines):
+    if task.lanewise or all(len(line.taps) == 1 for line in lines):
         return
-    strides, dilations = ({getattr(line, name) for line in lines} for name in ("stride", "step"))
     if not can_transform(task):
         if len(task.lines[0].taps) > 1 or task.lines[0].out > 1:
             why = "windows have three axes"
-        elif {len(line.taps) for line in lines} - {1, 3} or len(lines[1].taps) != 3:
-            why = f"the taps are {_taps(task)}, and not 3×3 or 1×3"
-        elif strides != {1} or any(line.every != 1 for line in lines):
+        elif any(line.stride > 1 for line in lines):
             why = "the stride is not 1"
-        elif dilations != {1}:
-            why = "the dilation is not 1"
+        elif any(line.step > 1 for line in lines):
+            why = f"the dilation is more than {MOST_DILATION}, or inside a stride"
+        elif all(reaches_in(line) for line in lines):
+            why = f"there are no points for {_taps(task)} taps"
         else:
             why = "some windows lie in the padding alone"
     elif itemsize != 4:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import NamedTuple
 
 from fastconv.backends.fast.conv.conv import plan_gradient, plan_pass
@@ -10,27 +11,39 @@ from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradien
 from fastconv.backends.fast.conv.plan import ConvPlan, Plan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import prefers_columns
 from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan
-from fastconv.backends.fast.winograd.plan import WinogradPlan, cut_axis
+from fastconv.backends.fast.winograd.plan import WinogradPlan
 from fastconv.backends.fast.winograd.points import growth, growth_of_gradient
+from fastconv.backends.fast.winograd.tiles import Grid
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
 
 DIRECT, DEPTHWISE, COLUMNS = "direct", "depthwise", "direct, through columns"
-# In units of eps, one number for all tiles: the transforms of smaller tiles, and of one axis alone, let rounding errors
-# grow less, but the products of all channels are added up as ever
-FACTOR, FACTOR_OF_GRADIENT = growth(4, 3) ** 2, growth_of_gradient(4, 3) ** 2
 
 
 class TiledAxis(NamedTuple):
-    """An axis of a pass in tiles: tile t has the outputs from ``t * outputs`` on, and reads from `before` cells ahead.
+    """An axis of a pass in tiles, of `outputs` each but for the last, which has what is left.
 
-    The last tile has what is left of the `out` outputs.
+    Output j is cell ``first + j * every`` of the `size` of the result, and reads cells ``j - before`` to ``j - before +
+    len(taps) - 1`` of every `step`-th of the source from `start` on, with the taps of these numbers.
     """
 
     outputs: int
-    taps: int
     out: int
     before: int
+    taps: tuple[int, ...]
+    first: int
+    every: int
+    size: int
+    start: int
+    step: int
+
+
+class Tiles(NamedTuple):
+    """Where a result is computed in tiles, rows and columns, and by what its error grows there, in units of eps."""
+
+    rows: TiledAxis
+    columns: TiledAxis
+    factor: float
 
 
 class Algorithm(NamedTuple):
@@ -41,17 +54,19 @@ class Algorithm(NamedTuple):
     name : str
         The algorithm.
     winograd : bool
-        Whether it is Winograd's.
-    axes : tuple of TiledAxis
-        Height and width in its tiles, also where it would run but for ``exact``; else nothing.
-    factor : float
-        What its error is bounded by, in units of eps and of what the tiles hold; 0 without them.
+        Whether it is Winograd's, in a part of the result at least.
+    tiles : tuple of Tiles
+        Its tiles, also where it would run but for ``exact``; else nothing.
     """
 
     name: str
     winograd: bool = False
-    axes: tuple[TiledAxis, ...] = ()
-    factor: float = 0.0
+    tiles: tuple[Tiles, ...] = ()
+
+    @property
+    def factor(self) -> float:
+        """The largest factor of its tiles; 0 without them."""
+        return max((tiles.factor for tiles in self.tiles), default=0.0)
 
 
 def algorithms(geometry: ConvGeometry, itemsize: int, *, exact: bool | None = None) -> dict[str, Algorithm]:
@@ -93,27 +108,40 @@ def algorithms(geometry: ConvGeometry, itemsize: int, *, exact: bool | None = No
 
 
 def _input_gradient(geometry: ConvGeometry, itemsize: int, of_pass: Callable[[Pass], Algorithm]) -> Algorithm:
-    """That of its pass; several, one for each phase of a stride, are all of one kind, and may be none at all."""
+    """That of its passes, one for each phase of a stride; there may be none at all."""
     flat = one_window(geometry)
     if flat is None and prefers_columns(geometry, itemsize):
         return Algorithm(COLUMNS)
     passes, _ = input_gradient_passes(flat or geometry)
-    return of_pass(passes[0]) if passes else Algorithm(DIRECT)
+    found = [of_pass(task) for task in passes] or [Algorithm(DIRECT)]
+    names = dict.fromkeys(algorithm.name for algorithm in found)
+    tiles = tuple(tiles for algorithm in found for tiles in algorithm.tiles)
+    return Algorithm(", ".join(names), any(algorithm.winograd for algorithm in found), tiles)
 
 
 def _algorithm(plan: Plan, free: Plan) -> Algorithm:
     """That of a plan; `free` is the one that would run if nobody asked for exact results."""
     if not isinstance(free, (WinogradPlan, WinogradGradientPlan)):
         return Algorithm(DIRECT if isinstance(plan, (ConvPlan, WeightPlan)) else DEPTHWISE)
-    axes, transposed = tiled_axes(free.task), isinstance(free, WinogradGradientPlan)
-    factor = FACTOR_OF_GRADIENT if transposed else FACTOR
+    transposed = isinstance(free, WinogradGradientPlan)
+    tiles = tuple(_tiles(grid, transposed) for grid in _grids(free))
     if isinstance(plan, (ConvPlan, WeightPlan)):
-        return Algorithm(DIRECT, False, axes, factor)
-    sizes = [f"{axes[0][number]}×{axes[1][number]}" for number in (0, 1)]
-    return Algorithm(f"Winograd F({', '.join(sizes[::-1] if transposed else sizes)})", True, axes, factor)
+        return Algorithm(DIRECT, False, tiles)
+    rows, columns, _ = tiles[0]
+    sizes = [f"{rows.outputs}×{columns.outputs}", f"{len(rows.taps)}×{len(columns.taps)}"]
+    return Algorithm(f"Winograd F({', '.join(sizes[::-1] if transposed else sizes)})", True, tiles)
 
 
-def tiled_axes(task: Pass) -> tuple[TiledAxis, ...]:
-    """Height and width of a pass in tiles."""
-    cuts = [(cut_axis(line), line) for line in task.lines[1:]]
-    return tuple(TiledAxis(cut.outputs, cut.taps, line.out, line.before) for cut, line in cuts)
+def _grids(plan: WinogradPlan | WinogradGradientPlan) -> tuple[Grid, ...]:
+    """Tiles of a plan, and those of the other images that a dilation interleaves."""
+    others = plan.others if isinstance(plan, WinogradPlan) else ()
+    return (plan.grid, *(other.grid for other in others if isinstance(other, WinogradPlan)))
+
+
+def _tiles(grid: Grid, transposed: bool) -> Tiles:
+    cuts, grows = (grid.height, grid.width), growth_of_gradient if transposed else growth
+    rows, columns = (
+        TiledAxis(cut.outputs, line.out, line.before, line.taps, line.first, line.every, line.result, start, step)
+        for cut, line, start, step in zip(cuts, grid.task.lines[1:], grid.start, grid.every)
+    )
+    return Tiles(rows, columns, prod(grows(cut.outputs, cut.taps) for cut in cuts))

@@ -96,7 +96,7 @@ def growth(outputs: int, taps: int) -> float:
     return float(max(sum(abs(a) * size for a, size in zip(row, of_points)) for row in at))
 
 
-@lru_cache(64)
+@plan_cache(64)
 def growth_of_gradient(outputs: int, taps: int) -> float:
     """The same of a weight gradient: times the sum over tiles of ``max |x| * sum |dy|``, see `growth`.
 

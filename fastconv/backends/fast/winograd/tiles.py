@@ -55,7 +55,7 @@ def _cut(line: Line, outputs: int) -> Cut:
     return Cut(outputs, len(line.taps), line.out // outputs, line.out % outputs)
 
 
-def _reaches_in(line: Line) -> bool:
+def reaches_in(line: Line) -> bool:
     """Whether every window along an axis has a cell inside the source."""
     return line.before < line.extent and line.out - 1 - line.before < line.source
 
@@ -70,7 +70,7 @@ def can_transform(task: Pass) -> bool:
     taps = sorted((len(height.taps), len(width.taps)))
     if taps == [1, 1] or taps[0] not in OUTPUTS or taps[1] not in (OUTPUTS_OF_ONE_AXIS if taps[0] == 1 else OUTPUTS):
         return False
-    return all(_reaches_in(line) for axis in (height, width) for line, _ in _interleaved(axis))
+    return all(reaches_in(line) for axis in (height, width) for line, _ in _interleaved(axis))
 
 
 def _dilation(line: Line) -> int:
