@@ -10,10 +10,10 @@ from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradien
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, GradientPlan, PassPlan, Plan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns
 from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
-from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan
+from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan, takes_winograd_gradient
 from fastconv.backends.fast.winograd.plan import WinogradPlan, takes_winograd
-from fastconv.backends.fast.winograd.points import growth
-from fastconv.backends.fast.winograd.tiles import MOST_DILATION, can_transform, reaches_in
+from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth
+from fastconv.backends.fast.winograd.tiles import MOST_DILATION, OUTPUTS, can_transform, grids_of
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
@@ -66,7 +66,7 @@ def _reasons(task: Pass, plan: Plan, itemsize: int) -> list[str]:
     if not isinstance(plan, (ConvPlan, WeightPlan)):
         return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
-    reasons = [_kind(task), *_why_direct(task, itemsize), _place(task, plan), *segments]
+    reasons = [_kind(task), *_why_direct(task, plan, itemsize), _place(task, plan), *segments]
     if isinstance(plan, ConvPlan) and plan.packs:
         reasons.append("each task packs the weights of its filters itself, because they are more than x")
     return [*reasons, sharing]
@@ -90,49 +90,55 @@ def _taps(task: Pass) -> str:
 
 def _transformed(task: Pass, plan: WinogradPlan | WinogradGradientPlan) -> Iterator[str]:
     """Why a pass is one of fewer products, and what that promises."""
-    cuts = plan.grid.height, plan.grid.width
-    products, all_products = prod(cut.points for cut in cuts), prod(cut.outputs * cut.taps for cut in cuts)
-    tile = "×".join(str(cut.outputs) for cut in cuts)
+    grid, *others = grids_of(task)
+    cuts = grid.height, grid.width
+    tile, products = "×".join(str(cut.outputs) for cut in cuts), prod(cut.outputs * cut.taps for cut in cuts)
     yield (
-        f"by Winograd's algorithm, because a tile of {tile} outputs takes {products} products instead of "
-        f"{all_products}, and there are channels and pixels enough"
+        f"by Winograd's algorithm, because the taps are {_taps(task)} and the stride is 1: a tile of {tile} outputs "
+        f"takes {grid.points} products instead of {products}"
     )
+    if others:
+        yield f"{len(others) + 1} passes over interleaved images, because of the dilation"
     if not isinstance(plan, WinogradPlan):
         return
-    if plan.others:
-        yield f"{1 + len(plan.others)} interleaved images, because of the dilation"
     size = "the sum over channels of (max |x| over the tile) × (sum |w| over the taps)"
     grown = ceil(prod(growth(cut.outputs, cut.taps) for cut in cuts))
-    yield f"within {grown} eps of {size}; exact=True, the direct algorithm, is within 64 eps of sum |x·w|"
+    yield (
+        f"within {PROMISED_ROUNDINGS} × {grown} eps of {size}; exact=True, the direct algorithm, is within 64 eps of "
+        "sum |x·w|"
+    )
     if not plan.transformed_bytes:
         yield "each task transforms the weights of its filters itself, because they are many and tiles are few"
 
 
-def _why_direct(task: Pass, itemsize: int) -> Iterator[str]:
-    """Why a pass with several taps takes all products; nothing is said of others."""
-    lines = task.lines[1:]
-    if task.lanewise or all(len(line.taps) == 1 for line in lines):
+def _why_direct(task: Pass, plan: ConvPlan | WeightPlan, itemsize: int) -> Iterator[str]:
+    """Why a pass with some taps along an axis takes all products; nothing is said of pointwise and depthwise ones."""
+    takes = takes_winograd if isinstance(plan, ConvPlan) else takes_winograd_gradient
+    if task.lanewise or all(len(line.taps) == 1 for line in task.lines):
         return
     if not can_transform(task):
-        if len(task.lines[0].taps) > 1 or task.lines[0].out > 1:
-            why = "windows have three axes"
-        elif any(line.stride > 1 for line in lines):
-            why = "the stride is not 1"
-        elif any(line.step > 1 for line in lines):
-            why = f"the dilation is more than {MOST_DILATION}, or inside a stride"
-        elif all(reaches_in(line) for line in lines):
-            why = f"there are no points for {_taps(task)} taps"
-        else:
-            why = "some windows lie in the padding alone"
+        why = _why_not(task)
     elif itemsize != 4:
         why = "the numbers are float64"
-    elif not takes_winograd(task, itemsize):
-        why = f"{task.depth} × {task.lanes} channels and filters for {task.pixels:,} pixels would not be faster so"
-    elif get_options().exact:
+    elif get_options().exact and takes(task, itemsize):
         why = "exact results are asked for"
     else:
-        why = "its sums would round too often"
+        why = f"{task.depth} × {task.lanes} channels and filters for {task.pixels:,} pixels would not be faster so"
     yield f"all products, not Winograd's algorithm, because {why}"
+
+
+def _why_not(task: Pass) -> str:
+    """Why a pass is none that can be transformed."""
+    depth, *lines = task.lines
+    if (depth.out, depth.source, len(depth.taps)) != (1, 1, 1):
+        return "windows have three axes"
+    if any(line.stride > 1 or line.every > 1 for line in lines):
+        return "the stride is not 1"
+    if any(line.step > MOST_DILATION for line in lines):
+        return f"the dilation is more than {MOST_DILATION}"
+    if any(len(line.taps) not in OUTPUTS for line in lines):
+        return f"there are no transforms for {_taps(task)} taps"
+    return "some windows lie in the padding alone"
 
 
 def _place(task: Pass, plan: ConvPlan | WeightPlan) -> str:

@@ -31,8 +31,8 @@ from fastconv.backends.fast.machine.emitter import LEAKY_RELU, RELU, SILU
 from fastconv.backends.fast.machine.endings import slope_bits
 from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import forget_plans
-from fastconv.backends.fast.winograd.plan import can_transform
 from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth, transforms
+from fastconv.backends.fast.winograd.tiles import OUTPUTS, OUTPUTS_OF_ONE_AXIS, can_transform
 
 EPS = 2.0**-23
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -66,42 +66,48 @@ def spread(*shape: int) -> Array:
 # What is promised.
 
 
-def promised(x: Array, weight: Array, pads: Pads = ONES, groups: int = 1) -> Array:
+def outputs_of(weight: Array) -> list[int]:
+    """Outputs of a tile along both axes."""
+    taps: tuple[int, ...] = weight.shape[2:]
+    return [(OUTPUTS_OF_ONE_AXIS if 1 in taps else OUTPUTS)[count] for count in taps]
+
+
+def promised(x: Array, weight: Array, pads: Pads = ONES, groups: int = 1, dilation: int = 1) -> Array:
     """Sum over channels of (max |x| over the tile that a window lies in) * (sum |w| over the taps), per element."""
-    taps = weight.shape[2:]
-    outputs = [4 if count == 3 else 1 for count in taps]
+    taps, outputs = weight.shape[2:], outputs_of(weight)
     padded = np.pad(np.abs(np.nan_to_num(x.astype(np.float64), posinf=0, neginf=0)), ((0, 0), (0, 0), *pads))
-    sizes = [size - count + 1 for size, count in zip(padded.shape[2:], taps)]
+    sizes = [size - (count - 1) * dilation for size, count in zip(padded.shape[2:], taps)]
     weights = np.abs(np.nan_to_num(weight.astype(np.float64), posinf=0, neginf=0)).sum((2, 3))
     result = np.empty((len(x), len(weight), *sizes))
-    for i, j in product(*(range(0, size, step) for size, step in zip(sizes, outputs))):
-        rows, columns = (slice(k, k + m + t - 1) for k, m, t in zip((i, j), outputs, taps))
-        largest = padded[:, :, rows, columns].max((2, 3)).reshape(len(x), groups, -1)
-        sums = np.einsum("ngc,gfc->ngf", largest, weights.reshape(groups, -1, weight.shape[1])).reshape(len(x), -1)
-        result[:, :, i : i + outputs[0], j : j + outputs[1]] = sums[:, :, None, None]
+    for a, b in product(range(dilation), repeat=2):  # a dilated convolution is as many over every second, third… cell
+        part, source = result[:, :, a::dilation, b::dilation], padded[:, :, a::dilation, b::dilation]
+        for i, j in product(*(range(0, size, step) for size, step in zip(part.shape[2:], outputs))):
+            rows, columns = (slice(k, k + m + t - 1) for k, m, t in zip((i, j), outputs, taps))
+            largest = source[:, :, rows, columns].max((2, 3)).reshape(len(x), groups, -1)
+            sums = np.einsum("ngc,gfc->ngf", largest, weights.reshape(groups, -1, weight.shape[1]))
+            part[:, :, i : i + outputs[0], j : j + outputs[1]] = sums.reshape(len(x), -1)[:, :, None, None]
     return result
 
 
 def growth_of(weight: Array) -> float:
-    kernel: tuple[int, ...] = weight.shape[2:]
-    return float(np.prod([growth(4, 3) if taps == 3 else 1 for taps in kernel]))
+    return float(np.prod([growth(*axis) for axis in zip(outputs_of(weight), weight.shape[2:])]))
 
 
 def in_growths(y: Array, x: Array, weight: Array, bias: Array | None = None, **options: Any) -> float:
     """Largest error of an element: 1 is one eps, grown as far as the transforms can let it, and the promise is 64."""
-    pads, groups = options.get("pads", ONES), options.get("groups", 1)
+    pads, others = options.get("pads", ONES), {name: options.get(name, 1) for name in ("groups", "dilation")}
     exact = [None if array is None else array.astype(np.float64) for array in (x, weight, bias)]
     with np.errstate(invalid="ignore", over="ignore"):
-        wanted = fc.conv2d(*exact, padding=pads, groups=groups, backend="numpy")
-    size = promised(x, weight, pads, groups) + (0 if bias is None else np.abs(exact[2])[:, None, None])
+        wanted = fc.conv2d(*exact, padding=pads, **others, backend="numpy")
+    size = promised(x, weight, pads, **others) + (0 if bias is None else np.abs(exact[2])[:, None, None])
     there = np.isfinite(wanted)
     assert np.isfinite(y[there]).all()
     tiny = 2.0**-149 * weight[0].size * 4  # what is lost below the smallest number
     return float((np.abs(y[there] - wanted[there]) / (growth_of(weight) * EPS * size[there] + tiny)).max(initial=0))
 
 
-def forward(x: Array, weight: Array, bias: Array | None = None, pads: Pads = ONES, groups: int = 1) -> Array:
-    return fc.conv2d(x, weight, bias, padding=pads, groups=groups, backend="fast")
+def forward(x: Array, weight: Array, bias: Array | None = None, pads: Pads = ONES, **options: int) -> Array:
+    return fc.conv2d(x, weight, bias, padding=pads, **options, backend="fast")
 
 
 KINDS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], tuple[Array, Array]]] = {
@@ -171,23 +177,25 @@ def test_the_matrices_filter(outputs: int) -> None:
 
 def check_size(height: int, width: int, pads: Pads, kernel: tuple[int, int] = (3, 3), **sizes: int) -> None:
     """Y of a size and the gradient of x, whose padding is what is left of the window."""
-    batch, channels, filters, groups = (sizes.get(name, size) for name, size in SIZES.items())
-    before = [out + taps - 1 - sum(pad) for out, taps, pad in zip((height, width), kernel, pads)]
+    batch, channels, filters, groups, dilation = (sizes.get(name, size) for name, size in SIZES.items())
+    extents = [(taps - 1) * dilation for taps in kernel]
+    before = [out + extent - sum(pad) for out, extent, pad in zip((height, width), extents, pads)]
     if min(before) < 1:
         return
     x, weight = drawn(batch, channels, *before), drawn(filters, channels // groups, *kernel)
-    y = forward(x, weight, drawn(filters), pads, groups)
+    options = {"groups": groups, "dilation": dilation}
+    y = forward(x, weight, drawn(filters), pads, **options)
     assert y.shape[2:] == (height, width)
-    assert in_growths(y, x, weight, drawn(filters), pads=pads, groups=groups) <= 1
+    assert in_growths(y, x, weight, drawn(filters), pads=pads, **options) <= 1
     dy = drawn(*y.shape, seed=2)
-    dx = fc.conv2d_backward(dy, x, weight, padding=pads, groups=groups, needs="x", backend="fast").dx
+    dx = fc.conv2d_backward(dy, x, weight, padding=pads, **options, needs="x", backend="fast").dx
     turned = np.flip(weight, (2, 3)).reshape(groups, filters // groups, channels // groups, *kernel).swapaxes(1, 2)
     turned = turned.reshape(channels, filters // groups, *kernel)
-    around = tuple((taps - 1 - a, taps - 1 - b) for taps, (a, b) in zip(kernel, pads))
-    assert in_growths(dx, dy, turned, pads=around, groups=groups) <= 1  # type: ignore[arg-type]
+    around = tuple((extent - a, extent - b) for extent, (a, b) in zip(extents, pads))
+    assert in_growths(dx, dy, turned, pads=around, **options) <= 1
 
 
-SIZES = {"batch": 2, "channels": 9, "filters": 18, "groups": 1}
+SIZES = {"batch": 2, "channels": 9, "filters": 18, "groups": 1, "dilation": 1}
 
 
 @pytest.mark.parametrize("height", range(1, 10))
@@ -195,6 +203,28 @@ def test_every_size(height: int) -> None:
     for width in range(1, 10):
         for pads in (ONES, NO_PADS, ((2, 2), (2, 2)), ((0, 1), (2, 1)), ((2, 0), (1, 2))):
             check_size(height, width, pads)
+
+
+@pytest.mark.parametrize("kernel", [(5, 5), (3, 5), (5, 3), (3, 1), (1, 5), (7, 1), (1, 7)])
+def test_other_numbers_of_taps(kernel: tuple[int, int]) -> None:
+    pads = tuple((taps // 2, taps // 2) for taps in kernel)
+    for size in ((1, 1), (2, 3), (5, 4), (6, 11), (9, 8)):
+        check_size(*size, pads, kernel)  # type: ignore[arg-type]
+        check_size(*size, NO_PADS, kernel)
+
+
+@pytest.mark.parametrize("dilation", [2, 3, 4])
+def test_dilation(dilation: int) -> None:
+    for size in ((1, 1), (3, 2), (5, 9), (8, 13), (17, 6)):
+        for pads in (NO_PADS, ((dilation, dilation),) * 2, ((0, 1), (2, 1))):
+            check_size(*size, pads, dilation=dilation)
+    check_size(9, 13, ((0, 0), (2, 2)), kernel=(1, 5), dilation=dilation)
+    check_size(9, 13, NO_PADS, kernel=(5, 3), dilation=dilation, groups=3)
+
+
+def test_a_long_row_in_segments() -> None:
+    check_size(1, 4001, ((0, 0), (1, 1)), kernel=(1, 3), batch=1)
+    check_size(5, 1403, ONES, batch=1, channels=33, filters=8)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 7), (5, 4), (9, 13)])
@@ -225,11 +255,15 @@ def test_groups(channels: int, filters: int, groups: int) -> None:
     check_size(6, 5, ONES, channels=channels, filters=filters, groups=groups)
 
 
-def test_these_are_the_passes_that_are_transformed() -> None:
-    geometry = geometry_of(drawn(2, 9, 7, 6), drawn(18, 9, 3, 3))
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [((3, 3), "(4×4, 3×3)"), ((5, 3), "(2×4, 5×3)"), ((1, 5), "(1×4, 1×5)"), ((7, 1), "(2×1, 7×1)")],
+)
+def test_these_are_the_passes_that_are_transformed(kernel: tuple[int, int], name: str) -> None:
+    geometry = geometry_of(drawn(2, 9, 17, 16), drawn(18, 9, *kernel), NO_PADS)
     for task in (forward_pass(geometry), *input_gradient_passes(geometry)[0]):
         made = conv_module.plan_pass(task, 4, 2, 2**26)
-        assert "Winograd F(4×4, 3×3)" in made.description
+        assert f"Winograd F{name}" in made.description
         assert "Winograd" not in conv_module.plan_pass(task, 4, 2, 2**26, exact=True).description
         assert "Winograd" not in conv_module.plan_pass(task, 8, 2, 2**26).description
 
@@ -363,13 +397,14 @@ def with_infinity(numbers: Array, at: int, value: float = np.inf) -> Array:
     return changed
 
 
-def assert_as_direct(y: Array, x: Array, weight: Array, bias: Array | None, pads: Pads = ONES) -> None:
+def assert_as_direct(x: Array, weight: Array, bias: Array | None, pads: Pads = ONES, dilation: int = 1) -> None:
     """Infinity and NaN are where the direct method has them, and the other numbers within the promise."""
+    y = forward(x, weight, bias, pads, dilation=dilation)
     with fc.options(exact=True):
-        directly = forward(x, weight, bias, pads)
+        directly = forward(x, weight, bias, pads, dilation=dilation)
     np.testing.assert_array_equal(np.isfinite(y), np.isfinite(directly))
     np.testing.assert_array_equal(y[~np.isfinite(y)], directly[~np.isfinite(y)])
-    assert in_growths(y, x, weight, None if bias is None else bias, pads=pads) <= 1
+    assert in_growths(y, x, weight, bias, pads=pads, dilation=dilation) <= 1
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
@@ -378,14 +413,24 @@ def test_infinity_and_nan(value: float, pads: Pads) -> None:
     x, weight, bias = arguments((9, 11), 20, 21)
     for at in (0, 37, 610, x.size // 2 + 5, x.size - 1):
         changed = with_infinity(x, at, value)
-        assert_as_direct(forward(changed, weight, bias, pads), changed, weight, bias, pads)
+        assert_as_direct(changed, weight, bias, pads)
     for at in (0, 4, 8, 100, weight.size - 1):
         changed = with_infinity(weight, at, value)
-        assert_as_direct(forward(x, changed, bias, pads), x, changed, bias, pads)
+        assert_as_direct(x, changed, bias, pads)
     changed = with_infinity(bias, 3, value)
     y = forward(x, weight, changed, pads)
     np.testing.assert_array_equal(y[:, 3], np.full_like(y[:, 3], value))
     assert in_growths(y, x, weight, changed, pads=pads) <= 1
+
+
+@pytest.mark.parametrize("kernel", [(5, 5), (1, 7), (3, 1)])
+def test_infinity_in_other_tiles(kernel: tuple[int, int]) -> None:
+    x, weight, pads = drawn(2, 20, 9, 11), drawn(21, 20, *kernel), tuple((taps // 2, taps // 2) for taps in kernel)
+    assert_as_direct(with_infinity(x, 777), weight, None, pads)  # type: ignore[arg-type]
+    assert_as_direct(x, with_infinity(weight, 777), None, pads)  # type: ignore[arg-type]
+    assert_as_direct(with_infinity(x, 777), weight, None, ONES, dilation=2)
+    long = drawn(1, 20, 2, 2000)  # segments of a row
+    assert_as_direct(with_infinity(long, 5100), drawn(21, 20, *kernel), None, pads)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
