@@ -23,6 +23,7 @@ from fastconv.evidence.workloads import Options, Workload
 from fastconv.testing.error_bounds import error_bounds
 
 pytest.importorskip("numba")
+pytestmark = pytest.mark.usefixtures("always_winograd")
 
 LAYER = Workload("layer", "conv2d", (1, 16, 9, 13), (3, 3), (24, 16, 3, 3), True, Options(padding=1))
 FLOAT32 = np.dtype(np.float32)

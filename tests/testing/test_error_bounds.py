@@ -12,6 +12,7 @@ from fastconv.backends.geometry import ConvGeometry, conv_axis
 from fastconv.testing.error_bounds import EXACT, ErrorBound, error_bounds
 
 pytest.importorskip("numba")
+pytestmark = pytest.mark.usefixtures("always_winograd")
 
 WINOGRAD = "Winograd F(4×4, 3×3)"
 
@@ -71,7 +72,7 @@ def test_every_element_keeps_the_promise_that_holds(name: str, exact: bool) -> N
         assert bound.promise == EXACT or bound.runs_winograd
 
 
-def test_what_many_channels_round_off_is_within_the_factor_of_one_axis_too() -> None:
+def test_what_many_channels_round_off_counts_where_one_axis_grows_little() -> None:
     """A 1 among numbers a little below half an eps: with the growth of one axis alone, 17.5, it would not be."""
     geometry = geometry_of((5, 8), 512, 16, (1, 3), ((0, 0), (1, 1)), batch=1)
     x, weight = np.full(geometry.input_shape, 2**-24 * 0.999, np.float32), np.zeros(geometry.weight_shape, np.float32)
@@ -79,7 +80,7 @@ def test_what_many_channels_round_off_is_within_the_factor_of_one_axis_too() -> 
     dy, bias = np.zeros(geometry.output_shape, np.float32), np.zeros(16, np.float32)
     error = np.abs(run(geometry, x, weight, bias, dy)["y"] - right(geometry, x, weight, bias, dy)["y"])
     allowed = error_bounds(geometry, x, weight, exact=False)["y"].allowed
-    assert (error > 17.5 / 307.4 * allowed).any()
+    assert (error > 17.5 / 64 * allowed).any()
     assert (error <= allowed).all()
 
 
@@ -160,8 +161,9 @@ def test_what_is_not_finite_leaves_the_other_elements_their_bound() -> None:
          ("Winograd F(2×3, 3×3)", "Winograd F(3×4, 3×3)", "Winograd F(3×3, 2×3)", "direct")),
         (geometry_of((8, 8), 16, 16, (3, 3), ((1, 1),) * 2, groups=16), "float32", (*["depthwise"] * 3, "direct")),
         (geometry_of((8, 8), 1, 16, (5, 5), ((1, 1),) * 2), "float32",
-         ("direct", "direct, through columns", "direct", "direct")),
-        (geometry_of((9, 9), 16, 16, (3, 3), ((1, 1),) * 2, stride=2), "float32", ("direct",) * 4),
+         ("Winograd F(2×2, 5×5)", "direct, through columns", "Winograd F(5×5, 2×2)", "direct")),
+        (geometry_of((9, 9), 16, 16, (3, 3), ((1, 1),) * 2, stride=2), "float32",
+         ("direct", "Winograd F(4×4, 2×2), Winograd F(4×1, 2×1), Winograd F(1×4, 1×2), direct", "direct", "direct")),
     ],
 )  # fmt: skip
 def test_algorithms_have_names(geometry: ConvGeometry, dtype: str, names: tuple[str, ...]) -> None:

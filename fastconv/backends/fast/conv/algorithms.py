@@ -12,7 +12,7 @@ from fastconv.backends.fast.conv.plan import ConvPlan, Plan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import prefers_columns
 from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan
 from fastconv.backends.fast.winograd.plan import WinogradPlan
-from fastconv.backends.fast.winograd.points import growth, growth_of_gradient
+from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth, growth_of_gradient
 from fastconv.backends.fast.winograd.tiles import Grid
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads, get_options
@@ -144,4 +144,5 @@ def _tiles(grid: Grid, transposed: bool) -> Tiles:
         TiledAxis(cut.outputs, line.out, line.before, line.taps, line.first, line.every, line.result, start, step)
         for cut, line, start, step in zip(cuts, grid.task.lines[1:], grid.start, grid.every)
     )
-    return Tiles(rows, columns, prod(grows(cut.outputs, cut.taps) for cut in cuts))
+    # the products of all channels are added up as ever, also where transforms let errors grow little
+    return Tiles(rows, columns, max(PROMISED_ROUNDINGS, prod(grows(cut.outputs, cut.taps) for cut in cuts)))
