@@ -3,6 +3,7 @@
     python docs/generate.py compare compare.json    # of fastconv compare --json FILE
     python docs/generate.py contest contest.json    # of fastconv bench --against ENGINES --json FILE
     python docs/generate.py networks networks.json  # of fastconv bench --against ENGINES --networks --json FILE
+    python docs/generate.py rounding rounding.json  # of fastconv bench --accuracy --json FILE
     python docs/generate.py suite suite.json        # of fastconv bench --json FILE
     python docs/generate.py family family.json      # of fastconv bench family --json FILE
 
@@ -23,6 +24,7 @@ COMMANDS = {
     "compare": "fastconv compare --json",
     "contest": "fastconv bench --against ENGINES --json",
     "networks": "fastconv bench --against ENGINES --networks --json",
+    "rounding": "fastconv bench --accuracy --json",
     "suite": "fastconv bench --json",
     "family": "fastconv bench family --json",
 }

@@ -11,6 +11,7 @@ import typer
 from fastconv.cli.console import deprecated
 from fastconv.cli.contest import contest, contest_of_networks
 from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, exactness, in_output
+from fastconv.cli.rounding import rounding
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
@@ -41,6 +42,9 @@ def bench(
     fail_over: Annotated[
         float | None, _in_suite(min=0, metavar="PERCENT", help="Exit with 1 where something takes so much longer.")
     ] = None,
+    accuracy: Annotated[
+        bool, _in_suite("--accuracy", help="Time nothing: errors of 3×3 layers over the number of channels.")
+    ] = False,
     against: Annotated[
         str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax.")
     ] = None,
@@ -63,6 +67,7 @@ def bench(
 ) -> None:
     """Time convolution and pooling on every backend, checked before they are timed, and against the frozen loops.
 
+    With --accuracy: how exact they are, directly and by Winograd's algorithm.
     With --against: convolution against other engines, each in its own process, in interleaved rounds; with --networks
     too: inference and training steps of whole networks.
     Exits with 1 if a result of fastconv is beyond its tolerance, or slower than --fail-over allows.
@@ -71,6 +76,15 @@ def bench(
         deprecated("bench --dtypes", "bench --dtype")
         dtype = dtypes if dtype is None else dtype
     theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
+    if accuracy:
+        ours = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over, "against": against}
+        switches = {name: True for name, on in (("exact", exact), ("quick", quick), ("networks", networks)) if on}
+        others = {**theirs, "seed": None, "dtype": dtype, "plot": plot}
+        _refuse({**ours, **others, **switches}, "does not go with --accuracy.")
+        if names:
+            raise typer.BadParameter(f"takes no workloads, but got {', '.join(names)}.", param_hint="--accuracy")
+        rounding(Outputs("bench", json, markdown), batch=batch, threads=threads, seed=seed)
+        return
     if against is None:
         _refuse({"networks": networks or None, **theirs}, "goes with --against.")
         if fail_over is not None and compare is None:
@@ -85,7 +99,7 @@ def bench(
         with exactness(exact):
             suite(chosen, Outputs("bench", json, markdown, plot), compare=compare, fail_over=fail_over, kept=kept)
     else:
-        ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
+        ours = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
         _refuse(ours, "does not go with --against.")
         outputs = Outputs("bench", json, markdown, plot)
         engines, settings = _words(against), {**theirs, "passes": _words(passes), "batch": batch, "threads": threads}

@@ -14,6 +14,7 @@ from fastconv.cli.check import print_check
 from fastconv.cli.console import console, require
 from fastconv.cli.output import Debug, Outputs, Result
 from fastconv.errors import FastconvError, InvalidValueError
+from fastconv.evidence.bench.rounding import Roundings
 from fastconv.evidence.bench.suite import FORMAT as SUITE
 from fastconv.evidence.bench.suite import Suite, read_suite
 from fastconv.evidence.bench.tables import plot_suite, report_of
@@ -104,6 +105,7 @@ KINDS = {
     NetworkContest.FORMAT: Kind(
         "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)
     ),
+    Roundings.FORMAT: Kind("rounding", "bench --accuracy --json", partial(_record, Roundings, None)),
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
@@ -116,7 +118,7 @@ class Saved(NamedTuple):
 
     Attributes
     ----------
-    kind : {"compare", "contest", "networks", "suite", "race", "check", "summary"}
+    kind : {"compare", "contest", "networks", "rounding", "suite", "race", "check", "summary"}
         What it is.
     data : dict
         What is in it.
