@@ -17,10 +17,13 @@ _TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
 
 def _workspaces(step: Step, itemsize: int) -> Iterator[Workspace]:
-    threads, limit = get_num_threads(), get_options().max_workspace
+    threads, options = get_num_threads(), get_options()
+    asked = getattr(step.layer, "exact", None)  # what a layer says goes before the option
     computed = max(itemsize, 4)  # float16 in float32
     for geometry in step.layer.convolutions(step.inputs[0].shape):
-        needed = conv_workspace(geometry, computed, threads, limit)
+        needed = conv_workspace(
+            geometry, computed, threads, options.max_workspace, exact=options.exact if asked is None else asked
+        )
         if isinstance(step.layer, _TRANSPOSED):
             needed = Workspace(needed.input_gradient, needed.forward, needed.weight_gradient)
         yield needed

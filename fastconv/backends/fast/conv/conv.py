@@ -366,7 +366,7 @@ def plan_pass(
     if finite and takes_depthwise_tiles(task):
         return plan_depthwise(task, itemsize, threads, ending)
     if not exact and takes_winograd(task, itemsize):
-        return plan_winograd(task, threads, ending)
+        return plan_winograd(task, threads, limit, ending)
     return plan_conv(task, itemsize, threads, limit, ending)
 
 
@@ -376,6 +376,6 @@ def plan_gradient(
     """Plan of the weight gradient that belongs to a forward pass; `finite` says the same of dy."""
     if finite and takes_depthwise_tiles(task) and sums_fit(task, itemsize):
         return plan_depthwise_gradient(task, itemsize, threads)
-    if finite and not exact and takes_winograd_gradient(task, itemsize):
-        return plan_winograd_gradient(task, threads)
+    if finite and not exact and takes_winograd_gradient(task, itemsize, limit):
+        return plan_winograd_gradient(task, threads, limit)
     return plan_weight(task, itemsize, threads, limit)
