@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -39,3 +40,14 @@ def restored_settings() -> Iterator[None]:
     backends._override.set(None)
     options._override.set(None)
     options._threads_override.set(None)
+
+
+@pytest.fixture
+def always_winograd(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take Winograd's algorithm wherever it can be, also where the direct one is faster: tests are small."""
+    pytest.importorskip("numba")
+    cost, plans = (import_module(f"fastconv.backends.fast.{name}") for name in ("winograd.cost", "memory.plan_cache"))
+    monkeypatch.setattr(cost, "MARGIN", 0.0)
+    plans.forget_plans()
+    yield
+    plans.forget_plans()

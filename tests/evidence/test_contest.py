@@ -204,7 +204,7 @@ def test_a_worker_answers_and_ends(course: Any) -> None:
     with engine_processes([entrant(own("Talker"))], 1) as (process,):
         assert process.ask("versions")["versions"] == {"numpy": np.__version__}
         answer = process.ask("prepare", folder=str(course.folder), step="forward")  # what it prints is no message
-        (difference,) = check_results(course, "forward", answer["variants"]["NCHW"]["files"])
+        (difference,) = check_results(course, "forward", answer["variants"]["NCHW"]["files"], ours=True)
         assert difference.within
         assert process.turn("NCHW", 0.001) > 0
         with pytest.raises(WorkerError, match="contest: Talker: KeyError: 'NHWC'"):
@@ -227,7 +227,7 @@ def test_a_worker_that_cannot_begin_says_why() -> None:
 
 def test_the_judge_wants_every_result(course: Any, tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="the results of backward must be dx, dweight, dbias, but got dx"):
-        check_results(course, "backward", {"dx": str(tmp_path / "dx.npy")})
+        check_results(course, "backward", {"dx": str(tmp_path / "dx.npy")}, ours=True)
 
 
 @pytest.mark.slow

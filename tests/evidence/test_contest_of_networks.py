@@ -144,7 +144,7 @@ def results_of(engine: type[NetworkEngine], case: Case, folder: Path) -> Any:
     for name, array in prepared.results(prepared.run()).items():
         files[name] = str(folder / f"result-{name}.npy")
         np.save(files[name], array)
-    (difference,) = shared.check(case.step, files)
+    (difference,) = shared.check(case.step, files, ours=True)
     assert not any(Path(file).exists() for file in files.values())
     return difference
 
@@ -168,11 +168,11 @@ def test_what_is_wrong_is_beyond_the_tolerance_of_others_too(case: Case, tmp_pat
 def test_the_check_wants_the_result_and_its_shape(tmp_path: Path) -> None:
     shared = write_network(STEPS_OF_TINY[0], 0, tmp_path)
     with pytest.raises(InvalidValueError, match="the result of inference must be y, but got losses"):
-        shared.check("inference", {"losses": "nowhere.npy"})
+        shared.check("inference", {"losses": "nowhere.npy"}, ours=True)
     np.save(tmp_path / "y.npy", np.zeros((3, 6)))
-    assert shared.check("inference", {"y": str(tmp_path / "y.npy")})[0].of_tolerance == np.inf
+    assert shared.check("inference", {"y": str(tmp_path / "y.npy")}, ours=True)[0].of_tolerance == np.inf
     np.save(tmp_path / "y.npy", np.full((3, 5), np.nan))
-    assert shared.check("inference", {"y": str(tmp_path / "y.npy")})[0].of_tolerance == np.inf
+    assert shared.check("inference", {"y": str(tmp_path / "y.npy")}, ours=True)[0].of_tolerance == np.inf
 
 
 @needs_fast

@@ -22,7 +22,7 @@ from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
 from fastconv.errors import InvalidValueError
-from fastconv.evidence.accuracy import Difference, differences
+from fastconv.evidence.accuracy import Difference, differences, exact_bounds
 from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
 
@@ -228,7 +228,7 @@ def _accuracy(theirs: _Prepared, fast: _Prepared) -> dict[str, Any]:
     def compared(found: Results, other: Results, reference: str) -> tuple[Difference, ...]:
         arrays, others = ({name: np.asarray(getattr(each, name)) for name in names} for each in (found, other))
         sizes = {name: np.broadcast_to(getattr(sums, name), others[name].shape) for name in names}
-        return differences(arrays, others, sizes, problem.x.dtype, reference)
+        return differences(arrays, others, exact_bounds(sizes, problem.x.dtype), reference)
 
     def share(side: _Prepared) -> float:
         return max(each.of_tolerance for each in compared(side.results, right, "numpy in float64"))

@@ -12,7 +12,7 @@ import numpy as np
 from fastconv import functional, layers
 from fastconv.backends import use_backend
 from fastconv.errors import InvalidTypeError
-from fastconv.evidence.accuracy import differences
+from fastconv.evidence.accuracy import differences, exact_bounds
 from fastconv.evidence.bench.cases import Case
 from fastconv.evidence.bench.correctness import Agreement, agreement, check_names
 from fastconv.evidence.bench.family import Build, LayerOf, Member, OperationOf
@@ -200,7 +200,7 @@ def check_member(case: Case, member: Member, work: FamilyWork, batch: int | None
     found = work.results()
     check_names(case, found, right)
     sums = {name: _scale(array, case.dtype) for name, array in right.items()}
-    judged = differences(found, right, sums, np.dtype(case.dtype), "numpy in float64")
+    judged = differences(found, right, exact_bounds(sums, np.dtype(case.dtype)), "numpy in float64")
     return agreement(case, judged, "64 eps of the largest")
 
 

@@ -29,12 +29,15 @@ class Work(NamedTuple):
         Computes the results by name: ``y``, or ``dx`` and with it ``dweight`` and ``dbias``.
     fault : str or None
         Why the results are known to be wrong.
+    promises : str
+        The backend whose promise its results keep; empty for what is always direct.
     """
 
     problem: OperationProblem
     dy: Array | None
     call: Call
     fault: str | None = None
+    promises: str = ""
 
 
 def operation_work(case: Case, workload: Workload, seed: int = 0) -> Work:
@@ -46,7 +49,7 @@ def operation_work(case: Case, workload: Workload, seed: int = 0) -> Work:
     if case.backend == LOOPS:
         bind = _loops_pool if problem.weight is None else _loops_conv
         return Work(problem, dy, bind(problem, dy), _loops_fault(problem, case.step))
-    return Work(problem, dy, bound_call(problem, case.backend, dy))
+    return Work(problem, dy, bound_call(problem, case.backend, dy), promises=case.backend)
 
 
 def shapes(work: Work) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from fastconv.evidence.accuracy import EFFECTIVE, OF_PROMISE
 from fastconv.evidence.bench.cases import FAMILY, LOOPS, NETWORK_STEPS, kind_of
 from fastconv.evidence.bench.family_tables import error_cell, family_notes, family_tables
 from fastconv.evidence.bench.gate import Change
@@ -73,11 +74,13 @@ def _suite_notes(results: list[Result]) -> list[str]:
     lines = [
         "median, IQR: of one call, after the first one, which compiles.",
         "GFLOP/s: a multiply-add counts as two, padding included; backward computes dx, dweight and dbias.",
+        EFFECTIVE,
         "training: one step of SGD with its loss; it counts three times the operations of an inference.",
         "program: an inference that was recorded by fastconv.compile, replayed.",
         "of peak: divided by what nothing but multiply-adds reaches at that moment with as many threads.",
         "times the loops: time of the frozen loops of the tutorials for as many outputs, divided by the median.",
-        "error: the worst element as a share of 64 eps sum |x·w|, from the right result in float64.",
+        "error: the worst element as a share of what is promised, from the right result in float64.",
+        OF_PROMISE,
     ]
     if any(result.case.step in NETWORK_STEPS for result in results):
         lines.append(

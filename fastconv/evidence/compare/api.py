@@ -87,8 +87,9 @@ def compare(
 
     Notes
     -----
-    An element is within tolerance if it is no farther than ``64 * eps * sum |x·w|`` from the reference. "Times faster"
-    divides by the frozen loops of the tutorials, never by the naive backend.
+    An element is within tolerance if it is no farther than ``64 * eps * sum |x·w|`` from the reference, or where `fast`
+    computes it by Winograd's algorithm than what that promises, see `fastconv.set_options`. "Times faster" divides by
+    the frozen loops of the tutorials, never by the naive backend.
 
     Examples
     --------

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.evidence.accuracy import Difference
+from fastconv.evidence.accuracy import EFFECTIVE, OF_PROMISE, Difference
 from fastconv.evidence.compare.rows import Row
-from fastconv.evidence.compare.tables import difference_table, page_table, time_table
+from fastconv.evidence.compare.tables import algorithm_table, difference_table, page_table, time_table
 from fastconv.evidence.environment import Environment
 from fastconv.report import MISSING, Record, Report, format_seconds
 from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
@@ -22,8 +22,14 @@ _NAME = "plot_comparison"
 _MAPS = 2  # feature maps shown of a convolution
 _COLUMNS = (
     "GFLOP/s: a multiply-add counts as two. scratch: peak memory beyond inputs and results.",
+    EFFECTIVE,
     "(relative): absolute, divided by the largest magnitude in the array.",
-    "of tolerance: the worst element as a share of what is allowed, 64 eps sum |x·w|; a maximum must be exact.",
+    "of tolerance: the worst element as a share of what is promised; a maximum must be exact.",
+    OF_PROMISE,
+)
+_ALGORITHMS = (
+    "of exact: the worst element as a share of 64 eps sum |x·w|, which direct algorithms keep.",
+    "of Winograd's: as a share of what its algorithm keeps, in proportion to the largest |x| of its tile.",
 )
 
 
@@ -65,8 +71,16 @@ class Comparison(Record):
 
     def report(self) -> Report:
         """Return the table of times and memory, that of differences, and what they mean."""
-        tables = (time_table(self.rows, *self.backends), difference_table(self.rows, *self.backends))
-        return Report(tables, (*self._notes(), self.environment.origin(", ".join(self.dtypes))), (*self._failures(),))
+        tables = [time_table(self.rows, *self.backends), difference_table(self.rows, *self.backends)]
+        if self._with_algorithms:
+            tables.append(algorithm_table(self._with_algorithms))
+        notes = (*self._notes(), self.environment.origin(", ".join(self.dtypes)))
+        return Report((*tables,), notes, (*self._failures(),))
+
+    @property
+    def _with_algorithms(self) -> list[Row]:
+        """Rows of which it is known what computed them."""
+        return [row for row in self.rows if any(difference.algorithm for difference in row.all_differences)]
 
     def markdown(self) -> str:
         """Return a line about where it was measured, and one table, for a page to include."""
@@ -104,6 +118,8 @@ class Comparison(Record):
             "and is in none of the times."
         )
         yield from _COLUMNS
+        if self._with_algorithms:
+            yield from _ALGORITHMS
         if any(row.partial for row in self.rows):
             yield f"~ {reference} ran on the part that was checked, its time is extrapolated; numpy checked the whole."
         if any(passed.reference_workspace_partial for passed in passes):
@@ -117,7 +133,7 @@ class Comparison(Record):
             for difference in row.all_differences:
                 if not difference.within:
                     yield (
-                        f"{row.name}: {difference.array} of {self.backends[1]} must be within 64 eps sum |x·w| of "
+                        f"{row.name}: {difference.array} of {self.backends[1]} must be within {difference.promise} of "
                         f"{difference.reference}, but got {_excess(difference)} (largest difference "
                         f"{difference.max_abs:.2e})."
                     )

@@ -135,6 +135,11 @@ class Row:
         return (*self.differences, *self.whole_differences)
 
     @property
+    def by_algorithm(self) -> tuple[Difference, ...]:
+        """Those of the results that are products of x, w and dy, over everything."""
+        return tuple(each for each in self.whole_differences or self.differences if each.array != "dbias")
+
+    @property
     def ok(self) -> bool:
         """Whether every difference is within its tolerance."""
         return all(difference.within for difference in self.all_differences)

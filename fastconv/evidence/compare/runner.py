@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
+from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes, promised
 from fastconv.evidence.compare.rows import FeatureMaps, PassResult, Row
 from fastconv.evidence.problem import OperationProblem, bound_call
 from fastconv.evidence.timing import once, rounds, seed_seconds_per_output, workspace
@@ -157,13 +157,18 @@ def _compare(
 ) -> tuple[_Differences, _Differences]:
     """Compare over the part of the reference; where that is not the whole, compare the whole with numpy too."""
     whole, part = candidate.problem, reference.problem
-    sums, dtype = magnitudes(whole, dy), whole.dtype
+    names = settings.candidate, settings.reference
+    sums = magnitudes(whole, dy)
     if part is whole:
-        return differences(candidate.results, reference.results, sums, dtype, settings.reference), ()
+        return differences(
+            candidate.results, reference.results, promised(whole, dy, sums, *names), settings.reference
+        ), ()
     part_dy = None if dy is None else part.part_of_output(dy)
     same_part = Runs(part, settings.candidate, dy).results
-    near = differences(same_part, reference.results, magnitudes(part, part_dy), dtype, settings.reference)
-    return near, differences(candidate.results, exact_results(whole, dy), sums, dtype, "numpy in float64")
+    bounds = promised(part, part_dy, magnitudes(part, part_dy), *names)
+    near = differences(same_part, reference.results, bounds, settings.reference)
+    bounds = promised(whole, dy, sums, settings.candidate)
+    return near, differences(candidate.results, exact_results(whole, dy), bounds, "numpy in float64")
 
 
 def _traced(reference: Runs, settings: Settings, dy: Array | None) -> Runs:

@@ -61,9 +61,36 @@ def _difference_cells(row: Row, arrays: Sequence[str]) -> tuple[str, ...]:
         row.name,
         _checked(row),
         *(by_name.get(name, MISSING) for name in arrays),
-        f"{worst:.1%}" if worst < 10 else f"{worst:,.0f} times",
+        format_share(worst),
         "ok" if row.ok else "BEYOND",
     )
+
+
+def algorithm_table(rows: Sequence[Row]) -> Table:
+    """Return a line for each result of a convolution: its algorithm, its error, and what both promises say of it."""
+    lines = [(row, difference) for row in rows for difference in row.by_algorithm]
+    return Table(
+        "Algorithms, with their error by both promises",
+        ("workload", "result", "algorithm", "error", "of exact", "of Winograd's", ""),
+        tuple(
+            (
+                row.name if difference is row.by_algorithm[0] else "",
+                difference.array,
+                difference.algorithm,
+                str(difference),
+                format_share(difference.of_exact),
+                format_share(difference.of_winograd),
+                "ok" if difference.within else "BEYOND",
+            )
+            for row, difference in lines
+        ),
+        left=3,
+    )
+
+
+def format_share(share: float | None) -> str:
+    """Write a share of a promise."""
+    return MISSING if share is None else f"{share:.1%}" if share < 10 else f"{share:,.0f} times"
 
 
 def _checked(row: Row) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.evidence.accuracy import EFFECTIVE, OF_PROMISE
 from fastconv.evidence.contest.heats import OURS, Entry, Heat, Startup
 from fastconv.evidence.contest.notes import absences, breaks, refusals, without_batch
 from fastconv.evidence.contest.tables import ratio_table, target_table, time_table
@@ -19,9 +20,11 @@ _NAME = "plot_contest"
 _COLUMNS = (
     "ratio: median over the rounds of the best time of the others divided by the best of fastconv in that round.",
     "GFLOP/s: of fastconv; a multiply-add counts as two, padding included.",
+    EFFECTIVE,
     "of peak: divided by what nothing but multiply-adds reaches in the same round, the column peak (GFLOP/s).",
     "one thread: milliseconds of the better variant of fastconv. scratch: its memory beyond inputs and results.",
-    "error: the worst element as a share of 64 eps sum |x·w|, from the result in float64.",
+    "error: the worst element as a share of what is promised, from the result in float64.",
+    OF_PROMISE,
 )
 
 
@@ -90,7 +93,7 @@ class Contest(Record):
         """Say whose results are wrong, fastconv's or another's, one line each."""
         return tuple(
             f"{heat.workload}: {heat.step} of {entry.engine} ({entry.variant}, {heat.dtype}) must be within "
-            f"{entry.limit:g} times 64 eps sum |x·w| of the result in float64, but got {entry.of_tolerance:,.1f} times "
+            f"{entry.limit:g} times {entry.promise} of the result in float64, but got {entry.of_tolerance:,.1f} times "
             f"that (largest difference {entry.max_abs:.2e})."
             for heat, entry in self.wrong
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
+
+from fastconv.report.record import ADDED
+from fastconv.testing.error_bounds import EXACT
 
 OURS = "fastconv"
 
@@ -34,11 +37,15 @@ class Entry:
     rounds : tuple of float or None
         Seconds of a call in each round; None where it rested, being far behind.
     of_tolerance : float
-        Worst element of all results as a share of what is allowed for it: of a layer, ``64 eps sum |x·w|``.
+        Worst element of all results as a share of what is allowed for it.
     max_abs : float
         Largest absolute difference from the result in float64.
     limit : float
         What `of_tolerance` may be: 1 for fastconv, which promises it; more for the others, which do not.
+    promise : str
+        What is allowed for the worst element, in words: of a layer ``64 eps sum |x·w|``, but for Winograd's algorithm.
+    algorithms : dict of str to str
+        Of fastconv, what computes each result of a layer.
     """
 
     engine: str
@@ -47,6 +54,8 @@ class Entry:
     of_tolerance: float
     max_abs: float
     limit: float
+    promise: str = field(default=EXACT, metadata=ADDED)
+    algorithms: dict[str, str] = field(default_factory=dict, metadata=ADDED)
 
     DERIVED = ("seconds", "ok")
 

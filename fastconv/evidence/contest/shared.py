@@ -10,7 +10,7 @@ import numpy as np
 
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidValueError
-from fastconv.evidence.accuracy import Difference, differences, exact_results, magnitudes
+from fastconv.evidence.accuracy import Bounds, Difference, differences, exact_results, magnitudes, promised
 from fastconv.evidence.contest.engines.base import Job
 from fastconv.evidence.problem import OperationProblem, from_workload
 from fastconv.evidence.workloads import Workload
@@ -30,23 +30,25 @@ class SharedProblem(NamedTuple):
         The call.
     folder : Path
         Where its arrays are.
-    expected, sums : dict of str to ndarray
-        Every result in float64, and the ``sum |x·w|`` that its rounding errors are proportional to.
+    expected : dict of str to ndarray
+        Every result in float64.
+    bounds : dict of str to ErrorBound
+        What fastconv promises of each.
     """
 
     problem: OperationProblem
     folder: Path
     expected: dict[str, Array]
-    sums: dict[str, Array]
+    bounds: Bounds
 
     @property
     def dtype(self) -> str:
         """Dtype of all arrays."""
         return str(self.problem.dtype)
 
-    def check(self, step: str, files: dict[str, str]) -> tuple[Difference, ...]:
+    def check(self, step: str, files: dict[str, str], *, ours: bool) -> tuple[Difference, ...]:
         """See `check_results`."""
-        return check_results(self, step, files)
+        return check_results(self, step, files, ours=ours)
 
 
 def write_problem(workload: Workload, dtype: np.dtype[Any], seed: int, folder: Path) -> SharedProblem:
@@ -56,7 +58,8 @@ def write_problem(workload: Workload, dtype: np.dtype[Any], seed: int, folder: P
     for name, array in {**problem.arrays(), "dy": dy}.items():
         np.save(folder / f"{name}.npy", array)
     (folder / "geometry.json").write_text(json.dumps(plain_data(problem.geometry)), encoding="ascii")
-    return SharedProblem(problem, folder, exact_results(problem, dy), magnitudes(problem, dy))
+    bounds = promised(problem, dy, magnitudes(problem, dy), "fast")
+    return SharedProblem(problem, folder, exact_results(problem, dy), bounds)
 
 
 def read_job(folder: Path, step: str) -> Job:
@@ -67,8 +70,11 @@ def read_job(folder: Path, step: str) -> Job:
     return Job(step, x, weight, bias, dy, geometry)
 
 
-def check_results(shared: SharedProblem, step: str, files: dict[str, str]) -> tuple[Difference, ...]:
-    """Return how far the results in some files are from the right ones; the files are deleted."""
+def check_results(shared: SharedProblem, step: str, files: dict[str, str], *, ours: bool) -> tuple[Difference, ...]:
+    """Return how far the results in some files are from the right ones; the files are deleted.
+
+    Those of fastconv are judged by what it promises, others by what direct algorithms do.
+    """
     if set(files) != set(RESULTS[step]):
         raise InvalidValueError(
             f"contest: the results of {step} must be {', '.join(RESULTS[step])}, but got {', '.join(files) or 'none'}."
@@ -77,4 +83,5 @@ def check_results(shared: SharedProblem, step: str, files: dict[str, str]) -> tu
     for path in files.values():
         Path(path).unlink()
     expected = {name: shared.expected[name] for name in RESULTS[step]}
-    return differences(found, expected, shared.sums, shared.problem.dtype, _ORACLE)
+    bounds = shared.bounds if ours else {name: bound.direct() for name, bound in shared.bounds.items()}
+    return differences(found, expected, bounds, _ORACLE)

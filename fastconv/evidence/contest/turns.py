@@ -42,8 +42,8 @@ class Shared(Protocol):
     def dtype(self) -> str:
         """Dtype of all arrays."""
 
-    def check(self, step: str, files: dict[str, str]) -> tuple[Difference, ...]:
-        """Return how far the results in some files are from the right ones; the files are deleted."""
+    def check(self, step: str, files: dict[str, str], *, ours: bool) -> tuple[Difference, ...]:
+        """Return how far the results in some files, fastconv's or not, are from the right ones; they are deleted."""
 
 
 @dataclass
@@ -68,13 +68,16 @@ class Runner:
 
     def entry(self) -> Entry:
         """Return what the result says of it."""
+        worst = max(self.differences, key=lambda difference: difference.of_tolerance)
         return Entry(
             engine=self.process.name,
             variant=self.variant,
             rounds=tuple(self.rounds),
-            of_tolerance=max(difference.of_tolerance for difference in self.differences),
+            of_tolerance=worst.of_tolerance,
             max_abs=max(difference.max_abs for difference in self.differences),
             limit=_LIMIT if self.ours else _OTHER_LIMIT,
+            promise=worst.promise,
+            algorithms={each.array: each.algorithm for each in self.differences if each.algorithm},
         )
 
 
@@ -130,7 +133,7 @@ class TurnsRun:
                 self.refused[process.name] = answer["refused"]
                 return
             for variant, first in answer["variants"].items():
-                found = self.shared.check(self.step, first["files"])
+                found = self.shared.check(self.step, first["files"], ours=process.name == OURS)
                 yield Runner(process, variant, found, first["seconds"])
         except FastconvError as error:
             self._give_up(process, error)

@@ -24,7 +24,7 @@ from fastconv.evidence.contest.shared import SharedProblem, write_problem
 from fastconv.evidence.contest.turns import TRIALS, Pace, schedule
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.ladder.ladder import Ladder, Measured, peak_of
-from fastconv.evidence.ladder.rungs import CROP, IMAGE, RUNG, RUNGS, THREADS, WHOLE, Exact, Rung
+from fastconv.evidence.ladder.rungs import CROP, IMAGE, RUNG, RUNGS, THREADS, WHOLE, Exact, Fewer, Rung
 from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.validation.sizes import check_integer
 
@@ -184,7 +184,8 @@ class _Climber:
         self.differences, self.rounds = (), []
         answer = self.process.ask("prepare", folder=str(self.shared.folder), step=step)
         if "refused" not in answer:
-            self.differences = self.shared.check(step, answer["variants"][RUNG]["files"])
+            files = answer["variants"][RUNG]["files"]
+            self.differences = self.shared.check(step, files, ours=issubclass(self.rung.engine, Fewer))
 
 
 @dataclass

@@ -33,8 +33,8 @@ class Costs(NamedTuple):
     direct_pixel: float
 
 
-FORWARD = Costs(0.5, 230, 160, 95, 7_400, 0.5, 0.8)
-GRADIENT = Costs(0.62, 310, 63, 190, 12_700, 0.52, 6)
+FORWARD = Costs(0.5, 230, 160, 130, 7_400, 0.5, 0.8)
+GRADIENT = Costs(0.62, 310, 63, 240, 12_700, 0.52, 6)
 
 
 def pays(grids: Sequence[Grid], costs: Costs) -> bool:

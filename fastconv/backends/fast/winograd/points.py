@@ -94,3 +94,19 @@ def growth(outputs: int, taps: int) -> float:
     at, bt, g = transforms(outputs, outputs, taps)
     of_points = [sum(map(abs, b)) * max(map(abs, row)) for b, row in zip(bt, g)]
     return float(max(sum(abs(a) * size for a, size in zip(row, of_points)) for row in at))
+
+
+@plan_cache(64)
+def growth_of_gradient(outputs: int, taps: int) -> float:
+    """The same of a weight gradient: times the sum over tiles of ``max |x| * sum |dy|``, see `growth`.
+
+    It is ``GT [(BT x) * (A dy)]``, so that the points p of tap t are added up with the weights ``G[p, t]``.
+
+    Examples
+    --------
+    >>> round(growth_of_gradient(4, 3) ** 2), round(growth_of_gradient(2, 3) ** 2), growth_of_gradient(1, 1)
+    (336, 16, 1.0)
+    """
+    at, bt, g = transforms(outputs, outputs, taps)
+    of_points = [sum(map(abs, b)) * max(abs(row[p]) for row in at) for p, b in enumerate(bt)]
+    return float(max(sum(abs(row[t]) * size for row, size in zip(g, of_points)) for t in range(taps)))

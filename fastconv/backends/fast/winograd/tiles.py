@@ -16,7 +16,7 @@ from fastconv.backends.fast.winograd.transform_kernel import GROUP, Transform, t
 
 FEWEST_TILES = 14  # of a strip, for which U is read once
 VECTORS = 2  # of a block of filters
-OUTPUTS = {1: 1, 3: 4, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
+OUTPUTS = {1: 1, 2: 4, 3: 4, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
 MOST_DILATION = 4  # a dilation of d is d passes for each axis
 OUTPUTS_OF_ONE_AXIS = {**OUTPUTS, 5: 4, 7: 2}  # where the other has one tap: the growth of an error is not squared
 
@@ -55,7 +55,7 @@ def _cut(line: Line, outputs: int) -> Cut:
     return Cut(outputs, len(line.taps), line.out // outputs, line.out % outputs)
 
 
-def _reaches_in(line: Line) -> bool:
+def reaches_in(line: Line) -> bool:
     """Whether every window along an axis has a cell inside the source."""
     return line.before < line.extent and line.out - 1 - line.before < line.source
 
@@ -65,22 +65,27 @@ def can_transform(task: Pass) -> bool:
     depth, height, width = task.lines
     if task.lanewise or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
         return False
-    if any(line.stride > 1 or line.every > 1 or line.step > MOST_DILATION for line in (height, width)):
+    if any(line.stride > 1 or line.step > (MOST_DILATION if line.every == 1 else 1) for line in (height, width)):
         return False
     taps = sorted((len(height.taps), len(width.taps)))
     if taps == [1, 1] or taps[0] not in OUTPUTS or taps[1] not in (OUTPUTS_OF_ONE_AXIS if taps[0] == 1 else OUTPUTS):
         return False
-    return all(_reaches_in(line) for axis in (height, width) for line, _ in _interleaved(axis))
+    return all(reaches_in(line) for axis in (height, width) for line, _ in _interleaved(axis))
+
+
+def _dilation(line: Line) -> int:
+    return line.step if len(line.taps) > 1 else 1
 
 
 def _interleaved(line: Line) -> Iterator[tuple[Line, int]]:
     """An axis with a dilation of d as d axes without, each with its first cell of the source: every d-th output."""
-    step = line.step if len(line.taps) > 1 else 1
+    step = _dilation(line)
     for first in range(min(step, line.out)):
         start = (first - line.before) % step
         before = -((first - line.before - start) // step)
         source, out = (-(-(size - skipped) // step) for size, skipped in ((line.source, start), (line.out, first)))
-        yield Line(source, out, 1, 1, before, line.taps, first, step, line.result), start
+        every = step * line.every
+        yield Line(source, out, 1, 1, before, line.taps, line.first + first, every, line.result), start
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class Grid:
     width: Cut
     size: tuple[int, int]  # rows and pixels of x
     start: tuple[int, int] = (0, 0)
+    every: tuple[int, int] = (1, 1)
     segments: int = 1
     strips: int = 1
 
@@ -178,8 +184,8 @@ class Grid:
         pixel, height, width = self.task.groups * self.task.depth * 4, self.height, self.width
         row = self.size[1] * pixel
         return {
-            "X": self.start[0] * row + self.start[1] * pixel, "X_N": self.size[0] * row, "X_H": rows.every * row,
-            "X_W": columns.every * pixel,
+            "X": self.start[0] * row + self.start[1] * pixel, "X_N": self.size[0] * row, "X_H": self.every[0] * row,
+            "X_W": self.every[1] * pixel,
             "X_GROUP": self.task.depth * 4, "IN_H": rows.source, "IN_W": columns.source,
             "PAD_H": rows.before, "PAD_W": columns.before, "ITEMS": self.items, "GROUPS": self.task.groups,
             "CHANNELS": self.task.depth, "ZEROS": address(zeros), "M_H": height.outputs, "M_W": width.outputs,
@@ -190,8 +196,7 @@ class Grid:
 
     def zeros(self) -> Array:
         """What is read for a row of a tile outside x, and a start for sums."""
-        every = self.task.lines[2].every
-        return np.zeros(self.width.points * every * self.task.groups * self.task.depth + 64, np.float32)
+        return np.zeros(self.width.points * self.every[1] * self.task.groups * self.task.depth + 64, np.float32)
 
     def transform(self, kind: int, rows: int = 0, columns: int = 0, **shape: int) -> int:
         """Address of a micro-kernel for tiles of so many outputs, by default the largest."""
@@ -221,7 +226,7 @@ def grids_of(task: Pass) -> tuple[Grid, ...]:
     return tuple(
         Grid(
             replace(task, lines=(depth, rows, columns)), _cut(rows, most[0]), _cut(columns, most[1]),
-            (height.source, width.source), (top, left),
+            (height.source, width.source), (top, left), (_dilation(height), _dilation(width)),
         )
         for rows, top in _interleaved(height)
         for columns, left in _interleaved(width)

@@ -185,7 +185,7 @@ def _emit_input(builder: ir.IRBuilder, shape: Transform, arguments: Vectors) -> 
         if height == 1:
             return values
         inner, top, bottom = sums.inner(bt_rows, values[1:-1])
-        return [sums.add(top, bt_rows[0][0], values[0]), *inner, builder.fadd(bottom, values[-1])]
+        return [sums.add(top, bt_rows[0][0], values[0]), *inner, sums.add(bottom, 1, values[-1])]
 
     def store(value: ir.Value, i: int, j: int) -> None:
         emit.store_vector(value, builder.add(target, constant(places[i][j])), 0, masked=False)
@@ -201,7 +201,7 @@ def _emit_input(builder: ir.IRBuilder, shape: Transform, arguments: Vectors) -> 
         store(value if width == 1 else sums.add(ends[i][0], bt_columns[0][0], value), i, 0)
     if width > 1:
         for i, value in enumerate(column(width - 1)):
-            store(builder.fadd(ends[i][1], value), i, width - 1)
+            store(sums.add(ends[i][1], 1, value), i, width - 1)
     channel.end(channels)
     tile.end(count, [builder.add(value, step) for value, step in zip(tile.values, [v_tile, *steps])])
 

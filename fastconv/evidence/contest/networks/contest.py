@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.evidence.accuracy import EFFECTIVE
 from fastconv.evidence.contest.contest import mark_ratios
 from fastconv.evidence.contest.heats import OURS, Entry
 from fastconv.evidence.contest.networks.heats import NetworkHeat
@@ -20,6 +21,7 @@ _NAME = "plot_networks"
 _COLUMNS = (
     "ratio: median over the rounds of the best time of the others divided by the best of fastconv in that round.",
     "GFLOP/s: of fastconv; a multiply-add counts as two, and a training step three times an inference.",
+    EFFECTIVE,
     "of peak: divided by what nothing but multiply-adds reaches in the same round, the column peak (GFLOP/s).",
     "error of an inference: the distance of all scores from those in float64, as a share of 16 eps for each layer.",
     "error of a training step: the worst of the first four losses, as a share of 2 % of what they change by.",

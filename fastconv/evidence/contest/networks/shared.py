@@ -65,8 +65,11 @@ class SharedNetwork(NamedTuple):
         """Dtype of all arrays."""
         return str(DTYPE)
 
-    def check(self, step: str, files: dict[str, str]) -> tuple[Difference, ...]:
-        """Return how far the scores, or the losses, in a file are from the right ones; the file is deleted."""
+    def check(self, step: str, files: dict[str, str], *, ours: bool) -> tuple[Difference, ...]:
+        """Return how far the scores, or the losses, in a file are from the right ones; the file is deleted.
+
+        Whoever computed them, `ours` or not: what a network rounds has no bound of its own.
+        """
         wanted = _RESULTS.get(step, _LOSSES)
         if set(files) != {wanted}:
             raise InvalidValueError(
