@@ -147,10 +147,6 @@ CONVOLUTIONS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 2, 40, 61), (3, 2, 3, 3), {"padding": 1}),
     ((2, 3, 61), (5, 3, 5), {"stride": 2, "padding": 2}),
     ((1, 2, 700), (2, 2, 9), {}),
-    ((1, 17, 15, 13), (35, 17, 3, 3), {"padding": 1}),  # in float32 by Winograd, as is what follows
-    ((2, 64, 6, 9), (70, 64, 3, 3), {"padding": 1}),
-    ((1, 24, 9, 30), (36, 12, 1, 3), {"groups": 2}),
-    ((1, 256, 5, 6), (260, 256, 3, 3), {"padding": 1}),  # each task transforms its weights
     ((2, 2, 4, 6, 5), (3, 2, 2, 3, 2), {"padding": 1}),
     ((1, 16, 4, 6, 5), (18, 16, 3, 3, 3), {"stride": 2, "padding": 1}),
 ]
@@ -169,9 +165,6 @@ def conv_cases(dtype: str, full: bool) -> Iterator[Case]:
         more = {**options, "padding": 0}
         a = (source, weight, draw((y_channels,), dtype))
         yield f"transposed {where}", lambda a=a, o=more, last=last: list(conv("conv_transpose", *a, o, last))
-    x, weight = draw((2, 16, 15, 13), dtype), draw((36, 16, 3, 3), dtype)
-    x[0, 3, 6, 6] = np.inf  # rows of tiles that are done again
-    yield "conv, infinity", lambda: list(conv("conv", x, weight, weight[:, 0, 0, 0], {"padding": 1}, False))
 
 
 def conv(name: str, x: Any, weight: Any, bias: Any, options: dict[str, Any], last: bool) -> Iterator[Any]:
@@ -179,6 +172,43 @@ def conv(name: str, x: Any, weight: Any, bias: Any, options: dict[str, Any], las
     forward = getattr(fc, f"{name}{x.ndim - 2}d")
     y = forward(x, weight, bias, **options)
     yield from (y, *getattr(fc, f"{name}{x.ndim - 2}d_backward")(like(x, y.shape, last), x, weight, **options))
+
+
+WINOGRAD: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    ((1, 17, 15, 13), (35, 17, 3, 3), {"padding": 1}),
+    ((2, 64, 6, 9), (70, 64, 3, 3), {"padding": 1}),
+    ((1, 24, 9, 30), (36, 12, 1, 3), {"groups": 2}),
+    ((1, 32, 13, 12), (34, 32, 5, 5), {"padding": 2}),
+    ((1, 32, 13, 12), (34, 32, 3, 3), {"padding": 2, "dilation": 2}),
+    ((1, 16, 7000), (32, 16, 3), {"padding": 1}),  # segments of a row
+    ((1, 256, 5, 6), (260, 256, 3, 3), {"padding": 1}),  # each task transforms its weights
+]
+
+
+def winograd_cases(dtype: str, full: bool) -> Iterator[Case]:
+    """Convolutions by Winograd's algorithm, whether that is faster or not, and with tiles that are done again."""
+    for x_shape, weight_shape, options in WINOGRAD if dtype == "float32" else []:
+        x, weight = draw(x_shape, dtype, last=True), draw(weight_shape, dtype)
+        for name in ("finite", "infinity"):
+            a = (x.copy(order="K"), weight, draw(weight_shape[:1], dtype))
+            if name == "infinity":
+                a[0][(0, 3, *(size // 2 for size in x_shape[2:]))] = np.inf
+            yield f"winograd {x_shape} {weight_shape} {name}", lambda a=a, o=options: by_winograd(*a, o)
+
+
+def by_winograd(*arguments: Any) -> list[Any]:
+    """Convolution and gradients of what can be transformed, as such."""
+    from fastconv.backends.fast.conv import conv as module
+    from fastconv.backends.fast.winograd.tiles import can_transform
+
+    kept = module.takes_winograd, module.takes_winograd_gradient
+    changed: Any = module
+    changed.takes_winograd = lambda task, itemsize: can_transform(task)
+    changed.takes_winograd_gradient = lambda task, itemsize: can_transform(task) and task.lines[1].step == 1
+    try:
+        return list(conv("conv", *arguments, True))
+    finally:
+        changed.takes_winograd, changed.takes_winograd_gradient = kept
 
 
 def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
@@ -362,7 +392,7 @@ def main(dtype: str, full: bool) -> None:
     assert tasks_for_everything() > 10
     counts = (2, 3, 5) if full else (2, 3)
     assert unsettled(lambda: [np.empty(1)], memory, counts)
-    families = (window_cases, conv_cases, dense_cases, optimiser_cases, training_cases)
+    families = (window_cases, conv_cases, winograd_cases, dense_cases, optimiser_cases, training_cases)
     for name, case in (case for family in families for case in family(dtype, full)):
         RECORDER.launches.clear()
         if unsettled(case, memory, counts):

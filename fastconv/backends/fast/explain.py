@@ -12,7 +12,7 @@ from fastconv.backends.fast.conv.through_columns import plan_through_columns, pr
 from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
 from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan, takes_winograd_gradient
 from fastconv.backends.fast.winograd.plan import WinogradPlan, takes_winograd
-from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth
+from fastconv.backends.fast.winograd.points import growth
 from fastconv.backends.fast.winograd.tiles import MOST_DILATION, OUTPUTS, can_transform, grids_of
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
@@ -104,7 +104,7 @@ def _transformed(task: Pass, plan: WinogradPlan | WinogradGradientPlan) -> Itera
     size = "the sum over channels of (max |x| over the tile) × (sum |w| over the taps)"
     grown = ceil(prod(growth(cut.outputs, cut.taps) for cut in cuts))
     yield (
-        f"within {PROMISED_ROUNDINGS} × {grown} eps of {size}; exact=True, the direct algorithm, is within 64 eps of "
+        f"an error of one eps may grow to {grown} eps of {size}; exact=True, the direct algorithm, is within 64 eps of "
         "sum |x·w|"
     )
     if not plan.transformed_bytes:
@@ -132,8 +132,10 @@ def _why_not(task: Pass) -> str:
     depth, *lines = task.lines
     if (depth.out, depth.source, len(depth.taps)) != (1, 1, 1):
         return "windows have three axes"
-    if any(line.stride > 1 or line.every > 1 for line in lines):
+    if any(line.stride > 1 for line in lines):
         return "the stride is not 1"
+    if any(line.step > 1 < line.every for line in lines):
+        return "there are both a stride and a dilation"
     if any(line.step > MOST_DILATION for line in lines):
         return f"the dilation is more than {MOST_DILATION}"
     if any(len(line.taps) not in OUTPUTS for line in lines):

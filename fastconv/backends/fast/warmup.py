@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
 from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
@@ -11,7 +12,10 @@ from fastconv.backends.fast.machine.jit import Built, build_log
 from fastconv.backends.fast.machine.kernel import KERNELS
 from fastconv.backends.fast.machine.launch import threading_layer
 from fastconv.backends.fast.machine.target import AVX512, host
-from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
+from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
+from fastconv.backends.fast.winograd import transform_kernel as transforms
+from fastconv.backends.fast.winograd.tiles import VECTORS
+from fastconv.backends.fast.winograd.transform_kernel import Transform, transform_address
 
 
 def _jobs() -> Iterator[Callable[[], object]]:
@@ -23,6 +27,8 @@ def _jobs() -> Iterator[Callable[[], object]]:
         yield partial(tile_address, tile)
     for depthwise in _depthwise_tiles():
         yield partial(depthwise_tile_address, depthwise)
+    for transform in _transforms():
+        yield partial(transform_address, transform)
 
 
 def _tiles() -> Iterator[Tile]:
@@ -32,6 +38,8 @@ def _tiles() -> Iterator[Tile]:
         for mode in (PACKED, STRIDED, LANEWISE):
             for rows in range(1, host().tile_rows(2) + 1):
                 yield Tile(mode, rows, 2, lanes, itemsize, 0)
+    for vectors in range(1, VECTORS + 1):  # of Winograd's algorithm, where a row of tiles is done again
+        yield Tile(ROWS, 1, vectors, host().lanes(4), 4, 0)
 
 
 def _depthwise_tiles() -> Iterator[DepthwiseTile]:
@@ -48,6 +56,19 @@ def _depthwise_tiles() -> Iterator[DepthwiseTile]:
             for size in range(1, sums.pixels + 1):
                 yield DepthwiseTile(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, 1, runs)
             yield DepthwiseTile(TAPS, 1, sums.vectors, lanes, itemsize, 0, 2, 1, runs)
+
+
+def _transforms() -> Iterator[Transform]:
+    """Transforms of 3×3 layers whose channels fill vectors: tiles of 4×4 outputs, and parts of them at the edges.
+
+    Where y has 4 rows and pixels or more; a smaller one has transforms of its own.
+    """
+    lanes = host().lanes(4)
+    of_parts = ((transforms.INPUT, 1), (transforms.OUTPUT, VECTORS), (transforms.GRADIENT, VECTORS))
+    for (kind, vectors), rows, columns in product(of_parts, range(1, 5), range(1, 5)):
+        yield Transform(kind, rows, columns, 4, 4, 3, 3, lanes, vectors, 0)
+    for kind in (transforms.WEIGHTS, transforms.TAPS):
+        yield Transform(kind, 4, 4, 4, 4, 3, 3, lanes, 1, 0)
 
 
 def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[str, float, bool]]:

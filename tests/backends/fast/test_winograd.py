@@ -31,6 +31,10 @@ from fastconv.backends.fast.machine.emitter import LEAKY_RELU, RELU, SILU
 from fastconv.backends.fast.machine.endings import slope_bits
 from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import forget_plans
+from fastconv.backends.fast.warmup import _transforms
+from fastconv.backends.fast.winograd import tiles
+from fastconv.backends.fast.winograd.gradient import plan_winograd_gradient
+from fastconv.backends.fast.winograd.plan import plan_winograd
 from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth, transforms
 from fastconv.backends.fast.winograd.tiles import OUTPUTS, OUTPUTS_OF_ONE_AXIS, can_transform
 
@@ -283,6 +287,21 @@ def test_half_precision_and_an_empty_batch() -> None:
     assert y.dtype == np.float16
     np.testing.assert_array_equal(y, forward(x.astype(np.float32), weight.astype(np.float32)).astype(np.float16))
     assert forward(x[:0].astype(np.float32), weight.astype(np.float32)).shape == (0, 24, 9, 10)
+
+
+@pytest.mark.parametrize("size", [4, 7, 14, 15, 29])
+def test_warming_up_compiles_what_a_layer_needs(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = set()
+
+    def heard(shape: Any) -> int:
+        needed.add(shape)
+        return 1
+
+    monkeypatch.setattr(tiles, "transform_address", heard)
+    task = forward_pass(geometry_of(drawn(2, 48, size, size), drawn(64, 48, 3, 3)))
+    plan_winograd.__wrapped__(task, 2)
+    plan_winograd_gradient.__wrapped__(task, 2)
+    assert needed <= {*_transforms()}
 
 
 # Endings, places, threads, memory orders.

@@ -6,7 +6,7 @@ Nothing is run: the tiles are compiled to assembly, and the innermost loop is re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -25,9 +25,12 @@ from llvmlite import ir
 from fastconv.backends.fast.conv import tiling
 from fastconv.backends.fast.depthwise import tiles as pieces
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, emit_depthwise_tile
-from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS
+from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS, TRANSFORM_ARGUMENTS
 from fastconv.backends.fast.machine.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
+from fastconv.backends.fast.winograd import transform_kernel
+from fastconv.backends.fast.winograd.tiles import VECTORS
+from fastconv.backends.fast.winograd.transform_kernel import Transform, emit_transform
 
 X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 MODES = (PACKED, STRIDED, LANEWISE, ROWS)
@@ -72,15 +75,21 @@ def skip_unless_known(cpu: Cpu) -> None:
         pytest.skip(f"LLVM {llvm.llvm_version_info[0]} does not know {cpu}, which came with {cpu.since}")
 
 
-def assembly(shape: Tile | DepthwiseTile, cpu: Cpu) -> str:
+EMITTERS: dict[type, tuple[Callable[..., None], int]] = {
+    Tile: (emit_tile, TILE_ARGUMENTS),
+    DepthwiseTile: (emit_depthwise_tile, DEPTHWISE_TILE_ARGUMENTS),
+    Transform: (emit_transform, TRANSFORM_ARGUMENTS),
+}
+
+
+def assembly(shape: Tile | DepthwiseTile | Transform, cpu: Cpu) -> str:
     """Compile a micro-kernel alone."""
-    integer, takes_depthwise_tiles = ir.IntType(64), isinstance(shape, DepthwiseTile)
-    arguments = [integer] * (DEPTHWISE_TILE_ARGUMENTS if takes_depthwise_tiles else TILE_ARGUMENTS)
+    emit, arguments = EMITTERS[type(shape)]
     module = ir.Module()
     module.triple = cpu.triple
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), "kernel")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * arguments), "kernel")
     builder = ir.IRBuilder(function.append_basic_block())
-    (emit_depthwise_tile if takes_depthwise_tiles else emit_tile)(builder, shape, list(function.args))
+    emit(builder, shape, list(function.args))
     builder.ret_void()
     compiled = llvm.parse_assembly(str(module))
     compiled.verify()
@@ -290,6 +299,38 @@ def test_a_sliding_window_too_wide_is_caught() -> None:
     skip_unless_known(cpu)
     with pytest.raises(AssertionError, match="rsp"):
         check(DepthwiseTile(WINDOWS, 14, 2, 16, 4, 0, 3, 1), cpu)
+
+
+KINDS = {
+    "input": (transform_kernel.INPUT, 1),
+    "weights": (transform_kernel.WEIGHTS, 1),
+    "output": (transform_kernel.OUTPUT, VECTORS),
+    "gradient": (transform_kernel.GRADIENT, VECTORS),
+    "taps": (transform_kernel.TAPS, 1),
+}
+# Of all instructions of the loop over vectors, those that move one between a register and the stack. A tile has 36
+# numbers, of which most must wait: some of them in 32 registers, in 16 a third.
+SPILLED = {"avx512": 1 / 14, "neon": 1 / 10, "avx2": 1 / 3, "sse2": 1 / 3}
+SPILLED_3X3 = {**SPILLED, "avx512": 1 / 30}
+
+
+@cpus
+@pytest.mark.parametrize("kind", KINDS)
+def test_transforms_spill_no_more_than_they_must(cpu: Cpu, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_unless_known(cpu)
+    monkeypatch.setattr(transform_kernel, "host", lambda: cpu.target)
+    number, vectors = KINDS[kind]
+    for outputs, taps, masked in product((4, 2), (3, 5), (0, 1)):
+        if (outputs == 4 and taps == 5) or (masked and kind == "weights"):
+            continue
+        most = 4 if taps == 3 else 2  # outputs of the largest tile
+        lanes = cpu.target.lanes(4)
+        shape = Transform(number, most, outputs, most, most, taps, taps, lanes, vectors, masked)
+        body = inner_loop(assembly(shape, cpu))
+        allowed = (SPILLED_3X3 if taps == 3 else SPILLED)[cpu.target.name] * len(body)
+        assert len(spills(body)) <= allowed, f"{shape} for {cpu}: {len(spills(body))} of {len(body)}"
+    shape = Transform(number, 1, 4, 1, 4, 1, 3, cpu.target.lanes(4), vectors, 0)
+    assert not spills(inner_loop(assembly(shape, cpu)))  # of one axis
 
 
 # The checker itself.
