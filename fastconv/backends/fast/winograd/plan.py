@@ -68,10 +68,15 @@ def has_panels(grid: Grid, limit: int) -> bool:
 
 
 @plan_cache(512)
-def plan_winograd(task: Pass, threads: int, limit: int, ending: Ending = PLAIN) -> WinogradPlan:
-    """Plan of a pass for which `can_transform` holds; `limit` is what tiles of a thread may take, if that can be."""
+def plan_winograd(
+    task: Pass, threads: int, limit: int, ending: Ending = PLAIN, whole: Pass | None = None
+) -> WinogradPlan:
+    """Plan of a pass for which `can_transform` holds; `limit` is what tiles of a thread may take, if that can be.
+
+    Sums are added up as in the pass over a `whole` batch, where the task is one over some of its images.
+    """
     grids = grids_of(task)
-    own = has_panels(grids[0], limit)
+    own = has_panels(grids_of(whole or task)[0], limit)
     tile = grids[0].v_tile + grids[0].m_tile
     if not own:
         grids = tuple(grid.in_strips(min(STRIP_BYTES, limit) // tile) for grid in grids)
