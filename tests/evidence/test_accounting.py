@@ -20,6 +20,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.evidence.summary import Summary
 from fastconv.evidence.summary.api import scratch_numbers
 from fastconv.evidence.summary.lifetimes import Work, inference_moments, kept_bytes, peak, training_moments
+from fastconv.evidence.summary.winograd_workspace import winograd_workspace
 from fastconv.evidence.summary.workspace import Workspace, conv_workspace, linear_workspace
 from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.layers import (
@@ -315,23 +316,25 @@ def test_a_network_without_layers() -> None:
 # workspace
 
 
-def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Workspace:
+def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int, exact: bool = True) -> Workspace:
     """What the engine borrows, from its plans."""
     from fastconv.backends.fast.conv import conv
     from fastconv.backends.fast.conv import through_columns as scatter
     from fastconv.backends.fast.conv.passes import forward_pass, input_gradient_passes
 
     def of(task: Any, transposed: bool) -> int:
-        made = conv._prepare(task, geometry, transposed, itemsize, threads, limit)
-        return made.packed_bytes + made.plan.scratch_bytes
+        made = conv._prepare(task, geometry, transposed, itemsize, threads, limit, exact)
+        return made.packed_bytes + made.plan.transformed_bytes + made.plan.scratch_bytes
 
     if scatter.prefers_columns(geometry, itemsize):
         columns = scatter.plan_through_columns(geometry, itemsize, threads, limit)
         gradient = columns.packed_bytes + columns.zeros_bytes + columns.scratch_bytes
     else:
         gradient = max(of(task, True) for task in input_gradient_passes(geometry)[0])
-    weight = conv.plan_gradient(forward_pass(geometry), itemsize, threads, limit)
+    weight = conv.plan_gradient(forward_pass(geometry), itemsize, threads, limit, exact=exact)
     sums = conv.round_up(prod(weight.shape) * itemsize)
+    if getattr(weight, "taps", None) is not None:  # of Winograd's sums
+        sums += conv.round_up(prod(geometry.weight_shape) * itemsize)
     return Workspace(of(forward_pass(geometry), False), gradient, sums + weight.scratch_bytes)
 
 
@@ -353,6 +356,21 @@ def test_the_bound_holds_and_is_close(layer: Workload) -> None:
             assert most - exact <= slack + weights + by_block * threads * 2**22, (name, batch, itemsize, threads, limit)
 
 
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if "conv" in layer.name], ids=lambda layer: layer.name)
+def test_the_bound_of_fewer_products(layer: Workload) -> None:
+    pytest.importorskip("numba")
+    for batch, threads in product((1, 3, layer.input_shape[0]), (1, 2, 3)):
+        geometry = layer.with_batch(batch).geometry
+        assert isinstance(geometry, ConvGeometry)
+        actual, direct = (borrowed(geometry, 4, threads, 2**26, exact) for exact in (False, True))
+        bound = winograd_workspace(geometry, threads)
+        for name, taken, without, most in zip(Workspace._fields, actual, direct, bound):
+            assert taken <= max(most, without), (name, batch, threads)
+            if taken != without:  # one more strip of each task, and sums that are not split
+                weights = prod(geometry.weight_shape)
+                assert most - taken <= (threads + 1) * 2**22 + 16 * weights, (name, batch, threads)
+
+
 @pytest.mark.parametrize("rows", [1, 8, 9, 50, 700])
 @pytest.mark.parametrize(("inputs", "outputs"), [(8192, 100), (100, 10), (1000, 3000), (20, 2000), (7, 3)])
 def test_the_bound_holds_for_linear_layers(rows: int, inputs: int, outputs: int) -> None:
@@ -371,8 +389,10 @@ def test_the_bound_holds_for_linear_layers(rows: int, inputs: int, outputs: int)
 
 def test_the_workspace_follows_threads_and_option() -> None:
     layer, shape = Conv2d(64, 64, 3, padding=1, rng=0), (8, 64, 56, 56)
-    with fc.use_num_threads(1), fc.options(max_workspace=2**26):
+    with fc.use_num_threads(1), fc.options(max_workspace=2**26, exact=True):
         usual = fc.summary(layer, shape)
+        with fc.options(exact=False):
+            assert fc.summary(layer, shape).workspace_bytes > usual.workspace_bytes  # transformed weights
         with fc.options(max_workspace=2**14):
             tight = fc.summary(layer, shape)
     assert usual.threads == 1
