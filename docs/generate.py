@@ -4,6 +4,7 @@
     python docs/generate.py contest contest.json    # of fastconv bench --against ENGINES --json FILE
     python docs/generate.py networks networks.json  # of fastconv bench --against ENGINES --networks --json FILE
     python docs/generate.py ladder ladder.json      # of fastconv bench --ladder --json FILE
+    python docs/generate.py rounding rounding.json  # of fastconv bench --accuracy --json FILE
     python docs/generate.py suite suite.json        # of fastconv bench --json FILE
     python docs/generate.py family family.json      # of fastconv bench family --json FILE
 
@@ -25,6 +26,7 @@ COMMANDS = {
     "contest": "fastconv bench --against ENGINES --json",
     "networks": "fastconv bench --against ENGINES --networks --json",
     "ladder": "fastconv bench --ladder --json",
+    "rounding": "fastconv bench --accuracy --json",
     "suite": "fastconv bench --json",
     "family": "fastconv bench family --json",
 }

@@ -13,6 +13,7 @@ from fastconv.cli.contest import contest, contest_of_networks
 from fastconv.cli.ladder import ladder as climb
 from fastconv.cli.layer import InputShape, Padding, Stride, of_layer
 from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, exactness, in_output
+from fastconv.cli.rounding import rounding
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
@@ -48,6 +49,9 @@ def bench(
     fail_over: Annotated[
         float | None, _in_suite(min=0, metavar="PERCENT", help="Exit with 1 where something takes so much longer.")
     ] = None,
+    accuracy: Annotated[
+        bool, _in_suite("--accuracy", help="Time nothing: errors of 3×3 layers over the number of channels.")
+    ] = False,
     against: Annotated[
         str | None, _in_contest(metavar="ENGINES", help="Whom to compare with: torch,onnxruntime,jax,ncnn.")
     ] = None,
@@ -79,6 +83,7 @@ def bench(
 ) -> None:
     """Time convolution and pooling on every backend, checked before they are timed, and against the frozen loops.
 
+    With --accuracy: how exact they are, directly and by Winograd's algorithm.
     With --against: convolution against other engines, each in its own process, in interleaved rounds; with --networks
     too: inference and training steps of whole networks. With --ladder: one convolution in every way from plain loops to
     the engine.
@@ -90,6 +95,19 @@ def bench(
     theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
     ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
     layer = {"input": input_shape, "weight": weight, "stride": stride, "padding": padding}
+    if accuracy:
+        judged = {**ours, "against": against}
+        switches = {
+            name: True
+            for name, on in (("exact", exact), ("quick", quick), ("networks", networks), ("ladder", ladder))
+            if on
+        }
+        others = {**theirs, "seed": None, "dtype": dtype, "plot": plot}
+        _refuse({**judged, **layer, **others, **switches}, "does not go with --accuracy.")
+        if names:
+            raise typer.BadParameter(f"takes no workloads, but got {', '.join(names)}.", param_hint="--accuracy")
+        rounding(Outputs("bench", json, markdown), batch=batch, threads=threads, seed=seed)
+        return
     if ladder:
         others = {"against": against, "networks": networks or None, "exact": exact or None}
         _refuse({**others, **ours}, "does not go with --ladder.")

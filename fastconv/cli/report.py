@@ -14,6 +14,7 @@ from fastconv.cli.check import print_check
 from fastconv.cli.console import console, require
 from fastconv.cli.output import Debug, Outputs, Result
 from fastconv.errors import FastconvError, InvalidValueError
+from fastconv.evidence.bench.rounding import Roundings
 from fastconv.evidence.bench.suite import FORMAT as SUITE
 from fastconv.evidence.bench.suite import Suite, read_suite
 from fastconv.evidence.bench.tables import plot_suite, report_of
@@ -106,6 +107,7 @@ KINDS = {
         "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)
     ),
     Ladder.FORMAT: Kind("ladder", "bench --ladder --json", partial(_record, Ladder, plot_ladder)),
+    Roundings.FORMAT: Kind("rounding", "bench --accuracy --json", partial(_record, Roundings, None)),
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
@@ -118,7 +120,7 @@ class Saved(NamedTuple):
 
     Attributes
     ----------
-    kind : {"compare", "contest", "networks", "ladder", "suite", "race", "check", "summary"}
+    kind : {"compare", "contest", "networks", "ladder", "rounding", "suite", "race", "check", "summary"}
         What it is.
     data : dict
         What is in it.

@@ -68,7 +68,7 @@ def in_groups(network: Layer, x: Array, *, dry: bool = False) -> Recorded[Groupe
     if not images:
         return None
     with use_num_threads(1):
-        first = _recorded(layers[:stop], x[:images].copy(order="K"), dry)
+        first = _recorded(layers[:stop], x[:images].copy(order="K"), dry, len(x) // images)
     if not can_group(first.program):
         return None
     middle = GroupedProgram(first.program, None, images, len(x), threads).results()
@@ -84,15 +84,16 @@ def _images_of_a_group(layers: list[Named], x: Array, threads: int) -> int:
     fitting = [n for n in range(1, len(x)) if len(x) % n == 0 and len(x) // n % threads == 0]
     for images in reversed(fitting):
         with use_num_threads(1):
-            needed = _recorded(layers, np.empty_like(x[:images]), dry=True).program.arena_bytes
+            needed = _recorded(layers, np.empty_like(x[:images]), True, len(x) // images).program.arena_bytes
         if needed <= _GROUP_BYTES:
             return images
     return 1 if fitting and needed <= _LARGEST else 0
 
 
-def _recorded(layers: list[Named], x: Array, dry: bool) -> Recorded[FastProgram]:
-    """Program of layers one after the other."""
+def _recorded(layers: list[Named], x: Array, dry: bool, groups: int = 1) -> Recorded[FastProgram]:
+    """Program of layers one after the other; of one of some groups of images it has the bits of all."""
     with recording() as heard, np.errstate(all="ignore"):
+        heard.groups = groups
         forget_plans()
         recorder = NetworkRecorder(heard, fuse=True, dry=dry)
         y = recorder.chain(layers, x)

@@ -103,6 +103,11 @@ def assert_close(
     ValueError
         If `magnitude` is negative, not finite, or of another shape.
 
+    Notes
+    -----
+    This is the first of two promises, see `fastconv.set_options`: that of ``exact=True`` and of float64. By default a
+    convolution in float32 may be computed by Winograd's algorithm, whose error is in proportion to a whole tile.
+
     Examples
     --------
     >>> import numpy as np

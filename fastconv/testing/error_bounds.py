@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ class ErrorBound(NamedTuple):
         """The same in words."""
         if not self.runs_winograd:
             return EXACT
-        return f"{self.factor:.0f} eps sum (max |x| of a tile) (sum |w|)"
+        return f"{ceil(self.factor)} eps sum (max |x| of a tile) (sum |w|)"
 
     def direct(self) -> ErrorBound:
         """Return that of somebody else, of whom nothing but the first promise is asked."""
@@ -112,7 +113,7 @@ def error_bounds(
     >>> x, weight = np.ones((1, 8, 9, 12), np.float32), np.ones((16, 8, 3, 3), np.float32)
     >>> bound = error_bounds(ConvGeometry(axes, 1, 8, 16, 1), x, weight, exact=False)["y"]
     >>> bound.algorithm, bound.promise
-    ('Winograd F(4×4, 3×3)', '307 eps sum (max |x| of a tile) (sum |w|)')
+    ('Winograd F(4×4, 3×3)', '308 eps sum (max |x| of a tile) (sum |w|)')
     >>> (bound.winograd / bound.exact)[0, 0, [0, 4], 4].round(2).tolist()
     [7.21, 4.8]
     """

@@ -42,13 +42,14 @@ COMMANDS = {
     "race": "race FILE --input 1,2,6,8 --kernel-size 2 --stride 2 --repeats 1 --json OUT",
     "check": "check FILE --case plain --json OUT",
     "bench": "bench avgpool2x2_64_56 --backend numpy --batch 1 --quick --save OUT",
+    "bench --accuracy": "bench --accuracy --json OUT",
     "bench --against": "bench conv5x5_1_20_28 --against contest_engines:Right --batch 1 --threads 1 --quick --json OUT",
     "bench --against --networks": "bench lenet5 --against contest_engines:RightNetworks --networks --batch 1 "
     "--threads 1 --quick --json OUT",
     "bench --ladder": "bench --ladder --input 1,2,6,5 --weight 3,2,2,3 --threads 1 --quick --json OUT",
     "summary": "summary digits --json OUT",
 }
-NEED_FAST = ("race", "bench --against", "bench --against --networks", "bench --ladder")
+NEED_FAST = ("race", "bench --accuracy", "bench --against", "bench --against --networks", "bench --ladder")
 
 
 def kinds(value: Any) -> str:

@@ -7,7 +7,6 @@ from math import prod
 
 from fastconv.backends.settings import get_num_threads, get_options
 from fastconv.evidence.summary.lifetimes import INPUT
-from fastconv.evidence.summary.winograd_workspace import winograd_workspace
 from fastconv.evidence.summary.workspace import KEPT_BUFFER, Workspace, conv_workspace, linear_workspace
 from fastconv.layers.base import Step
 from fastconv.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -19,13 +18,12 @@ _TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
 def _workspaces(step: Step, itemsize: int) -> Iterator[Workspace]:
     threads, options = get_num_threads(), get_options()
+    asked = getattr(step.layer, "exact", None)  # what a layer says goes before the option
     computed = max(itemsize, 4)  # float16 in float32
-    asked = getattr(step.layer, "exact", None)
-    exact = options.exact if asked is None else asked
     for geometry in step.layer.convolutions(step.inputs[0].shape):
-        needed = conv_workspace(geometry, computed, threads, options.max_workspace)
-        if computed == 4 and not exact:
-            needed = Workspace(*map(max, needed, winograd_workspace(geometry, threads)))
+        needed = conv_workspace(
+            geometry, computed, threads, options.max_workspace, exact=options.exact if asked is None else asked
+        )
         if isinstance(step.layer, _TRANSPOSED):
             needed = Workspace(needed.input_gradient, needed.forward, needed.weight_gradient)
         yield needed

@@ -1,144 +1,140 @@
-"""Scratch memory of the fast backend where it may take fewer products: the upper bound of `workspace`, once more."""
+"""Scratch memory of passes by Winograd's algorithm, from sizes alone: the most that any CPU takes.
+
+Passes are not asked whether they would be faster so, and those of a dilation or of the phases of a stride count as if
+each were the largest.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from fastconv.backends.geometry import Axis, ConvGeometry
-from fastconv.evidence.summary.workspace import Workspace
+from fastconv.backends.geometry import Axis
 
-_OUTPUTS = {1: 1, 2: 4, 3: 4, 5: 2}  # of a tile along an axis, by its taps; and where the other axis has one tap
-_OUTPUTS_OF_ONE_AXIS = {**_OUTPUTS, 5: 4, 7: 2}
-_GROUP, _LANES, _BLOCK = 16, 16, 32  # channels side by side, lanes of the widest vectors, filters of a block
-_STRIP, _FEWEST = 3 * 2**17, 14  # bytes of a strip of tiles, or tiles
-_GRADIENT_STRIP, _LARGEST_GRADIENT_STRIP = 3 * 2**18, 2**22
-_PANEL_TILES, _PANEL_WEIGHTS, _PANEL_CHANNELS = 128, 2**16, 128  # where each task transforms the weights that it uses
-_SPLITS, _SPLIT_BYTES = 16, 2**23  # sums of a weight gradient
-_HEADER, _LINE = 2**11, 64
-
-
-def _lines(nbytes: int) -> int:
-    """Bytes of whole cache lines, an odd number of them."""
-    return (-(-nbytes // _LINE) | 1) * _LINE
+_LINE = 64  # bytes of a cache line
+_LANES = (4, 8, 16)  # numbers of a vector, of all CPUs that there are
+_VECTORS, _GROUP, _HEADER = 2, 16, 1536  # vectors of a block; channels that lie together; bytes ahead of the tiles
+_OUTPUTS = {1: 1, 2: 4, 3: 4, 4: 3, 5: 2}  # of a whole tile, by taps
+_OUTPUTS_OF_ONE_AXIS = {**_OUTPUTS, 5: 4, 7: 2}  # where the other axis has one tap
+_MOST_DILATION = 4
+_STRIP, _GRADIENT_STRIP, _FEWEST_TILES = 3 * 2**17, 3 * 2**18, 14  # bytes, or else tiles, of a strip
+_SUMS, _MAX_SPLITS, _MOST_STRIP = 2**23, 16, 2**22  # bytes of the sums of a weight gradient; of a strip of one
+_PANEL_TILES, _PANEL_WEIGHTS, _PANEL_CHANNELS = 128, 2**16, 128  # where each task transforms its own weights
 
 
 class _Tiles(NamedTuple):
-    """Tiles of a pass, or of one of the interleaved images of a dilated one."""
+    """Tiles of a pass: points of one, tiles of a row, rows of them in all images; taps; sizes of a group."""
 
+    points: int
+    columns: int
+    rows: int
+    taps: int
     groups: int
     depth: int
     lanes: int
-    taps: int
-    points: int
-    number: int
-    columns: int
 
     @property
     def nbytes(self) -> int:
-        """Bytes of a tile of x, for all channels, and of one of products, for a block of filters."""
-        return _lines(4 * _GROUP * self.points * -(-self.depth // _GROUP)) + _lines(4 * _BLOCK * self.points)
+        """Bytes of the input of a tile."""
+        return _odd_lines(4 * _GROUP * self.points * -(-self.depth // _GROUP))
 
-    @property
-    def own(self) -> bool:
-        """Whether each task transforms the weights that it uses."""
-        return self.number <= _PANEL_TILES and self.depth * self.lanes >= _PANEL_WEIGHTS
+    def weights(self, lanes: int) -> int:
+        """Bytes of all weights, transformed, where vectors have so many lanes."""
+        block = _VECTORS * lanes
+        whole, rest = divmod(-(-self.lanes // lanes) * lanes, block)
+        sizes = [block] * whole + [rest] * (rest > 0)
+        return self.groups * self.points * sum(_odd_lines(4 * size * self.depth) for size in sizes)
 
-    @property
-    def weights(self) -> int:
-        """Bytes of packed weights, or of their gradient."""
-        return 4 * self.groups * -(-self.lanes // _LANES) * _LANES * self.depth * self.taps
+    def has_panels(self, limit: int, lanes: int) -> bool:
+        """Whether each task transforms the weights that it uses itself."""
+        every = self.columns * self.rows
+        few = every <= _PANEL_TILES and every * (self.nbytes + self.products(lanes)) <= limit
+        return few and self.depth * self.lanes >= _PANEL_WEIGHTS
 
-    @property
-    def transformed(self) -> int:
-        """Bytes of the same after a transform."""
-        lanes, blocks = -(-self.lanes // _LANES) * _LANES, -(-self.lanes // 8) + 1
-        return self.groups * self.points * (4 * lanes * self.depth + 2 * _LINE * blocks)
+    def products(self, lanes: int) -> int:
+        """Bytes of the products of a tile, for a block of filters."""
+        return _odd_lines(4 * _VECTORS * lanes * self.points)
 
-    def scratch(self, strip: int) -> int:
-        """Bytes of a task, with strips of so many bytes or a few tiles."""
-        most, row = max(_FEWEST, strip // self.nbytes), self.columns
-        tiles = self.number if self.own else min(self.number, most + row if row <= most else min(row, 4 * most + 2))
-        panel = self.points * _lines(4 * _BLOCK * min(_PANEL_CHANNELS, self.depth)) if self.own else 0
-        # narrower vectors have smaller tiles, and as many bytes of them
-        some = max(tiles, row) * self.nbytes + (0 if self.own else strip)
-        return _HEADER + min(self.number * self.nbytes, some) + panel
+    def strips(self, most: int, limit: int, lanes: int) -> tuple[int, int]:
+        """Strips at least, and tiles of the longest at most, where each has about so many bytes."""
+        every = self.columns * self.rows
+        if self.has_panels(limit, lanes):
+            return 1, every
+        tiles = max(_FEWEST_TILES, min(most, limit) // (self.nbytes + self.products(lanes)))
+        segments = -(-self.columns // (2 * tiles))
+        if segments > 1:
+            return self.rows * segments, -(-self.columns // segments) + 1
+        strips = min(self.rows, -(-every // tiles))
+        return strips, -(-self.rows // strips) * self.columns
 
-    def of_pass(self, threads: int) -> int:
-        """Bytes of a pass."""
-        return self.weights + (0 if self.own else self.transformed) + threads * self.scratch(_STRIP) + 4 * _LINE
-
-    def of_gradient(self, threads: int) -> int:
-        """Bytes of a weight gradient."""
-        strip = max(_GRADIENT_STRIP, min(self.transformed, _LARGEST_GRADIENT_STRIP))
-        splits = min(_SPLITS, self.number, max(1, _SPLIT_BYTES // self.transformed))
-        sums = self.weights if self.own else splits * self.transformed
-        return sums + self.weights + threads * self.scratch(strip) + 4 * _LINE
+    def scratch(self, most: int, limit: int, lanes: int) -> int:
+        """Bytes of the tiles of a task, and of the weights of its own that it may have."""
+        _, strip = self.strips(most, limit, lanes)
+        panel = self.points * _odd_lines(4 * _VECTORS * lanes * min(_PANEL_CHANNELS, self.depth))
+        tiles = _lines(strip * self.nbytes) + _lines(strip * self.products(lanes))
+        return _HEADER + tiles + (_lines(panel) if self.has_panels(limit, lanes) else 0)
 
 
-def _tiles(batch: int, sizes: list[tuple[int, int, int]], groups: int, depth: int, lanes: int) -> _Tiles | None:
-    """Tiles of a pass of (outputs, taps, dilation) along rows and columns; None where there are no transforms."""
-    taps = [count for _, count, _ in sizes]
+def _lines(nbytes: int) -> int:
+    return -(-nbytes // _LINE) * _LINE
+
+
+def _odd_lines(nbytes: int) -> int:
+    return (-(-nbytes // _LINE) | 1) * _LINE
+
+
+def _tiles(taps: Sequence[int], outs: Sequence[int], batch: int, groups: int, depth: int, lanes: int) -> _Tiles | None:
     outputs = _OUTPUTS_OF_ONE_AXIS if 1 in taps else _OUTPUTS
-    if set(taps) == {1} or not set(taps) <= {*outputs}:
+    if set(taps) == {1} or not set(taps) <= set(outputs):
         return None
-    points, counts = [], []
-    for out, count, dilation in sizes:
-        step = dilation if count > 1 else 1
-        tile, longest = min(outputs[count], max(1, out // step)), -(-out // step)
-        points.append(tile + count - 1)
-        counts.append(-(-longest // tile))
-    return _Tiles(groups, depth, lanes, prod(taps), prod(points), batch * prod(counts), counts[1])
+    sizes = [min(outputs[count], out) for count, out in zip(taps, outs)]
+    rows, columns = (-(-out // size) for out, size in zip(outs, sizes))
+    points = prod(size + count - 1 for size, count in zip(sizes, taps))
+    return _Tiles(points, columns, batch * rows, prod(taps), groups, depth, lanes)
 
 
-def winograd_workspace(geometry: ConvGeometry, threads: int) -> Workspace:
-    """Bytes that the fast backend borrows at most for each pass in float32, if that is by Winograd's algorithm.
-
-    Parameters
-    ----------
-    geometry : ConvGeometry
-        The convolution.
-    threads : int
-        Threads that may run.
-
-    Returns
-    -------
-    Workspace
-        Bytes of the forward pass, the gradient of the input and the gradient of the weights; 0 where there is none.
-
-    Examples
-    --------
-    >>> from fastconv.backends.geometry import ConvGeometry, conv_axis
-    >>> axis = conv_axis(32, 3, 1, 1, 1, 1)
-    >>> winograd_workspace(ConvGeometry((axis, axis), 8, 16, 16, 1), threads=1).forward
-    898944
-    """
-    depthwise = geometry.groups > 1 and geometry.group_channels == 1
-    if geometry.batch == 0 or geometry.rank > 2 or depthwise:
-        return Workspace(0, 0, 0)
-    axes: tuple[Axis, ...] = ((Axis(1, 1, 1, 1, 0, 0, 1),) * (2 - geometry.rank)) + geometry.axes
-    groups, depth, lanes = geometry.groups, geometry.group_channels, geometry.group_filters
-    forward = gradient = None
-    if all(axis.stride == 1 for axis in axes):
-        sizes = [(axis.out, axis.kernel, axis.dilation) for axis in axes]
-        forward = _tiles(geometry.batch, sizes, groups, depth, lanes)
-    phases = 0
-    for taps in sorted({tuple(_phase_taps(axis, more) for axis, more in zip(axes, pair)) for pair in _PAIRS}):
-        counts = [
-            (-(-axis.size // axis.stride), count, axis.dilation if axis.stride == 1 else 1)
-            for axis, count in zip(axes, taps)
-        ]
-        gradient = _tiles(geometry.batch, counts, groups, lanes, depth)
-        phases = max(phases, 0 if gradient is None else gradient.of_pass(threads))
-    return Workspace(
-        0 if forward is None else forward.of_pass(threads), phases,
-        0 if forward is None else forward.of_gradient(threads),
-    )  # fmt: skip
+def _pass_bytes(tiles: _Tiles, threads: int, limit: int, lanes: int) -> int:
+    packed = tiles.groups * 4 * -(-tiles.lanes // lanes) * lanes * tiles.depth * tiles.taps
+    transformed = 0 if tiles.has_panels(limit, lanes) else tiles.weights(lanes)
+    return _lines(packed) + _lines(transformed) + threads * tiles.scratch(_STRIP, limit, lanes)
 
 
-_PAIRS = ((0, 0), (0, 1), (1, 0), (1, 1))
+def _gradient_bytes(tiles: _Tiles, threads: int, limit: int, lanes: int) -> int:
+    sums = tiles.weights(lanes)
+    strip = max(_GRADIENT_STRIP, min(sums, _MOST_STRIP))
+    weights = 4 * tiles.taps * tiles.groups * tiles.depth * tiles.lanes
+    if tiles.has_panels(limit, lanes):
+        return _lines(weights) + threads * tiles.scratch(strip, limit, lanes)
+    strips, _ = tiles.strips(strip, limit, lanes)
+    most = min(_MAX_SPLITS, strips, max(1, _SUMS // sums))
+    splits = 1 << (most.bit_length() - 1)
+    return _lines(splits * sums) + _lines(weights) + threads * tiles.scratch(strip, limit, lanes)
 
 
-def _phase_taps(axis: Axis, more: int) -> int:
-    """Taps along an axis in the phases of the gradient of x that have the fewest, or one more."""
-    return -(-axis.kernel // axis.stride) if more else max(1, axis.kernel // axis.stride)
+def tiled_bytes(
+    axes: tuple[Axis, Axis, Axis], batch: int, groups: int, depth: int, lanes: int, threads: int, limit: int
+) -> tuple[int, int, int]:
+    """Bytes that forward pass, input gradient and weight gradient borrow at most; 0 for one that is never in tiles."""
+    deep, *plane = axes
+    trivial = (deep.size, deep.out, deep.kernel, deep.before) == (1, 1, 1, 0)
+    if not trivial or any(a.dilation > _MOST_DILATION for a in plane):
+        return 0, 0, 0
+    strided, dilated = (any(getattr(a, name) > 1 for a in plane) for name in ("stride", "dilation"))
+    forward, backward = [], []
+    if not strided:
+        forward.append(_tiles([a.kernel for a in plane], [a.out for a in plane], batch, groups, depth, lanes))
+    if not (strided and dilated):  # a phase of a stride has as many taps as the largest, or one less
+        taps = [{-(-a.kernel // a.stride), max(1, a.kernel // a.stride)} for a in plane]
+        backward = [_tiles(each, [a.size for a in plane], batch, groups, lanes, depth) for each in product(*taps)]
+    sizes = [
+        (
+            *(max((_pass_bytes(tiles, threads, limit, width) for tiles in found if tiles), default=0)
+              for found in (forward, backward)),
+            max((_gradient_bytes(tiles, threads, limit, width) for tiles in forward if tiles), default=0),
+        )
+        for width in _LANES
+    ]  # fmt: skip
+    y, dx, dweight = map(max, zip(*sizes))
+    return y, dx, dweight

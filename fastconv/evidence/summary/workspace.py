@@ -11,6 +11,7 @@ from math import gcd, prod
 from typing import Any, NamedTuple
 
 from fastconv.backends.geometry import Axis, ConvGeometry, window_extent
+from fastconv.evidence.summary.winograd_workspace import tiled_bytes
 
 KEPT_BUFFER = 2**27  # a buffer up to this size stays with the engine between calls
 _LINE = 64  # bytes of a cache line, which is what buffers are cut at; no vector is wider
@@ -66,7 +67,7 @@ class _Lowering:
         )
 
 
-def conv_workspace(geometry: ConvGeometry, itemsize: int, threads: int, limit: int) -> Workspace:
+def conv_workspace(geometry: ConvGeometry, itemsize: int, threads: int, limit: int, *, exact: bool = True) -> Workspace:
     """Bytes that the fast backend borrows at most for each pass of a convolution.
 
     Parameters
@@ -79,6 +80,8 @@ def conv_workspace(geometry: ConvGeometry, itemsize: int, threads: int, limit: i
         Threads that may run.
     limit : int
         The option ``max_workspace``.
+    exact : bool
+        The option of that name; where it is False, a pass takes what the more demanding of its algorithms does.
 
     Returns
     -------
@@ -96,20 +99,24 @@ def conv_workspace(geometry: ConvGeometry, itemsize: int, threads: int, limit: i
         return Workspace(0, 0, 0)
     depthwise = geometry.groups > 1 and geometry.group_channels == 1
     groups, depth, lanes = geometry.groups, geometry.group_channels, geometry.group_filters
+    axes: Any = (_TRIVIAL,) * (3 - geometry.rank) + geometry.axes
+    in_tiles = (0, 0, 0)
+    if not (exact or depthwise or itemsize != 4):
+        in_tiles = tiled_bytes(axes, geometry.batch, groups, depth, lanes, threads, limit)
     if 2 * geometry.multiply_adds() < _SERIAL_FLOPS:
         threads = 1
-    axes: Any = (_TRIVIAL,) * (3 - geometry.rank) + geometry.axes
     if depthwise:
         groups, depth, lanes = 1, 1, geometry.filters
     pixel = lanes if depthwise else depth
     sizes = _Lowering(axes, geometry.batch, groups, depth, lanes, pixel, itemsize, threads, limit)
     repeated = _repeated(geometry, itemsize) if depthwise else 0
-    return Workspace(
+    direct = (
         _forward(sizes) + repeated,
         (_by_columns(sizes) if _prefers_columns(geometry, itemsize) else _by_phases(sizes, depthwise=depthwise))
         + repeated,
         _weight_gradient(sizes) + repeated,
     )
+    return Workspace(*map(max, direct, in_tiles))
 
 
 def _repeated(geometry: ConvGeometry, itemsize: int) -> int:

@@ -300,8 +300,8 @@ def test_warming_up_compiles_what_a_layer_needs(size: int, monkeypatch: pytest.M
 
     monkeypatch.setattr(tiles, "transform_address", heard)
     task = forward_pass(geometry_of(drawn(2, 48, size, size), drawn(64, 48, 3, 3)))
-    plan_winograd.__wrapped__(task, 2)
-    plan_winograd_gradient.__wrapped__(task, 2)
+    plan_winograd.__wrapped__(task, 2, 2**26)
+    plan_winograd_gradient.__wrapped__(task, 2, 2**26)
     assert needed <= {*_transforms()}
 
 

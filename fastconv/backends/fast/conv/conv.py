@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.emitter import ADDS
 from fastconv.backends.fast.machine.launch import Cut, address, by_tasks, launch
 from fastconv.backends.fast.machine.pack import PACK
-from fastconv.backends.fast.machine.record import active
+from fastconv.backends.fast.machine.record import active, groups_of_images
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.reorder import (
@@ -91,7 +92,10 @@ def conv_ending(
 def can_end(geometry: ConvGeometry, itemsize: int, adds: bool) -> bool:
     """Whether the tiles of a forward pass can take a function of their results, and before it add others to them."""
     options = get_options()
-    plan = plan_pass(forward_pass(geometry), itemsize, get_num_threads(), options.max_workspace, exact=options.exact)
+    threads, limit = get_num_threads(), options.max_workspace
+    plan = plan_pass(
+        forward_pass(geometry), itemsize, threads, limit, exact=options.exact, groups_of_images=groups_of_images()
+    )
     return not plan.compensated and (isinstance(plan, (ConvPlan, WinogradPlan)) or not adds)
 
 
@@ -179,9 +183,12 @@ def _prepare(
     exact: bool,
     finite: bool = True,
     ending: Ending = PLAIN,
+    groups_of_images: int = 1,
 ) -> Prepared:
     """Plan of a pass; `transposed` exchanges the filters and channels of its weights."""
-    plan = plan_pass(task, itemsize, threads, limit, exact=exact, finite=finite, ending=ending)
+    plan = plan_pass(
+        task, itemsize, threads, limit, exact=exact, finite=finite, ending=ending, groups_of_images=groups_of_images
+    )
     order = WeightOrder(
         groups=plan.task.groups, filters=plan.task.lanes if task.lanewise else geometry.group_filters,
         channels=geometry.group_channels, taps=geometry.taps, used=task.tap_numbers,
@@ -237,8 +244,9 @@ def _run(
     finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
     options = get_options()
     plan, (kernel, work, cut), weights, packed_bytes = _prepare(
-        task, geometry, transposed, item, get_num_threads(), options.max_workspace, options.exact, finite, ending
-    )
+        task, geometry, transposed, item, get_num_threads(), options.max_workspace, options.exact, finite, ending,
+        groups_of_images(),
+    )  # fmt: skip
     own_bytes = packed_bytes + plan.transformed_bytes + plan.scratch_bytes
     with borrowed(own_bytes + (y.nbytes if plan.compensated else 0)) as scratch:
         packed = address(scratch)
@@ -349,24 +357,20 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
 
 
 def plan_pass(
-    task: Pass,
-    itemsize: int,
-    threads: int,
-    limit: int,
-    *,
-    exact: bool = False,
-    finite: bool = True,
-    ending: Ending = PLAIN,
-) -> PassPlan:
+    task: Pass, itemsize: int, threads: int, limit: int, *, exact: bool = False, finite: bool = True,
+    ending: Ending = PLAIN, groups_of_images: int = 1,
+) -> PassPlan:  # fmt: skip
     """Plan of a forward pass, or of one of an input gradient: pieces in place if it is depthwise, else bands.
 
     Pieces never multiply the padding. With weights that are not `finite` that makes a difference, because zero times
-    infinity is NaN, on every backend: these go through bands.
+    infinity is NaN, on every backend: these go through bands. Of one of some `groups_of_images` of a batch, the plan
+    computes as that of the whole batch does, to the last bit.
     """
     if finite and takes_depthwise_tiles(task):
         return plan_depthwise(task, itemsize, threads, ending)
-    if not exact and takes_winograd(task, itemsize):
-        return plan_winograd(task, threads, ending)
+    whole = replace(task, batch=task.batch * groups_of_images)
+    if not exact and takes_winograd(whole, itemsize):
+        return plan_winograd(task, threads, limit, ending, whole)
     return plan_conv(task, itemsize, threads, limit, ending)
 
 
@@ -376,6 +380,6 @@ def plan_gradient(
     """Plan of the weight gradient that belongs to a forward pass; `finite` says the same of dy."""
     if finite and takes_depthwise_tiles(task) and sums_fit(task, itemsize):
         return plan_depthwise_gradient(task, itemsize, threads)
-    if finite and not exact and takes_winograd_gradient(task, itemsize):
-        return plan_winograd_gradient(task, threads)
+    if finite and not exact and takes_winograd_gradient(task, itemsize, limit):
+        return plan_winograd_gradient(task, threads, limit)
     return plan_weight(task, itemsize, threads, limit)

@@ -47,6 +47,7 @@ class Recording:
     def __init__(self) -> None:
         self.thread, self.deaf = threading.get_ident(), False
         self.dry = False  # whether kernels are heard of, and not run
+        self.groups = 1  # groups of images like this one, of a batch that is done in groups
         self.runs: list[Run] = []
         self.arrays: list[NDArray[Any]] = []
         self.numbers: list[NDArray[Any]] = []
@@ -94,6 +95,12 @@ def listening() -> Recording | None:
     """Recording of this thread, if there is one that is not paused."""
     record = active[0] if active else None
     return record if record is not None and is_recording() and not record.deaf else None
+
+
+def groups_of_images() -> int:
+    """How many times as many images there are as this thread is given: where it records one group of a batch."""
+    record = listening() if active else None
+    return 1 if record is None else record.groups
 
 
 def taken(array: NDArray[Any]) -> float:

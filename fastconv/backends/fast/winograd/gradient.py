@@ -52,19 +52,19 @@ def _power_of_two(most: int) -> int:
 
 
 @plan_cache(512)
-def plan_winograd_gradient(task: Pass, threads: int) -> WinogradGradientPlan:
+def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGradientPlan:
     """Plan of the weight gradient that belongs to a forward pass for which `tiles.can_transform` holds."""
     lanes = host().lanes(4)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
     (grid,) = grids_of(task)
-    own = has_panels(grid)
+    own = has_panels(grid, limit)
     widths = list(lane_blocks(task.lanes, VECTORS, lanes))
     sums_group = sum(grid.points * odd_lines(4 * vectors * lanes * task.depth) for _, vectors, _ in widths)
     sums_bytes = task.groups * sums_group
     if not own:
         strip_bytes = max(STRIP_BYTES, min(sums_bytes, LARGEST_STRIP_BYTES))
-        grid = grid.in_strips(strip_bytes // (grid.v_tile + grid.m_tile))
+        grid = grid.in_strips(min(strip_bytes, limit) // (grid.v_tile + grid.m_tile))
     splits = _power_of_two(min(MAX_SPLITS, grid.strips, max(1, SUMS_BYTES // sums_bytes)))
     grid = grid.shared(splits)
     parts = min(len(widths), -(-threads // splits))
@@ -117,11 +117,11 @@ def plan_winograd_gradient(task: Pass, threads: int) -> WinogradGradientPlan:
 
 
 @plan_cache(1024)
-def takes_winograd_gradient(task: Pass, itemsize: int) -> bool:
+def takes_winograd_gradient(task: Pass, itemsize: int, limit: int = 2**62) -> bool:
     """Whether a weight gradient is faster by Winograd's algorithm, and its sums are no deeper than the direct ones."""
     if any(line.step > 1 and len(line.taps) > 1 for line in task.lines):
         return False
-    return takes_winograd(task, itemsize, GRADIENT_COSTS) and plan_winograd_gradient(task, 1).depth <= LIMIT
+    return takes_winograd(task, itemsize, GRADIENT_COSTS) and plan_winograd_gradient(task, 1, limit).depth <= LIMIT
 
 
 def to_taps(plan: WinogradGradientPlan, sums: int, dw: int) -> None:

@@ -61,16 +61,25 @@ class WinogradPlan(PassPlan):
     transform_tasks: int
 
 
-def has_panels(grid: Grid) -> bool:
-    """Whether each task transforms the weights that it uses itself, see `PANEL_TILES`."""
-    return grid.row_tiles <= PANEL_TILES and grid.task.depth * grid.task.lanes >= PANEL_WEIGHTS
+def has_panels(grid: Grid, limit: int) -> bool:
+    """Whether each task transforms the weights that it uses itself, see `PANEL_TILES`; `limit` is of its memory."""
+    few = grid.row_tiles <= PANEL_TILES and grid.row_tiles * (grid.v_tile + grid.m_tile) <= limit
+    return few and grid.task.depth * grid.task.lanes >= PANEL_WEIGHTS
 
 
 @plan_cache(512)
-def plan_winograd(task: Pass, threads: int, ending: Ending = PLAIN) -> WinogradPlan:
-    """Plan of a pass for which `can_transform` holds."""
+def plan_winograd(
+    task: Pass, threads: int, limit: int, ending: Ending = PLAIN, whole: Pass | None = None
+) -> WinogradPlan:
+    """Plan of a pass for which `can_transform` holds; `limit` is what tiles of a thread may take, if that can be.
+
+    Sums are added up as in the pass over a `whole` batch, where the task is one over some of its images.
+    """
     grids = grids_of(task)
-    own = has_panels(grids[0])
+    own = has_panels(grids_of(whole or task)[0], limit)
+    tile = grids[0].v_tile + grids[0].m_tile
+    if not own:
+        grids = tuple(grid.in_strips(min(STRIP_BYTES, limit) // tile) for grid in grids)
     first, *others = (_plan(grid, own, threads, ending) for grid in grids)
     scratch = max(plan.scratch_bytes for plan in (first, *others))
     return replace(first, others=tuple(others), scratch_bytes=scratch)
@@ -82,7 +91,7 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
     if not own:
-        grid = grid.in_strips(STRIP_BYTES // (grid.v_tile + grid.m_tile)).shared(threads)
+        grid = grid.shared(threads)
     widths = list(lane_blocks(task.lanes, VECTORS, lanes))
     heavy = grid.strips < threads and task.weights > prod(line.source for line in task.lines) * task.batch * task.depth
     row_tasks, block_tasks = partition(grid.strips, task.groups * len(widths), threads, heavy_weights=own or heavy)

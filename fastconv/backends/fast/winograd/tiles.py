@@ -16,7 +16,7 @@ from fastconv.backends.fast.winograd.transform_kernel import GROUP, Transform, t
 
 FEWEST_TILES = 14  # of a strip, for which U is read once
 VECTORS = 2  # of a block of filters
-OUTPUTS = {1: 1, 2: 4, 3: 4, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
+OUTPUTS = {1: 1, 2: 4, 3: 4, 4: 3, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
 MOST_DILATION = 4  # a dilation of d is d passes for each axis
 OUTPUTS_OF_ONE_AXIS = {**OUTPUTS, 5: 4, 7: 2}  # where the other has one tap: the growth of an error is not squared
 
@@ -138,7 +138,7 @@ class Grid:
     def in_strips(self, tiles: int) -> Grid:
         """Cut it into strips of about so many tiles."""
         tiles = max(FEWEST_TILES, tiles)
-        segments = max(1, self.width.whole // (2 * tiles))
+        segments = max(1, -(-self.width.whole // (2 * tiles)))
         rows = self.task.batch * self.height.tiles
         strips = rows * segments if segments > 1 else min(rows, -(-self.row_tiles // tiles))
         return replace(self, segments=segments, strips=strips)

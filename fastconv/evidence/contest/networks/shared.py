@@ -65,6 +65,11 @@ class SharedNetwork(NamedTuple):
         """Dtype of all arrays."""
         return str(DTYPE)
 
+    @property
+    def promise(self) -> str:
+        """What is allowed, in words."""
+        return f"{self.allowed:.1e} of " + ("the norm" if self.case.step == INFERENCE else "what the losses change by")
+
     def check(self, step: str, files: dict[str, str], *, ours: bool) -> tuple[Difference, ...]:
         """Return how far the scores, or the losses, in a file are from the right ones; the file is deleted.
 
@@ -78,12 +83,13 @@ class SharedNetwork(NamedTuple):
         found = np.load(files[wanted])
         Path(files[wanted]).unlink()
         if found.shape != self.expected.shape:
-            return (Difference(wanted, _ORACLE, np.inf, np.inf, np.inf),)
+            return (Difference(wanted, _ORACLE, np.inf, np.inf, np.inf, promise=self.promise),)
         apart = np.abs(found.astype(np.float64) - self.expected)
         largest = float(apart.max(initial=0.0))
         relative = (float(np.linalg.norm(apart)) if step == INFERENCE else largest) / self.unit
         share = relative / self.allowed
-        return (Difference(wanted, _ORACLE, largest, relative, share if np.isfinite(share) else np.inf),)
+        share = share if np.isfinite(share) else np.inf
+        return (Difference(wanted, _ORACLE, largest, relative, share, promise=self.promise),)
 
 
 def write_network(case: Case, seed: int, folder: Path) -> SharedNetwork:
