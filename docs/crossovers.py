@@ -1,8 +1,8 @@
 """From which size on Winograd's algorithm is the faster one: both, in turns, on one thread, over sizes and channels.
 
-``python docs/crossovers.py > docs/generated/crossovers.md`` writes the table of `docs/kernels.md`: the time of the direct
-method over that of Winograd's, forward / weight gradient, where it is always taken, and in bold where `winograd.cost`
-takes it. It takes half a minute.
+``python docs/crossovers.py > docs/generated/crossovers.md`` writes the table of `docs/kernels.md` in half a minute: the
+time of the direct method over that of Winograd's, forward / weight gradient, where it is always taken, and in bold
+where `winograd.cost` takes it.
 """
 
 from __future__ import annotations
