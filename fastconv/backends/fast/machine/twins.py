@@ -357,6 +357,16 @@ def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, 
     return int(np.isnan(values).any())
 
 
+def sum_channels(vectors, number, x, y, taps, copies, scale):
+    """Scaled sums over taps of eight channels a vector; the twin of `pool.channel_sums_kernel`."""
+    item, width = number.itemsize, 8 * vectors
+    cells = matrix(x, (*taps[::2], width), (*taps[1::2], item), item).astype(np.float64)
+    total = np.zeros(width)
+    for cell in cells.reshape(-1, width):
+        total += cell
+    matrix(y, (copies[0], width), (copies[1], item), item)[...] = total * scale if item == 4 else total / scale
+
+
 def largest(source, spans, number):
     """Largest of a dense run, or NaN; the twin of `pool.maxima_kernel`."""
     run = matrix(source, (spans * 64,), (number.itemsize,), number.itemsize)
