@@ -367,6 +367,29 @@ def sum_channels(vectors, number, x, y, taps, copies, scale):
     matrix(y, (copies[0], width), (copies[1], item), item)[...] = total * scale if item == 4 else total / scale
 
 
+def _eight_sums(x, taps, shape, item):
+    """Eight float64 sums over the taps of a window, of numbers of some shape that are dense."""
+    counts, steps = taps[::2], taps[1::2]
+    cells = matrix(x, (*counts, *shape), (*steps, *(item for _ in shape)), item)
+    sums = np.zeros((8, *shape))
+    for d, h, w in np.ndindex(*counts):
+        sums[w % 8] += cells[d, h, w]
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return sums[0]
+
+
+def sum_window_of_channels(vectors, number, x, totals, taps):
+    """Sums of a window of some vectors of channels; the twin of `pool.window_sums_kernel`."""
+    width = vectors * host().lanes(8)
+    matrix(totals, (width,), (8,), 8)[...] = _eight_sums(x, taps, (width,), number.itemsize)
+
+
+def sum_window(number, x, taps):
+    """Sum of a window of one channel; the twin of `pool.window_sums_kernel`."""
+    return _eight_sums(x, taps, (), number.itemsize)
+
+
 def largest(source, spans, number):
     """Largest of a dense run, or NaN; the twin of `pool.maxima_kernel`."""
     run = matrix(source, (spans * 64,), (number.itemsize,), number.itemsize)

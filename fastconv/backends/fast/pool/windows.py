@@ -19,11 +19,12 @@ from fastconv.backends.fast.memory.workspace import apart, borrowed
 from fastconv.backends.fast.pool import im2col_kernel
 from fastconv.backends.fast.pool.avg_gradient_kernel import HALF, PART
 from fastconv.backends.fast.pool.windows_kernel import AXIS, WINDOWS
-from fastconv.backends.geometry import Axis, WindowGeometry
+from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 FEW_CHANNELS = 8  # below this, lanes would be empty: windows are reduced one by one also in channels-last memory
+_CHANNELS = 16  # of a task at least, one cache line of float32
 # What is kept of a maximum beside its value: the number of its tap in the window, or its position in the plane.
 KEPT = {"place": np.dtype(np.uint8), "index": np.dtype(np.int64)}
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
@@ -65,6 +66,12 @@ def same_divisor(axes: tuple[Axis, ...], divisor: str) -> int:
 def form_of(channels: int, *, channels_last: bool) -> str:
     """Form of a kernel: "lanes", unless they would be empty, or "plane"."""
     return "lanes" if channels_last and channels >= FEW_CHANNELS else "plane"
+
+
+def channel_block(geometry: WindowGeometry | AdaptiveGeometry, threads: int) -> int:
+    """Channels of a task that has those of a whole image, or as many that there is a task for every thread."""
+    blocks = -(-threads // max(geometry.batch, 1))
+    return min(-(-geometry.channels // (blocks * _CHANNELS)) * _CHANNELS, geometry.channels)
 
 
 def window_arguments(
