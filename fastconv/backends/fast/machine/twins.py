@@ -341,10 +341,10 @@ def store_byte(address, index, value):
     ctypes.c_uint8.from_address(address + index).value = int(value) & 255
 
 
-def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
+def largest_of_taps(every, nbytes, vectors, number, x, y, kept, keeps, base, side, down, taps):
     """Largest taps of a block of windows, and which these are; the twin of `pool.maxima_kernel`."""
     item, axes = number.itemsize, [taps[:3], taps[3:6], taps[6:]]
-    (_, *sides), (rows, *downs), lanes = side, down, nbytes // number.itemsize
+    (_, *sides), (rows, *downs), lanes = side, down, vectors * nbytes // number.itemsize
     shape = (*(count for count, _, _ in axes), rows, lanes)
     values = matrix(x, shape, (*(step for _, step, _ in axes), downs[0], sides[0]), item).reshape(-1, rows, lanes)
     d, h, w = np.ix_(*(np.arange(count) * tap for count, _, tap in axes))

@@ -104,7 +104,7 @@ def _plan(
     block = min(_CHANNEL_BLOCK, geometry.channels)
     scratch_bytes = apart(LANE_SUMS * block * 8)
     if gradient:  # cells are written whole, but for what other threads have of an image
-        block = channel_block(geometry, threads)
+        block = channel_block(geometry.batch, geometry.channels, threads)
         scratch_bytes = apart(block * 8)
     axes, scales, x_along, y_along = zip(*lines)
     arguments = window_arguments(

@@ -49,7 +49,7 @@ def _plan(
     work = geometry.batch * geometry.channels * geometry.windows
     if work * geometry.taps < SERIAL_TAPS:
         threads = 1
-    block = channel_block(geometry, threads) if channels_last else 1
+    block = channel_block(geometry.batch, geometry.channels, threads) if channels_last else 1
     axes = three_axes(geometry.axes)
     steps = (axis.dilation * step for axis, step in zip(axes, by_axis(x_strides)[2:]))
     taps = np.ix_(*(np.arange(axis.kernel, dtype=np.int64) * step for axis, step in zip(axes, steps)))

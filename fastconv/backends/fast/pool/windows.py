@@ -19,7 +19,7 @@ from fastconv.backends.fast.memory.workspace import apart, borrowed
 from fastconv.backends.fast.pool import im2col_kernel
 from fastconv.backends.fast.pool.avg_gradient_kernel import HALF, PART
 from fastconv.backends.fast.pool.windows_kernel import AXIS, WINDOWS
-from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
+from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
@@ -68,10 +68,10 @@ def form_of(channels: int, *, channels_last: bool) -> str:
     return "lanes" if channels_last and channels >= FEW_CHANNELS else "plane"
 
 
-def channel_block(geometry: WindowGeometry | AdaptiveGeometry, threads: int) -> int:
+def channel_block(batch: int, channels: int, threads: int) -> int:
     """Channels of a task that has those of a whole image, or as many that there is a task for every thread."""
-    blocks = -(-threads // max(geometry.batch, 1))
-    return min(-(-geometry.channels // (blocks * _CHANNELS)) * _CHANNELS, geometry.channels)
+    blocks = -(-threads // max(batch, 1))
+    return min(-(-channels // (blocks * _CHANNELS)) * _CHANNELS, channels)
 
 
 def window_arguments(
