@@ -21,7 +21,7 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.avg_pool_kernel import row_count, shares_of_row
 from fastconv.backends.fast.pool.channel_sums_kernel import scale_of, scaled, sums_of_channels
-from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, along, counted, inside
+from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, along, counted, inside, ratio
 
 PART = 2048  # cells of a row at once: their sums stay in the L1 cache
 HALF = PART // 2 + 8  # where the totals of odd cells begin, not at the same place of a page as those of even ones
@@ -33,8 +33,10 @@ def _around(args, axis, first, last):
     """Range of the windows along one axis that reach from cell `first` on, and to cell `last` at most."""
     line = along(args, axis)
     stride, before = line.S, first + line.PAD - (line.K - 1) * line.DIL
-    start = 0 if before <= 0 else (before + stride - 1) // stride
-    return start, max(start, min(line.OUT, (last + line.PAD) // stride + 1))
+    if line.IN == 1 and line.OUT == 1 and line.K == 1:  # an axis that arrays do not have
+        return 0, 1
+    start = 0 if before <= 0 else ratio(before + stride - 1, stride)
+    return start, max(start, min(line.OUT, ratio(last + line.PAD, stride) + 1))
 
 
 @helper
@@ -116,10 +118,10 @@ def avg_pool_lanes_backward(args, task, number):
     height, depth, width = args.IN_H, args.IN_D, args.IN_W
     cell, end = _pieces(args, args.BATCH * depth * height, task)
     total = args.SCRATCH + task * args.SCRATCH_STRIDE
+    row, first = cell // width, cell % width
+    n, d, h = row // (depth * height), row // height % depth, row % height
     before, last = _NOTHING, 0
     while cell < end:
-        row, first = cell // width, cell % width
-        n, d, h = row // (depth * height), row // height % depth, row % height
         stop = min(width, first + end - cell)
         x = args.X + n * args.X_N + d * args.X_D + h * args.X_H
         depths, heights = _around(args, D, d, d), _around(args, H, h, h)
@@ -130,6 +132,11 @@ def avg_pool_lanes_backward(args, task, number):
             _row_lanes(args, args.Y + n * args.Y_N, x, total, depths, heights, d, h, first, stop, number)
         before, last = here, x
         cell += stop - first
+        first, h = 0, h + 1  # a division takes as long as a few cells
+        if h == height:
+            h, d = 0, d + 1
+        if d == depth:
+            d, n = 0, n + 1
 
 
 @helper
@@ -220,22 +227,31 @@ def avg_pool_plane_backward(args, task, number):
     height, depth, width, channels = args.IN_H, args.IN_D, args.IN_W, args.CHANNELS
     cell, end = _pieces(args, args.BATCH * channels * depth * height, task)
     total = args.SCRATCH + task * args.SCRATCH_STRIDE
+    row, first = cell // width, cell % width
+    plane, d, h = row // (depth * height), row // height % depth, row % height
+    n, c = plane // channels, plane % channels
     before, last = _NOTHING, 0
     while cell < end:
-        row, first = cell // width, cell % width
-        plane, d, h = row // (depth * height), row // height % depth, row % height
-        n, c = plane // channels, plane % channels
         stop = min(width, first + end - cell, first + PART)
         x = args.X + n * args.X_N + c * args.X_C + d * args.X_D + h * args.X_H + first * args.X_W
         y = args.Y + n * args.Y_N + c * args.Y_C
         depths, heights = _around(args, D, d, d), _around(args, H, h, h)
-        here = _row_of(args, plane, depths, heights, first, stop)
+        here = _row_of(args, n * channels + c, depths, heights, first, stop)
         if here[0] >= 0 and here == before and args.X_W == size_of(number):
             copy_bytes(x, last, (stop - first) * args.X_W)
         else:
             _row_plane(args, y, x, total, total + 16 * HALF, depths, heights, d, h, first, stop, number)
         before, last = here, x
         cell += stop - first
+        first = stop
+        if first == width:
+            first, h = 0, h + 1
+        if h == height:
+            h, d = 0, d + 1
+        if d == depth:
+            d, c = 0, c + 1
+        if c == channels:
+            c, n = 0, n + 1
 
 
 AVG_GRADIENT = {"lanes": avg_pool_lanes_backward, "plane": avg_pool_plane_backward}

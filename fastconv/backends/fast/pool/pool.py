@@ -14,6 +14,7 @@ from fastconv.backends.fast.memory.layout import (
     empty_channels_last,
     is_channels_last,
 )
+from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pool.avg_gradient_kernel import AVG_GRADIENT
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
@@ -25,6 +26,7 @@ from fastconv.backends.fast.pool.windows import (
     form_of,
     launch_windows,
     plan_windows,
+    sums_first,
 )
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
@@ -95,8 +97,8 @@ def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, x.strides, y.strides, divisor, get_num_threads())
-        kernel = AVG_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize)
-        launch_windows(kernel, plan, x, y, scratch=True)
+        form = form_of(geometry.channels, channels_last=last)
+        launch_windows(AVG_POOL[form].address(x.itemsize), plan, x, y, scratch=form == "plane")
     return y
 
 
@@ -116,15 +118,21 @@ def _shares(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     A cell adds up the shares of all windows that overlap there. Where these are too many for one sum, one axis is done
     after the other, which is the same, as divisors are products too; and along one axis every other window.
     """
-    long = [i for i, axis in enumerate(geometry.axes) if axis.kernel > 1]
-    if prod(map(_overlap, geometry.axes)) <= _MANY_SHARES:
+    if _shares_of_cell(geometry) <= _MANY_SHARES:
         return _share_out(dy, geometry, divisor)
+    long = [i for i, axis in enumerate(geometry.axes) if axis.kernel > 1]
     if len(long) > 1:
         for i in reversed(long):
             dy = _shares(dy, _along(geometry, dy.shape[2:], i), divisor)
         return dy
     (i,) = long
     return _halves(_over_divisors(dy, geometry.axes[i], i, divisor), geometry, i)
+
+
+@plan_cache(1024)
+def _shares_of_cell(geometry: WindowGeometry) -> int:
+    """Windows that have a cell in common, at most, along all axes."""
+    return prod(map(_overlap, geometry.axes))
 
 
 def _overlap(axis: Axis) -> int:
@@ -184,8 +192,9 @@ def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
     if geometry.batch:
         plan = plan_windows(geometry, dx.strides, dy.strides, divisor, get_num_threads())
-        kernel = AVG_GRADIENT[form_of(geometry.channels, channels_last=last)].address(dy.itemsize)
-        launch_windows(kernel, plan, dx, dy, scratch=True, cut=BY_TASKS)
+        form = form_of(geometry.channels, channels_last=last)
+        scratch = form == "plane" or not sums_first(geometry, divisor)
+        launch_windows(AVG_GRADIENT[form].address(dy.itemsize), plan, dx, dy, scratch=scratch, cut=BY_TASKS)
     return dx
 
 

@@ -63,6 +63,12 @@ def same_divisor(axes: tuple[Axis, ...], divisor: str) -> int:
     return prod(axis.kernel for axis in axes)
 
 
+@plan_cache(1024)
+def sums_first(geometry: WindowGeometry, divisor: str) -> bool:
+    """Whether the gradient of a cell is a sum in registers: all windows are divided by one number, and dense."""
+    return same_divisor(geometry.axes, divisor) > 0 and all(axis.dilation == 1 for axis in geometry.axes)
+
+
 def form_of(channels: int, *, channels_last: bool) -> str:
     """Form of a kernel: "lanes", unless they would be empty, or "plane"."""
     return "lanes" if channels_last and channels >= FEW_CHANNELS else "plane"
