@@ -132,6 +132,21 @@ def depthwise(x: Array, backend: str) -> Any:
     return [found.dweight[:, 0, 1, 1], whole]
 
 
+def small_groups(x: Array, backend: str) -> Any:
+    """A window of all numbers, and the gradients of the tap that meets every pixel."""
+    pixels = np.repeat(_pixels(x), 12, axis=1)
+    weight = ones(12, 4, 3, 3, like=x)
+    found = fc.conv2d_backward(
+        pixels, np.ones_like(pixels), weight, padding=1, groups=3, needs=("weight",), backend=backend
+    )
+    assert found.dweight is not None
+    if x.size > 2**13:  # a kernel of as many taps is not worth the time
+        return found.dweight[:, :, 1, 1]
+    signal = np.concatenate([x, np.zeros(-x.size % 4, x.dtype)]).reshape(-1, 4).T
+    whole = fc.conv1d(np.tile(signal, (1, 3, 1)), ones(12, *signal.shape, like=x), groups=3, backend=backend)
+    return [found.dweight[:, :, 1, 1], whole]
+
+
 def linear(x: Array, backend: str) -> Any:
     """One row, a few, and some more: three ways."""
     layer = Linear(x.size, 9, dtype=x.dtype, rng=0)
@@ -162,7 +177,8 @@ def linear_dweight(x: Array, backend: str) -> Any:
 
 SUMS = (
     pointwise, one_window, conv_dx, conv_dx_by_columns, conv_dx_where_many_windows_meet, conv_transpose,
-    dweight_and_dbias, dweight_of_images, dweight_in_small_bands, depthwise, linear, linear_dx, linear_dweight,
+    dweight_and_dbias, dweight_of_images, dweight_in_small_bands, depthwise, small_groups, linear, linear_dx,
+    linear_dweight,
 )  # fmt: skip
 every_sum = pytest.mark.parametrize("total", SUMS, ids=lambda total: total.__name__)
 

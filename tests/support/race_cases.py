@@ -143,6 +143,9 @@ CONVOLUTIONS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 18, 47, 46), (18, 1, 3, 3), {"groups": 18, "padding": 1}),
     ((2, 3, 9, 10), (6, 1, 3, 3), {"groups": 3, "padding": 1, "stride": 2}),
     ((1, 32, 9, 10), (32, 1, 5, 5), {"groups": 32, "padding": 2, "stride": 2}),
+    ((2, 20, 9, 10), (20, 4, 3, 3), {"groups": 5, "padding": 1}),  # small groups side by side, as is what follows
+    ((1, 34, 12, 11), (34, 2, 3, 2), {"groups": 17, "padding": 1, "stride": 2}),
+    ((2, 24, 9, 10), (24, 8, 1, 1), {"groups": 3}),
     ((3, 2, 6, 5), (40, 2, 6, 5), {}),
     ((1, 2, 40, 61), (3, 2, 3, 3), {"padding": 1}),
     ((2, 3, 61), (5, 3, 5), {"stride": 2, "padding": 2}),

@@ -62,11 +62,11 @@ def _reasons(task: Pass, plan: Plan, itemsize: int) -> list[str]:
     """Why the tiles are of this kind, where they read, and how many tasks there are."""
     sharing = _sharing(task.multiply_adds * 2, plan.tasks)
     if isinstance(plan, (WinogradPlan, WinogradGradientPlan)):
-        return [_kind(task), *_transformed(task, plan), sharing]
+        return [_kind(plan.task), *_transformed(task, plan), sharing]
     if not isinstance(plan, (ConvPlan, WeightPlan)):
-        return [_kind(task), "in place, because copying x would take as long as the arithmetic", sharing]
+        return [_kind(plan.task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
-    reasons = [_kind(task), *_why_direct(task, plan, itemsize), _place(task, plan), *segments]
+    reasons = [_kind(plan.task), *_why_direct(task, plan, itemsize), _place(plan.task, plan), *segments]
     if isinstance(plan, ConvPlan) and plan.packs:
         reasons.append("each task packs the weights of its filters itself, because they are more than x")
     return [*reasons, sharing]
@@ -78,6 +78,9 @@ def _segments(segments: int) -> list[str]:
 
 
 def _kind(task: Pass) -> str:
+    if task.has_small_groups:
+        groups = f"{task.lanes // task.depth} groups of {task.depth} channels and filters"
+        return f"lanewise, because groups are small: {groups} are side by side in the lanes"
     if task.lanewise:
         return f"lanewise, because every filter sees one channel: the {task.lanes} filters are the lanes"
     groups = f" in each of {task.groups} groups" if task.groups > 1 else ""

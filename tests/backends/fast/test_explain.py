@@ -62,6 +62,7 @@ def test_every_pass_of_every_layer(layer) -> None:  # type: ignore[no-untyped-de
 
 LARGE = ConvCase((4, 32, 30, 28), (48, 32, 3, 3), 1, 1)
 LARGE_6X6 = ConvCase((4, 32, 30, 28), (48, 32, 6, 6), 1, 2)
+SMALL = ConvCase((2, 18, 9, 11), (18, 2, 3, 3), 1, 1, 1, 9)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,10 @@ LARGE_6X6 = ConvCase((4, 32, 30, 28), (48, 32, 6, 6), 1, 2)
         (CONV_CASES["one-by-one"], "forward", "all pixels are one row of memory"),
         (CONV_CASES["groups"], "forward", "bands, because the channels of a pixel belong to 2 groups"),
         (CONV_CASES["depthwise"], "weight gradient", "lanewise, because every filter sees one channel"),
+        (SMALL, "forward", "groups are small: 9 groups of 2 channels and filters are side by side in the lanes"),
+        (SMALL, "forward", "bands, because windows reach into the padding"),
+        (SMALL, "input gradient", "lanewise, because groups are small"),
+        (SMALL, "weight gradient", "lanewise, because groups are small"),
         (CONV_CASES["one-channel"], "input gradient", "by columns, because channels are few: 1 channel would"),
         (CONV_CASES["plain"], "input gradient", "by columns"),
         (CONV_CASES["kernel-is-input"], "input gradient", "because each image is one window"),

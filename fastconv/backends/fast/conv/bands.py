@@ -63,8 +63,7 @@ class Source:
 
 def _pixel(task: Pass, itemsize: int) -> tuple[int, int]:
     """Bytes of one cell of a band, and of one pixel of the result."""
-    per_group = task.lanes if task.lanewise else task.depth
-    return per_group * itemsize, task.groups * task.lanes * itemsize
+    return task.channels * itemsize, task.groups * task.lanes * itemsize
 
 
 def columns_that_fit(task: Pass, itemsize: int, limit: int, band_bytes: int = BAND_BYTES) -> int:
@@ -132,7 +131,7 @@ def source_arguments(task: Pass, source: Source) -> dict[str, int]:
         "IN_D": depth.source, "IN_H": height.source, "IN_W": width.source,
         "PAD_D": depth.before, "PAD_H": height.before, "PAD_W": width.before,
         "S_D": depth.stride, "S_H": height.stride, "S_W": width.stride,
-        "CHANNELS": task.lanes if task.lanewise else task.depth,
+        "CHANNELS": task.channels,
         "IMAGES": task.batch * depth.out, "OD": depth.out, "OH": height.out, "OW": width.out,
         "KD": len(depth.taps), "DIL_D": depth.step, "EXTENT_H": height.extent, "EXTENT_W": width.extent,
         "COPY": int(source.copy), "INSIDE": int(source.inside),

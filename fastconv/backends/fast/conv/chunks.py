@@ -56,14 +56,17 @@ def _chunks(runs: int, length: int, most: int) -> Iterator[tuple[int, int, int, 
         yield run, min(step, runs - run), 0, length
 
 
-def chunk_size(runs: int, length: int) -> tuple[int, int, bool]:
-    """Products of a chunk, depth of the sum over all runs, and whether tiles must be compensated."""
+def chunk_size(runs: int, length: int, products: int = 1) -> tuple[int, int, bool]:
+    """Numbers of a chunk, depth of the sum over all runs, and whether tiles must be compensated.
+
+    Each number is a term of the sum, or some `products` are.
+    """
 
     def depth(most: int) -> int:
         chunks = [count * numbers for _, count, _, numbers in _chunks(runs, length, most)]
-        return chain_depth(max(chunks), len(chunks))
+        return chain_depth(max(chunks) * products, len(chunks))
 
-    return first_within((most, depth(most)) for most in CHUNKS)
+    return first_within((most // products, depth(most // products)) for most in CHUNKS)
 
 
 def chunk_tables(runs: list[int], length: int, most: int, a_step: int, b_step: int) -> tuple[Array, Array]:

@@ -190,10 +190,11 @@ def _prepare(
         task, itemsize, threads, limit, exact=exact, finite=finite, ending=ending, groups_of_images=groups_of_images
     )
     order = WeightOrder(
-        groups=plan.task.groups, filters=plan.task.lanes if task.lanewise else geometry.group_filters,
+        groups=plan.task.groups, filters=plan.task.lanes if plan.task.lanewise else geometry.group_filters,
         channels=geometry.group_channels, taps=geometry.taps, used=task.tap_numbers,
         order="gradient" if transposed and not task.lanewise else "forward", blocks=plan.blocks,
         width=plan.pack_width, last_width=plan.pack_last_width, group_bytes=plan.packed_group_bytes,
+        beside=geometry.groups if plan.task.lanewise and not task.lanewise else 1,
     )  # fmt: skip
     weights = plan_weights(order, itemsize, plan.threads)
     if plan.packs:
@@ -223,7 +224,7 @@ def _arguments_of(plan: PassPlan, first: PassPlan, done: Array) -> Array:
 
 
 def _launch_of(plan: Plan, item: int) -> Launch:
-    work = plan.task.multiply_adds / (1 if plan.task.lanewise else 16)
+    work = plan.task.multiply_adds / (1 if plan.task.lanewise and plan.task.depth == 1 else 16)
     return Launch(plan.kernel.address(item), work, _cut(plan.kernel.block))
 
 

@@ -50,7 +50,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Pass:
-    """A product of windows with weights: three axes, `depth` numbers per tap and `lanes` results, per group."""
+    """A product of windows with weights: three axes, `depth` numbers per tap and `lanes` results, per group.
+
+    In one that is `lanewise`, a lane has numbers of its own: its channel, or where `depth` is more than one, the
+    channels of a group of as many lanes (`conv.tiling.side_by_side`).
+    """
 
     lines: tuple[Line, Line, Line]
     batch: int
@@ -67,6 +71,16 @@ class Pass:
     @cached_property
     def _hashed(self) -> int:
         return hash(astuple(self))
+
+    @property
+    def has_small_groups(self) -> bool:
+        """Whether small groups stand side by side."""
+        return self.lanewise and self.depth > 1
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a pixel of the source, per group."""
+        return self.lanes if self.lanewise else self.depth
 
     @property
     def multiply_adds(self) -> int:

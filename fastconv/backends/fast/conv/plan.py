@@ -33,13 +33,13 @@ from fastconv.backends.fast.conv.chunks import (
 )
 from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, PACK_BYTES, conv
 from fastconv.backends.fast.conv.passes import Line, Pass
-from fastconv.backends.fast.conv.tiling import Tiling, place_blocks, tiling
+from fastconv.backends.fast.conv.tiling import Tiling, gradient_tiling, pass_tiling, place_blocks, side_by_side, tiling
 from fastconv.backends.fast.conv.weight_gradient_kernel import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_gradient
 from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.pack import pack
 from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, STRIDED, Tile, tile_address
+from fastconv.backends.fast.machine.tile import CHANNELS, LANEWISE, PACKED, STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, round_up
 
@@ -188,25 +188,26 @@ PLAIN = Ending()
 @plan_cache(512)
 def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Ending = PLAIN) -> ConvPlan:
     """Plan of a pass over a channels-last source."""
+    task = side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
-    cut, _ = tiling(task.lines[2].out, task.lanes, itemsize)
-    heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.depth
+    cut = pass_tiling(task, itemsize)
+    heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.channels
     source = _conv_source(task, cut, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
-    channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
-    strides = source.strides(channel_bytes)
+    strides = source.strides(task.channels * itemsize)
     vector_lanes = host().lanes(itemsize)
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
     runs, length, a_k = runs_of(task, strides, itemsize)
     line = padded_lanes * itemsize
-    most, depth, compensated = chunk_size(len(runs), length)
-    chunks, offsets = chunk_tables(runs, length, most, a_k, line if task.lanewise else 0)
-    reduction = len(runs) * length
+    spread = task.depth if task.lanewise else 1  # products of each number
+    most, depth, compensated = chunk_size(len(runs), length, spread)
+    chunks, offsets = chunk_tables(runs, length, most, a_k, line * spread if task.lanewise else 0)
+    reduction = len(runs) * length * spread
     stream = int(len(chunks) == 1 and not ending.pixel and _streams(task, itemsize))
-    kind = {"stream": stream, "compensated": int(compensated)}
+    kind = {"stream": stream, "compensated": int(compensated), "depth": spread}
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     row_tasks, block_tasks = partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
@@ -241,7 +242,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         blocks=1 if task.lanewise else len(cut.widths),
         packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks), packs=packs,
-        depth=chain_depth(most, 1) + COMPENSATED if compensated else depth, compensated=compensated,
+        depth=chain_depth(most * spread, 1) + COMPENSATED if compensated else depth, compensated=compensated,
     )  # fmt: skip
 
 
@@ -291,6 +292,7 @@ def splits_of(task: Pass, size: int) -> int:
 @plan_cache(512)
 def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPlan:
     """Plan of the weight gradient that belongs to a forward pass."""
+    task = side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
@@ -298,10 +300,10 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     splits = splits_of(task, size)
     heavy = size > HEAVY_BYTES
     source = _weight_source(task, splits, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
-    channel_bytes = (task.lanes if task.lanewise else task.depth) * itemsize
-    strides = source.strides(channel_bytes)
+    strides = source.strides(task.channels * itemsize)
     runs, length, number = runs_of(task, strides, itemsize)
-    cut, _ = tiling(length, task.lanes, itemsize)
+    cut = gradient_tiling(task, length, itemsize)
+    spread = task.depth if task.lanewise else 1  # rows of each number
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
     longest, depth, compensated = _pixel_chunk(task, source, splits)
@@ -330,7 +332,8 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         A_NUMBER=number,
         DY=0, DY_IMAGE=task.lines[1].out * output_width * dy_pixel, DY_ROW=output_width * dy_pixel, DY_PIXEL=dy_pixel,
         DY_GROUP=lane_bytes, PIECES=pieces, PIECE_ROWS=max(1, longest // source.columns), START=0,
-        DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * lane_bytes, DW_ROW=lane_bytes,
+        DW=0, DW_SPLIT=size, DW_GROUP=size // task.groups, DW_RUN=length * spread * lane_bytes, DW_ROW=lane_bytes,
+        DW_NUMBER=spread * lane_bytes,
         SPLITS=splits, PARTS=parts, TASKS=tasks, ROW_TABLE=table_bytes,
         AHEAD_BYTES=strides[2] if not source.copy or (source.inside and not task.lanewise) else 0,
         LAST_TAP=(task.lines[2].extent - 1) * strides[2], LOST=splits * size,
@@ -338,7 +341,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     return WeightPlan(
         task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,
         threads=threads, scratch_bytes=scratch * tasks, source=source, splits=splits,
-        shape=(parts_of_sum, task.groups, len(runs), length, task.lanes),
+        shape=(parts_of_sum, task.groups, len(runs), length * spread, task.lanes),
         description=_describe(task, cut, itemsize, source, splits, parts),
         depth=(chain_depth(longest, 1) + COMPENSATED if compensated else depth) + pairs_depth(parts_of_sum),
         compensated=compensated,
@@ -387,7 +390,8 @@ def _weight_source(task: Pass, splits: int, itemsize: int, in_place: bool, limit
 
 
 def _weight_blocks(task: Pass, cut: Tiling, itemsize: int, **kind: int) -> Iterator[Array]:
-    mode = LANEWISE if task.lanewise else STRIDED
+    mode = CHANNELS if task.has_small_groups else LANEWISE if task.lanewise else STRIDED
+    kind["depth"] = task.depth if task.lanewise else 1
     for first, vectors, valid in place_blocks(cut.widths, host().lanes(itemsize)):
         offset = first * itemsize
         yield WEIGHT_BLOCK_ENTRY.fill(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fastconv.backends.fast.conv.passes import Pass
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
@@ -64,6 +65,41 @@ def lane_blocks(lanes: int, vectors: int, vector_lanes: int) -> Iterator[tuple[i
     return place_blocks(_widths(lanes, vectors, vector_lanes), vector_lanes)
 
 
+@plan_cache(1024)
+def side_by_side(task: Pass, itemsize: int) -> Pass:
+    """Pass with all groups side by side, lanewise, where they are a part of a vector each."""
+    lanes = host().lanes(itemsize)
+    if task.groups == 1 or not 1 < task.depth == task.lanes < lanes or lanes % task.depth:
+        return task
+    return replace(task, groups=1, lanes=task.groups * task.lanes, lanewise=True)
+
+
+def pass_tiling(task: Pass, itemsize: int) -> Tiling:
+    """Tiling of a row of the result of a pass."""
+    pixels = task.lines[2].out
+    if not task.has_small_groups:
+        return tiling(pixels, task.lanes, itemsize)[0]
+    return _narrow(pixels, host().group_tile_rows(task.depth, summed=True), task.lanes, itemsize)
+
+
+def gradient_tiling(task: Pass, length: int, itemsize: int) -> Tiling:
+    """Tiling of a run of the weight gradient of a pass; of its taps, where small groups stand side by side."""
+    if not task.has_small_groups:
+        return tiling(length, task.lanes, itemsize)[0]
+    return _narrow(length, host().group_tile_rows(task.depth, summed=False), task.lanes, itemsize)
+
+
+def _narrow(count: int, highest: int, lanes: int, itemsize: int) -> Tiling:
+    """Tiling by tiles of one vector: shuffles take the time there, and more vectors would share none of them."""
+    return _cut(count, highest, _widths(lanes, 1, host().lanes(itemsize)))
+
+
+def _cut(count: int, highest: int, widths: tuple[tuple[int, int], ...]) -> Tiling:
+    tiles = -(-count // highest)
+    tall = -(-count // tiles)
+    return Tiling(tall, tiles, count - tiles * (tall - 1), widths)
+
+
 @plan_cache(4096)
 def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
     """Best tiling of a row, and its cycles per step of the reduction."""
@@ -72,14 +108,12 @@ def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
         highest = host().tile_rows(vectors)
         if vectors > 1 and (highest * vectors + vectors >= host().registers or vectors > 8):
             continue
-        widths = _widths(lanes, vectors, host().lanes(itemsize))
-        tiles = -(-pixels // highest)
-        tall = -(-pixels // tiles)
-        tall_tiles = pixels - tiles * (tall - 1)
+        cut = _cut(pixels, highest, _widths(lanes, vectors, host().lanes(itemsize)))
         cost = sum(
-            tall_tiles * _cycles(tall, width) + (tiles - tall_tiles) * _cycles(tall - 1, width) for width, _ in widths
+            cut.tall_tiles * _cycles(cut.tall, width) + (cut.tiles - cut.tall_tiles) * _cycles(cut.short, width)
+            for width, _ in cut.widths
         )
         if best is None or cost < best[0] * 0.97:  # a narrower tile of the same cost has the smaller panel
-            best = cost, Tiling(tall, tiles, tall_tiles, widths)
+            best = cost, cut
     assert best is not None
     return best[1], best[0]

@@ -1,7 +1,8 @@
 """The driver of every weight gradient: the same tiles, with pixels as the reduction.
 
 Row i of a tile is number i of a run of the window (one kernel row of the input, KW*C consecutive numbers), its lanes
-are filters, and k runs over the pixels of the output rows of a band. The rows of the output are cut into *splits*, each
+are filters, and k runs over the pixels of the output rows of a band. Where small groups stand side by side, a number is
+a tap, and makes a row for each channel of a group. The rows of the output are cut into *splits*, each
 with a gradient of its own, which are added in order at the end: how many depends on the shape alone, so that the result
 does not depend on the number of threads. Within a split the tiles are divided between `PARTS` tasks.
 """
@@ -18,7 +19,7 @@ WEIGHT_GRADIENT = Block(
     SOURCE,
     """
     GROUPS BLOCKS BLOCK_TABLE RUNS RUN_OFFSETS RUN_BYTES TILES TILES_BIG M_BIG M_SMALL A_ROW A_PIXEL A_NUMBER
-    DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS START DW DW_SPLIT DW_GROUP DW_RUN DW_ROW
+    DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS START DW DW_SPLIT DW_GROUP DW_RUN DW_ROW DW_NUMBER
     SPLITS PARTS TASKS ROW_TABLE AHEAD_BYTES LAST_TAP LOST
 """,
     results="DW SCRATCH",
@@ -63,7 +64,7 @@ def _chunk(args, table, count, start, length, a, ahead, group, split, part, is_f
         row = big * args.M_BIG + (tile - big) * args.M_SMALL
         kernel = entry.TILE_BIG if tile < tall else entry.TILE_SMALL
         x = a + integer(args.RUN_OFFSETS, run) + row * args.A_NUMBER + entry.A_OFFSET
-        c = dw + run * args.DW_RUN + row * dw_row + entry.C_OFFSET
+        c = dw + run * args.DW_RUN + row * args.DW_NUMBER + entry.C_OFFSET
         init, init_row = (args.START, 0) if is_first else (c, dw_row)
         call_tile(
             kernel, count, table, length, x, args.A_NUMBER, args.A_PIXEL,

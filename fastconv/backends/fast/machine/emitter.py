@@ -168,6 +168,17 @@ class Emitter:
         vector = self.builder.insert_element(self.undefined, number, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(vector, self.undefined, self.spread)
 
+    def of_group(self, vector: ir.Value, depth: int, channel: int) -> ir.Value:
+        """Vector with a channel of their group in all lanes, where each `depth` lanes are a group."""
+        if depth == 1:
+            return vector
+        places = [lane // depth * depth + channel for lane in range(self.lanes)]
+        return self.builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(_I32, self.lanes), places))
+
+    def anew(self, address: ir.Value) -> ir.Value:
+        """The same address, but LLVM does not know: what it has loaded from there is loaded again, not kept."""
+        return self.builder.asm(ir.FunctionType(_I64, [_I64]), "", "=r,0", [address], False)
+
     def ended(self, values: list[ir.Value], ending: int) -> list[ir.Value]:
         """Vectors after the function of an ending, or as they are; NaN stays."""
         if self.function is None:

@@ -30,6 +30,15 @@ class Target(NamedTuple):
         free = min(self.registers - vectors - 1, self.accumulators)
         return max(1, min(self.rows, free // vectors))
 
+    def group_tile_rows(self, depth: int, *, summed: bool) -> int:
+        """Rows of the tallest tile of one vector in which small groups stand side by side.
+
+        Each is one result that sums up a group, or a result for each of its channels.
+        """
+        if not summed:
+            return max(1, self.accumulators // depth)
+        return min(self.rows, 3 * self.accumulators // 4, 15 * self.registers // 4 // depth)
+
 
 # The bounds were found by compiling, see test_codegen.py. On AVX-512 a mask has registers of its own, and a
 # broadcast is an operand. On AVX2 the mask of the last vector takes a register (12 accumulators spill where it is in

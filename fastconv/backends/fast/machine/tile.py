@@ -6,7 +6,7 @@ A *tile* is a block of `rows` × `vectors` results that stay in vector registers
 
 The reduction is split into segments, runs of `length` numbers whose place is given by a table of byte offsets: for
 convolution a segment is one kernel row of a channels-last image, KW*C consecutive numbers, so that the product reads
-the im2col matrix in place and no columns are written. There are four modes, which differ in how a and b are addressed:
+the im2col matrix in place and no columns are written. There are five modes, which differ in how a and b are addressed:
 
 ========  =============================  =======================  ==================================
 mode      a                              b                        used for
@@ -15,7 +15,15 @@ PACKED    scalar, next k 1 item on       packed, next k 1 row on  forward, input
 STRIDED   scalar, next row 1 item on     any step between k       weight gradient (k runs over pixels)
 LANEWISE  vector: one number per lane    any step between k       depthwise, forward and gradients
 ROWS      scalar, next k 1 item on       any step between k       linear layers: weights read in place
+CHANNELS  vector: one number per lane    any step between k       weight gradient of small groups
 ========  =============================  =======================  ==================================
+
+Small groups stand side by side in a vector, `depth` lanes each, and every lane needs each channel of its group. A
+vector of a is loaded once, and shuffled for each of them: ``spread(a)[d, j] = a[j // depth * depth + d]``. In LANEWISE
+mode the sum runs over these as well, and b has `depth` rows for each k; in CHANNELS mode each is a result of its own::
+
+    c[i, j]    = init[i, j]    + sum over r, k, d < depth:  spread(a(r, i, k))[d, j] * b(r, k, d, j)
+    c[i, d, j] = init[i, d, j] + sum over r, k:             spread(a(r, i, k))[d, j] * b(r, k, j)
 
 In PACKED mode b continues from segment to segment; in the other modes the table holds pairs, one offset for a and one
 for b. `tail` is the number of valid lanes in the last vector (masked tiles only). Step k, counted over all segments,
@@ -42,7 +50,7 @@ from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
 from fastconv.backends.fast.machine.twins import tile_product
 
-PACKED, STRIDED, LANEWISE, ROWS = 0, 1, 2, 3
+PACKED, STRIDED, LANEWISE, ROWS, CHANNELS = range(5)
 
 _I64 = ir.IntType(64)
 
@@ -54,7 +62,7 @@ class Tile(NamedTuple):
     Their rows then start on cache lines, and no vector is masked. A `compensated` one adds what is rounded off where c
     is made to the numbers `lost` bytes behind those of c: for reductions of very many chunks. One with an `ending` adds
     the numbers that are there to its results, takes an activation function of them, or both; `slope` are the bits of
-    the number, in float64, that belongs to that.
+    the number, in float64, that belongs to that. `depth` is that of small groups side by side.
     """
 
     mode: int
@@ -67,11 +75,22 @@ class Tile(NamedTuple):
     compensated: int = 0
     ending: int = 0
     slope: int = 0
+    depth: int = 1
 
     @property
     def width(self) -> int:
         """Results per row."""
         return self.vectors * self.lanes
+
+    @property
+    def result_rows(self) -> int:
+        """Rows of results."""
+        return self.rows * self.depth if self.mode == CHANNELS else self.rows
+
+    @property
+    def summed(self) -> int:
+        """Rows of b, and terms of each sum, for every k."""
+        return 1 if self.mode == CHANNELS else self.depth
 
 
 def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], context: Any = None) -> None:
@@ -83,6 +102,7 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], cont
         builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail, stream=tile.stream, function=function
     )
     rows, vectors, item = range(tile.rows), range(tile.vectors), constant(tile.itemsize)
+    by_lane = tile.mode in (LANEWISE, CHANNELS)
     if tile.mode == PACKED:
         ak, bk = item, constant(tile.width * tile.itemsize)
     if tile.mode == ROWS:
@@ -91,7 +111,11 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], cont
         ai = item
     row_offsets = [builder.mul(ai, constant(i)) for i in rows]
     # a vector that is loaded lane by lane comes first: a lanewise tile of NEON spills where it comes last
-    order = vectors[::-1] if tile.mode == LANEWISE and emit.places else vectors
+    order = vectors[::-1] if by_lane and emit.places else vectors
+    # channels of a group that are multiplied together: more at a time, and what is shuffled early would spill
+    half = tile.summed // 2
+    parts = [(d, d + half) for d in range(half)] if half else [tuple(range(tile.depth))]
+    b_lines = [builder.mul(bk, constant(d)) for d in range(tile.summed + 1)]
 
     def enter(segment: list[ir.Value]) -> list[ir.Value]:
         table, b_running, needed = segment
@@ -103,25 +127,32 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], cont
     def step(places: list[ir.Value], sums: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
         a_k, b_k, needed = places
         prefetch_line(builder, needed)
-        b_vectors = [emit.load_vector(b_k, j, masked=tile.mode != PACKED) for j in vectors]
         following = list(sums)
-        for i in rows:
-            a_row = builder.add(a_k, row_offsets[i]) if i else a_k
-            spread = emit.broadcast(a_row) if tile.mode != LANEWISE else None
-            for j in order:
-                factor = spread if spread is not None else emit.load_vector(a_row, j)
-                number = i * tile.vectors + j
-                following[number] = emit.multiply_add(factor, b_vectors[j], sums[number])
-        return [builder.add(a_k, ak), builder.add(b_k, bk), builder.add(needed, ahead_k)], following
+        for together in parts:
+            a_part, b_part = (emit.anew(a_k), emit.anew(b_k)) if together[0] else (a_k, b_k)
+            b_rows = {d: builder.add(b_part, b_lines[d]) if d else b_part for d in together[: tile.summed]}
+            b_vectors = {
+                d: [emit.load_vector(row, j, masked=tile.mode != PACKED) for j in vectors] for d, row in b_rows.items()
+            }
+            for i in rows:
+                a_row = builder.add(a_part, row_offsets[i]) if i else a_part
+                spread = None if by_lane else emit.broadcast(a_row)
+                for j in order:
+                    vector = spread if spread is not None else emit.load_vector(a_row, j)
+                    for d in together:
+                        row, b_row = (i, d) if tile.summed > 1 else (i * tile.depth + d, 0)
+                        number, factor = row * tile.vectors + j, emit.of_group(vector, tile.depth, d)
+                        following[number] = emit.multiply_add(factor, b_vectors[b_row][j], following[number])
+        return [builder.add(a_k, ak), builder.add(b_k, b_lines[-1]), builder.add(needed, ahead_k)], following
 
     def leave(segment: list[ir.Value], places: list[ir.Value]) -> list[ir.Value]:
         return [builder.add(segment[0], constant(8 if tile.mode == PACKED else 16)), *places[1:]]
 
-    count = tile.rows * tile.vectors
-    sums = emit_sums(emit, count, segments, length, MOST, [offsets, b, ahead], enter, step, leave)
-    c_rows = [builder.add(c, builder.mul(c_row, constant(i))) for i in rows]
+    count, most = tile.result_rows * tile.vectors, MOST // tile.summed
+    sums = emit_sums(emit, count, segments, length, most, [offsets, b, ahead], enter, step, leave)
+    c_rows = [builder.add(c, builder.mul(c_row, constant(i))) for i in range(tile.result_rows)]
     totals = []
-    for i in rows:
+    for i in range(tile.result_rows):
         init_address = builder.add(init, builder.mul(init_row, constant(i)))
         for j in vectors:
             start, part = emit.load_vector(init_address, j), sums[i * tile.vectors + j]
@@ -149,10 +180,10 @@ def _emit_lost(emit: Emitter, start: ir.Value, part: ir.Value, total: ir.Value, 
 
 @intrinsic(prefer_literal=True)
 def _tile(
-    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending, slope,
+    typing_context, mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending, slope, depth,
     segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost,
 ):  # fmt: skip
-    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending, slope)
+    shape = (mode, rows, vectors, lanes, itemsize, masked, stream, compensated, ending, slope, depth)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = Tile(*(number.literal_value for number in shape))
@@ -168,5 +199,6 @@ def tile_address(tile: Tile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
     kind = ("_masked" if tile.masked else "_stream" if tile.stream else "") + "_compensated" * tile.compensated
     kind += ENDINGS[tile.ending] + (f"_{tile.slope:x}" if tile.slope else "")
-    name = f"tile_{'pslr'[tile.mode]}{tile.rows}x{tile.width}_f{8 * tile.itemsize}{kind}"
+    kind += f"_groups{tile.depth}" if tile.depth > 1 else ""
+    name = f"tile_{'pslrc'[tile.mode]}{tile.rows}x{tile.width}_f{8 * tile.itemsize}{kind}"
     return micro_kernel_address(name, _tile, tile_product, tile, TILE_ARGUMENTS)

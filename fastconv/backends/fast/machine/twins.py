@@ -17,7 +17,7 @@ from fastconv.backends.fast.machine.jit import interpreted
 from fastconv.backends.fast.machine.partial_sums import MOST
 from fastconv.backends.fast.machine.target import host
 
-LANEWISE = 2
+LANEWISE, CHANNELS = 2, 4
 _FLOATS = {4: (ctypes.c_float, np.float32), 8: (ctypes.c_double, np.float64)}
 
 
@@ -162,30 +162,33 @@ def tile_product(
     """``c = init + sum over segments of A @ B`` on strided views; the twin of `machine.tile`."""
     item = tile.itemsize
     width = (tile.vectors - 1) * tile.lanes + tail if tile.masked else tile.width
-    total, part = np.zeros((2, tile.rows, width), _FLOATS[item][1])
+    rows, depth = tile.result_rows, tile.summed
+    total, part = np.zeros((2, rows, width), _FLOATS[item][1])
     entries = 1 if tile.mode == 0 else 2
-    for r, k, some, anew in parts_of(segments, length, MOST):
+    for r, k, some, anew in parts_of(segments, length, MOST // depth):
         if anew:
             total += part
             part[...] = 0
         a_start = a + integer(offsets, r * entries) + k * ak
         b_start = b + r * length * bk if entries == 1 else b + integer(offsets, r * entries + 1)
-        right = matrix(b_start + k * bk, (some, width), (bk, item), item)  # (k, lanes)
-        if tile.mode == LANEWISE:
+        right = matrix(b_start + k * depth * bk, (some * depth, width), (bk, item), item)  # (k, lanes)
+        if tile.mode in (LANEWISE, CHANNELS):
             left = matrix(a_start, (tile.rows, some, width), (ai, ak, item), item)  # (rows, k, lanes)
-            part += (left * right).sum(axis=1)
+            places = np.arange(width) // tile.depth * tile.depth
+            spread = np.stack([left[:, :, places + d] for d in range(tile.depth)], 2 if depth > 1 else 1)
+            part += (spread.reshape(rows, some * depth, width) * right).sum(axis=1)
         else:
             part += matrix(a_start, (tile.rows, some), (ai, ak), item) @ right  # (rows, k) @ (k, lanes)
     total += part
-    start = matrix(init, (tile.rows, width), (init_row, item), item)
+    start = matrix(init, (rows, width), (init_row, item), item)
     result = start + total
     if tile.compensated:
         taken = result - start
         rest = (start - (result - taken)) + (total - taken)
-        matrix(c + lost, (tile.rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
+        matrix(c + lost, (rows, width), (c_row, item), item)[...] += np.where(np.isnan(rest), 0, rest)
     if tile.ending & ADDS:
-        result = result + matrix(c + lost, (tile.rows, width), (c_row, item), item)
-    matrix(c, (tile.rows, width), (c_row, item), item)[...] = ended(result, tile)
+        result = result + matrix(c + lost, (rows, width), (c_row, item), item)
+    matrix(c, (rows, width), (c_row, item), item)[...] = ended(result, tile)
 
 
 def ended(result, tile):

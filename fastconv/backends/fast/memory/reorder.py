@@ -67,6 +67,7 @@ class WeightOrder:
     width: int
     last_width: int
     group_bytes: int
+    beside: int = 1  # small groups that one of these is made of, whose lanes are side by side
 
 
 @plan_cache(1024)
@@ -81,8 +82,9 @@ def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
         rows, table, columns, all_columns = numbers * itemsize, np.zeros(1, np.int64), 1, 2**62
         outer, outer_bytes, outer_lines, lines = depth, filter_, 1, depth
     elif order.order == "gradient":  # row channel, one number per tap, for each filter
-        depth, lanes = order.filters, order.channels
-        rows, table = np.arange(lanes) * channel, np.where(place >= 0, place * depth, -1)
+        depth, lanes = order.filters // order.beside, order.channels * order.beside
+        rows = (np.arange(order.beside)[:, None] * depth * filter_ + np.arange(order.channels) * channel).reshape(-1)
+        table = np.where(place >= 0, place * depth, -1)
         columns, all_columns, lines = order.taps, 2**62, len(order.used) * depth
         outer, outer_bytes, outer_lines = depth, filter_, 1
     else:  # row filter, one number per (channel, tap), for some channels at a time

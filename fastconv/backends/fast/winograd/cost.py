@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fastconv.backends.fast.conv.tiling import side_by_side
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.winograd.tiles import Grid
 
@@ -52,5 +53,7 @@ def _cycles(grid: Grid, costs: Costs) -> tuple[float, float]:
     tiles, weights = grid.row_tiles * grid.points / 36, (grid.points + taps) / 45
     ours = products * pairs * costs.product + tiles * (channels * costs.channels + filters * costs.filters)
     ours += weights * pairs * costs.weights + costs.call
-    direct_products = task.pixels * taps * pairs
+    direct = side_by_side(task, 4)
+    filters = direct.groups * -(-direct.lanes // lanes)
+    direct_products = task.pixels * taps * task.depth * filters
     return ours, direct_products * costs.direct_product + task.pixels * filters * costs.direct_pixel

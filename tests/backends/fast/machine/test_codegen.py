@@ -27,7 +27,7 @@ from fastconv.backends.fast.depthwise import tiles as pieces
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, emit_depthwise_tile
 from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS, TRANSFORM_ARGUMENTS
 from fastconv.backends.fast.machine.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
-from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
+from fastconv.backends.fast.machine.tile import CHANNELS, LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
 from fastconv.backends.fast.winograd import transform_kernel
 from fastconv.backends.fast.winograd.tiles import VECTORS
 from fastconv.backends.fast.winograd.transform_kernel import Transform, emit_transform
@@ -191,7 +191,7 @@ def check(shape: Tile | DepthwiseTile, cpu: Cpu) -> None:
     }[cpu.target.name]
     products = [instruction for instruction in body if MULTIPLY.match(instruction)]
     assert all(re.match(fused, product) and re.search(register, product) for product in products), listing
-    count = shape.rows * shape.vectors if isinstance(shape, Tile) else products_of(shape)
+    count = shape.rows * shape.vectors * shape.depth if isinstance(shape, Tile) else products_of(shape)
     assert len(products) >= count, listing
     assert len(products) % count == 0, listing  # a multiple where LLVM unrolled
 
@@ -264,6 +264,37 @@ def check_all(shapes: Shapes, cpu: Cpu) -> None:
     assert own
     for shape in own:
         check(shape, cpu)
+
+
+@lru_cache(maxsize=1)
+def grouped_tiles() -> Shapes:
+    """All tiles in which small groups stand side by side, or those of the tallest, and of the others those of three."""
+    tallest, shorter = [], []
+    for cpu, mode, itemsize, masked in product(CPUS, (LANEWISE, CHANNELS), (4, 8), (0, 1)):
+        lanes = cpu.target.lanes(itemsize)
+        for depth in (depth for depth in (2, 4, 8) if depth < lanes):
+            most = cpu.target.group_tile_rows(depth, summed=mode == LANEWISE)
+            tallest.append((cpu, mode, most, itemsize, masked, depth))
+            shorter += [(cpu, mode, rows, itemsize, masked, depth) for rows in range(1, most)]
+    return [
+        (cpu, Tile(mode, rows, 1, cpu.target.lanes(itemsize), itemsize, masked, depth=depth))
+        for cpu, mode, rows, itemsize, masked, depth in (*tallest, *(shorter if FULL else covering(shorter, 2)))
+    ]
+
+
+@pytest.mark.slow
+@cpus
+def test_no_tile_of_small_groups_spills(cpu: Cpu) -> None:
+    skip_unless_known(cpu)
+    check_all(grouped_tiles(), cpu)
+
+
+def test_a_tile_of_small_groups_too_tall_is_caught() -> None:
+    cpu = BY_NAME["skylake-avx512"]
+    skip_unless_known(cpu)
+    rows = AVX512.group_tile_rows(8, summed=True)
+    with pytest.raises(AssertionError, match="rsp"):
+        check(Tile(LANEWISE, rows + 1, 1, 16, 4, 0, depth=8), cpu)
 
 
 @lru_cache(maxsize=1)
