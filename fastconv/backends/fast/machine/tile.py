@@ -129,13 +129,14 @@ def emit_tile(builder: ir.IRBuilder, tile: Tile, arguments: list[ir.Value], cont
         prefetch_line(builder, needed)
         following = list(sums)
         for together in parts:
-            a_part, b_part = (emit.anew(a_k), emit.anew(b_k)) if together[0] else (a_k, b_k)
-            b_rows = {d: builder.add(b_part, b_lines[d]) if d else b_part for d in together[: tile.summed]}
+            if together[0]:
+                a_k, b_k = emit.anew(a_k), emit.anew(b_k)
+            b_rows = {d: builder.add(b_k, b_lines[d]) if d else b_k for d in together[: tile.summed]}
             b_vectors = {
                 d: [emit.load_vector(row, j, masked=tile.mode != PACKED) for j in vectors] for d, row in b_rows.items()
             }
             for i in rows:
-                a_row = builder.add(a_part, row_offsets[i]) if i else a_part
+                a_row = builder.add(a_k, row_offsets[i]) if i else a_k
                 spread = None if by_lane else emit.broadcast(a_row)
                 for j in order:
                     vector = spread if spread is not None else emit.load_vector(a_row, j)

@@ -21,7 +21,7 @@ _I32 = ir.IntType(32)
 @helper
 def scale_of(count, number):
     """What `sum_channels` takes for a mean of `count` numbers: in float32 a factor, in float64 the divisor."""
-    return 1.0 / count if size_of(number) == 4 else 1.0 * count
+    return 1.0 / count if size_of(number) == 4 and count else 1.0 * count
 
 
 @helper
