@@ -94,12 +94,14 @@ def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGrad
     places = {"DW_GROUP": 4 * taps * numbers, "DW_TAP": 4 * numbers, "DW_ROW": 4 * task.lanes}
     _, rows, columns = task.lines
     pixel = 4 * task.groups * task.lanes
+    items = grid.items_table((rows.out * columns.out * pixel, columns.out * pixel, pixel))
     arguments = WINOGRAD_GRADIENT.fill(
-        **grid.arguments(inputs, zeros), BLOCKS=len(entries), BLOCK_TABLE=address(blocks),
-        DY=0, DY_N=rows.out * columns.out * pixel, DY_H=columns.out * pixel, DY_W=pixel, DY_GROUP=4 * task.lanes,
+        **grid.arguments(inputs, zeros, items), BLOCKS=len(entries), BLOCK_TABLE=address(blocks),
+        DY=0, DY_H=columns.out * pixel, DY_W=pixel, DY_GROUP=4 * task.lanes,
         Z_TILE=grid.m_tile, Z_POINT=grid.m_point, NO_OFFSETS=address(no_offsets), SUMS=0, SUMS_SPLIT=sums_bytes,
         SUMS_GROUP=sums_group, ROWS=ROWS, SPLITS=splits, PARTS=parts, TASKS=tasks, SCRATCH=0, SCRATCH_STRIDE=scratch,
-        V=HEADER, Z=HEADER + v_bytes, PANEL=panel if own else 0, PANEL_CHANNELS=panel_channels,
+        V=HEADER, Z=HEADER + v_bytes, PANEL=panel if own else 0,
+        PANEL_CHANNELS=panel_channels if own else task.depth,
         PANEL_POINT=panel_point, **places,
     )  # fmt: skip
     to_taps = WINOGRAD_TAPS.fill(
@@ -108,7 +110,8 @@ def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGrad
     )  # fmt: skip
     strips = max(b - a for a, b in pairwise(grid.strips * split // splits for split in range(splits + 1)))
     return WinogradGradientPlan(
-        task=task, arguments=arguments, tables=(blocks, zeros, no_offsets, inputs, *tables), tasks=tasks,
+        task=task, arguments=arguments,
+        tables=(blocks, zeros, no_offsets, inputs, items, grid.strips_table, grid.kinds_table, *tables), tasks=tasks,
         threads=threads, scratch_bytes=tasks * scratch, splits=splits, grid=grid,
         shape=(splits, taps * numbers * task.groups if own else sums_bytes // 4), taps=None if own else to_taps,
         depth=chain_depth(grid.strip_tiles, strips) + pairs_depth(splits),

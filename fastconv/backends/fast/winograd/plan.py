@@ -119,20 +119,21 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
         u_bytes += 0 if own else grid.points * u_point
     blocks, zeros = np.array(entries), grid.zeros()
     offsets = np.arange(max(1, task.depth // GROUP), dtype=np.int64) * (4 * GROUP * grid.points)
-    strides, first = result_strides(task, 4, ending.pixel)
+    (y_n, _, y_h, y_w), first = result_strides(task, 4, ending.pixel)
+    items = grid.items_table((y_n, y_h, y_w))
     v_bytes, m_bytes = (round_up(grid.strip_tiles * size) for size in (grid.v_tile, grid.m_tile))
     panel_channels = min(PANEL_CHANNELS, task.depth)
     panel, panel_point = HEADER + v_bytes + m_bytes, odd_lines(grid.m_point * panel_channels)
     scratch, tasks = panel + (round_up(grid.points * panel_point) if own else 0), row_tasks * block_tasks
     weights = grid.transform(WEIGHTS, vectors=1, masked=0)
     arguments = WINOGRAD.fill(
-        **grid.arguments(inputs, zeros), BLOCKS=len(entries), BLOCK_TABLE=address(blocks), U=0, U_GROUP=u_bytes,
+        **grid.arguments(inputs, zeros, items), BLOCKS=len(entries), BLOCK_TABLE=address(blocks), U=0, U_GROUP=u_bytes,
         OFFSETS=address(offsets), M_TILE=grid.m_tile, M_POINT=grid.m_point, BIAS=0,
-        Y=0, Y_N=strides[0], Y_H=strides[2], Y_W=strides[3], Y_GROUP=4 * task.lanes,
-        OH=task.lines[1].out, BESIDE=0, WEIGHT=0, WEIGHT_GROUP=packed_group_bytes,
-        TAPS_H=grid.height.taps, TAPS_W=grid.width.taps, MOST=most, ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
+        Y=0, Y_H=y_h, Y_W=y_w, Y_GROUP=4 * task.lanes, BESIDE=0, WEIGHT=0, WEIGHT_GROUP=packed_group_bytes,
+        TAPS=taps, TAPS_W=grid.width.taps, MOST=most, ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
         SCRATCH=0, SCRATCH_STRIDE=scratch, V=HEADER, M=HEADER + v_bytes, PANEL=panel if own else 0,
-        PANEL_CHANNELS=panel_channels, PANEL_POINT=panel_point, WEIGHTS=weights, VECTOR=4 * lanes,
+        PANEL_CHANNELS=panel_channels if own else task.depth, PANEL_POINT=panel_point, WEIGHTS=weights,
+        VECTOR=4 * lanes,
     )  # fmt: skip
     transform_tasks = threads if task.weights >= SERIAL_WEIGHTS else 1
     transform = WINOGRAD_WEIGHTS.fill(
@@ -142,7 +143,8 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
     )  # fmt: skip
     return WinogradPlan(
         task=task, arguments=arguments,
-        tables=(blocks, zeros, offsets, inputs, *products.values(), *outputs.values()), tasks=tasks, threads=threads,
+        tables=(blocks, zeros, offsets, inputs, items, grid.strips_table, grid.kinds_table, *products.values(),
+                *outputs.values()), tasks=tasks, threads=threads,
         scratch_bytes=tasks * scratch, depth=0, pack_width=widths[0][1] * lanes, pack_last_width=widths[-1][1] * lanes,
         blocks=len(entries), packed_group_bytes=packed_group_bytes, result_offset=first, grid=grid, transform=transform,
         transform_tasks=transform_tasks, transformed_bytes=round_up(task.groups * u_bytes),

@@ -152,49 +152,114 @@ class Grid:
         return replace(self, strips=strips)
 
     @cached_property
-    def _columns(self) -> set[tuple[int, int]]:
-        """Whole tiles of a segment, and whether one that is part of a column follows."""
-        bounds = [self.width.whole * i // self.segments for i in range(self.segments + 1)]
-        last, side = self.segments - 1, int(self.width.part > 0)
-        return {(bounds[i + 1] - bounds[i], side if i == last else 0) for i in range(self.segments)}
+    def _rows(self) -> Array:
+        """Of each item: its row of tiles in its image, its image, and its segment."""
+        rows, segments = np.divmod(np.arange(self.items), self.segments)
+        images, rows = np.divmod(rows, self.height.tiles)
+        return np.stack((rows, images, segments))
+
+    @cached_property
+    def _columns(self) -> Array:
+        """Of each segment: its first whole tile, how many, and how many follow that are part of a column."""
+        bounds = self.width.whole * np.arange(self.segments + 1) // self.segments
+        sides = np.where(np.arange(self.segments) == self.segments - 1, min(self.width.part, 1), 0)
+        return np.stack((bounds[:-1], np.diff(bounds), sides))
+
+    @cached_property
+    def _bounds(self) -> Array:
+        return self.items * np.arange(self.strips + 1) // self.strips
+
+    def items_table(self, strides: tuple[int, int, int]) -> Array:
+        """Table of `ITEM`, with the byte strides (N, H, W) of the results."""
+        (rows, images, segments), strip = self._rows, np.repeat(np.arange(self.strips), np.diff(self._bounds))
+        first, columns, sides = self._columns[:, segments]
+        whole = rows < self.height.whole
+        before = np.cumsum(whole) - whole  # whole rows before an item, and in its strip
+        seen = before - before[self._bounds[:-1]][strip]
+        others = np.arange(self.items) - self._bounds[:-1][strip] - seen
+        (all_whole, _), corner = self._kinds[strip].T, self._kinds[strip, 0] * sides
+        below = corner + all_whole * columns
+        all_below = self._kinds[strip, 1] * columns
+        _, height, width = self.task.lines
+        n, h, w = self._strides
+        top, left = rows * self.height.outputs - height.before, first * self.width.outputs
+        y_n, y_h, y_w = strides
+        return np.stack(
+            (
+                np.where(whole, 0, 2),
+                np.where(whole, corner + seen * columns, below + others * columns),
+                np.where(whole, seen, below + all_below + others),
+                columns, sides, images * n + top * h + (left - width.before) * w, top, left,
+                images * y_n + rows * self.height.outputs * y_h + left * y_w,
+                np.where(whole, self.height.outputs, self.height.part),
+            ),
+            axis=1,
+        ).astype(np.int64)  # fmt: skip
+
+    @cached_property
+    def _kinds(self) -> Array:
+        """Of each strip: whole rows of tiles, and others."""
+        whole = np.add.reduceat((self._rows[0] < self.height.whole).astype(np.int64), self._bounds[:-1])
+        return np.stack((whole, np.diff(self._bounds) - whole), axis=1)
+
+    @cached_property
+    def strips_table(self) -> Array:
+        """Table of `STRIP`: for the points of four kinds, the first of the tiles that have them, and how many have.
+
+        A point that tiles with part of a column lack comes first, and one that those with part of a row lack second.
+        """
+        (whole, part), (_, columns, sides) = self._kinds.T, self._columns[:, self._rows[2][self._bounds[:-1]]]
+        corner = whole * sides
+        found = [self._bounds[:-1], self._bounds[1:]]
+        for has_row in (0, 1):
+            for has_column in (0, 1):
+                count = whole * columns + has_row * part * columns + has_column * (corner + has_row * part * sides)
+                found += [np.zeros_like(corner) if has_column else corner, count]
+        return np.stack(found, axis=1).astype(np.int64)
+
+    @cached_property
+    def kinds_table(self) -> Array:
+        """Kind of each point, see `strips_table`."""
+        axes = (
+            (self.height.part, self.height.outputs, self.height.points),
+            (self.width.part, self.width.outputs, self.width.points),
+        )
+        rows, columns = (
+            [point == points - 1 or not part or point < points - 1 - (outputs - part) for point in range(points)]
+            for part, outputs, points in axes
+        )
+        return np.array([2 * row + column for row in rows for column in columns], np.int64)
 
     @cached_property
     def counts(self) -> set[int]:
         """Numbers of tiles that have a point, of all strips and points."""
-        found = set()
-        for strip in range(self.strips):
-            first, last = self.items * strip // self.strips, self.items * (strip + 1) // self.strips
-            rows = range(first // self.segments, (last - 1) // self.segments + 1)
-            whole = sum(row % self.height.tiles < self.height.whole for row in rows)
-            found.add((whole, len(rows) - whole))
-        every_row = {0, *([1] if self.height.part else [])}
-        return {
-            (whole + part * (1 - missing_row)) * (columns + side * (1 - missing_column))
-            for whole, part in found
-            for columns, side in self._columns
-            for missing_row in every_row
-            for missing_column in (0, 1)
-        } - {0}
+        return {int(count) for count in np.unique(self.strips_table[:, 3::2])} - {0}
 
     @property
     def strip_tiles(self) -> int:
         """Tiles of the largest strip."""
         return max(self.counts)
 
-    def arguments(self, inputs: Array, zeros: Array) -> dict[str, int]:
-        """Entries of an argument block that say how x is cut into tiles."""
-        _, rows, columns = self.task.lines
-        pixel, height, width = self.task.groups * self.task.depth * 4, self.height, self.width
+    @cached_property
+    def _strides(self) -> tuple[int, int, int]:
+        """Byte strides of x: images, rows and pixels."""
+        pixel = 4 * self.task.groups * self.task.depth
         row = self.size[1] * pixel
+        return self.size[0] * row, self.every[0] * row, self.every[1] * pixel
+
+    def arguments(self, inputs: Array, zeros: Array, items: Array) -> dict[str, int]:
+        """Entries of an argument block that say how x is cut into tiles, with a table of `items_table`."""
+        _, rows, columns = self.task.lines
+        height, width = self.height, self.width
+        pixel = 4 * self.task.groups * self.task.depth
         return {
-            "X": self.start[0] * row + self.start[1] * pixel, "X_N": self.size[0] * row, "X_H": self.every[0] * row,
-            "X_W": self.every[1] * pixel,
-            "X_GROUP": self.task.depth * 4, "IN_H": rows.source, "IN_W": columns.source,
-            "PAD_H": rows.before, "PAD_W": columns.before, "ITEMS": self.items, "GROUPS": self.task.groups,
-            "CHANNELS": self.task.depth, "ZEROS": address(zeros), "M_H": height.outputs, "M_W": width.outputs,
-            "PART_H": height.part, "PART_W": width.part, "TILE_ROWS": height.tiles, "WHOLE_ROWS": height.whole,
-            "COLUMNS": width.whole, "SEGMENTS": self.segments, "POINTS_H": height.points, "POINTS_W": width.points,
-            "V_TILE": self.v_tile, "INPUTS": address(inputs), "STRIPS": self.strips,
+            "X": (self.start[0] * self.size[1] + self.start[1]) * pixel, "X_H": self._strides[1],
+            "X_W": self._strides[2], "X_GROUP": 4 * self.task.depth, "IN_H": rows.source, "IN_W": columns.source,
+            "PAD_W": columns.before, "GROUPS": self.task.groups, "CHANNELS": self.task.depth, "ZEROS": address(zeros),
+            "M_W": width.outputs, "PART_W": width.part, "POINTS_H": height.points,
+            "POINTS": self.points, "V_TILE": self.v_tile, "INPUTS": address(inputs), "STRIPS": self.strips,
+            "STRIP_TABLE": address(self.strips_table), "ITEM_TABLE": address(items), "KINDS": address(self.kinds_table),
+            "LINE": 4 * GROUP * self.points,
         }  # fmt: skip
 
     def zeros(self) -> Array:

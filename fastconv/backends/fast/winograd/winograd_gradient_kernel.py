@@ -16,21 +16,14 @@ from fastconv.backends.fast.machine.intrinsics import call_tile, call_transform,
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.winograd.transform_kernel import GROUP
-from fastconv.backends.fast.winograd.winograd_kernel import (
-    TILES,
-    columns_of,
-    fill_tiles,
-    line_of,
-    point_tiles,
-    slots_of,
-    x_of,
-)
+from fastconv.backends.fast.winograd.winograd_kernel import ITEM, STRIP, TILES, fill_tiles
 
 WINOGRAD_GRADIENT = Block(
     TILES,
     """
-    BLOCKS BLOCK_TABLE DY DY_N DY_H DY_W DY_GROUP Z_TILE Z_POINT NO_OFFSETS SUMS SUMS_SPLIT SUMS_GROUP
-    ROWS SPLITS PARTS TASKS SCRATCH SCRATCH_STRIDE V Z PANEL PANEL_CHANNELS PANEL_POINT DW_GROUP DW_TAP DW_ROW
+    BLOCKS BLOCK_TABLE DY DY_H DY_W DY_GROUP Z_TILE Z_POINT NO_OFFSETS SUMS SUMS_SPLIT SUMS_GROUP ROWS SPLITS PARTS
+    TASKS
+    SCRATCH SCRATCH_STRIDE V Z PANEL PANEL_CHANNELS PANEL_POINT DW_GROUP DW_TAP DW_ROW
 """,
     results="SUMS SCRATCH",
 )
@@ -43,117 +36,95 @@ WINOGRAD_TAPS = Block(
 
 
 @helper
-def _dy_of(args, item):
-    """Address of the first pixel of dy of an item."""
-    return line_of(args, args.DY, args.DY_N, args.DY_H, args.DY_W, item)
-
-
-@helper
-def _fill_gradient(args, entry, z, group, item, stop):
+def _fill_gradient(args, entry, z, group, strip):
     """Z of a strip and a block of filters."""
-    for i in range(item, stop):
-        kind, slot, side = slots_of(args, item, stop, i)
-        dy = _dy_of(args, i) + group * args.DY_GROUP + entry.LANE
-        _, columns, sides = columns_of(args, i)
-        for part in range(2):
-            count = sides if part else columns
-            if count == 0:
-                continue
-            place, tile = (dy + columns * args.M_W * args.DY_W, side) if part else (dy, slot)
-            call_transform(
-                integer(entry.GRADIENTS, kind + part), place, args.DY_H, args.DY_W, entry.FILTERS,
-                z + tile * args.Z_TILE, args.Z_TILE, count, 0, 0, 0,
-            )  # fmt: skip
+    for i in range(strip.FIRST, strip.LAST):
+        item = entry_of(ITEM, args.ITEM_TABLE, i)
+        dy, count, tile = args.DY + item.Y + group * args.DY_GROUP + entry.LANE, item.COLUMNS, item.TILE
+        for part in range(1 + item.SIDES):
+            if count:
+                call_transform(
+                    integer(entry.GRADIENTS, item.KIND + part), dy, args.DY_H, args.DY_W, entry.FILTERS,
+                    z + tile * args.Z_TILE, args.Z_TILE, count, 0, 0, 0,
+                )  # fmt: skip
+            dy += count * args.M_W * args.DY_W
+            count, tile = 1, item.SIDE
 
 
 @helper
-def _add_products(args, entry, v, z, sums, sums_point, channels, item, stop, is_first, x, x_step, dy, dy_step):
+def _add_products(args, entry, strip, v, z, sums, sums_point, channels, is_first, x, x_step, dy, dy_step):
     """Add V times Z of a strip, some channels and a block of filters to sums, which the first strip begins.
 
     Asks for x and dy from these addresses on, so many bytes for each channel.
     """
-    line = 4 * GROUP * args.POINTS_H * args.POINTS_W
     width = entry.CHANNEL
-    for point in range(args.POINTS_H * args.POINTS_W):
-        first, count = point_tiles(args, point, item, stop)
+    for point in range(args.POINTS):
+        kind = integer(args.KINDS, point)
+        first, count = integer(strip, 2 + 2 * kind), integer(strip, 3 + 2 * kind)
         c = sums + point * sums_point
-        if count == 0:
-            if is_first:
-                clear_bytes(c, channels * width)
-            continue
-        a, b = v + point * 4 * GROUP + first * args.V_TILE, z + point * args.Z_POINT + first * args.Z_TILE
-        half = point // 2 * channels
-        ahead, step = (dy + half * dy_step, dy_step) if point % 2 else (x + half * x_step, x_step)
-        for channel in range(0, channels, args.ROWS):
-            rows = min(args.ROWS, channels - channel)
-            call_tile(
-                integer(entry.PRODUCTS, rows), 1, args.NO_OFFSETS, count,
-                a + channel // GROUP * line + channel % GROUP * 4, 4, args.V_TILE, b, args.Z_TILE,
-                args.ZEROS if is_first else c, 0 if is_first else width, c, width, 0, ahead, rows * step // count, 0,
-            )  # fmt: skip
-            c += args.ROWS * width
-            ahead += args.ROWS * step
-
-
-@helper
-def _one_strip(args, scratch, group, first, last):
-    """Gradients of some blocks of filters where all tiles are one strip: sums of some channels stay in the cache."""
-    v, z, panel, stop = scratch + args.V, scratch + args.Z, scratch + args.PANEL, args.ITEMS
-    line = 4 * args.POINTS_H * args.POINTS_W
-    fill_tiles(args, scratch, v, group, 0, stop)
-    for block in range(first, last):
-        entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
-        _fill_gradient(args, entry, z, group, 0, stop)
-        for channel in range(0, args.CHANNELS, args.PANEL_CHANNELS):
-            channels = min(args.PANEL_CHANNELS, args.CHANNELS - channel)
-            point, dw = args.PANEL_POINT, args.SUMS + group * args.DW_GROUP + channel * args.DW_ROW + entry.LANE
-            _add_products(args, entry, v + channel * line, z, panel, point, channels, 0, stop, True, v, 0, v, 0)
-            for i in range(channels):
-                call_transform(
-                    entry.TAPS, panel + i * entry.CHANNEL, point, dw + i * args.DW_ROW, args.DW_TAP, entry.FILTERS,
-                    0, 0, 0, 0, 0,
+        if count:
+            a, b = v + point * 4 * GROUP + first * args.V_TILE, z + point * args.Z_POINT + first * args.Z_TILE
+            for channel in range(0, channels, args.ROWS):
+                rows = min(args.ROWS, channels - channel)
+                call_tile(
+                    integer(entry.PRODUCTS, rows), 1, args.NO_OFFSETS, count,
+                    a + channel // GROUP * args.LINE + channel % GROUP * 4, 4, args.V_TILE, b, args.Z_TILE,
+                    args.ZEROS if is_first else c, 0 if is_first else width, c, width, 0, x, rows * x_step // count, 0,
                 )  # fmt: skip
-
-
-@helper
-def _strips(args, scratch, group, split, first, last):
-    """Sums of a split and of some blocks of filters, a strip at a time."""
-    v, z, strips, items = scratch + args.V, scratch + args.Z, args.STRIPS, args.ITEMS
-    first_strip, last_strip = strips * split // args.SPLITS, strips * (split + 1) // args.SPLITS
-    share = args.CHANNELS * args.POINTS_H * args.POINTS_W // 2
-    steps = max(1, (last - first) * share)
-    for strip in range(first_strip, last_strip):
-        item, stop = items * strip // strips, items * (strip + 1) // strips
-        after = items * (strip + 2) // strips if strip + 1 < last_strip else stop
-        x = x_of(args, stop)
-        dy = _dy_of(args, stop)
-        x_step = (x_of(args, after) - x) // steps
-        dy_step = (_dy_of(args, after) - dy) // steps
-        fill_tiles(args, scratch, v, group, item, stop)
-        for block in range(first, last):
-            done = (block - first) * share
-            entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
-            sums = args.SUMS + split * args.SUMS_SPLIT + group * args.SUMS_GROUP + entry.SUMS
-            _fill_gradient(args, entry, z, group, item, stop)
-            _add_products(
-                args, entry, v, z, sums, entry.POINT, args.CHANNELS, item, stop, strip == first_strip,
-                x + done * x_step, x_step, dy + done * dy_step, dy_step,
-            )  # fmt: skip
+                c += args.ROWS * width
+                x += args.ROWS * x_step
+        elif is_first:
+            clear_bytes(c, channels * width)
+        x, dy, x_step, dy_step = dy, x, dy_step, x_step  # in turns
 
 
 @kernel(WINOGRAD_GRADIENT, typed=False)
 def winograd_gradient(args, task):
-    """Some splits of the rows of tiles, or some blocks of filters of one."""
-    parts, tasks, items = args.PARTS, args.TASKS, args.SPLITS * args.PARTS
+    """Some splits of the strips, or some blocks of filters of one.
+
+    During the products, x and dy of the next strip are asked for. Where all tiles are one strip, sums of some channels
+    stay in the cache until they are turned into the gradient of their taps.
+    """
+    parts, tasks, strips = args.PARTS, args.TASKS, args.STRIPS
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
-    for item in range(items * task // tasks, items * (task + 1) // tasks):
-        split, part = item // parts, item % parts
-        first, last = args.BLOCKS * part // parts, args.BLOCKS * (part + 1) // parts
-        for group in range(args.GROUPS):
-            if args.PANEL:
-                _one_strip(args, scratch, group, first, last)
-            else:
-                _strips(args, scratch, group, split, first, last)
+    v, z, panel = scratch + args.V, scratch + args.Z, scratch + args.PANEL
+    parts_of_all = args.SPLITS * parts * args.GROUPS
+    for number in range(parts_of_all * task // tasks, parts_of_all * (task + 1) // tasks):
+        group, split, part = number % args.GROUPS, number // args.GROUPS // parts, number // args.GROUPS % parts
+        first_block, last_block = args.BLOCKS * part // parts, args.BLOCKS * (part + 1) // parts
+        steps = args.CHANNELS * args.POINTS // 2 + 1
+        first_strip, last_strip = strips * split // args.SPLITS, strips * (split + 1) // args.SPLITS
+        for strip_number in range(first_strip, last_strip):
+            strip = entry_of(STRIP, args.STRIP_TABLE, strip_number)
+            x, dy, x_step, dy_step = args.X, args.DY, 0, 0
+            if strip_number + 1 < last_strip:
+                following = entry_of(STRIP, args.STRIP_TABLE, strip_number + 1)
+                start = entry_of(ITEM, args.ITEM_TABLE, following.FIRST)
+                stop = entry_of(ITEM, args.ITEM_TABLE, following.LAST - 1)
+                x, dy, all_steps = x + start.X, dy + start.Y, steps * (last_block - first_block)
+                x_step = (stop.X - start.X + args.POINTS_H * args.X_H) // all_steps
+                dy_step = (stop.Y - start.Y + args.POINTS_H * args.DY_H) // all_steps
+            fill_tiles(args, scratch, v, group, strip)
+            for block in range(first_block, last_block):
+                entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
+                _fill_gradient(args, entry, z, group, strip)
+                sums, point = args.SUMS + split * args.SUMS_SPLIT + group * args.SUMS_GROUP + entry.SUMS, entry.POINT
+                for channel in range(0, args.CHANNELS, args.PANEL_CHANNELS):
+                    channels = min(args.PANEL_CHANNELS, args.CHANNELS - channel)
+                    if args.PANEL:
+                        sums, point = panel, args.PANEL_POINT
+                    _add_products(
+                        args, entry, strip, v + channel // GROUP * args.LINE, z, sums, point, channels,
+                        strip_number == first_strip, x, x_step, dy, dy_step,
+                    )  # fmt: skip
+                    dw = args.SUMS + group * args.DW_GROUP + channel * args.DW_ROW + entry.LANE
+                    for i in range(channels if args.PANEL else 0):
+                        call_transform(
+                            entry.TAPS, sums + i * entry.CHANNEL, point, dw + i * args.DW_ROW, args.DW_TAP,
+                            entry.FILTERS, 0, 0, 0, 0, 0,
+                        )  # fmt: skip
+                x += steps * x_step
+                dy += steps * dy_step
 
 
 @kernel(WINOGRAD_TAPS, typed=False)

@@ -22,17 +22,23 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.winograd.transform_kernel import GROUP
 
-# tiles of a pass: where its rows and pixels are, and how rows and columns are cut
+# Tiles of a pass: where its rows and pixels are, and tables of strips, of rows of tiles, and of the kinds of points,
+# which are made once, from shapes alone (`winograd.tiles`)
 TILES = Block("""
-    X X_N X_H X_W X_GROUP IN_H IN_W PAD_H PAD_W ITEMS GROUPS CHANNELS ZEROS
-    M_H M_W PART_H PART_W TILE_ROWS WHOLE_ROWS COLUMNS SEGMENTS POINTS_H POINTS_W V_TILE INPUTS STRIPS
+    X X_H X_W X_GROUP IN_H IN_W PAD_W GROUPS CHANNELS ZEROS M_W PART_W POINTS_H POINTS LINE V_TILE INPUTS
+    STRIPS STRIP_TABLE ITEM_TABLE KINDS
 """)
+# a strip: items, and for each kind of points the first of the tiles that have them, and how many have
+STRIP = Block("FIRST LAST FIRST_0 COUNT_0 FIRST_1 COUNT_1 FIRST_2 COUNT_2 FIRST_3 COUNT_3")
+# a row of tiles, or a segment of one: 0 if the row is whole, else 2; the first of its tiles in the strip, and the one
+# that is part of a column; how many there are of these; byte offset of its windows in x, row of x in which they begin,
+# column of y; byte offset in y, and rows of y
+ITEM = Block("KIND TILE SIDE COLUMNS SIDES X TOP LEFT Y ROWS")
 WINOGRAD = Block(
     TILES,
     """
-    BLOCKS BLOCK_TABLE U U_GROUP OFFSETS M_TILE BIAS Y Y_N Y_H Y_W Y_GROUP OH BESIDE
-    WEIGHT WEIGHT_GROUP TAPS_H TAPS_W
-    MOST M_POINT ROW_TASKS BLOCK_TASKS SCRATCH SCRATCH_STRIDE V M PANEL PANEL_CHANNELS PANEL_POINT WEIGHTS VECTOR
+    BLOCKS BLOCK_TABLE U U_GROUP OFFSETS M_TILE M_POINT BIAS Y Y_H Y_W Y_GROUP BESIDE WEIGHT WEIGHT_GROUP TAPS TAPS_W
+    MOST ROW_TASKS BLOCK_TASKS SCRATCH SCRATCH_STRIDE V M PANEL PANEL_CHANNELS PANEL_POINT WEIGHTS VECTOR
 """,
     results="Y SCRATCH",
 )
@@ -48,254 +54,156 @@ FINE, PIXEL_TAPS, HEADER = 256, 512, 1536
 
 
 @helper
-def columns_of(args, item):
-    """Of an item, which is a row of tiles or a segment of one: first whole tile, how many, and how many are cut."""
-    segments = args.SEGMENTS
-    segment = item % segments
-    first, stop = args.COLUMNS * segment // segments, args.COLUMNS * (segment + 1) // segments
-    return first, stop - first, min(args.PART_W, 1) if segment == segments - 1 else 0
-
-
-@helper
-def _whole_rows(args, row):
-    """Whole rows of tiles before a row, counted over all images."""
-    return row // args.TILE_ROWS * args.WHOLE_ROWS + min(row % args.TILE_ROWS, args.WHOLE_ROWS)
-
-
-@helper
-def tiles_of(args, item, stop):
-    """How many tiles of each kind the items `item` to ``stop - 1`` have, in their order."""
-    first, last = item // args.SEGMENTS, (stop - 1) // args.SEGMENTS + 1
-    whole = _whole_rows(args, last) - _whole_rows(args, first)
-    part = last - first - whole
-    _, columns, side = columns_of(args, item)
-    return whole * side, whole * columns, part * columns, part * side
-
-
-@helper
-def slots_of(args, item, stop, i):
-    """Of item `i` of a strip: 0 if its row is whole, else 2; the first of its tiles, and the one part of a column."""
-    corner, whole, below, _ = tiles_of(args, item, stop)
-    _, columns, _ = columns_of(args, i)
-    first, row = item // args.SEGMENTS, i // args.SEGMENTS
-    seen = _whole_rows(args, row) - _whole_rows(args, first)
-    if row % args.TILE_ROWS < args.WHOLE_ROWS:
-        return 0, corner + seen * columns, seen
-    others = row - first - seen
-    return 2, corner + whole + others * columns, corner + whole + below + others
-
-
-@helper
-def fill_tiles(args, scratch, v, group, item, stop):
+def fill_tiles(args, scratch, v, group, strip):
     """V of a strip, of the channels of one group."""
     step = args.M_W * args.X_W
-    for i in range(item, stop):
-        kind, slot, side = slots_of(args, item, stop, i)
-        first, columns, sides = columns_of(args, i)
-        row = i // args.SEGMENTS
-        top = row % args.TILE_ROWS * args.M_H - args.PAD_H
-        start = args.X + row // args.TILE_ROWS * args.X_N + group * args.X_GROUP - args.PAD_W * args.X_W
-        for part in range(2):
-            count = sides if part else columns
-            if count == 0:
-                continue
-            done = (first + columns if part else first) * args.M_W
+    for i in range(strip.FIRST, strip.LAST):
+        item = entry_of(ITEM, args.ITEM_TABLE, i)
+        x, left, count, tile = args.X + group * args.X_GROUP + item.X, item.LEFT, item.COLUMNS, item.TILE
+        for part in range(1 + item.SIDES):
             for r in range(args.POINTS_H):
-                inside = 0 <= top + r < args.IN_H
-                place = start + (top + r) * args.X_H + done * args.X_W
-                store_integer(scratch, 2 * r, place if inside else args.ZEROS)
+                inside = 0 <= item.TOP + r < args.IN_H
+                store_integer(scratch, 2 * r, x + r * args.X_H if inside else args.ZEROS)
                 store_integer(scratch, 2 * r + 1, step if inside else 0)
-            tile = side if part else slot
-            call_transform(
-                integer(args.INPUTS, kind + part), scratch, args.X_W, args.PAD_W - done, args.PAD_W + args.IN_W - done,
-                args.CHANNELS, v + tile * args.V_TILE, args.V_TILE, count, 0, 0,
-            )  # fmt: skip
+            if count:
+                call_transform(
+                    integer(args.INPUTS, item.KIND + part), scratch, args.X_W, args.PAD_W - left,
+                    args.PAD_W + args.IN_W - left, args.CHANNELS, v + tile * args.V_TILE, args.V_TILE, count, 0, 0,
+                )  # fmt: skip
+            x, left = x + count * step, left + count * args.M_W
+            count, tile = 1, item.SIDE
 
 
 @helper
-def _has_point(outputs, part, point, points):
-    """Whether a tile of `part` of the outputs has a point; one of none has every one."""
-    missing = outputs - part if part else 0
-    return point < points - 1 - missing or point == points - 1
-
-
-@helper
-def point_tiles(args, point, item, stop):
-    """First of the tiles of a strip that have a point, and how many have."""
-    corner, whole, below, rest = tiles_of(args, item, stop)
-    row, column = point // args.POINTS_W, point % args.POINTS_W
-    every_column = _has_point(args.M_W, args.PART_W, column, args.POINTS_W)
-    first = 0 if every_column else corner
-    count = corner + whole - first
-    if _has_point(args.M_H, args.PART_H, row, args.POINTS_H):
-        count += below + (rest if every_column else 0)
-    return first, count
-
-
-@helper
-def line_of(args, start, image, row, pixel, item):
-    """Address of the first pixel, roughly, of x or y that belongs to an item."""
-    first, _, _ = columns_of(args, item)
-    tile_row = item // args.SEGMENTS
-    start += tile_row // args.TILE_ROWS * image + tile_row % args.TILE_ROWS * args.M_H * row
-    return start + first * args.M_W * pixel
-
-
-@helper
-def x_of(args, item):
-    """Address of the first pixel of x, roughly, that an item reads."""
-    return line_of(args, args.X, args.X_N, args.X_H, args.X_W, item)
-
-
-@helper
-def _y_of(args, item):
-    """Address of the first pixel of y of an item."""
-    return line_of(args, args.Y, args.Y_N, args.Y_H, args.Y_W, item)
-
-
-@helper
-def _products(args, entry, v, u, u_point, channels, adds, m, item, stop, x, x_step, y, y_step):
+def _products(args, entry, strip, v, u, u_point, channels, adds, m, x, x_step, y, y_step):
     """Some channels of M of a strip and a block of filters, all points; asks for x and y from these addresses on.
 
     The first channels start from zero, the others add to what is there.
     """
-    line = 4 * GROUP * args.POINTS_H * args.POINTS_W
     segments, rest = channels // GROUP, channels % GROUP
     length, width = GROUP, entry.B_K
     if segments == 0:
         segments, length, rest = 1, rest, 0
-    for point in range(args.POINTS_H * args.POINTS_W):
-        first, count = point_tiles(args, point, item, stop)
+    init, init_row = args.ZEROS, 0
+    for point in range(args.POINTS):
+        kind = integer(args.KINDS, point)
+        first, count = integer(strip, 2 + 2 * kind), integer(strip, 3 + 2 * kind)
         chunks = (count + args.MOST - 1) // args.MOST
         a, b = v + point * 4 * GROUP + first * args.V_TILE, u + point * u_point
         c = m + point * args.M_POINT + first * args.M_TILE
-        half = point // 2 * chunks * segments * length
-        ahead, step = (y + half * y_step, y_step) if point % 2 else (x + half * x_step, x_step)
+        done = 0
         for chunk in range(chunks):
-            rows = count * (chunk + 1) // chunks - count * chunk // chunks
+            rows = count * (chunk + 1) // chunks - done
+            done += rows
             tile = integer(entry.PRODUCTS, rows)
+            if adds:
+                init, init_row = c, args.M_TILE
             call_tile(
-                tile, segments, args.OFFSETS, length, a, args.V_TILE, 4, b, width, c if adds else args.ZEROS,
-                args.M_TILE if adds else 0, c, args.M_TILE, 0, ahead, step, 0,
+                tile, segments, args.OFFSETS, length, a, args.V_TILE, 4, b, width, init, init_row, c, args.M_TILE, 0,
+                x, x_step, 0,
             )  # fmt: skip
-            ahead += segments * length * step
+            x += segments * length * x_step
             if rest:
                 call_tile(
-                    tile, 1, args.OFFSETS, rest, a + segments * line, args.V_TILE, 4, b + segments * GROUP * width,
-                    width, c, args.M_TILE, c, args.M_TILE, 0, a, 0, 0,
+                    tile, 1, args.OFFSETS, rest, a + segments * args.LINE, args.V_TILE, 4,
+                    b + segments * GROUP * width, width, c, args.M_TILE, c, args.M_TILE, 0, a, 0, 0,
                 )  # fmt: skip
             a += rows * args.V_TILE
             c += rows * args.M_TILE
+        x, y, x_step, y_step = y, x, y_step, x_step  # in turns
 
 
 @helper
-def _with_own_weights(args, entry, v, panel, group, m, item, stop):
-    """M of a strip and a block of filters; U of some channels at a time is made in the cache, and used at once."""
-    w = args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT
-    line = 4 * args.POINTS_H * args.POINTS_W
-    for first in range(0, args.CHANNELS, args.PANEL_CHANNELS):
-        channels = min(args.PANEL_CHANNELS, args.CHANNELS - first)
-        call_transform(
-            args.WEIGHTS, w + first * entry.B_K, args.CHANNELS * entry.B_K, panel, args.PANEL_POINT,
-            channels * entry.B_K // args.VECTOR, 0, 0, 0, 0, 0,
-        )  # fmt: skip
-        _products(
-            args, entry, v + first * line, panel, args.PANEL_POINT, channels, first > 0, m, item, stop, v, 0, v, 0
-        )
-
-
-@helper
-def _strip(args, entry, v, m, group, item, stop, after, done, blocks):
-    """M of a strip and a block of filters, the one after `done` of `blocks`.
-
-    Meanwhile, x of the strip that ends at `after` is asked for, and y of this one: a line that is not in the cache is
-    read before it is written.
-    """
-    _, count = point_tiles(args, 0, item, stop)
-    steps = args.CHANNELS * args.POINTS_H * args.POINTS_W // 2 * ((count + args.MOST - 1) // args.MOST) + 1
-    x, y = x_of(args, stop), _y_of(args, item)
-    x_step = (x_of(args, after) - x) // (steps * blocks) + 1
-    y_step = 0 if done else (_y_of(args, stop) - y) // steps + 1
-    u = args.U + group * args.U_GROUP + entry.U
-    _products(
-        args, entry, v, u, entry.U_POINT, args.CHANNELS, False, m, item, stop, x + done * steps * x_step, x_step, y,
-        y_step,
-    )  # fmt: skip
-
-
-@helper
-def _outputs(args, entry, scratch, m, group, item, stop):
+def _outputs(args, entry, scratch, m, group, strip):
     """Outputs of a strip and a block of filters."""
     lane = group * args.Y_GROUP + entry.LANE
-    for i in range(item, stop):
-        kind, slot, side = slots_of(args, item, stop, i)
-        y, (_, columns, sides) = _y_of(args, i) + lane, columns_of(args, i)
+    for i in range(strip.FIRST, strip.LAST):
+        item = entry_of(ITEM, args.ITEM_TABLE, i)
+        y, count, tile = args.Y + item.Y + lane, item.COLUMNS, item.TILE
         store_integer(scratch + FINE, 0, 1)
-        for part in range(2):
-            count = sides if part else columns
-            if count == 0:
-                continue
-            place, tile = (y + columns * args.M_W * args.Y_W, side) if part else (y, slot)
-            call_transform(
-                integer(entry.OUTPUTS, kind + part), m + tile * args.M_TILE, args.M_TILE, args.BIAS + lane, place,
-                args.Y_H, args.Y_W, entry.FILTERS, scratch + FINE, args.BESIDE - args.Y, count,
-            )  # fmt: skip
+        for part in range(1 + item.SIDES):
+            if count:
+                call_transform(
+                    integer(entry.OUTPUTS, item.KIND + part), m + tile * args.M_TILE, args.M_TILE, args.BIAS + lane, y,
+                    args.Y_H, args.Y_W, entry.FILTERS, scratch + FINE, args.BESIDE - args.Y, count,
+                )  # fmt: skip
+            y += count * args.M_W * args.Y_W
+            count, tile = 1, item.SIDE
         if integer(scratch + FINE, 0) == 0:
-            _directly(args, entry, scratch, y, lane, group, i)
+            _directly(args, entry, scratch, lane, group, item)
 
 
 @helper
-def _directly(args, entry, scratch, y, lane, group, item):
+def _directly(args, entry, scratch, lane, group, item):
     """Outputs of an item and a block of filters, a pixel at a time.
 
     The padding takes part: zero times a weight that is not finite is NaN. What an ending adds lies in memory other than
     y, so that it is still there: neither layers nor programs give a result the memory of what is added to it.
     """
-    first, columns, sides = columns_of(args, item)
-    image, row = item // args.SEGMENTS // args.TILE_ROWS, item // args.SEGMENTS % args.TILE_ROWS * args.M_H
-    rows, start, width = min(args.M_H, args.OH - row), first * args.M_W, columns * args.M_W + sides * args.PART_W
-    table, taps = scratch + PIXEL_TAPS, args.TAPS_H * args.TAPS_W
-    x = args.X + image * args.X_N + group * args.X_GROUP
+    table = scratch + PIXEL_TAPS
     weight = args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT
-    tap_bytes = args.CHANNELS * entry.B_K
-    for r in range(rows):
-        for column in range(width):
-            for tap in range(taps):
-                i, j = row + r + tap // args.TAPS_W - args.PAD_H, start + column + tap % args.TAPS_W - args.PAD_W
-                inside = 0 <= i < args.IN_H and 0 <= j < args.IN_W
-                store_integer(table, 2 * tap, i * args.X_H + j * args.X_W if inside else args.ZEROS - x)
+    x, tap_bytes = args.X + group * args.X_GROUP, args.CHANNELS * entry.B_K
+    for r in range(item.ROWS):
+        for column in range(item.COLUMNS * args.M_W + item.SIDES * args.PART_W):
+            for tap in range(args.TAPS):
+                i, j = r + tap // args.TAPS_W, column + tap % args.TAPS_W
+                inside = 0 <= item.TOP + i < args.IN_H and 0 <= item.LEFT + j - args.PAD_W < args.IN_W
+                store_integer(table, 2 * tap, item.X + i * args.X_H + j * args.X_W if inside else args.ZEROS - x)
                 store_integer(table, 2 * tap + 1, tap * tap_bytes)
             call_tile(
-                entry.PIXEL, taps, table, args.CHANNELS, x, 0, 4, weight, entry.B_K, args.BIAS + lane, 0,
-                y + r * args.Y_H + column * args.Y_W, 0, entry.TAIL, x, 0, args.BESIDE - args.Y,
+                entry.PIXEL, args.TAPS, table, args.CHANNELS, x, 0, 4, weight, entry.B_K, args.BIAS + lane, 0,
+                args.Y + item.Y + lane + r * args.Y_H + column * args.Y_W, 0, entry.TAIL, x, 0, args.BESIDE - args.Y,
             )  # fmt: skip
 
 
 @kernel(WINOGRAD, typed=False)
 def winograd(args, task):
-    """Some strips, of some blocks of filters."""
+    """Some strips, of some blocks of filters.
+
+    During the products, x of the next strip is asked for, and y of this one: a line that is not in the cache is read
+    before it is written. Where each task transforms its weights itself, some channels at a time are in its cache.
+    """
     row_tasks, block_tasks, blocks, strips = args.ROW_TASKS, args.BLOCK_TASKS, args.BLOCKS, args.STRIPS
     row_task, block_task = task % row_tasks, task // row_tasks
-    all_blocks, items = args.GROUPS * blocks, args.ITEMS
+    all_blocks = args.GROUPS * blocks
     scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
-    v, m = scratch + args.V, scratch + args.M
+    v, m, panel = scratch + args.V, scratch + args.M, scratch + args.PANEL
     first_block, last_block = all_blocks * block_task // block_tasks, all_blocks * (block_task + 1) // block_tasks
     last_strip = strips * (row_task + 1) // row_tasks
-    for strip in range(strips * row_task // row_tasks, last_strip):
-        item, stop = items * strip // strips, items * (strip + 1) // strips
+    for number in range(strips * row_task // row_tasks, last_strip):
+        strip = entry_of(STRIP, args.STRIP_TABLE, number)
+        steps = args.CHANNELS * args.POINTS // 2 * ((strip.COUNT_3 + args.MOST - 1) // args.MOST) + 1
+        x, y, x_step, y_step = args.X, args.Y, 0, 0
+        if number + 1 < last_strip:
+            following = entry_of(STRIP, args.STRIP_TABLE, number + 1)
+            start = entry_of(ITEM, args.ITEM_TABLE, following.FIRST)
+            stop = entry_of(ITEM, args.ITEM_TABLE, following.LAST - 1)
+            x += start.X
+            x_step = (stop.X - start.X + args.POINTS_H * args.X_H) // (steps * (last_block - first_block)) + 1
+        start, stop = entry_of(ITEM, args.ITEM_TABLE, strip.FIRST), entry_of(ITEM, args.ITEM_TABLE, strip.LAST - 1)
+        y += start.Y
+        y_step = (stop.Y - start.Y + args.Y_H) // steps + 1
         filled = -1
         for block in range(first_block, last_block):
             group = block // blocks
             if group != filled:
-                fill_tiles(args, scratch, v, group, item, stop)
+                fill_tiles(args, scratch, v, group, strip)
                 filled = group
             entry = entry_of(WINOGRAD_BLOCK, args.BLOCK_TABLE, block - group * blocks)
-            if args.PANEL:
-                _with_own_weights(args, entry, v, scratch + args.PANEL, group, m, item, stop)
-            else:
-                after = min(2 * stop - item, items)
-                _strip(args, entry, v, m, group, item, stop, after, block - first_block, last_block - first_block)
-            _outputs(args, entry, scratch, m, group, item, stop)
+            u, u_point = args.U + group * args.U_GROUP + entry.U, entry.U_POINT
+            for first in range(0, args.CHANNELS, args.PANEL_CHANNELS):
+                channels = min(args.PANEL_CHANNELS, args.CHANNELS - first)
+                if args.PANEL:
+                    u, u_point = panel, args.PANEL_POINT
+                    call_transform(
+                        args.WEIGHTS, args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT + first * entry.B_K,
+                        args.CHANNELS * entry.B_K, u, u_point, channels * entry.B_K // args.VECTOR, 0, 0, 0, 0, 0,
+                    )  # fmt: skip
+                v_first = v + first // GROUP * args.LINE
+                _products(args, entry, strip, v_first, u, u_point, channels, first > 0, m, x, x_step, y, y_step)
+            x += steps * x_step
+            y_step = 0
+            _outputs(args, entry, scratch, m, group, strip)
 
 
 @kernel(WINOGRAD_WEIGHTS, typed=False)
