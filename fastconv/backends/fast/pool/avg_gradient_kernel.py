@@ -7,6 +7,8 @@ are those of `pool.max_pool_kernel`; *plane* has a part of a row in scratch memo
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastconv.backends.fast.machine.intrinsics import (
     clear_bytes,
     copy_bytes,
@@ -75,7 +77,8 @@ def _cell_lanes(args, y, x, total, depths, heights, d, h, w, number):
                     scale = scale_of(1 if same else rows * counted(args, W, ow), number)
                     dy = y + od * args.Y_D + oh * args.Y_H + ow * args.Y_W
                     for c in range(channels):
-                        store_double(total, c, load_double(total, c) + scaled(load_at(dy, c, number), scale, number))
+                        share = scaled(np.float64(load_at(dy, c, number)), scale, number)
+                        store_double(total, c, load_double(total, c) + share)
     scale = scale_of(same if same else 1, number)
     for c in range(channels):
         store_number_at(x, c, scaled(load_double(total, c), scale, number), number)

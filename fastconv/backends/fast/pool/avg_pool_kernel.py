@@ -66,13 +66,13 @@ def _along(totals, x, step, count, number):
     done, lanes, item = 0, GROUP_BYTES // size_of(number), size_of(number)
     if step == item:  # indices that LLVM's vectoriser can follow
         for o in range(count):
-            store_double(totals, o, load_double(totals, o) + load_at(x, o, number))
+            store_double(totals, o, load_double(totals, o) + np.float64(load_at(x, o, number)))
         return
     if step == 2 * item and count > lanes:
         add_every_second(totals, x, (count - 1) // lanes, number)
         done = (count - 1) // lanes * lanes
     for o in range(done, count):
-        store_double(totals, o, load_double(totals, o) + load(x + o * step, number))
+        store_double(totals, o, load_double(totals, o) + np.float64(load(x + o * step, number)))
 
 
 @helper
@@ -113,14 +113,14 @@ def shares_of_row(args, y, share, count, start, width, number):
     scale = scale_of(divisor, number)
     if y_step == size_of(number) and divisor:
         for o in range(first, stop):
-            store_double(share, o, scaled(load_at(y, o, number), scale, number))
+            store_double(share, o, scaled(np.float64(load_at(y, o, number)), scale, number))
     else:
         for o in range(first, stop):
-            store_double(share, o, scaled(load(y + o * y_step, number), scale, number) if divisor else 0.0)
+            store_double(share, o, scaled(np.float64(load(y + o * y_step, number)), scale, number) if divisor else 0.0)
     for end in range(2):
         for o in range(stop if end else 0, width if end else first):
             divisor = count * counted(args, W, start + o)
-            value = load(y + o * y_step, number)
+            value = np.float64(load(y + o * y_step, number))
             store_double(share, o, scaled(value, scale_of(divisor, number), number) if divisor else 0.0)
 
 
