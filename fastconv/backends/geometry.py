@@ -152,12 +152,12 @@ class WindowGeometry:
         """Taps in one window of one plane."""
         return prod(self.kernel)
 
-    @property
+    @cached_property
     def input_shape(self) -> tuple[int, ...]:
         """(N, C, *size)."""
         return (self.batch, self.channels, *self.size)
 
-    @property
+    @cached_property
     def output_shape(self) -> tuple[int, ...]:
         """(N, C, *out)."""
         return (self.batch, self.channels, *self.out)

@@ -47,6 +47,8 @@ def _windows_memory() -> int:
 
 def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: int) -> None:
     """Refuse a shape that cannot be addressed, or that is larger than the memory, before it is allocated."""
+    if 0 < prod(shape) * itemsize <= memory_limit():  # most calls
+        return
     elements = prod(max(size, 1) for size in shape)  # NumPy refuses such shapes for empty arrays too
     if elements > _ADDRESSABLE:
         raise InvalidValueError(

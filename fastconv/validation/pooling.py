@@ -7,6 +7,7 @@ from math import inf, isfinite, prod
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.backends.geometry import AdaptiveGeometry
@@ -56,6 +57,8 @@ def check_norm_type(operation: str, value: object) -> float:
 def check_positions(operation: str, indices: NDArray[Any], plane: Shape, name: str, least: int) -> None:
     """Refuse positions outside a flattened plane; with `least` -1, that stands for none."""
     cells = prod(plane)
+    if indices.size and indices.dtype == np.int64 and int(indices.view(np.uint64).max()) < cells:
+        return  # one pass, in which negative numbers are large ones
     if indices.size and not (int(indices.min()) >= least and int(indices.max()) < cells):
         none = " (or be -1 for none)" if least < 0 else ""
         raise InvalidValueError(

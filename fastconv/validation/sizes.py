@@ -86,6 +86,10 @@ def check_sizes(operation: str, subject: str, value: object, rank: int, least: i
 
 def check_shape_argument(operation: str, subject: str, value: object, letters: str) -> Shape:
     """Return a whole shape, one integer per axis of `letters`; zeros are let through."""
+    if type(value) is tuple and len(value) == len(letters) and set(map(type, value)) == {int}:
+        least, most = min(value), max(value)
+        if least >= 0 and most <= _LARGEST:  # most calls: the shape of an array
+            return value
     rule = f"a sequence of {len(letters)} integers ({', '.join(letters)})"
     items = entries_of(value)
     if items is None:

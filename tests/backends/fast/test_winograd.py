@@ -15,6 +15,7 @@ import pytest
 from grids import in_turn
 from programs import run
 from strategies import BACKENDS, Array
+from vector_units import PATHS, only_where_it_runs
 
 import fastconv as fc
 from fastconv import layers as L
@@ -209,7 +210,7 @@ def test_every_size(height: int) -> None:
             check_size(height, width, pads)
 
 
-@pytest.mark.parametrize("kernel", [(5, 5), (3, 5), (5, 3), (3, 1), (1, 5), (7, 1), (1, 7)])
+@pytest.mark.parametrize("kernel", [(5, 5), (3, 5), (5, 3), (4, 4), (2, 3), (3, 1), (1, 5), (7, 1), (1, 7)])
 def test_other_numbers_of_taps(kernel: tuple[int, int]) -> None:
     pads = tuple((taps // 2, taps // 2) for taps in kernel)
     for size in ((1, 1), (2, 3), (5, 4), (6, 11), (9, 8)):
@@ -496,7 +497,7 @@ def test_a_partial_sum_of_one_output_that_is_too_large_is_noticed(x: Any, weight
         assert np.isfinite(forward(a, b, pads=NO_PADS)).all()
 
 
-# The readable twins.
+# The readable twins, and other vector units.
 
 
 def check_small() -> None:
@@ -511,12 +512,17 @@ def check_small() -> None:
 
 
 @pytest.mark.slow
-def test_the_readable_twins(tmp_path: Path) -> None:
-    program = """
+@pytest.mark.parametrize("path", ["twins", *PATHS])
+def test_elsewhere(path: str, tmp_path: Path) -> None:
+    program = f"""
         import test_winograd
         from fastconv.backends.fast.machine.jit import INTERPRETED
-        assert INTERPRETED
+        from vector_units import built_for
+        assert INTERPRETED if {path!r} == "twins" else built_for() == {path!r}
         test_winograd.transform_whatever_can_be(setattr)
         test_winograd.check_small()
     """
-    run(program, NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
+    if path != "twins":
+        only_where_it_runs(path)
+    environment = {"NUMBA_DISABLE_JIT": "1"} if path == "twins" else PATHS[path]
+    run(program, NUMBA_CACHE_DIR=str(tmp_path), **environment)

@@ -99,8 +99,7 @@ def listening() -> Recording | None:
 
 def groups_of_images() -> int:
     """How many times as many images there are as this thread is given: where it records one group of a batch."""
-    record = listening() if active else None
-    return 1 if record is None else record.groups
+    return active[0].groups if active and is_recording() else 1  # also while it is paused
 
 
 def taken(array: NDArray[Any]) -> float:

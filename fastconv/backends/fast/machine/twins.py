@@ -344,10 +344,10 @@ def store_byte(address, index, value):
     ctypes.c_uint8.from_address(address + index).value = int(value) & 255
 
 
-def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
+def largest_of_taps(every, nbytes, vectors, number, x, y, kept, keeps, base, side, down, taps):
     """Largest taps of a block of windows, and which these are; the twin of `pool.maxima_kernel`."""
     item, axes = number.itemsize, [taps[:3], taps[3:6], taps[6:]]
-    (_, *sides), (rows, *downs), lanes = side, down, nbytes // number.itemsize
+    (_, *sides), (rows, *downs), lanes = side, down, vectors * nbytes // number.itemsize
     shape = (*(count for count, _, _ in axes), rows, lanes)
     values = matrix(x, shape, (*(step for _, step, _ in axes), downs[0], sides[0]), item).reshape(-1, rows, lanes)
     d, h, w = np.ix_(*(np.arange(count) * tap for count, _, tap in axes))
@@ -358,6 +358,39 @@ def largest_of_taps(every, nbytes, number, x, y, kept, keeps, base, side, down, 
         put = store_byte if keeps == 1 else store_integer
         put(kept, place, base + row * downs[2] + lane * sides[2] + int(found[row, lane]))
     return int(np.isnan(values).any())
+
+
+def sum_channels(vectors, number, x, y, taps, copies, scale):
+    """Scaled sums over taps of eight channels a vector; the twin of `pool.channel_sums_kernel`."""
+    item, width = number.itemsize, 8 * vectors
+    cells = matrix(x, (*taps[::2], width), (*taps[1::2], item), item).astype(np.float64)
+    total = np.zeros(width)
+    for cell in cells.reshape(-1, width):
+        total += cell
+    matrix(y, (copies[0], width), (copies[1], item), item)[...] = total * scale if item == 4 else total / scale
+
+
+def _eight_sums(x, taps, shape, item):
+    """Eight float64 sums over the taps of a window, of numbers of some shape that are dense."""
+    counts, steps = taps[::2], taps[1::2]
+    cells = matrix(x, (*counts, *shape), (*steps, *(item for _ in shape)), item)
+    sums = np.zeros((8, *shape))
+    for d, h, w in np.ndindex(*counts):
+        sums[w % 8] += cells[d, h, w]
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return sums[0]
+
+
+def sum_window_of_channels(vectors, number, x, totals, taps):
+    """Sums of a window of some vectors of channels; the twin of `pool.window_sums_kernel`."""
+    width = vectors * host().lanes(8)
+    matrix(totals, (width,), (8,), 8)[...] = _eight_sums(x, taps, (width,), number.itemsize)
+
+
+def sum_window(number, x, taps):
+    """Sum of a window of one channel; the twin of `pool.window_sums_kernel`."""
+    return _eight_sums(x, taps, (), number.itemsize)
 
 
 def largest(source, spans, number):

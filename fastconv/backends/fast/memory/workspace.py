@@ -52,8 +52,10 @@ class borrowed:
         self._buffer: Array | None = None
 
     def __enter__(self) -> Array:
-        if active and listening():
-            return aligned(self._nbytes)
+        if active and (record := listening()):
+            buffer = aligned(self._nbytes)
+            record.bounds.update((address(buffer), address(buffer) + self._nbytes))  # without what aligns it
+            return buffer
         try:
             buffer = _idle.pop()  # atomic: no other thread gets the same one
         except IndexError:

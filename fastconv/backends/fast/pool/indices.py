@@ -12,10 +12,10 @@ from fastconv.backends.fast.memory.copying import in_order
 from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pool.indices_kernel import AT, AT_INDICES
+from fastconv.backends.fast.pool.windows import channel_block
 from fastconv.backends.settings import get_num_threads
 
 _SERIAL = 2**13  # indices below which one thread does it all, 2 ns each
-_CHANNEL_BLOCK = 16  # channels of a task, one cache line of float32
 _X, _Y, _INDEX = (AT_INDICES.index[name] for name in ("X", "Y", "INDEX"))
 _BY_SPAN = by_span(AT_INDICES)
 
@@ -31,8 +31,8 @@ def _plan(shape: tuple[int, ...], cells: int, item: int, channels_last: bool, th
         X_W=channels * item if channels_last else item,
         Y=0, Y_N=count * channels * item, Y_C=item if channels_last else count * item,
         Y_W=channels * item if channels_last else item,
-        INDEX=0, CELLS=cells, FIRST=0, STOP=count, BATCH=batch, CHANNELS=channels,
-        CHANNEL_BLOCK=min(_CHANNEL_BLOCK, channels) if channels_last else 1, TASKS=threads,
+        INDEX=0, CELLS=cells, COUNT=count, FIRST=0, STOP=count, BATCH=batch, CHANNELS=channels,
+        CHANNEL_BLOCK=channel_block(batch, channels, threads) if channels_last else 1, TASKS=threads,
     )  # fmt: skip
     return arguments, threads
 

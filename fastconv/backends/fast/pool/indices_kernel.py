@@ -6,13 +6,16 @@ write to one cell, and go through the indices in row-major order.
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.intrinsics import clear_bytes, integer, load, size_of, store, store_at
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 
-AT_INDICES = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX CELLS FIRST STOP BATCH CHANNELS CHANNEL_BLOCK TASKS")
+AT_INDICES = Block("X X_N X_C X_W Y Y_N Y_C Y_W INDEX CELLS COUNT FIRST STOP BATCH CHANNELS CHANNEL_BLOCK TASKS")
 ADD, PUT, TAKE = 0, 1, 2
+NEAR = 2**13  # bytes of indices that are read twice, first for the last cell that they mean
 
 
 @helper
@@ -27,42 +30,89 @@ def _move(x, y, index, form, number):
 
 
 @helper
-def _clear(args, plane, channels, number):
-    """Set some channels of an image of x to zero, unless other numbers were put there before."""
+def _clear(args, plane, channels, start, stop, number):
+    """Set some channels of cells `start` to ``stop - 1`` of an image of x to zero."""
     step = args.X_W
-    if args.FIRST == 0:
-        if step == channels * size_of(number):
-            clear_bytes(plane, args.CELLS * step)
-        else:
-            for p in range(args.CELLS):
-                for c in range(channels):
-                    store_at(plane + p * step, c, number)
+    if step == channels * size_of(number):
+        clear_bytes(plane + start * step, (stop - start) * step)
+    else:
+        for p in range(start, stop):
+            for c in range(channels):
+                store_at(plane + p * step, c, number)
+
+
+@helper
+def _beyond(indices, first, stop, row, channels, cleared):
+    """One after the last cell that indices of some channels mean, where that is beyond those that are cleared."""
+    last = np.int64(cleared)
+    if row == channels:  # one run, which is long where channels are few
+        for i in range(first * row, stop * row):
+            last = max(last, integer(indices, i) + 1)
+        return last
+    for p in range(first, stop):
+        for c in range(channels):
+            last = max(last, integer(indices, p * row + c) + 1)
+    return last
+
+
+@helper
+def _row(args, plane, y, indices, channels, first, stop, form, number):
+    """Indices `first` to ``stop - 1``, of some channels that are dense."""
+    item, x_w, y_w = size_of(number), args.X_W, args.Y_W
+    row = y_w // item
+    for p in range(first, stop):
+        source, places = y + p * y_w, indices + p * row * 8
+        for c in range(channels):
+            index = integer(places, c)
+            _move(plane + index * x_w + c * item, source + c * item, index, form, number)
+
+
+@helper
+def _channels(args, plane, y, indices, channels, form, number):
+    """All indices of some channels of an image, channels-last; cells are cleared shortly before they are added to."""
+    first, stop, cells, whole = args.FIRST, args.STOP, args.CELLS, args.FIRST == 0 and args.STOP == args.COUNT
+    some, row = max(1, NEAR // (channels * 8)), args.Y_W // size_of(number)
+    cleared = cells if form == TAKE or first > 0 else 0
+    if form != TAKE and not whole and first == 0:
+        _clear(args, plane, channels, 0, cells, number)
+        cleared = cells
+    for p in range(first, stop, some):
+        end = min(p + some, stop)
+        if cleared < cells:
+            needed = min(_beyond(indices, p, end, row, channels, cleared), cells)
+            _clear(args, plane, channels, cleared, needed, number)
+            cleared = needed
+        _row(args, plane, y, indices, channels, p, end, form, number)
+    if cleared < cells:
+        _clear(args, plane, channels, cleared, cells, number)
+
+
+@helper
+def _plane(args, plane, y, indices, form, number):
+    """All indices of a plane."""
+    item = size_of(number)
+    if form != TAKE and args.FIRST == 0:
+        clear_bytes(plane, args.CELLS * item)
+    for p in range(args.FIRST, args.STOP):
+        index = integer(indices, p)
+        _move(plane + index * item, y + p * item, index, form, number)
 
 
 @helper
 def _at_indices(args, task, number, form):
     """Some blocks of channels of some images."""
-    channels, step, tasks = args.CHANNELS, args.CHANNEL_BLOCK, args.TASKS
-    blocks, item_size = (channels + step - 1) // step, size_of(number)
+    channels, step, tasks, item = args.CHANNELS, args.CHANNEL_BLOCK, args.TASKS, size_of(number)
+    blocks = (channels + step - 1) // step
     items = args.BATCH * blocks
-    x_c, y_c, x_w, y_w = args.X_C, args.Y_C, args.X_W, args.Y_W
-    for item in range(items * task // tasks, items * (task + 1) // tasks):
-        n, first = item // blocks, item % blocks * step
-        plane = args.X + n * args.X_N + first * x_c
-        offset = n * args.Y_N + first * y_c
-        if form != TAKE:
-            _clear(args, plane, min(step, channels - first), number)
-        y, indices = args.Y + offset, args.INDEX + offset // item_size * 8
-        if y_w == item_size and x_w == item_size:
-            for p in range(args.FIRST, args.STOP):
-                index = integer(indices, p)
-                _move(plane + index * item_size, y + p * item_size, index, form, number)
+    for i in range(items * task // tasks, items * (task + 1) // tasks):
+        n, first = i // blocks, i % blocks * step
+        plane = args.X + n * args.X_N + first * args.X_C
+        offset = n * args.Y_N + first * args.Y_C
+        y, indices = args.Y + offset, args.INDEX + offset // item * 8
+        if args.X_W == item and args.Y_W == item:
+            _plane(args, plane, y, indices, form, number)
         else:
-            for p in range(args.FIRST, args.STOP):
-                for c in range(min(step, channels - first)):
-                    here = p * y_w + c * y_c
-                    index = integer(indices, here // item_size)
-                    _move(plane + index * x_w + c * x_c, y + here, index, form, number)
+            _channels(args, plane, y, indices, min(step, channels - first), form, number)
 
 
 @kernel(AT_INDICES, results="X")

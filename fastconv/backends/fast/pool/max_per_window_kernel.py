@@ -129,7 +129,7 @@ def _window_lanes(plane, y, kept, keeps, channels, spans, numbers, number):
     base, d_number, h_number, w_number = numbers
     taps, item = (depth, d_step, d_number, height, h_step, h_number, width, w_step, w_number), size_of(number)
     side, down = (channels, item, item, 0), (1, 0, 0, 0)
-    maxima(plane + d0 + h0 + w0, y, kept, keeps, base, side, down, taps, number)
+    maxima(plane + d0 + h0 + w0, y, kept, keeps, base, side, down, taps, True, number)
 
 
 @kernel(WINDOWS, keeps=KEEPS)

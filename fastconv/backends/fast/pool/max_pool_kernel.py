@@ -12,6 +12,8 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.maxima_kernel import KEEPS, PLACE, kept_at, maxima, maximum, no_cell
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, columns, row_of, whole, window
 
+NEAR = 2**14  # bytes of windows that are reduced together, channel by channel: what they read stays in the L1 cache
+
 
 @helper
 def _taps(args, depths, heights, widths, keeps):
@@ -50,38 +52,37 @@ def _steps(args, keeps, number):
 
 
 @helper
-def _window(args, plane, here, depths, heights, widths, lanes, keeps, number):
-    """One window, of as many channels as `lanes`."""
+def _window(args, plane, here, depths, heights, widths, keeps, number):
+    """One window of one channel."""
     y, kept, item = args.Y + here, kept_at(args, here, keeps, number), size_of(number)
     if _is_empty(depths, heights, widths):
-        no_cell(y, item, kept, keeps, lanes, number)
+        no_cell(y, item, kept, keeps, 1, number)
         return
-    x = _first_cell(args, plane, depths, heights, widths)
     base, taps = _taps(args, depths, heights, widths, keeps)
-    if lanes == 1:
-        maximum(x, y, kept, keeps, base, taps, number)
-    else:
-        maxima(x, y, kept, keeps, base, (lanes, item, item, 0), (1, 0, 0, 0), taps, number)
+    maximum(_first_cell(args, plane, depths, heights, widths), y, kept, keeps, base, taps, number)
 
 
 @helper
 def _row_lanes(args, plane, here, depths, heights, start, stop, inner, keeps, number):
-    """Windows `start` to ``stop - 1`` of a row, all channels: first those whose taps are all on cells, `inner`."""
-    channels, item = args.CHANNELS, size_of(number)
-    first = min(max(inner[0], start), stop)
-    last = max(first, min(inner[1], stop))
-    if first < last and not _is_empty(depths, heights, (0, 0, 1)):
-        widths, place = window(args, W, first), here + first * args.Y_W
-        x, (base, taps) = _first_cell(args, plane, depths, heights, widths), _taps(args, depths, heights, widths, keeps)
-        _, (x_step, y_step, along) = _steps(args, keeps, number)
-        y, kept, down = args.Y + place, kept_at(args, place, keeps, number), (last - first, x_step, y_step, along)
-        maxima(x, y, kept, keeps, base, (channels, item, item, 0), down, taps, number)
-    else:
-        last = first
-    for end in range(2):
-        for ow in range(last if end else start, stop if end else first):
-            widths = window(args, W, ow)
-            _window(args, plane, here + ow * args.Y_W, depths, heights, widths, channels, keeps, number)
+    """Windows `start` to ``stop - 1`` of a row, all channels; at a time some whose taps are all on cells, `inner`."""
+    item, empty = size_of(number), _is_empty(depths, heights, (0, 0, 1))
+    _, (x_step, y_step, along) = _steps(args, keeps, number)
+    side, some = (args.CHANNELS, item, item, 0), max(1, NEAR // (args.K_H * abs(x_step) + 1))
+    ow = start
+    while ow < stop:
+        widths, place = window(args, W, ow), here + ow * y_step
+        y, kept, count = args.Y + place, kept_at(args, place, keeps, number), 1
+        if empty or widths[1] == widths[2]:
+            no_cell(y, item, kept, keeps, args.CHANNELS, number)
+        else:
+            if ow >= inner[0] and ow < inner[1]:
+                count = min(some, min(inner[1], stop) - ow)
+            x, (base, taps) = (
+                _first_cell(args, plane, depths, heights, widths),
+                _taps(args, depths, heights, widths, keeps),
+            )
+            maxima(x, y, kept, keeps, base, side, (count, x_step, y_step, along), taps, True, number)
+        ow += count
 
 
 @kernel(WINDOWS, keeps=KEEPS)
@@ -110,7 +111,7 @@ def _rows_plane(args, plane, here, depths, oh, rows, start, stop, inner, keeps, 
         x, (base, taps) = _first_cell(args, plane, depths, heights, widths), _taps(args, depths, heights, widths, keeps)
         (x_row, y_row, below), (x_step, y_step, along) = _steps(args, keeps, number)
         y, kept, side = args.Y + place, kept_at(args, place, keeps, number), (last - first, x_step, y_step, along)
-        maxima(x, y, kept, keeps, base, side, (rows, x_row, y_row, below), taps, number)
+        maxima(x, y, kept, keeps, base, side, (rows, x_row, y_row, below), taps, False, number)
     else:
         last = first
     for row in range(rows if first - start + stop - last else 0):
@@ -118,7 +119,7 @@ def _rows_plane(args, plane, here, depths, oh, rows, start, stop, inner, keeps, 
         for end in range(2):
             for ow in range(last if end else start, stop if end else first):
                 place, widths = here + row * args.Y_H + ow * args.Y_W, window(args, W, ow)
-                _window(args, plane, place, depths, heights, widths, 1, keeps, number)
+                _window(args, plane, place, depths, heights, widths, keeps, number)
 
 
 @kernel(WINDOWS, keeps=KEEPS)

@@ -18,7 +18,10 @@ from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.emitter import Loop, constant
 from fastconv.backends.fast.machine.intrinsics import load, size_of, store, store_byte, store_integer, store_number
 from fastconv.backends.fast.machine.jit import code, emitted, helper
+from fastconv.backends.fast.machine.target import host
 
+MANY = 4 if host().registers >= 32 else 2  # vectors of channels at once: they, and which taps won, stay in registers
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 LOWEST = -float("inf")
 VALUE, PLACE, INDEX = 0, 1, 2
 KEEPS = {"value": VALUE, "place": PLACE, "index": INDEX}  # what is kept of a maximum
@@ -76,97 +79,129 @@ def _group(x, y, kept, keeps, base, side, down, wide, taps, number):
     _, x_step, y_step, _ = side
     if y_step != item or (x_step != item and x_step != 2 * item):
         if wide:
-            return largest_of_taps(0, 64, number, x, y, kept, keeps, base, side, down, taps)
-        return largest_of_taps(0, 32, number, x, y, kept, keeps, base, side, down, taps)
+            return largest_of_taps(0, 64, 1, number, x, y, kept, keeps, base, side, down, taps)
+        return largest_of_taps(0, 32, 1, number, x, y, kept, keeps, base, side, down, taps)
     if x_step == item:
         if wide:
-            return largest_of_taps(1, 64, number, x, y, kept, keeps, base, side, down, taps)
-        return largest_of_taps(1, 32, number, x, y, kept, keeps, base, side, down, taps)
+            return largest_of_taps(1, 64, 1, number, x, y, kept, keeps, base, side, down, taps)
+        return largest_of_taps(1, 32, 1, number, x, y, kept, keeps, base, side, down, taps)
     if wide:
-        return largest_of_taps(2, 64, number, x, y, kept, keeps, base, side, down, taps)
-    return largest_of_taps(2, 32, number, x, y, kept, keeps, base, side, down, taps)
+        return largest_of_taps(2, 64, 1, number, x, y, kept, keeps, base, side, down, taps)
+    return largest_of_taps(2, 32, 1, number, x, y, kept, keeps, base, side, down, taps)
 
 
 @helper
-def maxima(x, y, kept, keeps, base, side, down, taps, number):
+def _channels(x, y, kept, keeps, base, side, down, vectors, wide, taps, number):
+    """Some vectors of channels of windows, as in `_group`."""
+    if vectors > 1:
+        return largest_of_taps(1, 64, MANY, number, x, y, kept, keeps, base, side, down, taps)
+    if wide:
+        return largest_of_taps(1, 64, 1, number, x, y, kept, keeps, base, side, down, taps)
+    return largest_of_taps(1, 32, 1, number, x, y, kept, keeps, base, side, down, taps)
+
+
+@helper
+def _one_by_one(x, y, kept, keeps, base, side, count, down, taps, number):
+    """A block of windows of which `count` are side by side; the rest as in `maxima`."""
+    item, (_, x_step, y_step, along), (rows, x_row, y_row, below) = size_of(number), side, down
+    for row in range(rows):
+        for o in range(count):
+            offset = row * y_row + o * y_step
+            place = kept + offset // item * (8 if keeps == INDEX else 1)
+            first = base + row * below + o * along
+            maximum(x + row * x_row + o * x_step, y + offset, place, keeps, first, taps, number)
+
+
+@helper
+def maxima(x, y, kept, keeps, base, side, down, taps, channels, number):
     """A block of windows that have the same taps, all of them on cells; `x`, `y`, `kept` and `base` are of the first.
 
     `side` and `down` are how many there are side by side and below each other, the bytes between two of them in x and
     in y, and what is added to the number that is kept. `taps` are how many there are, the bytes between two, and what
     is added to that number, along the depth, the height and the width. The last vector of a row also has windows of
-    the one before it.
+    the one before it. Side by side may also be `channels`, a constant, which are dense.
     """
     item = size_of(number)
     count, x_step, y_step, along = side
     wide = count >= 64 // item
-    lanes = (64 if wide else 32) // item
+    each = (64 if wide else 32) // item
     last = (taps[0] - 1) * taps[2] + (taps[3] - 1) * taps[5] + (taps[6] - 1) * taps[8]
-    alone = count < lanes or (last >= 2**31 and item == 4)  # vectors have numbers of as many bytes
+    alone = count < each or (last >= 2**31 and item == 4)  # vectors have numbers of as many bytes
     kept_item = 8 if keeps == INDEX else 1
     done = 0
     while done < count:
+        vectors = MANY if channels and wide and done + MANY * each <= count else 1
+        lanes = vectors * each
         if done + lanes > count and not alone:
             done = count - lanes
         stop, place = min(done + lanes, count), kept + done * (y_step // item) * kept_item
         here, target, first = x + done * x_step, y + done * y_step, base + done * along
-        if alone or _group(here, target, place, keeps, first, side, down, wide, taps, number):
-            for row in range(down[0]):
-                for o in range(stop - done):
-                    offset = row * down[2] + o * y_step
-                    maximum(
-                        here + row * down[1] + o * x_step, target + offset, place + offset // item * kept_item, keeps,
-                        first + row * down[3] + o * along, taps, number,
-                    )  # fmt: skip
+        if alone:
+            right = False
+        elif channels:
+            right = _channels(here, target, place, keeps, first, side, down, vectors, wide, taps, number) == 0
+        else:
+            right = _group(here, target, place, keeps, first, side, down, wide, taps, number) == 0
+        if not right:
+            _one_by_one(here, target, place, keeps, first, side, stop - done, down, taps, number)
         done = stop
 
 
 @emitted(twins.largest_of_taps, literal=True)
-def largest_of_taps(typing_context, every, nbytes, number, x, y, kept, keeps, base, side, down, taps):
-    """Largest taps of as many windows side by side as `nbytes` of numbers, and of those below: 1 if there is a NaN.
+def largest_of_taps(typing_context, every, nbytes, vectors, number, x, y, kept, keeps, base, side, down, taps):
+    """Largest taps of so many `vectors` of windows side by side, and of those below: 1 if there is a NaN.
 
-    The rest as in `maxima`; with a NaN the results are not right. `every` is 1 or 2 where x has dense numbers, of which
-    every first or second is a window's, and y is dense; or 0. A vector of every second number ends with the last one
-    that it needs.
+    A vector has `nbytes` of numbers. The rest as in `maxima`; with a NaN the results are not right. `every` is 1 or 2
+    where x has dense numbers, of which every first or second is a window's, and y is dense; or 0. A vector of every
+    second number ends with the last one that it needs.
     """
-    if not isinstance(every, types.IntegerLiteral) or not isinstance(nbytes, types.IntegerLiteral):
+    literals = every, nbytes, vectors
+    if not all(isinstance(literal, types.IntegerLiteral) for literal in literals):
         return None
-    group = _Group(number, every.literal_value, nbytes.literal_value)
-    return code(types.int64(every, nbytes, number, *[types.int64] * 5, side, down, taps), group.emit)
+    group = _Group(number, *(literal.literal_value for literal in literals))
+    return code(types.int64(*literals, number, *[types.int64] * 5, side, down, taps), group.emit)
 
 
 class _Group:
     """Vectors of one type, of windows side by side."""
 
-    def __init__(self, number, every, nbytes):
-        self.item, self.every = number.bitwidth // 8, every
+    def __init__(self, number, every, nbytes, vectors):
+        self.item, self.every, self.vectors, self.nbytes = number.bitwidth // 8, every, vectors, nbytes
         self.lanes = nbytes // self.item
         self.kind = ir.FloatType() if self.item == 4 else ir.DoubleType()
         self.integer = ir.IntType(8 * self.item)  # as wide as a number: what is kept is chosen by the same mask
         self.vector, self.integers = (ir.VectorType(kind, self.lanes) for kind in (self.kind, self.integer))
 
-    def emit(self, builder, every, nbytes, zero, x, y, kept, keeps, base, side, down, taps):
+    def emit(self, builder, every, nbytes, vectors, zero, x, y, kept, keeps, base, side, down, taps):
         """Loops over the rows of windows and over the taps."""
         self.builder = builder
         counts, steps, numbers = ([builder.extract_value(taps, 3 * axis + i) for axis in range(3)] for i in range(3))
         _, x_step, y_step, along = (builder.extract_value(side, i) for i in range(4))
         rows, x_row, y_row, row_along = (builder.extract_value(down, i) for i in range(4))
         kept_row = builder.sdiv(y_row, constant(self.item))
-        none = ir.Constant(self.integers, [0] * self.lanes)
-        row = Loop(builder, "row", [none, x, y, kept, base])
+        number = ir.Constant(self.vector, [0.0] * self.lanes)
+        row = Loop(builder, "row", [number, x, y, kept, base])
         missing, x, y, kept, base = row.values
-        loops = [Loop(builder, "depth", [missing, self.load(x, x_step), none, x, constant(0)])]
+        start = [self.load(self.at(x, i), x_step) for i in range(self.vectors)]
+        none = [ir.Constant(self.integers, [0] * self.lanes)] * self.vectors
+        loops = [Loop(builder, "depth", [x, constant(0), missing, *start, *none])]
         for name in ("height", "width"):
             loops.append(Loop(builder, name, loops[-1].values))
-        missing, best, found, place, tap = loops[-1].values
-        value = self.load(place, x_step)
-        wins = builder.fcmp_ordered(">", value, best)
-        missing = builder.or_(missing, builder.sext(builder.fcmp_unordered("uno", value, value), self.integers))
-        found = builder.select(wins, self.spread(builder.trunc(tap, self.integer) if self.item == 4 else tap), found)
-        best = builder.select(wins, value, best)
+        place, tap, missing, *found = loops[-1].values
+        best, found = found[: self.vectors], found[self.vectors :]
+        values = [self.load(self.at(place, i), x_step) for i in range(self.vectors)]
+        mark = self.spread(builder.trunc(tap, self.integer) if self.item == 4 else tap)
+        for i, value in enumerate(values):
+            wins = builder.fcmp_ordered(">", value, best[i])
+            found[i] = builder.select(wins, mark, found[i])
+            best[i] = builder.select(wins, value, best[i])
+        for one, other in zip(values[::2], [*values[1::2], values[0]]):  # one comparison sees a NaN in either
+            missing = builder.select(builder.fcmp_unordered("uno", one, other), self.nowhere(), missing)
         for loop, count, step, number in [*zip(loops, counts, steps, numbers)][::-1]:
-            place, tap = builder.add(loop.values[3], step), builder.add(loop.values[4], number)
-            loop.end(count, [missing, best, found, place, tap])
-        self.store(best, y, y_step)
+            place, tap = builder.add(loop.values[0], step), builder.add(loop.values[1], number)
+            loop.end(count, [place, tap, missing, *best, *found])
+        for i in range(self.vectors):
+            self.store(best[i], self.at(y, i), y_step)
         in_bytes = builder.icmp_signed("==", keeps, constant(PLACE))
         with builder.if_then(in_bytes):
             self.store_kept(found, 8, kept, y_step, base, along)
@@ -176,8 +211,16 @@ class _Group:
         following = [(x, x_row), (y, y_row), (kept, kept_row), (base, row_along)]
         row.end(rows, [missing, *(builder.add(value, step) for value, step in following)])
         bits = ir.IntType(self.lanes)
-        mask = builder.bitcast(builder.icmp_signed("!=", missing, none), bits)
+        mask = builder.bitcast(builder.fcmp_unordered("uno", missing, missing), bits)
         return builder.zext(builder.icmp_signed("!=", mask, ir.Constant(bits, 0)), _I64)
+
+    def nowhere(self):
+        """Vector of NaN."""
+        return ir.Constant(self.vector, [float("nan")] * self.lanes)
+
+    def at(self, address, i):
+        """Address of vector number i, where there are several, which are dense."""
+        return self.builder.add(address, constant(i * self.nbytes)) if i else address
 
     def spread(self, scalar, integers=None):
         """Vector whose lanes all hold an integer."""
@@ -225,17 +268,18 @@ class _Group:
     def store_kept(self, found, bits, kept, y_step, base, along):
         """What is kept of each window, as integers of so many bits."""
         builder, kind = self.builder, ir.VectorType(ir.IntType(bits), self.lanes)
-        if bits == 64:
-            found = found if self.item == 8 else builder.sext(found, kind)
-            lanes = ir.Constant(kind, list(range(self.lanes)))
-            found = builder.add(found, builder.mul(self.spread(along, kind), lanes))
-            found = builder.add(found, self.spread(base, kind))
-        else:
-            found = builder.add(builder.trunc(found, kind), self.spread(builder.trunc(base, kind.element), kind))
-        self.store(found, kept, builder.mul(builder.sdiv(y_step, constant(self.item)), constant(bits // 8)))
+        step = builder.mul(builder.sdiv(y_step, constant(self.item)), constant(bits // 8))
+        for i, one in enumerate(found):
+            if bits == 64:
+                one = one if self.item == 8 else builder.sext(one, kind)
+                lanes = ir.Constant(kind, list(range(self.lanes)))
+                one = builder.add(one, builder.mul(self.spread(along, kind), lanes))
+                one = builder.add(one, self.spread(base, kind))
+            else:
+                one = builder.add(builder.trunc(one, kind), self.spread(builder.trunc(base, kind.element), kind))
+            self.store(one, builder.add(kept, constant(i * self.lanes * bits // 8)), step)
 
 
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
 _BYTES = 64  # of a vector; LLVM cuts it where the CPU has shorter ones
 _CHAINS = 4  # vectors under way at once
 SPAN = 64  # cells: what one step of `largest` takes of float32, and two of float64

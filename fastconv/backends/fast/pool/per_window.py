@@ -23,6 +23,7 @@ from fastconv.backends.fast.pool.windows import (
     SERIAL_TAPS,
     WindowPlan,
     by_axis,
+    channel_block,
     empty_maxima,
     form_of,
     launch_windows,
@@ -89,7 +90,7 @@ def _merged(lines: Iterable[Line], divisor: str, adaptive: bool, padded: bool) -
 @plan_cache(1024)
 def _plan(
     geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int,
-    padded: bool = True,
+    padded: bool = True, gradient: bool = False,
 ) -> WindowPlan:  # fmt: skip
     """Plan over x, the plane-sized array, and y, the window-sized one; for `padded` see `_merged`."""
     (x_n, x_c, *x_steps), (y_n, y_c, *y_steps) = by_axis(x_strides), by_axis(y_strides)
@@ -102,6 +103,9 @@ def _plan(
         threads = 1
     block = min(_CHANNEL_BLOCK, geometry.channels)
     scratch_bytes = apart(LANE_SUMS * block * 8)
+    if gradient:  # cells are written whole, but for what other threads have of an image
+        block = channel_block(geometry.batch, geometry.channels, threads)
+        scratch_bytes = apart(block * 8)
     axes, scales, x_along, y_along = zip(*lines)
     arguments = window_arguments(
         (x_n, x_c, *x_along), (y_n, y_c, *y_along), axes, divisor, BATCH=geometry.batch, CHANNELS=geometry.channels,
@@ -159,7 +163,7 @@ def avg_gradient_per_window(dy: Array, geometry: Geometry, divisor: str = "real"
     fill = _side_by_side(geometry)
     dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
     if geometry.batch:
-        plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads())
+        plan = _plan(geometry, dx.strides, dy.strides, divisor, get_num_threads(), gradient=True)
         form = form_of(geometry.channels, channels_last=last)
         kernel = AVG_GRADIENT_PER_WINDOW[form].address(dy.itemsize, fill)
         launch_windows(kernel, plan, dx, dy, scratch=form == "lanes", cut=BY_SPAN)

@@ -21,13 +21,12 @@ from fastconv.backends.fast.pool.windows import (
     SERIAL_TAPS,
     WindowPlan,
     by_axis,
+    channel_block,
     launch_windows,
     window_arguments,
 )
 from fastconv.backends.geometry import AdaptiveGeometry, WindowGeometry, place_bytes
 from fastconv.backends.settings import get_num_threads
-
-_CHANNEL_BLOCK = 16  # channels of a task at least, one cache line of float32
 
 
 def _windows(geometry: PoolGeometry) -> WindowGeometry | None:
@@ -50,15 +49,14 @@ def _plan(
     work = geometry.batch * geometry.channels * geometry.windows
     if work * geometry.taps < SERIAL_TAPS:
         threads = 1
-    blocks = -(-threads // max(geometry.batch, 1))  # of an image, so that there is one for every thread
-    block = -(-geometry.channels // (blocks * _CHANNEL_BLOCK)) * _CHANNEL_BLOCK if channels_last else 1
+    block = channel_block(geometry.batch, geometry.channels, threads) if channels_last else 1
     axes = three_axes(geometry.axes)
     steps = (axis.dilation * step for axis, step in zip(axes, by_axis(x_strides)[2:]))
     taps = np.ix_(*(np.arange(axis.kernel, dtype=np.int64) * step for axis, step in zip(axes, steps)))
     table = np.ascontiguousarray(taps[0] + taps[1] + taps[2])
     arguments = window_arguments(
         by_axis(x_strides), by_axis(y_strides), axes, "one", BATCH=geometry.batch, CHANNELS=geometry.channels,
-        CHANNEL_BLOCK=min(block, geometry.channels), TABLE=address(table), TASKS=threads, STOP=geometry.windows,
+        CHANNEL_BLOCK=block, TABLE=address(table), TASKS=threads, STOP=geometry.windows,
     )  # fmt: skip
     return WindowPlan(arguments, threads, 0, work, 0, table)
 

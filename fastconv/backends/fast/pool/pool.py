@@ -14,21 +14,23 @@ from fastconv.backends.fast.memory.layout import (
     empty_channels_last,
     is_channels_last,
 )
+from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.pool.avg_gradient_kernel import AVG_GRADIENT
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
 from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
 from fastconv.backends.fast.pool.windows import (
-    BY_SPAN,
+    BY_TASKS,
     FEW_CHANNELS,
     empty_maxima,
     form_of,
     launch_windows,
     plan_windows,
+    sums_first,
 )
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
-_CHANNEL_BLOCK = 16  # channels of a task of the backward passes, one cache line of float32
 _SHORT_BYTES = 64  # the same for maxima: windows that have no vector of their own
 _SHORT_ROW = 16  # windows of a row below which rows are not worth a loop: channels are, after a change of order
 # Taps, by the bytes of a number, from which on a sum in one float64 number could be off by more than 64 eps.
@@ -65,7 +67,7 @@ def maxima(x: Array, geometry: WindowGeometry, keeps: str) -> tuple[Array, Array
     last = is_channels_last(x)
     y, kept = empty_maxima(geometry.output_shape, x.dtype, keeps, channels_last=last)
     if geometry.batch:
-        plan = plan_windows(geometry, x.strides, y.strides, "one", 0, get_num_threads())
+        plan = plan_windows(geometry, x.strides, y.strides, "one", get_num_threads())
         kernel = MAX_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize, keeps)
         launch_windows(kernel, plan, x, y, index=0 if kept is None else address(kept))
     return y, kept
@@ -94,9 +96,9 @@ def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
     last = is_channels_last(x)
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
-        plan = plan_windows(geometry, x.strides, y.strides, divisor, 0, get_num_threads())
-        kernel = AVG_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize)
-        launch_windows(kernel, plan, x, y, scratch=True)
+        plan = plan_windows(geometry, x.strides, y.strides, divisor, get_num_threads())
+        form = form_of(geometry.channels, channels_last=last)
+        launch_windows(AVG_POOL[form].address(x.itemsize), plan, x, y, scratch=form == "plane")
     return y
 
 
@@ -116,15 +118,21 @@ def _shares(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     A cell adds up the shares of all windows that overlap there. Where these are too many for one sum, one axis is done
     after the other, which is the same, as divisors are products too; and along one axis every other window.
     """
-    long = [i for i, axis in enumerate(geometry.axes) if axis.kernel > 1]
-    if prod(map(_overlap, geometry.axes)) <= _MANY_SHARES:
+    if _shares_of_cell(geometry) <= _MANY_SHARES:
         return _share_out(dy, geometry, divisor)
+    long = [i for i, axis in enumerate(geometry.axes) if axis.kernel > 1]
     if len(long) > 1:
         for i in reversed(long):
             dy = _shares(dy, _along(geometry, dy.shape[2:], i), divisor)
         return dy
     (i,) = long
     return _halves(_over_divisors(dy, geometry.axes[i], i, divisor), geometry, i)
+
+
+@plan_cache(1024)
+def _shares_of_cell(geometry: WindowGeometry) -> int:
+    """Windows that have a cell in common, at most, along all axes."""
+    return prod(map(_overlap, geometry.axes))
 
 
 def _overlap(axis: Axis) -> int:
@@ -183,10 +191,10 @@ def _share_out(dy: Array, geometry: WindowGeometry, divisor: str) -> Array:
     last = is_channels_last(dy)
     dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
     if geometry.batch:
-        block = min(_CHANNEL_BLOCK, geometry.channels) if last else 1
-        plan = plan_windows(geometry, dx.strides, dy.strides, divisor, block, get_num_threads())
-        kernel = AVG_POOL[f"{form_of(geometry.channels, channels_last=last)}_backward"].address(dy.itemsize)
-        launch_windows(kernel, plan, dx, dy, scratch=True, cut=BY_SPAN)
+        plan = plan_windows(geometry, dx.strides, dy.strides, divisor, get_num_threads())
+        form = form_of(geometry.channels, channels_last=last)
+        scratch = form == "plane" or not sums_first(geometry, divisor)
+        launch_windows(AVG_GRADIENT[form].address(dy.itemsize), plan, dx, dy, scratch=scratch, cut=BY_TASKS)
     return dx
 
 

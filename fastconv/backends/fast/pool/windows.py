@@ -17,12 +17,14 @@ from fastconv.backends.fast.memory.layout import empty_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import apart, borrowed
 from fastconv.backends.fast.pool import im2col_kernel
+from fastconv.backends.fast.pool.avg_gradient_kernel import HALF, PART
 from fastconv.backends.fast.pool.windows_kernel import AXIS, WINDOWS
 from fastconv.backends.geometry import Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 FEW_CHANNELS = 8  # below this, lanes would be empty: windows are reduced one by one also in channels-last memory
+_CHANNELS = 16  # of a task at least, one cache line of float32
 # What is kept of a maximum beside its value: the number of its tap in the window, or its position in the plane.
 KEPT = {"place": np.dtype(np.uint8), "index": np.dtype(np.int64)}
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
@@ -61,9 +63,21 @@ def same_divisor(axes: tuple[Axis, ...], divisor: str) -> int:
     return prod(axis.kernel for axis in axes)
 
 
+@plan_cache(1024)
+def sums_first(geometry: WindowGeometry, divisor: str) -> bool:
+    """Whether the gradient of a cell is a sum in registers: all windows are divided by one number, and dense."""
+    return same_divisor(geometry.axes, divisor) > 0 and all(axis.dilation == 1 for axis in geometry.axes)
+
+
 def form_of(channels: int, *, channels_last: bool) -> str:
     """Form of a kernel: "lanes", unless they would be empty, or "plane"."""
     return "lanes" if channels_last and channels >= FEW_CHANNELS else "plane"
+
+
+def channel_block(batch: int, channels: int, threads: int) -> int:
+    """Channels of a task that has those of a whole image, or as many that there is a task for every thread."""
+    blocks = -(-threads // max(batch, 1))
+    return min(-(-channels // (blocks * _CHANNELS)) * _CHANNELS, channels)
 
 
 def window_arguments(
@@ -91,18 +105,20 @@ def empty_maxima(
 @plan_cache(1024)
 def plan_windows(
     geometry: WindowGeometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...] | None, divisor: str,
-    channel_block: int, threads: int,
+    threads: int,
 ) -> WindowPlan:  # fmt: skip
     """Plan over x, the plane-sized array, and y, the window-sized one (None: contiguous columns)."""
     work = geometry.batch * geometry.channels * geometry.windows * geometry.taps
     if work < SERIAL_TAPS:
         threads = 1
-    scratch_bytes = apart(max(geometry.channels, geometry.out[-1]) * 8)  # a total per channel, or window of a row
+    # a total per channel or window of a row; or per cell of a part of a row, and the shares of its windows
+    last = geometry.axes[-1]
+    shares = min(last.out, (PART + last.extent) // last.stride + 2) + 2 * (last.extent // last.stride + 2)
+    scratch_bytes = apart(max(geometry.channels, last.out, 2 * HALF + shares) * 8)
     arguments = window_arguments(
         by_axis(x_strides), by_axis(y_strides or ()), three_axes(geometry.axes), divisor,
-        BATCH=geometry.batch, CHANNELS=geometry.channels, CHANNEL_BLOCK=channel_block,
-        SAME=same_divisor(geometry.axes, divisor), SCRATCH_STRIDE=scratch_bytes, TASKS=threads,
-        STOP=geometry.taps if y_strides is None else geometry.windows,
+        BATCH=geometry.batch, CHANNELS=geometry.channels, SAME=same_divisor(geometry.axes, divisor),
+        SCRATCH_STRIDE=scratch_bytes, TASKS=threads, STOP=geometry.taps if y_strides is None else geometry.windows,
     )  # fmt: skip
     rows = geometry.batch * geometry.windows // geometry.out[-1]
     return WindowPlan(arguments, threads, scratch_bytes, work, rows)
@@ -131,7 +147,7 @@ def im2col(x: Array, geometry: WindowGeometry) -> Array:
     """Windows as columns."""
     cols = np.empty(geometry.columns_shape, x.dtype)
     if geometry.batch:
-        plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
+        plan = plan_windows(geometry, x.strides, None, "one", get_num_threads())
         launch_windows(im2col_kernel.im2col.address(x.itemsize), plan, x, cols, cut=BY_SPAN)
     return cols
 
@@ -140,7 +156,7 @@ def col2im(cols: Array, geometry: WindowGeometry) -> Array:
     """Columns added back into planes."""
     x: Array = np.empty(geometry.input_shape, cols.dtype)
     if geometry.batch:
-        plan = plan_windows(geometry, x.strides, None, "one", 0, get_num_threads())
+        plan = plan_windows(geometry, x.strides, None, "one", get_num_threads())
         cols = in_order(cols)
         launch_windows(im2col_kernel.col2im.address(x.itemsize), plan, x, cols, cut=BY_SPAN)
     return x

@@ -149,7 +149,7 @@ def clear(args, plane, channels, number):
 
 
 @helper
-def _ratio(number, divisor):
+def ratio(number, divisor):
     """``number // divisor`` of numbers from 0 on: a signed division also rounds."""
     if INTERPRETED:  # Python's integers stay what they are: addresses are made of them
         return number // divisor
@@ -163,8 +163,8 @@ def span(args, axis, o):
     dilation, stride, scale = line.DIL, line.X, line.SCALE
     if args.ADAPTIVE:
         size, out = line.IN, line.OUT
-        start = _ratio(o * size, out)
-        taps = _ratio((o + 1) * size + out - 1, out) - start
+        start = ratio(o * size, out)
+        taps = ratio((o + 1) * size + out - 1, out) - start
     else:
         start, first, stop = window(args, axis, o)
         start, taps = start + first * dilation, stop - first

@@ -18,6 +18,7 @@ FEWEST_TILES = 14  # of a strip, for which U is read once
 VECTORS = 2  # of a block of filters
 OUTPUTS = {1: 1, 2: 4, 3: 4, 4: 3, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
 MOST_DILATION = 4  # a dilation of d is d passes for each axis
+MOST_CHANNELS = 2048  # whose sums, 64 in a register at a time, round off what is promised
 OUTPUTS_OF_ONE_AXIS = {**OUTPUTS, 5: 4, 7: 2}  # where the other has one tap: the growth of an error is not squared
 
 
@@ -64,6 +65,8 @@ def can_transform(task: Pass) -> bool:
     """Whether a pass is one of stride 1 in one or two dimensions, with as many taps as there are points for."""
     depth, height, width = task.lines
     if task.lanewise or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
+        return False
+    if task.depth > MOST_CHANNELS:
         return False
     if any(line.stride > 1 or line.step > (MOST_DILATION if line.every == 1 else 1) for line in (height, width)):
         return False
