@@ -358,6 +358,18 @@ def test_the_bound_holds_and_is_close(layer: Workload) -> None:
                 assert most - exact <= allowed, (name, batch, itemsize, threads, limit)
 
 
+@pytest.mark.parametrize(("groups", "each"), [(3, 4), (5, 2), (32, 4), (33, 8)])
+@pytest.mark.parametrize(("kernel", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (1, 1, 0), (4, 3, 0)])
+def test_the_bound_holds_for_small_groups(groups: int, each: int, kernel: int, stride: int, pad: int) -> None:
+    pytest.importorskip("numba")
+    axes = tuple(conv_axis(size, kernel, stride, 1, pad, pad) for size in (12, 31))
+    for batch, itemsize, threads, limit in product((1, 8), (4, 8), (1, 3), (1, 2**26)):
+        geometry = ConvGeometry(axes, batch, groups * each, groups * each, groups)
+        actual, bound = (f(geometry, itemsize, threads, limit, exact=True) for f in (borrowed, conv_workspace))
+        for name, exact, most in zip(Workspace._fields, actual, bound):
+            assert exact <= most, (name, batch, itemsize, threads, limit)
+
+
 TILED = {  # channels, filters, groups, size, batch; kernel 3×3, or 1×3
     "a strip": (16, 16, 1, (8, 9), 1),
     "many images": (24, 40, 1, (9, 13), 16),

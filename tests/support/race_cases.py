@@ -207,7 +207,7 @@ def by_winograd(*arguments: Any) -> list[Any]:
     kept = module.takes_winograd, module.takes_winograd_gradient
     changed: Any = module
     changed.takes_winograd = lambda task, itemsize: can_transform(task)
-    changed.takes_winograd_gradient = lambda task, itemsize: can_transform(task) and task.lines[1].step == 1
+    changed.takes_winograd_gradient = lambda task, itemsize, limit: can_transform(task) and task.lines[1].step == 1
     try:
         return list(conv("conv", *arguments, True))
     finally:

@@ -28,6 +28,7 @@ _SPLITS, _SPLIT_PIXELS, _SPLIT_BYTES = 16, 2**10, 2**22  # partial sums of a wei
 # one of a linear layer, in place and by dots; chunks of a weight gradient
 _FEW_PRODUCTS, _FEW_INPUTS, _FEW_LINES, _FEW_DOTS, _FEW_CHUNKS = 19_000, 39_000, 1_700, 50_000, 54
 _SMALL_CHUNK, _WIDE_WINDOW = 100, 2**16  # pixels, unless so many bytes of a column of a window make bands short
+_SMALL_GROUPS = (2, 4, 8)  # channels and filters of groups that may be a part of a vector
 _SERIAL_FLOPS = 1_500_000  # below this there is one thread
 _TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
 
@@ -47,7 +48,7 @@ class Workspace(NamedTuple):
 
 @dataclass(frozen=True)
 class _Lowering:
-    """Sizes of a convolution as the engine sees it: three axes; a depthwise one is one group of lanes."""
+    """Sizes of a convolution as the engine sees it: three axes; depthwise and small groups are one group of lanes."""
 
     axes: tuple[Axis, Axis, Axis]
     batch: int
@@ -58,6 +59,11 @@ class _Lowering:
     itemsize: int
     threads: int
     limit: int
+
+    @property
+    def lanewise(self) -> bool:
+        """Whether each lane reads channels of its own."""
+        return self.pixel == self.lanes != self.depth
 
     @property
     def in_place(self) -> bool:
@@ -105,18 +111,18 @@ def conv_workspace(geometry: ConvGeometry, itemsize: int, threads: int, limit: i
         in_tiles = tiled_bytes(axes, geometry.batch, groups, depth, lanes, threads, limit)
     if 2 * geometry.multiply_adds() < _SERIAL_FLOPS:
         threads = 1
-    if depthwise:
-        groups, depth, lanes = 1, 1, geometry.filters
-    pixel = lanes if depthwise else depth
-    sizes = _Lowering(axes, geometry.batch, groups, depth, lanes, pixel, itemsize, threads, limit)
     repeated = _repeated(geometry, itemsize) if depthwise else 0
-    direct = (
-        _forward(sizes) + repeated,
-        (_by_columns(sizes) if _prefers_columns(geometry, itemsize) else _by_phases(sizes, depthwise=depthwise))
-        + repeated,
-        _weight_gradient(sizes) + repeated,
-    )
-    return Workspace(*map(max, direct, in_tiles))
+    side_by_side = 1, 1 if depthwise else depth, geometry.filters, geometry.filters
+    ways = [side_by_side] if depthwise else [(groups, depth, lanes, depth)]
+    if groups > 1 and depth == lanes and depth in _SMALL_GROUPS:
+        ways.append(side_by_side)
+    direct = [_direct(_Lowering(axes, geometry.batch, *way, itemsize, threads, limit), geometry) for way in ways]
+    return Workspace(*(max(passes) + repeated for passes in zip(*direct, in_tiles)))
+
+
+def _direct(sizes: _Lowering, geometry: ConvGeometry) -> tuple[int, int, int]:
+    by_columns = _prefers_columns(geometry, sizes.itemsize)
+    return _forward(sizes), _by_columns(sizes) if by_columns else _by_phases(sizes), _weight_gradient(sizes)
 
 
 def _repeated(geometry: ConvGeometry, itemsize: int) -> int:
@@ -206,7 +212,7 @@ def _weight_gradient(sizes: _Lowering) -> int:
     return _whole_lines(splits * size) + sizes.threads * (_whole_lines(table) + _source_band(sizes, most))
 
 
-def _by_phases(sizes: _Lowering, *, depthwise: bool) -> int:
+def _by_phases(sizes: _Lowering) -> int:
     """One convolution of dy for each phase of the stride, one after the other; the largest counts."""
     counts, taps, extents = [], [], []
     for axis in sizes.axes:
@@ -214,7 +220,7 @@ def _by_phases(sizes: _Lowering, *, depthwise: bool) -> int:
         counts.append(-(-axis.size // axis.stride))
         taps.append(-(-axis.kernel * common // axis.stride))
         extents.append(window_extent(taps[-1], axis.dilation // common))
-    lanes, reduction = (sizes.lanes, 1) if depthwise else (sizes.depth, sizes.lanes)
+    lanes, reduction = (sizes.lanes, sizes.depth) if sizes.lanewise else (sizes.depth, sizes.lanes)
     row = _Row(counts[2], 1, extents[2], taps[0] * sizes.lanes * sizes.itemsize, sizes.groups * lanes * sizes.itemsize)
     images = 0 if sizes.groups == 1 and all(axis.kernel == 1 == axis.stride for axis in sizes.axes) else sizes.batch
     heavy = lanes * prod(taps) > sizes.batch * prod(axis.out for axis in sizes.axes)
@@ -251,7 +257,7 @@ def _by_columns(sizes: _Lowering) -> int:
     columns = _whole_lines(taps * sizes.depth * sizes.itemsize)
     tile = min(_TALLEST, width.out) * columns
     scatter = columns * (sizes.lanes + 1) + tasks * (_whole_lines(tile) + _whole_lines(band))
-    return max(scatter, _by_phases(sizes, depthwise=False))
+    return max(scatter, _by_phases(sizes))
 
 
 def linear_workspace(rows: int, inputs: int, outputs: int, itemsize: int, threads: int) -> Workspace:

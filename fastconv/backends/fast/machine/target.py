@@ -45,6 +45,8 @@ class Target(NamedTuple):
 # the loop; tiles of one vector and 7 or 8 rows are unrolled for Zen 3, and spill then), on NEON every broadcast and
 # every lanewise operand does (28 spill, 20 of a lanewise tile too), on SSE2 every product. What is left fills the
 # multiply-add units, except for one vector on AVX2: latency × units is 8 to 10 there, 8 to 16 on NEON.
+# Tiles of small groups spill from 16 rows of groups of 8 on, and of groups of 2 from 24 with AVX-512, from 12 with NEON
+# and from 6 with SSE2.
 AVX512 = Target("avx512", 64, 32, 28, 28)
 AVX2 = Target("avx2", 32, 16, 10, 6)
 NEON = Target("neon", 16, 32, 14, 14)
