@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
 from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
-from fastconv.backends.fast.machine.jit import Built, build_log
+from fastconv.backends.fast.machine.jit import INTERPRETED, Built, build_log
 from fastconv.backends.fast.machine.kernel import KERNELS
 from fastconv.backends.fast.machine.launch import threading_layer
 from fastconv.backends.fast.machine.target import AVX512, host
@@ -16,6 +18,9 @@ from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED,
 from fastconv.backends.fast.winograd import transform_kernel as transforms
 from fastconv.backends.fast.winograd.tiles import VECTORS
 from fastconv.backends.fast.winograd.transform_kernel import Transform, transform_address
+from fastconv.backends.settings import thread_limit
+
+_MOST_PROCESSES = 8
 
 
 def _jobs() -> Iterator[Callable[[], object]]:
@@ -72,7 +77,7 @@ def _transforms() -> Iterator[Transform]:
 
 
 def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[str, float, bool]]:
-    """Compile the kernels, or load them from the cache on disk.
+    """Compile the kernels, a share in a process for each core, or load them from the cache on disk.
 
     Parameters
     ----------
@@ -84,9 +89,39 @@ def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[s
     list of (name, seconds, cached)
         Every kernel built by this process, in order; `cached` is whether it came from the disk.
     """
-    jobs = list(_jobs())
-    for done, job in enumerate(jobs, start=1):
+    jobs, count = list(_jobs()), _processes()
+    helpers: list[subprocess.Popen[bytes]] = []
+    try:
+        for i in range(0, len(jobs), count):
+            jobs[i]()
+            if count > 1 and not helpers and build_log and not build_log[-1].cached:
+                helpers = [_helper(share, count) for share in range(1, count)]
+            if progress is not None:
+                progress(build_log[-1].name if build_log else "", min(1.0, (i + count) / len(jobs)))
+        for helper in helpers:
+            helper.wait()
+    finally:
+        for helper in helpers:
+            helper.kill()
+            helper.wait()
+    for job in jobs:  # from the disk by now, but for what a helper failed to compile
         job()
-        if progress is not None:
-            progress(build_log[-1].name if build_log else "", done / len(jobs))
     return [Built(*entry) for entry in build_log]
+
+
+def _processes() -> int:
+    """Processes that share the compiling, where something has to be compiled: one for each core."""
+    return 1 if INTERPRETED or not sys.executable else min(thread_limit(), _MOST_PROCESSES)
+
+
+def _helper(share: int, count: int) -> subprocess.Popen[bytes]:
+    """Start a process that compiles every `count`-th kernel into the cache on disk."""
+    code = f"from fastconv.backends.fast.warmup import build_share; build_share({share}, {count})"
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+def build_share(share: int, count: int) -> None:
+    """Build every `count`-th kernel, from number `share` on."""
+    for job in list(_jobs())[share::count]:
+        job()

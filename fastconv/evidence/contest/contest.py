@@ -71,7 +71,7 @@ class Contest(Record):
     @property
     def verdicts(self) -> tuple[Target, ...]:
         """Every target that it says something about."""
-        return targets(self.heats, self.startup)
+        return targets(self.heats, self.startup, exact=self.environment.exact)
 
     @property
     def groups(self) -> dict[tuple[str, str], list[Heat]]:

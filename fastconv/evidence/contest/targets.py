@@ -10,7 +10,9 @@ from fastconv.evidence.contest.heats import Heat, Startup
 
 _LARGE = 20e6  # floating-point operations from which two threads should help
 _CHANNELS = 64
-_LOOPS = {"forward": 1400.0, "backward": 1100.0}
+_LOOPS = {"forward": 2600.0, "backward": 1700.0}
+_DENSE = ("conv3x3_64_56", "conv3x3_128_28", "conv3x3_256_14", "conv3x3_512_7", "conv3x3_32_64_16")
+_EFFECTIVE = _DENSE[:3]  # of which the share of the peak is a target
 _LOOPS_LAYER = "conv3x3_64_56"
 _Figure = Callable[[Heat], float | None]
 
@@ -48,17 +50,18 @@ class Target:
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
-def targets(heats: Sequence[Heat], startup: Startup | None) -> tuple[Target, ...]:
-    """Return every target that a contest says something about."""
+def targets(heats: Sequence[Heat], startup: Startup | None, *, exact: bool = False) -> tuple[Target, ...]:
+    """Return every target that a contest says something about; there are others where it was exact."""
     single = [heat for heat in heats if heat.dtype == "float32"]
     double = [heat for heat in heats if heat.dtype == "float64"]
     forward = [heat for heat in single if heat.step == "forward"]
     backward = [heat for heat in single if heat.step == "backward"]
     return (
-        *_against_others("forward, float32", forward, 0.9, 1.05),
-        *_against_others("backward, float32", backward, 0.9, 1.3),
-        *_against_others("forward and backward, float64", double, 1.3, 2.5),
-        *_of_peak(forward, backward),
+        *_against_others("forward, float32", forward, *((0.95, 1.05) if exact else (0.97, 1.4))),
+        *_against_others("backward, float32", backward, *((0.95, 1.5) if exact else (1.0, 2.0))),
+        *([] if exact else _dense(forward, backward)),
+        *_against_others("forward and backward, float64", double, 1.2, 2.5),
+        *_of_peak(forward, backward, exact=exact),
         *_worst("gain of the threads over that of the peak", single, _scaling, 0.95),
         *_worst("workspace beyond the copies", heats, _excess, 8.0, "MiB a thread", at_least=False),
         *_over_loops(single),
@@ -71,6 +74,14 @@ def _against_others(what: str, heats: list[Heat], each: float, mean: float) -> I
     if ratios:
         yield from _worst(f"{what}: best other / fastconv, each", heats, lambda heat: heat.ratio, each)
         yield Target(f"{what}: geometric mean of {len(ratios)}", geometric_mean(ratios), mean, True)
+
+
+def _dense(forward: list[Heat], backward: list[Heat]) -> Iterable[Target]:
+    """Of the layers of 3×3 at stride 1 with many channels, which Winograd's algorithm is for."""
+    for what, heats, each, mean in (("forward", forward, 1.7, 2.0), ("backward", backward, 1.5, 1.5)):
+        yield from _against_others(
+            f"{what}, float32, dense 3×3", [heat for heat in heats if heat.workload in _DENSE], each, mean
+        )
 
 
 def _worst(
@@ -88,13 +99,17 @@ def has_parts(heat_step: str, kernel: tuple[int, ...], stride: tuple[int, ...], 
     return heat_step == "backward" and set(kernel) == {3} and set(stride) == {1} and wide
 
 
-def _of_peak(forward: list[Heat], backward: list[Heat]) -> Iterable[Target]:
-    gradients = [heat for heat in backward if heat.parts]
+def _of_peak(forward: list[Heat], backward: list[Heat], *, exact: bool) -> Iterable[Target]:
+    gradients = [heat for heat in backward if heat.parts and (exact or heat.workload in _EFFECTIVE)]
     wide = {heat.workload for heat in gradients}
     layers = [heat for heat in forward if heat.workload in wide]
-    title = "3×3, 64 channels or more, share of the peak"
-    yield from _worst(f"{title}: forward", layers, lambda heat: heat.of_peak, 0.9)
-    yield from _worst(f"{title}: dx", gradients, lambda heat: heat.part_of_peak("dx"), 0.9)
+    title = (
+        "3×3, 64 channels or more, share of the peak"
+        if exact
+        else "3×3, 64 to 256 channels, effective share of the peak"
+    )
+    yield from _worst(f"{title}: forward", layers, lambda heat: heat.of_peak, 0.9 if exact else 1.8)
+    yield from _worst(f"{title}: dx", gradients, lambda heat: heat.part_of_peak("dx"), 0.9 if exact else 1.8)
     yield from _worst(f"{title}: dweight", gradients, lambda heat: heat.part_of_peak("dweight"), 0.88)
 
 
