@@ -332,7 +332,7 @@ def borrowed(geometry: ConvGeometry, itemsize: int, threads: int, limit: int, *,
         gradient = max(of(task, True) for task in input_gradient_passes(geometry)[0])
     weight = conv.plan_gradient(forward_pass(geometry), itemsize, threads, limit, exact=exact)
     sums = conv.round_up(prod(weight.shape) * itemsize)
-    if isinstance(weight, conv.WinogradGradientPlan) and weight.taps is not None:
+    if isinstance(weight, conv.WinogradGradientPlan) and weight.sums_first:
         sums += conv.round_up(prod(geometry.weight_shape) * itemsize)
     return Workspace(of(forward_pass(geometry), False), gradient, sums + weight.scratch_bytes)
 

@@ -526,3 +526,28 @@ def test_elsewhere(path: str, tmp_path: Path) -> None:
         only_where_it_runs(path)
     environment = {"NUMBA_DISABLE_JIT": "1"} if path == "twins" else PATHS[path]
     run(program, NUMBA_CACHE_DIR=str(tmp_path), **environment)
+
+
+@pytest.mark.usefixtures("always_winograd")
+@pytest.mark.parametrize(("channels", "filters", "batch"), [(17, 35, 3), (256, 256, 1)], ids=["strips", "one strip"])
+@pytest.mark.parametrize("place", [(0, 0), (-1, 4), (5, 5)], ids=["corner", "edge", "middle"])
+@pytest.mark.parametrize("name", ["x", "dy"])
+@pytest.mark.parametrize("number", [np.inf, np.nan, 3e38])
+def test_a_gradient_of_weights_is_finite_where_the_direct_one_is(
+    name: str, number: float, place: tuple[int, int], channels: int, filters: int, batch: int
+) -> None:
+    """Each channel and block of filters that is not finite is done again: also in recorded steps, without Python."""
+    arrays = {"dy": drawn(batch, filters, 9, 10), "x": drawn(batch, channels, 9, 10, seed=1)}
+    arrays[name][-1, 5, place[0], place[1]] = number
+    weight = np.zeros((filters, channels, 3, 3), np.float32)
+    found = {}
+    with np.errstate(all="ignore"):
+        for exact in (True, False):
+            with fc.options(exact=exact):
+                gradients = fc.conv2d_backward(**arrays, weight=weight, padding=1, needs=("weight",))
+                found[exact] = gradients[1]
+    np.testing.assert_array_equal(np.isnan(found[False]), np.isnan(found[True]))
+    there = np.isfinite(found[True])
+    np.testing.assert_array_equal(np.isfinite(found[False]), there)
+    if number != 3e38:  # beside which all other numbers are lost
+        np.testing.assert_allclose(found[False][there], found[True][there], rtol=1e-3, atol=1e-3)

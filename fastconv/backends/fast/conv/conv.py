@@ -24,7 +24,12 @@ from fastconv.backends.fast.conv.plan import (
 )
 from fastconv.backends.fast.conv.sums_kernel import SPLITS_SUM, splits_sum
 from fastconv.backends.fast.conv.through_columns import input_gradient_by_columns, prefers_columns
-from fastconv.backends.fast.depthwise.plan import plan_depthwise, plan_depthwise_gradient, sums_fit
+from fastconv.backends.fast.depthwise.plan import (
+    DepthwiseGradientPlan,
+    plan_depthwise,
+    plan_depthwise_gradient,
+    sums_fit,
+)
 from fastconv.backends.fast.depthwise.tiles import takes_depthwise_tiles
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.emitter import ADDS
@@ -321,15 +326,18 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
     source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
     item, threads = x.itemsize, get_num_threads()
     plan = plan_gradient(task, item, threads, options.max_workspace, exact=options.exact, finite=finite)
-    transforms = isinstance(plan, WinogradGradientPlan) and plan.taps is not None
     size = prod(plan.shape) * item  # of all parts that are added up
     sums_bytes = round_up(size)
-    dw_bytes = round_up(task.weights * item) if transforms else 0
+    dw_bytes = round_up(task.weights * item) if isinstance(plan, WinogradGradientPlan) and plan.sums_first else 0
     with borrowed(sums_bytes + dw_bytes + plan.scratch_bytes) as scratch:
         arguments, places = plan.arguments.copy(), plan.kernel.block.index
         arguments[places["X"]], arguments[places["DY"]] = address(source), address(dy)
-        sums = address(scratch)
-        arguments[places["SUMS" if isinstance(plan, WinogradGradientPlan) else "DW"]] = sums
+        sums = packed = address(scratch)
+        if dw_bytes:
+            packed = part(sums, sums_bytes)
+        if isinstance(plan, WinogradGradientPlan):
+            arguments[places["SUMS"]] = sums
+        arguments[places["DW"]] = packed
         if plan.scratch_bytes:
             arguments[places["SCRATCH"]] = part(sums, sums_bytes + dw_bytes)
         if isinstance(plan, WeightPlan):
@@ -337,21 +345,19 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
             if plan.compensated:
                 clear(scratch[size // 2 : size].view(x.dtype))
         kernel, work, cut = _launch_of(plan, item)
-        launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
+        launch(kernel, arguments.copy(), plan.tasks, plan.threads, work, cut)
         parts = plan.shape[0]
         if parts > 1:
             numbers = size // parts // item
             totals = SPLITS_SUM.fill(X=sums, NUMBERS=numbers, SPLITS=parts, TASKS=plan.threads)
             launch(splits_sum.address(item), totals, plan.threads, plan.threads, size // item, by_tasks(SPLITS_SUM))
-        packed = sums
-        if isinstance(plan, WinogradGradientPlan) and transforms:
-            packed = part(sums, sums_bytes)
-            to_taps(plan, sums, packed)
+        if isinstance(plan, WinogradGradientPlan) and plan.sums_first:
+            to_taps(plan, arguments)
         gradient = np.empty(geometry.weight_shape, x.dtype)
         task = plan.task
         order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
         reorder(order, item, packed, address(gradient))
-    if not isinstance(plan, WeightPlan) and not np.isfinite(gradient).all():
+    if isinstance(plan, DepthwiseGradientPlan) and not np.isfinite(gradient).all():
         # every number of dy meets a tap inside x, so that one which is not finite shows here
         return _weight_gradient(dy, x, geometry, finite=False)
     return gradient
@@ -381,6 +387,6 @@ def plan_gradient(
     """Plan of the weight gradient that belongs to a forward pass; `finite` says the same of dy."""
     if finite and takes_depthwise_tiles(task) and sums_fit(task, itemsize):
         return plan_depthwise_gradient(task, itemsize, threads)
-    if finite and not exact and takes_winograd_gradient(task, itemsize, limit):
+    if not exact and takes_winograd_gradient(task, itemsize, limit):
         return plan_winograd_gradient(task, threads, limit)
     return plan_weight(task, itemsize, threads, limit)

@@ -24,7 +24,6 @@ from fastconv.backends.fast.winograd.transform_kernel import GRADIENT, INPUT, TA
 from fastconv.backends.fast.winograd.winograd_gradient_kernel import (
     GRADIENT_BLOCK,
     WINOGRAD_GRADIENT,
-    WINOGRAD_TAPS,
     winograd_gradient,
     winograd_taps,
 )
@@ -33,7 +32,7 @@ from fastconv.backends.fast.winograd.winograd_kernel import HEADER
 ROWS = 8  # channels of a product: with two vectors of filters, sums in 16 registers
 SUMS_BYTES = 2**23  # of the sums of all splits together
 MAX_SPLITS = 16
-_BY_TASKS = by_tasks(WINOGRAD_TAPS)
+_BY_TASKS = by_tasks(WINOGRAD_GRADIENT)
 STRIP_BYTES = 3 * 2**18  # of V and Z of a strip at least: as many as of the sums, which each strip goes through,
 LARGEST_STRIP_BYTES = 2**22  # or so many
 
@@ -44,7 +43,7 @@ class WinogradGradientPlan(GradientPlan):
 
     kernel = winograd_gradient
     grid: Grid
-    taps: Array | None  # arguments of what makes the gradient of the sums; None where each task does so itself
+    sums_first: bool  # whether gradients are made of the sums over all tiles by another launch
 
 
 def _power_of_two(most: int) -> int:
@@ -80,7 +79,8 @@ def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGrad
         entry = GRADIENT_BLOCK.fill(
             PRODUCTS=address(products), GRADIENTS=address(gradients), FILTERS=valid, SUMS=offset, LANE=4 * first,
             TAPS=grid.transform(TAPS, vectors=1, masked=masked), POINT=odd_lines(channel * task.depth),
-            CHANNEL=channel,
+            CHANNEL=channel, ONE_TAP=tile_address(Tile(STRIDED, 1, vectors, lanes, 4, masked)),
+            TAIL=valid - (vectors - 1) * lanes,
         )  # fmt: skip
         offset += grid.points * odd_lines(channel * task.depth)
         entries.append(entry)
@@ -91,7 +91,6 @@ def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGrad
     panel, panel_point = HEADER + v_bytes + z_bytes, odd_lines(grid.m_point * panel_channels)
     scratch, tasks = panel + (round_up(grid.points * panel_point) if own else 0), min(threads, splits * parts)
     numbers, taps = task.depth * task.lanes, grid.height.taps * grid.width.taps
-    places = {"DW_GROUP": 4 * taps * numbers, "DW_TAP": 4 * numbers, "DW_ROW": 4 * task.lanes}
     _, rows, columns = task.lines
     pixel = 4 * task.groups * task.lanes
     items = grid.items_table((rows.out * columns.out * pixel, columns.out * pixel, pixel))
@@ -102,18 +101,15 @@ def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGrad
         SUMS_GROUP=sums_group, ROWS=ROWS, SPLITS=splits, PARTS=parts, TASKS=tasks, SCRATCH=0, SCRATCH_STRIDE=scratch,
         V=HEADER, Z=HEADER + v_bytes, PANEL=panel if own else 0,
         PANEL_CHANNELS=panel_channels if own else task.depth,
-        PANEL_POINT=panel_point, **places,
-    )  # fmt: skip
-    to_taps = WINOGRAD_TAPS.fill(
-        SUMS=0, SUMS_GROUP=sums_group, DW=0, GROUPS=task.groups, BLOCKS=len(entries), BLOCK_TABLE=address(blocks),
-        CHANNELS=task.depth, TASKS=threads, **places,
+        PANEL_POINT=panel_point, DW=0, DW_GROUP=4 * taps * numbers, DW_TAP=4 * numbers, DW_ROW=4 * task.lanes,
+        TAPS=taps, TAPS_W=grid.width.taps,
     )  # fmt: skip
     strips = max(b - a for a, b in pairwise(grid.strips * split // splits for split in range(splits + 1)))
     return WinogradGradientPlan(
         task=task, arguments=arguments,
         tables=(blocks, zeros, no_offsets, inputs, items, grid.strips_table, grid.kinds_table, *tables), tasks=tasks,
         threads=threads, scratch_bytes=tasks * scratch, splits=splits, grid=grid,
-        shape=(splits, taps * numbers * task.groups if own else sums_bytes // 4), taps=None if own else to_taps,
+        shape=(splits, taps * numbers * task.groups if own else sums_bytes // 4), sums_first=not own,
         depth=chain_depth(grid.strip_tiles, strips) + pairs_depth(splits),
         description=f"{describe(grid)}, {splits}×{parts} tasks",
     )  # fmt: skip
@@ -127,9 +123,6 @@ def takes_winograd_gradient(task: Pass, itemsize: int, limit: int = 2**62) -> bo
     return takes_winograd(task, itemsize, GRADIENT_COSTS) and plan_winograd_gradient(task, 1, limit).depth <= LIMIT
 
 
-def to_taps(plan: WinogradGradientPlan, sums: int, dw: int) -> None:
-    """Make the gradient of packed weights [group, tap, channel, filter] of the sums over all tiles."""
-    assert plan.taps is not None
-    arguments, places = plan.taps.copy(), WINOGRAD_TAPS.index
-    arguments[places["SUMS"]], arguments[places["DW"]] = sums, dw
-    launch(winograd_taps.address(), arguments, plan.threads, plan.threads, plan.shape[1], _BY_TASKS)
+def to_taps(plan: WinogradGradientPlan, arguments: Array) -> None:
+    """Make the gradient of packed weights [group, tap, channel, filter], at DW, of the sums over all tiles, at SUMS."""
+    launch(winograd_taps.address(), arguments, plan.tasks, plan.threads, plan.shape[1], _BY_TASKS)

@@ -10,7 +10,7 @@ Products are taken point by point, for some tiles of a pass at a time, and lie s
     0 is stored at `fine`: infinity and NaN have spread over their tile then, or what is finite has become too large.
 ``GRADIENT`` : a run of tiles of dy to Z[tile, point, filter], the transposed output transform.
 ``TAPS`` : sums of V times Z, of a channel, to the gradient of its weights [tap, filter]: the transposed transform of
-    weights.
+    weights. What is not finite is noted as by OUTPUT.
 
 Numbers of a row that lie outside x are read as zeros. The readable twins are in `winograd.twins`.
 """
@@ -275,7 +275,13 @@ def _emit_output(builder: ir.IRBuilder, shape: Transform, arguments: Vectors, fu
     vector.end(filters)
     step = builder.mul(y_pixel, constant(shape.columns))
     tile.end(count, [builder.add(tile.values[0], m_tile), builder.add(tile.values[1], step)])
-    unknown = builder.bitcast(builder.fcmp_unordered("uno", builder.load(seen), emit.zero), ir.IntType(shape.lanes))
+    _note(emit, seen, fine)
+
+
+def _note(emit: Emitter, seen: ir.Value, fine: ir.Value) -> None:
+    """Store 0 at `fine` where a sum of numbers, each times zero, is not zero."""
+    builder = emit.builder
+    unknown = builder.bitcast(builder.fcmp_unordered("uno", builder.load(seen), emit.zero), ir.IntType(emit.lanes))
     with builder.if_then(builder.icmp_unsigned("!=", unknown, ir.Constant(unknown.type, 0)), likely=False):
         builder.store(constant(0), builder.inttoptr(fine, _I64.as_pointer()))
 
@@ -314,8 +320,9 @@ def _transposed(sums: _Sums, at: Matrix, vectors: Vectors) -> Vectors:
 
 
 def _emit_taps(builder: ir.IRBuilder, shape: Transform, arguments: Vectors) -> None:
-    du, point, dw, tap, filters, *_ = arguments
+    du, point, dw, tap, filters, fine, *_ = arguments
     g_rows, g_columns = (transforms(*axis).g for axis in shape.axes)
+    seen = cgutils.alloca_once_value(builder, Emitter(builder, 4, lanes=shape.lanes).zero)
     loop = Loop(builder, "vector", step=shape.lanes)
     emit = Emitter(builder, 4, lanes=shape.lanes, tail=_tail(builder, shape, filters, loop.count))
     sums, offset = _Sums(emit), builder.mul(loop.count, constant(4))
@@ -326,12 +333,15 @@ def _emit_taps(builder: ir.IRBuilder, shape: Transform, arguments: Vectors) -> N
         values = [emit.load_vector(place, 0, masked=False) for place in places]
         return [sums.of(factors, values) for factors in zip(*g_rows)]
 
-    columns = [column(j) for j in range(len(g_columns))]
+    columns, check = [column(j) for j in range(len(g_columns))], None
     for a in range(shape.row_taps):
         for b, factors in enumerate(zip(*g_columns)):
             value = sums.of(factors, [values[a] for values in columns])
             emit.store_vector(value, _step(builder, target, tap, a * shape.column_taps + b), 0)
+            check = builder.fmul(value, emit.zero) if check is None else emit.multiply_add(value, emit.zero, check)
+    builder.store(builder.fadd(builder.load(seen), check), seen)
     loop.end(filters)
+    _note(emit, seen, fine)
 
 
 _EMITTERS: dict[int, Callable[..., None]] = {

@@ -87,9 +87,11 @@ def gradient_tiles(shape, dy, dy_row, dy_pixel, filters, z, z_tile, count, *_):
         target[np.array(rows)[:, None], columns] = np.einsum("ia,jb,ijc->abc", at_rows, at_columns, numbers)
 
 
-def taps(shape, du, point, dw, tap, filters, *_):
+def taps(shape, du, point, dw, tap, filters, fine, *_):
     """Gradient of the weights of a channel: GT dU G."""
     (g_rows, g_columns), (height, width) = _both(shape, 2), shape.points
     sums = matrix(du, (height, width, filters), (width * point, point, 4), 4)
     target = matrix(dw, (shape.row_taps, shape.column_taps, filters), (shape.column_taps * tap, tap, 4), 4)
     target[...] = np.einsum("ai,bj,abc->ijc", g_rows, g_columns, sums)
+    if not np.isfinite(target).all():
+        store_integer(fine, 0, 0)

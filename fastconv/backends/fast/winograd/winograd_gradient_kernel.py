@@ -12,27 +12,23 @@ shape alone. Within a split, blocks of filters are divided between `PARTS` tasks
 from __future__ import annotations
 
 from fastconv.backends.fast.machine.blocks import Block, entry_of
-from fastconv.backends.fast.machine.intrinsics import call_tile, call_transform, clear_bytes, integer
+from fastconv.backends.fast.machine.intrinsics import call_tile, call_transform, clear_bytes, integer, store_integer
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.winograd.transform_kernel import GROUP
-from fastconv.backends.fast.winograd.winograd_kernel import ITEM, STRIP, TILES, fill_tiles
+from fastconv.backends.fast.winograd.winograd_kernel import FINE, ITEM, STRIP, TILES, fill_tiles
 
 WINOGRAD_GRADIENT = Block(
     TILES,
     """
     BLOCKS BLOCK_TABLE DY DY_H DY_W DY_GROUP Z_TILE Z_POINT NO_OFFSETS SUMS SUMS_SPLIT SUMS_GROUP ROWS SPLITS PARTS
-    TASKS
-    SCRATCH SCRATCH_STRIDE V Z PANEL PANEL_CHANNELS PANEL_POINT DW_GROUP DW_TAP DW_ROW
+    TASKS SCRATCH SCRATCH_STRIDE V Z PANEL PANEL_CHANNELS PANEL_POINT DW DW_GROUP DW_TAP DW_ROW TAPS TAPS_W
 """,
-    results="SUMS SCRATCH",
+    results="SUMS DW SCRATCH",
 )
 # one block of filters: addresses of its tiles by rows, of its transforms and of that of its taps, its filters, byte
-# offsets into sums and lanes, bytes of a point of sums and of a channel
-GRADIENT_BLOCK = Block("PRODUCTS GRADIENTS TAPS FILTERS SUMS LANE POINT CHANNEL")
-WINOGRAD_TAPS = Block(
-    "SUMS SUMS_GROUP DW DW_GROUP DW_TAP DW_ROW GROUPS BLOCKS BLOCK_TABLE CHANNELS TASKS", results="DW"
-)
+# offsets into sums and lanes, bytes of a point of sums and of a channel, the tile of one tap, lanes of its last vector
+GRADIENT_BLOCK = Block("PRODUCTS GRADIENTS TAPS FILTERS SUMS LANE POINT CHANNEL ONE_TAP TAIL")
 
 
 @helper
@@ -78,6 +74,44 @@ def _add_products(args, entry, strip, v, z, sums, sums_point, channels, is_first
         x, dy, x_step, dy_step = dy, x, dy_step, x_step  # in turns
 
 
+@helper
+def _taps(args, entry, scratch, sums, point, group, channel):
+    """Gradient of the weights of a channel and a block of filters; directly where that is not finite."""
+    dw = args.DW + group * args.DW_GROUP + channel * args.DW_ROW + entry.LANE
+    store_integer(scratch + FINE, 0, 1)
+    call_transform(entry.TAPS, sums, point, dw, args.DW_TAP, entry.FILTERS, scratch + FINE, 0, 0, 0, 0)
+    if integer(scratch + FINE, 0) == 0:
+        _directly(args, entry, group, channel, dw)
+
+
+@helper
+def _directly(args, entry, group, channel, dw):
+    """The same, tap by tap and row by row of dy; the padding takes part, as zeros."""
+    last = entry_of(STRIP, args.STRIP_TABLE, args.STRIPS - 1)
+    for tap in range(args.TAPS):
+        i, j = tap // args.TAPS_W, tap % args.TAPS_W
+        c, init = dw + tap * args.DW_TAP, args.ZEROS
+        for number in range(last.LAST):
+            item = entry_of(ITEM, args.ITEM_TABLE, number)
+            width = item.COLUMNS * args.M_W + item.SIDES * args.PART_W
+            left = max(0, min(width, args.PAD_W - item.LEFT - j))  # columns of x from here on, up to `right`
+            right = max(left, min(width, args.PAD_W + args.IN_W - item.LEFT - j))
+            for r in range(item.ROWS):
+                x = args.X + group * args.X_GROUP + 4 * channel + item.X + (r + i) * args.X_H + j * args.X_W
+                dy = args.DY + group * args.DY_GROUP + entry.LANE + item.Y + r * args.DY_H
+                for part in range(3):
+                    first = left if part == 1 else (right if part else 0)
+                    stop = right if part == 1 else (width if part else left)
+                    inside = part == 1 and 0 <= item.TOP + r + i < args.IN_H
+                    if first < stop:
+                        call_tile(
+                            entry.ONE_TAP, 1, args.NO_OFFSETS, stop - first,
+                            x + first * args.X_W if inside else args.ZEROS, 0, args.X_W if inside else 0,
+                            dy + first * args.DY_W, args.DY_W, init, 0, c, 0, entry.TAIL, c, 0, 0,
+                        )  # fmt: skip
+                        init = c
+
+
 @kernel(WINOGRAD_GRADIENT, typed=False)
 def winograd_gradient(args, task):
     """Some splits of the strips, or some blocks of filters of one.
@@ -117,24 +151,20 @@ def winograd_gradient(args, task):
                         args, entry, strip, v + channel // GROUP * args.LINE, z, sums, point, channels,
                         strip_number == first_strip, x, x_step, dy, dy_step,
                     )  # fmt: skip
-                    dw = args.SUMS + group * args.DW_GROUP + channel * args.DW_ROW + entry.LANE
                     for i in range(channels if args.PANEL else 0):
-                        call_transform(
-                            entry.TAPS, sums + i * entry.CHANNEL, point, dw + i * args.DW_ROW, args.DW_TAP,
-                            entry.FILTERS, 0, 0, 0, 0, 0,
-                        )  # fmt: skip
+                        _taps(args, entry, scratch, sums + i * entry.CHANNEL, point, group, channel + i)
                 x += steps * x_step
                 dy += steps * dy_step
 
 
-@kernel(WINOGRAD_TAPS, typed=False)
+@kernel(WINOGRAD_GRADIENT, typed=False)
 def winograd_taps(args, task):
     """Gradients of the weights of some channels, from the sums over all tiles."""
     blocks, channels, tasks = args.BLOCKS, args.CHANNELS, args.TASKS
+    scratch = args.SCRATCH + task * args.SCRATCH_STRIDE
     total = args.GROUPS * blocks * channels
     for item in range(total * task // tasks, total * (task + 1) // tasks):
         group, block, channel = item // (blocks * channels), item // channels % blocks, item % channels
         entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
         sums = args.SUMS + group * args.SUMS_GROUP + entry.SUMS + channel * entry.CHANNEL
-        dw = args.DW + group * args.DW_GROUP + channel * args.DW_ROW + entry.LANE
-        call_transform(entry.TAPS, sums, entry.POINT, dw, args.DW_TAP, entry.FILTERS, 0, 0, 0, 0, 0)
+        _taps(args, entry, scratch, sums, entry.POINT, group, channel)

@@ -341,7 +341,7 @@ KINDS = {
 }
 # Of all instructions of the loop over vectors, those that move one between a register and the stack. A tile has 36
 # numbers, of which most must wait: some of them in 32 registers, in 16 a third.
-SPILLED = {"avx512": 1 / 14, "neon": 1 / 10, "avx2": 1 / 3, "sse2": 1 / 3}
+SPILLED = {"avx512": 1 / 14, "neon": 1 / 9, "avx2": 1 / 3, "sse2": 1 / 3}
 SPILLED_3X3 = {**SPILLED, "avx512": 1 / 30}
 
 
@@ -361,7 +361,8 @@ def test_transforms_spill_no_more_than_they_must(cpu: Cpu, kind: str, monkeypatc
         allowed = (SPILLED_3X3 if taps == 3 else SPILLED)[cpu.target.name] * len(body)
         assert len(spills(body)) <= allowed, f"{shape} for {cpu}: {len(spills(body))} of {len(body)}"
     shape = Transform(number, 1, 4, 1, 4, 1, 3, cpu.target.lanes(4), vectors, 0)
-    assert not spills(inner_loop(assembly(shape, cpu)))  # of one axis
+    # of one axis; the taps also keep whether they are finite
+    assert len(spills(inner_loop(assembly(shape, cpu)))) <= (kind == "taps" and cpu.target.name == "sse2")
 
 
 # The checker itself.
