@@ -120,8 +120,10 @@ def _changed(current: Options, changes: dict[str, object]) -> Options:
     for name, value in changes.items():
         if name not in names:
             raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {name!r}.")
-        if name == "exact" and not isinstance(value, bool):
-            raise InvalidTypeError(f"set_options: exact must be True or False, but got {value!r}.")
+        if name == "exact":
+            if type(value).__name__ not in ("bool", "bool_"):  # NumPy's, whose name depends on the version
+                raise InvalidTypeError(f"set_options: exact must be True or False, but got {value!r}.")
+            changes[name] = bool(value)
         if name == "max_workspace":
             changes[name] = _positive_int("set_options", "max_workspace", value, "bytes")
     return replace(current, **changes)  # type: ignore[arg-type]

@@ -246,6 +246,12 @@ def test_options_nest() -> None:
     assert not fc.get_options().exact
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_exactness_may_be_numpys(exact: bool) -> None:
+    with fc.options(exact=np.bool_(exact)) as here:  # type: ignore[arg-type]
+        assert here.exact is exact
+
+
 @pytest.mark.parametrize("change", [fc.set_options, lambda **changes: fc.options(**changes).__enter__()])
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
