@@ -109,9 +109,9 @@ def error_bounds(
     --------
     >>> import numpy as np
     >>> from fastconv.backends.geometry import ConvGeometry, conv_axis
-    >>> axes = conv_axis(9, 3, 1, 1, 1, 1), conv_axis(12, 3, 1, 1, 1, 1)
-    >>> x, weight = np.ones((1, 8, 9, 12), np.float32), np.ones((16, 8, 3, 3), np.float32)
-    >>> bound = error_bounds(ConvGeometry(axes, 1, 8, 16, 1), x, weight, exact=False)["y"]
+    >>> axes = conv_axis(29, 3, 1, 1, 1, 1), conv_axis(32, 3, 1, 1, 1, 1)
+    >>> x, weight = np.ones((1, 32, 29, 32), np.float32), np.ones((32, 32, 3, 3), np.float32)
+    >>> bound = error_bounds(ConvGeometry(axes, 1, 32, 32, 1), x, weight, exact=False)["y"]
     >>> bound.algorithm, bound.promise
     ('Winograd F(4×4, 3×3)', '308 eps sum (max |x| of a tile) (sum |w|)')
     >>> (bound.winograd / bound.exact)[0, 0, [0, 4], 4].round(2).tolist()

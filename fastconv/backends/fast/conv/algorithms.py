@@ -84,10 +84,10 @@ def algorithms(geometry: ConvGeometry, itemsize: int, *, exact: bool | None = No
     Examples
     --------
     >>> from fastconv.backends.geometry import ConvGeometry, conv_axis
-    >>> axes = conv_axis(9, 3, 1, 1, 1, 1), conv_axis(12, 3, 1, 1, 1, 1)
-    >>> algorithms(ConvGeometry(axes, 2, 16, 32, 1), 4, exact=False)["y"].name
+    >>> axes = conv_axis(29, 3, 1, 1, 1, 1), conv_axis(32, 3, 1, 1, 1, 1)
+    >>> algorithms(ConvGeometry(axes, 2, 32, 32, 1), 4, exact=False)["y"].name
     'Winograd F(4×4, 3×3)'
-    >>> algorithms(ConvGeometry(axes, 2, 16, 32, 1), 4, exact=True)["y"].name
+    >>> algorithms(ConvGeometry(axes, 2, 32, 32, 1), 4, exact=True)["y"].name
     'direct'
     """
     threads, limit = get_num_threads(), get_options().max_workspace

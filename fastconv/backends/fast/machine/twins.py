@@ -78,7 +78,7 @@ def copy_bytes(target, source, count):
 
 def clear_bytes(target, count):
     """Set `count` bytes to zero."""
-    ctypes.memset(target, 0, count)
+    ctypes.memset(int(target), 0, int(count))
 
 
 def fence():

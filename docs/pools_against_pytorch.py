@@ -1,4 +1,4 @@
-"""Pooling beside PyTorch, both passes through the public functions: ``python benchmarks/pools_against_pytorch.py``.
+"""Pooling beside PyTorch, both passes through the public functions: ``python docs/pools_against_pytorch.py``.
 
 Both run on one thread of one process, in turns, on arrays of their own, in both memory orders; what they return is
 compared before it is timed. A time is the lower quartile of many, in processor time of the thread, so that other
