@@ -19,7 +19,10 @@ _ARRAYS = ("y", "dx", "dweight", "dbias")
 _IMAGES = ("x", "dy", "y", "dx")
 
 # notes below several tables
-OF_PROMISE = "What is promised is 64 eps sum |x·w|, but for Winograd's algorithm, which --exact and exact=True avoid."
+OF_PROMISE = (
+    "What is promised is 64 eps sum |x·w|; Winograd's algorithm, which --exact and exact=True avoid, "
+    "is judged by a 64th of its promise."
+)
 EFFECTIVE = (
     "The multiply-adds are those of a direct convolution: an algorithm that does with fewer may be above the peak."
 )

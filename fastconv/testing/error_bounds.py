@@ -1,8 +1,9 @@
-"""What is promised of every element of a convolution, by the algorithm that computes it.
+"""What every element of a convolution is judged by, which depends on the algorithm that computes it.
 
-The two promises, see `fastconv.set_options`: ``64 * eps * sum |x·w|``; and of Winograd's algorithm ``k * eps`` times a
-sum over channels, of the largest ``|x|`` in the window of a tile times the sum of ``|w|`` over the taps. Its transforms
-mix all numbers of a tile, so that the error of an element is not in relation to those that it is made of.
+By ``64 * eps * sum |x·w|``, which is promised; and by Winograd's algorithm by ``g * eps`` times a sum over channels, of
+the largest ``|x|`` in the window of a tile times the sum of ``|w|`` over the taps. Its transforms mix all numbers of a
+tile, so that the error of an element is not in relation to those that it is made of. Promised are 64 times as much, see
+`fastconv.set_options`, for numbers that are made to let errors grow; ordinary ones stay far below `g`.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ class ErrorBound(NamedTuple):
     algorithm : str
         What computes the result; empty where nobody asked.
     winograd : ndarray or None
-        By the promise of Winograd's algorithm, where it computes the result or would but for ``exact``.
+        By what Winograd's algorithm is judged by, where it computes the result or would but for ``exact``.
     factor : float
-        The factor of that promise, in units of eps.
+        The factor ``g`` of that, in units of eps: what one rounding error can grow to.
     runs_winograd : bool
         Whether Winograd's algorithm computes it.
     """
@@ -52,7 +53,7 @@ class ErrorBound(NamedTuple):
 
     @property
     def allowed(self) -> Array:
-        """The promise that holds."""
+        """What holds for the algorithm that computes the result."""
         return self.exact if self.winograd is None or not self.runs_winograd else self.winograd
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bench_numbers import CONV, Data, record, run_of, suite_of, write
+from documentation import generate_into
 
 import fastconv as fc
 from fastconv import functional, layers
@@ -301,15 +301,7 @@ def test_the_rest_of_a_suite_has_a_table_of_its_own() -> None:
 
 
 def test_the_documentation_is_generated_from_the_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Path(fc.__file__).parent.parent / "docs" / "generate.py"
-    if not script.exists():
-        pytest.skip("the documentation is not here")
-    spec = importlib.util.spec_from_file_location("generate", script)
-    assert spec is not None
-    assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    monkeypatch.setattr(generate, "FOLDER", tmp_path)
+    generate = generate_into(tmp_path, monkeypatch)
     ours, others = write(tmp_path / "family.json", run_of(*made_up())), write(tmp_path / "suite.json", run_of(record()))
     generate.main("family", str(ours))
     assert (tmp_path / "family.md").read_text(encoding="utf-8").endswith(read_saved(ours).markdown())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from documentation import generate_into
 from light_commands import printed_by
 from programs import FULL, ROOT, SUPPORT
 from strategies import BACKENDS
@@ -395,15 +395,7 @@ def test_the_report_is_made_of_the_json(tmp_path: Path) -> None:
 
 
 def test_the_documentation_is_generated_from_the_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = ROOT / "docs" / "generate.py"
-    if not script.exists():
-        pytest.skip("the documentation is not here")
-    spec = importlib.util.spec_from_file_location("generate", script)
-    assert spec is not None
-    assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    monkeypatch.setattr(generate, "FOLDER", tmp_path)
+    generate = generate_into(tmp_path, monkeypatch)
     made = made_contest(heat(OURS, entry("torch", 2.0, 2.0, 4.0)))
     made.save(tmp_path / "contest.json")
     generate.main("contest", str(tmp_path / "contest.json"))

@@ -72,6 +72,18 @@ def test_every_element_keeps_the_promise_that_holds(name: str, exact: bool) -> N
         assert bound.promise == EXACT or bound.runs_winograd
 
 
+@pytest.mark.parametrize("name", ["3×3", "groups", "one-sided", "none", "1×3", "small"])
+def test_ordinary_numbers_need_a_small_part_of_what_is_allowed(name: str) -> None:
+    """So that a result, or a gradient, which is off by a thousandth would be noticed."""
+    geometry, rng = GEOMETRIES[name], np.random.default_rng(1)
+    shapes = geometry.input_shape, geometry.weight_shape, (geometry.filters,), geometry.output_shape
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    found, expected = run(geometry, *arrays, exact=False), right(geometry, *arrays)
+    for result, bound in error_bounds(geometry, *arrays, exact=False).items():
+        if bound.runs_winograd:
+            assert (np.abs(found[result] - expected[result]) <= 0.03 * bound.allowed).all(), result
+
+
 def test_what_many_channels_round_off_counts_where_one_axis_grows_little() -> None:
     """A 1 among numbers a little below half an eps: with the growth of one axis alone, 17.5, it would not be."""
     geometry = geometry_of((5, 8), 512, 16, (1, 3), ((0, 0), (1, 1)), batch=1)

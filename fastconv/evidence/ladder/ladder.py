@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastconv.evidence.accuracy import OF_PROMISE
 from fastconv.evidence.contest.heats import median_ratio
 from fastconv.evidence.environment import Environment
 from fastconv.evidence.ladder.rungs import LOOPS
@@ -24,7 +25,8 @@ _NOTES = (
     "of it: the outputs that ran. faster: median of the quotients within each round.",
     "GFLOP/s: a multiply-add counts as two, padding included, also where a rung multiplies less.",
     "of peak: divided by what nothing but multiply-adds reaches in the same round, on as many threads.",
-    "error: the worst element as a share of 64 eps sum |x·w|, from the result in float64.",
+    "error: the worst element as a share of what is promised, from the result in float64.",
+    OF_PROMISE,
     "One process for each rung; NumPy and its BLAS have one thread.",
     "Arrays are planes, and channels last for the engine; what a rung pads, packs or reorders is in its time.",
 )
@@ -186,7 +188,7 @@ class Ladder(Record):
     def failures(self) -> tuple[str, ...]:
         """Say whose results are wrong, one line each."""
         return tuple(
-            f"ladder: {each.step} of {each.rung} must be within 64 eps sum |x·w| of the result in float64, but got "
+            f"ladder: {each.step} of {each.rung} must be within what is promised of the result in float64, but got "
             f"{each.of_tolerance:,.1f} times that (largest difference {each.max_abs:.2e})."
             for each in self.measured
             if not each.ok

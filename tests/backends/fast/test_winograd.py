@@ -38,6 +38,7 @@ from fastconv.backends.fast.winograd.gradient import plan_winograd_gradient
 from fastconv.backends.fast.winograd.plan import plan_winograd
 from fastconv.backends.fast.winograd.points import PROMISED_ROUNDINGS, growth, transforms
 from fastconv.backends.fast.winograd.tiles import OUTPUTS, OUTPUTS_OF_ONE_AXIS, can_transform
+from fastconv.backends.geometry import ConvGeometry, conv_axis
 
 EPS = 2.0**-23
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -134,6 +135,7 @@ def with_one_huge(numbers: Array) -> Array:
     return numbers
 
 
+PLAIN = ("normal", "positive", "signs")  # which need 1.4 eps of 307, see docs/kernels.md; these tests allow 3
 CHANNELS = {str(count): count for count in (8, 16, 17, 37, 64, 130)}
 
 
@@ -141,7 +143,7 @@ CHANNELS = {str(count): count for count in (8, 16, 17, 37, 64, 130)}
 def test_ordinary_numbers_are_within_one_grown_eps(channels: str, kind: str) -> None:
     count = CHANNELS[channels]
     x, weight = KINDS[kind]((2, count, 11, 14), (19, count, 3, 3))
-    assert in_growths(forward(x, weight), x, weight) <= 1
+    assert in_growths(forward(x, weight), x, weight) <= (0.01 if kind in PLAIN else 1)
 
 
 @pytest.mark.parametrize("count", [16, 64, 400])
@@ -526,6 +528,22 @@ def test_elsewhere(path: str, tmp_path: Path) -> None:
         only_where_it_runs(path)
     environment = {"NUMBA_DISABLE_JIT": "1"} if path == "twins" else PATHS[path]
     run(program, NUMBA_CACHE_DIR=str(tmp_path), **environment)
+
+
+def test_a_gradient_of_weights_is_the_sum_of_many_strips() -> None:
+    """Of several strips in one split, which the first begins and the others add to."""
+    axes = conv_axis(14, 3, 1, 1, 1, 1), conv_axis(15, 3, 1, 1, 1, 1)
+    geometry = ConvGeometry(axes, 24, 250, 256, 1)
+    plan = plan_winograd_gradient(forward_pass(geometry), 2, 2**26)
+    assert plan.grid.strips >= 3 * plan.splits
+    x, dy = drawn(24, 250, 14, 15), drawn(24, 256, 14, 15, seed=1)
+    weight = np.zeros((256, 250, 3, 3), np.float32)
+    gradients = {}
+    for exact in (True, False):
+        with fc.options(exact=exact):
+            gradients[exact] = fc.conv2d_backward(dy, x, weight, padding=1, needs=("weight",))[1]
+    size = np.sqrt((gradients[True].astype(np.float64) ** 2).mean())
+    assert 0 < np.abs(gradients[False] - gradients[True]).max() < 3e-5 * size
 
 
 @pytest.mark.usefixtures("always_winograd")

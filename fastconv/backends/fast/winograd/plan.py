@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.chunks import chain_depth
 from fastconv.backends.fast.conv.passes import Pass
 from fastconv.backends.fast.conv.plan import (
     PLAIN,
@@ -24,8 +25,9 @@ from fastconv.backends.fast.machine.tile import PACKED, ROWS, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
 from fastconv.backends.fast.winograd.cost import FORWARD, Costs, pays
+from fastconv.backends.fast.winograd.points import GROUP
 from fastconv.backends.fast.winograd.tiles import VECTORS, Grid, can_transform, grids_of, odd_lines
-from fastconv.backends.fast.winograd.transform_kernel import GROUP, INPUT, OUTPUT, WEIGHTS
+from fastconv.backends.fast.winograd.transform_kernel import INPUT, OUTPUT, WEIGHTS
 from fastconv.backends.fast.winograd.winograd_kernel import (
     HEADER,
     WINOGRAD,
@@ -145,11 +147,18 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
         task=task, arguments=arguments,
         tables=(blocks, zeros, offsets, inputs, items, grid.strips_table, grid.kinds_table, *products.values(),
                 *outputs.values()), tasks=tasks, threads=threads,
-        scratch_bytes=tasks * scratch, depth=0, pack_width=widths[0][1] * lanes, pack_last_width=widths[-1][1] * lanes,
+        scratch_bytes=tasks * scratch, depth=_depth(task.depth, own),
+        pack_width=widths[0][1] * lanes, pack_last_width=widths[-1][1] * lanes,
         blocks=len(entries), packed_group_bytes=packed_group_bytes, result_offset=first, grid=grid, transform=transform,
         transform_tasks=transform_tasks, transformed_bytes=round_up(task.groups * u_bytes),
         description=f"{describe(grid)}, {row_tasks}×{block_tasks} tasks",
     )  # fmt: skip
+
+
+def _depth(channels: int, own: bool) -> int:
+    """Depth of the sums over channels: in each piece of weights, of those that fill no group, and of all pieces."""
+    piece = PANEL_CHANNELS if own else channels
+    return chain_depth(min(piece, channels), -(-channels // piece)) + (channels % GROUP > 0)
 
 
 def describe(grid: Grid) -> str:

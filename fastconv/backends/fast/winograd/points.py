@@ -24,6 +24,7 @@ from typing import NamedTuple
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
 POINTS = tuple(map(Fraction, ("0", "1", "-1", "1/2", "-2", "2", "-1/2")))  # and infinity
+GROUP = 16  # channels of a transformed tile that lie side by side
 PROMISED_ROUNDINGS = 64  # eps, that is twice as many roundings of half an eps: see `growth`
 
 Matrix = tuple[tuple[Fraction, ...], ...]

@@ -12,7 +12,8 @@ from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.target import host
-from fastconv.backends.fast.winograd.transform_kernel import GROUP, Transform, transform_address
+from fastconv.backends.fast.winograd.points import GROUP
+from fastconv.backends.fast.winograd.transform_kernel import Transform, transform_address
 
 FEWEST_TILES = 14  # of a strip, for which U is read once
 VECTORS = 2  # of a block of filters

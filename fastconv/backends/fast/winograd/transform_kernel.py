@@ -32,10 +32,9 @@ from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.winograd import twins
-from fastconv.backends.fast.winograd.points import Matrix, points_of, transforms
+from fastconv.backends.fast.winograd.points import GROUP, Matrix, points_of, transforms
 
 INPUT, WEIGHTS, OUTPUT, GRADIENT, TAPS = range(5)
-GROUP = 16  # channels of V that lie side by side
 
 _SIX_POINTS = transforms(4, 4, 3).bt
 _I64 = ir.IntType(64)

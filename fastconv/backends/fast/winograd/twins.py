@@ -9,9 +9,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.emitter import ADDS
 from fastconv.backends.fast.machine.twins import ended, integer, matrix, store_integer
-from fastconv.backends.fast.winograd.points import Matrix, points_of, transforms
-
-GROUP = 16
+from fastconv.backends.fast.winograd.points import GROUP, Matrix, points_of, transforms
 
 
 def _matrix(fractions: Matrix) -> Array:

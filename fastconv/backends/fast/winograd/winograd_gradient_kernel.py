@@ -15,7 +15,7 @@ from fastconv.backends.fast.machine.blocks import Block, entry_of
 from fastconv.backends.fast.machine.intrinsics import call_tile, call_transform, clear_bytes, integer, store_integer
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.winograd.transform_kernel import GROUP
+from fastconv.backends.fast.winograd.points import GROUP
 from fastconv.backends.fast.winograd.winograd_kernel import FINE, ITEM, STRIP, TILES, fill_tiles
 
 WINOGRAD_GRADIENT = Block(

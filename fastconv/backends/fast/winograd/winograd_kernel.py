@@ -20,7 +20,7 @@ from fastconv.backends.fast.machine.blocks import Block, entry_of
 from fastconv.backends.fast.machine.intrinsics import call_tile, call_transform, integer, store_integer
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
-from fastconv.backends.fast.winograd.transform_kernel import GROUP
+from fastconv.backends.fast.winograd.points import GROUP
 
 # Tiles of a pass: where its rows and pixels are, and tables of strips, of rows of tiles, and of the kinds of points,
 # which are made once, from shapes alone (`winograd.tiles`)
