@@ -71,6 +71,8 @@ def _add_products(args, entry, strip, v, z, sums, sums_point, channels, is_first
                 x += args.ROWS * x_step
         elif is_first:
             clear_bytes(c, channels * width)
+        if is_first and args.PANEL == 0:  # what lies between two points is added up with them
+            clear_bytes(sums + point * sums_point + channels * width, sums_point - channels * width)
         x, dy, x_step, dy_step = dy, x, dy_step, x_step  # in turns
 
 
