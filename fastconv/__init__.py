@@ -1,7 +1,8 @@
 """Convolutional networks for NumPy: a plain-loop reference and a Numba engine behind one API.
 
-The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `data`, `initializers` and `compat` are
-modules that are imported when they are first used, and so is what `accelerate`, `check`, `compare` and `summary` need.
+The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `onnx`, `data`, `initializers` and `compat`
+are modules that are imported when they are first used, and so is what `accelerate`, `check`, `compare` and `summary`
+need.
 """
 
 from importlib import import_module
@@ -47,6 +48,7 @@ __all__ = [
     "layers",
     "losses",
     "models",
+    "onnx",
     "optim",
     "options",
     "register_backend",
@@ -63,7 +65,7 @@ __all__ = [
 ]
 __all__ += _windows.__all__
 
-_MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "optim", "training")
+_MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "onnx", "optim", "training")
 _FUNCTIONS = {
     "accelerate": "dropin.accelerate",
     "check": "dropin.check",
@@ -74,7 +76,7 @@ _FUNCTIONS = {
 
 
 if TYPE_CHECKING:
-    from fastconv import compat, data, initializers, layers, losses, models, optim, training
+    from fastconv import compat, data, initializers, layers, losses, models, onnx, optim, training
     from fastconv.dropin.accelerate import accelerate
     from fastconv.dropin.check import check
     from fastconv.evidence.compare import compare
