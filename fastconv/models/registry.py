@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.layers import Layer
+from fastconv.models.architecture import remember
 from fastconv.models.plain import DigitsNet, LeNet5, SmallVGG, ThreeLayerConvNet
 from fastconv.models.resnet import ResNet
 from fastconv.validation.sizes import check_choice
@@ -118,4 +119,6 @@ def by_name(
     """
     entry = _entry("by_name", name)
     shape = entry.input_shape if input_shape is None else input_shape
-    return entry.make(input_shape=shape, classes=classes, dtype=dtype, rng=rng, **options)
+    model = entry.make(input_shape=shape, classes=classes, dtype=dtype, rng=rng, **options)
+    remember(model, name, {"input_shape": shape, "classes": classes, "dtype": np.dtype(dtype).name, **options})
+    return model
