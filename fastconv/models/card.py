@@ -82,7 +82,7 @@ class ModelCard:
         if self.architecture is None:
             raise StateFileError(
                 f"{where} has the weights of a network that was not made by its name in fastconv.models. "
-                "Pass the network that they are for as model=."
+                "Pass the network that they are for as model=, or by its name beside --weights."
             )
         name, arguments = self.architecture
         try:

@@ -125,7 +125,7 @@ def load_model(
     ...     fc.load_model(file, Linear(3, 2)).predict([[1.0, 0.0, 0.0]])
     array([0])
     """
-    weights, card = _read(path)
+    weights, card = read_saved(path)
     where = f"{_LOAD}: {os.fspath(path)}"
     network = card.network(where) if model is None else model
     named = card.class_names if class_names is None else class_names
@@ -139,7 +139,7 @@ def load_model(
     return classifier
 
 
-def _read(path: PathLike) -> tuple[dict[str, Array], ModelCard]:
+def read_saved(path: PathLike) -> tuple[dict[str, Array], ModelCard]:
     """Return the weights in a file, and what it says about them."""
     where = f"{_LOAD}: {os.fspath(path)}"
     weights = load_state(path)
