@@ -1,5 +1,41 @@
 """The operators, by kind; importing this registers all of them."""
 
-from fastconv.onnx.operators import arithmetic
+from fastconv.onnx.operators import (
+    arithmetic,
+    blocks,
+    cast,
+    constant,
+    cumulative,
+    dropout,
+    einsum,
+    error_function,
+    grid_sample,
+    indexing,
+    logic,
+    pad,
+    parts,
+    ranking,
+    reduction,
+    resize,
+    shape,
+)
 
-__all__ = ["arithmetic"]
+__all__ = [
+    "arithmetic",
+    "blocks",
+    "cast",
+    "constant",
+    "cumulative",
+    "dropout",
+    "einsum",
+    "error_function",
+    "grid_sample",
+    "indexing",
+    "logic",
+    "pad",
+    "parts",
+    "ranking",
+    "reduction",
+    "resize",
+    "shape",
+]
