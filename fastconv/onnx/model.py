@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.onnx.compiled import ShapedGraphs
 from fastconv.onnx.graph import Graph, Value
 from fastconv.onnx.improve import improved
 from fastconv.onnx.reading import Source, read_graph
@@ -20,7 +21,7 @@ _RUN = "OnnxModel.run"
 Inputs = Mapping[str, ArrayLike] | Sequence[ArrayLike] | Array
 
 
-def load(source: Source, *, optimize: bool = True) -> OnnxModel:
+def load(source: Source, *, optimize: bool = True, compile: bool = True) -> OnnxModel:
     """Read a model of ONNX, to be run on any backend.
 
     Parameters
@@ -32,6 +33,9 @@ def load(source: Source, *, optimize: bool = True) -> OnnxModel:
         Whether to compute once what depends on constants alone, to leave out what does nothing, and to put batch norm,
         factors and summands of channels, and padding with zeros into the convolutions beside them; results then differ
         by rounding. Without, the graph stays as it is in the file.
+    compile : bool
+        Whether inputs of a shape that comes again are computed by a program, as `fastconv.compile` makes it of a
+        network: on the fast backend, where the graph is optimised and is made of chains and branches.
 
     Returns
     -------
@@ -48,7 +52,8 @@ def load(source: Source, *, optimize: bool = True) -> OnnxModel:
         If the file cannot be read.
     """
     graph = read_graph(source)
-    return OnnxModel(improved(graph) if check_flag("onnx.load", "optimize", optimize) else graph)
+    better = check_flag("onnx.load", "optimize", optimize)
+    return OnnxModel(improved(graph) if better else graph, better, check_flag("onnx.load", "compile", compile))
 
 
 class OnnxModel:
@@ -60,6 +65,8 @@ class OnnxModel:
     ----------
     graph : Graph
         What `load` read.
+    optimize, compile : bool
+        As for `load`.
 
     Attributes
     ----------
@@ -71,9 +78,10 @@ class OnnxModel:
         Names of the nodes, in the order in which they run.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, optimize: bool = False, compile: bool = False) -> None:
         self.graph = graph
-        self._walk = Walk(graph)
+        self._compute = ShapedGraphs(graph, compile) if optimize else Walk(graph)
+        self._options = (optimize, compile)
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -113,7 +121,7 @@ class OnnxModel:
         TypeError
             If an input has a dtype of another kind.
         """
-        return self._walk(self._checked(inputs))
+        return self._compute(self._checked(inputs))
 
     def _checked(self, inputs: Inputs) -> dict[str, Array]:
         named = self._named(inputs)
@@ -139,10 +147,10 @@ class OnnxModel:
         return dict(zip(names, given))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"graph": self.graph}
+        return {"graph": self.graph, "options": self._options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["graph"])  # type: ignore[misc]
+        OnnxModel.__init__(self, state["graph"], *state["options"])
 
     def __repr__(self) -> str:
         takes, gives = (", ".join(map(str, values)) for values in (self.inputs, self.outputs))
