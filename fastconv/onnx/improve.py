@@ -11,11 +11,10 @@ from fastconv.backends import use_backend
 from fastconv.errors import FastconvError
 from fastconv.onnx.absorbing import absorbed
 from fastconv.onnx.graph import Graph, Node
-from fastconv.onnx.growth import announced_shape
 from fastconv.onnx.walking import computed
 from fastconv.validation.arrays import Array
 
-_LARGEST = 2**28  # numbers of one constant that is made of others
+_LARGEST = 2**30  # bytes of a constant that is made of others
 
 
 def improved(graph: Graph) -> Graph:
@@ -48,13 +47,11 @@ def _constant(node: Node, constants: Mapping[str, Array]) -> tuple[Array, ...] |
         return None
     inputs = [constants[name] if name else None for name in node.inputs]
     try:
-        shape = announced_shape(node, inputs)
-        if shape is not None and np.prod(shape, dtype=np.float64) > _LARGEST:
-            return None
         with use_backend("numpy"), np.errstate(all="ignore"):
-            return computed(node, inputs)
-    except (FastconvError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
+            results = computed(node, inputs)
+    except FastconvError:
         return None
+    return results if sum(array.nbytes for array in results) <= _LARGEST else None
 
 
 def without_identities(graph: Graph) -> Graph:
