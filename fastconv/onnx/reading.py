@@ -20,7 +20,7 @@ from fastconv.validation.arrays import Array
 
 Source = Union[str, "os.PathLike[str]", bytes, Any]
 _LOAD = "onnx.load"
-_OLDEST = 6
+_OLDEST = 7
 _DEFAULT_DOMAIN = ("", "ai.onnx")
 
 

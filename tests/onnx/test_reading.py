@@ -66,9 +66,9 @@ def test_all_missing_operators_are_named_with_their_nodes() -> None:
     )
 
 
-@pytest.mark.parametrize("opset", [5, 99])
+@pytest.mark.parametrize("opset", [6, 99])
 def test_versions_that_are_not_there(opset: int) -> None:
-    _refused(_sum(opset=opset), f"operator set must be one from 6 to .*, but got {opset}")
+    _refused(_sum(opset=opset), f"operator set must be one from 7 to .*, but got {opset}")
 
 
 @pytest.mark.parametrize("kind", ["STRING", "BFLOAT16", "FLOAT8E4M3FN", "INT4", "COMPLEX64"])
