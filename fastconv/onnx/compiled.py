@@ -9,6 +9,7 @@ from typing import Any
 from fastconv.backends import get_backend
 from fastconv.errors import FastconvError
 from fastconv.layers import Sequential
+from fastconv.onnx.ending import without_ending
 from fastconv.onnx.graph import Graph
 from fastconv.onnx.network import NotSeriesParallelError, network_of
 from fastconv.onnx.resolving import Shapes, resolved
@@ -48,7 +49,9 @@ class ShapedGraph:
         self._lock = threading.Lock()
         if compile:
             try:
-                self._network = network_of(self.graph, shapes.known)
+                start, ending = without_ending(self.graph, shapes.known)
+                self._network = network_of(start, shapes.known)
+                self._cut, self._ending = start.outputs[0].name, Walk(ending)
             except (NotSeriesParallelError, FastconvError, RecursionError) as error:
                 self.reason = str(error)
 
@@ -59,7 +62,7 @@ class ShapedGraph:
             return self._walk(inputs)
         (x,) = inputs.values()
         try:
-            return [program(x)]
+            return self._ending({self._cut: program(x)})
         except Exception as error:  # noqa: BLE001 - of a node that does not take the numbers of a trial
             outputs = self._walk(inputs)  # which says what is wrong with these, if it is they
             self._network, self.program, self.reason = None, None, str(error)

@@ -38,12 +38,13 @@ class NodeLayer(Layer):
     def __init__(self, node: Node, inputs: tuple[Array | None, ...], output_sizes: Shape) -> None:
         super().__init__()
         self._node, self._inputs, self._output_sizes = node, inputs, output_sizes
+        self._compute = node.function.bound(node)
 
     def forward(self, x: ArrayLike) -> Array:
         """Compute the node; see `Layer.forward`."""
         array = check_array(type(self).__name__, "x", x)
         places = zip(self._node.inputs, self._inputs)
-        return computed(self._node, [array if name and own is None else own for name, own in places])[0]
+        return computed(self._node, [array if name and own is None else own for name, own in places], self._compute)[0]
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Raise: a node is for inference."""
@@ -68,7 +69,11 @@ def layer_of(node: Node, inputs: tuple[Array | None, ...], shape: Shape, output:
     maker = _MAKERS.get(node.operator)
     constant = all(array is not None for name, array in zip(node.inputs[1:], inputs[1:]) if name)
     layer = maker(node, inputs, shape, output) if maker is not None and constant and inputs[0] is None else None
-    return NodeLayer(node, inputs, output) if layer is None else layer.eval()
+    if layer is not None:
+        return layer.eval()
+    if node.operator == "Reshape" and constant and shape[:1] == output[:1] and not node.attributes.get("allowzero", 0):
+        inputs = (None, np.array((0, *output[1:]), np.int64))  # of a part of the batch, too
+    return NodeLayer(node, inputs, output)
 
 
 def _conv(node: Node, inputs: tuple[Array | None, ...], shape: Shape, output: Shape) -> Layer | None:

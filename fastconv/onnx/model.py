@@ -121,7 +121,7 @@ class OnnxModel:
         TypeError
             If an input has a dtype of another kind.
         """
-        return self._compute(self._checked(inputs))
+        return [y if y.flags.writeable else y.copy() for y in self._compute(self._checked(inputs))]
 
     def _checked(self, inputs: Inputs) -> dict[str, Array]:
         named = self._named(inputs)

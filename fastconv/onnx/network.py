@@ -26,7 +26,7 @@ class NotSeriesParallelError(Exception):
 
 
 def network_of(graph: Graph, known: Mapping[str, Known]) -> Sequential:
-    """Return the network that computes a graph of one input and one output, in evaluation mode.
+    """Return the network that computes a graph of one output from one input, in evaluation mode.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def network_of(graph: Graph, known: Mapping[str, Known]) -> Sequential:
     NotSeriesParallelError
         If the graph has another form.
     """
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise NotSeriesParallelError("it has more than one input or output")
+    if len(graph.inputs) != 1:
+        raise NotSeriesParallelError("it has more than one input")
     shape, dtype = known[graph.inputs[0].name]
     if dtype not in (np.float32, np.float64) or 0 in shape:
         raise NotSeriesParallelError("its input is not float32 or float64, or has no numbers")

@@ -93,6 +93,7 @@ def _constants(origin: Origin, graph: Any) -> dict[str, Array]:
         if name in constants:
             raise origin.error(f"initialiser {name!r} must be there once.")
         constants[name] = read(origin, f"initialiser {name!r}", tensor)
+        constants[name].flags.writeable = False
     return constants
 
 
