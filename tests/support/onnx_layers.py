@@ -54,7 +54,8 @@ def _pools() -> Iterator[tuple[L.Layer, tuple[int, ...]]]:
         yield L.LPPool2d(3, *how), PLANES
     yield L.LPPool2d(1.5, 2), PLANES
     pools = (L.MaxPool2d(2), L.MaxPool2d(3, 2, 1, ceil_mode=True), L.MaxPool2d(2, 3, dilation=2))
-    for pool in (*pools, L.MaxPool2d(2, layout="NHWC"), L.AdaptiveMaxPool2d((3, 4)), L.GlobalMaxPool2d()):
+    padded = L.MaxPool2d(3, 3, ((2, 2), (2, 1)), ceil_mode=True)
+    for pool in (*pools, padded, L.MaxPool2d(2, layout="NHWC"), L.AdaptiveMaxPool2d((3, 4)), L.GlobalMaxPool2d()):
         yield L.Sequential(pool, L.ReLU(), L.MaxUnpool2d(pool)), PLANES
     line, volume = L.MaxPool1d(2), L.MaxPool3d(2)
     yield L.Sequential(line, L.MaxUnpool1d(line)), LINES

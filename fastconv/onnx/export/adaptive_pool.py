@@ -18,7 +18,7 @@ from fastconv.layers import (
     GlobalMaxPool2d,
     GlobalMaxPool3d,
 )
-from fastconv.onnx.export.planes import over_planes, window
+from fastconv.onnx.export.planes import over_planes
 from fastconv.onnx.export.pool import averages, maxima
 from fastconv.onnx.export.registry import exports
 from fastconv.onnx.export.writer import Place
@@ -51,7 +51,7 @@ def max_pool(place: Place, layer: AdaptiveMaxPool2d, x: str) -> str:
     if geometry.windows.windows == 1 and not undone:
         return place.node("GlobalMaxPool", x)
     axes = geometry.windows.axes
-    return maxima(place, x, window(axes, [(0, 0)] * len(axes)))
+    return maxima(place, x, axes, [(0, 0)] * len(axes))
 
 
 def _by_parts(place: Place, x: str, geometry: AdaptiveGeometry, reduce: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 from math import inf
-from typing import Any
 
 import numpy as np
 
@@ -54,39 +53,50 @@ def max_pool(place: Place, layer: MaxPool2d, x: str) -> str:
     """MaxPool."""
     axes = layer._geometry(place.input_shape).axes
     if _fit(axes):
-        return maxima(place, x, window(axes, _pads(axes)))
+        return maxima(place, x, axes, _pads(axes))
     if id(layer) in place.graph.unpooled:
         raise InvalidValueError(
             f"onnx.save: padding of a pool that is undone must be smaller than its kernel, but layer {place.name!r} is "
             f"{layer!r}."
         )
     x = padded(place, x, _pads(axes), value=-inf)
-    return maxima(place, x, window(axes, [(0, 0)] * len(axes)))
+    return maxima(place, x, axes, [(0, 0)] * len(axes))
 
 
-def maxima(place: Place, x: str, how: dict[str, Any]) -> str:
+def maxima(place: Place, x: str, axes: Sequence[Axis], pads: Sequence[Pair]) -> str:
     """MaxPool, with the places of the maxima where a later layer needs them."""
+    how = window(axes, pads)
     if id(place.layer) not in place.graph.unpooled:
         return place.node("MaxPool", x, **how)
     y, indices = place.nodes("MaxPool", x, outputs=2, **how)
-    place.graph.pools[id(place.layer)] = Pooled(x, indices, how)
+    place.graph.pools[id(place.layer)] = Pooled(indices, axes)
     return y
 
 
 @exports(MaxUnpool1d, MaxUnpool2d, MaxUnpool3d)
 def max_unpool(place: Place, layer: MaxUnpool2d, x: str) -> str:
-    """MaxUnpool, to the shape that the input of the pool has."""
+    """MaxUnpool.
+
+    Its output has the size that windows over it would need. So as to get that of the pool's input, the windows are made
+    as large as that takes: what else there is, ``output_shape``, does not mean the same to all.
+    """
     pooled = place.graph.pools.get(id(layer.pool))
     if pooled is None:
         raise InvalidValueError(
             f"onnx.save: the pool of a MaxUnpool must stand before it in the network, but that of layer {place.name!r} "
             f"does not: {layer.pool!r}."
         )
-    how = {name: value for name, value in pooled.window.items() if name != "dilations"}
+    spare = [axis.size - (axis.out - 1) * axis.stride for axis in pooled.axes]
+    pads = [max(0, 1 - cells) for cells in spare]  # on either side, so that windows have at least a cell
+    how = {
+        "kernel_shape": [cells + 2 * pad for cells, pad in zip(spare, pads)],
+        "strides": [axis.stride for axis in pooled.axes],
+        "pads": [*pads, *pads],
+    }
     rank = len(place.input_shape)
     if layer.pool.layout[1] != "C":
         x = place.node("Transpose", x, perm=CHANNELS_FIRST[rank])
-    y = place.node("MaxUnpool", x, pooled.indices, place.node("Shape", pooled.x), **how)
+    y = place.node("MaxUnpool", x, pooled.indices, **how)
     return y if layer.pool.layout[1] == "C" else place.node("Transpose", y, perm=CHANNELS_LAST[rank])
 
 

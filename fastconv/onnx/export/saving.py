@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._version import __version__
+from fastconv.backends import use_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.files import write_whole
 from fastconv.layers import Layer, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
@@ -154,7 +155,7 @@ def _dtype_of(model: Layer) -> np.dtype[Any]:
 def _steps(model: Layer, input_shape: Shape, dtype: np.dtype[Any]) -> list[Step]:
     """What the network does, layer by layer."""
     if any(isinstance(layer, _UNPOOLS) for _, layer in model.named_layers()):
-        with modes_kept(model):  # only a forward pass tells them the size of their planes
+        with modes_kept(model), use_backend("numpy"):  # only a forward pass tells them the size of their planes
             model.eval().forward(np.zeros((1, *input_shape[1:]), dtype))
     steps: list[Step] = []
     model.trace(Value(0, input_shape), steps)

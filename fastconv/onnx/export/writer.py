@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fastconv.backends.geometry import Axis
 from fastconv.layers import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array, logical_shape
@@ -16,11 +17,10 @@ from fastconv.validation.types import Shape
 
 @dataclass(frozen=True)
 class Pooled:
-    """What undoing a max pooling needs: its input, the places of the maxima, and how its windows lie."""
+    """What undoing a max pooling needs: the places of the maxima, and its windows."""
 
-    x: str
     indices: str
-    window: dict[str, Any]
+    axes: Sequence[Axis]
 
 
 @dataclass
