@@ -12,7 +12,7 @@ from programs import run
 import fastconv as fc
 from fastconv import layers as L
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.onnx.export import saving
+from fastconv.onnx.export import message
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 
@@ -48,8 +48,9 @@ def test_every_network_is_computed_alike(name: str) -> None:
 
 
 def test_the_file_is_what_the_message_is(tmp_path: Path) -> None:
-    model, file = network(), tmp_path / "net.onnx"
+    model, file = L.Sequential(network(), L.Linear(3, 400, rng=4)), tmp_path / "net.onnx"
     fc.onnx.save(model, str(file), IMAGES)
+    onnx.checker.check_model(file, full_check=True)  # with all weights, also those that are large
     assert file.read_bytes() == fc.onnx.to_model_proto(model, IMAGES).SerializeToString()
     assert [*tmp_path.iterdir()] == [file]
 
@@ -169,7 +170,7 @@ def test_parameters_of_several_dtypes() -> None:
 
 
 def test_more_weights_than_a_message_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saving, "_LARGEST", 1000)
+    monkeypatch.setattr(message, "_LARGEST", 1000)
     with pytest.raises(InvalidValueError, match="the weights must have at most 1000 bytes, but got 2556"):
         fc.onnx.to_model_proto(network(), IMAGES)
 

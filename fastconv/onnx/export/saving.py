@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fastconv._version import __version__
 from fastconv.backends import use_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.files import write_whole
@@ -24,16 +23,14 @@ from fastconv.onnx.export import (  # noqa: F401 - registers them
     resample,
     shape,
 )
+from fastconv.onnx.export.message import checked_message
 from fastconv.onnx.export.registry import exporter_of, is_traced
-from fastconv.onnx.export.writer import GraphWriter, Place
+from fastconv.onnx.export.writer import INPUT, OUTPUT, GraphWriter, Place
 from fastconv.onnx.extra import onnx
 from fastconv.validation.sizes import check_flag, check_integer, entries_of
 from fastconv.validation.types import Shape
 
 _SAVE = "onnx.save"
-_OPSET, _IR = 17, 8  # of 2022: the first with LayerNormalization, and read by every runtime of the last years
-_LARGEST = 2**31 - 2**20  # bytes of weights: protobuf ends at 2 GiB, and nodes need some of it
-_INPUT, _OUTPUT, _BATCH = "input", "output", "N"
 _UNPOOLS = (MaxUnpool1d, MaxUnpool2d, MaxUnpool3d)
 
 
@@ -120,13 +117,15 @@ def to_model_proto(model: Layer, input_shape: Iterable[int], *, dynamic_batch: b
         raise InvalidTypeError(f"{_SAVE}: model must be a Layer, but got {type(model).__name__}.")
     sizes, dynamic = _checked_shape(input_shape), check_flag(_SAVE, "dynamic_batch", dynamic_batch)
     dtype = _dtype_of(model)
-    steps = _steps(model, sizes, dtype)
+    steps, result = _steps(model, sizes, dtype)
     _check_layers(model, steps)
     writer = GraphWriter(package, dtype, {id(step.layer.pool) for step in steps if isinstance(step.layer, _UNPOOLS)})
-    shapes = _write(writer, steps)
-    proto = _proto(writer, model, sizes, shapes, dynamic)
-    package.checker.check_model(proto, full_check=True)
-    return proto
+    names, shapes = _write(writer, steps)
+    last = names[result.key]
+    writer.finish(last)
+    between = {name: each for name, each in shapes.items() if name not in (INPUT, last)}
+    ends = {INPUT: sizes, OUTPUT: result.shape}
+    return checked_message(writer, model, ends, between, sizes[0] if dynamic else None)
 
 
 def _checked_shape(value: object) -> Shape:
@@ -152,14 +151,14 @@ def _dtype_of(model: Layer) -> np.dtype[Any]:
     return found[0] if found else np.dtype(np.float32)
 
 
-def _steps(model: Layer, input_shape: Shape, dtype: np.dtype[Any]) -> list[Step]:
-    """What the network does, layer by layer."""
+def _steps(model: Layer, input_shape: Shape, dtype: np.dtype[Any]) -> tuple[list[Step], Value]:
+    """What the network does, layer by layer, and what it returns."""
     if any(isinstance(layer, _UNPOOLS) for _, layer in model.named_layers()):
         with modes_kept(model), use_backend("numpy"):  # only a forward pass tells them the size of their planes
             model.eval().forward(np.zeros((1, *input_shape[1:]), dtype))
     steps: list[Step] = []
-    model.trace(Value(0, input_shape), steps)
-    return steps
+    result = model.trace(Value(0, input_shape), steps)
+    return steps, result
 
 
 def _check_layers(model: Layer, steps: list[Step]) -> None:
@@ -174,54 +173,13 @@ def _check_layers(model: Layer, steps: list[Step]) -> None:
         )
 
 
-def _write(writer: GraphWriter, steps: list[Step]) -> dict[str, Shape]:
-    """Append all layers; return the shapes of what they write, in order."""
-    names = {0: writer.unique(_INPUT)}
-    shapes: dict[str, Shape] = {}
-    writer.unique(_OUTPUT)
+def _write(writer: GraphWriter, steps: list[Step]) -> tuple[dict[int, str], dict[str, Shape]]:
+    """Append all layers; return the names of what they write, and the shapes by name."""
+    names, shapes = {0: INPUT}, {}
     for step in steps:
         export = exporter_of(step.layer)
         assert export is not None
         place = Place(writer, step.name, step.layer, step.inputs[0].shape, step.output.shape)
         name = export(place, step.layer, *(names[value.key] for value in step.inputs))
-        names[step.output.key] = name
-        shapes.pop(name, None)
-        shapes[name] = step.output.shape
-    return shapes
-
-
-def _proto(writer: GraphWriter, model: Layer, input_shape: Shape, shapes: dict[str, Shape], dynamic: bool) -> Any:
-    """The message, with the shape of every array between layers."""
-    helper = writer.onnx.helper
-    size = sum(array.nbytes for array in writer.constants.values())
-    if size > _LARGEST:
-        raise InvalidValueError(f"{_SAVE}: the weights must have at most {_LARGEST} bytes, but got {size}.")
-    last, output_shape = shapes.popitem() if shapes else (_INPUT, input_shape)
-    if last == _INPUT:
-        writer.nodes.append(helper.make_node("Identity", [_INPUT], [_OUTPUT]))
-    else:
-        writer.rename(last, _OUTPUT)
-    shapes.pop(_INPUT, None)
-
-    def described(name: str, sizes: Shape) -> Any:
-        first = _BATCH if sizes[0] == input_shape[0] else None
-        kind = helper.np_dtype_to_tensor_dtype(writer.dtype)
-        return helper.make_tensor_value_info(name, kind, [first, *sizes[1:]] if dynamic else sizes)
-
-    graph = helper.make_graph(
-        writer.nodes,
-        type(model).__name__,
-        [described(_INPUT, input_shape)],
-        [described(_OUTPUT, output_shape)],
-        [writer.onnx.numpy_helper.from_array(array, name) for name, array in writer.constants.items()],
-        repr(model),
-        [described(*one) for one in shapes.items()],
-    )
-    return helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR,
-        producer_name="fastconv",
-        producer_version=__version__,
-        doc_string=f"Written by fastconv {__version__}",
-    )
+        names[step.output.key], shapes[name] = name, step.output.shape
+    return names, shapes

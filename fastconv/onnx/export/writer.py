@@ -14,6 +14,8 @@ from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array, logical_shape
 from fastconv.validation.types import Shape
 
+INPUT, OUTPUT = "input", "output"
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -43,7 +45,7 @@ class GraphWriter:
     nodes: list[Any] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
     pools: dict[int, Pooled] = field(default_factory=dict)
-    _taken: set[str] = field(default_factory=set)
+    _taken: set[str] = field(default_factory=lambda: {INPUT, OUTPUT})
     _parameters: dict[tuple[int, Shape], str] = field(default_factory=dict)
 
     def unique(self, name: str) -> str:
@@ -69,11 +71,14 @@ class GraphWriter:
             self._parameters[key] = self.constant(name, array.reshape(key[1]))
         return self._parameters[key]
 
-    def rename(self, old: str, new: str) -> None:
-        """Give an array another name."""
+    def finish(self, last: str) -> None:
+        """Let an array be the output of the graph."""
+        if last == INPUT:
+            self.nodes.append(self.onnx.helper.make_node("Identity", [INPUT], [OUTPUT]))
+            return
         for node in self.nodes:
             for names in (node.input, node.output):
-                names[:] = [new if name == old else name for name in names]
+                names[:] = [OUTPUT if name == last else name for name in names]
 
 
 @dataclass(frozen=True)
