@@ -40,6 +40,10 @@ class Sum(_Join):
 class Concatenation(_Join):
     """Where a `Concat` puts side by side."""
 
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+
 
 class _Branches(Container):
     """Branches with names, and a step at the end that joins their outputs."""
@@ -199,10 +203,10 @@ class Concat(_Branches):
 
     def __init__(self, *branches: Layer | dict[str, Layer], axis: int = 1) -> None:
         super().__init__(branches)
-        self._join = Concatenation()
         self.axis = check_integer("Concat", "axis", axis, -(2**31))
         if self.axis == 0:
             raise InvalidValueError("Concat: axis must not be that of the batch, but got 0. Channels are axis 1 or -1.")
+        self._join = Concatenation(self.axis)
 
     def forward(self, x: ArrayLike) -> Array:
         """Put the outputs of the branches side by side; see `Layer.forward`."""
