@@ -17,6 +17,7 @@ LEFT_OUT = {
     ("Constant", "value_strings"): "no numbers",
     ("GroupNormalization", "stash_type"): "sums are in float32 or more",
     ("LayerNormalization", "stash_type"): "sums are in float32 or more",
+    ("QuantizeLinear", "precision"): "quotients have the dtype of the data",
     ("QuantizeLinear", "saturate"): "of a dtype that QuantizeLinear refuses",
     ("RMSNormalization", "stash_type"): "sums are in float32 or more",
 }
