@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from onnx import helper
-from onnx_questions import Question, normal
+from onnx_questions import FLOATING, QUANTISED, Question, normal
 
 MODES = ("nearest", "linear", "cubic")
 
@@ -184,3 +184,4 @@ BETWEEN: list[Callable[[np.random.Generator], Question]] = [
     binary, of_integers, power, unary, of_several, reduction, arg, top_k, cumulative_sum, sliced, padded, part,
     gathered, scattered, blocks, converted, resized, first_resized, grid_sampled,
 ]  # fmt: skip
+KINDS = [*FLOATING, *QUANTISED, *BETWEEN]
