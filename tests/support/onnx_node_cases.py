@@ -40,6 +40,11 @@ OUTSIDE = {
 }
 NEWEST = 28
 NOT_REWRITTEN = ("test_PReLU_1d_multiparam", "test_PReLU_2d_multiparam", "test_PReLU_3d_multiparam")
+# Sums of int8 wrapped round, and cells beyond the padding counted, when older packages were made.
+RIGHT_SINCE = (1, 23)
+RECORDED_WRONG = frozenset(f"test_qlinearmatmul_{rank}D_int8_float{bits}" for rank in (2, 3) for bits in (16, 32)) | {
+    "test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True"
+}
 _GROUPS = {operator: group for group, operators in OUTSIDE.items() for operator in operators.split()}
 
 # Types that NumPy has.
@@ -86,6 +91,8 @@ class Case:
             return f"{_group(missing, self.opset)} ({', '.join(missing)})"
         if self.name in NOT_REWRITTEN:
             return f"slopes that the package leaves as they were before operator set {OLDEST}"
+        if self.name in RECORDED_WRONG and tuple(map(int, onnx.__version__.split(".")[:2])) < RIGHT_SINCE:
+            return f"wrong outputs in packages before {'.'.join(map(str, RIGHT_SINCE))}"
         values = [*self.found.graph.input, *self.found.graph.output]
         kinds = {value.type.WhichOneof("value") for value in values} - {"tensor_type"}
         if kinds:
