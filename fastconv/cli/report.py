@@ -24,6 +24,7 @@ from fastconv.evidence.contest.networks.contest import NetworkContest, plot_netw
 from fastconv.evidence.ladder import Ladder, plot_ladder
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
+from fastconv.models.predictions import Predictions, plot_predictions
 from fastconv.report import Record, Report, read_record
 from fastconv.report.record import json_text, read_json
 
@@ -37,7 +38,7 @@ def report(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Make the tables and the chart of a saved result: of compare, bench, race, check or summary.
+    """Make the tables and the chart of a saved result: of compare, bench, race, check, predict or summary.
 
     Without an option it prints the tables.
     """
@@ -111,6 +112,7 @@ KINDS = {
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
+    Predictions.FORMAT: Kind("predict", "predict --json", partial(_record, Predictions, plot_predictions)),
     "summary": Kind("summary", "summary --json", partial(_record, Summary, None)),
 }
 
@@ -120,7 +122,7 @@ class Saved(NamedTuple):
 
     Attributes
     ----------
-    kind : {"compare", "contest", "networks", "ladder", "rounding", "suite", "race", "check", "summary"}
+    kind : {"compare", "contest", "networks", "ladder", "rounding", "suite", "race", "check", "predict", "summary"}
         What it is.
     data : dict
         What is in it.

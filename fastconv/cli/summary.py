@@ -29,7 +29,7 @@ def summary(
         str | None, typer.Option("--input", metavar="CxHxW", help="Shape of an image; that of the network by default.")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 1,
-    classes: Annotated[int | None, typer.Option(min=1, help="Scores per image; 10 by default.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Scores per image; by default its own.")] = None,
     dtype: Annotated[
         str | None, typer.Option(help="float16, float32 or float64; that of the network by default.")
     ] = None,

@@ -14,6 +14,7 @@ from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.program import Break, FastProgram
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads, use_num_threads
+from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.copies import concatenated
 from fastconv.functional.relu import add
 from fastconv.layers import Concat, Flatten, Layer, Linear, Residual, Sequential
@@ -53,7 +54,10 @@ _LARGEST = 2**22  # of that of one image
 
 def _in_groups(network: Layer, x: Array) -> Recorded[GroupedProgram] | None:
     """The same as a program that goes a few images at a time, if it has the same bits."""
-    recorded = in_groups(network, x)
+    try:
+        recorded = in_groups(network, x)
+    except (InvalidTypeError, InvalidValueError):  # of a layer that takes the whole batch alone
+        return None
     if recorded is None or recorded.program.breaks:
         return None
     x[...] = np.random.default_rng(0xFEED).standard_normal(x.shape).astype(x.dtype)

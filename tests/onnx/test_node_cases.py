@@ -17,7 +17,7 @@ onnx = pytest.importorskip("onnx")
 from onnx_node_cases import Case, cases  # noqa: E402 - it needs the package
 
 SMALL = 300  # numbers up to which naive runs a case, in less than a tenth of a second
-LEAST = {"1.23": 290}  # cases that run, by version of the package
+LEAST = {"1.23": 1371}  # cases that run, by version of the package
 CASES = {case.name: case for case in cases() if case.reason() is None}
 
 
@@ -42,7 +42,9 @@ def test_outputs_are_those_of_the_case(name: str, backend: str) -> None:
 def assert_as_recorded(case: Case, result: np.ndarray, expected: np.ndarray) -> None:
     assert result.dtype == expected.dtype
     assert result.shape == expected.shape
-    np.testing.assert_allclose(result, expected, rtol=case.rtol, atol=case.atol)
+    # several steps in float16 round differently where sums between them are more exact than those of the case
+    rtol = max(case.rtol, 2 * np.finfo(np.float16).eps) if expected.dtype == np.float16 else case.rtol
+    np.testing.assert_allclose(result, expected, rtol=rtol, atol=case.atol)
 
 
 def test_so_many_run() -> None:

@@ -57,7 +57,7 @@ def _taps(places: Array, cells: int, mode: str, padding: str, aligned: bool) -> 
     places = low + (places + 1) / 2 * (high - low)
     if mode == "nearest":
         places = np.rint(places)
-    if padding == "border":
+    if padding == "border" and mode != "cubic":
         places = np.where((places < low) | (places > high), np.clip(places, 0, cells - 1), places)
     elif padding == "reflection":
         places = _reflected(places, low, high)

@@ -94,8 +94,9 @@ def _sliced(data: Array, starts: Shape, ends: Shape, axes: Shape | None, steps: 
             f"and {steps}."
         )
     cells = [slice(None)] * data.ndim
-    for axis, *numbers in zip(axes, starts, ends, steps):
-        cells[axis] = slice(*numbers)  # out of range means the same in Python
+    for axis, start, end, step in zip(axes, starts, ends, steps):
+        # ends out of range mean the same in Python, but backwards from before the first cell is from that one
+        cells[axis] = slice(max(start, -data.shape[axis]), end, step)
     return data[tuple(cells)]
 
 

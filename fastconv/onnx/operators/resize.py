@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor
+from math import floor, isfinite
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice
 from fastconv.validation.types import Shape
+
+Scale = np.floating[Any]  # float32 where it was given, so that places are whole where others find them so
 
 _MODES = ("nearest", "linear", "cubic")
 _TRANSFORMATIONS = (
@@ -37,23 +40,27 @@ class _Axis:
 
     cells: int
     out: int
-    scale: float
+    scale: Scale
     start: float
     end: float
 
+    def is_whole(self) -> bool:
+        """Whether the result has all cells, in their places."""
+        return self.out == self.cells and self.scale == 1 and self.start == 0 and self.end == 1
+
     def places(self, transformation: str) -> Array:
         """Where the cells of the result lie, counted in cells of the input."""
-        cells, scale, numbers = self.cells, self.scale, np.arange(self.out)
-        width = cells * scale  # what the result would have, were it not for whole numbers
-        last, steps = cells - 1, max(width - 1, 0)
+        cells, scale = self.cells, self.scale
+        numbers = np.arange(self.out, dtype=scale.dtype)
+        width, last = cells * scale, cells - 1  # the width is what the result would have, were it not for whole numbers
         if transformation == "asymmetric":
             return numbers / scale
         if transformation == "align_corners":
-            return numbers * (last / steps if steps else 0.0)
+            return numbers * (last / (width - 1) if width > 1 else 0)
         if transformation == "tf_crop_and_resize":
-            if not steps:
-                return np.full(self.out, (self.start + self.end) / 2 * last)
-            return self.start * last + numbers * ((self.end - self.start) * last / steps)
+            if self.out == 1:
+                return np.full(1, (self.start + self.end) / 2 * last)
+            return self.start * last + numbers * ((self.end - self.start) * last / (self.out - 1))
         if transformation == "pytorch_half_pixel" and self.out == 1:
             return np.zeros(1)
         if transformation == "tf_half_pixel_for_nn":
@@ -85,7 +92,7 @@ class _Options:
         places = axis.places(self.coordinate_transformation_mode)
         if self.mode == "nearest":
             return nearest(places, axis.cells, self.nearest_mode)
-        stretch = max(1.0, 1 / axis.scale) if self.antialias else 1.0
+        stretch = max(1.0, 1 / float(axis.scale)) if self.antialias else 1.0
         taps = weighted(places, self.mode, self.cubic_coeff_a, stretch)
         return within(taps, axis.cells, exclude=bool(self.exclude_outside), scaled=bool(self.antialias))
 
@@ -93,17 +100,17 @@ class _Options:
 @operator("Upsample", since=7)
 def upsample_by_attribute(x: Array, *, scales: tuple[float, ...], mode: str = "nearest") -> Array:
     """Give every axis so many times the cells."""
-    return _by_scales(x, scales, mode)
+    return _by_scales(x, [*map(np.float32, scales)], mode)
 
 
 @operator("Upsample", since=9)
 @operator("Resize", since=10)
 def resize_by_scales(x: Array, scales: Array, *, mode: str = "nearest") -> Array:
     """Give every axis so many times the cells."""
-    return _by_scales(x, scales.tolist(), mode)
+    return _by_scales(x, [*scales], mode)
 
 
-def _by_scales(x: Array, scales: Sequence[float], mode: str) -> Array:
+def _by_scales(x: Array, scales: Sequence[Scale], mode: str) -> Array:
     options = _Options(mode, "asymmetric", "floor", -0.75, 0, 0.0, 0)
     return _resized(x, _axes(x.shape, range(x.ndim), scales, None, "stretch", ()), options)
 
@@ -138,7 +145,7 @@ def resize(
     check_choice("Resize", "keep_aspect_ratio_policy", keep_aspect_ratio_policy, _POLICIES)
     chosen = checked_axes("Resize", range(x.ndim) if axes is None else axes, x.shape)
     wanted = None if sizes is None or not sizes.size else integers("Resize", "sizes", sizes)
-    factors = None if scales is None or not scales.size else scales.tolist()
+    factors = None if scales is None or not scales.size else [*scales]
     crops = coordinate_transformation_mode == "tf_crop_and_resize"
     region = roi.tolist() if crops and roi is not None else ()
     return _resized(x, _axes(x.shape, chosen, factors, wanted, keep_aspect_ratio_policy, region), options)
@@ -147,7 +154,7 @@ def resize(
 def _axes(
     shape: Shape,
     axes: Sequence[int],
-    scales: Sequence[float] | None,
+    scales: Sequence[Scale] | None,
     sizes: Shape | None,
     policy: str,
     region: Sequence[float],
@@ -160,31 +167,30 @@ def _axes(
             f"Resize: either scales or sizes must be {count} numbers, and roi twice as many or none, but got "
             f"scales={scales}, sizes={sizes} and roi={region} (shape {shape})."
         )
-    if 0 in cells or min(given, default=1) <= 0:
+    if sizes is None:
+        factors = [*(scales or ())]
+        with np.errstate(over="ignore", invalid="ignore"):
+            widths = [one * factor for one, factor in zip(cells, factors)]
+        out = [floor(width) if isfinite(width) else 0 for width in widths]
+    else:
+        factors = [np.float64(size / max(1, one)) for size, one in zip(sizes, cells)]
+        if policy != "stretch":
+            factors = [min(factors) if policy == "not_larger" else max(factors)] * count
+        out = [*sizes] if policy == "stretch" else [floor(one * factors[0] + 0.5) for one in cells]
+    if any(new < 0 or bool(new) != bool(old) for new, old in zip(out, cells)):
         raise InvalidValueError(
-            f"Resize: sizes and scales must be above 0, and the axes not empty, but got {given} (shape {shape})."
+            f"Resize: the result must have cells where the input has some, but got {out} of {cells} along axes {axes} "
+            f"(scales {[*map(float, factors)]})."
         )
     starts, ends = (region[:count], region[count:]) if region else ([0.0] * count, [1.0] * count)
-    if sizes is None:
-        assert scales is not None
-        out = [floor(size * (end - start) * scale) for size, scale, start, end in zip(cells, scales, starts, ends)]
-    elif policy == "stretch":
-        out, scales = [*sizes], [size / one for size, one in zip(sizes, cells)]
-    else:
-        scale = (min if policy == "not_larger" else max)(size / one for size, one in zip(sizes, cells))
-        out, scales = [floor(one * scale + 0.5) for one in cells], [scale] * count
-    return {axis: _Axis(*numbers) for axis, *numbers in zip(axes, cells, out, scales, starts, ends)}
+    return {axis: _Axis(*numbers) for axis, *numbers in zip(axes, cells, out, factors, starts, ends)}
 
 
 def _resized(x: Array, axes: dict[int, _Axis], options: _Options) -> Array:
     """Go along one axis after the other."""
     out = tuple(axes[axis].out if axis in axes else size for axis, size in enumerate(x.shape))
     check_fits("Resize", "the result", out, 8)
-    changed = {
-        number: axis
-        for number, axis in axes.items()
-        if (axis.out, axis.scale, axis.start, axis.end) != (axis.cells, 1, 0, 1)
-    }
+    changed = {number: axis for number, axis in axes.items() if axis.cells and not axis.is_whole()}
     if options.mode == "nearest":
         y = gathered(x, {number: options.taps(axis) for number, axis in changed.items()})
     else:
