@@ -17,6 +17,11 @@ from fastconv.onnx.export import message
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 
 ROWS = (2, 6)
+DEEPER = ("resnet32", "resnet44", "resnet34", "resnet50")  # than others of the same layers
+HEAVY = ("alexnet", "vgg11", "vgg11-bn", "vgg16", "vgg16-bn")  # a quarter to half a gigabyte
+SHAPES = {name: entry.input_shape for name, entry in fc.models.MODELS.items() if name not in (*DEEPER, *HEAVY)}
+SMALL = [name for name, (_, height, _) in SHAPES.items() if height <= 64]
+LARGE = [name for name in SHAPES if name not in SMALL]
 
 
 def network() -> L.Sequential:
@@ -34,17 +39,27 @@ def result(proto: Any, x: Any) -> Any:
     return session.run(None, {"input": x})[0]
 
 
-@pytest.mark.parametrize("name", [name for name in fc.models.MODELS if name not in ("resnet32", "resnet44")])
-def test_every_network_is_computed_alike(name: str) -> None:
+def computed_alike(name: str, *batches: int) -> None:
     model, shape = fc.models.by_name(name, rng=0), fc.models.input_shape_of(name)
     proto = fc.onnx.to_model_proto(model, (1, *shape))
     read = fc.onnx.load(proto)
-    for batch in (1, 3):
+    for batch in batches:
         x = np.random.default_rng(0).standard_normal((batch, *shape), dtype=np.float32)
         with fc.use_backend("numpy"):
             y, again = L.predict(model, x), read.run([x])[0]
         for found in (again, result(proto, x)):
             np.testing.assert_allclose(found, y, rtol=0, atol=2e-5 * np.abs(y).max())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_network_for_small_images_is_computed_alike(name: str) -> None:
+    computed_alike(name, 1, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_a_network_for_large_images_is_computed_alike(name: str) -> None:
+    computed_alike(name, 1)
 
 
 def test_the_file_is_what_the_message_is(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastconv.backends.geometry import transposed_size
+from fastconv.backends.geometry import Axis, transposed_size
 from fastconv.layers import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from fastconv.onnx.export.planes import over_planes, padded, window
+from fastconv.onnx.export.planes import Pair, over_planes, padded, window
 from fastconv.onnx.export.registry import exports
 from fastconv.onnx.export.writer import Place
 
@@ -27,12 +27,15 @@ def conv(place: Place, layer: Conv2d, x: str) -> str:
 def conv_transpose(place: Place, layer: ConvTranspose2d, x: str) -> str:
     """ConvTranspose."""
     (geometry,) = layer.convolutions(place.input_shape)  # of the convolution that it turns round
-    axes = geometry.axes
-    pads = [(axis.before, axis.after) for axis in axes]
-    missing = [
-        axis.size - transposed_size(axis.out, axis.kernel, axis.stride, axis.dilation, axis.before, axis.after, 0)
-        for axis in axes
-    ]
+    cuts, missing = zip(*map(_cuts, geometry.axes))
     weights = place.parameter("weight"), place.parameter("bias")
-    options = {"group": layer.groups, "output_padding": missing, **window(axes, pads)}
+    options = {"group": layer.groups, "output_padding": missing, **window(geometry.axes, cuts)}
     return place.node("ConvTranspose", x, *filter(None, weights), **options)
+
+
+def _cuts(axis: Axis) -> tuple[Pair, int]:
+    """Cells that are cut off on either side, and cells that are then missing at the end: runtimes add few of them."""
+    steps = axis.kernel, axis.stride, axis.dilation
+    missing = axis.size - transposed_size(axis.out, *steps, axis.before, axis.after, 0)
+    spared = min(missing, axis.after) if missing >= axis.stride else 0
+    return (axis.before, axis.after - spared), missing - spared
