@@ -22,6 +22,7 @@ from fastconv.evidence.compare.comparison import Comparison, plot_comparison
 from fastconv.evidence.contest.contest import Contest, plot_contest
 from fastconv.evidence.contest.networks.contest import NetworkContest, plot_networks
 from fastconv.evidence.ladder import Ladder, plot_ladder
+from fastconv.evidence.model_files import ModelComparison
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
 from fastconv.models.predictions import Predictions, plot_predictions
@@ -103,6 +104,7 @@ def _check(data: dict[str, Any], name: str) -> Result:
 
 KINDS = {
     Comparison.FORMAT: Kind("compare", "compare --json", partial(_record, Comparison, plot_comparison)),
+    ModelComparison.FORMAT: Kind("model", "compare MODEL.onnx --json", partial(_record, ModelComparison, None)),
     Contest.FORMAT: Kind("contest", "bench --against ENGINES --json", partial(_record, Contest, plot_contest)),
     NetworkContest.FORMAT: Kind(
         "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)
@@ -122,8 +124,8 @@ class Saved(NamedTuple):
 
     Attributes
     ----------
-    kind : {"compare", "contest", "networks", "ladder", "rounding", "suite", "race", "check", "predict", "summary"}
-        What it is.
+    kind : str
+        What it is: a name of `KINDS`.
     data : dict
         What is in it.
     name : str

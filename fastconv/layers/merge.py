@@ -88,6 +88,23 @@ class _Branches(Container):
         return steps[-1].output
 
 
+class Join(_Branches):
+    """Outputs of branches that all read the same input, joined by a function of a subclass."""
+
+    def __init__(self, branches: dict[str, Layer]) -> None:
+        super().__init__((branches,))
+        self._join = _Join()
+
+    @abstractmethod
+    def join(self, *outputs: Array) -> Array:
+        """Compute the output from those of the branches."""
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Join the outputs of the branches; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        return self.join(*(branch.forward(x) for branch in self._layers.values()))
+
+
 class Residual(_Branches):
     """Sum of branches that all read the same input; one branch alone is added to the input itself.
 

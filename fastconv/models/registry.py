@@ -10,15 +10,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.layers import Layer
-<<<<<<< HEAD
 from fastconv.models.alexnet import AlexNet
+from fastconv.models.architecture import remember
 from fastconv.models.imagenet_resnet import ImageNetResNet
 from fastconv.models.mobilenet import MobileNetV2
 from fastconv.models.plain import DigitsNet, LeNet5, ThreeLayerConvNet
-=======
-from fastconv.models.architecture import remember
-from fastconv.models.plain import DigitsNet, LeNet5, SmallVGG, ThreeLayerConvNet
->>>>>>> predict
 from fastconv.models.resnet import ResNet
 from fastconv.models.squeezenet import SqueezeNet
 from fastconv.models.unet import UNet
@@ -151,11 +147,7 @@ def by_name(
     """
     entry = _entry("by_name", name)
     shape = entry.input_shape if input_shape is None else input_shape
-<<<<<<< HEAD
     scores = entry.classes if classes is None else classes
-    return entry.make(input_shape=shape, classes=scores, dtype=dtype, rng=rng, **options)
-=======
-    model = entry.make(input_shape=shape, classes=classes, dtype=dtype, rng=rng, **options)
-    remember(model, name, {"input_shape": shape, "classes": classes, "dtype": np.dtype(dtype).name, **options})
+    model = entry.make(input_shape=shape, classes=scores, dtype=dtype, rng=rng, **options)
+    remember(model, name, {"input_shape": shape, "classes": scores, "dtype": np.dtype(dtype).name, **options})
     return model
->>>>>>> predict

@@ -11,6 +11,7 @@ from fastconv import layers
 from fastconv.errors import InvalidTypeError
 from fastconv.layers import Layer, Parameter
 from fastconv.layers.base import Shape
+from fastconv.layers.merge import Join
 from fastconv.onnx.graph import Node
 from fastconv.onnx.walking import computed
 from fastconv.validation.arrays import Array, check_array
@@ -48,9 +49,7 @@ class NodeLayer(Layer):
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Raise: a node is for inference."""
-        raise InvalidTypeError(
-            f"NodeLayer.backward: {self._node} must be a layer of fastconv to have a gradient. Put one in its place."
-        )
+        raise _no_gradient(self._node)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape that the graph has there."""
@@ -59,6 +58,51 @@ class NodeLayer(Layer):
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
         return self._node.operator
+
+
+class NodeJoin(Join):
+    """A node of a graph that takes what branches make of one input. It has no gradient.
+
+    Parameters
+    ----------
+    node : Node
+        What it computes.
+    inputs : tuple of ndarray or None
+        Its constants; None in the places of the outputs of the branches.
+    output_sizes : tuple of int
+        Shape of its output in the graph that it is taken from.
+    branches : dict of str to Layer
+        In the order of the places.
+    """
+
+    def __init__(
+        self, node: Node, inputs: tuple[Array | None, ...], output_sizes: Shape, branches: dict[str, Layer]
+    ) -> None:
+        super().__init__(branches)
+        self._node, self._inputs, self._output_sizes = node, inputs, output_sizes
+
+    def join(self, *outputs: Array) -> Array:
+        """Compute the node."""
+        left = iter(outputs)
+        places = zip(self._node.inputs, self._inputs)
+        return computed(self._node, [next(left) if name and own is None else own for name, own in places])[0]
+
+    def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
+        """Raise: a node is for inference."""
+        raise _no_gradient(self._node)
+
+    def _joined(self, shapes: list[Shape]) -> Shape:
+        return self._output_sizes
+
+    def extra_repr(self) -> str:
+        """See `Layer.extra_repr`."""
+        return self._node.operator
+
+
+def _no_gradient(node: Node) -> InvalidTypeError:
+    return InvalidTypeError(
+        f"NodeLayer.backward: {node} must be a layer of fastconv to have a gradient. Put one in its place."
+    )
 
 
 def layer_of(node: Node, inputs: tuple[Array | None, ...], shape: Shape, output: Shape) -> Layer:
@@ -148,6 +192,17 @@ def _global(kinds: Mapping[int, Callable[..., Layer]]) -> Maker:
     return lambda node, inputs, shape, output: kinds[len(shape) - 2]() if len(shape) - 2 in kinds else None
 
 
+def _mean(node: Node, inputs: tuple[Array | None, ...], shape: Shape, output: Shape) -> Layer | None:
+    """Mean of whole planes, which exporters write for a global pooling."""
+    axes = node.attributes.get("axes", ()) if len(inputs) < 2 or inputs[1] is None else inputs[1].tolist()
+    kinds: dict[int, Callable[[], Layer]]
+    kinds = {3: layers.GlobalAvgPool1d, 4: layers.GlobalAvgPool2d, 5: layers.GlobalAvgPool3d}
+    if len(shape) not in kinds or sorted(axis % len(shape) for axis in axes) != [*range(2, len(shape))]:
+        return None
+    pool = kinds[len(shape)]()
+    return pool if len(output) == len(shape) else layers.Sequential(pool, layers.Flatten())
+
+
 def _plain(kind: Callable[..., Layer], *names: str) -> Maker:
     """Return what makes a layer of attributes, in their order."""
     return lambda node, inputs, shape, output: kind(*(node.attributes[name] for name in names))
@@ -185,6 +240,7 @@ _MAKERS: dict[str, Maker] = {
     "AveragePool": _pool({1: layers.AvgPool1d, 2: layers.AvgPool2d, 3: layers.AvgPool3d}, "count_include_pad"),
     "GlobalAveragePool": _global({1: layers.GlobalAvgPool1d, 2: layers.GlobalAvgPool2d, 3: layers.GlobalAvgPool3d}),
     "GlobalMaxPool": _global({1: layers.GlobalMaxPool1d, 2: layers.GlobalMaxPool2d, 3: layers.GlobalMaxPool3d}),
+    "ReduceMean": _mean,
     "Relu": _plain(layers.ReLU),
     "Sigmoid": _plain(layers.Sigmoid),
     "Tanh": _plain(layers.Tanh),

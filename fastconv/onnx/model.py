@@ -9,15 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.layers import Sequential
 from fastconv.onnx.compiled import ShapedGraphs
 from fastconv.onnx.graph import Graph, Value
 from fastconv.onnx.improve import improved
+from fastconv.onnx.network import NotSeriesParallelError, network_of
 from fastconv.onnx.reading import Source, read_graph
+from fastconv.onnx.resolving import Shapes, resolved
+from fastconv.onnx.summary import ModelSummary, summary_of
 from fastconv.onnx.walking import Walk
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.sizes import check_flag, check_integer
 
 _RUN = "OnnxModel.run"
+InputShapes = Mapping[str, Sequence[int]] | Sequence[int] | None
 Inputs = Mapping[str, ArrayLike] | Sequence[ArrayLike] | Array
 
 
@@ -122,6 +127,75 @@ class OnnxModel:
             If an input has a dtype of another kind.
         """
         return [y if y.flags.writeable else y.copy() for y in self._compute(self._checked(inputs))]
+
+    def summary(self, input_shapes: InputShapes = None) -> ModelSummary:
+        """List the nodes with the shapes of their outputs and their parameters; a run over zeros tells the shapes.
+
+        Parameters
+        ----------
+        input_shapes : mapping of str to shape, or shape, optional
+            Shapes of the inputs by name, or of the only one; by default those of the file, where 1 stands for a size
+            that it does not say.
+
+        Returns
+        -------
+        ModelSummary
+            ``print`` shows a table.
+
+        Raises
+        ------
+        ValueError
+            If the model does not take such inputs.
+        """
+        zeros = self._zeros("summary", input_shapes)
+        return summary_of(self.graph, self._shapes(zeros), zeros)
+
+    def to_layer(self, input_shapes: InputShapes = None) -> Sequential:
+        """Return a network of layers that computes the output from the input, with the weights of the file.
+
+        It can be trained where the file has layers of fastconv, be compiled with a loss and be saved. A model that was
+        loaded with ``optimize=False`` keeps its batch norms.
+
+        Parameters
+        ----------
+        input_shapes : mapping of str to shape, or shape, optional
+            As for `summary`. What the file computes of shapes is computed of these.
+
+        Returns
+        -------
+        Sequential
+            In evaluation mode.
+
+        Raises
+        ------
+        ValueError
+            If the graph has several inputs or outputs, or is not made of chains and branches.
+        """
+        shapes = self._shapes(self._zeros("to_layer", input_shapes))
+        try:
+            return network_of(resolved(self.graph, shapes, absorb=self._options[0]), shapes.known)
+        except (NotSeriesParallelError, RecursionError) as error:
+            raise InvalidValueError(
+                f"OnnxModel.to_layer: the model must be chains and branches, but {error}."
+            ) from error
+
+    def _zeros(self, operation: str, input_shapes: InputShapes) -> dict[str, Array]:
+        """Inputs of some shapes."""
+        if input_shapes is None or isinstance(input_shapes, Mapping):
+            given = input_shapes or {}
+        else:
+            given = {self.inputs[0].name: input_shapes}
+        zeros = {}
+        for one in self.inputs:
+            shape = given.get(one.name) or [size if isinstance(size, int) else 1 for size in one.shape or ()]
+            sizes = tuple(check_integer(f"OnnxModel.{operation}", f"sizes of {one.name}", size, 0) for size in shape)
+            zeros[one.name] = np.zeros(sizes, one.dtype)
+        return self._checked(zeros)
+
+    def _shapes(self, inputs: dict[str, Array]) -> Shapes:
+        shapes = Shapes(self.graph, inputs)
+        Walk(self.graph)(inputs, shapes)
+        return shapes
 
     def _checked(self, inputs: Inputs) -> dict[str, Array]:
         named = self._named(inputs)

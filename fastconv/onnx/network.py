@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv.layers import Concat, Identity, Layer, Residual, Sequential
+from fastconv.layers import Concat, Identity, Layer, Residual, Sequential, Sigmoid, SiLU
 from fastconv.onnx.graph import Graph, Node
-from fastconv.onnx.layers import layer_of
-from fastconv.validation.arrays import Array
+from fastconv.onnx.layers import NodeJoin, layer_of
+
+_JOINS = ("Add", "Sum", "Concat", "Mul", "Sub", "Div", "Mean", "Max", "Min", "Pow", "MatMul", "Where", "PRelu")
 
 
 class Known(NamedTuple):
@@ -105,19 +106,31 @@ class _Form:
     def layer(self, node: Node) -> Layer:
         """Layer of a node that reads one value."""
         (source,), (output, *_) = self.sources(node), node.outputs
-        inputs: tuple[Array | None, ...] = tuple(self.graph.constants.get(name) for name in node.inputs)
+        inputs = tuple(self.graph.constants.get(name) for name in node.inputs)
         return layer_of(node, inputs, self.known[source].shape, self.known[output].shape)
 
     def join(self, node: Node, start: str, sources: list[str]) -> Layer:
         """Layer of a node that reads several values, with the branches that make them."""
-        values = [self.known[name] for name in sources]
+        shapes, (output, *_) = [self.known[name].shape for name in sources], node.outputs
         axis = node.attributes.get("axis", 0)
-        concatenates = node.operator == "Concat" and axis % len(values[0].shape) != 0
-        adds = node.operator in ("Add", "Sum") and len({one.shape for one in values}) == 1
-        if not (concatenates or adds) or len(sources) < len(node.inputs) or values[0].dtype.kind != "f":
+        only, floats = len(sources) == len(node.inputs), self.known[output].dtype.kind == "f"
+        if node.operator not in _JOINS or any(node.outputs[1:]):
             raise NotSeriesParallelError(f"{node} reads {len(sources)} values")
-        branches: dict[str, Layer] = {}
-        for i, name in enumerate(sources):
-            chain = self.chain(start, name)
-            branches[str(i)] = Sequential(chain) if chain else Identity()
-        return Concat(branches, axis=axis) if concatenates else Residual(branches)
+        chains = [self.chain(start, name) for name in sources]
+        if node.operator == "Mul" and only and _is_gate(chains):
+            return SiLU()
+        branches: dict[str, Layer] = {
+            str(i): Sequential(chain) if chain else Identity() for i, chain in enumerate(chains)
+        }
+        if node.operator == "Concat" and floats and only and axis % len(shapes[0]) != 0:
+            return Concat(branches, axis=axis)
+        if node.operator in ("Add", "Sum") and floats and only and len(set(shapes)) == 1:
+            return Residual(branches)
+        inputs = tuple(self.graph.constants.get(name) for name in node.inputs)
+        return NodeJoin(node, inputs, self.known[output].shape, branches)
+
+
+def _is_gate(chains: list[dict[str, Layer]]) -> bool:
+    """Whether a value meets its own sigmoid."""
+    short, long = sorted(chains, key=len)
+    return not short and [type(layer) for layer in long.values()] == [Sigmoid]

@@ -14,7 +14,7 @@ from fastconv.onnx.extra import onnx
 from fastconv.onnx.functions import inlined
 from fastconv.onnx.graph import Graph, Node, Size, Value
 from fastconv.onnx.registry import lookup
-from fastconv.onnx.sorting import check_origins, in_order, unique_names
+from fastconv.onnx.sorting import check_origins, check_text, in_order, unique_names
 from fastconv.onnx.tensors import Origin, array_of, dense_of, dtype_of
 from fastconv.validation.arrays import Array
 
@@ -62,6 +62,7 @@ def _model(package: Any, source: Source) -> tuple[Any, Origin]:
 def _graph(origin: Origin, model: Any) -> Graph:
     """Turn the message into records."""
     opset, graph = _opset(origin, model), model.graph
+    check_text(origin, graph)
     constants = _constants(origin, graph)
     nodes = _nodes(origin, graph, opset)
     inputs = [_value(origin, "input", one) for one in graph.input]

@@ -37,8 +37,9 @@ class Shapes:
             self.fixed.update(named)
 
 
-def resolved(graph: Graph, shapes: Shapes) -> Graph:
-    """Return the graph for inputs of these shapes alone."""
+def resolved(graph: Graph, shapes: Shapes, *, absorb: bool = True) -> Graph:
+    """Return the graph for inputs of these shapes alone; `absorb` puts more into weights, now that ranks are known."""
     fixed = {name: array.copy() for name, array in shapes.fixed.items()}
     ranks = {name: len(one.shape) for name, one in shapes.known.items()}
-    return without_dead(absorbed(folded(graph, fixed), ranks))
+    known = folded(graph, fixed)
+    return without_dead(absorbed(known, ranks) if absorb else known)

@@ -5,9 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
+from typing import Any
 
 from fastconv.onnx.graph import Node
 from fastconv.onnx.tensors import Origin
+
+
+def check_text(origin: Origin, graph: Any) -> None:
+    """Refuse names that are no UTF-8, which come as bytes."""
+    names = [graph.name, *(one.name for one in (*graph.input, *graph.output, *graph.initializer))]
+    names += [one.values.name for one in graph.sparse_initializer]
+    for node in graph.node:
+        names += [
+            node.name,
+            node.op_type,
+            node.domain,
+            *node.input,
+            *node.output,
+            *(one.name for one in node.attribute),
+        ]
+    for value in (*graph.input, *graph.output):
+        names += [one.dim_param for one in value.type.tensor_type.shape.dim]
+    for name in names:
+        if not isinstance(name, str):
+            raise origin.error(f"names must be UTF-8, but one is {name!r}.")
 
 
 def check_origins(origin: Origin, given: Iterable[str], constants: Iterable[str], nodes: Iterable[Node]) -> None:

@@ -20,7 +20,9 @@ from fastconv.functional.relu import add
 from fastconv.layers import Concat, Flatten, Layer, Linear, Residual, Sequential
 from fastconv.layers.containers import is_plain
 from fastconv.layers.inference import inference_mode
+from fastconv.layers.merge import Join
 from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
+from fastconv.programs.folding import is_ours
 from fastconv.programs.recording import Named, Recorded, Recorder, all_ours, flat, inside, label, same
 from fastconv.report.words import plural
 from fastconv.validation.arrays import Array
@@ -116,6 +118,9 @@ class NetworkRecorder(Recorder):
         title = label(name, layer)
         if type(layer) is Concat:
             return self.concat(name, layer, x)
+        if isinstance(layer, Join) and is_ours(layer):
+            branches = [self.layer(inside(name, child), branch, x) for child, branch in layer.named_children()]
+            return self.step(title, layer.join, *branches)
         return self.step(title, layer.forward, x)
 
     def chain(self, layers: list[Named], x: Array, out: Array | None = None) -> Array:

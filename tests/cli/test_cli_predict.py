@@ -142,7 +142,7 @@ def test_a_checkpoint_a_name_and_a_python_file(
     assert run(monkeypatch, *named, "--classes", "4", "--top", "9") == 0
     assert capsys.readouterr().out.count("%") == 12
     assert run(monkeypatch, *named) == 1
-    assert "must have shape" in capsys.readouterr().err
+    assert "scores.bias (4,) in place of (10,)" in capsys.readouterr().err
 
 
 def test_labels_are_the_names_and_must_be_as_many(

@@ -13,13 +13,12 @@ pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 runtime.set_default_logger_severity(4)
 
-from onnx_questions import FLOATING, QUANTISED, Question, as_model, as_value  # noqa: E402 - it needs the package onnx
-
-SEEDS = 12
+from onnx_questions import SEEDS, Question, as_model, as_value  # noqa: E402 - it needs the package onnx
+from onnx_questions_between import KINDS  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-@pytest.mark.parametrize("kind", [*FLOATING, *QUANTISED], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_outputs_are_those_of_onnxruntime(kind: Callable[[np.random.Generator], Question], seed: int) -> None:
     rng = np.random.default_rng(seed)
     question = kind(rng)

@@ -86,3 +86,48 @@ def test_outputs_share_no_memory_with_constants() -> None:
     (y,) = loaded.run([np.ones(1)])
     y += 1
     np.testing.assert_array_equal(loaded.run([np.ones(1)])[0], [2, 2, 2])
+
+
+def _small_network() -> Any:
+    rng = np.random.default_rng(0)
+    constants = {"w": rng.standard_normal((4, 3, 3, 3)).astype(np.float32), "v": np.ones((2, 4), np.float32)}
+    nodes = [
+        node("Conv", "x w", "c", "conv"),
+        node("Relu", "c", "r", "relu"),
+        node("GlobalAveragePool", "r", "p", "pool"),
+        node("Flatten", "p", "f", "flat"),
+        node("Gemm", "f v", "y", "head", transB=1),
+    ]
+    return fc.onnx.load(model(nodes, {"x": ("N", 3, 8, 9)}, ["y"], constants))
+
+
+def test_the_summary_is_a_table_of_nodes() -> None:
+    summary = _small_network().summary((2, 3, 8, 9))
+    assert [(one.operator, one.output_shape, one.parameters) for one in summary.nodes] == [
+        ("Conv", (2, 4, 6, 7), 108),
+        ("Relu", (2, 4, 6, 7), 0),
+        ("GlobalAveragePool", (2, 4, 1, 1), 0),
+        ("Flatten", (2, 4), 0),
+        ("Gemm", (2, 2), 8),
+    ]
+    assert summary.parameters == 116
+    assert "conv  Conv               2×4×6×7         108" in str(summary)
+    assert _small_network().summary().inputs == {"x": (1, 3, 8, 9)}
+    with pytest.raises(InvalidValueError, match="is what the file says"):
+        _small_network().summary((2, 4, 8, 9))
+
+
+def test_a_network_of_layers_that_is_trained() -> None:
+    loaded, x = _small_network(), np.random.default_rng(1).standard_normal((4, 3, 8, 9)).astype(np.float32)
+    network = loaded.to_layer(x.shape)
+    np.testing.assert_allclose(network(x), loaded.run([x])[0], rtol=1e-5, atol=1e-6)
+    assert fc.summary(network, x.shape).parameters == 116
+    step = fc.compile(network, optimizer=fc.optim.SGD(network.parameters(), lr=0.1))
+    labels = np.array([0, 1, 0, 1])
+    losses = [step(x, labels) for _ in range(20)]
+    assert losses[-1] < losses[0]
+
+
+def test_what_is_no_network_of_layers_says_why() -> None:
+    with pytest.raises(InvalidValueError, match="chains and branches, but it has more than one input"):
+        _model().to_layer()

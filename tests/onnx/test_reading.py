@@ -203,6 +203,11 @@ def test_what_is_no_model(tmp_path: Path) -> None:
         fc.onnx.load(3)
 
 
+def test_names_that_are_no_text() -> None:
+    data = model([node("Add", "x w", "y", "name")], X, ["y"], {"w": WEIGHT}).SerializeToString()
+    _refused(data.replace(b"name", b"n\xffme"), "names must be UTF-8")
+
+
 def test_damaged_files_run_or_say_so() -> None:
     good = _sum().SerializeToString()
     rng, x = np.random.default_rng(0), np.zeros((2, 3), np.float32)

@@ -32,6 +32,7 @@ X, PLANES = numbers(2, 8, 6, 4), np.array([2, 3])
         ("Sub", [X], [numbers(1, 8, 1, 1)], {}),
         ("Mul", [X], [np.float32(0.5).reshape(())], {}),
         ("Mul", [X, numbers(2, 8, 1, 1)], [], {}),
+        ("Mul", [X, X + 1], [], {}),
         ("Sum", [X, X + 1, X + 2], [], {}),
         ("Concat", [X, X + 1], [], {"axis": 1}),
         ("Flatten", [X], [], {}),

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import helper
 
+SEEDS = 12  # models of each kind
+
 
 class Question(NamedTuple):
     """A node, and what goes in."""

@@ -7,7 +7,7 @@ from functools import partial, reduce
 import numpy as np
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.channels import affine, of_channels
+from fastconv.functional.arithmetic import affine, of_channels, product
 from fastconv.functional.relu import add as same_shape_add
 from fastconv.onnx.operators.elementwise import computed, register
 from fastconv.onnx.registry import operator
@@ -56,13 +56,18 @@ register(
 @operator("Add", since=7)
 def add(a: Array, b: Array) -> Array:
     """``a + b``: by the backend, if the shapes are the same, or one has a number for every channel of the other."""
-    if a.shape == b.shape and a.dtype == b.dtype and a.dtype in (np.float32, np.float64):
+    if _are_alike(a, b):
         return same_shape_add(a, b)
     if (table := of_channels(a, b)) is not None:
         return affine("Add", a, plus=table)
     if (table := of_channels(b, a)) is not None:
         return affine("Add", b, plus=table)
     return computed("Add", np.add, a, b)
+
+
+def _are_alike(a: Array, b: Array) -> bool:
+    """Whether two arrays are of one shape and one dtype that the backends have."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.dtype in (np.float32, np.float64)
 
 
 @operator("Sub", since=7)
@@ -75,7 +80,9 @@ def sub(a: Array, b: Array) -> Array:
 
 @operator("Mul", since=7)
 def mul(a: Array, b: Array) -> Array:
-    """``a * b``: by the backend, if one has a number for every channel of the other."""
+    """``a * b``: by the backend, if the shapes are the same, or one has a number for every channel of the other."""
+    if _are_alike(a, b):
+        return product("Mul", a, b)
     if (table := of_channels(a, b)) is not None:
         return affine("Mul", a, times=table)
     if (table := of_channels(b, a)) is not None:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 @operator("Dropout", since=7)
-def dropout(data: Array, *, node: Node) -> tuple[Array, ...]:
-    """Return the data, and a mask of its dtype that lets all through."""
+def dropout(data: Array, *, ratio: float = 0.5, node: Node) -> tuple[Array, ...]:
+    """Return the data, and a mask of its dtype that lets all through, whatever the ratio is in training."""
     return (data, np.ones_like(data))[: len(node.outputs)]
 
 
 @operator("Dropout", since=10)
-def dropout_with_mask(data: Array, *, node: Node) -> tuple[Array, ...]:
-    """Return the data, and a mask of truth values that lets all through."""
+def dropout_with_mask(data: Array, *, ratio: float = 0.5, node: Node) -> tuple[Array, ...]:
+    """Return the data, and a mask of truth values that lets all through, whatever the ratio is in training."""
     return (data, np.ones_like(data, bool))[: len(node.outputs)]
 
 

@@ -39,32 +39,36 @@ def concat(*inputs: Array, axis: int) -> Array:
 @operator("Split", since=2)
 def split(x: Array, *, axis: int = 0, split: tuple[int, ...] | None = None, node: Node) -> tuple[Array, ...]:
     """Views of parts along an axis: of those sizes, or as many equal ones as there are outputs."""
-    size = x.shape[check_axis("Split", "axis", axis, x.shape)]
-    if split is None and size % len(node.outputs):
-        raise InvalidValueError(
-            f"Split: axis {axis} must be {len(node.outputs)} equal parts, but got {size} (shape {x.shape})."
-        )
-    return _split(x, axis, split or (size // len(node.outputs),) * len(node.outputs), node)
+    return _split(x, axis, split, len(node.outputs))
 
 
 @operator("Split", since=13)
 def split_by_input(x: Array, split: Array | None = None, *, axis: int = 0, node: Node) -> tuple[Array, ...]:
-    """Views of parts along an axis: of those sizes, or as many as there are outputs, of which the last may be less."""
-    size, count = x.shape[check_axis("Split", "axis", axis, x.shape)], len(node.outputs)
-    if split is not None:
-        return _split(x, axis, integers("Split", "split", split), node)
-    part = -(-size // count)
-    return _split(x, axis, tuple(max(0, min(part, size - i * part)) for i in range(count)), node)
+    """Views of parts along an axis: of those sizes, or as many equal ones as there are outputs."""
+    return _split(x, axis, None if split is None else integers("Split", "split", split), len(node.outputs))
 
 
-def _split(x: Array, axis: int, sizes: Shape, node: Node) -> tuple[Array, ...]:
-    size = x.shape[axis]
-    if sum(sizes) != size or len(sizes) != len(node.outputs) or min(sizes) < 0:
+@operator("Split", since=18)
+def split_by_number(
+    x: Array, split: Array | None = None, *, axis: int = 0, num_outputs: int | None = None, node: Node
+) -> tuple[Array, ...]:
+    """Views of parts along an axis: of those sizes, or so many, of which the last may be less."""
+    count = len(node.outputs)
+    if split is not None or num_outputs is None:
+        return split_by_input(x, split, axis=axis, node=node)
+    size = x.shape[check_axis("Split", "axis", axis, x.shape)]
+    part = -(-size // max(1, num_outputs))
+    return _split(x, axis, tuple(max(0, min(part, size - i * part)) for i in range(num_outputs)), count)
+
+
+def _split(x: Array, axis: int, sizes: Shape | None, count: int) -> tuple[Array, ...]:
+    size = x.shape[check_axis("Split", "axis", axis, x.shape)]
+    parts = (size // count,) * count if sizes is None else sizes
+    if sum(parts) != size or len(parts) != count or min(parts) < 0:
         raise InvalidValueError(
-            f"Split: the parts must be {len(node.outputs)} that add up to {size}, but got {sizes} (axis {axis}, shape "
-            f"{x.shape})."
+            f"Split: the parts must be {count} that add up to {size}, but got {parts} (axis {axis}, shape {x.shape})."
         )
-    return tuple(np.split(x, np.cumsum(sizes)[:-1], axis))
+    return tuple(np.split(x, np.cumsum(parts)[:-1], axis))
 
 
 @operator("Slice")

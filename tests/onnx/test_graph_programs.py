@@ -106,6 +106,26 @@ def test_other_backends_and_options_have_results_of_their_own() -> None:
     np.testing.assert_array_equal(loaded.run([x])[0], first)
 
 
+def test_gates_and_means_are_parts_of_a_program() -> None:
+    nodes = [
+        node("Sigmoid", "x", "s"),
+        node("Mul", "x s", "silu"),
+        node("ReduceMean", "silu", "m", axes=[-1, -2]),
+        node("Conv", "m w", "c"),
+        node("HardSigmoid", "c", "g", alpha=1 / 6),
+        node("Mul", "silu g", "z"),
+        node("Sub", "z silu", "d"),
+        node("ReduceMean", "d", "y", axes=[2, 3], keepdims=0),
+    ]
+    loaded, x = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y"], {"w": _normal(3, 3, 1, 1)})), _normal(*SHAPE)
+    first, *others = (loaded.run([x])[0] for _ in range(3))
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-5, atol=1e-6)
+    text = str(_shaped(loaded).program)
+    assert "SiLU" in text
+    assert "1 break" in text  # the difference
+
+
 def test_graphs_of_two_outputs_are_walked() -> None:
     nodes, x = [node("Relu", "x", "y"), node("Neg", "y", "z")], _normal(*SHAPE)
     loaded = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y", "z"]))
@@ -118,7 +138,7 @@ def test_graphs_of_two_outputs_are_walked() -> None:
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ([node("Relu", "x", "a"), node("Sigmoid", "a", "b"), node("Mul", "a b", "y")], "reads 2 values"),
+        ([node("Relu", "x", "a"), node("Less", "a x", "b"), node("Cast", "b", "y", to=1)], "reads 2 values"),
         (
             [node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Add", "a b", "c"), node("Add", "c b", "y")],
             "in branches that it is no part of",

@@ -1,4 +1,4 @@
-"""Arithmetic of planes with a number for every channel, such as a bias, a gate or a mean: one pass of a backend."""
+"""Arithmetic of planes, with others or with a number for every channel (a bias, a gate, a mean): one pass of a backend."""
 
 from __future__ import annotations
 
@@ -32,3 +32,8 @@ def affine(
     planes = x if x.ndim > 2 else x[:, :, None]
     y = resolve_backend(None, operation).normalize(planes, *tables)
     return y if x.ndim > 2 else y[:, :, 0]
+
+
+def product(operation: str, a: Array, b: Array) -> Array:
+    """``a * b``, of arrays of one shape, float32 or float64."""
+    return resolve_backend(None, operation).multiply(a, b)
