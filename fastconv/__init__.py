@@ -1,7 +1,8 @@
 """Convolutional networks for NumPy: a plain-loop reference and a Numba engine behind one API.
 
-The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `data`, `initializers` and `compat` are
-modules that are imported when they are first used, and so is what `accelerate`, `check`, `compare` and `summary` need.
+The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `onnx`, `data`, `initializers` and `compat`
+are modules that are imported when they are first used, and so is what `accelerate`, `check`, `compare`, `load_model`
+and `summary` need.
 """
 
 from importlib import import_module
@@ -45,8 +46,10 @@ __all__ = [
     "gradient_check",
     "initializers",
     "layers",
+    "load_model",
     "losses",
     "models",
+    "onnx",
     "optim",
     "options",
     "register_backend",
@@ -63,23 +66,25 @@ __all__ = [
 ]
 __all__ += _windows.__all__
 
-_MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "optim", "training")
+_MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "onnx", "optim", "training")
 _FUNCTIONS = {
     "accelerate": "dropin.accelerate",
     "check": "dropin.check",
     "compare": "evidence.compare",
     "compile": "programs",
+    "load_model": "training",
     "summary": "evidence.summary",
 }
 
 
 if TYPE_CHECKING:
-    from fastconv import compat, data, initializers, layers, losses, models, optim, training
+    from fastconv import compat, data, initializers, layers, losses, models, onnx, optim, training
     from fastconv.dropin.accelerate import accelerate
     from fastconv.dropin.check import check
     from fastconv.evidence.compare import compare
     from fastconv.evidence.summary import summary
     from fastconv.programs import compile
+    from fastconv.training import load_model
 else:
 
     def __getattr__(name: str) -> Any:

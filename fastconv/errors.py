@@ -14,6 +14,7 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
     "MemoryLimitError",
+    "ModelFileError",
     "NotRunError",
     "StaleProgramError",
     "StateFileError",
@@ -70,6 +71,10 @@ class DownloadError(FastconvError, OSError):
 
 class StateFileError(FastconvError, ValueError):
     """A file of weights or a checkpoint is damaged, truncated, or something else than its name says."""
+
+
+class ModelFileError(FastconvError, ValueError):
+    """A file of a model is damaged, or needs what is not there; each is said with the node and the file."""
 
 
 class DivergedError(FastconvError, FloatingPointError):

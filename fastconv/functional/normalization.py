@@ -20,6 +20,7 @@ from fastconv.validation.sizes import check_integer, check_needs, check_number
 from fastconv.validation.types import Shape
 
 Statistics = tuple[Array, Array]
+Factors = tuple[Array, Array, Array]  # mean, scale and shift: ``y = (x - mean) * scale + shift``
 
 
 def check_pair(operation: str, value: object, shape: Shape, letters: str) -> Statistics:
@@ -151,20 +152,20 @@ class NormCall(PlanesCall):
         if len(self.x) == 0:
             nothing = np.zeros(channels, self.x.dtype)
             return self.finish_gradients(wanted, np.empty_like(self.x), nothing, nothing)
-        mean, scale, _ = backend.normalize_factors(*pair, amount, self.weight, None, channels)
+        factors = backend.normalize_factors(*pair, amount, self.weight, self.bias, channels)
         dx = dweight = dbias = None
         sums: Statistics | None = None
         if not constant or wanted - {"x"}:
-            sums = self.sums(mean)
+            sums = self.sums(factors)
             if wanted - {"x"}:
                 dweight, dbias = backend.normalize_gradients(*sums, variance, amount)
         if "x" in wanted and sums is not None and not constant:
             count = prod(self.x.shape) // variance.size
             flow = backend.normalize_flow(*sums, variance, amount, self.weight, count, channels)
-            dx = self.input_gradient(mean, scale, *flow)
+            dx = self.input_gradient(factors, flow)
         elif "x" in wanted:
             zeros = np.zeros((1, channels), self.x.dtype)
-            dx = backend.normalize(self.dy, zeros, scale, zeros)
+            dx = backend.normalize(self.dy, zeros, factors[1], zeros)
         return self.finish_gradients(wanted, dx, dweight, dbias)
 
     # the passes over memory
@@ -173,13 +174,14 @@ class NormCall(PlanesCall):
         """See `Backend.normalize`."""
         return self.backend().normalize(self.x, mean, scale, shift)
 
-    def sums(self, mean: Array) -> Statistics:
-        """See `Backend.normalize_sums`."""
-        return self.backend().normalize_sums(self.dy, self.x, mean)
+    def sums(self, factors: Factors) -> Statistics:
+        """See `Backend.normalize_sums`; the factors are mean, scale and shift of the forward pass."""
+        return self.backend().normalize_sums(self.dy, self.x, factors[0])
 
-    def input_gradient(self, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
-        """See `Backend.normalize_backward`."""
-        return self.backend().normalize_backward(self.dy, self.x, mean, scale, slope, shift)
+    def input_gradient(self, factors: Factors, flow: Statistics) -> Array:
+        """See `Backend.normalize_backward`; the flow is its slope and shift."""
+        mean, scale, _ = factors
+        return self.backend().normalize_backward(self.dy, self.x, mean, scale, *flow)
 
 
 def _checked_rank(operation: str, shape: Shape, spatial: bool) -> int:

@@ -26,6 +26,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 SUFFIXES = (".npz", ".safetensors")
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip archive knows: equal weights give equal files
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_METADATA = "__metadata__"  # the entry of an archive that safetensors has under this name, too
 _PICKLE_MAGIC = b"\x80"
 _MAGIC_LENGTH = 8
 _BFLOAT16 = "BF16"
@@ -36,7 +37,9 @@ _TENSOR_DTYPES = {
 } | {"BOOL": np.dtype(bool), _BFLOAT16: np.dtype("<u2")}
 
 
-def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
+def save_state(
+    state: Mapping[str, ArrayLike] | Layer, path: PathLike, *, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write the weights of a network to a file, whole or not at all.
 
     Parameters
@@ -46,13 +49,15 @@ def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
     path : path-like
         The file. ``.npz`` is an uncompressed NumPy archive without pickled objects; ``.safetensors`` needs the extra
         ``safetensors``.
+    metadata : mapping of str to str, optional
+        What else to say about them, for `read_metadata`; `load_state` passes over it.
 
     Raises
     ------
     ValueError
         If the suffix is another one.
     TypeError
-        If a value is not an array of real numbers.
+        If a value is not an array of real numbers, or `metadata` is not text.
     ImportError
         If safetensors is asked for and missing.
     OSError
@@ -77,10 +82,12 @@ def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
     """
     target = check_state_path("save_state", path)
     arrays = _plain_arrays("save_state", state.state_dict() if isinstance(state, Layer) else state)
+    about = None if metadata is None else _checked_metadata(metadata)
     if target.suffix.lower() == ".npz":
-        write_arrays(target, arrays)
+        text = {} if about is None else {_METADATA: np.array(json.dumps(about).encode("ascii"))}
+        write_arrays(target, {**arrays, **text})
         return
-    data = _safetensors("save_state").save(arrays)
+    data = _safetensors("save_state").save(arrays, about)
     write_whole(target, lambda stream: stream.write(data))
 
 
@@ -119,7 +126,9 @@ def load_state(path: PathLike) -> dict[str, Array]:
     if source.suffix.lower() in PYTORCH_SUFFIXES:
         return read_pytorch("load_state", source)
     if source.suffix.lower() == ".npz":
-        return read_arrays("load_state", source)
+        arrays = read_arrays("load_state", source)
+        arrays.pop(_METADATA, None)
+        return arrays
     with open_regular("load_state", source, StateFileError) as stream:
         try:
             return _read_tensors(source, stream)
@@ -132,6 +141,42 @@ def load_state(path: PathLike) -> dict[str, Array]:
             ) from error
 
 
+def read_metadata(operation: str, path: PathLike) -> dict[str, str]:
+    """Return what `save_state` was told about the weights; nothing for a file that says nothing.
+
+    Raises
+    ------
+    fastconv.errors.StateFileError
+        If the file is damaged, or its metadata is something else.
+    """
+    source = check_state_path(operation, path)
+    archive = source.suffix.lower() == ".npz"
+    arrays = read_arrays(operation, source, only=_METADATA) if archive else {}
+    try:
+        if not archive:
+            return _tensors_metadata(source)
+        return _checked_metadata(json.loads(arrays[_METADATA].item())) if arrays else {}
+    except OSError:
+        raise
+    except Exception as error:  # SafetensorError derives from Exception alone
+        raise StateFileError(
+            f"{operation}: {source} must have text as metadata, but it is damaged ({error})."
+        ) from error
+
+
+def _checked_metadata(metadata: object) -> dict[str, str]:
+    if isinstance(metadata, Mapping) and all(isinstance(text, str) for pair in metadata.items() for text in pair):
+        return dict(metadata)
+    raise InvalidTypeError(f"save_state: metadata must be a mapping of text to text, but got {metadata!r}.")
+
+
+def _tensors_metadata(source: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(source, framework="numpy") as file:
+        return dict(file.metadata() or {})
+
+
 def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
     """Let safetensors check that sizes and places are those of the file, and read; it would hold everything twice."""
     from safetensors import safe_open
@@ -141,7 +186,7 @@ def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
         header = json.loads(stream.read(length))
     arrays = {}
     for name, entry in header.items():
-        if name != "__metadata__":
+        if name != _METADATA:
             shape, dtype = tuple(entry["shape"]), _TENSOR_DTYPES[entry["dtype"]]
             stream.seek(8 + length + entry["data_offsets"][0])
             flat = allocate("load_state", f"{name} of {source}", (prod(shape) * dtype.itemsize,), np.dtype(np.uint8))
@@ -193,8 +238,8 @@ def _write_archive(stream: BinaryIO, arrays: Mapping[str, Array]) -> None:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
-def read_arrays(operation: str, path: PathLike) -> dict[str, Array]:
-    """Read a whole NumPy archive; what is wrong with it is said with its name."""
+def read_arrays(operation: str, path: PathLike, *, only: str | None = None) -> dict[str, Array]:
+    """Read a whole NumPy archive, or one entry of it; what is wrong with it is said with its name."""
     expected = f"{operation}: {os.fspath(path)} must be a whole .npz archive of arrays without Python objects"
     with open_regular(operation, path, StateFileError) as stream:
         begin = stream.read(_MAGIC_LENGTH)
@@ -203,6 +248,7 @@ def read_arrays(operation: str, path: PathLike) -> dict[str, Array]:
         try:
             archive = open_archive(stream)
             members = array_entries(archive)
+            members = {name: member for name, member in members.items() if only in (None, name)}
         except DAMAGED as error:
             raise StateFileError(f"{expected}, but it is damaged or truncated ({error}).") from error
         check_fits(operation, os.fspath(path), (sum(member.file_size for member in members.values()),), 1)

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from fastconv.layers import Layer
 from fastconv.models.alexnet import AlexNet
+from fastconv.models.architecture import remember
 from fastconv.models.imagenet_resnet import ImageNetResNet
 from fastconv.models.mobilenet import MobileNetV2
 from fastconv.models.plain import DigitsNet, LeNet5, ThreeLayerConvNet
@@ -147,4 +148,6 @@ def by_name(
     entry = _entry("by_name", name)
     shape = entry.input_shape if input_shape is None else input_shape
     scores = entry.classes if classes is None else classes
-    return entry.make(input_shape=shape, classes=scores, dtype=dtype, rng=rng, **options)
+    model = entry.make(input_shape=shape, classes=scores, dtype=dtype, rng=rng, **options)
+    remember(model, name, {"input_shape": shape, "classes": scores, "dtype": np.dtype(dtype).name, **options})
+    return model

@@ -10,7 +10,7 @@ from typing import TypeGuard
 from fastconv.backends import get_backend
 from fastconv.backends.fast.machine.emitter import RELU, RELU6
 from fastconv.backends.fast.normalization.normalization import masked_backward, masked_sums, normalize_ended
-from fastconv.functional.normalization import NormCall, Statistics
+from fastconv.functional.normalization import Factors, NormCall, Statistics
 from fastconv.layers import BatchNorm1d, BatchNorm2d, BatchNorm3d, Layer, ReLU, ReLU6
 from fastconv.validation.arrays import Array
 
@@ -80,30 +80,26 @@ def normalized_backward(
     (y,) = relu._kept()
     dy = relu._check_dy(dy, x.shape)
     layout = layer._layout_of(x.shape)
-    call = _EndedCall("batch_norm_backward", x, layout, "fast", dy=dy, weight=layer._weight_data)
-    call.ending, call.other, call.shared = RELUS[type(relu)], call.view(y), shared
+    call = _EndedCall("batch_norm_backward", x, layout, "fast", dy=dy, weight=layer._weight_data, bias=layer._bias_data)
+    call.ending, call.other = RELUS[type(relu)], call.view(y) if shared else None
     pair = call.pair((mean, variance), per_image=False)
     dx = layer._accumulate(call.gradients(pair, layer.eps, layer._needs(input_gradient)))
     return dx, None if call.masked is None else call.finish(call.masked)
 
 
 class _EndedCall(NormCall):
-    """A call whose passes have an ending. `other` is what is added, and backward the output, which masks dy."""
+    """A call whose passes have an ending. `other` is what is added, and backward the output of that sum."""
 
     ending: int
     other: Array | None
-    shared = False
     masked: Array | None = None
 
     def normalize(self, mean: Array, scale: Array, shift: Array) -> Array:
         return normalize_ended(self.x, (mean, scale, shift), self.ending, self.other)
 
-    def sums(self, mean: Array) -> Statistics:
-        assert self.other is not None
-        return masked_sums(self.dy, self.x, self.other, mean, self.ending)
+    def sums(self, factors: Factors) -> Statistics:
+        return masked_sums(self.dy, self.x, self.other, factors, self.ending)
 
-    def input_gradient(self, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
-        assert self.other is not None
-        factors = mean, scale, slope, shift
-        dx, self.masked = masked_backward(self.dy, self.x, self.other, factors, self.ending, shared=self.shared)
+    def input_gradient(self, factors: Factors, flow: Statistics) -> Array:
+        dx, self.masked = masked_backward(self.dy, self.x, self.other, factors, flow, self.ending)
         return dx

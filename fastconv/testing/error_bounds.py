@@ -220,7 +220,7 @@ def _of_pass(x: Array, weight: Array, groups: int, parts: Sequence[Tiles]) -> Ar
         taps = taps.reshape(groups, len(weight) // groups, channels // groups, -1).sum(axis=-1)
         held = np.einsum("ngchw,gfc->ngfhw", apart, taps, optimize=True).reshape(batch, len(weight), *tiles)
         rows, columns = (np.arange(line.out) for line in part[:2])
-        found[:, :, _cells(part.rows)[:, None], _cells(part.columns)] = (
+        found[:, :, _cells(part.rows)[:, None], _cells(part.columns)] += (
             part.factor * held[:, :, (rows // part.rows.outputs)[:, None], columns // part.columns.outputs]
         )
     return found

@@ -16,19 +16,22 @@ from documentation import generate_into
 from programs import FULL, ROOT, SUPPORT
 from strategies import BACKENDS
 
+from fastconv.backends.settings import get_num_threads
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.contest.engines import NETWORKS_OF_OTHERS
 from fastconv.evidence.contest.engines.networks.base import STEPS, NetworkEngine
 from fastconv.evidence.contest.engines.networks.description import describe
+from fastconv.evidence.contest.engines.networks.own import FastconvNetworks
 from fastconv.evidence.contest.heats import Entry
 from fastconv.evidence.contest.networks import NetworkContest, NetworkHeat, run_networks
 from fastconv.evidence.contest.networks.cases import Case, cases
 from fastconv.evidence.contest.networks.contest import plot_networks
 from fastconv.evidence.contest.networks.shared import read_network, write_network
+from fastconv.evidence.contest.networks.tables import ladder_table
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.networks import NETWORKS, Network, by_name
 from fastconv.layers import AvgPool2d, Concat, Conv2d, Flatten, Identity, MaxPool2d, Sequential
-from fastconv.report import read_record
+from fastconv.report import MISSING, read_record
 
 needs_fast = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
@@ -212,7 +215,7 @@ def test_a_contest_with_engines_that_are_right_wrong_and_absent() -> None:
     ]
     for heat in found.heats:
         ours = [entry.variant for entry in heat.entries if entry.engine == "fastconv"]
-        assert ours == ["layers", "recorded", "program"]
+        assert ours == ["layers", "recorded", "fused", "program"]
         assert len(heat.peaks) == 2
         assert heat.of_peak is not None
         assert heat.of_peak > 0
@@ -311,6 +314,34 @@ def test_the_report_is_made_of_the_json(tmp_path: Path) -> None:
     assert "ncnn did not take part: not installed (ncnn)." in text
     assert "jax: no (training)." in text
     assert "| net ×8 |" in re.sub(" +", " ", text)
+
+
+def test_the_ladder_ends_with_winograds_algorithm() -> None:
+    rungs = [entry("fastconv", name, time) for name, time in (("layers", 8.0), ("recorded", 4.0), ("fused", 2.0))]
+    made = heat(*rungs, entry("fastconv", "program", 1.0))
+    without = heat(*OURS, batch=8)  # as it was saved when there were fewer rungs
+    table = ladder_table([made, without])
+    assert [header.partition(",")[0] for header in table.headers] == [
+        *("network", "layers", "recorded", "fused", "Winograd")
+    ]
+    assert [row[2:] for row in table.rows] == [("2.00", "4.00", "8.00"), (MISSING, MISSING, "2.00")]
+
+
+@needs_fast
+@pytest.mark.parametrize("step", ["inference", "training"])
+def test_all_rungs_but_the_last_are_exact(step: str, tmp_path: Path) -> None:
+    network = Network("exact", "contest_engines:one_wide_convolution", (32, 32, 32), inference=(1,))
+    write_network(Case(network, step, 1, "" if step == "inference" else "sgd"), 0, tmp_path)
+    job = read_network(tmp_path, step)
+    found = {
+        variant: made.results(made.run()) for variant, made in FastconvNetworks(get_num_threads()).prepare(job).items()
+    }
+    (name,) = {key for result in found.values() for key in result}
+    layers, recorded, fused, program = (result[name] for result in found.values())
+    np.testing.assert_array_equal(layers, recorded)
+    np.testing.assert_array_equal(layers, fused)
+    assert not np.array_equal(layers, program)  # which rounds otherwise, but hardly
+    np.testing.assert_allclose(layers, program, rtol=1e-3)
 
 
 def test_the_documentation_is_generated_from_the_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

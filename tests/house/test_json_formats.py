@@ -48,6 +48,7 @@ COMMANDS = {
     "--threads 1 --quick --json OUT",
     "bench --ladder": "bench --ladder --input 1,2,6,5 --weight 3,2,2,3 --threads 1 --quick --json OUT",
     "summary": "summary digits --json OUT",
+    "predict": "predict NET IMAGE gone.ppm --top 2 --json OUT",
 }
 NEED_FAST = ("race", "bench --accuracy", "bench --against", "bench --against --networks", "bench --ladder")
 
@@ -88,7 +89,11 @@ def run(command: str, folder: Path) -> Any:
     file, out = folder / "pools.py", folder / "out.json"
     wrong = POOL.replace("return y,", "return np.round(y, 1),")
     file.write_text(wrong if command.startswith("check") else POOL, encoding="utf-8")
-    sys.argv = ["fastconv", *(str({"FILE": file, "OUT": out}.get(word, word)) for word in command.split())]
+    words = {"FILE": file, "OUT": out, "NET": folder / "net.npz", "IMAGE": folder / "image.ppm"}
+    if command.startswith("predict"):
+        fc.training.save_model(fc.models.by_name("digits", rng=0), words["NET"])
+        words["IMAGE"].write_bytes(b"P5 8 8 255 " + bytes(range(64)))
+    sys.argv = ["fastconv", *(str(words.get(word, word)) for word in command.split())]
     cli.main()
     data = json.loads(out.read_text(encoding="utf-8"))
     if "machine_info" in data:  # pytest-benchmark's own, and ours in it

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from programs import run
 from strategies import normal, stored
 
 import fastconv as fc
@@ -189,6 +191,37 @@ def test_what_is_not_taken() -> None:
     with fc.use_backend("numpy"):
         assert not normalizes(norm, relu, x)
         assert normalizes(norm_of(x.shape, backend="fast"), L.ReLU(backend="fast"), x)
+
+
+@pytest.mark.parametrize("relu", ["ReLU", "ReLU6"])
+@pytest.mark.parametrize("order", "CL")
+def test_backward_reads_the_output_only_where_something_was_added(order: str, relu: str) -> None:
+    x, dy, other = arrays((3, 6, 5, 7), "float32", 3 * order)
+    norm, after = norm_of(x.shape), RELUS[relu]()
+    with fc.use_backend("fast"):
+        for added in (None, other):
+            expected = in_its_passes(norm, after, x, dy, added)[1]
+            normalized(norm, after, x, added)[...] = np.nan  # which lets every gradient through
+            dx, _ = normalized_backward(norm, after, dy, shared=added is not None)
+            assert np.array_equal(dx, expected) == (added is None)
+
+
+def twins_have_the_bits_of_the_layers() -> None:
+    for relu, order in product(("ReLU", "ReLU6"), "CL"):
+        x, dy, other = arrays((3, 6, 5, 7), "float32", 3 * order)
+        for added in (None, other):
+            what = norm_of(x.shape), RELUS[relu](), x, dy, added
+            with fc.use_backend("fast"):
+                assert_bits(in_its_passes(*what), one_after_the_other(*what))
+
+
+@pytest.mark.slow
+def test_the_readable_twins_have_the_bits_of_the_layers(tmp_path: Path) -> None:
+    run(
+        "from test_normalizing import twins_have_the_bits_of_the_layers as check; check()",
+        NUMBA_DISABLE_JIT="1",
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
 
 
 @every_relu

@@ -129,6 +129,12 @@ class Sleeper(Right):
 # with whole networks
 
 
+def one_wide_convolution(*, rng: Any = None) -> Sequential:
+    """A convolution for which Winograd's algorithm is taken: ``(N, 32, H, W) -> (N, 10)``."""
+    rng = np.random.default_rng(rng)
+    return Sequential(Conv2d(32, 64, 3, padding=1, rng=rng), GlobalAvgPool2d(), Flatten(), Linear(64, 10, rng=rng))
+
+
 def every_layer(*, rng: Any = None) -> fc.layers.Layer:
     """Every kind of layer with two spatial axes that the contest knows: (N, 2, 16, 12) -> (N, 5)."""
     rng = np.random.default_rng(rng)

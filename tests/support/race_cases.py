@@ -183,6 +183,8 @@ WINOGRAD: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 24, 9, 30), (36, 12, 1, 3), {"groups": 2}),
     ((1, 32, 13, 12), (34, 32, 5, 5), {"padding": 2}),
     ((1, 32, 13, 12), (34, 32, 3, 3), {"padding": 2, "dilation": 2}),
+    ((1, 20, 17, 15), (37, 20, 5, 5), {"padding": 2, "stride": 2}),  # four phases
+    ((1, 150, 9, 10), (230, 150, 3, 3), {"padding": 1, "stride": 2}),
     ((1, 16, 7000), (32, 16, 3), {"padding": 1}),  # segments of a row
     ((1, 256, 5, 6), (260, 256, 3, 3), {"padding": 1}),  # each task transforms its weights
 ]
@@ -207,7 +209,9 @@ def by_winograd(*arguments: Any) -> list[Any]:
     kept = module.takes_winograd, module.takes_winograd_gradient
     changed: Any = module
     changed.takes_winograd = lambda task, itemsize: can_transform(task)
-    changed.takes_winograd_gradient = lambda task, itemsize, limit: can_transform(task) and task.lines[1].step == 1
+    changed.takes_winograd_gradient = lambda task, itemsize, limit: (
+        can_transform(task) and task.lines[1].step == task.lines[1].stride == 1
+    )
     try:
         return list(conv("conv", *arguments, True))
     finally:
@@ -231,6 +235,7 @@ def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
             f"pointwise {shape} {last}",
             lambda x=x, dy=dy: [F.relu(x), F.relu_backward(dy, x), F.add(x, dy), F.add(x, dy, relu=True)],
         )
+        yield f"product {shape} {last}", lambda x=x, dy=dy: [resolve_backend("fast").multiply(x, dy)]
         other = draw(shape, dtype, last=not last)
         concat = layers.Concat(layers.Identity(), layers.Identity())
         yield f"copies {shape} {last}", lambda x=x, concat=concat: [concat.forward(x)]

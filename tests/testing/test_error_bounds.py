@@ -43,8 +43,9 @@ GEOMETRIES = {
     "1×3": geometry_of((5, 11), 12, 16, (1, 3), ((0, 0), (1, 1))),
     "row": geometry_of((19,), 12, 16, (3,), ((1, 1),)),
     "small": geometry_of((3, 4), 12, 8, (3, 3), ((1, 0), (0, 1))),
+    "stride": geometry_of((13, 16), 12, 20, (5, 5), ((2, 2), (1, 2)), stride=2),
 }
-DIRECT = {"large padding": ("y", "dweight", "dbias")}  # some windows see nothing of x
+DIRECT = {"large padding": ("y", "dweight", "dbias"), "stride": ("dweight", "dbias")}  # windows that see nothing of x
 
 
 def run(geometry: ConvGeometry, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, dy: np.ndarray, **options: bool):
@@ -72,7 +73,7 @@ def test_every_element_keeps_the_promise_that_holds(name: str, exact: bool) -> N
         assert bound.promise == EXACT or bound.runs_winograd
 
 
-@pytest.mark.parametrize("name", ["3×3", "groups", "one-sided", "none", "1×3", "small"])
+@pytest.mark.parametrize("name", ["3×3", "groups", "one-sided", "none", "1×3", "small", "stride"])
 def test_ordinary_numbers_need_a_small_part_of_what_is_allowed(name: str) -> None:
     """So that a result, or a gradient, which is off by a thousandth would be noticed."""
     geometry, rng = GEOMETRIES[name], np.random.default_rng(1)
@@ -175,7 +176,8 @@ def test_what_is_not_finite_leaves_the_other_elements_their_bound() -> None:
         (geometry_of((8, 8), 1, 16, (5, 5), ((1, 1),) * 2), "float32",
          ("Winograd F(2×2, 5×5)", "direct, through columns", "Winograd F(5×5, 2×2)", "direct")),
         (geometry_of((9, 9), 16, 16, (3, 3), ((1, 1),) * 2, stride=2), "float32",
-         ("direct", "Winograd F(4×4, 2×2), Winograd F(4×1, 2×1), Winograd F(1×4, 1×2), direct", "direct", "direct")),
+         ("Winograd F(4×4, 2×2) of 4 phases",
+          "Winograd F(4×4, 2×2), Winograd F(4×1, 2×1), Winograd F(1×4, 1×2), direct", "direct", "direct")),
     ],
 )  # fmt: skip
 def test_algorithms_have_names(geometry: ConvGeometry, dtype: str, names: tuple[str, ...]) -> None:

@@ -10,10 +10,18 @@ from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradien
 from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, ConvPlan, GradientPlan, PassPlan, Plan, WeightPlan
 from fastconv.backends.fast.conv.through_columns import plan_through_columns, prefers_columns, why_columns
 from fastconv.backends.fast.conv.through_columns_kernel import THROUGH_COLUMNS
+from fastconv.backends.fast.winograd.axes import first_phase, phases
 from fastconv.backends.fast.winograd.gradient import WinogradGradientPlan, takes_winograd_gradient
 from fastconv.backends.fast.winograd.plan import WinogradPlan, takes_winograd
 from fastconv.backends.fast.winograd.points import growth
-from fastconv.backends.fast.winograd.tiles import MOST_DILATION, OUTPUTS, can_transform, grids_of
+from fastconv.backends.fast.winograd.tiles import (
+    MOST_CHANNELS,
+    MOST_DILATION,
+    MOST_TAPS,
+    OUTPUTS,
+    can_transform,
+    grids_of,
+)
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
@@ -94,12 +102,17 @@ def _taps(task: Pass) -> str:
 def _transformed(task: Pass, plan: WinogradPlan | WinogradGradientPlan) -> Iterator[str]:
     """Why a pass is one of fewer products, and what that promises."""
     grid, *others = grids_of(task)
-    cuts = grid.height, grid.width
-    tile, products = "×".join(str(cut.outputs) for cut in cuts), prod(cut.outputs * cut.taps for cut in cuts)
+    cuts, strides = (grid.height, grid.width), [line.stride for line in task.lines[1:]]
+    tile = "×".join(str(cut.outputs) for cut in cuts)
+    products = prod(cut.outputs for cut in cuts) * len(task.tap_numbers)
+    stride = 1 if strides == [1, 1] else "×".join(map(str, strides))
     yield (
-        f"by Winograd's algorithm, because the taps are {_taps(task)} and the stride is 1: a tile of {tile} outputs "
-        f"takes {grid.points} products instead of {products}"
+        f"by Winograd's algorithm, because the taps are {_taps(task)} and the stride is {stride}: a tile of {tile} "
+        f"outputs takes {sum(phase.points for phase in grid.phases)} products instead of {products}"
     )
+    if len(grid.phases) > 1:
+        taps = ", ".join(f"{phase.height.taps}×{phase.width.taps}" for phase in grid.phases)
+        yield f"{len(grid.phases)} phases of the stride, of {taps} taps, are added up before they are transformed back"
     if others:
         yield f"{len(others) + 1} passes over interleaved images, because of the dilation"
     if not isinstance(plan, WinogradPlan):
@@ -121,6 +134,8 @@ def _why_direct(task: Pass, plan: ConvPlan | WeightPlan, itemsize: int) -> Itera
         return
     if not can_transform(task):
         why = _why_not(task)
+    elif isinstance(plan, WeightPlan) and any(line.stride > 1 for line in task.lines):
+        why = "the stride is not 1"
     elif itemsize != 4:
         why = "the numbers are float64"
     elif get_options().exact and takes(task, itemsize):
@@ -135,14 +150,16 @@ def _why_not(task: Pass) -> str:
     depth, *lines = task.lines
     if (depth.out, depth.source, len(depth.taps)) != (1, 1, 1):
         return "windows have three axes"
-    if any(line.stride > 1 for line in lines):
-        return "the stride is not 1"
-    if any(line.step > 1 < line.every for line in lines):
+    if any(line.step > 1 for line in lines) and any(line.stride > 1 or line.every > 1 for line in lines):
         return "there are both a stride and a dilation"
     if any(line.step > MOST_DILATION for line in lines):
         return f"the dilation is more than {MOST_DILATION}"
-    if any(len(line.taps) not in OUTPUTS for line in lines):
+    if any(len(first_phase(line)[0].taps) not in OUTPUTS for line in lines):
         return f"there are no transforms for {_taps(task)} taps"
+    if task.depth * prod(len([*phases(line)]) for line in lines) > MOST_CHANNELS:
+        return "sums over so many channels would round off too much"
+    if len(task.tap_numbers) > MOST_TAPS:
+        return f"there are more than {MOST_TAPS} taps"
     return "some windows lie in the padding alone"
 
 

@@ -1,4 +1,4 @@
-"""ReLU, its gradient and sums on the fast engine: one pass over memory, in whichever order it is."""
+"""ReLU, its gradient, sums and products on the fast engine: one pass over memory, in whichever order it is."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def add(a: Array, b: Array, relu: bool) -> Array:
         with np.errstate(invalid="ignore", over="ignore"):
             return np.add(a, b, out=total)
     return _run("add_relu" if relu else "add", *in_one_order(a, b))
+
+
+def multiply(a: Array, b: Array) -> Array:
+    """Return a * b; channels-last if one of them is."""
+    return _run("multiply", *in_one_order(a, b))
 
 
 def in_one_order(a: Array, b: Array) -> tuple[Array, Array]:

@@ -18,16 +18,16 @@ _LANES = (4, 8, 16)  # numbers of a vector, of all CPUs that there are
 _VECTORS, _GROUP, _HEADER = 2, 16, 1536  # vectors of a block; channels that lie together; bytes ahead of the tiles
 _OUTPUTS = {1: 1, 2: 4, 3: 4, 4: 3, 5: 2}  # of a whole tile, by taps
 _OUTPUTS_OF_ONE_AXIS = {**_OUTPUTS, 5: 4, 7: 2}  # where the other axis has one tap
-_MOST_DILATION = 4
+_MOST_DILATION, _MOST_TAPS = 4, 64
 _STRIP, _GRADIENT_STRIP, _FEWEST_TILES = 3 * 2**17, 3 * 2**18, 14  # bytes, or else tiles, of a strip
 _SUMS, _MAX_SPLITS, _MOST_STRIP = 2**23, 16, 2**22  # bytes of the sums of a weight gradient; of a strip of one
 _PANEL_TILES, _PANEL_WEIGHTS, _PANEL_CHANNELS = 128, 2**16, 128  # where each task transforms its own weights
 
 
 class _Tiles(NamedTuple):
-    """Tiles of a pass: points of one, tiles of a row, rows of them in all images; taps; sizes of a group."""
+    """Tiles of a pass: points of one, by phase, tiles of a row, rows of them in all images; taps; sizes of a group."""
 
-    points: int
+    points: tuple[int, ...]
     columns: int
     rows: int
     taps: int
@@ -38,24 +38,24 @@ class _Tiles(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes of the input of a tile."""
-        return _odd_lines(4 * _GROUP * self.points * -(-self.depth // _GROUP))
+        return _odd_lines(4 * _GROUP * sum(self.points) * -(-self.depth // _GROUP))
 
     def weights(self, lanes: int) -> int:
         """Bytes of all weights, transformed, where vectors have so many lanes."""
         block = _VECTORS * lanes
         whole, rest = divmod(-(-self.lanes // lanes) * lanes, block)
         sizes = [block] * whole + [rest] * (rest > 0)
-        return self.groups * self.points * sum(_odd_lines(4 * size * self.depth) for size in sizes)
+        return self.groups * sum(self.points) * sum(_odd_lines(4 * size * self.depth) for size in sizes)
 
     def has_panels(self, limit: int, lanes: int) -> bool:
         """Whether each task transforms the weights that it uses itself."""
         every = self.columns * self.rows
         few = every <= _PANEL_TILES and every * (self.nbytes + self.products(lanes)) <= limit
-        return few and self.depth * self.lanes >= _PANEL_WEIGHTS
+        return few and len(self.points) * self.depth * self.lanes >= _PANEL_WEIGHTS
 
     def products(self, lanes: int) -> int:
         """Bytes of the products of a tile, for a block of filters."""
-        return _odd_lines(4 * _VECTORS * lanes * self.points)
+        return _odd_lines(4 * _VECTORS * lanes * max(self.points))
 
     def strips(self, most: int, limit: int, lanes: int) -> tuple[int, int]:
         """Strips at least, and tiles of the longest at most, where each has about so many bytes."""
@@ -72,7 +72,7 @@ class _Tiles(NamedTuple):
     def scratch(self, most: int, limit: int, lanes: int) -> int:
         """Bytes of the tiles of a task, and of the weights of its own that it may have."""
         _, strip = self.strips(most, limit, lanes)
-        panel = self.points * _odd_lines(4 * _VECTORS * lanes * min(_PANEL_CHANNELS, self.depth))
+        panel = max(self.points) * _odd_lines(4 * _VECTORS * lanes * min(_PANEL_CHANNELS, self.depth))
         tiles = _lines(strip * self.nbytes) + _lines(strip * self.products(lanes))
         return _HEADER + tiles + (_lines(panel) if self.has_panels(limit, lanes) else 0)
 
@@ -85,13 +85,19 @@ def _odd_lines(nbytes: int) -> int:
     return (-(-nbytes // _LINE) | 1) * _LINE
 
 
-def _tiles(taps: Sequence[int], outs: Sequence[int], batch: int, groups: int, depth: int, lanes: int) -> _Tiles | None:
-    outputs = _OUTPUTS_OF_ONE_AXIS if 1 in taps else _OUTPUTS
-    if set(taps) == {1} or not set(taps) <= set(outputs):
+def _tiles(
+    taps: Sequence[int], outs: Sequence[int], batch: int, groups: int, depth: int, lanes: int,
+    strides: Sequence[int] = (1, 1),
+) -> _Tiles | None:  # fmt: skip
+    phases = [[len(range(first, count, stride)) for first in range(min(stride, count))]
+              for count, stride in zip(taps, strides)]  # fmt: skip
+    most = {of_axis[0] for of_axis in phases}
+    outputs = _OUTPUTS_OF_ONE_AXIS if 1 in most else _OUTPUTS
+    if most == {1} or not most <= set(outputs) or prod(taps) > _MOST_TAPS:
         return None
-    sizes = [min(outputs[count], out) for count, out in zip(taps, outs)]
+    sizes = [min(outputs[of_axis[0]], out) for of_axis, out in zip(phases, outs)]
     rows, columns = (-(-out // size) for out, size in zip(outs, sizes))
-    points = prod(size + count - 1 for size, count in zip(sizes, taps))
+    points = tuple(prod(size + count - 1 for size, count in zip(sizes, counts)) for counts in product(*phases))
     return _Tiles(points, columns, batch * rows, prod(taps), groups, depth, lanes)
 
 
@@ -122,17 +128,20 @@ def tiled_bytes(
     if not trivial or any(a.dilation > _MOST_DILATION for a in plane):
         return 0, 0, 0
     strided, dilated = (any(getattr(a, name) > 1 for a in plane) for name in ("stride", "dilation"))
-    forward, backward = [], []
-    if not strided:
-        forward.append(_tiles([a.kernel for a in plane], [a.out for a in plane], batch, groups, depth, lanes))
-    if not (strided and dilated):  # a phase of a stride has as many taps as the largest, or one less
+    forward: list[_Tiles | None] = []
+    backward: list[_Tiles | None] = []
+    if not (strided and dilated):
+        kernel, outs, strides = ([getattr(a, name) for a in plane] for name in ("kernel", "out", "stride"))
+        forward = [_tiles(kernel, outs, batch, groups, depth, lanes, strides)]
+        # a phase of a stride has as many taps as the largest, or one less
         taps = [{-(-a.kernel // a.stride), max(1, a.kernel // a.stride)} for a in plane]
         backward = [_tiles(each, [a.size for a in plane], batch, groups, lanes, depth) for each in product(*taps)]
+    unstrided = [] if strided else forward
     sizes = [
         (
             *(max((_pass_bytes(tiles, threads, limit, width) for tiles in found if tiles), default=0)
               for found in (forward, backward)),
-            max((_gradient_bytes(tiles, threads, limit, width) for tiles in forward if tiles), default=0),
+            max((_gradient_bytes(tiles, threads, limit, width) for tiles in unstrided if tiles), default=0),
         )
         for width in _LANES
     ]  # fmt: skip

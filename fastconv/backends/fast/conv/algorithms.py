@@ -39,7 +39,10 @@ class TiledAxis(NamedTuple):
 
 
 class Tiles(NamedTuple):
-    """Where a result is computed in tiles, rows and columns, and by what its error grows there, in units of eps."""
+    """Where a result is computed in tiles, rows and columns, and by what its error grows there, in units of eps.
+
+    Where several say so of the same cells, as for the phases of a stride, the result is their sum, and so is its error.
+    """
 
     rows: TiledAxis
     columns: TiledAxis
@@ -124,12 +127,13 @@ def _algorithm(plan: Plan, free: Plan) -> Algorithm:
     if not isinstance(free, (WinogradPlan, WinogradGradientPlan)):
         return Algorithm(DIRECT if isinstance(plan, (ConvPlan, WeightPlan)) else DEPTHWISE)
     transposed = isinstance(free, WinogradGradientPlan)
-    tiles = tuple(_tiles(grid, transposed) for grid in _grids(free))
+    tiles = tuple(_tiles(phase, transposed) for grid in _grids(free) for phase in grid.phases)
     if isinstance(plan, (ConvPlan, WeightPlan)):
         return Algorithm(DIRECT, False, tiles)
     rows, columns, _ = tiles[0]
     sizes = [f"{rows.outputs}×{columns.outputs}", f"{len(rows.taps)}×{len(columns.taps)}"]
-    return Algorithm(f"Winograd F({', '.join(sizes[::-1] if transposed else sizes)})", True, tiles)
+    of = f" of {len(free.grid.phases)} phases" if len(free.grid.phases) > 1 else ""
+    return Algorithm(f"Winograd F({', '.join(sizes[::-1] if transposed else sizes)}){of}", True, tiles)
 
 
 def _grids(plan: WinogradPlan | WinogradGradientPlan) -> tuple[Grid, ...]:

@@ -29,6 +29,7 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.normalization.reductions_kernel import (
     MASKED,
     PRODUCTS,
+    RECOMPUTED,
     SQUARES,
     SUM,
     VECTORS,
@@ -37,17 +38,18 @@ from fastconv.backends.fast.normalization.reductions_kernel import (
 )
 
 # Units are groups of GROUP images, or one of PIECES pieces of an image; unit u has two rows of CHANNELS float64 results
-# at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE. CEILING is that of the ReLU with output Y.
+# at OUT. The means of image i are CHANNELS numbers at MEAN + i * MEAN_IMAGE. CEILING is that of the ReLU with output Y;
+# of `RECOMPUTED` that is computed anew, with SCALE and SHIFT of all images.
 MOMENTS = Block(
-    "X DY Y CEILING MEAN MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS",
+    "X DY Y CEILING MEAN SCALE SHIFT MEAN_IMAGE BATCH CHANNELS PIXELS GROUP PIECES OUT SCRATCH SCRATCH_STRIDE TASKS",
     results="OUT SCRATCH",
 )
-SUMS_OF = {"moments": SUM, "products": PRODUCTS, "masked": MASKED}
+SUMS_OF = {"moments": SUM, "products": PRODUCTS, "masked": MASKED, "recomputed": RECOMPUTED}
 
 BLOCK = 2**10  # numbers of a channel: with 256 bytes of channels it is in the L2 cache
 COLUMN_BYTES = VECTORS * host().vector_bytes  # of the columns that are summed at once
 TABLE_BYTES = COLUMN_BYTES * COLUMN_BYTES // 4  # of sums: RESIDUES pixels of up to COLUMN_BYTES of channels
-SCRATCH_BYTES = 3 * TABLE_BYTES  # of a task: two tables of sums, and means
+SCRATCH_BYTES = 5 * TABLE_BYTES  # of a task: two tables of sums; means, scales and shifts
 
 
 @helper
@@ -83,11 +85,20 @@ def _units(args):
     return (args.BATCH + group - 1) // group * args.PIECES
 
 
+@helper
+def _copy_factors(args, place, step, first, nbytes):
+    """Copy mean, scale and shift of some channels to a place, `step` bytes apart."""
+    copy_bytes(place, args.MEAN + first, nbytes)
+    copy_bytes(place + step, args.SCALE + first, nbytes)
+    copy_bytes(place + 2 * step, args.SHIFT + first, nbytes)
+
+
 @kernel(MOMENTS, kind=SUMS_OF)
 def moments_rows(args, task, number, kind):
     """Mean and sum of squared deviations of every unit and channel, a row of pixels at a time.
 
-    Of `PRODUCTS`, the sum of dy, and of dy times the deviation of x; of `MASKED`, those of the dy that y lets through.
+    Of `PRODUCTS`, the sum of dy, and of dy times the deviation of x; of `MASKED` and `RECOMPUTED`, those of the dy that
+    y lets through.
     """
     y_shift, ceiling = args.Y - args.DY, args.CEILING
     channels, pixels, item, tasks = args.CHANNELS, args.PIXELS, size_of(number), args.TASKS
@@ -102,6 +113,9 @@ def moments_rows(args, task, number, kind):
         out, row = args.OUT + (unit * 2 * channels + c) * 8, image * step + c * pixels * item
         if kind != SUM:
             mean, total, product = args.MEAN + image * args.MEAN_IMAGE + c * item, 0.0, 0.0
+            if kind == RECOMPUTED:
+                _copy_factors(args, scratch + 2 * item, item, c * item, item)
+                mean, y_shift = scratch + 2 * item, item
             for first in range(start, stop, BLOCK):
                 x, dy = args.X + row + first * item, args.DY + row + first * item
                 length = min(BLOCK, stop - first)
@@ -239,8 +253,12 @@ def moments_columns(args, task, number, kind):
         out, done = args.OUT + (unit * 2 * channels + c) * 8, 0
         if kind != SUM:
             copy_bytes(mean, args.MEAN + image * args.MEAN_IMAGE + c * item, some * item)
+            if kind == RECOMPUTED:
+                _copy_factors(args, mean, TABLE_BYTES, c * item, some * item)
+                y_shift = TABLE_BYTES
             if channels == some:
-                _repeat(mean, some, most, number)
+                for table in range(3 if kind == RECOMPUTED else 1):
+                    _repeat(mean + table * TABLE_BYTES, some, most, number)
         for first in range(start, stop, BLOCK):
             here, length = image * step + first * pixel + c * item, min(BLOCK, stop - first)
             x, count = args.X + here, length * images

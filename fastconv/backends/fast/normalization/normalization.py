@@ -34,7 +34,8 @@ DType = np.dtype[Any]
 _SERIAL_NUMBERS = 2**16  # numbers below which one thread does it all: 10 µs a pass, a parallel region costs 5
 _PARTS = 32  # of an array at most, where a sum has to be cut: enough for its threads, whatever their number
 _PART_BYTES = 2**15  # of a part at least
-_X, _DY, _Y, _CEILING, _MEAN = (MOMENTS.index[name] for name in ("X", "DY", "Y", "CEILING", "MEAN"))
+_X, _DY, _Y, _CEILING = (MOMENTS.index[name] for name in ("X", "DY", "Y", "CEILING"))
+_FACTORS = slice(MOMENTS.index["MEAN"], MOMENTS.index["SHIFT"] + 1)
 _OUT, _SCRATCH = (MOMENTS.index[name] for name in ("OUT", "SCRATCH"))
 _OTHER, _MASKED = (NORMALIZE.index[name] for name in ("OTHER", "MASKED"))
 _RECTIFIED, _TOP = (NORMALIZE.index[name] for name in ("RECTIFIED", "CEILING"))
@@ -135,8 +136,8 @@ def _plan_sums(shape: tuple[int, ...], item: int, per_image: bool, threads: int)
     counts = np.outer(members, np.diff(cuts)).reshape(images, -1, 1)
     threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
     arguments = MOMENTS.fill(
-        X=0, DY=0, Y=0, CEILING=0, MEAN=0, MEAN_IMAGE=channels * item if per_image else 0, BATCH=batch,
-        CHANNELS=channels, PIXELS=pixels, GROUP=group, PIECES=pieces, OUT=0, SCRATCH=0,
+        X=0, DY=0, Y=0, CEILING=0, MEAN=0, SCALE=0, SHIFT=0, MEAN_IMAGE=channels * item if per_image else 0,
+        BATCH=batch, CHANNELS=channels, PIXELS=pixels, GROUP=group, PIECES=pieces, OUT=0, SCRATCH=0,
         SCRATCH_STRIDE=SCRATCH_BYTES, TASKS=threads,
     )  # fmt: skip
     count = batch // images * pixels
@@ -155,14 +156,21 @@ def _summed(*arrays: Array, per_image: bool) -> tuple[str, tuple[int, ...], tupl
     return "columns" if last else "rows", (batch, channels, pixels), arrays
 
 
-def _sums(form: str, plan: _SumsPlan, kind: str, *arrays: Array, mean: Array | None = None, ceiling: int = 0) -> Array:
-    """Two sums of every unit, (images, units, 2, C), of x, or of x and dy, or of x, dy and y."""
+def _sums(
+    form: str, plan: _SumsPlan, kind: str, *arrays: Array, factors: Sequence[Array] = (), ceiling: int = 0
+) -> Array:
+    """Two sums of every unit, (images, units, 2, C), of x, or of x and dy, or of x, dy and y.
+
+    The factors are the mean, and the scale and shift where y is computed from them.
+    """
     sums, arguments = np.empty(plan.shape), plan.arguments.copy()
-    means = arrays[0] if mean is None else in_order(mean)
+    tables = [in_order(table) for table in factors] or [arrays[0]]
+    mean, *others = [address(table) for table in tables]
     with borrowed(plan.threads * SCRATCH_BYTES) as scratch:
-        arguments[_X], arguments[_DY], arguments[_MEAN] = address(arrays[0]), address(arrays[-1]), address(means)
+        arguments[_X], arguments[_DY], arguments[_CEILING] = address(arrays[0]), address(arrays[-1]), ceiling
+        arguments[_FACTORS] = mean, *(others or (mean, mean))
         if len(arrays) == 3:
-            arguments[_DY], arguments[_Y], arguments[_CEILING] = address(arrays[1]), address(arrays[2]), ceiling
+            arguments[_DY], arguments[_Y] = address(arrays[1]), address(arrays[2])
         arguments[_OUT], arguments[_SCRATCH] = address(sums), address(scratch)
         kernel = FORMS[form].address(arrays[0].itemsize, kind)
         launch(kernel, arguments, plan.threads, plan.threads, arrays[0].size, _SUMS_BY_TASKS)
@@ -187,7 +195,7 @@ def _plan_elementwise(
     cut = _rows(shape, item, last, images > 1)
     threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
     arguments = NORMALIZE.fill(
-        X=0, DY=0, OUT=0, MEAN=0, SCALE=0, SLOPE=0, SHIFT=0, OTHER=0, MASKED=0, RECTIFIED=0, CEILING=0,
+        X=0, DY=0, OUT=0, MEAN=0, SCALE=0, SLOPE=0, SHIFT=0, BEFORE=0, OTHER=0, MASKED=0, RECTIFIED=0, CEILING=0,
         REPEAT=cut.repeat, PERIOD=images if cut.columns else images * shape[1], ROWS=cut.images * cut.rows,
         LENGTH=cut.length, TASKS=threads,
     )  # fmt: skip
@@ -197,9 +205,10 @@ def _plan_elementwise(
 def _elementwise(
     arrays: Sequence[Array], factors: Sequence[Array], form: str = "plain", ending: int = 0, *, backward: bool
 ) -> tuple[Array, Array]:
-    """Forward or backward pass, with the factors (mean, scale, slope, shift): the result, and dy as it was masked.
+    """Forward or backward pass: the result, and dy as it was masked.
 
-    The arrays are x, dy in a backward pass, and what an ending reads.
+    The factors are (mean, scale, slope, shift, shift of the forward pass). The arrays are x, dy in a backward pass, and
+    what an ending reads.
     """
     last, arrays = _arranged(*arrays)
     x, images = arrays[0], max(len(table) for table in factors)
@@ -208,6 +217,7 @@ def _elementwise(
     masked, arguments = out, arguments.copy()
     if form != "plain":
         arguments[_RECTIFIED], arguments[_TOP] = ending != 0, _CEILINGS[ending]
+    if form == "sum":
         arguments[_OTHER] = address(arrays[-1])
     if form == "sum" and backward:
         masked = np.empty_like(out)
@@ -228,30 +238,35 @@ def normalize_ended(x: Array, factors: tuple[Array, Array, Array], ending: int, 
     """
     mean, scale, shift = factors
     arrays = (x,) if other is None else (x, other)
-    return _elementwise(arrays, (mean, scale, scale, shift), _form(other is not None), ending, backward=False)[0]
+    form = "relu" if other is None else "sum"
+    return _elementwise(arrays, (mean, scale, scale, shift, shift), form, ending, backward=False)[0]
 
 
-def _form(is_sum: bool) -> str:
-    return "sum" if is_sum else "relu"
+def masked_sums(
+    dy: Array, x: Array, y: Array | None, factors: tuple[Array, Array, Array], ending: int
+) -> tuple[Array, Array]:
+    """`normalize_sums` of the dy that the ReLU of an ending lets through.
 
-
-def masked_sums(dy: Array, x: Array, y: Array, mean: Array, ending: int) -> tuple[Array, Array]:
-    """`normalize_sums` of the dy that the ReLU of an ending, whose output is `y`, lets through."""
-    form, shape, arrays = _summed(x, dy, y, per_image=len(mean) > 1)
-    plan = _plan_sums(shape, x.itemsize, len(mean) > 1, get_num_threads())
-    sums = _sums(form, plan, "masked", *arrays, mean=mean, ceiling=_CEILINGS[ending])
+    `y` is its output, or None for that of `normalize_ended` with these factors and nothing added.
+    """
+    form, shape, arrays = _summed(x, dy, *([] if y is None else [y]), per_image=False)
+    plan = _plan_sums(shape, x.itemsize, False, get_num_threads())
+    kind = "recomputed" if y is None else "masked"
+    sums = _sums(form, plan, kind, *arrays, factors=factors, ceiling=_CEILINGS[ending])
     return _merged("sums", plan, sums, x.dtype)
 
 
 def masked_backward(
-    dy: Array, x: Array, y: Array, factors: Sequence[Array], ending: int, *, shared: bool
+    dy: Array, x: Array, y: Array | None, factors: Sequence[Array], flow: tuple[Array, Array], ending: int
 ) -> tuple[Array, Array | None]:
-    """`normalize_backward` of the dy that a ReLU lets through; with `shared`, that dy too.
+    """`normalize_backward` of the dy that a ReLU lets through, and where there was a sum, with output `y`, that dy too.
 
-    The factors are (mean, scale, slope, shift).
+    The factors are as for `masked_sums`, the flow is (slope, shift).
     """
-    dx, masked = _elementwise((x, dy, y), factors, _form(shared), ending, backward=True)
-    return dx, masked if shared else None
+    (mean, scale, before), (slope, shift) = factors, flow
+    arrays, form = ((x, dy), "relu") if y is None else ((x, dy, y), "sum")
+    dx, masked = _elementwise(arrays, (mean, scale, slope, shift, before), form, ending, backward=True)
+    return dx, None if y is None else masked
 
 
 class Normalization(Tables):
@@ -266,15 +281,15 @@ class Normalization(Tables):
 
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """``(x - mean) * scale + shift``."""
-        return _elementwise((x,), (mean, scale, scale, shift), backward=False)[0]
+        return _elementwise((x,), (mean, scale, scale, shift, shift), backward=False)[0]
 
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Sums of dy and of ``dy * (x - mean)``."""
         images = len(mean) > 1
         form, shape, arrays = _summed(x, dy, per_image=images)
         plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
-        return _merged("sums", plan, _sums(form, plan, "products", *arrays, mean=mean), x.dtype)
+        return _merged("sums", plan, _sums(form, plan, "products", *arrays, factors=[mean]), x.dtype)
 
     def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
         """``dy * scale + (x - mean) * slope + shift``."""
-        return _elementwise((x, dy), (mean, scale, slope, shift), backward=True)[0]
+        return _elementwise((x, dy), (mean, scale, slope, shift, shift), backward=True)[0]

@@ -4,7 +4,8 @@ Forward ``y = (x - mean) * scale + shift``; backward ``dx = dy * scale + (x - me
 those of a row (planes: one channel each), or there is one for every number of a row (channels-last: a pixel is a row).
 
 There may be an ending, the sum with another array and a ReLU, which is bounds of y. Backward, dy then counts where y is
-within them, and what counts may be stored as well, as the gradient of the other array.
+within them. Without a sum y is computed again, with what was the shift forward, `before` here; with one it is read, and
+what counts is stored as well, as the gradient of the other array.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.normalization.reductions_kernel import bounds, let_through
 
 # ROWS rows of LENGTH numbers. The factors of row r are number r // REPEAT % PERIOD of their tables, or with `columns`
-# LENGTH numbers at that place. OUT is y or dx. OTHER is added forward, and is y backward; MASKED is for the dy that it
-# lets through. The bounds are 0 if RECTIFIED, and CEILING if that is not 0.
+# LENGTH numbers at that place. OUT is y or dx. OTHER is what a sum adds, and backward its y; MASKED is for the dy that
+# this lets through. The bounds are 0 if RECTIFIED, and CEILING if that is not 0.
 NORMALIZE = Block(
-    "X DY OUT MEAN SCALE SLOPE SHIFT OTHER MASKED RECTIFIED CEILING REPEAT PERIOD ROWS LENGTH TASKS",
+    "X DY OUT MEAN SCALE SLOPE SHIFT BEFORE OTHER MASKED RECTIFIED CEILING REPEAT PERIOD ROWS LENGTH TASKS",
     results="OUT MASKED",
 )
 PLAIN, RELU, SUM = 0, 1, 2
@@ -36,7 +37,7 @@ _I64 = ir.IntType(64)
 @emitted(twins.normalize_run, literal=True)
 def normalize_run(
     typing_context, form, backward, columns, number,
-    x, dy, out, mean, scale, slope, shift, other, masked, rectified, ceiling, count,
+    x, dy, out, mean, scale, slope, shift, before, other, masked, rectified, ceiling, count,
 ):  # fmt: skip
     """One row of `count` numbers; `columns` says whether every number has factors of its own."""
     if not all(isinstance(flag, types.Literal) for flag in (form, backward, columns)):
@@ -45,9 +46,10 @@ def normalize_run(
     ending = form.literal_value
 
     def emit(
-        builder, _, __, ___, ____, x, dy, out, mean, scale, slope, shift, other, masked, rectified, ceiling, count
+        builder, _, __, ___, ____,
+        x, dy, out, mean, scale, slope, shift, before, other, masked, rectified, ceiling, count,
     ):  # fmt: skip
-        whole, tables = Emitter(builder, item), (mean, scale, slope, shift)
+        whole, tables = Emitter(builder, item), (mean, scale, slope, shift, before)
         spread = None if lanewise else [whole.broadcast(table) for table in tables]
         low, high = bounds(whole, rectified, ceiling)
 
@@ -60,23 +62,25 @@ def normalize_run(
                 y = builder.select(builder.fcmp_unordered("ult", y, high), y, high)
             return y
 
-        def gradient_of(row, offset):
+        def gradient_of(row, offset, deviation, scale, before):
             gradient = row.load_vector(builder.add(dy, offset), 0)
-            if ending != PLAIN:
+            if ending == RELU:
+                gradient = let_through(row, gradient, row.multiply_add(deviation, scale, before), low, high)
+            if ending == SUM:
                 y = row.load_vector(builder.add(other, offset), 0)
                 gradient = let_through(row, gradient, y, low, high)
-            if ending == SUM:
                 row.store_vector(gradient, builder.add(masked, offset), 0)
             return gradient
 
         def vector(row, offset):
-            mean, scale, slope, shift = spread or [row.load_vector(builder.add(table, offset), 0) for table in tables]
-            result = builder.fsub(row.load_vector(builder.add(x, offset), 0), mean)
+            factors = spread or [row.load_vector(builder.add(table, offset), 0) for table in tables]
+            mean, scale, slope, shift, before = factors
+            deviation = builder.fsub(row.load_vector(builder.add(x, offset), 0), mean)
             if is_backward:
-                result = row.multiply_add(result, slope, shift)
-                result = row.multiply_add(gradient_of(row, offset), scale, result)
+                gradient = gradient_of(row, offset, deviation, scale, before)
+                result = row.multiply_add(gradient, scale, row.multiply_add(deviation, slope, shift))
             else:
-                result = forward_of(row, offset, result, scale, shift)
+                result = forward_of(row, offset, deviation, scale, shift)
             row.store_vector(result, builder.add(out, offset), 0)
 
         vectors = builder.sdiv(count, constant(whole.lanes))
@@ -87,7 +91,7 @@ def normalize_run(
         with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
             vector(Emitter(builder, item, tail=rest), builder.mul(done, constant(item)))
 
-    return code(types.void(form, backward, columns, number, *[types.intp] * 12), emit)
+    return code(types.void(form, backward, columns, number, *[types.intp] * 13), emit)
 
 
 @kernel(NORMALIZE, columns=(False, True), backward=(False, True), form=FORMS)
@@ -102,6 +106,6 @@ def normalize(args, task, number, columns, backward, form):
             form, backward, columns, number,
             args.X + offset, args.DY + offset, args.OUT + offset,
             args.MEAN + place, args.SCALE + place,
-            args.SLOPE + place, args.SHIFT + place,
+            args.SLOPE + place, args.SHIFT + place, args.BEFORE + place,
             args.OTHER + offset, args.MASKED + offset, args.RECTIFIED, args.CEILING, length,
         )  # fmt: skip

@@ -1,11 +1,12 @@
 """Sums that normalisation needs, in vector registers: along a run of numbers, or down the columns of rows.
 
-There are four kinds, told apart by a literal:
+There are five kinds, told apart by a literal:
 
 - `SUM`: the sum of x;
 - `SQUARES`: the sums of ``x - mean`` and of its square;
 - `PRODUCTS`: the sums of dy and of ``dy * (x - mean)``;
-- `MASKED`: the same of the dy that a ReLU after the normalisation lets through, where its output y is within bounds.
+- `MASKED`: the same of the dy that a ReLU after the normalisation lets through, where its output y is within bounds;
+- `RECOMPUTED`: the same, where ``(x - mean) * scale + shift`` is, so that y need not be read.
 
 The order of a sum is the same both ways. Number i of a run is added to sum i % RESIDUES: a lane of one of four
 vectors along a run, a number of a table down the columns. At the end the second half of these sums is added to the
@@ -23,7 +24,7 @@ from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.emitter import Emitter, across, constant
 from fastconv.backends.fast.machine.jit import code, emitted
 
-SUM, SQUARES, PRODUCTS, MASKED = 0, 1, 2, 3
+SUM, SQUARES, PRODUCTS, MASKED, RECOMPUTED = 0, 1, 2, 3, 4
 VECTORS = 4  # accumulators: as many additions under way as one unit takes
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -49,22 +50,30 @@ def let_through(emit, gradient, y, low, high):
 class _Sums:
     """Accumulators of one kind of sum, in memory that LLVM turns into registers.
 
-    Y lies `y_shift` bytes after dy.
+    Y lies `y_shift` bytes after dy; of `RECOMPUTED`, scale lies so many after mean, and shift after scale.
     """
 
     def __init__(self, emit, kind, y_shift, ceiling):
         self.kind, self.builder, self.y_shift = kind, emit.builder, y_shift
-        self.bounds = bounds(emit, constant(1), ceiling) if kind == MASKED else []
+        self.bounds = bounds(emit, constant(1), ceiling) if kind in (MASKED, RECOMPUTED) else []
         self.sums = [
             [cgutils.alloca_once_value(emit.builder, emit.zero) for _ in range(VECTORS)]
             for _ in range(1 if kind == SUM else 2)
         ]
 
-    def add(self, emit, place, x, dy, mean, j):
+    def factors(self, mean):
+        """Addresses of what is needed beside x and dy."""
+        if self.kind == SUM:
+            return []
+        scale = self.builder.add(mean, self.y_shift)
+        return [mean, scale, self.builder.add(scale, self.y_shift)] if self.kind == RECOMPUTED else [mean]
+
+    def add(self, emit, place, x, dy, factors, j):
         """Add vector number j of x and dy to the sums at `place`; lanes beyond a tail add zero."""
         if self.kind == SUM:
             terms = [emit.load_vector(x, j)]
         else:
+            mean, *forward = factors
             deviation = emit.builder.fsub(emit.load_vector(x, j), mean)
             if self.kind == SQUARES:
                 terms = [deviation, emit.builder.fmul(deviation, deviation)]
@@ -72,6 +81,9 @@ class _Sums:
                 gradient = emit.load_vector(dy, j)
                 if self.kind == MASKED:
                     y = emit.load_vector(self.builder.add(dy, self.y_shift), j)
+                    gradient = let_through(emit, gradient, y, *self.bounds)
+                elif self.kind == RECOMPUTED:
+                    y = emit.multiply_add(deviation, *forward)
                     gradient = let_through(emit, gradient, y, *self.bounds)
                 terms = [gradient, emit.builder.fmul(gradient, deviation)]
         for sums, term in zip(self.sums, terms):
@@ -102,8 +114,8 @@ def lane_total(typing_context, number, x, valid):
 def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, y_shift, ceiling, out):
     """Sums over `runs` runs of `count` numbers, `step` bytes apart, of `x` (and `dy`).
 
-    `mean` is the address of one number, `out` of one or two. Y lies `y_shift` bytes after dy, and `ceiling` is that of
-    the ReLU, or 0.
+    `mean` is the address of one number, `out` of one or two. `y_shift` is as of `_Sums`, and `ceiling` that of the
+    ReLU, or 0.
     """
     if not isinstance(kind, types.IntegerLiteral):
         return None
@@ -112,7 +124,7 @@ def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, y_s
     def emit(builder, _, __, x, dy, mean, count, runs, step, y_shift, ceiling, out):
         row = Emitter(builder, item, vectors=VECTORS)
         sums = _Sums(row, name, y_shift, ceiling)
-        means = row.zero if name == SUM else row.broadcast(mean)
+        factors = [row.broadcast(place) for place in sums.factors(mean)]
         group = VECTORS * row.lanes
         groups = builder.sdiv(count, constant(group))
         done = builder.mul(groups, constant(group))
@@ -121,14 +133,14 @@ def reduce_run(typing_context, kind, number, x, dy, mean, count, runs, step, y_s
             with cgutils.for_range(builder, groups, intp=_I64) as loop:
                 offset = builder.add(start, builder.mul(loop.index, constant(group * item)))
                 for j in range(VECTORS):
-                    sums.add(row, j, builder.add(x, offset), builder.add(dy, offset), means, j)
+                    sums.add(row, j, builder.add(x, offset), builder.add(dy, offset), factors, j)
             for j in range(VECTORS):
                 first = builder.add(done, constant(j * row.lanes))
                 rest = builder.sub(count, first)
                 with builder.if_then(builder.icmp_signed(">", rest, constant(0))):
                     offset = builder.add(start, builder.mul(first, constant(item)))
                     last = Emitter(builder, item, tail=rest)
-                    sums.add(last, j, builder.add(x, offset), builder.add(dy, offset), means, 0)
+                    sums.add(last, j, builder.add(x, offset), builder.add(dy, offset), factors, 0)
         for i in range(len(sums.sums)):
             builder.store(sums.total(row, i), row.pointer(out, i * item, row.scalar), align=item)
 
@@ -142,7 +154,7 @@ def reduce_columns(
     """Add the columns of `rows` rows that are `step` bytes apart to the sums at `out`.
 
     `vectors` is 4, for as many whole vectors of columns, or 1, for one of which `valid` lanes count. `mean` is the
-    address of one number per column; the second sums go to ``out + out_step``. Y as in `reduce_run`.
+    address of one number per column; the second sums go to ``out + out_step``. `y_shift` as in `reduce_run`.
     """
     if not isinstance(kind, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         return None
@@ -155,11 +167,11 @@ def reduce_columns(
         for places, target in zip(sums.sums, targets):
             for j in range(width):
                 builder.store(row.load_vector(target, j), places[j])
-        means = [row.zero if name == SUM else row.load_vector(mean, j) for j in range(width)]
+        factors = [[row.load_vector(place, j) for place in sums.factors(mean)] for j in range(width)]
         with cgutils.for_range(builder, rows, intp=_I64) as loop:
             offset = builder.mul(loop.index, step)
             for j in range(width):
-                sums.add(row, j, builder.add(x, offset), builder.add(dy, offset), means[j], j)
+                sums.add(row, j, builder.add(x, offset), builder.add(dy, offset), factors[j], j)
         for places, target in zip(sums.sums, targets):
             for j in range(width):
                 row.store_vector(builder.load(places[j]), target, j)

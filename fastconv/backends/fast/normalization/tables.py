@@ -63,24 +63,24 @@ def _place(table: Array | None) -> int:
 
 
 def spread_out(factors: Sequence[Array], images: int, fold: int, *, planar: bool) -> tuple[list[int], Any]:
-    """Addresses of four (images, C) factors in which every number is there `fold` times, and what owns that memory.
+    """Addresses of five (images, C) factors in which every number is there `fold` times, and what owns that memory.
 
     With `planar` equal numbers are side by side, else the channels are. Tables may have one row for all images.
     """
     factors = [in_order(table) for table in factors]
     places, rows = [address(table) for table in factors], [len(table) for table in factors]
-    if fold == 1 and rows == [images] * 4:
+    if fold == 1 and rows == [images] * 5:
         return places, factors
     row, item = factors[0].strides[0], factors[0].itemsize
-    out = np.empty((4, images, factors[0].shape[1] * fold), factors[0].dtype)
+    out = np.empty((5, images, factors[0].shape[1] * fold), factors[0].dtype)
     first = address(out)
-    row0, row1, row2, row3 = (row if size > 1 else 0 for size in rows)
+    steps = [row if size > 1 else 0 for size in rows]
     start(
-        spread, SPREAD, out.size, item, [*places, row0, row1, row2, row3, first],
-        TABLES=4, IMAGES=images, CHANNELS=factors[0].shape[1], FOLD=fold, PLANAR=int(planar),
+        spread, SPREAD, out.size, item, [*places, *steps, first],
+        TABLES=5, IMAGES=images, CHANNELS=factors[0].shape[1], FOLD=fold, PLANAR=int(planar),
     )  # fmt: skip
     step = out.strides[0]
-    return [first, first + step, first + 2 * step, first + 3 * step], out
+    return [first + i * step for i in range(5)], out
 
 
 class Tables(Backend):

@@ -1,1 +1,1 @@
-"""Winograd's minimal filtering: passes of stride 1 with fewer multiplications."""
+"""Winograd's minimal filtering: passes with fewer multiplications."""

@@ -21,8 +21,8 @@ MARGIN = 1.1  # how much faster it must seem: what is measured differs from what
 class Costs(NamedTuple):
     """Cycles of a product of vectors, a tile of a vector of channels or of filters, a vector of weights, and a call.
 
-    A tile is one of 36 points, and weights have 9 taps. Then those of the direct method: of a product of vectors, and
-    of a pixel of a vector of filters.
+    A tile is one of 36 points, and weights have 9 taps. Then those of a point of a vector of filters that another phase
+    of a stride is added to; and of the direct method: of a product of vectors, and of a pixel of a vector of filters.
     """
 
     product: float
@@ -30,12 +30,13 @@ class Costs(NamedTuple):
     filters: float
     weights: float
     call: float
+    phase: float
     direct_product: float
     direct_pixel: float
 
 
-FORWARD = Costs(0.5, 230, 160, 130, 7_400, 0.5, 0.8)
-GRADIENT = Costs(0.62, 310, 63, 240, 12_700, 0.52, 6)
+FORWARD = Costs(0.5, 230, 160, 130, 7_400, 6, 0.5, 0.8)
+GRADIENT = Costs(0.62, 310, 63, 240, 12_700, 0, 0.52, 6)
 
 
 def pays(grids: Sequence[Grid], costs: Costs) -> bool:
@@ -48,11 +49,12 @@ def _cycles(grid: Grid, costs: Costs) -> tuple[float, float]:
     """Cycles of the pass of a grid by Winograd's algorithm and by the direct one."""
     task, lanes = grid.task, host().lanes(4)
     channels, filters = (task.groups * -(-count // lanes) for count in (task.depth, task.lanes))
-    pairs, products = task.depth * filters, task.batch * grid.height.products * grid.width.products
-    taps = grid.height.taps * grid.width.taps
-    tiles, weights = grid.row_tiles * grid.points / 36, (grid.points + taps) / 45
-    ours = products * pairs * costs.product + tiles * (channels * costs.channels + filters * costs.filters)
-    ours += weights * pairs * costs.weights + costs.call
+    pairs, taps, points = task.depth * filters, len(task.tap_numbers), sum(phase.points for phase in grid.phases)
+    products, tiles = task.batch * sum(phase.products for phase in grid.phases), grid.row_tiles / 36
+    ours = products * pairs * costs.product
+    ours += tiles * (points * channels * costs.channels + grid.points * filters * costs.filters)
+    ours += (points + taps) / 45 * pairs * costs.weights + costs.call
+    ours += grid.row_tiles * (points - grid.points) * filters * costs.phase
     direct = side_by_side(task, 4)
     filters = direct.groups * -(-direct.lanes // lanes)
     direct_products = task.pixels * taps * task.depth * filters

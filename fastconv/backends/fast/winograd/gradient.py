@@ -118,7 +118,7 @@ def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGrad
 @plan_cache(1024)
 def takes_winograd_gradient(task: Pass, itemsize: int, limit: int = 2**62) -> bool:
     """Whether a weight gradient is faster by Winograd's algorithm, and its sums are no deeper than the direct ones."""
-    if any(line.step > 1 and len(line.taps) > 1 for line in task.lines):
+    if any(line.stride > 1 or (line.step > 1 and len(line.taps) > 1) for line in task.lines):
         return False
     return takes_winograd(task, itemsize, GRADIENT_COSTS) and plan_winograd_gradient(task, 1, limit).depth <= LIMIT
 

@@ -24,12 +24,15 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import PACKED, ROWS, Tile, tile_address
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import round_up
+from fastconv.backends.fast.winograd.axes import first_phase
 from fastconv.backends.fast.winograd.cost import FORWARD, Costs, pays
 from fastconv.backends.fast.winograd.points import GROUP
 from fastconv.backends.fast.winograd.tiles import VECTORS, Grid, can_transform, grids_of, odd_lines
 from fastconv.backends.fast.winograd.transform_kernel import INPUT, OUTPUT, WEIGHTS
 from fastconv.backends.fast.winograd.winograd_kernel import (
     HEADER,
+    PHASE,
+    TILES,
     WINOGRAD,
     WINOGRAD_BLOCK,
     WINOGRAD_WEIGHTS,
@@ -66,7 +69,7 @@ class WinogradPlan(PassPlan):
 def has_panels(grid: Grid, limit: int) -> bool:
     """Whether each task transforms the weights that it uses itself, see `PANEL_TILES`; `limit` is of its memory."""
     few = grid.row_tiles <= PANEL_TILES and grid.row_tiles * (grid.v_tile + grid.m_tile) <= limit
-    return few and grid.task.depth * grid.task.lanes >= PANEL_WEIGHTS
+    return few and len(grid.phases) * grid.task.depth * grid.task.lanes >= PANEL_WEIGHTS
 
 
 @plan_cache(512)
@@ -98,10 +101,10 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
     heavy = grid.strips < threads and task.weights > prod(line.source for line in task.lines) * task.batch * task.depth
     row_tasks, block_tasks = partition(grid.strips, task.groups * len(widths), threads, heavy_weights=own or heavy)
 
-    taps = grid.height.taps * grid.width.taps
+    taps, phases = len(task.tap_numbers), grid.phases
+    all_points = sum(phase.points for phase in phases)
     padded = sum(vectors for _, vectors, _ in widths) * lanes
     packed_group_bytes = 4 * padded * task.depth * taps
-    inputs = grid.transforms(INPUT, vectors=1, masked=int(task.depth % lanes > 0))
     products = {vectors: _products(grid, vectors, lanes, most) for _, vectors, _ in widths}
     outputs, entries, u_bytes = {}, [], 0
     for first, vectors, valid in widths:
@@ -118,36 +121,38 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
             PIXEL=tile_address(pixel), TAIL=tail,
         )  # fmt: skip
         entries.append(entry)
-        u_bytes += 0 if own else grid.points * u_point
-    blocks, zeros = np.array(entries), grid.zeros()
-    offsets = np.arange(max(1, task.depth // GROUP), dtype=np.int64) * (4 * GROUP * grid.points)
+        u_bytes += 0 if own else all_points * u_point
+    blocks = np.array(entries)
     (y_n, _, y_h, y_w), first = result_strides(task, 4, ending.pixel)
-    items = grid.items_table((y_n, y_h, y_w))
+    of_phases, tables = _phases(grid, (y_n, y_h, y_w))
     v_bytes, m_bytes = (round_up(grid.strip_tiles * size) for size in (grid.v_tile, grid.m_tile))
     panel_channels = min(PANEL_CHANNELS, task.depth)
     panel, panel_point = HEADER + v_bytes + m_bytes, odd_lines(grid.m_point * panel_channels)
     scratch, tasks = panel + (round_up(grid.points * panel_point) if own else 0), row_tasks * block_tasks
-    weights = grid.transform(WEIGHTS, vectors=1, masked=0)
+    of_first = dict(zip(TILES.names, of_phases[0].tolist()))
+    _, rows, columns = task.lines
     arguments = WINOGRAD.fill(
-        **grid.arguments(inputs, zeros, items), BLOCKS=len(entries), BLOCK_TABLE=address(blocks), U=0, U_GROUP=u_bytes,
-        OFFSETS=address(offsets), M_TILE=grid.m_tile, M_POINT=grid.m_point, BIAS=0,
+        **of_first | {"X": phases[0].first_cell}, PHASES=len(phases), PHASE_TABLE=address(of_phases),
+        STRIDE_H=rows.stride, STRIDE_W=columns.stride, START_H=first_phase(rows)[1], START_W=first_phase(columns)[1],
+        SIZE_H=rows.source, SIZE_W=columns.source,
+        CELL_H=of_first["X_H"] // rows.stride, CELL_W=of_first["X_W"] // columns.stride,
+        STEPS=task.depth * all_points // 2, BLOCKS=len(entries), BLOCK_TABLE=address(blocks), U=0, U_GROUP=u_bytes,
+        M_TILE=grid.m_tile, M_POINT=grid.m_point, BIAS=0,
         Y=0, Y_H=y_h, Y_W=y_w, Y_GROUP=4 * task.lanes, BESIDE=0, WEIGHT=0, WEIGHT_GROUP=packed_group_bytes,
-        TAPS=taps, TAPS_W=grid.width.taps, MOST=most, ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
+        TAPS=taps, TAPS_W=len(columns.taps), MOST=most, ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
         SCRATCH=0, SCRATCH_STRIDE=scratch, V=HEADER, M=HEADER + v_bytes, PANEL=panel if own else 0,
-        PANEL_CHANNELS=panel_channels if own else task.depth, PANEL_POINT=panel_point, WEIGHTS=weights,
-        VECTOR=4 * lanes,
+        PANEL_CHANNELS=panel_channels if own else task.depth, PANEL_POINT=panel_point, VECTOR=4 * lanes,
     )  # fmt: skip
     transform_tasks = threads if task.weights >= SERIAL_WEIGHTS else 1
     transform = WINOGRAD_WEIGHTS.fill(
         WEIGHT=0, WEIGHT_GROUP=packed_group_bytes, U=0, U_GROUP=u_bytes, GROUPS=task.groups, BLOCKS=len(entries),
         BLOCK_TABLE=address(blocks), CHANNELS=task.depth, PIECES=max(1, task.depth // GROUP), VECTOR=4 * lanes,
-        KERNEL=weights, TASKS=transform_tasks,
+        PHASES=len(phases), PHASE_TABLE=address(of_phases), TASKS=transform_tasks,
     )  # fmt: skip
     return WinogradPlan(
         task=task, arguments=arguments,
-        tables=(blocks, zeros, offsets, inputs, items, grid.strips_table, grid.kinds_table, *products.values(),
-                *outputs.values()), tasks=tasks, threads=threads,
-        scratch_bytes=tasks * scratch, depth=_depth(task.depth, own),
+        tables=(blocks, of_phases, *tables, *products.values(), *outputs.values()), tasks=tasks, threads=threads,
+        scratch_bytes=tasks * scratch, depth=_depth(task.depth, own, len(phases)),
         pack_width=widths[0][1] * lanes, pack_last_width=widths[-1][1] * lanes,
         blocks=len(entries), packed_group_bytes=packed_group_bytes, result_offset=first, grid=grid, transform=transform,
         transform_tasks=transform_tasks, transformed_bytes=round_up(task.groups * u_bytes),
@@ -155,19 +160,47 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
     )  # fmt: skip
 
 
-def _depth(channels: int, own: bool) -> int:
+def _phases(grid: Grid, result: tuple[int, int, int]) -> tuple[Array, list[Array]]:
+    """Table of the phases of a stride, and what it has addresses of; `result` has the strides of y."""
+    entries: list[Array] = []
+    tables: list[Array] = []
+    v = u = 0
+    _, height, width = grid.task.lines
+    beside = min(width.stride, len(width.taps))
+    for number, phase in enumerate(grid.phases):
+        inputs = phase.transforms(INPUT, vectors=1, masked=int(grid.task.depth % host().lanes(4) > 0))
+        zeros, items = phase.zeros(), phase.items_table(result)
+        offsets = np.arange(max(1, grid.task.depth // GROUP), dtype=np.int64) * (4 * GROUP * phase.points)
+        both = (phase.height, grid.height), (phase.width, grid.width)
+        rows, columns = ([*range(own.points - 1), most.points - 1] for own, most in both)
+        places = np.array([row * grid.width.points + column for row in rows for column in columns], np.int64)
+        tiles = phase.arguments(inputs, zeros, items)
+        tiles |= {"X": phase.first_cell - grid.phases[0].first_cell, "V_TILE": grid.v_tile}
+        entry = PHASE.fill(
+            **tiles, V=v, U=u, TAP=number // beside * len(width.taps) + number % beside,
+            TAP_H=height.stride * len(width.taps), TAP_W=width.stride, PLACES=address(places), OFFSETS=address(offsets),
+            WEIGHTS=phase.transform(WEIGHTS, vectors=1, masked=0),
+        )  # fmt: skip
+        entries.append(entry)
+        tables += [inputs, zeros, items, offsets, places, phase.strips_table, phase.kinds_table]
+        v, u = v + phase.v_phase, u + phase.points
+    return np.array(entries), tables
+
+
+def _depth(channels: int, own: bool, phases: int) -> int:
     """Depth of the sums over channels: in each piece of weights, of those that fill no group, and of all pieces."""
     piece = PANEL_CHANNELS if own else channels
-    return chain_depth(min(piece, channels), -(-channels // piece)) + (channels % GROUP > 0)
+    return chain_depth(min(piece, channels), phases * -(-channels // piece)) + phases * (channels % GROUP > 0)
 
 
 def describe(grid: Grid) -> str:
     """Algorithm of a pass, and how it is cut."""
     height, width = grid.height, grid.width
     outputs, taps = f"{height.outputs}×{width.outputs}", f"{height.taps}×{width.taps}"
-    direct = grid.task.pixels // grid.task.batch * height.taps * width.taps
-    fewer = direct / (height.products * width.products)
-    return f"Winograd F({outputs}, {taps}), {fewer:.2f} times fewer products, strips of {grid.strip_tiles} tiles"
+    direct = grid.task.pixels // grid.task.batch * len(grid.task.tap_numbers)
+    fewer = direct / sum(phase.products for phase in grid.phases)
+    of = f" of {len(grid.phases)} phases" if len(grid.phases) > 1 else ""
+    return f"Winograd F({outputs}, {taps}){of}, {fewer:.2f} times fewer products, strips of {grid.strip_tiles} tiles"
 
 
 def transform_weights(plan: WinogradPlan, packed: int, u: int) -> int:

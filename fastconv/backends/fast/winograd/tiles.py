@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.conv.passes import Line, Pass
+from fastconv.backends.fast.conv.passes import Pass
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.target import host
+from fastconv.backends.fast.winograd.axes import Cut, cut, dilation_of, first_phase, interleaved, phases, reaches_in
 from fastconv.backends.fast.winograd.points import GROUP
 from fastconv.backends.fast.winograd.transform_kernel import Transform, transform_address
 
@@ -19,7 +19,8 @@ FEWEST_TILES = 14  # of a strip, for which U is read once
 VECTORS = 2  # of a block of filters
 OUTPUTS = {1: 1, 2: 4, 3: 4, 4: 3, 5: 2}  # of a whole tile along an axis, by its taps: one point or six
 MOST_DILATION = 4  # a dilation of d is d passes for each axis
-MOST_CHANNELS = 2048  # whose sums, 64 in a register at a time, round off what is promised
+MOST_CHANNELS = 2048  # of all phases, whose sums, 64 in a register at a time, round off what is promised
+MOST_TAPS = 64  # for which there is a table, where a pixel is computed directly
 OUTPUTS_OF_ONE_AXIS = {**OUTPUTS, 5: 4, 7: 2}  # where the other has one tap: the growth of an error is not squared
 
 
@@ -28,73 +29,30 @@ def odd_lines(nbytes: int) -> int:
     return (-(-nbytes // 64) | 1) * 64
 
 
-@dataclass(frozen=True)
-class Cut:
-    """How an axis is cut into tiles: so many whole ones, each of `outputs`, and one of `part` outputs, or none of 0."""
-
-    outputs: int
-    taps: int
-    whole: int
-    part: int
-
-    @property
-    def points(self) -> int:
-        """Points of a whole tile."""
-        return self.outputs + self.taps - 1
-
-    @property
-    def tiles(self) -> int:
-        """Tiles along the axis."""
-        return self.whole + (self.part > 0)
-
-    @property
-    def products(self) -> int:
-        """Products along the axis, for a channel and a filter."""
-        return self.whole * self.points + (self.part + self.taps - 1 if self.part else 0)
-
-
-def _cut(line: Line, outputs: int) -> Cut:
-    return Cut(outputs, len(line.taps), line.out // outputs, line.out % outputs)
-
-
-def reaches_in(line: Line) -> bool:
-    """Whether every window along an axis has a cell inside the source."""
-    return line.before < line.extent and line.out - 1 - line.before < line.source
-
-
 def can_transform(task: Pass) -> bool:
-    """Whether a pass is one of stride 1 in one or two dimensions, with as many taps as there are points for."""
+    """Whether a pass is one in one or two dimensions, with as many taps as there are points for in each phase."""
     depth, height, width = task.lines
     if task.lanewise or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
         return False
-    if task.depth > MOST_CHANNELS:
+    both = [*phases(height)], [*phases(width)]
+    if task.depth * len(both[0]) * len(both[1]) > MOST_CHANNELS or len(task.tap_numbers) > MOST_TAPS:
         return False
-    if any(line.stride > 1 or line.step > (MOST_DILATION if line.every == 1 else 1) for line in (height, width)):
+    strided = height.stride > 1 or width.stride > 1
+    if any(line.step > (1 if strided or line.every > 1 else MOST_DILATION) for line in (height, width)):
         return False
-    taps = sorted((len(height.taps), len(width.taps)))
+    taps = sorted(len(of_axis[0][0].taps) for of_axis in both)
     if taps == [1, 1] or taps[0] not in OUTPUTS or taps[1] not in (OUTPUTS_OF_ONE_AXIS if taps[0] == 1 else OUTPUTS):
         return False
-    return all(reaches_in(line) for axis in (height, width) for line, _ in _interleaved(axis))
-
-
-def _dilation(line: Line) -> int:
-    return line.step if len(line.taps) > 1 else 1
-
-
-def _interleaved(line: Line) -> Iterator[tuple[Line, int]]:
-    """An axis with a dilation of d as d axes without, each with its first cell of the source: every d-th output."""
-    step = _dilation(line)
-    for first in range(min(step, line.out)):
-        start = (first - line.before) % step
-        before = -((first - line.before - start) // step)
-        source, out = (-(-(size - skipped) // step) for size, skipped in ((line.source, start), (line.out, first)))
-        every = step * line.every
-        yield Line(source, out, 1, 1, before, line.taps, line.first + first, every, line.result), start
+    return all(
+        reaches_in(phase) for axis in (height, width) for line, _ in interleaved(axis) for phase, _ in phases(line)
+    )
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Tiles of a pass, or of a part of a dilated one: of every d-th row and pixel of x, from the first of these on.
+    """Tiles of a pass, or of a part of one: of every d-th row and pixel of x, from the first of these on.
+
+    The parts of a dilated pass have outputs of their own, and those of a strided one, its `phases`, are added up.
 
     A row of tiles is cut into `segments` where it is more than a strip should have; every segment is a strip then.
     Otherwise a strip is some whole rows.
@@ -115,6 +73,11 @@ class Grid:
         return self.height.points * self.width.points
 
     @property
+    def products(self) -> int:
+        """Products of an image, for a channel and a filter."""
+        return self.height.products * self.width.products
+
+    @property
     def row_tiles(self) -> int:
         """Tiles of all rows."""
         return self.task.batch * self.height.tiles * self.width.tiles
@@ -125,9 +88,32 @@ class Grid:
         return self.task.batch * self.height.tiles * self.segments
 
     @property
+    def phases(self) -> tuple[Grid, ...]:
+        """Grids of the phases of a stride, the one with most taps first; of a stride of 1 the grid itself."""
+        return (self,) if all(line.stride == 1 for line in self.task.lines) else self._phases
+
+    @cached_property
+    def _phases(self) -> tuple[Grid, ...]:
+        depth, height, width = self.task.lines
+        return tuple(
+            replace(
+                self, task=replace(self.task, lines=(depth, rows, columns)),
+                height=replace(self.height, taps=len(rows.taps)), width=replace(self.width, taps=len(columns.taps)),
+                start=(top, left), every=(height.stride, width.stride),
+            )
+            for rows, top in phases(height)
+            for columns, left in phases(width)
+        )  # fmt: skip
+
+    @property
+    def v_phase(self) -> int:
+        """Bytes of V of a tile, of one phase."""
+        return 4 * GROUP * self.points * -(-self.task.depth // GROUP)
+
+    @property
     def v_tile(self) -> int:
-        """Bytes of V of a tile."""
-        return odd_lines(4 * GROUP * self.points * -(-self.task.depth // GROUP))
+        """Bytes of V of a tile, all phases."""
+        return odd_lines(sum(phase.v_phase for phase in self.phases))
 
     @property
     def m_point(self) -> int:
@@ -248,13 +234,17 @@ class Grid:
         row = self.size[1] * pixel
         return self.size[0] * row, self.every[0] * row, self.every[1] * pixel
 
+    @property
+    def first_cell(self) -> int:
+        """Byte offset of the first row and pixel of x."""
+        return 4 * self.task.groups * self.task.depth * (self.start[0] * self.size[1] + self.start[1])
+
     def arguments(self, inputs: Array, zeros: Array, items: Array) -> dict[str, int]:
         """Entries of an argument block that say how x is cut into tiles, with a table of `items_table`."""
         _, rows, columns = self.task.lines
         height, width = self.height, self.width
-        pixel = 4 * self.task.groups * self.task.depth
         return {
-            "X": (self.start[0] * self.size[1] + self.start[1]) * pixel, "X_H": self._strides[1],
+            "X": self.first_cell, "X_H": self._strides[1],
             "X_W": self._strides[2], "X_GROUP": 4 * self.task.depth, "IN_H": rows.source, "IN_W": columns.source,
             "PAD_W": columns.before, "GROUPS": self.task.groups, "CHANNELS": self.task.depth, "ZEROS": address(zeros),
             "M_W": width.outputs, "PART_W": width.part, "POINTS_H": height.points,
@@ -291,12 +281,15 @@ def grids_of(task: Pass) -> tuple[Grid, ...]:
     depth, height, width = task.lines
     outputs = OUTPUTS_OF_ONE_AXIS if 1 in (len(height.taps), len(width.taps)) else OUTPUTS
     # of all interleaved images, which share their weights
-    most = [min(outputs[len(axis.taps)], min(line.out for line, _ in _interleaved(axis))) for axis in (height, width)]
+    most = [
+        min(outputs[len(first_phase(axis)[0].taps)], min(line.out for line, _ in interleaved(axis)))
+        for axis in (height, width)
+    ]
     return tuple(
         Grid(
-            replace(task, lines=(depth, rows, columns)), _cut(rows, most[0]), _cut(columns, most[1]),
-            (height.source, width.source), (top, left), (_dilation(height), _dilation(width)),
+            replace(task, lines=(depth, rows, columns)), cut(rows, most[0]), cut(columns, most[1]),
+            (height.source, width.source), (top, left), (dilation_of(height), dilation_of(width)),
         )
-        for rows, top in _interleaved(height)
-        for columns, left in _interleaved(width)
+        for rows, top in interleaved(height)
+        for columns, left in interleaved(width)
     )  # fmt: skip

@@ -206,14 +206,14 @@ def _emit_input(builder: ir.IRBuilder, shape: Transform, arguments: Vectors) -> 
 
 
 def _emit_weights(builder: ir.IRBuilder, shape: Transform, arguments: Vectors) -> None:
-    w, tap, u, point, count, *_ = arguments
+    w, row, tap, u, point, count, *_ = arguments
     (_, _, g_rows), (_, _, g_columns) = (transforms(*axis) for axis in shape.axes)
     loop = Loop(builder, "vector", [w, u])
     emit = Emitter(builder, 4, lanes=shape.lanes)
     sums, (source, target) = _Sums(emit), loop.values
 
     def load(i: int, j: int) -> ir.Value:
-        return emit.load_vector(_step(builder, source, tap, i * shape.column_taps + j), 0)
+        return emit.load_vector(_step(builder, _step(builder, source, row, i), tap, j), 0)
 
     columns = [_times_g(sums, g_rows, [load(i, j) for i in range(shape.row_taps)]) for j in range(shape.column_taps)]
     for i in range(len(g_rows)):
@@ -226,7 +226,7 @@ def _times_g(sums: _Sums, g: Matrix, weights: Vectors) -> Vectors:
     """G times weights; the points 1 and -1 share the sums of the even and of the odd weights."""
     builder, values = sums.builder, []
     even = odd = None
-    if len(g) > 3:
+    if len(g) > 3 and len(weights) > 1:
         even, odd = (sums.of([Fraction(1)] * len(part), part) for part in (weights[::2], weights[1::2]))
     for row in g:
         if even is not None and row[0] and len({abs(number) for number in row}) == 1:

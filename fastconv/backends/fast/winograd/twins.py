@@ -44,11 +44,10 @@ def input_tiles(shape, table, pixel, first, last, channels, v, v_tile, count, *_
         target[:, np.array(rows)[:, None], columns] = values.transpose(2, 0, 1, 3)
 
 
-def weights(shape, w, tap, u, point, count, *_):
+def weights(shape, w, row, tap, u, point, count, *_):
     """U of packed weights: G w GT."""
     (g_rows, g_columns), numbers = _both(shape, 2), count * shape.lanes
-    strides = (shape.column_taps * tap, tap, 4)
-    taps = matrix(w, (shape.row_taps, shape.column_taps, numbers), strides, 4)
+    taps = matrix(w, (shape.row_taps, shape.column_taps, numbers), (row, tap, 4), 4)
     height, width = shape.points
     matrix(u, (height, width, numbers), (width * point, point, 4), 4)[...] = np.einsum(
         "ai,bj,ijc->abc", g_rows, g_columns, taps

@@ -140,7 +140,7 @@ def winograd_gradient(args, task):
                 x, dy, all_steps = x + start.X, dy + start.Y, steps * (last_block - first_block)
                 x_step = (stop.X - start.X + args.POINTS_H * args.X_H) // all_steps
                 dy_step = (stop.Y - start.Y + args.POINTS_H * args.DY_H) // all_steps
-            fill_tiles(args, scratch, v, group, strip)
+            fill_tiles(args, args.X + group * args.X_GROUP, scratch, v, strip)
             for block in range(first_block, last_block):
                 entry = entry_of(GRADIENT_BLOCK, args.BLOCK_TABLE, block)
                 _fill_gradient(args, entry, z, group, strip)

@@ -9,9 +9,12 @@ side, so that the tiles of a product are rows of one matrix::
 The products are the engine's tiles: tiles of x as rows, filters as lanes, V read in place. Where a row of tiles is not
 finite, it is done again directly, a pixel at a time.
 
+With a stride, each of its *phases* is a pass over a part of x, with some of the taps, and with as many points as these
+need. A point is the same number in all of them, so that their products are added up before they are transformed back.
+
 The readable twin, with arrays in place of addresses, is::
 
-    for each tile:  y[tile] = AT [sum over channels of U * (BT x[tile] B)] A + bias
+    for each tile:  y[tile] = AT [sum over phases and channels of U * (BT x[tile] B)] A + bias
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.winograd.points import GROUP
 
-# Tiles of a pass: where its rows and pixels are, and tables of strips, of rows of tiles, and of the kinds of points,
-# which are made once, from shapes alone (`winograd.tiles`)
+# Tiles of a pass, or of a phase of it: where its rows and pixels are, and tables of strips, of rows of tiles, and of
+# the kinds of points, which are made once, from shapes alone (`winograd.tiles`)
 TILES = Block("""
     X X_H X_W X_GROUP IN_H IN_W PAD_W GROUPS CHANNELS ZEROS M_W PART_W POINTS_H POINTS LINE V_TILE INPUTS
     STRIPS STRIP_TABLE ITEM_TABLE KINDS
@@ -34,11 +37,18 @@ STRIP = Block("FIRST LAST FIRST_0 COUNT_0 FIRST_1 COUNT_1 FIRST_2 COUNT_2 FIRST_
 # that is part of a column; how many there are of these; byte offset of its windows in x, row of x in which they begin,
 # column of y; byte offset in y, and rows of y
 ITEM = Block("KIND TILE SIDE COLUMNS SIDES X TOP LEFT Y ROWS")
+# a phase, in which X is a byte offset: byte offset in V of a tile, points ahead of its own in U, its first tap, taps
+# from one of its own to the next along rows and columns; tables of the point of M for each of its points, and of the
+# byte offsets of groups of channels in V; what transforms its weights
+PHASE = Block(TILES, "V U TAP TAP_H TAP_W PLACES OFFSETS WEIGHTS")
+# a pass: tiles of its first phase; then, in cells of x along rows and columns, what lies between two cells of that, its
+# first one, and all there are; bytes from one to the next
 WINOGRAD = Block(
     TILES,
     """
-    BLOCKS BLOCK_TABLE U U_GROUP OFFSETS M_TILE M_POINT BIAS Y Y_H Y_W Y_GROUP BESIDE WEIGHT WEIGHT_GROUP TAPS TAPS_W
-    MOST ROW_TASKS BLOCK_TASKS SCRATCH SCRATCH_STRIDE V M PANEL PANEL_CHANNELS PANEL_POINT WEIGHTS VECTOR
+    PHASES PHASE_TABLE STRIDE_H STRIDE_W START_H START_W SIZE_H SIZE_W CELL_H CELL_W
+    BLOCKS BLOCK_TABLE U U_GROUP M_TILE M_POINT BIAS Y Y_H Y_W Y_GROUP BESIDE WEIGHT WEIGHT_GROUP TAPS TAPS_W
+    STEPS MOST ROW_TASKS BLOCK_TASKS SCRATCH SCRATCH_STRIDE V M PANEL PANEL_CHANNELS PANEL_POINT VECTOR
 """,
     results="Y SCRATCH",
 )
@@ -46,7 +56,8 @@ WINOGRAD = Block(
 # packed weights and lanes, bytes of a point of U and of a channel, the tile of one pixel, lanes of its last vector
 WINOGRAD_BLOCK = Block("PRODUCTS OUTPUTS FILTERS U WEIGHT LANE U_POINT B_K PIXEL TAIL")
 WINOGRAD_WEIGHTS = Block(
-    "WEIGHT WEIGHT_GROUP U U_GROUP GROUPS BLOCKS BLOCK_TABLE CHANNELS PIECES VECTOR KERNEL TASKS", results="U"
+    "WEIGHT WEIGHT_GROUP U U_GROUP GROUPS BLOCKS BLOCK_TABLE CHANNELS PIECES VECTOR PHASES PHASE_TABLE TASKS",
+    results="U",
 )
 
 # scratch memory of a task: addresses of the rows of a tile, whether its outputs are finite, taps of a pixel; V and M
@@ -54,12 +65,12 @@ FINE, PIXEL_TAPS, HEADER = 256, 512, 1536
 
 
 @helper
-def fill_tiles(args, scratch, v, group, strip):
-    """V of a strip, of the channels of one group."""
+def fill_tiles(args, x_start, scratch, v, strip):
+    """V of a strip, of the channels of one group, which begin at an address."""
     step = args.M_W * args.X_W
     for i in range(strip.FIRST, strip.LAST):
         item = entry_of(ITEM, args.ITEM_TABLE, i)
-        x, left, count, tile = args.X + group * args.X_GROUP + item.X, item.LEFT, item.COLUMNS, item.TILE
+        x, left, count, tile = x_start + item.X, item.LEFT, item.COLUMNS, item.TILE
         for part in range(1 + item.SIDES):
             for r in range(args.POINTS_H):
                 inside = 0 <= item.TOP + r < args.IN_H
@@ -75,8 +86,15 @@ def fill_tiles(args, scratch, v, group, strip):
 
 
 @helper
-def _products(args, entry, strip, v, u, u_point, channels, adds, m, x, x_step, y, y_step):
-    """Some channels of M of a strip and a block of filters, all points; asks for x and y from these addresses on.
+def _transform_weights(phase, tap, w, u, u_point, vectors):
+    """U of some vectors of packed weights of a phase; a tap is so many bytes."""
+    row, column = phase.TAP_H * tap, phase.TAP_W * tap
+    call_transform(phase.WEIGHTS, w + phase.TAP * tap, row, column, u, u_point, vectors, 0, 0, 0, 0)
+
+
+@helper
+def _products(args, phase, entry, strip, v, u, u_point, channels, adds, m, x, x_step, y, y_step):
+    """Some channels of M of a strip and a block of filters, all points of a phase; asks for x and y from there on.
 
     The first channels start from zero, the others add to what is there.
     """
@@ -85,12 +103,12 @@ def _products(args, entry, strip, v, u, u_point, channels, adds, m, x, x_step, y
     if segments == 0:
         segments, length, rest = 1, rest, 0
     init, init_row = args.ZEROS, 0
-    for point in range(args.POINTS):
-        kind = integer(args.KINDS, point)
+    for point in range(phase.POINTS):
+        kind = integer(phase.KINDS, point)
         first, count = integer(strip, 2 + 2 * kind), integer(strip, 3 + 2 * kind)
         chunks = (count + args.MOST - 1) // args.MOST
         a, b = v + point * 4 * GROUP + first * args.V_TILE, u + point * u_point
-        c = m + point * args.M_POINT + first * args.M_TILE
+        c = m + integer(phase.PLACES, point) * args.M_POINT + first * args.M_TILE
         done = 0
         for chunk in range(chunks):
             rows = count * (chunk + 1) // chunks - done
@@ -99,18 +117,39 @@ def _products(args, entry, strip, v, u, u_point, channels, adds, m, x, x_step, y
             if adds:
                 init, init_row = c, args.M_TILE
             call_tile(
-                tile, segments, args.OFFSETS, length, a, args.V_TILE, 4, b, width, init, init_row, c, args.M_TILE, 0,
+                tile, segments, phase.OFFSETS, length, a, args.V_TILE, 4, b, width, init, init_row, c, args.M_TILE, 0,
                 x, x_step, 0,
             )  # fmt: skip
             x += segments * length * x_step
             if rest:
                 call_tile(
-                    tile, 1, args.OFFSETS, rest, a + segments * args.LINE, args.V_TILE, 4,
+                    tile, 1, phase.OFFSETS, rest, a + segments * phase.LINE, args.V_TILE, 4,
                     b + segments * GROUP * width, width, c, args.M_TILE, c, args.M_TILE, 0, a, 0, 0,
                 )  # fmt: skip
             a += rows * args.V_TILE
             c += rows * args.M_TILE
         x, y, x_step, y_step = y, x, y_step, x_step  # in turns
+
+
+@helper
+def _sums(args, entry, strip, v, m, panel, group, x, x_step, y, y_step):
+    """M of a strip and a block of filters: all phases and channels."""
+    chunks = (strip.COUNT_3 + args.MOST - 1) // args.MOST
+    tap = args.CHANNELS * entry.B_K
+    for number in range(args.PHASES):
+        phase = entry_of(PHASE, args.PHASE_TABLE, number)
+        u, u_point = args.U + group * args.U_GROUP + entry.U + phase.U * entry.U_POINT, entry.U_POINT
+        for first in range(0, args.CHANNELS, args.PANEL_CHANNELS):
+            channels = min(args.PANEL_CHANNELS, args.CHANNELS - first)
+            if args.PANEL:
+                u, u_point = panel, args.PANEL_POINT
+                w = args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT + first * entry.B_K
+                _transform_weights(phase, tap, w, u, u_point, channels * entry.B_K // args.VECTOR)
+            v_first, adds = v + phase.V + first // GROUP * phase.LINE, number + first > 0
+            _products(args, phase, entry, strip, v_first, u, u_point, channels, adds, m, x, x_step, y, y_step)
+            steps = channels * phase.POINTS // 2 * chunks
+            x += steps * x_step
+            y += steps * y_step
 
 
 @helper
@@ -144,11 +183,15 @@ def _directly(args, entry, scratch, lane, group, item):
     weight = args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT
     x, tap_bytes = args.X + group * args.X_GROUP, args.CHANNELS * entry.B_K
     for r in range(item.ROWS):
+        top = args.STRIDE_H * (item.TOP + r) + args.START_H
         for column in range(item.COLUMNS * args.M_W + item.SIDES * args.PART_W):
+            left = args.STRIDE_W * (item.LEFT + column - args.PAD_W) + args.START_W
+            pixel = item.X + r * args.X_H + column * args.X_W
             for tap in range(args.TAPS):
-                i, j = r + tap // args.TAPS_W, column + tap % args.TAPS_W
-                inside = 0 <= item.TOP + i < args.IN_H and 0 <= item.LEFT + j - args.PAD_W < args.IN_W
-                store_integer(table, 2 * tap, item.X + i * args.X_H + j * args.X_W if inside else args.ZEROS - x)
+                i, j = tap // args.TAPS_W, tap % args.TAPS_W
+                inside = 0 <= top + i < args.SIZE_H and 0 <= left + j < args.SIZE_W
+                place = pixel + i * args.CELL_H + j * args.CELL_W
+                store_integer(table, 2 * tap, place if inside else args.ZEROS - x)
                 store_integer(table, 2 * tap + 1, tap * tap_bytes)
             call_tile(
                 entry.PIXEL, args.TAPS, table, args.CHANNELS, x, 0, 4, weight, entry.B_K, args.BIAS + lane, 0,
@@ -172,7 +215,7 @@ def winograd(args, task):
     last_strip = strips * (row_task + 1) // row_tasks
     for number in range(strips * row_task // row_tasks, last_strip):
         strip = entry_of(STRIP, args.STRIP_TABLE, number)
-        steps = args.CHANNELS * args.POINTS // 2 * ((strip.COUNT_3 + args.MOST - 1) // args.MOST) + 1
+        steps = args.STEPS * ((strip.COUNT_3 + args.MOST - 1) // args.MOST) + 1
         x, y, x_step, y_step = args.X, args.Y, 0, 0
         if number + 1 < last_strip:
             following = entry_of(STRIP, args.STRIP_TABLE, number + 1)
@@ -187,20 +230,12 @@ def winograd(args, task):
         for block in range(first_block, last_block):
             group = block // blocks
             if group != filled:
-                fill_tiles(args, scratch, v, group, strip)
+                for phase_number in range(args.PHASES):
+                    phase = entry_of(PHASE, args.PHASE_TABLE, phase_number)
+                    fill_tiles(phase, args.X + phase.X + group * args.X_GROUP, scratch, v + phase.V, strip)
                 filled = group
             entry = entry_of(WINOGRAD_BLOCK, args.BLOCK_TABLE, block - group * blocks)
-            u, u_point = args.U + group * args.U_GROUP + entry.U, entry.U_POINT
-            for first in range(0, args.CHANNELS, args.PANEL_CHANNELS):
-                channels = min(args.PANEL_CHANNELS, args.CHANNELS - first)
-                if args.PANEL:
-                    u, u_point = panel, args.PANEL_POINT
-                    call_transform(
-                        args.WEIGHTS, args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT + first * entry.B_K,
-                        args.CHANNELS * entry.B_K, u, u_point, channels * entry.B_K // args.VECTOR, 0, 0, 0, 0, 0,
-                    )  # fmt: skip
-                v_first = v + first // GROUP * args.LINE
-                _products(args, entry, strip, v_first, u, u_point, channels, first > 0, m, x, x_step, y, y_step)
+            _sums(args, entry, strip, v, m, panel, group, x, x_step, y, y_step)
             x += steps * x_step
             y_step = 0
             _outputs(args, entry, scratch, m, group, strip)
@@ -217,5 +252,7 @@ def winograd_weights(args, task):
         first, stop = args.CHANNELS * piece // pieces, args.CHANNELS * (piece + 1) // pieces
         w = args.WEIGHT + group * args.WEIGHT_GROUP + entry.WEIGHT + first * entry.B_K
         u = args.U + group * args.U_GROUP + entry.U + first * entry.B_K
-        count = (stop - first) * entry.B_K // args.VECTOR
-        call_transform(args.KERNEL, w, args.CHANNELS * entry.B_K, u, entry.U_POINT, count, 0, 0, 0, 0, 0)
+        tap, vectors = args.CHANNELS * entry.B_K, (stop - first) * entry.B_K // args.VECTOR
+        for number in range(args.PHASES):
+            phase = entry_of(PHASE, args.PHASE_TABLE, number)
+            _transform_weights(phase, tap, w, u + phase.U * entry.U_POINT, entry.U_POINT, vectors)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import geometric_mean, median_high
 
-from fastconv.evidence.contest.engines.networks.own import FUSED, LAYERS
+from fastconv.evidence.contest.engines.networks.own import FUSED, LAYERS, PROGRAM, RECORDED
 from fastconv.evidence.contest.heats import OURS
 from fastconv.evidence.contest.networks.heats import NetworkHeat
 from fastconv.evidence.contest.tables import time_cell
 from fastconv.report import MISSING, Table, format_number
 
 _BEST = "the best"
+_RUNGS = {RECORDED: "recorded", FUSED: "fused", PROGRAM: "Winograd"}
 
 
 def by_kind(heats: Sequence[NetworkHeat]) -> dict[str, list[NetworkHeat]]:
@@ -54,16 +55,16 @@ def time_table(kind: str, heats: Sequence[NetworkHeat]) -> Table:
 
 
 def ladder_table(heats: Sequence[NetworkHeat]) -> Table:
-    """Return how many times faster than its layers a network is, recorded and fused."""
+    """Return how many times faster than its layers a network is: recorded, fused, and by Winograd's algorithm."""
     rows = []
     for heat in heats:
         ours = {entry.variant: entry.seconds for entry in heat.entries if entry.engine == OURS and entry.ok}
         layers = ours.get(LAYERS)
         if layers is not None:
-            seconds = [ours.get(variant) for variant in FUSED]
+            seconds = [ours.get(variant) for variant in _RUNGS]
             faster = [MISSING if one is None else f"{layers / one:.2f}" for one in seconds]
             rows.append((str(heat), format_number(layers * 1e3, ".3g"), *faster))
-    headers = ("network", "layers, ms", *(f"{variant}, times faster" for variant in FUSED))
+    headers = ("network", "layers, ms", *(f"{rung}, times faster" for rung in _RUNGS.values()))
     return Table("The ladder of a network", headers, tuple(rows), 1)
 
 

@@ -360,6 +360,10 @@ def test_transforms_spill_no_more_than_they_must(cpu: Cpu, kind: str, monkeypatc
         body = inner_loop(assembly(shape, cpu))
         allowed = (SPILLED_3X3 if taps == 3 else SPILLED)[cpu.target.name] * len(body)
         assert len(spills(body)) <= allowed, f"{shape} for {cpu}: {len(spills(body))} of {len(body)}"
+    for taps in ((2, 2), (3, 2), (2, 1)) if kind in ("input", "weights") else ():  # of the phases of a stride
+        shape = Transform(number, 4, 4, 4, 4, *taps, cpu.target.lanes(4), vectors, 0)
+        body = inner_loop(assembly(shape, cpu))
+        assert len(spills(body)) <= SPILLED_3X3[cpu.target.name] * len(body), f"{shape} for {cpu}"
     shape = Transform(number, 1, 4, 1, 4, 1, 3, cpu.target.lanes(4), vectors, 0)
     # of one axis; the taps also keep whether they are finite
     assert len(spills(inner_loop(assembly(shape, cpu)))) <= (kind == "taps" and cpu.target.name == "sse2")

@@ -1,4 +1,4 @@
-"""fastconv itself: the layers as they are, the network as a program without fusion, and with it."""
+"""fastconv itself: layers as they are, a program without fusion, with it, and with Winograd's algorithm as well."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from functools import partial
 from typing import Any
 
 from fastconv._version import __version__
-from fastconv.backends.settings import set_num_threads
+from fastconv.backends.settings import options, set_num_threads
 from fastconv.evidence.contest.engines.base import Prepared
-from fastconv.evidence.contest.engines.networks.base import INFERENCE, NetworkEngine, NetworkJob, Rule, training
+from fastconv.evidence.contest.engines.networks.base import (
+    INFERENCE,
+    FileJob,
+    NetworkEngine,
+    NetworkJob,
+    Rule,
+    training,
+)
 from fastconv.layers import Layer, inference_mode
 from fastconv.losses import softmax_cross_entropy
+from fastconv.onnx import load
 from fastconv.optim import SGD, Adam, Optimizer
 from fastconv.programs import compile
 
-LAYERS, RECORDED, PROGRAM = "layers", "recorded", "program"
-FUSED = {RECORDED: False, PROGRAM: True}
+LAYERS, RECORDED, FUSED, PROGRAM = "layers", "recorded", "fused", "program"
+MODEL = "model"  # of a file
+PROGRAMS = {RECORDED: (False, True), FUSED: (True, True), PROGRAM: (True, False)}  # whether to fuse, and to be exact
 
 
 class FastconvNetworks(NetworkEngine):
@@ -33,25 +42,37 @@ class FastconvNetworks(NetworkEngine):
         return {"fastconv": __version__, **super().versions()}
 
     def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
-        """Return the network as layers, recorded and fused."""
+        """Return the rungs of the ladder: all but the last compute every convolution directly."""
         return _inference(job) if job.step == INFERENCE else _training(job)
+
+    def prepare_file(self, job: FileJob) -> dict[str, Prepared]:
+        """Return the model as `fastconv.onnx` runs it."""
+        model = load(job.path)
+        return {MODEL: Prepared(partial(model.run, [job.x]), lambda outputs: {"y": outputs[0]})}
 
 
 def _inference(job: NetworkJob) -> dict[str, Prepared]:
     model, x = job.model().eval(), job.x
 
     def layers() -> Any:
-        with inference_mode():
+        with inference_mode(), options(exact=True):
             return model.forward(x)
 
     runs: dict[str, Callable[[], Any]] = {LAYERS: layers}
-    runs.update((variant, partial(compile(model, x, fuse=fuse), x)) for variant, fuse in FUSED.items())
+    for variant, (fuse, exact) in PROGRAMS.items():
+        runs[variant] = partial(compile(model, x, fuse=fuse, exact=exact), x)
     return {variant: Prepared(run, lambda y: {"y": y}) for variant, run in runs.items()}
 
 
 def _training(job: NetworkJob) -> dict[str, Prepared]:
-    steps = {LAYERS: training_step(job.model(), job)}
-    steps.update((variant, _program_step(job, fuse)) for variant, fuse in FUSED.items())
+    by_layers = training_step(job.model(), job)
+
+    def layers() -> float:
+        with options(exact=True):
+            return by_layers()
+
+    steps: dict[str, Callable[[], float]] = {LAYERS: layers}
+    steps.update((name, _program_step(job, fuse, exact)) for name, (fuse, exact) in PROGRAMS.items())
     return {variant: training(step) for variant, step in steps.items()}
 
 
@@ -70,12 +91,11 @@ def training_step(model: Layer, job: NetworkJob) -> Callable[[], float]:
     return step
 
 
-def _program_step(job: NetworkJob, fuse: bool) -> Callable[[], float]:
+def _program_step(job: NetworkJob, fuse: bool, exact: bool) -> Callable[[], float]:
     """Return the same as a program."""
     model = job.model()
-    return partial(
-        compile(model, job.x, job.labels, optimizer=_optimizer(model, job.rule), fuse=fuse), job.x, job.labels
-    )
+    step = compile(model, job.x, job.labels, optimizer=_optimizer(model, job.rule), fuse=fuse, exact=exact)
+    return partial(step, job.x, job.labels)
 
 
 def _optimizer(model: Layer, rule: Rule) -> Optimizer:
