@@ -127,6 +127,7 @@ def _with_weights(
 ) -> Asked:
     """Make a network by its name or from a Python file, and fill it."""
     from fastconv import models
+    from fastconv.initializers import undrawn
     from fastconv.training.saved import read_saved
 
     state, card = read_saved(weights)
@@ -141,7 +142,8 @@ def _with_weights(
         channels, *size = models.input_shape_of(model)
         usual = card.preprocessing or Preprocessing(size=(size[0], size[1]), channels=channels)
         preprocessing = preparation.over(usual)
-        network = models.by_name(model, **options, **_input_shape(preprocessing))
+        with undrawn():
+            network = models.by_name(model, **options, **_input_shape(preprocessing))
     else:
         raise typer.BadParameter(
             f"must be one of {', '.join(models.MODELS)}, or a Python file, but got {model!r}.", param_hint="MODEL"
