@@ -1,4 +1,4 @@
-"""Weights in files: ``.npz`` without pickle, and ``.safetensors``."""
+"""Weights in files: ``.npz`` without pickle, ``.safetensors``, and those of PyTorch to be read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError
 from fastconv.files import fill, open_regular, write_whole
 from fastconv.layers.base import Layer
+from fastconv.layers.pytorch_files import PYTORCH_SUFFIXES, read_pytorch
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, widened
 from fastconv.validation.memory import allocate, check_fits
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -28,11 +29,12 @@ _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _METADATA = "__metadata__"  # the entry of an archive that safetensors has under this name, too
 _PICKLE_MAGIC = b"\x80"
 _MAGIC_LENGTH = 8
+_BFLOAT16 = "BF16"
 _TENSOR_DTYPES = {
     f"{letter}{8 * size}": np.dtype(f"<{letter.lower()}{size}")
     for letter, sizes in (("F", (2, 4, 8)), ("I", (1, 2, 4, 8)), ("U", (1, 2, 4, 8)))
     for size in sizes
-} | {"BOOL": np.dtype(bool)}
+} | {"BOOL": np.dtype(bool), _BFLOAT16: np.dtype("<u2")}
 
 
 def save_state(
@@ -74,7 +76,7 @@ def save_state(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder, "weights.npz")
     ...     save_state(layer, file)
-    ...     other.load_state_dict(load_state(file))
+    ...     found = other.load_state_dict(load_state(file))
     >>> bool((layer.weight.data == other.weight.data).all())
     True
     """
@@ -95,12 +97,13 @@ def load_state(path: PathLike) -> dict[str, Array]:
     Parameters
     ----------
     path : path-like
-        A ``.npz`` or ``.safetensors`` file. No pickle is ever opened.
+        A ``.npz`` or ``.safetensors`` file, or a ``.pt`` or ``.pth`` file of ``torch.save``, for which PyTorch is not
+        needed. Nothing that is in a file is run.
 
     Returns
     -------
     dict of str to ndarray
-        What `Layer.load_state_dict` takes.
+        What `Layer.load_state_dict` takes. Numbers of bfloat16 are float32.
 
     Raises
     ------
@@ -112,8 +115,16 @@ def load_state(path: PathLike) -> dict[str, Array]:
         If the file is a safetensors one and the extra is missing.
     OSError
         If the file cannot be read.
+
+    Notes
+    -----
+    Of a file of ``torch.save`` the state dict is found on its own, or in a checkpoint under ``state_dict``,
+    ``model_state_dict`` or ``model``. Where all names begin with ``module.``, which `DataParallel` puts before them,
+    they come without it. Tensors that share memory there share it here.
     """
-    source = check_state_path("load_state", path)
+    source = check_state_path("load_state", path, (*SUFFIXES, *PYTORCH_SUFFIXES))
+    if source.suffix.lower() in PYTORCH_SUFFIXES:
+        return read_pytorch("load_state", source)
     if source.suffix.lower() == ".npz":
         arrays = read_arrays("load_state", source)
         arrays.pop(_METADATA, None)
@@ -180,17 +191,18 @@ def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
             stream.seek(8 + length + entry["data_offsets"][0])
             flat = allocate("load_state", f"{name} of {source}", (prod(shape) * dtype.itemsize,), np.dtype(np.uint8))
             fill(stream, flat)
-            arrays[name] = flat.view(dtype).reshape(shape)
+            numbers = flat.view(dtype).reshape(shape)
+            arrays[name] = widened(numbers) if entry["dtype"] == _BFLOAT16 else numbers
     return arrays
 
 
-def check_state_path(operation: str, path: object) -> Path:
+def check_state_path(operation: str, path: object, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
     """Return the path of a file of weights, whose suffix must be known."""
     if not isinstance(path, (str, os.PathLike)):
         raise InvalidTypeError(f"{operation}: path must be a string or a path, but got {path!r}.")
     target = Path(path)
-    if target.suffix.lower() not in SUFFIXES:
-        raise InvalidValueError(f"{operation}: path must end in {' or '.join(SUFFIXES)}, but got {str(target)!r}.")
+    if target.suffix.lower() not in suffixes:
+        raise InvalidValueError(f"{operation}: path must end in {' or '.join(suffixes)}, but got {str(target)!r}.")
     if target.suffix.lower() == ".safetensors":
         _safetensors(operation)
     return target

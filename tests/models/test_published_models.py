@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastconv.errors import InvalidValueError
 from fastconv.layers import Layer, Sequential, predict
 from fastconv.losses import softmax_cross_entropy
 from fastconv.optim import SGD
+from fastconv.report.words import format_shape
 from fastconv.testing import assert_close
 
 # what the papers and torchvision say of 1000 classes
@@ -280,3 +282,13 @@ def test_a_unet_calls_its_layers_by_level() -> None:
 def test_wrong_arguments(make: Any, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         make()
+
+
+def test_the_table_of_the_documentation_is_that_of_the_registry() -> None:
+    table = (Path(__file__).parents[2] / "docs/generated/models.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| `")]
+    assert [row[0].strip("`") for row in rows] == list(models.MODELS)
+    for (name, _, image, classes, parameters, description), entry in zip(rows, models.MODELS.values()):
+        assert (image, int(classes), description) == (format_shape(entry.input_shape), entry.classes, entry.description)
+        if name.strip("`") in PARAMETERS:
+            assert int(parameters.replace(",", "")) == PARAMETERS[name.strip("`")]
