@@ -139,9 +139,7 @@ def _with_weights(
         preprocessing = preparation.over(card.preprocessing or Preprocessing())
         network = models.load_model_file(model, **options, **_input_shape(preprocessing))
     elif model in models.MODELS:
-        channels, *size = models.input_shape_of(model)
-        usual = card.preprocessing or Preprocessing(size=(size[0], size[1]), channels=channels)
-        preprocessing = preparation.over(usual)
+        preprocessing = preparation.over(card.preprocessing or _made_for(models.input_shape_of(model)))
         with undrawn():
             network = models.by_name(model, **options, **_input_shape(preprocessing))
     else:
@@ -150,6 +148,14 @@ def _with_weights(
         )
     network.load_state_dict(state)
     return Asked(models.Classifier(network).scores, preprocessing, names)
+
+
+def _made_for(image_shape: tuple[int, int, int]) -> Preprocessing:
+    """Return what the weights of a network by its name are trained with, as far as the shape of its images tells."""
+    imagenet, (channels, height, width) = PRESETS["imagenet"], image_shape
+    if (height, width) == imagenet.crop:
+        return imagenet
+    return Preprocessing(size=(height, width), channels=channels)
 
 
 def _input_shape(preprocessing: Preprocessing) -> dict[str, Any]:

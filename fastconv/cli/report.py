@@ -26,6 +26,7 @@ from fastconv.evidence.model_files import ModelComparison
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
 from fastconv.models.predictions import Predictions, plot_predictions
+from fastconv.onnx.summary import ModelSummary
 from fastconv.report import Record, Report, read_record
 from fastconv.report.record import json_text, read_json
 
@@ -105,6 +106,7 @@ def _check(data: dict[str, Any], name: str) -> Result:
 KINDS = {
     Comparison.FORMAT: Kind("compare", "compare --json", partial(_record, Comparison, plot_comparison)),
     ModelComparison.FORMAT: Kind("model", "compare MODEL.onnx --json", partial(_record, ModelComparison, None)),
+    ModelSummary.FORMAT: Kind("model summary", "summary MODEL.onnx --json", partial(_record, ModelSummary, None)),
     Contest.FORMAT: Kind("contest", "bench --against ENGINES --json", partial(_record, Contest, plot_contest)),
     NetworkContest.FORMAT: Kind(
         "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)

@@ -1,4 +1,4 @@
-"""Arithmetic of planes, with others or with a number for every channel (a bias, a gate, a mean): one pass of a backend."""
+"""Arithmetic of planes, with others or with a number for every channel, such as a bias: one pass of a backend."""
 
 from __future__ import annotations
 

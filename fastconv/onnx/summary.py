@@ -51,6 +51,8 @@ class ModelSummary(Record):
         Bytes of all constants.
     """
 
+    FORMAT = "fastconv-model/1"
+
     model: str
     opset: int
     inputs: dict[str, tuple[int, ...]]

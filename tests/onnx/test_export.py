@@ -47,8 +47,9 @@ def computed_alike(name: str, *batches: int) -> None:
         x = np.random.default_rng(0).standard_normal((batch, *shape), dtype=np.float32)
         with fc.use_backend("numpy"):
             y, again = L.predict(model, x), read.run([x])[0]
-        for found in (again, result(proto, x)):
-            np.testing.assert_allclose(found, y, rtol=0, atol=2e-5 * np.abs(y).max())
+        tolerance = 2e-5 * np.abs(y).max()
+        np.testing.assert_allclose(again, y, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(result(proto, x), y, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", SMALL)

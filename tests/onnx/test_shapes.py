@@ -109,12 +109,14 @@ def test_depth_and_space_undo_each_other(mode: str) -> None:
         ("Pad", (np.ones(1, np.float32), integers(0, 2**50))),
         ("Resize", (X, None, np.array([1, 1, 1e9, 1e9], np.float32))),
         ("OneHot", (integers(1), np.array(2**50), np.zeros(2, np.float32))),
+        ("Einsum", (*[np.ones(2**14, np.int8)] * 4,)),
         ("Gather", (np.broadcast_to(np.float32(0), (3, 2**30)), np.zeros((2**14, 2**10), np.int8))),
     ],
 )
 def test_what_cannot_fit_is_refused_before_it_is_allocated(operator: str, inputs: tuple) -> None:
+    attributes = {"equation": "a,b,c,d"} if operator == "Einsum" else {}
     with pytest.raises((MemoryError, ValueError), match=f"^{operator}: the result must"):
-        output(operator, *inputs)
+        output(operator, *inputs, **attributes)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,7 @@ def test_what_cannot_fit_is_refused_before_it_is_allocated(operator: str, inputs
         ("Concat", (X, X[:, :, 1:]), {"axis": 1}, r"but along axis 1, but got \(2, 4, 3, 5\) and \(2, 4, 2, 5\)"),
         ("Concat", (X,), {"axis": 4}, "axis must be from -4 to 3, but got 4"),
         ("Split", (X, integers(1, 2)), {"axis": 1}, r"must be 1 that add up to 4, but got \(1, 2\)"),
+        ("Split", (X,), {"num_outputs": 2**62}, "num_outputs must be that of the outputs, 1"),
         ("Slice", (X, integers(0), integers(1), integers(0), integers(0)), {}, "steps not 0"),
         ("Slice", (X, integers(0), integers(1, 2)), {}, "must be as many"),
         ("Squeeze", (X, integers(1)), {}, "must have size 1"),

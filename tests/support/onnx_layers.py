@@ -36,6 +36,7 @@ def _convolutions() -> Iterator[tuple[L.Layer, tuple[int, ...]]]:
     yield L.ConvTranspose2d(3, 6, 2, 3, "same", groups=3, dilation=2, bias=False, rng=0), PLANES
     yield L.ConvTranspose2d(3, 4, 3, 2, "same", layout="NHWC", rng=0), LAST
     yield L.ConvTranspose2d(3, 4, 2, 1, 2, 2, dilation=3, rng=0), PLANES
+    yield L.ConvTranspose2d(3, 4, (2, 1), (1, 2), 0, 2, dilation=3, rng=0), PLANES
     yield L.ConvTranspose3d(3, 4, 2, 2, rng=0), VOLUMES
 
 

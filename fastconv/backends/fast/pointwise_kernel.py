@@ -16,7 +16,7 @@ _FORMS = {"relu": RELU, "relu_backward": RELU_BACKWARD, "add": ADD, "add_relu": 
 
 @kernel(POINTWISE, form=_FORMS)
 def pointwise(args, task, number, form):
-    """OUT = A + B, or A where it is positive or NaN, else zero, or that of A + B, or A * B; backward A where B is, else zero.
+    """OUT = A + B, or A * B, or A or A + B where that is positive or NaN, else zero; backward A where B is, else zero.
 
     `number` is a zero of the type. A NaN fails every comparison, so ReLU and its gradient let it through.
     """

@@ -46,15 +46,19 @@ def _drawn(rng: np.random.Generator, dtype: np.dtype[np.generic], shape: Shape) 
 
 def input_shape(operation: str, value: Value, batch: int, image: Shape | None = None) -> Shape:
     """Return the shape of an input, the sizes that the file leaves open filled in."""
-    told = value.shape if value.shape is not None else (None,) * (1 + len(image or ()))
-    filled = (batch, *(image if image is not None and len(image) == len(told) - 1 else told[1:]))
-    shape = tuple(size if isinstance(size, int) else other for size, other in zip(told, filled))
-    if not shape or not all(isinstance(size, int) for size in shape):
-        raise InvalidValueError(
-            f"{operation}: every size of the input {value.name!r} must be known, but the file has {told}. Give those "
-            "of an image, such as 3x224x224."
-        )
-    return tuple(int(size) for size in shape if isinstance(size, int))
+    told = value.shape
+    if told is None and image is not None:
+        told = (None,) * (1 + len(image))
+    if told is not None:
+        others = image if image is not None and len(image) == len(told) - 1 else told[1:]
+        sizes = (own if isinstance(own, int) else other for own, other in zip(told, (batch, *others)))
+        known = tuple(size for size in sizes if isinstance(size, int))
+        if len(known) == len(told):
+            return known
+    raise InvalidValueError(
+        f"{operation}: every size of the input {value.name!r} must be known, but the file has {value.shape}. Give "
+        "those of an image, such as 3x224x224."
+    )
 
 
 def walk(graph: Graph, inputs: dict[str, Array]) -> Iterator[tuple[Node, list[Array | None], tuple[Array, ...]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastconv.backends.geometry import Axis, transposed_size
 from fastconv.layers import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from fastconv.onnx.export.planes import Pair, over_planes, padded, window
+from fastconv.onnx.export.planes import over_planes, padded, window
 from fastconv.onnx.export.registry import exports
 from fastconv.onnx.export.writer import Place
 
@@ -27,15 +27,23 @@ def conv(place: Place, layer: Conv2d, x: str) -> str:
 def conv_transpose(place: Place, layer: ConvTranspose2d, x: str) -> str:
     """ConvTranspose."""
     (geometry,) = layer.convolutions(place.input_shape)  # of the convolution that it turns round
-    cuts, missing = zip(*map(_cuts, geometry.axes))
+    after, missing, beyond = zip(*map(_end, geometry.axes))
+    if any(beyond):
+        x = padded(place, x, [(0, cells) for cells in beyond])
+    cuts = [(axis.before, cells) for axis, cells in zip(geometry.axes, after)]
     weights = place.parameter("weight"), place.parameter("bias")
     options = {"group": layer.groups, "output_padding": missing, **window(geometry.axes, cuts)}
     return place.node("ConvTranspose", x, *filter(None, weights), **options)
 
 
-def _cuts(axis: Axis) -> tuple[Pair, int]:
-    """Cells that are cut off on either side, and cells that are then missing at the end: runtimes add few of them."""
+def _end(axis: Axis) -> tuple[int, int, int]:
+    """Cells that are cut off at the end, those that are missing there, and zeros to put behind the input.
+
+    Runtimes add fewer cells than there are in a step. Where more are missing, less is cut off, or the input is longer.
+    """
     steps = axis.kernel, axis.stride, axis.dilation
     missing = axis.size - transposed_size(axis.out, *steps, axis.before, axis.after, 0)
-    spared = min(missing, axis.after) if missing >= axis.stride else 0
-    return (axis.before, axis.after - spared), missing - spared
+    if missing < axis.stride:
+        return axis.after, missing, 0
+    beyond = max(0, -((axis.after - missing) // axis.stride))
+    return axis.after + beyond * axis.stride - missing, 0, beyond

@@ -43,9 +43,9 @@ def leaky_relu(x: Array, *, alpha: float = 0.01) -> Array:
 @np.errstate(all="ignore")
 def prelu(x: Array, slope: Array) -> Array:
     """``x``, or ``slope * x`` below 0; the slopes are broadcast."""
-    if np.broadcast_shapes(x.shape, slope.shape) != x.shape:
-        raise InvalidValueError(f"PRelu: slope must broadcast to the shape of X, {x.shape}, but got {slope.shape}.")
     sizes = (1,) * (x.ndim - slope.ndim) + slope.shape
+    if len(sizes) > x.ndim or any(size not in (1, cells) for size, cells in zip(sizes, x.shape)):
+        raise InvalidValueError(f"PRelu: slope must broadcast to the shape of X, {x.shape}, but got {slope.shape}.")
     if x.dtype.kind == "f" and x.ndim > 1 and slope.size == sizes[1]:
         return functional.prelu(x, slope.reshape(-1))
     return np.where(x < 0, slope * x, x)

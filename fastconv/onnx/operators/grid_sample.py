@@ -30,9 +30,9 @@ def grid_sample(
     mode = _MODES[check_choice("GridSample", "mode", mode, tuple(_MODES))]
     check_choice("GridSample", "padding_mode", padding_mode, ("zeros", "border", "reflection"))
     rank = x.ndim - 2
-    if rank < 1 or grid.ndim != x.ndim or len(grid) != len(x) or grid.shape[-1] != rank or 0 in x.shape:
+    if rank < 1 or grid.ndim != x.ndim or len(grid) != len(x) or grid.shape[-1] != rank or 0 in x.shape[1:]:
         raise InvalidValueError(
-            f"GridSample: grid must have shape (N, *out, {rank}) for an input (N, C, *size) that is not empty, but got "
+            f"GridSample: grid must have shape (N, *out, {rank}) for an input (N, C, *size) with cells, but got "
             f"{grid.shape} for {x.shape}."
         )
     check_fits("GridSample", "the result", (*x.shape[:2], *grid.shape[1:-1]), 8)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.copies import concatenated
-from fastconv.onnx.operators.arguments import checked_axes, integers
+from fastconv.onnx.operators.arguments import checked_axes, integers, one_integer
 from fastconv.onnx.registry import operator
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import check_fits
@@ -56,9 +56,11 @@ def split_by_number(
     count = len(node.outputs)
     if split is not None or num_outputs is None:
         return split_by_input(x, split, axis=axis, node=node)
+    if num_outputs != count:
+        raise InvalidValueError(f"Split: num_outputs must be that of the outputs, {count}, but got {num_outputs}.")
     size = x.shape[check_axis("Split", "axis", axis, x.shape)]
-    part = -(-size // max(1, num_outputs))
-    return _split(x, axis, tuple(max(0, min(part, size - i * part)) for i in range(num_outputs)), count)
+    part = -(-size // count)
+    return _split(x, axis, tuple(max(0, min(part, size - i * part)) for i in range(count)), count)
 
 
 def _split(x: Array, axis: int, sizes: Shape | None, count: int) -> tuple[Array, ...]:
@@ -146,5 +148,6 @@ def reverse_sequence(x: Array, lengths: Array, *, batch_axis: int = 1, time_axis
 @operator("Trilu", since=14)
 def trilu(x: Array, k: Array | None = None, *, upper: int = 1) -> Array:
     """The upper or lower triangle of matrices, from a diagonal, and zeros."""
-    diagonal = 0 if k is None else int(k.reshape(()))
-    return (np.triu if upper else np.tril)(x, diagonal)
+    diagonal = 0 if k is None else one_integer("Trilu", "k", k)
+    rows, columns = x.shape[-2:]
+    return (np.triu if upper else np.tril)(x, min(max(diagonal, -rows), columns))
