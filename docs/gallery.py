@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "accelerate_loops": (),
     "tanh_network": (),
     "line_filters": ("line_filters.png",),
+    "onnx_digits": ("digits.png",),
     ON_CIFAR10: ("--data",),
 }
 COLOURS = 256  # of the photographs and their maps, so that the file stays under 200 KB

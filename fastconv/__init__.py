@@ -1,8 +1,8 @@
 """Convolutional networks for NumPy: a plain-loop reference and a Numba engine behind one API.
 
 The operations are here; `layers`, `losses`, `optim`, `training`, `models`, `onnx`, `data`, `initializers` and `compat`
-are modules that are imported when they are first used, and so is what `accelerate`, `check`, `compare` and `summary`
-need.
+are modules that are imported when they are first used, and so is what `accelerate`, `check`, `compare`, `load_model`
+and `summary` need.
 """
 
 from importlib import import_module
@@ -46,6 +46,7 @@ __all__ = [
     "gradient_check",
     "initializers",
     "layers",
+    "load_model",
     "losses",
     "models",
     "onnx",
@@ -71,6 +72,7 @@ _FUNCTIONS = {
     "check": "dropin.check",
     "compare": "evidence.compare",
     "compile": "programs",
+    "load_model": "training",
     "summary": "evidence.summary",
 }
 
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from fastconv.evidence.compare import compare
     from fastconv.evidence.summary import summary
     from fastconv.programs import compile
+    from fastconv.training import load_model
 else:
 
     def __getattr__(name: str) -> Any:

@@ -148,6 +148,11 @@ class Backend(Losses, DropoutMasks, ParameterOperations, ABC):
     def add(self, a: Array, b: Array, relu: bool) -> Array:
         """Return a + b, or the ReLU of that, for arrays of any and equal shape."""
 
+    def multiply(self, a: Array, b: Array) -> Array:
+        """Return a * b, for arrays of any and equal shape."""
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+            return np.multiply(a, b, out=np.empty_like(a))
+
     def concatenate(self, parts: Sequence[Array], axis: int) -> Array:
         """Arrays of one dtype, one after the other along an axis."""
         return np.concatenate(parts, axis)

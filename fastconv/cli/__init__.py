@@ -1,4 +1,4 @@
-"""The command line: ``fastconv compare``, ``race``, ``bench``, ``train`` and the rest. Needs the extra ``cli``."""
+"""The command line: ``fastconv compare``, ``bench``, ``train``, ``predict`` and the rest. Needs the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fastconv.cli.check import check as check_command
 from fastconv.cli.compare import compare as compare_command
 from fastconv.cli.console import exit_code_of
 from fastconv.cli.info import info as info_command
+from fastconv.cli.predict import predict as predict_command
 from fastconv.cli.race import race as race_command
 from fastconv.cli.report import report as report_command
 from fastconv.cli.summary import summary as summary_command
@@ -35,6 +36,7 @@ for command in (
     summary_command,
     info_command,
     train_command,
+    predict_command,
     warmup_command,
 ):
     app.command()(command)

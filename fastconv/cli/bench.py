@@ -12,6 +12,7 @@ from fastconv.cli.console import deprecated
 from fastconv.cli.contest import contest, contest_of_networks
 from fastconv.cli.ladder import ladder as climb
 from fastconv.cli.layer import InputShape, Padding, Stride, of_layer
+from fastconv.cli.model_file import is_model_file
 from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, exactness, in_output
 from fastconv.cli.rounding import rounding
 from fastconv.cli.suite import is_name, suite, writable
@@ -85,13 +86,15 @@ def bench(
 
     With --accuracy: how exact they are, directly and by Winograd's algorithm.
     With --against: convolution against other engines, each in its own process, in interleaved rounds; with --networks
-    too: inference and training steps of whole networks. With --ladder: one convolution in every way from plain loops to
-    the engine.
+    too: inference and training steps of whole networks; of an .onnx file its inference. With --ladder: one convolution
+    in every way from plain loops to the engine.
     Exits with 1 if a result of fastconv is beyond its tolerance, or slower than --fail-over allows.
     """
     if dtypes is not None:
         deprecated("bench --dtypes", "bench --dtype")
         dtype = dtypes if dtype is None else dtype
+    files = [name for name in names or () if is_model_file(name)]
+    networks = networks or bool(files)
     theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
     ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
     layer = {"input": input_shape, "weight": weight, "stride": stride, "padding": padding}
@@ -116,6 +119,8 @@ def bench(
         return
     _refuse(layer, "goes with --ladder.")
     if against is None:
+        if files:
+            raise typer.BadParameter(f"must be given for {files[0]}, such as onnxruntime.", param_hint="--against")
         _refuse({"networks": networks or None}, "goes with --against.")
         _refuse(theirs, "goes with --against, or with --ladder.")
         if fail_over is not None and compare is None:

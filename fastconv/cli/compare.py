@@ -14,6 +14,7 @@ from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import given, parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
 from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
+from fastconv.cli.model_file import compare_file, is_model_file
 from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, Result, Threads, exactness, in_output
 from fastconv.cli.race import run_race
 from fastconv.cli.workloads import print_kernels, print_workloads
@@ -23,6 +24,7 @@ from fastconv.evidence.workloads import NAMES
 
 _BACKENDS = ("naive", "numpy", "fast")
 _BOTH = "naive,fast"
+_OF_FILES = ("numpy", "fast")  # of a model file: its plain loops would take minutes
 
 
 class DType(str, Enum):
@@ -36,7 +38,9 @@ class DType(str, Enum):
 def compare(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Workloads to run (--list names them); by default the layers and the real images."),
+        typer.Argument(
+            help="Workloads to run (--list names them), or an .onnx file; by default layers and real images."
+        ),
     ] = None,
     list_names: Annotated[bool, typer.Option("--list", help="List the named workloads and stop.")] = False,
     explain: Annotated[
@@ -76,7 +80,8 @@ def compare(
 ) -> None:
     """Compare naive and fast: differences of the result and of every gradient, times, speed-up and memory.
 
-    Exits with 1 if a difference is beyond its tolerance.
+    Of an .onnx file it compares the outputs, numpy and fast by default. Exits with 1 if a difference is beyond its
+    tolerance.
     """
     if list_names:
         print_workloads(console())
@@ -98,6 +103,21 @@ def compare(
         raise typer.BadParameter(f"{option} goes with --module alone.")
     outputs = Outputs("compare", json, plot=plot)
     outputs.check()
+    pair = parse_pair_of_names("--backends", backends, _BACKENDS)
+    if any(map(is_model_file, names or [])):
+        layers: dict[str, Any] = {
+            "explain": explain,
+            "operation": operation,
+            "input": input_shape,
+            "x": x,
+            "weight": weight,
+        }
+        layers |= {"bias": bias, "kernel_size": kernel_size, "stride": stride, "padding": padding}
+        layers |= {"dilation": dilation, "groups": groups, "layout": layout, "dtype": dtype, "full": full, "plot": plot}
+        chosen = pair if backends != _BOTH else _OF_FILES
+        files: dict[str, Any] = {"backends": chosen, "batch": batch or 1, "repeats": repeats, "seed": seed}
+        compare_file(names or [], outputs, given(layers), threads=threads, exact=exact, **files)
+        return
     layer = Layer(operation, input_shape, x, weight, bias, kernel_size, stride, padding, dilation, groups, layout)
     workloads, arguments = _select(names or [], layer, precision or "float32", seed)
     with contextlib.nullcontext() if threads is None else use_num_threads(threads), exactness(exact):
@@ -107,7 +127,7 @@ def compare(
         with progress_bar() as advance:
             found = run_comparison(
                 workloads,
-                backends=parse_pair_of_names("--backends", backends, _BACKENDS),
+                backends=pair,
                 batch=batch,
                 dtype=precision,
                 repeats=repeats,

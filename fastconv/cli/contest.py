@@ -9,12 +9,14 @@ from typing import Any
 import typer
 
 from fastconv.cli.console import progress_bar
+from fastconv.cli.model_file import is_model_file
 from fastconv.cli.output import Outputs, Result
 from fastconv.evidence.contest import run_contest
 from fastconv.evidence.contest.api import DTYPES
 from fastconv.evidence.contest.contest import plot_contest
 from fastconv.evidence.contest.networks import run_networks
 from fastconv.evidence.contest.networks.contest import plot_networks
+from fastconv.evidence.model_files import ModelFile
 from fastconv.evidence.networks import NETWORKS, Network
 from fastconv.evidence.workloads import CONVOLUTIONS, Workload
 
@@ -37,7 +39,8 @@ def contest_of_networks(
 ) -> None:
     """Run the contest of networks likewise."""
     outputs.check()
-    run = partial(run_networks, [_network(name) for name in names] or NETWORKS, engines=engines)
+    chosen = [ModelFile.of(name) if is_model_file(name) else _network(name) for name in names]
+    run = partial(run_networks, chosen or NETWORKS, engines=engines)
     _run(run, plot_networks, outputs, {**(_QUICK if quick else {}), **_given(options)})
 
 

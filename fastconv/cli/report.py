@@ -22,8 +22,11 @@ from fastconv.evidence.compare.comparison import Comparison, plot_comparison
 from fastconv.evidence.contest.contest import Contest, plot_contest
 from fastconv.evidence.contest.networks.contest import NetworkContest, plot_networks
 from fastconv.evidence.ladder import Ladder, plot_ladder
+from fastconv.evidence.model_files import ModelComparison
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
+from fastconv.models.predictions import Predictions, plot_predictions
+from fastconv.onnx.summary import ModelSummary
 from fastconv.report import Record, Report, read_record
 from fastconv.report.record import json_text, read_json
 
@@ -37,7 +40,7 @@ def report(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Make the tables and the chart of a saved result: of compare, bench, race, check or summary.
+    """Make the tables and the chart of a saved result: of compare, bench, race, check, predict or summary.
 
     Without an option it prints the tables.
     """
@@ -102,6 +105,8 @@ def _check(data: dict[str, Any], name: str) -> Result:
 
 KINDS = {
     Comparison.FORMAT: Kind("compare", "compare --json", partial(_record, Comparison, plot_comparison)),
+    ModelComparison.FORMAT: Kind("model", "compare MODEL.onnx --json", partial(_record, ModelComparison, None)),
+    ModelSummary.FORMAT: Kind("model summary", "summary MODEL.onnx --json", partial(_record, ModelSummary, None)),
     Contest.FORMAT: Kind("contest", "bench --against ENGINES --json", partial(_record, Contest, plot_contest)),
     NetworkContest.FORMAT: Kind(
         "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)
@@ -111,6 +116,7 @@ KINDS = {
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
+    Predictions.FORMAT: Kind("predict", "predict --json", partial(_record, Predictions, plot_predictions)),
     "summary": Kind("summary", "summary --json", partial(_record, Summary, None)),
 }
 
@@ -120,8 +126,8 @@ class Saved(NamedTuple):
 
     Attributes
     ----------
-    kind : {"compare", "contest", "networks", "ladder", "rounding", "suite", "race", "check", "summary"}
-        What it is.
+    kind : str
+        What it is: a name of `KINDS`.
     data : dict
         What is in it.
     name : str

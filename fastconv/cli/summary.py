@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastconv.cli.arguments import refused
+from fastconv.cli.arguments import given, refused
 from fastconv.cli.console import console
+from fastconv.cli.model_file import is_model_file, summarise_file
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, print_table
 from fastconv.evidence.summary import summary as summarise
 from fastconv.report import Table
@@ -23,13 +24,13 @@ _INPUT = re.compile(r"\d+([x×,]\d+)*")
 
 def summary(
     model: Annotated[
-        str | None, typer.Argument(help="Name of a network, or a Python file: net.py or net.py:name.")
+        str | None, typer.Argument(help="Name of a network, or a file: net.py, net.py:name or net.onnx.")
     ] = None,
     input_: Annotated[
         str | None, typer.Option("--input", metavar="CxHxW", help="Shape of an image; that of the network by default.")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 1,
-    classes: Annotated[int | None, typer.Option(min=1, help="Scores per image; 10 by default.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Scores per image; by default its own.")] = None,
     dtype: Annotated[
         str | None, typer.Option(help="float16, float32 or float64; that of the network by default.")
     ] = None,
@@ -44,7 +45,8 @@ def summary(
 ) -> None:
     """Count parameters, operations and memory of a network, layer by layer; nothing is computed.
 
-    A Python file is run, so it must be one that you trust.
+    A Python file is run, so it must be one that you trust. Of an .onnx file the nodes are listed, with their parameters
+    and the shapes of their outputs.
     """
     if list_:
         _print_models()
@@ -53,6 +55,10 @@ def summary(
         raise typer.BadParameter("must be given (--list names the networks).", param_hint="MODEL")
     outputs = Outputs("summary", json)
     outputs.check()
+    if is_model_file(model):
+        layers: dict[str, Any] = {"classes": classes, "dtype": dtype, "program": program}
+        summarise_file(model, outputs, given(layers), batch, None if input_ is None else _image(input_))
+        return
     title, made, shape = _network(model, None if input_ is None else _image(input_), classes)
     options: dict[str, Any] = {"optimizer": optimizer, "training": training, "program": program, "name": title}
     found = summarise(made, shape, batch=batch, dtype=dtype, **options)

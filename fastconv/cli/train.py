@@ -18,9 +18,9 @@ from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
 from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output
 from fastconv.cli.train_progress import EpochTable
-from fastconv.data import DATASETS, Dataset, channel_statistics, load, normalise
+from fastconv.data import DATASETS, Dataset, load
 from fastconv.files import check_writable
-from fastconv.layers.state import check_state_path, save_state
+from fastconv.layers.state import check_state_path
 from fastconv.report import Report, plain_data
 from fastconv.report.record import json_text
 from fastconv.training import EarlyStopping, History, Trainer
@@ -82,7 +82,7 @@ def train(
         int | None, in_output(min=1, metavar="STEPS", help="Write last.npz this often.")
     ] = None,
     resume: Annotated[bool, in_output("--resume", help="Go on from last.npz where there is one.")] = False,
-    save: Annotated[Path | None, in_output(metavar="FILE", help="Weights: .npz or .safetensors.")] = None,
+    save: Annotated[Path | None, in_output(metavar="FILE", help="Network: .npz or .safetensors.")] = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Loss and accuracy: png, svg, pdf.")] = None,
     json: Annotated[str | None, in_output(metavar="FILE", help="The history; - for stdout.")] = None,
     debug: DebugInPanel = False,
@@ -90,6 +90,7 @@ def train(
     """Train a network on images, and say how it does on images that it has not seen.
 
     Ctrl-C finishes the step and writes the checkpoint; --resume then ends with the same weights as without it.
+    What --save writes, `fastconv predict` reads.
     """
     outputs = Outputs("train", json, plot=plot)
     if save is not None:
@@ -115,7 +116,7 @@ def train(
             rule,
             schedule=parts.make_schedule(plan, warmup, rule, epochs, -(-len(learn) // batch_size)),
             augment=parts.make_augment(changes, learn.image_shape),
-            prepare=_Normalise(*channel_statistics(learn)) if normalised else None,
+            prepare=parts.make_preprocessing(learn) if normalised else None,
             seed=seed,
             compile=compiled,
         )
@@ -137,24 +138,13 @@ def train(
         soft_wrap=True,
     )
     if save is not None:
-        save_state(trainer.model, save)
+        trainer.save(save)
+        if trainer.card.architecture is None:
+            out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
     numbers = partial(json_text, plain_data({**history.to_dict(), "test": result._asdict()}))
     outputs.write(Result(Report(()), numbers, str, partial(plot_history, history)))
     if json == "-":
         typer.echo(numbers(), nl=False)
-
-
-class _Normalise:
-    """Subtract the mean of each channel, and divide by its deviation."""
-
-    def __init__(self, mean: Any, std: Any) -> None:
-        self.mean, self.std = mean, np.where(std > 0, std, np.float32(1))
-
-    def __call__(self, images: Any) -> Any:
-        return normalise(images, self.mean, self.std)
-
-    def __repr__(self) -> str:
-        return f"normalise(mean={self.mean.tolist()}, std={self.std.tolist()})"
 
 
 def _datasets(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import typer
 
 from fastconv import optim
 from fastconv.cli.arguments import refused
-from fastconv.data import Dataset
+from fastconv.data import Dataset, Preprocessing, channel_statistics
 from fastconv.data.augment import Augmentation, Compose, RandomCrop, RandomFlip, RandomShift
 from fastconv.layers import Layer
 from fastconv.training.evaluation import check_fit
@@ -98,6 +99,13 @@ def make_augment(names: tuple[str, ...], image_shape: tuple[int, int, int]) -> A
         "crop": RandomCrop((height, width), padding=room),
     }
     return Compose(*(made[name] for name in names)) if names else None
+
+
+def make_preprocessing(dataset: Dataset) -> Preprocessing:
+    """Give each channel of the images mean 0 and deviation 1; one that is the same everywhere keeps its deviation."""
+    mean, std = channel_statistics(dataset)
+    unit = np.float64(255 if dataset.images.dtype == np.uint8 else 1)
+    return Preprocessing(mean=tuple(mean / unit), std=tuple(np.where(std > 0, std, 1) / unit))
 
 
 def default_model(image_shape: tuple[int, int, int]) -> str:

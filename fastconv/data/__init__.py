@@ -13,14 +13,18 @@ from fastconv.data.embedded import load_digits, load_sample_photographs
 from fastconv.data.idx import load_mnist, read_idx
 from fastconv.data.image_folder import load_image_folder
 from fastconv.data.loading import DATASETS, load
+from fastconv.data.network_input import PRESETS, Preprocessing
 from fastconv.data.npz import load_npz
+from fastconv.data.pictures import load_image
 from fastconv.data.preprocessing import as_float, channel_statistics, normalise, subtract_mean_image
 
 __all__ = [
     "DATASETS",
+    "PRESETS",
     "Batches",
     "DataBundle",
     "Dataset",
+    "Preprocessing",
     "as_float",
     "augment",
     "batches",
@@ -29,6 +33,7 @@ __all__ = [
     "load",
     "load_cifar10",
     "load_digits",
+    "load_image",
     "load_image_folder",
     "load_mnist",
     "load_npz",

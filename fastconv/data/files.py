@@ -14,13 +14,13 @@ from typing import Any, BinaryIO, Union
 from fastconv.data.dataset import Dataset
 from fastconv.errors import DataError, DataNotFoundError, FastconvError, InvalidTypeError, InvalidValueError
 from fastconv.files import open_regular
+from fastconv.validation.words import shown as shown  # handed on
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 PACKED = (EOFError, zlib.error, gzip.BadGzipFile)  # what unpacking a damaged file raises
 _STATE = "damaged, truncated or something else"
 _GZIP_MAGIC = b"\x1f\x8b"
-_LONGEST = 80  # characters of a value in a message
 _LISTED = 8  # names in a message; more would hide what it says
 
 
@@ -73,18 +73,6 @@ def opened(operation: str, path: Path) -> Iterator[BinaryIO]:
             return
         with gzip.GzipFile(fileobj=stream) as unpacked:
             yield unpacked  # type: ignore[misc]  # a reader of bytes, though no BinaryIO by its type
-
-
-def shown(value: object) -> str:
-    """Words for a value of a file, which may be of any length, or hold one part any number of times."""
-    if isinstance(value, (list, tuple, dict)):
-        short = len(value) <= _LISTED and all(isinstance(item, int) and abs(item) < 2**63 for item in value)
-        return repr(value) if short and not isinstance(value, dict) else f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, (str, bytes, bytearray)):
-        return repr(value[:_LONGEST]) + ("..." if len(value) > _LONGEST else "")
-    if isinstance(value, int) and value.bit_length() > _LONGEST:
-        return f"an integer of {value.bit_length()} bits"
-    return repr(value) if value is None or isinstance(value, (int, float)) else type(value).__name__
 
 
 @contextmanager

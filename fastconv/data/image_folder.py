@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 
 from fastconv.data.dataset import DataBundle, Dataset, bundle_of
 from fastconv.data.download import Progress
-from fastconv.data.files import PathLike, as_path, imported, listing
+from fastconv.data.files import PathLike, as_path, listing
+from fastconv.data.pictures import COLORS, DEEP, GRAY, decoded, in_mode
 from fastconv.data.trees import FolderTree, Sample, Tree, ZipTree, samples_by_part
-from fastconv.errors import DataError, DataNotFoundError
+from fastconv.errors import DataError, DataNotFoundError, FastconvError
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_integer, check_sizes
 
 Bytes = NDArray[np.uint8]
 
 _OPERATION = "load_image_folder"
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")  # nothing that starts another program
-_GRAY, _DEEP = ("1", "L", "LA"), ("I", "F")  # modes of Pillow; those that begin with I or F have more than 8 bits
 _CHUNK = 256  # files that a thread reads before it reports
 _MOST_THREADS = 8
 
@@ -72,7 +71,8 @@ def load_image_folder(
 
     Notes
     -----
-    An archive is read in memory. No file is ever written, whatever the names in it say.
+    An archive is read in memory. No file is ever written, whatever the names in it say. Pictures are turned upright, as
+    the orientation that EXIF notes says.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def load_image_folder(
     >>> data.train.images.shape, data.train.classes, data.train.labels
     ((2, 3, 4, 6), ('cat', 'dog'), array([0, 1]))
     """
-    check_choice(_OPERATION, "color", color, ("auto", "rgb", "gray"))
+    check_choice(_OPERATION, "color", color, COLORS)
     wanted = None if size is None else check_sizes(_OPERATION, "size", size, 2, 1)
     workers = min(os.cpu_count() or 1, _MOST_THREADS)
     if threads is not None:
@@ -132,7 +132,7 @@ def _class_order(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-class _ColorFoundError(Exception):
+class _ColorFoundError(FastconvError):
     """A picture in colours after the first ones were gray."""
 
 
@@ -144,8 +144,6 @@ class _Reader:
     ) -> None:
         self._tree, self._size, self._color = tree, size, color
         self._workers, self._progress = workers, progress
-        image = imported(_OPERATION, "PIL.Image", "Pillow")
-        self._open, self._most_pixels = partial(image.open, formats=_FORMATS), image.MAX_IMAGE_PIXELS
 
     def read(self, samples: Sequence[Sample]) -> Bytes:
         """Return all images: (N, C, H, W)."""
@@ -186,51 +184,30 @@ class _Reader:
             images[position] = picture
         return stop
 
-    def _check_size(self, name: str, picture: Any) -> None:
-        """Refuse a picture by the size that its file says, before its pixels take memory."""
-        width, height = picture.size
-        if self._most_pixels is not None and width * height > self._most_pixels:
-            raise DataError(
-                f"{_OPERATION}: {self._tree.label(name)} must have at most {self._most_pixels} pixels, but got "
-                f"{height}x{width}. PIL.Image.MAX_IMAGE_PIXELS is the limit."
-            )
-
     def _decode(self, name: str, channels: int | None) -> Bytes:
         """Return one picture: (C, H, W)."""
-        try:
-            with self._open(io.BytesIO(self._tree.read(name))) as picture:
-                self._check_size(name, picture)
-                mode = self._mode(name, picture.mode, channels)
-                pixels = self._converted(picture, mode)
-        except (_ColorFoundError, DataError, MemoryError):
-            raise
-        except Exception as error:  # damaged files raise almost anything, out of zlib, struct, zipfile and Pillow
-            raise DataError(
-                f"{_OPERATION}: {self._tree.label(name)} must be an image ({', '.join(_FORMATS)}), but it is damaged, "
-                f"truncated or something else ({error})."
-            ) from error
-        return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        label = self._tree.label(name)
+        return decoded(
+            _OPERATION,
+            label,
+            lambda: io.BytesIO(self._tree.read(name)),
+            lambda picture: self._converted(picture, self._mode(label, picture.mode, channels)),
+        )
 
-    def _mode(self, name: str, mode: str, channels: int | None) -> str:
+    def _mode(self, label: str, mode: str, channels: int | None) -> str:
         """Return the mode of Pillow to convert to."""
-        if mode.startswith(_DEEP):
-            raise DataError(
-                f"{_OPERATION}: {self._tree.label(name)} must have 8 bits for each channel, but it has more (mode "
-                f"{mode})."
-            )
+        if mode.startswith(DEEP):
+            raise DataError(f"{_OPERATION}: {label} must have 8 bits for each channel, but it has more (mode {mode}).")
         if self._color != "auto":
             return "RGB" if self._color == "rgb" else "L"
         if channels is None:
-            return "L" if mode in _GRAY else "RGB"
-        if channels == 1 and mode not in _GRAY:
+            return "L" if mode in GRAY else "RGB"
+        if channels == 1 and mode not in GRAY:
             raise _ColorFoundError
         return "L" if channels == 1 else "RGB"
 
     def _converted(self, picture: Any, mode: str) -> Bytes:
-        if picture.mode != mode:
-            if picture.mode == "P" and "transparency" in picture.info:
-                picture = picture.convert("RGBA")  # or Pillow warns that transparency is lost
-            picture = picture.convert(mode)
+        picture = in_mode(picture, mode)
         if self._size is not None and picture.size != self._size[::-1]:
             from PIL.Image import Resampling
 

@@ -1,40 +1,30 @@
 """Reading pickles of arrays without running what is in them.
 
-A pickle is a program: it may call anything that it can name. Here it can name a handful of stand-ins. They keep what
-they are called with; arrays are made afterwards, from checked dtypes, sizes and bytes. NumPy's own functions never
-see an argument from the file. Where objects are asked for, every other name has a stand-in too, which keeps the
-attributes and cannot be called.
+A pickle can name a handful of stand-ins here (`validation.pickles`). They keep what they are called with; arrays are
+made afterwards, from checked dtypes, sizes and bytes. Where objects are asked for, every other name has a stand-in too,
+which keeps the attributes and cannot be called.
 
-A pickle also says how long its parts are and how many it will remember, and the unpickler in C takes memory for that
-before it reads: nine bytes can ask for 16 GB. The one in Python, of the same module, remembers in a dictionary, and
-reads here from a stream that ends where the file does; a batch of CIFAR-10 is mostly one string of bytes, so that it
-takes no longer. What a few bytes could still multiply has a limit: instructions, names, and copies.
+A batch of CIFAR-10 is mostly one string of bytes, so that the unpickler in Python takes no longer than the one in C.
 """
 
 from __future__ import annotations
 
-import os
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import prod
-from mmap import mmap
 from typing import IO, Any
 
 import numpy as np
 
-from fastconv.data.files import shown
 from fastconv.errors import DataError
-from fastconv.files import fill
 from fastconv.validation.arrays import Array
+from fastconv.validation.pickles import Allowance, RestrictedUnpickler, Source, bytes_left, check_keys
+from fastconv.validation.words import shown
 
 _ITEM_KINDS = "biuf"
 _UNFINISHED = object()
-_PIECE = 2**20  # bytes that are read at once
 _MOST_INSTRUCTIONS = 2**20  # a batch of CIFAR-10 has 31,000
 _MOST_WITH_OBJECTS = 2**22  # nine for each step of a Solver whose losses are numbers of NumPy
-_MOST_NAMES = 1000
-_KEYS = (str, bytes, int, float, type(None))
-_LONGEST_KEY = 16  # items of a tuple
 _ALLOWED = "arrays, numbers, strings, lists, tuples, dictionaries"
 
 
@@ -64,8 +54,8 @@ def load_arrays(operation: str, name: str, stream: IO[bytes], size: int | None =
         calls anything else.
     """
     try:
-        source = _Source(stream, _left(stream) if size is None else size)
-        decoded, swapped = _Allowance(source.left), _Allowance(source.left)
+        source = Source(stream, bytes_left(stream) if size is None else size)
+        decoded, swapped = Allowance(source.left), Allowance(source.left)
         content = _ArrayUnpickler(operation, name, source, objects, decoded.spend).load()
         if source.left:
             raise pickle.UnpicklingError(f"it must end with its last instruction, but {source.left} bytes follow")
@@ -80,54 +70,6 @@ def load_arrays(operation: str, name: str, stream: IO[bytes], size: int | None =
             f"{operation}: {name} must be a pickle of {_ALLOWED}, but it is damaged, truncated or something else "
             f"({type(error).__name__}: {error})."
         ) from error
-
-
-def _left(stream: IO[bytes]) -> int:
-    here = stream.tell()
-    size = stream.seek(0, os.SEEK_END) - here
-    stream.seek(here)
-    return size
-
-
-class _Source:
-    """The bytes of a pickle; asking for more than there are is an error before any memory is taken."""
-
-    def __init__(self, stream: IO[bytes], left: int) -> None:
-        self.left = left
-        self._stream = stream
-
-    def read(self, size: int) -> Any:
-        if not 0 <= size <= self.left:
-            raise pickle.UnpicklingError(f"it asks for {size} bytes, but {self.left} are left")
-        self.left -= size
-        if size <= _PIECE:
-            return self._whole(self._stream.read(size), size)
-        # Takes memory as it is written, since the size in an archive is a claim too, and gives it back to the system:
-        # blocks of this size stay with malloc, and the batches of CIFAR-10 would be there twice when they are joined.
-        content = memoryview(mmap(-1, size))
-        return self._whole(content[: fill(self._stream, content)], size)
-
-    def readline(self) -> bytes:
-        line: bytes = self._stream.readline(self.left)
-        self.left -= len(line)
-        return line
-
-    def _whole(self, content: Any, size: int) -> Any:
-        if len(content) != size:
-            raise EOFError(f"it must go on for {size} bytes, but has {len(content)}")
-        return content
-
-
-class _Allowance:
-    """Bytes that may be made out of others: as many as the file has, since an honest one has its own for each array."""
-
-    def __init__(self, left: int) -> None:
-        self._left = left
-
-    def spend(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
-            raise pickle.UnpicklingError("it asks for more copies than it has bytes")
 
 
 class _Dtype:
@@ -261,7 +203,7 @@ def _makers() -> dict[tuple[str, str], Any]:
 
     def ordered(items: Any = ()) -> dict[Any, Any]:
         pairs = list(items)
-        _check_keys(key for key, _ in pairs)
+        check_keys(key for key, _ in pairs)
         return dict(pairs)
 
     return {
@@ -271,85 +213,20 @@ def _makers() -> dict[tuple[str, str], Any]:
     }
 
 
-def _check_keys(keys: Iterable[Any]) -> None:
-    """Refuse what cannot be hashed at once: a tuple may hold one part of itself any number of times."""
-    for key in keys:
-        items = key if isinstance(key, tuple) and len(key) <= _LONGEST_KEY else (key,)
-        if not all(isinstance(item, _KEYS) for item in items):
-            raise pickle.UnpicklingError(f"a key of a dictionary must be strings or numbers, but got {shown(key)}")
-
-
-def _byte_array(unpickler: Any) -> None:
-    size = int.from_bytes(unpickler.read(8), "little")
-    unpickler.append(bytearray(unpickler.read(size)))
-
-
-def _with_keys(code: bytes, keys: slice) -> Callable[[Any], None]:
-    """Return an instruction that puts items into a dictionary, preceded by a look at the keys on the stack."""
-    known = pickle._Unpickler.dispatch[code[0]]
-
-    def run(unpickler: Any) -> None:
-        _check_keys(unpickler.stack[keys])
-        known(unpickler)
-
-    return run
-
-
-def _set(unpickler: Any) -> None:
-    raise pickle.UnpicklingError(f"a set where {_ALLOWED} are expected")
-
-
-# Instructions that would take memory, or time, for what the file claims.
-_CHANGED: dict[int, Callable[[Any], None]] = {
-    pickle.BYTEARRAY8[0]: _byte_array,
-    pickle.DICT[0]: _with_keys(pickle.DICT, slice(None, None, 2)),
-    pickle.SETITEMS[0]: _with_keys(pickle.SETITEMS, slice(None, None, 2)),
-    pickle.SETITEM[0]: _with_keys(pickle.SETITEM, slice(-2, -1)),
-    **dict.fromkeys((pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]), _set),
-}
-
-
-class _Instructions(dict[int, Callable[[Any], None]]):
-    """What each instruction does, for so many of them."""
-
-    def __init__(self, known: Any, most: int) -> None:
-        super().__init__(known)
-        self._most = self._left = most
-
-    def __getitem__(self, code: int) -> Callable[[Any], None]:
-        self._left -= 1
-        if self._left < 0:
-            raise pickle.UnpicklingError(f"it must have at most {self._most} instructions, but there are more")
-        return super().__getitem__(code)
-
-    def __missing__(self, code: int) -> Callable[[Any], None]:
-        raise pickle.UnpicklingError(f"there is no instruction {bytes([code])!r}")
-
-
-class _ArrayUnpickler(pickle._Unpickler):
-    def __init__(self, operation: str, name: str, source: _Source, objects: bool, spend: Callable[[int], None]) -> None:
-        super().__init__(source, encoding="bytes")
-        self._operation, self._name, self._objects = operation, name, objects
-        self._named = _stand_ins(objects, spend)
-        known = {**pickle._Unpickler.dispatch, **_CHANGED}
+class _ArrayUnpickler(RestrictedUnpickler):
+    def __init__(self, operation: str, name: str, source: Source, objects: bool, spend: Callable[[int], None]) -> None:
         most = _MOST_WITH_OBJECTS if objects else _MOST_INSTRUCTIONS
-        self.dispatch = _Instructions(known, most)  # type: ignore[misc]
+        super().__init__(source, _stand_ins(objects, spend), most)
+        self._operation, self._name, self._objects = operation, name, objects
 
-    def find_class(self, module: str, name: str) -> Any:
-        if len(self._named) > _MOST_NAMES:
-            raise pickle.UnpicklingError(f"it must ask for at most {_MOST_NAMES} names, but there are more")
-        if (module, name) not in self._named and self._objects:
+    def unknown(self, module: str, name: str) -> Any:
+        if self._objects:
             asking = f"{self._operation}: {self._name} must hold {_ALLOWED} and objects alone, but"
-            self._named[module, name] = type("Object", (_Object,), {"dotted": f"{module}.{name}", "asking": asking})
-        if (module, name) not in self._named:
-            raise DataError(
-                f"{self._operation}: {self._name} must hold {_ALLOWED} alone, but it asks for {module}.{name}, which "
-                "is not allowed. Do not load this file by other means either: it can run any code."
-            )
-        return self._named[module, name]
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError(f"a reference to something outside of the file ({shown(pid)})")
+            return type("Object", (_Object,), {"dotted": f"{module}.{name}", "asking": asking})
+        raise DataError(
+            f"{self._operation}: {self._name} must hold {_ALLOWED} alone, but it asks for {module}.{name}, which "
+            "is not allowed. Do not load this file by other means either: it can run any code."
+        )
 
 
 class _Converter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import floor
 from typing import Any
 
@@ -80,12 +80,7 @@ def upsample(
     call = PlanesCall.of("upsample", "x", x.shape, layout)
     taps = _checked(call, "x", x.shape, size, scale_factor, mode, align_corners)
     call.arrays(x=x)
-    y = call.view(x)
-    order = memory_order(y)
-    y = y.transpose(order)
-    for axis, each in enumerate(taps):
-        y = _gathered(y, order.index(axis + 2), each)
-    return call.finish(y.transpose(np.argsort(order)))
+    return call.finish(gathered(call.view(x), dict(enumerate(taps, 2))))
 
 
 def upsample_backward(
@@ -199,6 +194,15 @@ def _linear(cells: int, out: int, factor: float | None, aligned: bool) -> Taps:
     second = np.minimum(first + 1, cells - 1)
     share = np.minimum(places - first, 1.0)
     return [(first, 1 - share), (second, share)]
+
+
+def gathered(x: Array, taps: Mapping[int, Taps]) -> Array:
+    """Array whose cells along some axes are sums of weighted cells of another, whose memory order it has."""
+    order = memory_order(x)
+    y = x.transpose(order)
+    for axis, each in taps.items():
+        y = _gathered(y, order.index(axis), each)
+    return y.transpose(np.argsort(order))
 
 
 def _weights(weight: Array, x: Array, axis: int) -> Array:

@@ -30,6 +30,7 @@ class Running(SpatialLayer, OperationLayer, Normalization):
 
     _backward: ClassVar[Callable[..., ConvGradients]]
     buffers = ("running_mean", "running_var", "num_batches_tracked")
+    optional_buffers = ("num_batches_tracked",)  # states of PyTorch before 0.4.1 have none
     running_mean: Array | None
     running_var: Array | None
     num_batches_tracked: Array | None

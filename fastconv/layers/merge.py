@@ -40,6 +40,10 @@ class Sum(_Join):
 class Concatenation(_Join):
     """Where a `Concat` puts side by side."""
 
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+
 
 class _Branches(Container):
     """Branches with names, and a step at the end that joins their outputs."""
@@ -82,6 +86,23 @@ class _Branches(Container):
             raise type(error)(f"layer {name}: {error}" if name else str(error)) from error
         steps.append(Step(name, self._join, arms, Value(key, shape), tuple(zip((first, *ends), ends))))
         return steps[-1].output
+
+
+class Join(_Branches):
+    """Outputs of branches that all read the same input, joined by a function of a subclass."""
+
+    def __init__(self, branches: dict[str, Layer]) -> None:
+        super().__init__((branches,))
+        self._join = _Join()
+
+    @abstractmethod
+    def join(self, *outputs: Array) -> Array:
+        """Compute the output from those of the branches."""
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Join the outputs of the branches; see `Layer.forward`."""
+        x = check_array(type(self).__name__, "x", x)
+        return self.join(*(branch.forward(x) for branch in self._layers.values()))
 
 
 class Residual(_Branches):
@@ -199,10 +220,10 @@ class Concat(_Branches):
 
     def __init__(self, *branches: Layer | dict[str, Layer], axis: int = 1) -> None:
         super().__init__(branches)
-        self._join = Concatenation()
         self.axis = check_integer("Concat", "axis", axis, -(2**31))
         if self.axis == 0:
             raise InvalidValueError("Concat: axis must not be that of the batch, but got 0. Channels are axis 1 or -1.")
+        self._join = Concatenation(self.axis)
 
     def forward(self, x: ArrayLike) -> Array:
         """Put the outputs of the branches side by side; see `Layer.forward`."""

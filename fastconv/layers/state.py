@@ -1,4 +1,4 @@
-"""Weights in files: ``.npz`` without pickle, and ``.safetensors``."""
+"""Weights in files: ``.npz`` without pickle, ``.safetensors``, and those of PyTorch to be read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError
 from fastconv.files import fill, open_regular, write_whole
 from fastconv.layers.base import Layer
+from fastconv.layers.pytorch_files import PYTORCH_SUFFIXES, read_pytorch
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, widened
 from fastconv.validation.memory import allocate, check_fits
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -25,16 +26,20 @@ PathLike = Union[str, "os.PathLike[str]"]
 SUFFIXES = (".npz", ".safetensors")
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip archive knows: equal weights give equal files
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_METADATA = "__metadata__"  # the entry of an archive that safetensors has under this name, too
 _PICKLE_MAGIC = b"\x80"
 _MAGIC_LENGTH = 8
+_BFLOAT16 = "BF16"
 _TENSOR_DTYPES = {
     f"{letter}{8 * size}": np.dtype(f"<{letter.lower()}{size}")
     for letter, sizes in (("F", (2, 4, 8)), ("I", (1, 2, 4, 8)), ("U", (1, 2, 4, 8)))
     for size in sizes
-} | {"BOOL": np.dtype(bool)}
+} | {"BOOL": np.dtype(bool), _BFLOAT16: np.dtype("<u2")}
 
 
-def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
+def save_state(
+    state: Mapping[str, ArrayLike] | Layer, path: PathLike, *, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write the weights of a network to a file, whole or not at all.
 
     Parameters
@@ -44,13 +49,15 @@ def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
     path : path-like
         The file. ``.npz`` is an uncompressed NumPy archive without pickled objects; ``.safetensors`` needs the extra
         ``safetensors``.
+    metadata : mapping of str to str, optional
+        What else to say about them, for `read_metadata`; `load_state` passes over it.
 
     Raises
     ------
     ValueError
         If the suffix is another one.
     TypeError
-        If a value is not an array of real numbers.
+        If a value is not an array of real numbers, or `metadata` is not text.
     ImportError
         If safetensors is asked for and missing.
     OSError
@@ -69,16 +76,18 @@ def save_state(state: Mapping[str, ArrayLike] | Layer, path: PathLike) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder, "weights.npz")
     ...     save_state(layer, file)
-    ...     other.load_state_dict(load_state(file))
+    ...     found = other.load_state_dict(load_state(file))
     >>> bool((layer.weight.data == other.weight.data).all())
     True
     """
     target = check_state_path("save_state", path)
     arrays = _plain_arrays("save_state", state.state_dict() if isinstance(state, Layer) else state)
+    about = None if metadata is None else _checked_metadata(metadata)
     if target.suffix.lower() == ".npz":
-        write_arrays(target, arrays)
+        text = {} if about is None else {_METADATA: np.array(json.dumps(about).encode("ascii"))}
+        write_arrays(target, {**arrays, **text})
         return
-    data = _safetensors("save_state").save(arrays)
+    data = _safetensors("save_state").save(arrays, about)
     write_whole(target, lambda stream: stream.write(data))
 
 
@@ -88,12 +97,13 @@ def load_state(path: PathLike) -> dict[str, Array]:
     Parameters
     ----------
     path : path-like
-        A ``.npz`` or ``.safetensors`` file. No pickle is ever opened.
+        A ``.npz`` or ``.safetensors`` file, or a ``.pt`` or ``.pth`` file of ``torch.save``, for which PyTorch is not
+        needed. Nothing that is in a file is run.
 
     Returns
     -------
     dict of str to ndarray
-        What `Layer.load_state_dict` takes.
+        What `Layer.load_state_dict` takes. Numbers of bfloat16 are float32.
 
     Raises
     ------
@@ -105,10 +115,20 @@ def load_state(path: PathLike) -> dict[str, Array]:
         If the file is a safetensors one and the extra is missing.
     OSError
         If the file cannot be read.
+
+    Notes
+    -----
+    Of a file of ``torch.save`` the state dict is found on its own, or in a checkpoint under ``state_dict``,
+    ``model_state_dict`` or ``model``. Where all names begin with ``module.``, which `DataParallel` puts before them,
+    they come without it. Tensors that share memory there share it here.
     """
-    source = check_state_path("load_state", path)
+    source = check_state_path("load_state", path, (*SUFFIXES, *PYTORCH_SUFFIXES))
+    if source.suffix.lower() in PYTORCH_SUFFIXES:
+        return read_pytorch("load_state", source)
     if source.suffix.lower() == ".npz":
-        return read_arrays("load_state", source)
+        arrays = read_arrays("load_state", source)
+        arrays.pop(_METADATA, None)
+        return arrays
     with open_regular("load_state", source, StateFileError) as stream:
         try:
             return _read_tensors(source, stream)
@@ -121,6 +141,42 @@ def load_state(path: PathLike) -> dict[str, Array]:
             ) from error
 
 
+def read_metadata(operation: str, path: PathLike) -> dict[str, str]:
+    """Return what `save_state` was told about the weights; nothing for a file that says nothing.
+
+    Raises
+    ------
+    fastconv.errors.StateFileError
+        If the file is damaged, or its metadata is something else.
+    """
+    source = check_state_path(operation, path)
+    archive = source.suffix.lower() == ".npz"
+    arrays = read_arrays(operation, source, only=_METADATA) if archive else {}
+    try:
+        if not archive:
+            return _tensors_metadata(source)
+        return _checked_metadata(json.loads(arrays[_METADATA].item())) if arrays else {}
+    except OSError:
+        raise
+    except Exception as error:  # SafetensorError derives from Exception alone
+        raise StateFileError(
+            f"{operation}: {source} must have text as metadata, but it is damaged ({error})."
+        ) from error
+
+
+def _checked_metadata(metadata: object) -> dict[str, str]:
+    if isinstance(metadata, Mapping) and all(isinstance(text, str) for pair in metadata.items() for text in pair):
+        return dict(metadata)
+    raise InvalidTypeError(f"save_state: metadata must be a mapping of text to text, but got {metadata!r}.")
+
+
+def _tensors_metadata(source: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(source, framework="numpy") as file:
+        return dict(file.metadata() or {})
+
+
 def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
     """Let safetensors check that sizes and places are those of the file, and read; it would hold everything twice."""
     from safetensors import safe_open
@@ -130,22 +186,23 @@ def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
         header = json.loads(stream.read(length))
     arrays = {}
     for name, entry in header.items():
-        if name != "__metadata__":
+        if name != _METADATA:
             shape, dtype = tuple(entry["shape"]), _TENSOR_DTYPES[entry["dtype"]]
             stream.seek(8 + length + entry["data_offsets"][0])
             flat = allocate("load_state", f"{name} of {source}", (prod(shape) * dtype.itemsize,), np.dtype(np.uint8))
             fill(stream, flat)
-            arrays[name] = flat.view(dtype).reshape(shape)
+            numbers = flat.view(dtype).reshape(shape)
+            arrays[name] = widened(numbers) if entry["dtype"] == _BFLOAT16 else numbers
     return arrays
 
 
-def check_state_path(operation: str, path: object) -> Path:
+def check_state_path(operation: str, path: object, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
     """Return the path of a file of weights, whose suffix must be known."""
     if not isinstance(path, (str, os.PathLike)):
         raise InvalidTypeError(f"{operation}: path must be a string or a path, but got {path!r}.")
     target = Path(path)
-    if target.suffix.lower() not in SUFFIXES:
-        raise InvalidValueError(f"{operation}: path must end in {' or '.join(SUFFIXES)}, but got {str(target)!r}.")
+    if target.suffix.lower() not in suffixes:
+        raise InvalidValueError(f"{operation}: path must end in {' or '.join(suffixes)}, but got {str(target)!r}.")
     if target.suffix.lower() == ".safetensors":
         _safetensors(operation)
     return target
@@ -181,8 +238,8 @@ def _write_archive(stream: BinaryIO, arrays: Mapping[str, Array]) -> None:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
-def read_arrays(operation: str, path: PathLike) -> dict[str, Array]:
-    """Read a whole NumPy archive; what is wrong with it is said with its name."""
+def read_arrays(operation: str, path: PathLike, *, only: str | None = None) -> dict[str, Array]:
+    """Read a whole NumPy archive, or one entry of it; what is wrong with it is said with its name."""
     expected = f"{operation}: {os.fspath(path)} must be a whole .npz archive of arrays without Python objects"
     with open_regular(operation, path, StateFileError) as stream:
         begin = stream.read(_MAGIC_LENGTH)
@@ -191,6 +248,7 @@ def read_arrays(operation: str, path: PathLike) -> dict[str, Array]:
         try:
             archive = open_archive(stream)
             members = array_entries(archive)
+            members = {name: member for name, member in members.items() if only in (None, name)}
         except DAMAGED as error:
             raise StateFileError(f"{expected}, but it is damaged or truncated ({error}).") from error
         check_fits(operation, os.fspath(path), (sum(member.file_size for member in members.values()),), 1)

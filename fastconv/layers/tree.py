@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter, note_change
+from fastconv.layers.state_difference import StateDifference, difference, misshapen, named
 from fastconv.validation.arrays import Array
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Tree(ABC, Generic[Node]):
     """Something with parameters and buffers, and with others of its kind, `Node`, as attributes."""
 
     buffers: ClassVar[tuple[str, ...]] = ()
+    optional_buffers: ClassVar[tuple[str, ...]] = ()  # those that a state may lack
     training: bool
 
     def __init__(self) -> None:
@@ -42,12 +44,9 @@ class Tree(ABC, Generic[Node]):
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their names, each once."""
-        seen: set[int] = set()
-        for prefix, layer in self.named_layers():
-            for name, value in vars(layer).items():
-                if isinstance(value, Parameter) and id(value) not in seen:
-                    seen.add(id(value))
-                    yield (f"{prefix}.{name}" if prefix else name), value
+        for name, value in self._named_values():
+            if isinstance(value, Parameter):
+                yield name, value
 
     def parameters(self) -> list[Parameter]:
         """All parameters, of this layer and of those inside it.
@@ -61,11 +60,23 @@ class Tree(ABC, Generic[Node]):
 
     def named_buffers(self) -> Iterator[tuple[str, Array]]:
         """Arrays that are state but not trained, such as running statistics, with their names."""
+        for name, value in self._named_values():
+            if not isinstance(value, Parameter):
+                yield name, value
+
+    def _named_values(self) -> Iterator[tuple[str, Parameter | Array]]:
+        """Parameters, each once, and buffers, layer by layer."""
+        seen: set[int] = set()
         for prefix, layer in self.named_layers():
+            begin = f"{prefix}." if prefix else ""
+            for name, value in vars(layer).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield begin + name, value
             for name in layer.buffers:
                 value = getattr(layer, name)
                 if value is not None:
-                    yield (f"{prefix}.{name}" if prefix else name), value
+                    yield begin + name, value
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -115,52 +126,63 @@ class Tree(ABC, Generic[Node]):
                     vars(layer)[name] = value.astype(dtype)
         return self
 
+    def _named_arrays(self) -> dict[str, Array]:
+        """Parameters and buffers themselves, layer by layer."""
+        return {name: value.data if isinstance(value, Parameter) else value for name, value in self._named_values()}
+
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters and buffers by name.
 
         Returns
         -------
         dict of str to ndarray
-            What `load_state_dict` takes, and `fastconv.layers.save_state` writes.
+            What `load_state_dict` takes, and `fastconv.layers.save_state` writes; in PyTorch's order, layer by layer.
         """
-        state = {name: parameter.data.copy() for name, parameter in self.named_parameters()}
-        state.update((name, value.copy()) for name, value in self.named_buffers())
-        return state
+        return {name: array.copy() for name, array in self._named_arrays().items()}
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike], *, strict: bool = True) -> None:
+    def load_state_dict(self, state: Mapping[str, ArrayLike], *, strict: bool = True) -> StateDifference:
         """Set parameters and buffers by name; either all of them are set or, on an error, none.
 
         Parameters
         ----------
         state : mapping of str to array_like
-            As `state_dict` returns it. Values are converted to the dtype of the layer.
+            As `state_dict` returns it. Values are converted to the dtype of the layer. The counts of batches of batch
+            norm may be missing, as in old files of PyTorch.
         strict : bool
-            Whether missing and unknown names are an error; if False, what fits is set.
+            Whether missing and unexpected names are an error; if False, what has a name here is set.
+
+        Returns
+        -------
+        StateDifference
+            The names that are missing, and those that were not used.
 
         Raises
         ------
         ValueError
-            If names are missing or unknown, or a shape differs; the message lists them.
+            If a shape differs or, with `strict`, names are missing or unexpected; the message lists all of them.
+        TypeError
+            If a value is not an array of real numbers.
         """
-        own: dict[str, Array] = {name: parameter.data for name, parameter in self.named_parameters()}
-        own.update(self.named_buffers())
-        where = f"{type(self).__name__}.load_state_dict"
-        missing, unknown = [name for name in own if name not in state], [name for name in state if name not in own]
-        differing = {"missing": missing, "unknown": unknown}
-        found = "; ".join(f"{word}: {', '.join(names)}" for word, names in differing.items() if names)
-        if strict and found:
-            raise InvalidValueError(
-                f"{where}: state must have the names of this network, but {found}. Use strict=False to load what fits."
-            )
+        own, where = self._named_arrays(), f"{type(self).__name__}.load_state_dict"
         arrays = {name: np.asarray(state[name]) for name in own if name in state}
         for name, array in arrays.items():
-            if array.shape != own[name].shape:
-                raise InvalidValueError(f"{where}: {name} must have shape {own[name].shape}, but got {array.shape}.")
             if array.dtype.kind not in "iubf":
                 raise InvalidTypeError(f"{where}: {name} must be real numbers, but got {array.dtype}.")
+        found = difference(own, state, self._optional_names())
+        wrong = [*(named(found) if strict else ()), *misshapen(own, arrays)]
+        if wrong:
+            hint = " Use strict=False to load what has a name here." if strict and any(found) else ""
+            raise InvalidValueError(
+                f"{where}: state must have the names and shapes of this network, but {'; '.join(wrong)}.{hint}"
+            )
         for name, array in arrays.items():
             own[name][...] = array
         note_change()
+        return found
+
+    def _optional_names(self) -> Iterator[str]:
+        for prefix, layer in self.named_layers():
+            yield from (f"{prefix}.{name}" if prefix else name for name in layer.optional_buffers)
 
     def __setattr__(self, name: str, value: Any) -> None:
         current = vars(self).get(name)

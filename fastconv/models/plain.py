@@ -1,4 +1,4 @@
-"""Networks whose layers follow one another: for digits, LeNet-5, that of CS231n, and a small VGG."""
+"""Small networks whose layers follow one another: for digits, LeNet-5, and that of CS231n."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.errors import InvalidValueError
 from fastconv.initializers import normal
-from fastconv.layers import BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential, Tanh
+from fastconv.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential, Tanh
 from fastconv.layers.arguments import check_rng
-from fastconv.validation.sizes import check_choice, check_integer, check_shape_argument
+from fastconv.models.arguments import check_image
+from fastconv.validation.sizes import check_choice, check_integer
 
 
 class DigitsNet(Sequential):
@@ -219,87 +219,3 @@ class ThreeLayerConvNet(Sequential):
             "scores": Linear(hidden, check_integer(name, "classes", classes, 1), **options),
         }
         super().__init__(layers)
-
-
-class SmallVGG(Sequential):
-    """A small network in the manner of VGG: per stage two 3×3 convolutions with batch norm, then a 2×2 max pool.
-
-    ``(N, C, H, W) -> (N, classes)``
-
-    Parameters
-    ----------
-    input_shape : (C, H, W)
-        Shape of an image; every stage halves height and width.
-    widths : tuple of int
-        Filters of the convolutions of each stage.
-    hidden : int
-        Units of the linear layer after the last stage.
-    classes, dtype, rng
-        As for `DigitsNet`.
-
-    Raises
-    ------
-    ValueError
-        If a size is impossible.
-
-    Notes
-    -----
-    The layers are ``stage1``, ``stage2``, ..., ``flatten``, ``hidden``, ``relu``, ``scores``; in a stage ``conv1``,
-    ``bn1``, ``relu1``, ``conv2``, ``bn2``, ``relu2``, ``pool``. The convolutions have no bias: batch norm has one.
-
-    Simonyan and Zisserman (2015), "Very Deep Convolutional Networks for Large-Scale Image Recognition", section 2.1,
-    with the batch normalisation of Ioffe and Szegedy (2015). 551,018 parameters with the arguments by default.
-
-    Examples
-    --------
-    >>> model = SmallVGG((3, 32, 32), rng=0)
-    >>> model.output_shape((2, 3, 32, 32)), sum(parameter.size for parameter in model.parameters())
-    ((2, 10), 551018)
-    """
-
-    def __init__(
-        self,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
-        classes: int = 10,
-        *,
-        widths: tuple[int, ...] = (32, 64, 128),
-        hidden: int = 128,
-        dtype: DTypeLike = np.float32,
-        rng: Any = None,
-    ) -> None:
-        name = "SmallVGG"
-        if not widths:
-            raise InvalidValueError(f"{name}: widths must name the filters of at least one stage, but got {widths!r}.")
-        channels, height, width = check_image(name, input_shape, 2 ** len(widths))
-        generator = check_rng(name, rng)
-        named: dict[str, Layer] = {}
-        for stage, filters in enumerate(widths, start=1):
-            named[f"stage{stage}"] = _vgg_stage(channels, filters, dtype, generator)
-            channels, height, width = filters, height // 2, width // 2
-        options: dict[str, Any] = {"dtype": dtype, "rng": generator}
-        named["flatten"] = Flatten()
-        named["hidden"] = Linear(channels * height * width, hidden, **options)
-        named["relu"] = ReLU()
-        named["scores"] = Linear(hidden, check_integer(name, "classes", classes, 1), **options)
-        super().__init__(named)
-
-
-def _vgg_stage(channels: int, filters: int, dtype: DTypeLike, generator: np.random.Generator) -> Sequential:
-    named: dict[str, Layer] = {}
-    for i in (1, 2):
-        named[f"conv{i}"] = Conv2d(channels, filters, 3, padding=1, bias=False, dtype=dtype, rng=generator)
-        named[f"bn{i}"] = BatchNorm2d(filters, dtype=dtype)
-        named[f"relu{i}"] = ReLU()
-        channels = filters
-    return Sequential({**named, "pool": MaxPool2d(2)})
-
-
-def check_image(model: str, value: object, least: int) -> tuple[int, int, int]:
-    """Return (C, H, W) of an image whose height and width are at least `least`."""
-    channels, height, width = check_shape_argument(model, "input_shape", value, "CHW")
-    if channels < 1 or min(height, width) < least:
-        raise InvalidValueError(
-            f"{model}: input_shape must be (C, H, W) with at least one channel and planes of {least}×{least}, but got "
-            f"{(channels, height, width)}."
-        )
-    return channels, height, width

@@ -10,8 +10,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.layers import Layer
-from fastconv.models.plain import DigitsNet, LeNet5, SmallVGG, ThreeLayerConvNet
+from fastconv.models.alexnet import AlexNet
+from fastconv.models.architecture import remember
+from fastconv.models.imagenet_resnet import ImageNetResNet
+from fastconv.models.mobilenet import MobileNetV2
+from fastconv.models.plain import DigitsNet, LeNet5, ThreeLayerConvNet
 from fastconv.models.resnet import ResNet
+from fastconv.models.squeezenet import SqueezeNet
+from fastconv.models.unet import UNet
+from fastconv.models.vgg import VGG, SmallVGG
 from fastconv.validation.sizes import check_choice
 
 Image = tuple[int, int, int]
@@ -28,25 +35,47 @@ class ModelEntry(NamedTuple):
         Shape of the images that it was made for.
     description : str
         One line.
+    classes : int
+        Scores that it was made for.
     """
 
     make: Callable[..., Layer]
     input_shape: Image
     description: str
+    classes: int = 10
 
+
+def _of_imagenet(make: Callable[..., Layer], description: str) -> ModelEntry:
+    return ModelEntry(make, (3, 224, 224), description, 1000)
+
+
+_SMALL: Image = (3, 32, 32)
 
 MODELS: dict[str, ModelEntry] = {
     "digits": ModelEntry(DigitsNet, (1, 8, 8), "two convolutions for the digits of scikit-learn"),
     "lenet5": ModelEntry(LeNet5, (1, 28, 28), "LeCun et al. (1998), with ReLU and max pools"),
     "lenet5-tanh": ModelEntry(partial(LeNet5, activation="tanh"), (1, 28, 28), "the same with tanh, as in the paper"),
-    "three-layer": ModelEntry(ThreeLayerConvNet, (3, 32, 32), "conv - ReLU - pool - linear - ReLU - linear, of CS231n"),
-    "vgg-small": ModelEntry(SmallVGG, (3, 32, 32), "six convolutions of 3×3 with batch norm, in three stages"),
+    "three-layer": ModelEntry(ThreeLayerConvNet, _SMALL, "conv - ReLU - pool - linear - ReLU - linear, of CS231n"),
+    "vgg-small": ModelEntry(SmallVGG, _SMALL, "six convolutions of 3×3 with batch norm, in three stages"),
     **{
-        f"resnet{depth}": ModelEntry(
-            partial(ResNet, depth), (3, 32, 32), f"He et al. (2016), {depth} layers for CIFAR-10"
-        )
+        f"resnet{depth}": ModelEntry(partial(ResNet, depth), _SMALL, f"He et al. (2016), {depth} layers for CIFAR-10")
         for depth in (20, 32, 44, 56)
     },
+    "mobilenetv2-small": ModelEntry(
+        partial(MobileNetV2, small_images=True), _SMALL, "Sandler et al. (2018), for images of about 32×32"
+    ),
+    "unet": ModelEntry(UNet, (3, 64, 64), "Ronneberger et al. (2015), two levels, scores of every pixel", 2),
+    "alexnet": _of_imagenet(AlexNet, "Krizhevsky (2014), five convolutions"),
+    "vgg11": _of_imagenet(partial(VGG, 11), "Simonyan and Zisserman (2015), configuration A"),
+    "vgg11-bn": _of_imagenet(partial(VGG, 11, batch_norm=True), "the same with batch norm"),
+    "vgg16": _of_imagenet(partial(VGG, 16), "Simonyan and Zisserman (2015), configuration D"),
+    "vgg16-bn": _of_imagenet(partial(VGG, 16, batch_norm=True), "the same with batch norm"),
+    **{
+        f"resnet{depth}": _of_imagenet(partial(ImageNetResNet, depth), f"He et al. (2016), {depth} layers for ImageNet")
+        for depth in (18, 34, 50)
+    },
+    "squeezenet": _of_imagenet(SqueezeNet, "Iandola et al. (2016), version 1.1"),
+    "mobilenetv2": _of_imagenet(MobileNetV2, "Sandler et al. (2018), for ImageNet"),
 }
 
 
@@ -79,7 +108,7 @@ def by_name(
     name: str,
     *,
     input_shape: Any = None,
-    classes: int = 10,
+    classes: int | None = None,
     dtype: DTypeLike = np.float32,
     rng: Any = None,
     **options: Any,
@@ -92,8 +121,8 @@ def by_name(
         A name of `MODELS`.
     input_shape : (C, H, W), optional
         Shape of an image; by default that of the data that the network was made for.
-    classes : int
-        Scores per image.
+    classes : int, optional
+        Scores per image; by default those of the data that the network was made for.
     dtype : dtype
         Of the parameters.
     rng : Generator, int or None
@@ -118,4 +147,7 @@ def by_name(
     """
     entry = _entry("by_name", name)
     shape = entry.input_shape if input_shape is None else input_shape
-    return entry.make(input_shape=shape, classes=classes, dtype=dtype, rng=rng, **options)
+    scores = entry.classes if classes is None else classes
+    model = entry.make(input_shape=shape, classes=scores, dtype=dtype, rng=rng, **options)
+    remember(model, name, {"input_shape": shape, "classes": scores, "dtype": np.dtype(dtype).name, **options})
+    return model

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.layers import (
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Identity,
-    Layer,
-    Linear,
-    ReLU,
-    Residual,
-    Sequential,
-    SubsampleShortcut,
-)
+from fastconv.layers import Flatten, GlobalAvgPool2d, Identity, Layer, Linear, ReLU, Sequential, SubsampleShortcut
 from fastconv.layers.arguments import check_rng
-from fastconv.layers.base import Step, Value
-from fastconv.models.plain import check_image
+from fastconv.models.arguments import check_image
+from fastconv.models.blocks import ResidualBlock, basic_body, normalized
 from fastconv.validation.sizes import check_choice, check_integer
 
 
-class BasicBlock(Sequential):
+class BasicBlock(ResidualBlock):
     """Two 3×3 convolutions with batch norm, around which a shortcut runs: ``relu(body(x) + shortcut(x))``.
 
     ``(N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))``
@@ -76,39 +63,17 @@ class BasicBlock(Sequential):
         name = "BasicBlock"
         check_choice(name, "shortcut", shortcut, ("A", "B"))
         options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
-        body: dict[str, Layer] = {
-            "conv1": Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False, **options),
-            "bn1": BatchNorm2d(out_channels, dtype=dtype),
-            "relu1": ReLU(),
-            "conv2": Conv2d(out_channels, out_channels, 3, padding=1, bias=False, **options),
-            "bn2": BatchNorm2d(out_channels, dtype=dtype),
-        }
+        body = basic_body(in_channels, out_channels, stride, **options)
         around: Layer = Identity()
         if (stride, in_channels) != (1, out_channels) and shortcut == "A":
             around = SubsampleShortcut(in_channels, out_channels, stride)
         elif (stride, in_channels) != (1, out_channels):
-            around = Sequential(
-                Conv2d(in_channels, out_channels, 1, stride, bias=False, **options),
-                BatchNorm2d(out_channels, dtype=dtype),
-            )
-        self._named = {**body, "shortcut": around, "relu2": ReLU()}
-        super().__init__({"sum": Residual(Sequential(body), around), "relu2": self._named["relu2"]})
-
-    def named_children(self) -> Iterator[tuple[str, Layer]]:
-        """Yield the layers of body and shortcut with the names that they have in PyTorch's networks."""
-        yield from self._named.items()
-
-    def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
-        """See `Layer.trace`."""
-        first = len(steps)
-        value = super().trace(value, steps, name)
-        names = {id(layer): inside for inside, layer in self.named_layers(name)}
-        steps[first:] = [step._replace(name=names.get(id(step.layer), step.name)) for step in steps[first:]]
-        return value
+            around = Sequential(*normalized(in_channels, out_channels, 1, stride, **options))
+        super().__init__(body, {"shortcut": around})
 
 
 class ResNet(Sequential):
-    """A residual network for small images, of 20, 32, 44, 56... layers.
+    """A residual network for small images, of 20, 32, 44, 56... layers; `ImageNetResNet` is that for large ones.
 
     ``(N, C, H, W) -> (N, classes)``
 
@@ -168,11 +133,8 @@ class ResNet(Sequential):
         image, _, _ = check_image(name, input_shape, 1)
         channels = check_integer(name, "width", width, 1)
         options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
-        named: dict[str, Layer] = {
-            "conv1": Conv2d(image, channels, 3, padding=1, bias=False, **options),
-            "bn1": BatchNorm2d(channels, dtype=dtype),
-            "relu": ReLU(),
-        }
+        conv1, bn1 = normalized(image, channels, 3, **options)
+        named: dict[str, Layer] = {"conv1": conv1, "bn1": bn1, "relu": ReLU()}
         for stage in range(3):
             filters = width * 2**stage
             first = BasicBlock(channels, filters, min(stage, 1) + 1, shortcut, **options)  # it changes the size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastconv.onnx.export.saving import save, to_model_proto
 from fastconv.onnx.extra import onnx
 from fastconv.onnx.graph import Value
 from fastconv.onnx.model import OnnxModel, load
@@ -21,4 +22,4 @@ else:
         raise AttributeError(f"module 'fastconv.onnx' has no attribute {name!r}")
 
 
-__all__ = ["Backend", "OnnxModel", "Value", "load"]
+__all__ = ["Backend", "OnnxModel", "Value", "load", "save", "to_model_proto"]

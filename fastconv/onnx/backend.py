@@ -93,4 +93,7 @@ class Backend(base.Backend):  # type: ignore[misc]
         opset = helper.make_opsetid("", options.get("opset_version", defs.onnx_opset_version()))
         graph = helper.make_graph([node], node.op_type, taken, given)
         model = shape_inference.infer_shapes(helper.make_model(graph, opset_imports=[opset]))
+        for value in model.graph.output:
+            if not value.type.tensor_type.elem_type:  # not inferred: as the first input
+                value.type.tensor_type.elem_type = taken[0].type.tensor_type.elem_type
         return cls.prepare(model, device).run(arrays)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fastconv.onnx.registry import Operator
 from fastconv.validation.arrays import Array
 
 Size = int | str | None  # of an axis: a number, the name of one that may vary, or nothing that is known
@@ -30,6 +31,10 @@ class Value:
     name: str
     dtype: np.dtype[Any]
     shape: tuple[Size, ...] | None
+
+    def __str__(self) -> str:
+        sizes = "?" if self.shape is None else ", ".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.name}: {self.dtype}[{sizes}]"
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
-    function: Callable[..., Any] = field(repr=False)
+    function: Operator = field(repr=False)
 
     def __call__(self, *inputs: Array | None) -> tuple[Array, ...]:
         """Compute the outputs."""
@@ -82,6 +87,8 @@ class Graph:
         What it takes, without the constants, and what it gives.
     opset : int
         Version of the default domain.
+    defaults : tuple of Value
+        Constants that the file lists among its inputs, so that others may be given in their places.
     """
 
     name: str
@@ -90,3 +97,4 @@ class Graph:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     opset: int
+    defaults: tuple[Value, ...] = ()

@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 from typing import Any, Union
-
-import numpy as np
 
 import fastconv.onnx.operators  # noqa: F401 - registers them
 from fastconv.errors import InvalidTypeError, ModelFileError
 from fastconv.files import open_regular
+from fastconv.onnx.attributes import attributes_of, check_arity
 from fastconv.onnx.extra import onnx
-from fastconv.onnx.graph import Graph, Node, Value
+from fastconv.onnx.functions import inlined
+from fastconv.onnx.graph import Graph, Node, Size, Value
 from fastconv.onnx.registry import lookup
+from fastconv.onnx.sorting import check_origins, check_text, in_order, unique_names
+from fastconv.onnx.tensors import Origin, array_of, dense_of, dtype_of
 from fastconv.validation.arrays import Array
 
 Source = Union[str, "os.PathLike[str]", bytes, Any]
 _LOAD = "onnx.load"
 _OLDEST = 7
+_DEFAULT_DOMAIN = ("", "ai.onnx")
 
 
 def read_graph(source: Source) -> Graph:
     """Read a model: a path, the bytes of a file, or a ``ModelProto``."""
     package = onnx(_LOAD)
-    model, where = _model(package, source)
-    return _graph(package, model, where)
+    model, origin = _model(package, source)
+    try:
+        return _graph(origin, inlined(origin, model))
+    except UnicodeDecodeError as error:
+        raise origin.error(f"its names must be UTF-8, but {error}.") from error
 
 
-def _model(package: Any, source: Source) -> tuple[Any, str]:
-    """Return the message, and what it is called in errors."""
+def _model(package: Any, source: Source) -> tuple[Any, Origin]:
+    """Return the message, and where it comes from."""
     if isinstance(source, package.ModelProto):
-        return source, source.graph.name or "the model"
+        return source, Origin(package, "the model", None)
     if isinstance(source, bytes):
-        where, data = "the bytes of a model", source
+        origin, data = Origin(package, "the bytes of a model", None), source
     elif isinstance(source, (str, os.PathLike)):
-        where = os.fspath(source)
-        with open_regular(_LOAD, Path(source), ModelFileError) as stream:
+        path = Path(source)
+        origin = Origin(package, str(path), path.parent)
+        with open_regular(_LOAD, path, ModelFileError) as stream:
             data = stream.read()
     else:
         raise InvalidTypeError(
@@ -47,66 +53,87 @@ def _model(package: Any, source: Source) -> tuple[Any, str]:
     try:
         model.ParseFromString(data)
     except Exception as error:  # DecodeError derives from Exception alone
-        raise ModelFileError(f"{_LOAD}: {where} must be an ONNX model, but cannot be parsed ({error}).") from error
-    return model, where
+        raise origin.error(f"it must be an ONNX model, but cannot be parsed ({error}).") from error
+    if not model.HasField("graph"):
+        raise origin.error("it must be an ONNX model, but has no graph.")
+    return model, origin
 
 
-def _graph(package: Any, model: Any, where: str) -> Graph:
+def _graph(origin: Origin, model: Any) -> Graph:
     """Turn the message into records."""
-    opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 1)
-    graph = model.graph
-    constants = {one.name: _array(package, one) for one in graph.initializer}
-    inputs = tuple(_value(package, one) for one in graph.input if one.name not in constants)
-    outputs = tuple(_value(package, one) for one in graph.output)
-    nodes, missing = [], Counter[str]()
-    for index, proto in enumerate(graph.node):
-        name = proto.name or f"{proto.op_type}_{index}"
-        kind = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
-        function = lookup(kind, opset)
-        if function is None:
-            missing[kind] += 1
-            continue
-        attributes = _attributes(package, proto, kind, opset)
-        nodes.append(Node(name, kind, tuple(proto.input), tuple(proto.output), attributes, function))
+    opset, graph = _opset(origin, model), model.graph
+    check_text(origin, graph)
+    constants = _constants(origin, graph)
+    nodes = _nodes(origin, graph, opset)
+    inputs = [_value(origin, "input", one) for one in graph.input]
+    outputs = tuple(_value(origin, "output", one) for one in graph.output)
+    given = tuple(one for one in inputs if one.name not in constants)
+    check_origins(origin, (one.name for one in given), constants, nodes)
+    known = [*constants, *(one.name for one in given)]
+    nodes = in_order(origin, nodes, known, (one.name for one in outputs))
+    defaults = tuple(one for one in inputs if one.name in constants)
+    return Graph(graph.name, nodes, constants, given, outputs, opset, defaults)
+
+
+def _opset(origin: Origin, model: Any) -> int:
+    """Version of the default domain."""
+    newest = origin.package.defs.onnx_opset_version()
+    versions = {one.version for one in model.opset_import if one.domain in _DEFAULT_DOMAIN}
+    if len(versions) != 1 or not _OLDEST <= min(versions) <= newest:
+        got = " and ".join(map(str, sorted(versions))) or "none"
+        raise origin.error(f"its operator set must be one from {_OLDEST} to {newest}, but got {got}.")
+    return int(min(versions))
+
+
+def _constants(origin: Origin, graph: Any) -> dict[str, Array]:
+    """Arrays of the initialisers by name."""
+    constants: dict[str, Array] = {}
+    tensors = [(one.name, array_of, one) for one in graph.initializer]
+    sparse = [(one.values.name, dense_of, one) for one in graph.sparse_initializer]
+    for name, read, tensor in (*tensors, *sparse):
+        if name in constants:
+            raise origin.error(f"initialiser {name!r} must be there once.")
+        constants[name] = read(origin, f"initialiser {name!r}", tensor)
+        constants[name].flags.writeable = False
+    return constants
+
+
+def _nodes(origin: Origin, graph: Any, opset: int) -> tuple[Node, ...]:
+    """Nodes in the order of the file; all that need operators that are not there are named at once."""
+    protos = graph.node
+    kinds = [one.op_type if one.domain in _DEFAULT_DOMAIN else f"{one.domain}.{one.op_type}" for one in protos]
+    names = unique_names([one.name for one in protos], kinds)
+    functions = {kind: lookup(kind, opset) for kind in dict.fromkeys(kinds)}
+    without = sorted(kind for kind, function in functions.items() if function is None)
+    missing = {kind: [name for name, own in zip(names, kinds) if own == kind] for kind in without}
     if missing:
-        listed = ", ".join(f"{kind} (×{count})" for kind, count in sorted(missing.items()))
-        raise ModelFileError(f"{_LOAD}: {where} needs operators that are not there: {listed}.")
-    return Graph(graph.name, tuple(nodes), constants, inputs, outputs, opset)
+        listed = "; ".join(f"{kind} ({', '.join(owners)})" for kind, owners in missing.items())
+        raise origin.error(f"it needs operators that are not there in version {opset}: {listed}.")
+    schemas = {kind: origin.package.defs.get_schema(kind, opset) for kind in functions}
+    nodes = []
+    for name, kind, proto in zip(names, kinds, protos):
+        function, schema, subject = functions[kind], schemas[kind], f"node {name!r} ({kind})"
+        assert function is not None
+        check_arity(origin, subject, proto, schema)
+        attributes = attributes_of(origin, subject, proto, schema, function.attributes)
+        nodes.append(Node(name, kind, tuple(proto.input), tuple(proto.output), attributes, function))
+    return tuple(nodes)
 
 
-def _array(package: Any, tensor: Any) -> Array:
-    array: Array = package.numpy_helper.to_array(tensor)
-    return array
-
-
-def _value(package: Any, proto: Any) -> Value:
+def _value(origin: Origin, what: str, proto: Any) -> Value:
     """Name, dtype and shape of an input or output."""
-    kind = proto.type.tensor_type
-    dtype = np.dtype(package.helper.tensor_dtype_to_np_dtype(kind.elem_type))
-    if not kind.HasField("shape"):
-        return Value(proto.name, dtype, None)
-    sizes = [(one.dim_value if one.HasField("dim_value") else one.dim_param or None) for one in kind.shape.dim]
-    return Value(proto.name, dtype, tuple(sizes))
+    subject = f"{what} {proto.name!r}"
+    if proto.type.WhichOneof("value") != "tensor_type":
+        kind = proto.type.WhichOneof("value") or "nothing that is known"
+        raise origin.error(f"{subject} must be a tensor, but is {kind}.")
+    tensor = proto.type.tensor_type
+    dtype = dtype_of(origin, subject, tensor.elem_type)
+    sizes = tuple(map(_size, tensor.shape.dim)) if tensor.HasField("shape") else None
+    return Value(proto.name, dtype, sizes)
 
 
-def _attributes(package: Any, proto: Any, kind: str, opset: int) -> dict[str, Any]:
-    """Attributes of a node, and the defaults of those that it leaves out."""
-    schema = package.defs.get_schema(kind, opset)
-    found = {
-        name: _plain(package.helper.get_attribute_value(one.default_value))
-        for name, one in schema.attributes.items()
-        if one.default_value.type
-    }
-    for one in proto.attribute:
-        value = package.helper.get_attribute_value(one)
-        found[one.name] = _array(package, value) if isinstance(value, package.TensorProto) else _plain(value)
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """Strings in place of bytes, tuples in place of lists."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, (list, tuple)) or type(value).__name__.startswith("Repeated"):
-        return tuple(_plain(one) for one in value)
-    return value
+def _size(dim: Any) -> Size:
+    """Size of an axis; some exporters write -1 for one that may vary."""
+    if dim.HasField("dim_value"):
+        return int(dim.dim_value) if dim.dim_value >= 0 else None
+    return dim.dim_param or None

@@ -40,7 +40,7 @@ class StepRecorder(UpdateRecorder):
             return self.residual(name, layer, x, None)[:2]
         if type(layer) is Concat:
             return self.concat(name, layer, x)
-        return self.unit(name, layer, x)
+        return self.unit(label(name, layer), layer, x)
 
     def chain(self, layers: list[Named], x: Array) -> tuple[Array, Back]:
         """Record layers that run one after the other."""
@@ -48,13 +48,14 @@ class StepRecorder(UpdateRecorder):
         trained = False
         while layers:
             (name, layer), *layers = layers
-            after = layers[0][1] if layers and self.fuse else None
-            one = fused(layer, after, x)
-            done = one is not None
+            following = [after for _, after in layers] if self.fuse else []
+            one, done = fused(layer, following, x) or (None, 0)
             if type(layer) is Residual:
-                x, back, done = self.residual(name, layer, x, after)
+                x, back, done = self.residual(name, layer, x, following[0] if following else None)
+            elif one is not None:
+                x, back = self.unit(_title(name, layer, *following[:done]), one, x)
             else:
-                x, back = self.layer(name, one or layer, x)
+                x, back = self.layer(name, layer, x)
             layers = layers[done:]
             backs.append((back, trained))  # and whether anybody before it wants its gradient
             trained = trained or is_trained(layer)
@@ -83,7 +84,8 @@ class StepRecorder(UpdateRecorder):
         if not normalizes(norm, relu, y, other):
             end, end_back = self.layer(norm_name, norm, y)
             return *self._sum(title, [(other, other_back), (end, _then(y_back, end_back, trained))]), False
-        total, back = self.unit(norm_name, Normalized(norm, relu), y, other)
+        after_sum = [relu] if relu else []
+        total, back = self.unit(_title(norm_name, norm, "sum", *after_sum), Normalized(norm, relu), y, other)
 
         def backward(dy: Array | None, needed: bool) -> Array | None:
             dx, shared = back(dy, needed or trained) or (None, None)
@@ -122,9 +124,9 @@ class StepRecorder(UpdateRecorder):
 
         return y, backward
 
-    def unit(self, name: str, layer: Layer, *inputs: Array) -> tuple[Array, Callable[[Array | None, bool], Any]]:
+    def unit(self, title: str, layer: Layer, *inputs: Array) -> tuple[Array, Callable[[Array | None, bool], Any]]:
         """Record one layer, with both of its passes; of one with several inputs there are as many gradients."""
-        title, before = label(name, layer), Kept(layer)
+        before = Kept(layer)
         y: Array
         y, forward = self.hear(title, layer.forward, *inputs)
 
@@ -218,6 +220,13 @@ class StepRecorder(UpdateRecorder):
             overwrite(touched, saved)  # also where the runs are not all
             after.restore()
         return True
+
+
+def _title(name: str, layer: Layer, *others: Layer | str) -> str:
+    """What a layer is called that does others, too."""
+    return " + ".join(
+        [label(name, layer), *(other if isinstance(other, str) else type(other).__name__ for other in others)]
+    )
 
 
 def _arrays(gradients: Any) -> list[Array]:

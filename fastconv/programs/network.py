@@ -14,12 +14,15 @@ from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.program import Break, FastProgram
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.settings import get_num_threads, use_num_threads
+from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.functional.copies import concatenated
 from fastconv.functional.relu import add
 from fastconv.layers import Concat, Flatten, Layer, Linear, Residual, Sequential
 from fastconv.layers.containers import is_plain
 from fastconv.layers.inference import inference_mode
+from fastconv.layers.merge import Join
 from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
+from fastconv.programs.folding import is_ours
 from fastconv.programs.recording import Named, Recorded, Recorder, all_ours, flat, inside, label, same
 from fastconv.report.words import plural
 from fastconv.validation.arrays import Array
@@ -53,7 +56,10 @@ _LARGEST = 2**22  # of that of one image
 
 def _in_groups(network: Layer, x: Array) -> Recorded[GroupedProgram] | None:
     """The same as a program that goes a few images at a time, if it has the same bits."""
-    recorded = in_groups(network, x)
+    try:
+        recorded = in_groups(network, x)
+    except (InvalidTypeError, InvalidValueError):  # of a layer that takes the whole batch alone
+        return None
     if recorded is None or recorded.program.breaks:
         return None
     x[...] = np.random.default_rng(0xFEED).standard_normal(x.shape).astype(x.dtype)
@@ -112,6 +118,9 @@ class NetworkRecorder(Recorder):
         title = label(name, layer)
         if type(layer) is Concat:
             return self.concat(name, layer, x)
+        if isinstance(layer, Join) and is_ours(layer):
+            branches = [self.layer(inside(name, child), branch, x) for child, branch in layer.named_children()]
+            return self.step(title, layer.join, *branches)
         return self.step(title, layer.forward, x)
 
     def chain(self, layers: list[Named], x: Array, out: Array | None = None) -> Array:

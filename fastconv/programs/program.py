@@ -193,6 +193,11 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
         self.model, self.fuse = model, fuse
         self.update()
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the model has other weights, or other layers, than those that were recorded."""
+        return changes() != self._changes and _fingerprint(self.model) != self._fingerprint
+
     def update(self) -> None:
         """Take the weights that the model has now; shapes are recorded again when they come."""
         with self._lock:
@@ -239,7 +244,7 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
     def _notice(self) -> None:
         """Refuse to go on with weights that the model no longer has."""
         now = changes()
-        if _fingerprint(self.model) != self._fingerprint:
+        if self.is_stale:
             raise StaleProgramError(
                 "Program: the weights of the model, or its layers and their options, have changed since they were "
                 "recorded. Take the new ones with update(), or keep the old ones with a program of a copy of the model."

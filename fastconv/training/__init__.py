@@ -1,9 +1,10 @@
-"""Training: the loop over epochs, its history, checkpoints, and how a run goes on after it was stopped."""
+"""Training: the loop over epochs, its history, checkpoints, files of trained networks."""
 
 from fastconv.training.checkpoint import checkpoint_weights
 from fastconv.training.evaluation import evaluate
 from fastconv.training.plot import plot_history
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Progress
+from fastconv.training.saved import load_model, save_model
 from fastconv.training.trainer import Trainer
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "Trainer",
     "checkpoint_weights",
     "evaluate",
+    "load_model",
     "plot_history",
+    "save_model",
 ]

@@ -75,6 +75,11 @@ class Checkpoint:
         return checkpoint
 
 
+def is_checkpoint(arrays: Mapping[str, Array]) -> bool:
+    """Whether the arrays of a file are those of a checkpoint; `Checkpoint.load` says what is wrong with it."""
+    return _ABOUT in arrays and any(name.startswith("model.") for name in arrays)
+
+
 def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 

@@ -21,6 +21,7 @@ from fastconv.layers.state import PathLike
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
 from fastconv.training.evaluation import Gather, check_dataset, check_fit
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
+from fastconv.training.saved import card_of
 from fastconv.training.snapshot import describe, restore, snapshot
 from fastconv.training.state import TrainState, generator_state, set_generator_state
 from fastconv.validation.sizes import check_flag, check_integer
@@ -73,6 +74,7 @@ class Run:
         self._gather = Gather(self.train, self.batch_size, self.trainer.prepare)
         self._check_images()
         self._description = self._describe()
+        self.trainer.card = card_of(self.trainer.model, self.trainer.prepare, self.train)
         self._folder = None if self.checkpoint is None else CheckpointFolder(self.checkpoint)
         self._interrupt = _Interrupt()
         self._done, self._busy = 0, 0.0  # steps and seconds of this call, for the time that is left

@@ -45,6 +45,7 @@ def snapshot(trainer: TrainState, description: dict[str, Any]) -> Checkpoint:
     optimizer = trainer.optimizer.state_dict()
     about = {
         "run": description,
+        "network": trainer.card.to_dict(),
         "position": asdict(trainer.position),
         "epochs": trainer.history.to_dict()["epochs"],
         "optimizer": {name: value for name, value in optimizer.items() if name != "slots"},

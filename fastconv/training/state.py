@@ -20,6 +20,7 @@ from fastconv.losses import (
     softmax_cross_entropy,
     squared_error,
 )
+from fastconv.models.card import ModelCard
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
 from fastconv.optim.schedules import Schedule
@@ -77,6 +78,7 @@ class TrainState:
         self.clip_norm = None if clip_norm is None else check_positive("Trainer", "clip_norm", clip_norm)
         self.history = History()
         self.position = Position()
+        self.card = ModelCard()  # of the network, once it is known what it learns from
         order, augmentation = np.random.SeedSequence(self.seed).spawn(2)
         self.order_rng, self.augment_rng = np.random.default_rng(order), np.random.default_rng(augmentation)
         self.order_state = generator_state(self.order_rng)  # from which the order of this epoch is drawn

@@ -10,6 +10,7 @@ from fastconv.layers.state import PathLike
 from fastconv.training.evaluation import evaluate
 from fastconv.training.records import EarlyStopping, History, Metrics, ProgressCallback
 from fastconv.training.run import Run
+from fastconv.training.saved import write_model
 from fastconv.training.state import TrainState
 
 
@@ -30,8 +31,9 @@ class Trainer(TrainState):
     augment : callable, optional
         ``augment(images, rng) -> images``, for training images alone; see `fastconv.data.augment`.
     prepare : callable, optional
-        Turns stored images, after `augment`, into what the network takes, for training and evaluation. By default
-        bytes are divided by 255, and float32 images are left alone.
+        Turns stored images, after `augment`, into what the network takes, for training and evaluation; best a
+        `fastconv.data.Preprocessing`, which is saved with the network. By default bytes are divided by 255, and float32
+        images are left alone.
     seed : int
         Of the order of the images and of `augment`. Layers that draw, such as dropout, have generators of their own.
     l2 : float
@@ -156,3 +158,16 @@ class Trainer(TrainState):
         """
         arguments = self.model, dataset, self.loss, self.prepare
         return with_exact(self.exact, evaluate, *arguments, batch_size=batch_size, between=between)
+
+    def save(self, path: PathLike) -> None:
+        """Write the network with what a prediction needs to one file, for `fastconv.load_model`.
+
+        After `fit` that is how to make it, if `fastconv.models.by_name` did; what was done to the images, if `prepare`
+        is a `fastconv.data.Preprocessing` or None; and the names of the classes.
+
+        Parameters
+        ----------
+        path : path-like
+            ``.npz`` or ``.safetensors``; see `save_model`.
+        """
+        write_model(self.model, path, self.card)

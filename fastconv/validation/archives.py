@@ -138,6 +138,15 @@ def read_entry(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         return read_exactly(stream, member.file_size)
 
 
+def read_bytes_entry(operation: str, subject: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+    """Return the bytes of an entry as an array that may be written, checked against its size and its CRC."""
+    with _opened(archive, member) as stream:
+        content = allocate(operation, subject, (member.file_size,), np.dtype(np.uint8))
+        if fill(stream, content) != member.file_size or stream.read(1):
+            raise EOFError(f"{member.filename} must have {member.file_size} bytes, but there are fewer or more")
+    return content
+
+
 def read_array_entry(operation: str, subject: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     """Return the array in an entry, checked against its size and its CRC; see `read_array`."""
     with _opened(archive, member) as stream:

@@ -14,17 +14,22 @@ pytestmark = pytest.mark.skipif(
 )
 
 GALLERY = ROOT / "docs" / "gallery.md"
-NEEDS = {"line_filters": ("sklearn", "matplotlib"), "cs231n_solver": ("sklearn",)}
+NEEDS = {
+    "line_filters": ("sklearn", "matplotlib"),
+    "cs231n_solver": ("sklearn",),
+    "onnx_digits": ("sklearn", "matplotlib", "onnx"),
+}
 
 # These print the same everywhere, and the gallery has all of it.
 STEADY = ("line_filters", "tanh_network", "tutorial_by_hand")
-# These print times: arguments for a short run, and the last line.
+# These print times, or what depends on rounding: arguments for a short run, and the last line.
 TIMED = {
     "accelerate_loops": (("--images", "1"), r"max_pool_backward_naive +\d\.\d{3} s +\d+\.\d{3} ms +[\d,]+x  0\.0e\+00"),
     "cs231n_solver": (
         ("--epochs", "1", "--train", "100"),
         r"accuracy on \d+ test images: 0\.\d{4}, after \d+\.\d seconds of training",
     ),
+    "onnx_digits": (("--epochs", "1"), r"accuracy of the file on 359 digits: 0\.9\d{3}"),
 }
 
 

@@ -19,7 +19,7 @@ from strategies import BACKENDS, FLOATS, MEMORY, Array, normal, stored
 import fastconv as fc
 from fastconv import functional as F
 from fastconv import layers
-from fastconv.backends import activations, elementwise
+from fastconv.backends import activations, elementwise, resolve_backend
 from fastconv.backends import gaussian as normal_distribution
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.layers import Layer, inference_mode
@@ -538,7 +538,14 @@ def pointwise(backend: str, a: Array, b: Array) -> list[Array]:
         F.relu_backward(a, b, backend=backend),
         F.add(a, b, backend=backend),
         F.add(a, b, relu=True, backend=backend),
+        product(backend, a, b),
     ]
+
+
+def product(backend: str, a: Array, b: Array) -> Array:
+    """What a backend makes of arrays as it gets them: in their own byte order, and none of float16."""
+    a, b = (x.astype(np.result_type(x.dtype, np.float32)) for x in (a, b))
+    return resolve_backend(backend).multiply(a, b)
 
 
 def with_special_numbers(shape: tuple[int, ...], seed: int, dtype: str) -> Array:
@@ -604,7 +611,7 @@ def test_the_kernels_as_python_functions() -> None:
         from test_activations import digests_of, pointwise, with_special_numbers
         for dtype in ("float32", "float64"):
             a, b = with_special_numbers((2, 9, 11, 13), 0, dtype), with_special_numbers((2, 9, 11, 13), 5, dtype)
-            with np.errstate(invalid="ignore"):
+            with np.errstate(all="ignore"):
                 fast = pointwise("fast", a, b)
             for found, expected in zip(fast, pointwise("numpy", a, b)):
                 assert np.array_equal(found, expected, equal_nan=True)

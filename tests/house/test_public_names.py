@@ -29,6 +29,7 @@ MODULES = (
     "fastconv.optim",
     "fastconv.data",
     "fastconv.models",
+    "fastconv.onnx",
     "fastconv.training",
     "fastconv.testing",
     "fastconv.initializers",

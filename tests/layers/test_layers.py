@@ -15,6 +15,7 @@ import fastconv as fc
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.layers import (
     AvgPool2d,
+    BatchNorm1d,
     Conv2d,
     Flatten,
     Identity,
@@ -380,8 +381,12 @@ def test_state_goes_from_one_network_to_another() -> None:
     ("change", "message"),
     [
         ({"0.weight": None}, r"missing: 0\.weight. Use strict=False"),
-        ({"9.weight": np.zeros(3)}, r"unknown: 9\.weight. Use strict=False"),
-        ({"3.bias": np.zeros(4)}, r"3\.bias must have shape \(5,\), but got \(4,\)"),
+        ({"9.weight": np.zeros(3)}, r"unexpected: 9\.weight. Use strict=False"),
+        ({"3.bias": np.zeros(4)}, r"of another shape: 3\.bias \(4,\) in place of \(5,\)\.$"),
+        (
+            {"0.bias": None, "3.bias": np.zeros(4), "8.bias": np.zeros(1), "9.bias": np.zeros(1)},
+            r"missing: 0\.bias; unexpected: 8\.bias, 9\.bias; of another shape: 3\.bias \(4,\) in place of \(5,\)\. ",
+        ),
         ({"3.bias": np.zeros(5, complex)}, r"3\.bias must be real numbers, but got complex128"),
     ],
 )
@@ -397,7 +402,9 @@ def test_a_state_that_does_not_fit_changes_nothing(change: dict[str, Any], messa
 
 def test_a_partial_state_loads_when_asked() -> None:
     model, other = network(0), network(1).state_dict()
-    model.load_state_dict({"3.weight": other["3.weight"], "unknown": np.zeros(1)}, strict=False)
+    found = model.load_state_dict({"3.weight": other["3.weight"], "unknown": np.zeros(1)}, strict=False)
+    assert found.missing_keys == ("0.weight", "0.bias", "3.bias")
+    assert found.unexpected_keys == ("unknown",)
     np.testing.assert_array_equal(model[3].weight.data, other["3.weight"])
 
 
@@ -535,3 +542,23 @@ def test_flatten_takes_the_axes_that_it_is_told(dims: tuple[int, int]) -> None:
     np.testing.assert_array_equal(flatten.backward(expected), x)
     with pytest.raises(ValueError, match="start_dim and end_dim must be axes"):
         fc.layers.Flatten(3, 1)(x)
+
+
+def test_a_shape_that_differs_is_an_error_in_a_partial_state_too() -> None:
+    with pytest.raises(InvalidValueError, match=r"but of another shape: 3\.bias \(4,\) in place of \(5,\)\.$"):
+        network(0).load_state_dict({"3.bias": np.zeros(4)}, strict=False)
+
+
+def test_the_counts_of_batches_may_be_missing() -> None:
+    model = Sequential(Linear(3, 4, rng=0), BatchNorm1d(4))
+    state = {name: value for name, value in model.state_dict().items() if name != "1.num_batches_tracked"}
+    assert model.load_state_dict(state) == ((), ())
+    del state["1.running_mean"]
+    with pytest.raises(InvalidValueError, match=r"but missing: 1\.running_mean\."):
+        model.load_state_dict(state)
+
+
+def test_a_state_goes_layer_by_layer_as_in_pytorch() -> None:
+    model = Sequential(BatchNorm1d(3), Linear(3, 2, rng=0))
+    tables = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+    assert list(model.state_dict()) == [*(f"0.{table}" for table in tables), "1.weight", "1.bias"]

@@ -47,7 +47,7 @@ TINY: dict[str, tuple[Callable[..., Layer], tuple[int, int, int]]] = {
     "ResNet B": (lambda **k: models.ResNet(8, (2, 5, 6), 3, width=2, shortcut="B", **k), (2, 5, 6)),
 }
 every_network = pytest.mark.parametrize("name", TINY)
-every_name = pytest.mark.parametrize("name", models.MODELS)
+every_name = pytest.mark.parametrize("name", PARAMETERS)
 
 DEPTH = 100  # roundings that follow each other in the deepest of them, in units of one operation
 

@@ -11,7 +11,7 @@ import numpy as np
 
 import fastconv as fc
 from fastconv.evidence.contest.engines.base import NCHW, Engine, Job, Prepared, Refusal
-from fastconv.evidence.contest.engines.networks.base import TRAINING, NetworkEngine, NetworkJob, training
+from fastconv.evidence.contest.engines.networks.base import TRAINING, FileJob, NetworkEngine, NetworkJob, training
 from fastconv.evidence.contest.engines.networks.own import training_step
 from fastconv.evidence.ladder.rungs import Blocks
 from fastconv.layers import (
@@ -182,3 +182,21 @@ class InferenceOnly(RightNetworks):
     def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
         job.only("inference", "no training here")
         return super().prepare(job)
+
+
+class RightFiles(NetworkEngine):
+    """Model files on the numpy backend."""
+
+    packages = ("numpy",)
+
+    def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
+        raise Refusal("files alone")
+
+    def prepare_file(self, job: FileJob) -> dict[str, Prepared]:
+        model = fc.onnx.load(job.path)
+
+        def run() -> Any:
+            with fc.use_backend("numpy"):
+                return model.run([job.x])[0]
+
+        return {"numpy": Prepared(run, lambda y: {"y": y})}

@@ -12,7 +12,10 @@ from programs import run
 COMMANDS = (
     (),
     ("--help",),
-    *((name, "--help") for name in ("compare", "info", "warmup", "train", "check", "bench", "report", "summary")),
+    *(
+        (name, "--help")
+        for name in ("compare", "info", "warmup", "train", "check", "bench", "report", "summary", "predict")
+    ),
     ("summary", "--list"),
     ("summary", "resnet20", "--batch", "8"),
 )

@@ -236,6 +236,7 @@ def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
             f"pointwise {shape} {last}",
             lambda x=x, dy=dy: [F.relu(x), F.relu_backward(dy, x), F.add(x, dy), F.add(x, dy, relu=True)],
         )
+        yield f"product {shape} {last}", lambda x=x, dy=dy: [resolve_backend("fast").multiply(x, dy)]
         other = draw(shape, dtype, last=not last)
         concat = layers.Concat(layers.Identity(), layers.Identity())
         yield f"copies {shape} {last}", lambda x=x, concat=concat: [concat.forward(x)]

@@ -88,6 +88,7 @@ def changed(about: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 def test_every_entry_is_there_and_of_its_kind(tmp_path: Path, arrays: dict[str, Any]) -> None:
     about = json.loads(arrays["checkpoint"].item())
+    del about["network"]  # a run that goes on describes its network anew
     reference = resumed(tmp_path, arrays)
     accepted, unnamed, refused = [], [], 0
     for number, path in enumerate(places(about)):

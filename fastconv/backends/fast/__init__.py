@@ -54,6 +54,7 @@ class FastBackend(Normalization, Norms, Updates):
     relu = staticmethod(pointwise.relu)
     relu_backward = staticmethod(pointwise.relu_backward)
     add = staticmethod(pointwise.add)
+    multiply = staticmethod(pointwise.multiply)
     activation = staticmethod(activations.forward)
     activation_backward = staticmethod(activations.backward)
     prelu = staticmethod(activations.with_slopes)

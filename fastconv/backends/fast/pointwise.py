@@ -1,4 +1,4 @@
-"""ReLU, its gradient and sums on the fast engine: one pass over memory, in whichever order it is."""
+"""ReLU, its gradient, sums and products on the fast engine: one pass over memory, in whichever order it is."""
 
 from __future__ import annotations
 
@@ -35,10 +35,21 @@ def relu_backward(dy: Array, y: Array) -> Array:
 def add(a: Array, b: Array, relu: bool) -> Array:
     """Return a + b, or its ReLU; channels-last if one of them is."""
     if a.size < _TINY_NUMBERS and not relu and not active:
-        total = np.empty_like(a)
-        with np.errstate(invalid="ignore", over="ignore"):
-            return np.add(a, b, out=total)
+        return _by_numpy(np.add, a, b)
     return _run("add_relu" if relu else "add", *in_one_order(a, b))
+
+
+def multiply(a: Array, b: Array) -> Array:
+    """Return a * b; channels-last if one of them is."""
+    if a.size < _TINY_NUMBERS and not active:
+        return _by_numpy(np.multiply, a, b)
+    return _run("multiply", *in_one_order(a, b))
+
+
+def _by_numpy(function: np.ufunc, a: Array, b: Array) -> Array:
+    result = np.empty_like(a)
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        return function(a, b, out=result)  # type: ignore[no-any-return]
 
 
 def in_one_order(a: Array, b: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ import numpy as np
 from fastconv.evidence.contest.engines import load
 from fastconv.evidence.contest.engines.base import Prepared, Refusal
 from fastconv.evidence.contest.engines.networks.base import NetworkEngine
+from fastconv.evidence.contest.networks.model_files import read_model_file
 from fastconv.evidence.contest.networks.shared import read_network
 from fastconv.evidence.contest.shared import read_job
 from fastconv.evidence.process import Message, answer_messages
@@ -58,10 +59,11 @@ class EngineWorker:
     def do_prepare(self, folder: str, step: str) -> Message:
         """Prepare a pass over the arrays of a folder, run every variant, and leave its results in files."""
         self._ready.clear()
+        file = read_model_file(Path(folder), step)
         read: Callable[..., Any] = read_network if isinstance(self.engine, NetworkEngine) else read_job
-        job = read(Path(folder), step)
+        job = read(Path(folder), step) if file is None else file
         try:
-            variants = self.engine.prepare(job)
+            variants = self.engine.prepare(job) if file is None else self.engine.prepare_file(file)
         except Refusal as refusal:
             return {"refused": str(refusal)}
         self._ready = {**variants, **self.engine.extras(job)}

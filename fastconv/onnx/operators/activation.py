@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from fastconv import functional
+from fastconv.errors import InvalidValueError
 from fastconv.functional.call import as_computed, finish
 from fastconv.onnx.registry import operator
 from fastconv.validation.arrays import Array
@@ -43,15 +44,11 @@ def leaky_relu(x: Array, *, alpha: float = 0.01) -> Array:
 def prelu(x: Array, slope: Array) -> Array:
     """``x``, or ``slope * x`` below 0; the slopes are broadcast."""
     sizes = (1,) * (x.ndim - slope.ndim) + slope.shape
-    if x.dtype.kind == "f" and x.ndim > 1 and slope.size == sizes[1] and sizes[1] in (1, x.shape[1]):
+    if len(sizes) > x.ndim or any(size not in (1, cells) for size, cells in zip(sizes, x.shape)):
+        raise InvalidValueError(f"PRelu: slope must broadcast to the shape of X, {x.shape}, but got {slope.shape}.")
+    if x.dtype.kind == "f" and x.ndim > 1 and slope.size == sizes[1]:
         return functional.prelu(x, slope.reshape(-1))
     return np.where(x < 0, slope * x, x)
-
-
-@operator("PRelu")
-def prelu_of_channels(x: Array, slope: Array) -> Array:
-    """``x``, or ``slope * x`` below 0, with one slope, or one for each channel."""
-    return functional.prelu(x, slope.reshape(-1))
 
 
 @operator("Elu")
@@ -134,6 +131,21 @@ def _clipped(x: Array, low: Array | np.generic | None, high: Array | np.generic 
             return functional.relu6(x)
     y = x if low is None else np.maximum(x, low)
     return y if high is None else np.minimum(y, high)
+
+
+@operator("SwiGLU", since=28)
+@np.errstate(all="ignore")
+def swiglu(a: Array, b: Array, *, alpha: float = 1.0) -> Array:
+    """`swish` of one half, times the other (Shazeer 2020)."""
+    return finish(swish(as_computed(a, a.dtype), alpha=alpha) * b, a.dtype)
+
+
+@operator("Shrink", since=9)
+@np.errstate(all="ignore")
+def shrink(x: Array, *, bias: float = 0.0, lambd: float = 0.5) -> Array:
+    """``x - bias`` above ``lambd``, ``x + bias`` below ``-lambd``, and 0 between them."""
+    kept = np.where(x > lambd, x - bias, np.where(x < -lambd, x + bias, 0))
+    return kept.astype(x.dtype, copy=False)
 
 
 @operator("Softmax", since=13)

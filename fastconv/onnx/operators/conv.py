@@ -1,7 +1,8 @@
-"""Convolution and transposed convolution, over one to three spatial axes."""
+"""Convolution, transposed convolution and its columns, over one to three spatial axes."""
 
 from __future__ import annotations
 
+from fastconv import functional
 from fastconv.errors import InvalidValueError
 from fastconv.onnx.operators.windows import of_rank, pad_pairs, window_options
 from fastconv.onnx.registry import operator
@@ -65,6 +66,21 @@ def conv_transpose(
     options = {"stride": stride, "padding": pairs, "output_padding": extra, "dilation": dilation}
     y: Array = transposed(x, weight, bias, groups=group, **options)
     return y
+
+
+@operator("Col2Im", since=18)
+def col2im(
+    x: Array,
+    image_shape: Array,
+    block_shape: Array,
+    *,
+    dilations: Shape | None = None,
+    pads: Shape | None = None,
+    strides: Shape | None = None,
+) -> Array:
+    """Add the columns of `fastconv.im2col` up where they came from: ``(N, C * cells, windows) -> (N, C, *image)``."""
+    options = window_options(len(image_shape), "NOTSET", pads, strides, dilations)
+    return functional.col2im(x, image_shape.tolist(), block_shape.tolist(), **options)
 
 
 def _full_size(size: Shape, kernel: Shape, stride: Shape, dilation: Shape, extra: Shape) -> Shape:

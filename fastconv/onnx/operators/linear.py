@@ -10,7 +10,7 @@ from fastconv.onnx.registry import operator
 from fastconv.validation.arrays import Array
 
 
-@operator("Gemm", since=6)
+@operator("Gemm", since=7)
 @np.errstate(all="ignore")
 def gemm(
     a: Array,
@@ -19,14 +19,10 @@ def gemm(
     *,
     alpha: float = 1.0,
     beta: float = 1.0,
-    broadcast: int = 0,
     transA: int = 0,
     transB: int = 0,
 ) -> Array:
-    """``alpha * a b + beta * c``, of matrices that may be transposed.
-
-    `c` is broadcast, whether version 6 asks for it with `broadcast` or not.
-    """
+    """``alpha * a b + beta * c``, of matrices that may be transposed; `c` is broadcast."""
     rows, weight = (a.T if transA else a), (b if transB else b.T)
     if alpha == beta == 1 and c is not None and c.shape == weight.shape[:1] and _for_linear(rows, weight):
         return linear(rows, weight, c)

@@ -38,9 +38,9 @@ def batch_normalization(
     return y, *(_moved(old, new, momentum) for old, new in zip((mean, variance), current))
 
 
-@operator("BatchNormalization", since=6)
+@operator("BatchNormalization", since=7)
 @np.errstate(all="ignore")
-def batch_normalization_6(
+def batch_normalization_7(
     x: Array,
     scale: Array,
     bias: Array,
@@ -49,7 +49,6 @@ def batch_normalization_6(
     *,
     node: Node,
     epsilon: float = 1e-5,
-    is_test: int = 0,
     momentum: float = 0.9,
     spatial: int = 1,
 ) -> Array | tuple[Array, ...]:
@@ -61,7 +60,7 @@ def batch_normalization_6(
         cells = x.shape[1:]
         flat = (table.reshape(-1) for table in (scale, bias, mean, variance))
         rows = x.reshape(len(x), prod(cells))
-        results = batch_normalization_6(rows, *flat, node=node, epsilon=epsilon, momentum=momentum)
+        results = batch_normalization_7(rows, *flat, node=node, epsilon=epsilon, momentum=momentum)
         if not isinstance(results, tuple):
             return results.reshape(x.shape)
         return results[0].reshape(x.shape), *(table.reshape(cells) for table in results[1:])

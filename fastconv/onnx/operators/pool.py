@@ -34,12 +34,18 @@ def max_pool(
     options["ceil_mode"] = bool(ceil_mode)
     numbers = x if x.dtype.kind == "f" else x.astype(np.float32)  # 8 bits: exact
     if not any(node.outputs[1:]):
-        y: Array = pool(numbers, kernel_shape, **options)
-        return y.astype(x.dtype, copy=False)
+        return _as_numbers_of(x, pool(numbers, kernel_shape, **options))
     y, indices = pool(numbers, kernel_shape, return_indices=True, **options)
     if storage_order:  # columns of the plane one after the other
         indices = np.ravel_multi_index(np.unravel_index(indices, x.shape[2:]), x.shape[2:], order="F")
-    return y.astype(x.dtype, copy=False), indices + _plane_starts(x.shape)
+    return _as_numbers_of(x, y), indices + _plane_starts(x.shape)
+
+
+def _as_numbers_of(x: Array, maxima: Array) -> Array:
+    """Maxima in the dtype of `x`: without minus infinity, that of windows on padding alone, where that has none."""
+    if x.dtype.kind == "f":
+        return maxima
+    return np.maximum(maxima, np.iinfo(x.dtype).min).astype(x.dtype)
 
 
 @operator("AveragePool")

@@ -12,7 +12,8 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.onnx.operators.conv import conv
 from fastconv.onnx.registry import operator
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_shape
+from fastconv.validation.sizes import check_axis
 from fastconv.validation.types import Shape
 
 _DTypes = dict[int, np.dtype[Any]]
@@ -209,14 +210,10 @@ def _spread(operation: str, table: Array, x: Array, axis: int, block_size: int) 
     """Scales or zero points such that they broadcast against `x`."""
     if table.size == 1:
         return table.reshape(())
-    if block_size:
-        table = np.repeat(table, block_size, axis)
-        table = np.take(table, range(x.shape[axis]), axis) if table.shape[axis] > x.shape[axis] else table
-    else:
-        table = table.reshape([-1 if index == axis % x.ndim else 1 for index in range(x.ndim)])
-    if np.broadcast_shapes(table.shape, x.shape) != x.shape:
-        raise InvalidValueError(
-            f"{operation}: scales and zero points must fit x of shape {x.shape} along axis {axis}, but got "
-            f"{table.shape}."
-        )
-    return table
+    along = check_axis(operation, "axis", axis, x.shape)
+    cells = x.shape[along]
+    expected = (*x.shape[:along], -(-cells // block_size), *x.shape[along + 1 :]) if block_size else (cells,)
+    check_shape(operation, "scale or zero point", table.shape, expected, f"along axis {axis} of x, {x.shape}")
+    if not block_size:
+        return table.reshape(-1, *(1,) * (x.ndim - along - 1))
+    return np.take(np.repeat(table, block_size, along), range(cells), along)

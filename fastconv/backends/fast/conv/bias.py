@@ -26,6 +26,7 @@ _SPLIT_PIXELS = 1024  # pixels of a split at least
 _MAX_SPLITS = 64  # unless these would have more than so many pixels, which bounds the rounding error
 _LONGEST_SPLIT = 8192
 _VECTORS = 8  # of one tile: as many additions under way as the pipes take
+_ROW_BYTES = 512  # of the pixels that are taken for one where channels are few, for as many additions
 _X, _TOTALS = SUMS.index["X"], SUMS.index["TOTALS"]
 
 
@@ -35,15 +36,27 @@ class SumPlan:
 
     arguments: Array
     tables: tuple[Array, ...]  # kept alive: the block holds their addresses
-    splits: int
+    totals: int  # of each channel: one for each split, and for each of the pixels that are taken for one
     threads: int
     depth: int
 
 
+def _fold(channels: int, pixels: int, item: int) -> int:
+    """How many pixels are taken for one, a power of two, where enough are left for a split."""
+    fold = 1
+    while (
+        2 * fold * channels * item <= _ROW_BYTES and pixels % (2 * fold) == 0 and pixels // (2 * fold) >= _SPLIT_PIXELS
+    ):
+        fold *= 2
+    return fold
+
+
 @plan_cache(512)
 def plan_sums(channels: int, pixels: int, dtype: np.dtype[Any], threads: int) -> SumPlan:
-    """Plan of the sums over the pixels of a channels-last array; the splits depend on the shape alone."""
+    """Plan of the sums over the pixels of a channels-last array; their order depends on the shape alone."""
     item, lanes = dtype.itemsize, host().lanes(dtype.itemsize)
+    fold = _fold(channels, pixels, item)
+    channels, pixels = channels * fold, pixels // fold
     entries = []
     for first, vectors, valid in lane_blocks(channels, min(_VECTORS, host().registers - 3), lanes):
         tail = valid - (vectors - 1) * lanes
@@ -53,27 +66,27 @@ def plan_sums(channels: int, pixels: int, dtype: np.dtype[Any], threads: int) ->
     offsets = np.zeros(2, np.int64)
     splits = max(1, min(_MAX_SPLITS, pixels // _SPLIT_PIXELS), -(-pixels // _LONGEST_SPLIT))
     chunk = PIXEL_CHUNKS[0]
-    depth = chain_depth(chunk, -(-min(pixels, _LONGEST_SPLIT) // chunk)) + pairs_depth(splits)
+    depth = chain_depth(chunk, -(-min(pixels, _LONGEST_SPLIT) // chunk)) + pairs_depth(splits * fold)
     threads = 1 if channels * pixels * 2 < SERIAL_FLOPS // 8 else min(threads, splits)
     arguments = SUMS.fill(
         X=0, PIXEL=channels * item, PIXELS=pixels, SPLITS=splits, CHUNK=chunk, BLOCKS=len(entries),
         BLOCK_TABLE=address(table), ONE=address(one), ZERO_VECTOR=address(zero), NO_OFFSETS=address(offsets), ITEM=item,
         TOTALS=0, TOTALS_SPLIT=channels * item, TASKS=threads,
     )  # fmt: skip
-    return SumPlan(arguments, (table, one, zero, offsets), splits, threads, depth)
+    return SumPlan(arguments, (table, one, zero, offsets), splits * fold, threads, depth)
 
 
 def bias_gradient(dy: Array, threads: int) -> Array:
-    """Sum of a channels-last dy over all axes but the channels; totals of splits are added in pairs, in float64."""
+    """Sum of a channels-last dy over all axes but the channels; totals of parts are added in pairs, in float64."""
     plan = plan_sums(dy.shape[1], dy.shape[0] * prod(dy.shape[2:]), dy.dtype, threads)
-    totals = np.empty((plan.splits, dy.shape[1]), dy.dtype)
+    totals = np.empty((plan.totals, dy.shape[1]), dy.dtype)
     arguments = plan.arguments.copy()
     arguments[_X], arguments[_TOTALS] = address(dy), address(totals)
     launch(sums.address(), arguments, plan.threads, plan.threads, dy.size, by_tasks(SUMS))
-    if plan.splits > 1:
-        with borrowed(8 * plan.splits) as scratch:
+    if plan.totals > 1:
+        with borrowed(8 * plan.totals) as scratch:
             block = TOTALS_SUM.fill(
-                X=address(totals), CHANNELS=dy.shape[1], SPLITS=plan.splits, SCRATCH=address(scratch)
+                X=address(totals), CHANNELS=dy.shape[1], SPLITS=plan.totals, SCRATCH=address(scratch)
             )
             launch(totals_sum.address(dy.itemsize), block, 1, 1)
     return np.asarray(totals[0])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
-from fastconv.backends.fast.conv.bias import bias_gradient, gradients_of_nothing
+from fastconv.backends.fast.conv.bias import add_lost, bias_gradient, gradients_of_nothing
 from fastconv.backends.fast.conv.chunks import CHUNKS, COMPENSATED, LIMIT, chain_depth, first_within, pairs_depth
 from fastconv.backends.fast.conv.plan import (
     PLAIN,
@@ -35,6 +35,7 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
 from fastconv.backends.fast.memory.layout import channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
+from fastconv.backends.fast.memory.strided import clear
 from fastconv.backends.fast.memory.workspace import ALIGNMENT, aligned, borrowed, round_up
 from fastconv.backends.settings import get_num_threads
 
@@ -208,6 +209,8 @@ def _run(plan: LinearPlan, a: Array, b: Array, init: Array | None, shape: tuple[
     """Run one pass over arrays in C order."""
     if plan.aligned:
         c: Array = aligned(shape[0] * shape[1] * a.itemsize).view(a.dtype).reshape(shape)
+    elif plan.compensated:
+        c, lost = np.empty((2, *shape), a.dtype)  # at a distance that stays, wherever a program puts both
     else:
         c = np.empty(shape, a.dtype)
     arguments = plan.arguments.copy()
@@ -217,8 +220,9 @@ def _run(plan: LinearPlan, a: Array, b: Array, init: Array | None, shape: tuple[
         arguments[at_init] = address(init)
     work, cut = c.size * a.shape[plan.way != "dweight"] / 16, _DOTS_BY_TASKS if plan.way == "dots" else _BY_ROWS
     if plan.compensated:
-        _run_compensated(plan, arguments, c, work)
-    elif not plan.scratch_bytes:
+        clear(lost)
+        arguments[_LOST] = address(lost) - address(c)
+    if not plan.scratch_bytes:
         launch(plan.kernel, arguments, plan.tasks, plan.tasks, work, cut)
     elif plan.scratch_bytes <= SMALL_SCRATCH:
         scratch = np.empty(plan.scratch_bytes + ALIGNMENT, np.uint8)
@@ -228,18 +232,9 @@ def _run(plan: LinearPlan, a: Array, b: Array, init: Array | None, shape: tuple[
         with borrowed(plan.scratch_bytes) as scratch:
             arguments[at_scratch] = address(scratch)
             launch(plan.kernel, arguments, plan.tasks, plan.tasks, work, cut)
+    if plan.compensated:
+        add_lost(c[None].transpose(0, 2, 1), lost)  # of one image, channels last
     return c
-
-
-def _run_compensated(plan: LinearPlan, arguments: Array, c: Array, work: float) -> None:
-    """Run one pass with numbers beside c that take what is rounded off, and add them to it."""
-    with borrowed(plan.scratch_bytes + c.nbytes) as scratch:
-        lost = scratch[plan.scratch_bytes : plan.scratch_bytes + c.nbytes].view(c.dtype).reshape(c.shape)
-        lost[...] = 0
-        arguments[plan.places[-1]], arguments[_LOST] = address(scratch), address(lost) - address(c)
-        launch(plan.kernel, arguments, plan.tasks, plan.tasks, work, _BY_ROWS)
-        with np.errstate(invalid="ignore", over="ignore"):
-            c += lost
 
 
 def _in_order(matrix: Array) -> Array:

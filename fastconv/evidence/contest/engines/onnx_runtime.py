@@ -30,18 +30,17 @@ class OnnxRuntime(Engine):
         """Return the session."""
         if job.step != "forward":
             raise Refusal("ONNX Runtime computes no gradients")
-        return {NCHW: bound(session_of(_model(job), self.threads), job.x)}
+        return {NCHW: bound(session_of(_model(job).SerializeToString(), self.threads), job.x)}
 
 
-def session_of(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    """Return a session with all graph optimisations; raise `Refusal` for what the runtime does not implement."""
+def session_of(model: str | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Return a session of a file or its bytes, with all graph optimisations; `Refusal` for what is not implemented."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     try:
-        text = model.SerializeToString()
-        return onnxruntime.InferenceSession(text, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         if "NOT_IMPLEMENTED" not in str(error):
             raise
@@ -49,10 +48,10 @@ def session_of(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSes
 
 
 def bound(session: onnxruntime.InferenceSession, x: Array) -> Prepared:
-    """Return a session from ``x`` to ``y`` that is ready to run, both bound, so that nothing is copied."""
+    """Return a session that is ready to run, its input and first output bound, so that nothing is copied."""
     binding = session.io_binding()
-    binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(x))
-    binding.bind_output("y")
+    binding.bind_ortvalue_input(session.get_inputs()[0].name, onnxruntime.OrtValue.ortvalue_from_numpy(x))
+    binding.bind_output(session.get_outputs()[0].name)
 
     def run() -> onnxruntime.IOBinding:
         session.run_with_iobinding(binding)

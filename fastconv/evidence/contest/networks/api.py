@@ -14,11 +14,13 @@ from fastconv.evidence.contest.engines import NETWORKS_OF_FASTCONV, NETWORKS_OF_
 from fastconv.evidence.contest.networks.cases import PASSES, Case, cases
 from fastconv.evidence.contest.networks.contest import NetworkContest
 from fastconv.evidence.contest.networks.heats import NetworkHeat, NetworkRun
-from fastconv.evidence.contest.networks.shared import write_network
+from fastconv.evidence.contest.networks.model_files import write_model_file
+from fastconv.evidence.contest.networks.shared import SharedNetwork, write_network
 from fastconv.evidence.contest.participants import check_names, check_threads, meet, present
 from fastconv.evidence.contest.processes import EngineProcess, engine_processes
 from fastconv.evidence.contest.turns import Pace
 from fastconv.evidence.environment import current_environment
+from fastconv.evidence.model_files.model_file import ModelFile
 from fastconv.evidence.networks import NETWORKS, Network
 from fastconv.validation.sizes import check_integer
 
@@ -42,7 +44,7 @@ class _Plan:
 
 
 def run_networks(
-    networks: Sequence[Network] | None = None,
+    networks: Sequence[Network | ModelFile] | None = None,
     *,
     engines: Sequence[str] = ENGINES,
     passes: Sequence[str] = PASSES,
@@ -57,8 +59,9 @@ def run_networks(
 
     Parameters
     ----------
-    networks : sequence of Network, optional
-        What to run; by default the nine of `fastconv.evidence.networks.NETWORKS`, with their own batches.
+    networks : sequence of Network or ModelFile, optional
+        What to run; by default the nine of `fastconv.evidence.networks.NETWORKS`, with their own batches. A model file
+        is run by fastconv and by ONNX Runtime, in inference.
     engines : sequence of str
         Whom to compare with: ``"torch"``, ``"onnxruntime"``, ``"jax"``, ``"openvino"``, ``"ncnn"``, or a
         `NetworkEngine` of your own as ``"module:Class"``. One that is not installed is left out, and the result says
@@ -117,7 +120,7 @@ def _heats(plan: _Plan, processes: list[EngineProcess], absent: dict[str, str]) 
     for case in plan.cases:
         with TemporaryDirectory(prefix="fastconv-contest-") as folder:
             plan.report(f"{case}: weights and right results")
-            shared = write_network(case, plan.seed, Path(folder))
+            shared = _written(case, plan.seed, Path(folder))
             run = NetworkRun(shared, case.step, processes, plan.threads, plan.pace)
             heat = run.run(lambda stage, case=case: plan.report(f"{case}: {stage}"))  # type: ignore[misc]
             working = {process.name for process in processes}
@@ -127,10 +130,18 @@ def _heats(plan: _Plan, processes: list[EngineProcess], absent: dict[str, str]) 
             yield heat
 
 
-def _check_cases(networks: Sequence[Network] | None, passes: Sequence[str], batch: int | None) -> tuple[Case, ...]:
+def _written(case: Case, seed: int, folder: Path) -> SharedNetwork:
+    if isinstance(case.network, ModelFile):
+        return write_model_file(case, case.network, seed, folder)
+    return write_network(case, seed, folder)
+
+
+def _check_cases(
+    networks: Sequence[Network | ModelFile] | None, passes: Sequence[str], batch: int | None
+) -> tuple[Case, ...]:
     if batch is not None:
         batch = check_integer("contest", "batch", batch, 1)
-    chosen = tuple(NETWORKS if networks is None else networks)
+    chosen: tuple[Network | ModelFile, ...] = tuple(NETWORKS if networks is None else networks)
     found = cases(chosen, check_names("passes", passes, PASSES), batch)
     if not found:
         names = ", ".join(network.name for network in chosen) or "none"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fastconv.evidence.contest.engines.networks.base import INFERENCE, TRAINING, Rule
+from fastconv.evidence.model_files.model_file import ModelFile
 from fastconv.evidence.networks import ADAM, SGD, Network
 
 PASSES = (INFERENCE, TRAINING)
@@ -19,7 +20,7 @@ class Case(NamedTuple):
 
     Attributes
     ----------
-    network : Network
+    network : Network or ModelFile
         The network.
     step : {"inference", "training"}
         What is timed.
@@ -29,7 +30,7 @@ class Case(NamedTuple):
         Update rule of a training step; empty for an inference.
     """
 
-    network: Network
+    network: Network | ModelFile
     step: str
     batch: int
     optimizer: str = ""
@@ -43,7 +44,7 @@ class Case(NamedTuple):
         return RULES[self.optimizer or SGD]
 
 
-def cases(networks: Iterable[Network], passes: Sequence[str], batch: int | None = None) -> tuple[Case, ...]:
+def cases(networks: Iterable[Network | ModelFile], passes: Sequence[str], batch: int | None = None) -> tuple[Case, ...]:
     """Return every case of these networks, or all with the same batch; an inference of one input comes first."""
     found = [case for network in networks for case in _of(network, passes)]
     if batch is not None:
@@ -51,7 +52,7 @@ def cases(networks: Iterable[Network], passes: Sequence[str], batch: int | None 
     return tuple(sorted(found, key=lambda case: (case.step != INFERENCE, case.step == INFERENCE and case.batch != 1)))
 
 
-def _of(network: Network, passes: Sequence[str]) -> Iterator[Case]:
+def _of(network: Network | ModelFile, passes: Sequence[str]) -> Iterator[Case]:
     if INFERENCE in passes:
         yield from (Case(network, INFERENCE, batch) for batch in network.inference)
     if TRAINING in passes:

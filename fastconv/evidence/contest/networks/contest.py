@@ -69,7 +69,8 @@ class NetworkContest(Record):
     def report(self) -> Report:
         """Return the ratios of every kind of step, and the times behind them."""
         tables = [ratio_table(self.heats), *(time_table(*each) for each in by_kind(self.heats).items())]
-        tables.append(ladder_table(self.heats))
+        ladder = ladder_table(self.heats)
+        tables += [ladder] if ladder.rows else []
         origin = self.environment.origin(f"{self.seconds / 60:.1f} minutes")
         return Report(tuple(tables), (*self._notes(), origin))
 

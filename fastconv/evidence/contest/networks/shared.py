@@ -49,6 +49,8 @@ class SharedNetwork(NamedTuple):
     layers, parameters, flops : int
         Layers inside, numbers that are trained, and floating-point operations, a multiply-add counted as two; a
         training step counts three times an inference.
+    oracle : str
+        What computed the right results.
     """
 
     case: Case
@@ -59,6 +61,7 @@ class SharedNetwork(NamedTuple):
     layers: int
     parameters: int
     flops: int
+    oracle: str = _ORACLE
 
     @property
     def dtype(self) -> str:
@@ -83,18 +86,19 @@ class SharedNetwork(NamedTuple):
         found = np.load(files[wanted])
         Path(files[wanted]).unlink()
         if found.shape != self.expected.shape:
-            return (Difference(wanted, _ORACLE, np.inf, np.inf, np.inf, promise=self.promise),)
+            return (Difference(wanted, self.oracle, np.inf, np.inf, np.inf, promise=self.promise),)
         apart = np.abs(found.astype(np.float64) - self.expected)
         largest = float(apart.max(initial=0.0))
         relative = (float(np.linalg.norm(apart)) if step == INFERENCE else largest) / self.unit
         share = relative / self.allowed
         share = share if np.isfinite(share) else np.inf
-        return (Difference(wanted, _ORACLE, largest, relative, share, promise=self.promise),)
+        return (Difference(wanted, self.oracle, largest, relative, share, promise=self.promise),)
 
 
 def write_network(case: Case, seed: int, folder: Path) -> SharedNetwork:
     """Make the network of a case, draw its input and labels, write all to a folder, and compute the right results."""
     network = case.network
+    assert isinstance(network, Network)  # of a model file: `write_model_file`
     model = network.make(seed)
     shape = (case.batch, *network.input_shape)
     y_shape = model.output_shape(shape)
@@ -115,12 +119,17 @@ def write_network(case: Case, seed: int, folder: Path) -> SharedNetwork:
         case,
         folder,
         expected,
-        _ROUNDINGS * layers * _EPS if inference else _OF_CHANGE + _OF_LOSS * _EPS * float(expected[0]) / unit,
+        allowed_of(layers) if inference else _OF_CHANGE + _OF_LOSS * _EPS * float(expected[0]) / unit,
         unit,
         layers,
         sum(parameter.size for parameter in model.parameters()),
         2 * model.multiply_adds(shape) * (1 if inference else 3),
     )
+
+
+def allowed_of(layers: int) -> float:
+    """Distance of the scores of an inference that is allowed, as a share of their norm."""
+    return _ROUNDINGS * layers * _EPS
 
 
 def _largest_change(losses: Array) -> float:

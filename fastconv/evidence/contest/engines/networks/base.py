@@ -76,6 +76,24 @@ class NetworkJob(NamedTuple):
             raise Refusal(reason)
 
 
+class FileJob(NamedTuple):
+    """An inference of a model file.
+
+    Attributes
+    ----------
+    step : str
+        "inference".
+    path : str
+        The file, of ONNX.
+    x : ndarray
+        Its only input, C-contiguous.
+    """
+
+    step: str
+    path: str
+    x: Array
+
+
 class NetworkEngine(EngineBase, ABC):
     """An engine in its own process.
 
@@ -92,6 +110,10 @@ class NetworkEngine(EngineBase, ABC):
         The result of an inference is ``y``. A training step goes on from where the last one ended, and returns its
         loss; `training` makes the result of it.
         """
+
+    def prepare_file(self, job: FileJob) -> dict[str, Prepared]:
+        """Return the inference of a model file; its result, the first output, is ``y``."""
+        raise Refusal(f"{type(self).__name__} reads no model files")
 
 
 def training(step: Callable[[], Any]) -> Prepared:

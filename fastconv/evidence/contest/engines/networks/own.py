@@ -9,13 +9,22 @@ from typing import Any
 from fastconv._version import __version__
 from fastconv.backends.settings import options, set_num_threads
 from fastconv.evidence.contest.engines.base import Prepared
-from fastconv.evidence.contest.engines.networks.base import INFERENCE, NetworkEngine, NetworkJob, Rule, training
+from fastconv.evidence.contest.engines.networks.base import (
+    INFERENCE,
+    FileJob,
+    NetworkEngine,
+    NetworkJob,
+    Rule,
+    training,
+)
 from fastconv.layers import Layer, inference_mode
 from fastconv.losses import softmax_cross_entropy
+from fastconv.onnx import load
 from fastconv.optim import SGD, Adam, Optimizer
 from fastconv.programs import compile
 
 LAYERS, RECORDED, FUSED, PROGRAM = "layers", "recorded", "fused", "program"
+MODEL = "model"  # of a file
 PROGRAMS = {RECORDED: (False, True), FUSED: (True, True), PROGRAM: (True, False)}  # whether to fuse, and to be exact
 
 
@@ -35,6 +44,11 @@ class FastconvNetworks(NetworkEngine):
     def prepare(self, job: NetworkJob) -> dict[str, Prepared]:
         """Return the rungs of the ladder: all but the last compute every convolution directly."""
         return _inference(job) if job.step == INFERENCE else _training(job)
+
+    def prepare_file(self, job: FileJob) -> dict[str, Prepared]:
+        """Return the model as `fastconv.onnx` runs it."""
+        model = load(job.path)
+        return {MODEL: Prepared(partial(model.run, [job.x]), lambda outputs: {"y": outputs[0]})}
 
 
 def _inference(job: NetworkJob) -> dict[str, Prepared]:

@@ -1,0 +1,119 @@
+"""A graph for inputs of some shapes: walked at first, and replayed as a program when they come again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from fastconv.backends import get_backend
+from fastconv.errors import FastconvError
+from fastconv.layers import Sequential
+from fastconv.onnx.ending import without_ending
+from fastconv.onnx.graph import Graph
+from fastconv.onnx.network import NotSeriesParallelError, network_of
+from fastconv.onnx.resolving import Shapes, resolved
+from fastconv.onnx.walking import Walk
+from fastconv.programs.program import Program
+from fastconv.validation.arrays import Array
+
+_SHAPES = 8  # that are kept, the last ones
+
+
+class ShapedGraph:
+    """A graph for inputs of some shapes.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    shapes : Shapes
+        What a walk has seen.
+    compile : bool
+        Whether to make a program of it where it is a network of layers.
+
+    Attributes
+    ----------
+    program : Program or None
+        What replays it, with the settings of the last call.
+    reason : str
+        Why there is no program.
+    """
+
+    def __init__(self, graph: Graph, shapes: Shapes, compile: bool) -> None:
+        self.graph = resolved(graph, shapes)
+        self._walk = Walk(self.graph)
+        self.program: Program | None = None
+        self.reason = "" if compile else "none was asked for"
+        self._network: Sequential | None = None
+        self._lock = threading.Lock()
+        if compile:
+            try:
+                start, ending = without_ending(self.graph, shapes.known)
+                self._network = network_of(start, shapes.known)
+                self._cut, self._ending = start.outputs[0].name, Walk(ending)
+            except (NotSeriesParallelError, FastconvError, RecursionError) as error:
+                self.reason = str(error)
+
+    def __call__(self, inputs: dict[str, Array]) -> list[Array]:
+        """Return the outputs."""
+        program = self._current() if get_backend() == "fast" else None
+        if program is None:
+            return self._walk(inputs)
+        (x,) = inputs.values()
+        try:
+            return self._ending({self._cut: program(x)})
+        except Exception as error:  # noqa: BLE001 - of a node that does not take the numbers of a trial
+            outputs = self._walk(inputs)  # which says what is wrong with these, if it is they
+            self._network, self.program, self.reason = None, None, str(error)
+            return outputs
+
+    def _current(self) -> Program | None:
+        """Program with the settings of now, or None."""
+        network, program = self._network, self.program
+        if network is not None and (program is None or not program.is_current):
+            with self._lock:
+                program = self.program = Program(network)
+        return program
+
+
+class ShapedGraphs:
+    """The graphs for the shapes that came last.
+
+    Parameters
+    ----------
+    graph : Graph
+        For inputs of any shapes.
+    compile : bool
+        Whether to make programs.
+    """
+
+    def __init__(self, graph: Graph, compile: bool) -> None:
+        self.graph, self._compile = graph, compile
+        self._walk = Walk(graph)
+        self._found: OrderedDict[Any, Shapes | ShapedGraph] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, inputs: dict[str, Array]) -> list[Array]:
+        """Return the outputs: by a walk for shapes that are new: some never come again."""
+        key = tuple((array.shape, array.dtype) for array in inputs.values())
+        found = self._found.get(key)
+        if found is None:
+            shapes = Shapes(self.graph, inputs)
+            outputs = self._walk(inputs, shapes)
+            with self._lock:
+                self._found[key] = shapes
+                if len(self._found) > _SHAPES:
+                    self._found.popitem(last=False)
+            return outputs
+        if isinstance(found, Shapes):
+            with self._lock:
+                found = self._found.get(key, found)
+                if isinstance(found, Shapes):
+                    found = self._found[key] = ShapedGraph(self.graph, found, self._compile)
+        return found(inputs)
+
+    @property
+    def last(self) -> ShapedGraph | None:
+        """That of the shapes that came again last."""
+        return next((one for one in reversed(self._found.values()) if isinstance(one, ShapedGraph)), None)
