@@ -57,6 +57,8 @@ def is_conv(layer: Layer) -> TypeGuard[Conv]:
 
 def ends(layer: Layer, x: Array, other: Array | None = None, out: Array | None = None) -> TypeGuard[Ended]:
     """Whether a layer can add an array, and take the ReLU, in its tiles, and write its result into another one."""
+    if x.size == 0:
+        return False
     if type(layer) is Linear and "forward" not in vars(layer) and other is None and out is None:
         return _linear_ends(layer, x)
     if not is_conv(layer) or layer.padding_mode != "zeros" or layer.backend not in (None, "fast"):

@@ -204,3 +204,9 @@ def test_models_are_pickled_and_shared_by_threads() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_an_empty_batch_comes_again() -> None:
+    loaded, none = fc.onnx.load(_net()), _input(0)
+    for _ in range(3):
+        assert loaded.run([none])[0].shape == (0, 5)
