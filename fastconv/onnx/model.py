@@ -19,7 +19,8 @@ from fastconv.onnx.resolving import Shapes, resolved
 from fastconv.onnx.summary import ModelSummary, summary_of
 from fastconv.onnx.walking import Walk
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_flag, check_integer
+from fastconv.validation.sizes import check_flag, check_integer, entries_of
+from fastconv.validation.words import shown
 
 _RUN = "OnnxModel.run"
 InputShapes = Mapping[str, Sequence[int]] | Sequence[int] | None
@@ -116,7 +117,7 @@ class OnnxModel:
         Returns
         -------
         list of ndarray
-            In the order of `outputs`.
+            In the order of `outputs`; they share no memory with inputs, constants or each other.
 
         Raises
         ------
@@ -126,7 +127,8 @@ class OnnxModel:
         TypeError
             If an input has a dtype of another kind.
         """
-        return [y if y.flags.writeable else y.copy() for y in self._compute(self._checked(inputs))]
+        given = self._checked(inputs)
+        return _own(self._compute(given), [*given.values()])
 
     def summary(self, input_shapes: InputShapes = None) -> ModelSummary:
         """List the nodes with the shapes of their outputs and their parameters; a run over zeros tells the shapes.
@@ -181,16 +183,32 @@ class OnnxModel:
 
     def _zeros(self, operation: str, input_shapes: InputShapes) -> dict[str, Array]:
         """Inputs of some shapes."""
-        if input_shapes is None or isinstance(input_shapes, Mapping):
-            given = input_shapes or {}
-        else:
-            given = {self.inputs[0].name: input_shapes}
-        zeros = {}
+        where, zeros = f"OnnxModel.{operation}", {}
+        given = self._given_shapes(where, input_shapes)
         for one in self.inputs:
-            shape = given.get(one.name) or [size if isinstance(size, int) else 1 for size in one.shape or ()]
-            sizes = tuple(check_integer(f"OnnxModel.{operation}", f"sizes of {one.name}", size, 0) for size in shape)
+            shape = given.get(one.name, [size if isinstance(size, int) else 1 for size in one.shape or ()])
+            items = entries_of(shape)
+            if items is None:
+                raise InvalidTypeError(f"{where}: the shape of {one.name} must be integers, but got {shape!r}.")
+            sizes = tuple(check_integer(where, f"sizes of {one.name}", size, 0) for size in items)
             zeros[one.name] = np.zeros(sizes, one.dtype)
         return self._checked(zeros)
+
+    def _given_shapes(self, where: str, input_shapes: InputShapes) -> Mapping[str, Any]:
+        """Shapes by name."""
+        names = [one.name for one in self.inputs]
+        if input_shapes is None or isinstance(input_shapes, Mapping):
+            given = input_shapes or {}
+            if not set(given) <= set(names):
+                got = ", ".join(map(str, given))
+                raise InvalidValueError(f"{where}: input_shapes must be of {', '.join(names)}, but got {got}.")
+            return given
+        if len(names) != 1:
+            raise InvalidValueError(
+                f"{where}: input_shapes must be a dict for a model of {len(names)} inputs ({', '.join(names)}), "
+                f"but got {input_shapes!r}."
+            )
+        return {names[0]: input_shapes}
 
     def _shapes(self, inputs: dict[str, Array]) -> Shapes:
         shapes = Shapes(self.graph, inputs)
@@ -213,7 +231,7 @@ class OnnxModel:
             return inputs
         given: Sequence[ArrayLike] = [inputs] if isinstance(inputs, np.ndarray) else inputs
         if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
-            raise InvalidTypeError(f"{_RUN}: inputs must be a dict, a list or an array, but got {inputs!r}.")
+            raise InvalidTypeError(f"{_RUN}: inputs must be a dict, a list or an array, but got {shown(inputs)}.")
         if len(given) != len(names):
             raise InvalidValueError(
                 f"{_RUN}: inputs must be {len(names)} arrays ({', '.join(names)}), but got {len(given)}."
@@ -229,6 +247,16 @@ class OnnxModel:
     def __repr__(self) -> str:
         takes, gives = (", ".join(map(str, values)) for values in (self.inputs, self.outputs))
         return f"OnnxModel({self.graph.name!r}, {len(self.graph.nodes)} nodes: {takes} -> {gives})"
+
+
+def _own(outputs: Sequence[Array], inputs: Sequence[Array]) -> list[Array]:
+    """Outputs that are the caller's alone: what is a view of an input, a constant or another output is copied."""
+    taken, own = [*inputs], list[Array]()
+    for y in outputs:
+        shared = not y.flags.writeable or any(np.may_share_memory(y, other) for other in taken)
+        own.append(y.copy() if shared else y)
+        taken.append(y)
+    return own
 
 
 def _checked(value: Value, given: ArrayLike, sizes: dict[str, int]) -> Array:

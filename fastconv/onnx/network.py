@@ -43,6 +43,8 @@ def network_of(graph: Graph, known: Mapping[str, Known]) -> Sequential:
     """
     if len(graph.inputs) != 1:
         raise NotSeriesParallelError("it has more than one input")
+    if len(graph.outputs) != 1:
+        raise NotSeriesParallelError("it has more than one output")
     shape, dtype = known[graph.inputs[0].name]
     if dtype not in (np.float32, np.float64) or 0 in shape:
         raise NotSeriesParallelError("its input is not float32 or float64, or has no numbers")

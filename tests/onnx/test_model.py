@@ -131,3 +131,43 @@ def test_a_network_of_layers_that_is_trained() -> None:
 def test_what_is_no_network_of_layers_says_why() -> None:
     with pytest.raises(InvalidValueError, match="chains and branches, but it has more than one input"):
         _model().to_layer()
+
+
+@pytest.mark.parametrize("options", [{}, {"compile": False}, {"optimize": False}])
+def test_results_are_the_callers_alone(options: dict[str, bool]) -> None:
+    nodes = [node("Reshape", "x flat", "a"), node("Relu", "x", "b"), node("Identity", "b", "c")]
+    outputs = ["x", "a", "b", "c", "flat"]
+    loaded = fc.onnx.load(model(nodes, {"x": ("N", 3)}, outputs, {"flat": np.array([-1])}), **options)
+    x = np.ones((2, 3), np.float32)
+    for _ in range(3):
+        results = loaded.run([x])
+        for y in results:
+            y *= 2
+        assert [y.flat[0] for y in results] == [2, 2, 2, 2, -2]
+    assert (x == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "kind", "words"),
+    [
+        ({"y": (1, 3, 8, 9)}, InvalidValueError, "input_shapes must be of x, but got y"),
+        (5, InvalidTypeError, "the shape of x must be integers, but got 5"),
+        ({"x": None}, InvalidTypeError, "the shape of x must be integers, but got None"),
+        ((1, 3, 8.0, 9), InvalidTypeError, "sizes of x must be an integer, but got 8.0"),
+    ],
+)
+def test_wrong_shapes_of_inputs(shapes: Any, kind: type[Exception], words: str) -> None:
+    for method in (_small_network().summary, _small_network().to_layer):
+        with pytest.raises(kind, match=words):
+            method(shapes)
+
+
+def test_one_shape_for_two_inputs() -> None:
+    with pytest.raises(InvalidValueError, match=r"must be a dict for a model of 2 inputs \(x, z\)"):
+        _model().summary((2, 3))
+
+
+def test_a_network_of_layers_has_one_output() -> None:
+    two = fc.onnx.load(model([node("Relu", "x", "a"), node("Neg", "x", "b")], {"x": (2, 3)}, ["a", "b"]))
+    with pytest.raises(InvalidValueError, match="but it has more than one output"):
+        two.to_layer()
