@@ -11,7 +11,6 @@ from fastconv.backends.settings import Options, get_num_threads, get_options
 from fastconv.errors import FastconvError
 from fastconv.layers import Sequential
 from fastconv.onnx.ending import without_ending
-from fastconv.onnx.fusing import fused
 from fastconv.onnx.graph import Graph
 from fastconv.onnx.network import NotSeriesParallelError, network_of
 from fastconv.onnx.resolving import Shapes, resolved
@@ -75,6 +74,8 @@ class ShapedGraph:
 
     def _fused_walk(self) -> Walk:
         """Walk with the options of now, of nodes that are done in one pass where that can be."""
+        from fastconv.onnx.fusing import fused  # imports Numba
+
         settings, found = (get_options(), get_num_threads()), self._fused
         if found is None or found[0] != settings:
             found = self._fused = settings, Walk(fused(self.graph, self._known))
