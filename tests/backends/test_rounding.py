@@ -54,6 +54,10 @@ def ones(*shape: int, like: Array) -> Array:
 
 
 def pointwise(x: Array, backend: str) -> Any:
+    return fc.conv2d(x.reshape(1, -1, 1, 1), ones(9, x.size, 1, 1, like=x), backend=backend)
+
+
+def one_filter(x: Array, backend: str) -> Any:
     return fc.conv2d(x.reshape(1, -1, 1, 1), ones(1, x.size, 1, 1, like=x), backend=backend)
 
 
@@ -176,7 +180,7 @@ def linear_dweight(x: Array, backend: str) -> Any:
 
 
 SUMS = (
-    pointwise, one_window, conv_dx, conv_dx_by_columns, conv_dx_where_many_windows_meet, conv_transpose,
+    pointwise, one_filter, one_window, conv_dx, conv_dx_by_columns, conv_dx_where_many_windows_meet, conv_transpose,
     dweight_and_dbias, dweight_of_images, dweight_in_small_bands, depthwise, small_groups, linear, linear_dx,
     linear_dweight,
 )  # fmt: skip
@@ -214,7 +218,7 @@ def test_long_sums_keep_the_promise(total: Sum, backend: str, dtype: str) -> Non
     check(total, backend, LONG, dtype)
 
 
-VERY_LONG_SUMS = (pointwise, one_window, dweight_and_dbias, dweight_of_images, linear, linear_dweight)
+VERY_LONG_SUMS = (pointwise, one_filter, one_window, dweight_and_dbias, dweight_of_images, linear, linear_dweight)
 
 
 @pytest.mark.parametrize("total", VERY_LONG_SUMS, ids=lambda total: total.__name__)

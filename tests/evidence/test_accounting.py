@@ -370,6 +370,19 @@ def test_the_bound_holds_for_small_groups(groups: int, each: int, kernel: int, s
             assert exact <= most, (name, batch, itemsize, threads, limit)
 
 
+@pytest.mark.parametrize("filters", [1, 2, 4])
+@pytest.mark.parametrize(("channels", "kernel", "stride"), [(64, 3, 1), (24, 7, 2), (600, 3, 1), (64, 1, 1)])
+def test_the_bound_holds_for_few_filters(channels: int, kernel: int, stride: int, filters: int) -> None:
+    pytest.importorskip("numba")
+    for size, batch, threads in product(((9, 31), (1, 5000)), (1, 8), (1, 3)):
+        axes = tuple(conv_axis(n, min(n, kernel), stride, 1, 0, 0) for n in size)
+        padded = tuple(conv_axis(n, kernel, stride, 1, kernel // 2, kernel // 2) for n in size)
+        for each, itemsize, limit in product((axes, padded), (4, 8), (1, 2**26)):
+            geometry = ConvGeometry(each, batch, channels, filters, 1)
+            actual, bound = (f(geometry, itemsize, threads, limit, exact=True) for f in (borrowed, conv_workspace))
+            assert actual.forward <= bound.forward, (size, batch, itemsize, threads, limit)
+
+
 TILED = {  # channels, filters, groups, size, batch; kernel 3×3, 1×3, or 5×5 with a stride
     "a strip": (16, 16, 1, (8, 9), 1),
     "many images": (24, 40, 1, (9, 13), 16),
@@ -519,9 +532,11 @@ def test_numba_is_not_imported() -> None:
     script = (
         "import sys, fastconv as fc\n"
         "from fastconv import models\n"
-        "for name, entry in models.MODELS.items():\n"
-        "    options = {'weight_init': 'zeros'} if entry.classes == 1000 else {}\n"
-        "    str(fc.summary(models.by_name(name, rng=0, **options), entry.input_shape, batch=8))\n"
+        "from fastconv.initializers import undrawn\n"
+        "for name in models.MODELS:\n"
+        "    with undrawn():\n"
+        "        model = models.by_name(name)\n"
+        "    str(fc.summary(model, models.input_shape_of(name), batch=8))\n"
         "assert 'numba' not in sys.modules and 'rich' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", check=False)

@@ -74,7 +74,13 @@ def _reasons(task: Pass, plan: Plan, itemsize: int) -> list[str]:
     if not isinstance(plan, (ConvPlan, WeightPlan)):
         return [_kind(plan.task), "in place, because copying x would take as long as the arithmetic", sharing]
     segments = _segments(plan.source.segments)
-    reasons = [_kind(plan.task), *_why_direct(task, plan, itemsize), _place(plan.task, plan), *segments]
+    by_dots = isinstance(plan, ConvPlan) and plan.by_dots
+    reasons = [
+        _by_dots(plan.task) if by_dots else _kind(plan.task),
+        *_why_direct(task, plan, itemsize),
+        _place(plan.task, plan),
+        *segments,
+    ]
     if isinstance(plan, ConvPlan) and plan.packs:
         reasons.append("each task packs the weights of its filters itself, because they are more than x")
     return [*reasons, sharing]
@@ -93,6 +99,11 @@ def _kind(task: Pass) -> str:
         return f"lanewise, because every filter sees one channel: the {task.lanes} filters are the lanes"
     groups = f" in each of {task.groups} groups" if task.groups > 1 else ""
     return f"a product, because {task.depth} × {task.lanes} channels and filters{groups} meet in every tap"
+
+
+def _by_dots(task: Pass) -> str:
+    count = f"{task.lanes} {'filter' if task.lanes == 1 else 'filters'}"
+    return f"dots, because filters are few: the lanes run along the window, as {count} would leave most of them empty"
 
 
 def _taps(task: Pass) -> str:

@@ -98,6 +98,12 @@ SMALL = ConvCase((2, 18, 9, 11), (18, 2, 3, 3), 1, 1, 1, 9)
         (CONV_CASES["depthwise"], "weight gradient", "lanewise, because every filter sees one channel"),
         (SMALL, "forward", "groups are small: 9 groups of 2 channels and filters are side by side in the lanes"),
         (SMALL, "forward", "bands, because windows reach into the padding"),
+        (ConvCase((2, 64, 9, 11), (2, 64, 3, 3), 1, 1), "forward", "dots in tiles of 11×2, bands of"),
+        (
+            ConvCase((2, 64, 9, 11), (2, 64, 3, 3), 1, 1),
+            "forward",
+            "dots, because filters are few: the lanes run along",
+        ),
         (SMALL, "input gradient", "lanewise, because groups are small"),
         (SMALL, "weight gradient", "lanewise, because groups are small"),
         (CONV_CASES["one-channel"], "input gradient", "by columns, because channels are few: 1 channel would"),

@@ -32,8 +32,17 @@ from fastconv.backends.fast.conv.chunks import (
     runs_of,
 )
 from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, PACK_BYTES, conv
+from fastconv.backends.fast.conv.dots import CHUNK, dots_block, dots_depth, takes_dots
 from fastconv.backends.fast.conv.passes import Line, Pass
-from fastconv.backends.fast.conv.tiling import Tiling, gradient_tiling, pass_tiling, place_blocks, side_by_side, tiling
+from fastconv.backends.fast.conv.tiling import (
+    Tiling,
+    dots_tiling,
+    gradient_tiling,
+    pass_tiling,
+    place_blocks,
+    side_by_side,
+    tiling,
+)
 from fastconv.backends.fast.conv.weight_gradient_kernel import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_gradient
 from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.launch import address
@@ -113,10 +122,11 @@ class GradientPlan(Plan):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvPlan(PassPlan):
-    """Plan of a pass through bands, or in place."""
+    """Plan of a pass through bands, or in place; `by_dots`, its lanes run along the windows (`conv.dots`)."""
 
     kernel = conv
     source: Source
+    by_dots: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +204,8 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         task = _flatten(task, itemsize)
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
-    cut = pass_tiling(task, itemsize)
+    by_dots = takes_dots(task, itemsize)
+    cut = dots_tiling(task.lines[2].out, task.lanes) if by_dots else pass_tiling(task, itemsize)
     heavy = task.weights > task.batch * prod(line.source for line in task.lines) * task.groups * task.channels
     source = _conv_source(task, cut, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
     strides = source.strides(task.channels * itemsize)
@@ -204,11 +215,17 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
     line = padded_lanes * itemsize
     spread = task.depth if task.lanewise else 1  # products of each number
     most, depth, compensated = chunk_size(len(runs), length, spread)
+    if by_dots:
+        most, depth, compensated = CHUNK, dots_depth(task, itemsize), False
     chunks, offsets = chunk_tables(runs, length, most, a_k, line * spread if task.lanewise else 0)
     reduction = len(runs) * length * spread
     stream = int(len(chunks) == 1 and not ending.pixel and _streams(task, itemsize))
     kind = {"stream": stream, "compensated": int(compensated), "depth": spread}
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
+    blocks, widths = (1 if task.lanewise else len(cut.widths)), [width * vector_lanes for width, _ in cut.widths]
+    if by_dots:  # each filter is a block of weights, which lie one after the other
+        block_table = np.array([dots_block(cut, task.lanes, itemsize, ending.tiles, ending.slope)])
+        blocks, widths, padded_lanes, a_k = task.lanes, [1], task.lanes, reduction * itemsize
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     row_tasks, block_tasks = partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
     result, offset = result_strides(task, itemsize, ending.pixel)
@@ -218,6 +235,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         and not ending.once
         and row_tasks == 1
         and not task.lanewise
+        and not by_dots
         and source.holds_all(task)
         and panel <= HEAVY_BAND_BYTES
     )
@@ -237,12 +255,12 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
     return ConvPlan(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
         tasks=row_tasks * block_tasks, threads=threads, scratch_bytes=scratch * row_tasks * block_tasks,
-        pack_width=padded_lanes if task.lanewise else cut.widths[0][0] * vector_lanes,
-        pack_last_width=padded_lanes if task.lanewise else cut.widths[-1][0] * vector_lanes,
-        blocks=1 if task.lanewise else len(cut.widths),
+        pack_width=padded_lanes if task.lanewise else widths[0],
+        pack_last_width=padded_lanes if task.lanewise else widths[-1], blocks=blocks,
         packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
-        description=_describe(task, cut, itemsize, source, row_tasks, block_tasks), packs=packs,
+        description=_describe(task, cut, itemsize, source, row_tasks, block_tasks, by_dots=by_dots), packs=packs,
         depth=chain_depth(most * spread, 1) + COMPENSATED if compensated else depth, compensated=compensated,
+        by_dots=by_dots,
     )  # fmt: skip
 
 
@@ -278,9 +296,13 @@ def tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, *
     return {"TILE_BIG": tall, "TILE_SMALL": short, "TAIL": tail}
 
 
-def _describe(task: Pass, cut: Tiling, itemsize: int, source: Source, row_tasks: int, block_tasks: int) -> str:
+def _describe(
+    task: Pass, cut: Tiling, itemsize: int, source: Source, row_tasks: int, block_tasks: int, *, by_dots: bool = False
+) -> str:
     lanes = cut.widths[0][0] * host().lanes(itemsize)
     kind = "lanewise" if task.lanewise else "product"
+    if by_dots:
+        kind, lanes = "dots in", task.lanes
     return f"{kind} tiles of {cut.tall}×{lanes}, {source.describe()}, {row_tasks}×{block_tasks} tasks"
 
 

@@ -82,6 +82,11 @@ def pass_tiling(task: Pass, itemsize: int) -> Tiling:
     return _narrow(pixels, host().group_tile_rows(task.depth, summed=True), task.lanes, itemsize)
 
 
+def dots_tiling(pixels: int, filters: int) -> Tiling:
+    """Tiling of a row by dots, in which every sum is a vector; all filters are one block."""
+    return _cut(pixels, host().tile_rows(filters), ((1, filters),))
+
+
 def gradient_tiling(task: Pass, length: int, itemsize: int) -> Tiling:
     """Tiling of a run of the weight gradient of a pass; of its taps, where small groups stand side by side."""
     if not task.has_small_groups:

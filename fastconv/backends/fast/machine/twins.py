@@ -191,6 +191,20 @@ def tile_product(
     matrix(c, (rows, width), (c_row, item), item)[...] = ended(result, tile)
 
 
+def dots_product(
+    tile, segments, offsets, length, a, ai, ak, b, bk, init, init_row, c, c_row, tail, ahead, ahead_k, lost
+):
+    """``c[i, f] = init[i, f] + sum over segments of A[i] . B[f]``; the twin of `conv.dots_tile_kernel`."""
+    item, size = tile.itemsize, (tile.rows, tile.filters)
+    result = matrix(init, size, (init_row, item), item).copy()
+    for r in range(segments):
+        left = matrix(a + integer(offsets, r), (tile.rows, length), (ai, item), item)
+        result += left @ matrix(b + r * length * item, (tile.filters, length), (ak, item), item).T
+    if tile.ending & ADDS:
+        result += matrix(c + lost, size, (c_row, item), item)
+    matrix(c, size, (c_row, item), item)[...] = ended(result, tile)
+
+
 def ended(result, tile):
     """Results after the function of the ending of a tile, or as they are."""
     ending = tile.ending & ~ADDS

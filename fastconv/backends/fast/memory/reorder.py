@@ -98,7 +98,7 @@ def plan_weights(order: WeightOrder, itemsize: int, threads: int) -> Reorder:
         SOURCE_GROUP=order.filters * filter_, COLUMNS=columns, ALL_COLUMNS=all_columns, OUTER=outer,
         OUTER_BYTES=outer_bytes, OUTER_LINES=outer_lines, LANES=lanes, TARGET_GROUP=order.group_bytes,
         GROUPS=order.groups, BLOCKS=order.blocks, WIDTH=order.width, LAST_WIDTH=order.last_width, LINES=lines,
-        LINE_BYTES=0, PADDED=1,
+        LINE_BYTES=0, PADDED=int(order.width > 1),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fastconv.backends.fast.conv.dots import dots_cycles, takes_dots
 from fastconv.backends.fast.conv.tiling import side_by_side
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.winograd.tiles import Grid
@@ -55,6 +56,8 @@ def _cycles(grid: Grid, costs: Costs) -> tuple[float, float]:
     ours += tiles * (points * channels * costs.channels + grid.points * filters * costs.filters)
     ours += (points + taps) / 45 * pairs * costs.weights + costs.call
     ours += grid.row_tiles * (points - grid.points) * filters * costs.phase
+    if costs == FORWARD and takes_dots(task, 4):
+        return ours, dots_cycles(task, 4)
     direct = side_by_side(task, 4)
     filters = direct.groups * -(-direct.lanes // lanes)
     direct_products = task.pixels * taps * task.depth * filters

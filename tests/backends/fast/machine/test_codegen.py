@@ -23,6 +23,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from fastconv.backends.fast.conv import tiling
+from fastconv.backends.fast.conv.dots_tile_kernel import DotsTile, emit_dots_tile
 from fastconv.backends.fast.depthwise import tiles as pieces
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, emit_depthwise_tile
 from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS, TRANSFORM_ARGUMENTS
@@ -79,10 +80,11 @@ EMITTERS: dict[type, tuple[Callable[..., None], int]] = {
     Tile: (emit_tile, TILE_ARGUMENTS),
     DepthwiseTile: (emit_depthwise_tile, DEPTHWISE_TILE_ARGUMENTS),
     Transform: (emit_transform, TRANSFORM_ARGUMENTS),
+    DotsTile: (emit_dots_tile, TILE_ARGUMENTS),
 }
 
 
-def assembly(shape: Tile | DepthwiseTile | Transform, cpu: Cpu) -> str:
+def assembly(shape: Tile | DepthwiseTile | Transform | DotsTile, cpu: Cpu) -> str:
     """Compile a micro-kernel alone."""
     emit, arguments = EMITTERS[type(shape)]
     module = ir.Module()
@@ -178,7 +180,7 @@ def products_of(slide: DepthwiseTile) -> int:
     return slide.pixels * slide.vectors * slide.taps * (slide.runs if slide.kind == TAPS else 1)
 
 
-def check(shape: Tile | DepthwiseTile, cpu: Cpu) -> None:
+def check(shape: Tile | DepthwiseTile | DotsTile, cpu: Cpu) -> None:
     """Registers of the full width, fused instructions where there are any, and no spill in the inner loop."""
     body = inner_loop(assembly(shape, cpu))
     listing = f"{shape} for {cpu}:\n" + "\n".join(body)
@@ -191,7 +193,10 @@ def check(shape: Tile | DepthwiseTile, cpu: Cpu) -> None:
     }[cpu.target.name]
     products = [instruction for instruction in body if MULTIPLY.match(instruction)]
     assert all(re.match(fused, product) and re.search(register, product) for product in products), listing
-    count = shape.rows * shape.vectors * shape.depth if isinstance(shape, Tile) else products_of(shape)
+    if isinstance(shape, DotsTile):
+        count = shape.rows * shape.filters
+    else:
+        count = shape.rows * shape.vectors * shape.depth if isinstance(shape, Tile) else products_of(shape)
     assert len(products) >= count, listing
     assert len(products) % count == 0, listing  # a multiple where LLVM unrolled
 
@@ -264,6 +269,14 @@ def check_all(shapes: Shapes, cpu: Cpu) -> None:
     assert own
     for shape in own:
         check(shape, cpu)
+
+
+@cpus
+def test_no_tile_of_few_filters_spills(cpu: Cpu) -> None:
+    skip_unless_known(cpu)
+    for itemsize, filters in product((4, 8), (1, 2, 3, 4, 8) if FULL else (1, 2, 4)):
+        if filters <= (lanes := cpu.target.lanes(itemsize)):
+            check(DotsTile(cpu.target.tile_rows(filters), filters, lanes, itemsize), cpu)
 
 
 @lru_cache(maxsize=1)
