@@ -7,7 +7,9 @@ Numbers are drawn in float32 for float16 and float32 parameters, in float64 for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from math import prod, sqrt
 from typing import Any
@@ -28,6 +30,7 @@ __all__ = [
     "he_uniform",
     "normal",
     "pytorch_uniform",
+    "undrawn",
     "uniform",
     "xavier_normal",
     "xavier_uniform",
@@ -129,6 +132,28 @@ INITIALIZERS: dict[str, Initializer] = {draw.__name__: draw for draw in _DRAWN}
 INITIALIZERS |= {"zeros": constant(0.0), "ones": constant(1.0)}
 
 
+_undrawn = ContextVar("undrawn", default=False)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Leave weights of layers at zero inside the block: nothing is drawn for a network whose weights will be loaded.
+
+    Examples
+    --------
+    >>> from fastconv.layers import Linear
+    >>> with undrawn():
+    ...     layer = Linear(3, 2)
+    >>> float(abs(layer.weight.data).max())
+    0.0
+    """
+    token = _undrawn.set(True)
+    try:
+        yield
+    finally:
+        _undrawn.reset(token)
+
+
 def by_name(operation: str, value: str | Initializer) -> Initializer:
     """Return an initializer given by its name or as a function.
 
@@ -142,7 +167,7 @@ def by_name(operation: str, value: str | Initializer) -> Initializer:
     Returns
     -------
     callable
-        The initializer.
+        The initializer; inside of `undrawn`, that of zeros.
 
     Raises
     ------
@@ -153,11 +178,11 @@ def by_name(operation: str, value: str | Initializer) -> Initializer:
     """
     if isinstance(value, str):
         if value in INITIALIZERS:
-            return INITIALIZERS[value]
+            return INITIALIZERS["zeros" if _undrawn.get() else value]
         raise InvalidValueError(
             f"{operation}: weight_init must be one of {', '.join(map(repr, INITIALIZERS))} or a function, but got "
             f"{value!r}."
         )
     if not callable(value):
         raise InvalidTypeError(f"{operation}: weight_init must be a name or a function, but got {value!r}.")
-    return value
+    return INITIALIZERS["zeros"] if _undrawn.get() else value

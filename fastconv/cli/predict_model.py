@@ -127,6 +127,7 @@ def _with_weights(
 ) -> Asked:
     """Make a network by its name or from a Python file, and fill it."""
     from fastconv import models
+    from fastconv.initializers import undrawn
     from fastconv.training.saved import read_saved
 
     state, card = read_saved(weights)
@@ -139,7 +140,8 @@ def _with_weights(
         network = models.load_model_file(model, **options, **_input_shape(preprocessing))
     elif model in models.MODELS:
         preprocessing = preparation.over(card.preprocessing or _made_for(models.input_shape_of(model)))
-        network = models.by_name(model, **options, **_input_shape(preprocessing))
+        with undrawn():
+            network = models.by_name(model, **options, **_input_shape(preprocessing))
     else:
         raise typer.BadParameter(
             f"must be one of {', '.join(models.MODELS)}, or a Python file, but got {model!r}.", param_hint="MODEL"

@@ -77,13 +77,15 @@ def _image(text: str) -> tuple[int, ...]:
 def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> tuple[str, Layer, tuple[int, ...]]:
     """Return the title of the network, itself, and the shape of one of its images."""
     from fastconv import models
+    from fastconv.initializers import undrawn
 
     options: dict[str, Any] = {} if classes is None else {"classes": classes}
     if not models.is_model_file(model):
         if model not in models.MODELS:
             raise typer.BadParameter(f"must be one of {', '.join(models.MODELS)}, or a Python file, but got {model!r}.")
         shape = image or models.input_shape_of(model)
-        return model, models.by_name(model, input_shape=shape, rng=0, **options), shape
+        with undrawn():
+            return model, models.by_name(model, input_shape=shape, **options), shape
     if image is None:
         raise typer.BadParameter("must be given for a network from a file, such as 3x32x32.", param_hint="--input")
     return Path(model).name, models.load_model_file(model, input_shape=image, rng=0, **options), image

@@ -18,6 +18,8 @@ from fastconv.validation.types import ArrayLike, Shape, ShapeLike, Size
 
 RESAMPLE_MODES = ("nearest", "bilinear")
 
+_LARGE_ROW = 2**12  # numbers from which on images are done one by one: what lies in between stays in a cache
+
 Taps = list[tuple[Array, "Array | None"]]  # per tap: the input cell of every output cell, and its weight
 
 
@@ -199,10 +201,21 @@ def _linear(cells: int, out: int, factor: float | None, aligned: bool) -> Taps:
 def gathered(x: Array, taps: Mapping[int, Taps]) -> Array:
     """Array whose cells along some axes are sums of weighted cells of another, whose memory order it has."""
     order = memory_order(x)
-    y = x.transpose(order)
-    for axis, each in taps.items():
-        y = _gathered(y, order.index(axis), each)
+    rows = x.transpose(order)
+    along = {order.index(axis): each for axis, each in taps.items()}
+    if 0 in along or len(rows) < 2 or rows[0].size < _LARGE_ROW:
+        return _gathered_along(rows, along).transpose(np.argsort(order))
+    y: Array = np.empty([len(along[i][0][0]) if i in along else size for i, size in enumerate(rows.shape)], x.dtype)
+    inner = {axis - 1: each for axis, each in along.items()}
+    for row, result in zip(rows, y):
+        result[...] = _gathered_along(row, inner)
     return y.transpose(np.argsort(order))
+
+
+def _gathered_along(x: Array, taps: Mapping[int, Taps]) -> Array:
+    for axis, each in taps.items():
+        x = _gathered(x, axis, each)
+    return x
 
 
 def _weights(weight: Array, x: Array, axis: int) -> Array:

@@ -63,6 +63,7 @@ from fastconv.layers.response_normalization import LocalResponseNorm
 from fastconv.layers.shortcut import SubsampleShortcut
 from fastconv.layers.softmax import LogSoftmax, Softmax
 from fastconv.layers.state import load_state, save_state
+from fastconv.layers.state_difference import StateDifference
 from fastconv.layers.unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 
 __all__ = [
@@ -139,6 +140,7 @@ __all__ = [
     "MaxPool3d",
     "Parameter",
     "Sequential",
+    "StateDifference",
     "SubsampleShortcut",
     "inference_mode",
     "load_state",

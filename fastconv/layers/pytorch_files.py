@@ -19,7 +19,7 @@ from fastconv.errors import FastconvError, StateFileError
 from fastconv.files import open_regular
 from fastconv.layers.pytorch_pickles import Storage, Tensor, TensorUnpickler
 from fastconv.validation.archives import entries, open_archive, read_bytes_entry, read_entry
-from fastconv.validation.arrays import Array, widened
+from fastconv.validation.arrays import Array, bfloat16_to_float32
 from fastconv.validation.memory import check_fits
 from fastconv.validation.pickles import Source
 from fastconv.validation.words import shown
@@ -140,7 +140,7 @@ def _read(operation: str, path: Path, archive: zipfile.ZipFile, member: zipfile.
     check_fits(operation, f"{member.filename} of {path}", (storage.numel,), 4)
     flat = read_bytes_entry(operation, f"{member.filename} of {path}", archive, member)
     if storage.kind.is_bfloat16:
-        return widened(flat.view("<u2"))
+        return bfloat16_to_float32(flat.view("<u2"))
     if storage.kind.dtype == np.dtype(bool):
         flags: Array = flat != 0
         return flags

@@ -18,12 +18,13 @@ from fastconv.files import fill, open_regular, write_whole
 from fastconv.layers.base import Layer
 from fastconv.layers.pytorch_files import PYTORCH_SUFFIXES, read_pytorch
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
-from fastconv.validation.arrays import Array, widened
+from fastconv.validation.arrays import Array, bfloat16_to_float32
 from fastconv.validation.memory import allocate, check_fits
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 SUFFIXES = (".npz", ".safetensors")
+READABLE = (*SUFFIXES, *PYTORCH_SUFFIXES)
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the oldest that a zip archive knows: equal weights give equal files
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _METADATA = "__metadata__"  # the entry of an archive that safetensors has under this name, too
@@ -122,7 +123,7 @@ def load_state(path: PathLike) -> dict[str, Array]:
     ``model_state_dict`` or ``model``. Where all names begin with ``module.``, which `DataParallel` puts before them,
     they come without it. Tensors that share memory there share it here.
     """
-    source = check_state_path("load_state", path, (*SUFFIXES, *PYTORCH_SUFFIXES))
+    source = check_state_path("load_state", path, READABLE)
     if source.suffix.lower() in PYTORCH_SUFFIXES:
         return read_pytorch("load_state", source)
     if source.suffix.lower() == ".npz":
@@ -149,7 +150,9 @@ def read_metadata(operation: str, path: PathLike) -> dict[str, str]:
     fastconv.errors.StateFileError
         If the file is damaged, or its metadata is something else.
     """
-    source = check_state_path(operation, path)
+    source = check_state_path(operation, path, READABLE)
+    if source.suffix.lower() in PYTORCH_SUFFIXES:
+        return {}
     archive = source.suffix.lower() == ".npz"
     arrays = read_arrays(operation, source, only=_METADATA) if archive else {}
     try:
@@ -192,7 +195,7 @@ def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
             flat = allocate("load_state", f"{name} of {source}", (prod(shape) * dtype.itemsize,), np.dtype(np.uint8))
             fill(stream, flat)
             numbers = flat.view(dtype).reshape(shape)
-            arrays[name] = widened(numbers) if entry["dtype"] == _BFLOAT16 else numbers
+            arrays[name] = bfloat16_to_float32(numbers) if entry["dtype"] == _BFLOAT16 else numbers
     return arrays
 
 

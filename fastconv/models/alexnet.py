@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.initializers import Initializer
 from fastconv.layers import AdaptiveAvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
 from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
@@ -28,7 +27,7 @@ class AlexNet(Sequential):
         Shape of an image, at least 63×63; what is left of it after the convolutions is averaged to 6×6.
     classes : int
         Scores per image.
-    dropout, weight_init, dtype, rng
+    dropout, dtype, rng
         As for `VGG`.
 
     Raises
@@ -46,7 +45,9 @@ class AlexNet(Sequential):
 
     Examples
     --------
-    >>> model = AlexNet((1, 63, 80), 3, weight_init="zeros")
+    >>> from fastconv.initializers import undrawn
+    >>> with undrawn():  # the weights are those of somebody else, or not needed
+    ...     model = AlexNet((1, 63, 80), 3)
     >>> model.output_shape((2, 1, 63, 80)), sum(parameter.size for parameter in model.parameters())
     ((2, 3), 57000643)
     """
@@ -57,14 +58,13 @@ class AlexNet(Sequential):
         classes: int = 1000,
         *,
         dropout: float = 0.5,
-        weight_init: str | Initializer = "he_normal",
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
         name = "AlexNet"
         channels, _, _ = check_image(name, input_shape, _LEAST)
         generator = check_rng(name, rng)
-        options: dict[str, Any] = {"dtype": dtype, "rng": generator, "weight_init": weight_init}
+        options: dict[str, Any] = {"dtype": dtype, "rng": generator}
         layers: dict[str, Layer] = {
             "features": Sequential(
                 *(Conv2d(channels, 64, 11, 4, padding=2, **options), ReLU(), MaxPool2d(3, 2)),

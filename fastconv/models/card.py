@@ -11,6 +11,7 @@ from fastconv._version import __version__
 from fastconv.data.files import shown
 from fastconv.data.network_input import Preprocessing
 from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
+from fastconv.initializers import undrawn
 from fastconv.layers import Layer
 from fastconv.models.architecture import Architecture
 from fastconv.models.registry import by_name
@@ -86,7 +87,8 @@ class ModelCard:
             )
         name, arguments = self.architecture
         try:
-            return by_name(name, **{key: _tuples(value) for key, value in arguments.items()}, rng=0)
+            with undrawn():
+                return by_name(name, **{key: _tuples(value) for key, value in arguments.items()}, rng=0)
         except (InvalidValueError, InvalidTypeError, TypeError, ArithmeticError) as error:
             raise StateFileError(f"{where} must describe a network of this version, but: {error}") from error
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.initializers import Initializer
 from fastconv.layers import Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Sequential
 from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_depth, check_image
@@ -33,7 +32,7 @@ class ImageNetResNet(Sequential):
         Shape of an image; height and width are halved five times.
     classes : int
         Scores per image.
-    weight_init, dtype, rng
+    dtype, rng
         As for `VGG`.
 
     Raises
@@ -64,14 +63,13 @@ class ImageNetResNet(Sequential):
         input_shape: tuple[int, int, int] = (3, 224, 224),
         classes: int = 1000,
         *,
-        weight_init: str | Initializer = "he_normal",
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
         name = "ImageNetResNet"
         depth = check_depth(name, depth, _BLOCKS)
         image, _, _ = check_image(name, input_shape, 1)
-        options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng), "weight_init": weight_init}
+        options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
         channels = _WIDTHS[0]
         conv1, bn1 = normalized(image, channels, 7, 2, **options)
         layers: dict[str, Layer] = {"conv1": conv1, "bn1": bn1, "relu": ReLU(), "maxpool": MaxPool2d(3, 2, padding=1)}

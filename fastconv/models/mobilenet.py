@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.initializers import Initializer
 from fastconv.layers import Flatten, GlobalAvgPool2d, Layer, Linear, ReLU6, Residual, Sequential
 from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
@@ -32,7 +31,7 @@ class MobileNetV2(Sequential):
         Scores per image.
     small_images : bool
         Whether images are of about 32×32: the first convolution, and the first stage that would halve, keep their size.
-    dropout, weight_init, dtype, rng
+    dropout, dtype, rng
         As for `VGG`; there is one dropout, before the linear layer.
 
     Raises
@@ -62,14 +61,13 @@ class MobileNetV2(Sequential):
         *,
         small_images: bool = False,
         dropout: float = 0.2,
-        weight_init: str | Initializer = "he_normal",
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
         name = "MobileNetV2"
         image, _, _ = check_image(name, input_shape, 1)
         generator = check_rng(name, rng)
-        options: dict[str, Any] = {"dtype": dtype, "rng": generator, "weight_init": weight_init}
+        options: dict[str, Any] = {"dtype": dtype, "rng": generator}
         early = 1 if check_flag(name, "small_images", small_images) else 2  # stride
         channels = _FIRST
         features: list[Layer] = [_convolved(image, channels, 3, early, **options)]

@@ -120,12 +120,12 @@ def preparation_in_words(preprocessing: Preprocessing) -> str:
         resized,
         preprocessing.crop and f"centre of {format_shape(preprocessing.crop)}",
         {1: "gray", 3: "colours"}.get(preprocessing.channels or 0),
-        f"times 1/{1 / preprocessing.scale:g}",
+        preprocessing.scale != 1 and f"times 1/{1 / preprocessing.scale:g}",
         any(mean) and f"less {_listed(mean)}",
         set(std) != {1.0} and f"over {_listed(std)}",
         preprocessing.layout == "NHWC" and "channels last",
     )
-    return ", ".join(word for word in words if isinstance(word, str))
+    return ", ".join(word for word in words if isinstance(word, str)) or "nothing"
 
 
 def _listed(numbers: tuple[float, ...]) -> str:

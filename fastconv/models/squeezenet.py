@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.initializers import Initializer
 from fastconv.layers import Concat, Conv2d, Flatten, GlobalAvgPool2d, Layer, MaxPool2d, ReLU, Sequential
 from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
@@ -30,7 +29,7 @@ class SqueezeNet(Sequential):
         Shape of an image, at least 25×25.
     classes : int
         Scores per image.
-    dropout, weight_init, dtype, rng
+    dropout, dtype, rng
         As for `VGG`; there is one dropout, before the last convolution.
 
     Raises
@@ -60,14 +59,13 @@ class SqueezeNet(Sequential):
         classes: int = 1000,
         *,
         dropout: float = 0.5,
-        weight_init: str | Initializer = "he_normal",
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
         name = "SqueezeNet"
         image, _, _ = check_image(name, input_shape, _LEAST)
         generator = check_rng(name, rng)
-        options: dict[str, Any] = {"dtype": dtype, "rng": generator, "weight_init": weight_init}
+        options: dict[str, Any] = {"dtype": dtype, "rng": generator}
         channels = 64
         features: list[Layer] = [Conv2d(image, channels, 3, 2, **options), ReLU()]
         for sizes in _FIRES:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.initializers import Initializer
 from fastconv.layers import Concat, Conv2d, ConvTranspose2d, Identity, Layer, MaxPool2d, ReLU, Sequential
 from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
@@ -31,7 +30,7 @@ class UNet(Block):
         How often height and width are halved; the paper has 4.
     width : int
         Channels of the outermost level, twice as many in each further one; the paper has 64.
-    weight_init, dtype, rng
+    dtype, rng
         As for `VGG`.
 
     Raises
@@ -62,7 +61,6 @@ class UNet(Block):
         *,
         levels: int = 2,
         width: int = 16,
-        weight_init: str | Initializer = "he_normal",
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
@@ -75,7 +73,7 @@ class UNet(Block):
                 f"{(channels, height, width_)}."
             )
         check_integer(name, "width", width, 1)
-        options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng), "weight_init": weight_init}
+        options: dict[str, Any] = {"dtype": dtype, "rng": check_rng(name, rng)}
         scores = Conv2d(width, check_integer(name, "classes", classes, 1), 1, **options)
         layers = {**_level(1, levels, channels, width, **options), "scores": scores}
         super().__init__(layers, [container for i in range(1, levels + 1) for container in (f"across{i}", f"down{i}")])

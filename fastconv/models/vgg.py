@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.initializers import Initializer
 from fastconv.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
 from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_depth, check_image
@@ -37,8 +36,6 @@ class VGG(Sequential):
         Whether batch norm follows every convolution, which the paper does not have.
     dropout : float
         Probability of dropping a number before each of the last two linear layers.
-    weight_init : str or callable
-        How weights are drawn, see `fastconv.initializers`; "zeros" where they will be loaded anyway.
     dtype : dtype
         Of the parameters.
     rng : Generator, int or None
@@ -58,7 +55,9 @@ class VGG(Sequential):
 
     Examples
     --------
-    >>> model = VGG(11, (1, 32, 40), 3, weight_init="zeros")
+    >>> from fastconv.initializers import undrawn
+    >>> with undrawn():  # the weights are those of somebody else, or not needed
+    ...     model = VGG(11, (1, 32, 40), 3)
     >>> model.output_shape((2, 1, 32, 40)), sum(parameter.size for parameter in model.parameters())
     ((2, 3), 128777475)
     """
@@ -71,7 +70,6 @@ class VGG(Sequential):
         *,
         batch_norm: bool = False,
         dropout: float = 0.5,
-        weight_init: str | Initializer = "he_normal",
         dtype: DTypeLike = np.float32,
         rng: Any = None,
     ) -> None:
@@ -79,7 +77,7 @@ class VGG(Sequential):
         depth = check_depth(name, depth, _CONVOLUTIONS)
         channels, _, _ = check_image(name, input_shape, 2 ** len(_WIDTHS))
         generator = check_rng(name, rng)
-        options: dict[str, Any] = {"dtype": dtype, "rng": generator, "weight_init": weight_init}
+        options: dict[str, Any] = {"dtype": dtype, "rng": generator}
         features: list[Layer] = []
         for filters, convolutions in zip(_WIDTHS, _CONVOLUTIONS[depth]):
             for _ in range(convolutions):

@@ -7,9 +7,11 @@ from collections import OrderedDict
 from typing import Any
 
 from fastconv.backends import get_backend
+from fastconv.backends.settings import Options, get_num_threads, get_options
 from fastconv.errors import FastconvError
 from fastconv.layers import Sequential
 from fastconv.onnx.ending import without_ending
+from fastconv.onnx.fusing import fused
 from fastconv.onnx.graph import Graph
 from fastconv.onnx.network import NotSeriesParallelError, network_of
 from fastconv.onnx.resolving import Shapes, resolved
@@ -42,7 +44,8 @@ class ShapedGraph:
 
     def __init__(self, graph: Graph, shapes: Shapes, compile: bool) -> None:
         self.graph = resolved(graph, shapes)
-        self._walk = Walk(self.graph)
+        self._walk, self._known = Walk(self.graph), shapes.known
+        self._fused: tuple[tuple[Options, int], Walk] | None = None
         self.program: Program | None = None
         self.reason = "" if compile else "none was asked for"
         self._network: Sequential | None = None
@@ -57,9 +60,11 @@ class ShapedGraph:
 
     def __call__(self, inputs: dict[str, Array]) -> list[Array]:
         """Return the outputs."""
-        program = self._current() if get_backend() == "fast" else None
-        if program is None:
+        if get_backend() != "fast":
             return self._walk(inputs)
+        program = self._current()
+        if program is None:
+            return self._fused_walk()(inputs)
         (x,) = inputs.values()
         try:
             return self._ending({self._cut: program(x)})
@@ -67,6 +72,13 @@ class ShapedGraph:
             outputs = self._walk(inputs)  # which says what is wrong with these, if it is they
             self._network, self.program, self.reason = None, None, str(error)
             return outputs
+
+    def _fused_walk(self) -> Walk:
+        """Walk with the options of now, of nodes that are done in one pass where that can be."""
+        settings, found = (get_options(), get_num_threads()), self._fused
+        if found is None or found[0] != settings:
+            found = self._fused = settings, Walk(fused(self.graph, self._known))
+        return found[1]
 
     def _current(self) -> Program | None:
         """Program with the settings of now, or None."""

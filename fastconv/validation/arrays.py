@@ -135,6 +135,6 @@ def layout_shape(shape: tuple[int, ...], *, channels_last: bool) -> tuple[int, .
     return (shape[0], *shape[2:], shape[1]) if channels_last else shape
 
 
-def widened(bits: Array) -> Array:
+def bfloat16_to_float32(bits: Array) -> Array:
     """Float32 numbers of the bits of bfloat16 ones, as uint16: the upper half of each."""
     return (bits.astype(np.uint32) << 16).view(np.float32)

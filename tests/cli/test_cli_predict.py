@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from light_commands import printed_by
+from pytorch_writer import write_state
 
 import fastconv as fc
 from fastconv import cli, models
@@ -143,6 +144,19 @@ def test_a_checkpoint_a_name_and_a_python_file(
     assert capsys.readouterr().out.count("%") == 12
     assert run(monkeypatch, *named) == 1
     assert "scores.bias (4,) in place of (10,)" in capsys.readouterr().err
+
+
+def test_weights_of_pytorch_predict_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, pictures: list[str]
+) -> None:
+    network = models.by_name("digits", rng=0)
+    save_state(network, tmp_path / "weights.npz")
+    write_state(tmp_path / "weights.pth", network.state_dict())
+    printed = []
+    for name in ("weights.npz", "weights.pth"):
+        assert run(monkeypatch, "digits", "--weights", str(tmp_path / name), *pictures) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
 
 
 def test_labels_are_the_names_and_must_be_as_many(

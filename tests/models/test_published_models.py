@@ -14,6 +14,7 @@ from strategies import Array, normal
 import fastconv as fc
 from fastconv import models
 from fastconv.errors import InvalidValueError
+from fastconv.initializers import undrawn
 from fastconv.layers import Layer, Sequential, predict
 from fastconv.losses import softmax_cross_entropy
 from fastconv.optim import SGD
@@ -42,8 +43,9 @@ THEIRS = {
 }
 
 
-def undrawn(name: str, **options: Any) -> Layer:
-    return models.by_name(name, weight_init="zeros", **options)
+def empty(name: str) -> Layer:
+    with undrawn():
+        return models.by_name(name)
 
 
 # names and shapes, written down from the architectures
@@ -157,7 +159,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameters_and_the_names_order_and_shapes_of_all_weights(name: str) -> None:
-    model = undrawn(name)
+    model = empty(name)
     assert sum(parameter.size for parameter in model.parameters()) == PARAMETERS[name]
     shapes = [(key, array.shape) for key, array in model._named_arrays().items()]
     assert shapes == list(EXPECTED[name]())
@@ -182,7 +184,7 @@ def test_the_weights_of_torchvision_give_its_scores(torchvision: Any, name: str)
 
     theirs = getattr(torchvision, THEIRS[name])().eval()
     state = {key: value.numpy() for key, value in theirs.state_dict().items()}
-    ours = undrawn(name)
+    ours = empty(name)
     assert [(key, value.shape) for key, value in state.items()] == list(EXPECTED[name]())
     ours.load_state_dict(state)
     x = normal((2, 3, 75, 64), 1, "float32")
@@ -206,7 +208,7 @@ def test_a_program_has_no_breaks_and_no_batch_norm(name: str, size: int) -> None
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11-bn"])
 def test_a_program_of_the_convolutions_of_a_large_network(name: str) -> None:
-    model = Sequential(*list(undrawn(name))[:3])  # but for the linear layers
+    model = Sequential(*list(empty(name))[:3])  # but for the linear layers
     program = fc.compile(model, normal((1, 3, 64, 64), 2, "float32"))
     assert " 0 breaks" in str(program)
     assert "Norm" not in str(program).split("\n", 1)[1]
@@ -292,3 +294,11 @@ def test_the_table_of_the_documentation_is_that_of_the_registry() -> None:
         assert (image, int(classes), description) == (format_shape(entry.input_shape), entry.classes, entry.description)
         if name.strip("`") in PARAMETERS:
             assert int(parameters.replace(",", "")) == PARAMETERS[name.strip("`")]
+
+
+def test_undrawn_weights_are_zero_inside_the_block_alone() -> None:
+    with undrawn():
+        state = models.by_name("lenet5", rng=0).state_dict()
+    assert not any(array.any() for array in state.values())
+    drawn = models.by_name("lenet5", rng=0).state_dict()
+    assert all(array.any() for name, array in drawn.items() if name.endswith("weight"))

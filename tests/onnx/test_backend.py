@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unittest
 import warnings
 
@@ -56,6 +57,12 @@ def test_a_model_that_cannot_run_is_not_compatible() -> None:
     assert not fc.onnx.Backend.is_compatible(model, "CUDA")
     model.graph.node[0].op_type = "SoftmaxCrossEntropyLoss"
     assert not fc.onnx.Backend.is_compatible(model)
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"onnx\.Backend: onnx must be installed .*fastconv\[onnx\]"):
+        _ = fc.onnx.Backend
 
 
 @pytest.mark.slow

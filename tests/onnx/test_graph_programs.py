@@ -86,6 +86,34 @@ def test_without_fusing_a_program_has_the_bits_of_the_walk() -> None:
     np.testing.assert_array_equal(shaped._ending({shaped._cut: program(x)})[0], walked)
 
 
+def test_a_walk_does_sums_and_activations_in_convolutions_with_the_same_bits() -> None:
+    loaded, x = fc.onnx.load(_net(), compile=False), _input()
+    plain, *others = (loaded.run([x])[0] for _ in range(3))
+    np.testing.assert_allclose(others[0], plain, rtol=1e-5, atol=1e-6)
+    shaped = _shaped(loaded)
+    np.testing.assert_array_equal(others[1], shaped._walk({"x": x})[0])
+    names = [step.node.name for step in shaped._fused_walk()._steps]
+    assert len(names) == len(shaped.graph.nodes) - 4  # three activations and a sum
+    with fc.options(exact=True):
+        np.testing.assert_allclose(loaded.run([x])[0], plain, rtol=1e-4, atol=1e-5)
+
+
+def test_a_sum_waits_for_what_is_added() -> None:
+    nodes = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        node("Relu", "x", "b"),
+        node("Conv", "b w", "c", pads=[1, 1, 1, 1]),
+        node("Add", "c a", "s"),
+        node("Relu", "s", "y"),
+        node("Neg", "a", "z"),
+    ]
+    loaded, x = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y", "z"], {"w": _normal(3, 3, 3, 3)})), _normal(*SHAPE)
+    first, second = (loaded.run([x]) for _ in range(2))
+    for one, other in zip(first, second):
+        np.testing.assert_array_equal(one, other)
+    assert len(_shaped(loaded)._fused_walk()._steps) == 4
+
+
 def test_the_first_run_of_a_shape_makes_no_program() -> None:
     loaded = fc.onnx.load(_net())
     for batch in (1, 2, 3):

@@ -89,3 +89,12 @@ def test_an_empty_batch_stays_one() -> None:
     y = output("Resize", X[:0], None, np.array([1, 1, 2, 2], np.float32), mode="linear")
     assert y.shape == (0, 3, 8, 10)
     assert output("Resize", X[:0], *sizes(0, 3, 8, 10)).shape == (0, 3, 8, 10)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_large_images_one_by_one_are_those_of_a_batch(mode: str) -> None:
+    x = np.random.default_rng(1).standard_normal((3, 5, 31, 33)).astype(np.float32)
+    y = output("Resize", x, *sizes(3, 5, 40, 20), mode=mode)
+    np.testing.assert_array_equal(
+        y, np.concatenate([output("Resize", x[i : i + 1], *sizes(1, 5, 40, 20), mode=mode) for i in range(3)])
+    )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 BEGIN, END = b"\x80\x02", b"."
 ORDERED = b"ccollections\nOrderedDict\n"
@@ -48,3 +51,12 @@ def write(path: Path, content: bytes, storages: Mapping[str, bytes], **others: b
             archive.writestr(f"archive/{name}", data)
         for key, data in storages.items():
             archive.writestr(f"archive/data/{key}", data)
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """A state dict of float32, each tensor in a storage of its own."""
+    tensors = {}
+    for key, (name, array) in enumerate(state.items()):
+        strides = tuple(step // array.itemsize for step in array.strides)
+        tensors[name] = tensor(storage("FloatStorage", str(key), array.size), array.shape, strides)
+    write(path, mapping(tensors), {str(key): np.asarray(array).tobytes() for key, array in enumerate(state.values())})
