@@ -19,7 +19,7 @@ _LARGEST = 2**30  # bytes of a constant that is made of others
 
 def improved(graph: Graph) -> Graph:
     """Return a graph with equal outputs, up to rounding where a factor goes into weights."""
-    return without_dead(absorbed(without_identities(folded(graph))))
+    return replace(without_dead(absorbed(without_identities(folded(graph)))), defaults=())
 
 
 def folded(graph: Graph, known: Mapping[str, Array] | None = None) -> Graph:
