@@ -243,13 +243,14 @@ class OnnxModel:
 def _checked(value: Value, given: ArrayLike, sizes: dict[str, int]) -> Array:
     """Array of an input; `sizes` are those of the symbols that came before."""
     array = check_array(_RUN, value.name, given)
-    if not np.can_cast(array.dtype, value.dtype, "same_kind"):
+    same = array.dtype == value.dtype
+    if not same and not np.can_cast(array.dtype, value.dtype, "same_kind"):
         raise InvalidTypeError(f"{_RUN}: {value.name} must be {value.dtype}, but got {array.dtype}.")
-    known = "".join(f", {name} = {size}" for name, size in sizes.items())
-    wanted = array.shape if value.shape is None else value.shape
+    wanted, before = array.shape if value.shape is None else value.shape, tuple(sizes.items())
     if len(wanted) != array.ndim or not all(_fits(one, size, sizes) for one, size in zip(wanted, array.shape)):
+        known = "".join(f", {name} = {size}" for name, size in before)
         raise InvalidValueError(f"{_RUN}: {value} is what the file says{known}, but got shape {array.shape}.")
-    return array.astype(value.dtype, copy=False)
+    return array if same else array.astype(value.dtype)
 
 
 def _fits(wanted: Size, size: int, sizes: dict[str, int]) -> bool:
