@@ -29,7 +29,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             help="Workloads to run; family: all operations and layers; with --against, one-image: layers over one "
-            "image. A wrong name lists them."
+            "image, or an .onnx file. A wrong name lists them."
         ),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every layer; its own number by default.")] = None,

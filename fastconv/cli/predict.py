@@ -25,8 +25,10 @@ def predict(
             help="An .onnx file; what train saved, or a checkpoint; or a name or Python file and --weights."
         ),
     ],
-    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.", metavar="IMAGE...")],
-    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of a network by its name.")] = None,
+    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.", metavar="IMAGE")],
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights of a network by its name: .npz, .safetensors, .pt.")
+    ] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Names of the classes, one in each line.")] = None,
     classes: Annotated[int | None, typer.Option(min=1, help="Scores of a network by its name.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes of each picture.")] = 5,

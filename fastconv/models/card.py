@@ -10,7 +10,7 @@ from typing import Any
 from fastconv._version import __version__
 from fastconv.data.files import shown
 from fastconv.data.network_input import Preprocessing
-from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
+from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError
 from fastconv.initializers import undrawn
 from fastconv.layers import Layer
 from fastconv.models.architecture import Architecture
@@ -79,6 +79,8 @@ class ModelCard:
         ------
         fastconv.errors.StateFileError
             If there is none that is made so.
+        fastconv.errors.MemoryLimitError
+            If it does not fit into memory.
         """
         if self.architecture is None:
             raise StateFileError(
@@ -89,7 +91,9 @@ class ModelCard:
         try:
             with undrawn():
                 return by_name(name, **{key: _tuples(value) for key, value in arguments.items()}, rng=0)
-        except (InvalidValueError, InvalidTypeError, TypeError, ArithmeticError) as error:
+        except MemoryError as error:
+            raise MemoryLimitError(f"{where} must describe a network that fits into memory, but: {error}") from error
+        except (ValueError, TypeError, ArithmeticError) as error:
             raise StateFileError(f"{where} must describe a network of this version, but: {error}") from error
 
 

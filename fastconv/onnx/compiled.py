@@ -11,7 +11,6 @@ from fastconv.backends.settings import Options, get_num_threads, get_options
 from fastconv.errors import FastconvError
 from fastconv.layers import Sequential
 from fastconv.onnx.ending import without_ending
-from fastconv.onnx.fusing import fused
 from fastconv.onnx.graph import Graph
 from fastconv.onnx.network import NotSeriesParallelError, network_of
 from fastconv.onnx.resolving import Shapes, resolved
@@ -19,7 +18,7 @@ from fastconv.onnx.walking import Walk
 from fastconv.programs.program import Program
 from fastconv.validation.arrays import Array
 
-_SHAPES = 8  # that are kept, the last ones
+_SHAPES = 4  # that are kept, the last ones: each has weights of its own, in the order of its kernels
 
 
 class ShapedGraph:
@@ -68,13 +67,15 @@ class ShapedGraph:
         (x,) = inputs.values()
         try:
             return self._ending({self._cut: program(x)})
-        except Exception as error:  # noqa: BLE001 - of a node that does not take the numbers of a trial
+        except Exception as error:  # noqa: BLE001 - of any node, which does not take the numbers of a trial
             outputs = self._walk(inputs)  # which says what is wrong with these, if it is they
             self._network, self.program, self.reason = None, None, str(error)
             return outputs
 
     def _fused_walk(self) -> Walk:
         """Walk with the options of now, of nodes that are done in one pass where that can be."""
+        from fastconv.onnx.fusing import fused  # imports Numba
+
         settings, found = (get_options(), get_num_threads()), self._fused
         if found is None or found[0] != settings:
             found = self._fused = settings, Walk(fused(self.graph, self._known))
@@ -107,7 +108,7 @@ class ShapedGraphs:
         self._lock = threading.Lock()
 
     def __call__(self, inputs: dict[str, Array]) -> list[Array]:
-        """Return the outputs: by a walk for shapes that are new: some never come again."""
+        """Return the outputs, for shapes that are new by a walk: some never come again."""
         key = tuple((array.shape, array.dtype) for array in inputs.values())
         found = self._found.get(key)
         if found is None:
@@ -128,4 +129,5 @@ class ShapedGraphs:
     @property
     def last(self) -> ShapedGraph | None:
         """That of the shapes that came again last."""
-        return next((one for one in reversed(self._found.values()) if isinstance(one, ShapedGraph)), None)
+        with self._lock:
+            return next((one for one in reversed(self._found.values()) if isinstance(one, ShapedGraph)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _LARGEST = 2**30  # bytes of a constant that is made of others
 
 def improved(graph: Graph) -> Graph:
     """Return a graph with equal outputs, up to rounding where a factor goes into weights."""
-    return without_dead(absorbed(without_identities(folded(graph))))
+    return replace(without_dead(absorbed(without_identities(folded(graph)))), defaults=())
 
 
 def folded(graph: Graph, known: Mapping[str, Array] | None = None) -> Graph:
@@ -46,6 +47,8 @@ def _constant(node: Node, constants: Mapping[str, Array]) -> tuple[Array, ...] |
     if not all(name in constants for name in node.inputs if name):
         return None
     inputs = [constants[name] if name else None for name in node.inputs]
+    if node.operator == "ConstantOfShape" and prod(constants[node.inputs[0]].ravel().tolist()) > _LARGEST // 4:
+        return None  # nor is it made, to be measured
     try:
         with use_backend("numpy"), np.errstate(all="ignore"):
             results = computed(node, inputs)

@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers import Sequential
 from fastconv.onnx.compiled import ShapedGraphs
-from fastconv.onnx.graph import Graph, Value
+from fastconv.onnx.graph import Graph, Size, Value
 from fastconv.onnx.improve import improved
 from fastconv.onnx.network import NotSeriesParallelError, network_of
 from fastconv.onnx.reading import Source, read_graph
 from fastconv.onnx.resolving import Shapes, resolved
 from fastconv.onnx.summary import ModelSummary, summary_of
 from fastconv.onnx.walking import Walk
+from fastconv.programs import Program
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, entries_of
 from fastconv.validation.words import shown
@@ -82,6 +83,8 @@ class OnnxModel:
         What it takes and gives: names, dtypes, and shapes whose sizes may be symbols.
     layer_names : list of str
         Names of the nodes, in the order in which they run.
+    program : Program or None
+        What replays the inputs whose shapes came again last.
     """
 
     def __init__(self, graph: Graph, optimize: bool = False, compile: bool = False) -> None:
@@ -103,6 +106,12 @@ class OnnxModel:
     def layer_names(self) -> list[str]:
         """Names of the nodes, in the order in which they run."""
         return [node.name for node in self.graph.nodes]
+
+    @property
+    def program(self) -> Program | None:
+        """What replays the inputs whose shapes came again last; None where they are walked. ``print`` names breaks."""
+        last = self._compute.last if isinstance(self._compute, ShapedGraphs) else None
+        return None if last is None else last.program
 
     def run(self, inputs: Inputs) -> list[Array]:
         """Compute the outputs.
@@ -262,13 +271,16 @@ def _own(outputs: Sequence[Array], inputs: Sequence[Array]) -> list[Array]:
 def _checked(value: Value, given: ArrayLike, sizes: dict[str, int]) -> Array:
     """Array of an input; `sizes` are those of the symbols that came before."""
     array = check_array(_RUN, value.name, given)
-    if not np.can_cast(array.dtype, value.dtype, "same_kind"):
+    same = array.dtype == value.dtype
+    if not same and not np.can_cast(array.dtype, value.dtype, "same_kind"):
         raise InvalidTypeError(f"{_RUN}: {value.name} must be {value.dtype}, but got {array.dtype}.")
-    wanted = value.shape
-    if wanted is not None:
-        expected = [sizes.get(size) if isinstance(size, str) else size for size in wanted]
-        if len(wanted) != array.ndim or any(one not in (None, size) for one, size in zip(expected, array.shape)):
-            known = "".join(f", {name} = {size}" for name, size in sizes.items())
-            raise InvalidValueError(f"{_RUN}: {value} is what the file says{known}, but got shape {array.shape}.")
-        sizes.update({name: size for name, size in zip(wanted, array.shape) if isinstance(name, str)})
-    return array.astype(value.dtype, copy=False)
+    wanted, before = array.shape if value.shape is None else value.shape, tuple(sizes.items())
+    if len(wanted) != array.ndim or not all(_fits(one, size, sizes) for one, size in zip(wanted, array.shape)):
+        known = "".join(f", {name} = {size}" for name, size in before)
+        raise InvalidValueError(f"{_RUN}: {value} is what the file says{known}, but got shape {array.shape}.")
+    return array if same else array.astype(value.dtype)
+
+
+def _fits(wanted: Size, size: int, sizes: dict[str, int]) -> bool:
+    """Whether a size is what the file says; of a symbol, the first one counts."""
+    return wanted is None or size == (sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted)

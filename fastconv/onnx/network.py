@@ -61,10 +61,8 @@ class _Form:
         self.makers = {node.outputs[0]: node for node in graph.nodes}
         self.placed = 0  # nodes that are layers by now; one that is met twice counts twice
         start = graph.inputs[0].name
-        self.depth, self.before = (
-            {start: 0},
-            {start: start},
-        )  # of the last value that all ways from the input go through
+        self.before = {start: start}  # the last value that all ways from the input go through, before each
+        self.depth = {start: 0}  # and how many there are
         for node in graph.nodes:
             sources = self.sources(node)
             if not sources or any(name not in self.depth for name in sources):

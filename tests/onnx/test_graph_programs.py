@@ -70,7 +70,7 @@ def test_a_program_computes_what_the_graph_computes(batch: int) -> None:
     for _ in range(4):
         np.testing.assert_allclose(loaded.run([x])[0], expected, rtol=1e-4, atol=1e-5)
         x = x.copy()
-    program = _shaped(loaded).program
+    program = loaded.program
     assert program is not None, _shaped(loaded).reason
     assert "break" not in str(program).replace("0 breaks", "")
 

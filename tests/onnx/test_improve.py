@@ -110,6 +110,13 @@ def test_constants_are_computed_once_and_what_nobody_reads_is_left_out() -> None
     assert _operators(model(nodes, IMAGES, ["y"], constants)) == ["Add"]
 
 
+@pytest.mark.parametrize(("size", "left"), [(2**10, ["Gather"]), (2**34, ["ConstantOfShape", "Gather"])])
+def test_a_huge_constant_is_not_made_when_a_model_is_read(size: int, left: list[str]) -> None:
+    nodes = [node("ConstantOfShape", "shape", "c"), node("Gather", "c x", "y")]
+    proto = model(nodes, {"x": (1,)}, ["y"], {"shape": np.array([size])}, dtype=np.int64)
+    assert [one.operator for one in fc.onnx.load(proto).graph.nodes] == left
+
+
 def test_an_output_that_is_an_input_or_another_output() -> None:
     nodes = [node("Identity", "x", "y"), node("Relu", "x", "r"), node("Identity", "r", "z"), node("Identity", "z", "t")]
     assert _operators(model(nodes, IMAGES, ["y", "z", "t"])) == ["Identity", "Relu", "Identity"]

@@ -56,6 +56,13 @@ def test_inputs_that_are_refused(inputs: Any, kind: type[Exception], words: str)
         _model().run(inputs)
 
 
+def test_a_symbol_is_one_size() -> None:
+    square = fc.onnx.load(model([node("Neg", "x", "y")], {"x": ("N", "N")}, ["y"]))
+    assert square.run([np.ones((2, 2))])[0].shape == (2, 2)
+    with pytest.raises(InvalidValueError, match=r"x: float32\[N, N\] is what the file says, but got shape \(2, 3\)"):
+        square.run([np.ones((2, 3))])
+
+
 def test_numbers_of_another_kind_are_refused() -> None:
     whole = fc.onnx.load(model([node("Neg", "x", "y")], {"x": (2,)}, ["y"], dtype=np.int64))
     np.testing.assert_array_equal(whole.run([np.ones(2, np.int8)])[0], [-1, -1])

@@ -124,6 +124,8 @@ def test_initialisers_that_are_inputs_may_be_given() -> None:
     x = np.zeros((1, 3), np.float32)
     np.testing.assert_array_equal(loaded.run({"x": x})[0], [WEIGHT])
     np.testing.assert_array_equal(loaded.run({"x": x, "w": WEIGHT + 1})[0], [WEIGHT + 1])
+    with pytest.raises(ValueError, match="inputs must be x, but got x, w"):
+        fc.onnx.load(proto).run({"x": x, "w": WEIGHT})
 
 
 def test_functions_of_a_model_are_put_in_their_places() -> None:

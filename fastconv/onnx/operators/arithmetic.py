@@ -118,9 +118,8 @@ def _power(x: Array, y: Array) -> Array:
         exact = y.dtype.kind in "iu" and (not y.size or y.min() >= 0)
         return np.asarray(np.power(x, y if exact else y.astype(np.float64))).astype(x.dtype, copy=False)
     if y.size == 1 and y.ndim <= x.ndim:
-        return np.asarray(x ** y.item()).astype(
-            x.dtype, copy=False
-        )  # squares and roots are not left to the general power
+        y = y.item()  # so that squares and roots are not left to the general power
+        return np.asarray(x**y).astype(x.dtype, copy=False)
     return np.asarray(np.power(x, y.astype(x.dtype)))
 
 

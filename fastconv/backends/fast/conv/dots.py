@@ -32,9 +32,11 @@ def _segments(task: Pass) -> tuple[int, int]:
 
 
 def dots_cycles(task: Pass, itemsize: int) -> float:
-    """Cycles of a pass by dots."""
+    """Cycles of a pass by dots; of every image as many, so that parts of a batch are computed as all of it."""
     lanes, (segments, length) = host().lanes(itemsize), _segments(task)
-    rows = min(host().tile_rows(task.lanes), task.lines[2].out)
+    rows = host().tile_rows(task.lanes)
+    if not task.is_pointwise:  # else all pixels are one row
+        rows = min(rows, task.lines[2].out)
     of_segment = WHOLE * (length >= lanes) + REST * (length % lanes > 0)
     products = segments * -(-length // lanes) * max(PRODUCT, LATENCY / (rows * task.lanes))
     return task.pixels * task.groups * (task.lanes * (products + SUM) + segments * of_segment / rows + PIXEL)
