@@ -39,13 +39,12 @@ class NodeLayer(Layer):
     def __init__(self, node: Node, inputs: tuple[Array | None, ...], output_sizes: Shape) -> None:
         super().__init__()
         self._node, self._inputs, self._output_sizes = node, inputs, output_sizes
-        self._compute = node.function.bound(node)
 
     def forward(self, x: ArrayLike) -> Array:
         """Compute the node; see `Layer.forward`."""
         array = check_array(type(self).__name__, "x", x)
         places = zip(self._node.inputs, self._inputs)
-        return computed(self._node, [array if name and own is None else own for name, own in places], self._compute)[0]
+        return computed(self._node, [array if name and own is None else own for name, own in places])[0]
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Raise: a node is for inference."""

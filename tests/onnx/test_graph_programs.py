@@ -210,3 +210,17 @@ def test_an_empty_batch_comes_again() -> None:
     loaded, none = fc.onnx.load(_net()), _input(0)
     for _ in range(3):
         assert loaded.run([none])[0].shape == (0, 5)
+
+
+def test_a_node_that_gives_the_same_for_all_inputs_is_computed() -> None:
+    nodes = [node("Sub", "x x", "zero"), node("Flatten", "zero", "f"), node("Concat", "f f", "y", axis=-1)]
+    network = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y"])).to_layer()
+    program = fc.compile(network, np.zeros(SHAPE, np.float32))
+    assert not program(_normal(*SHAPE)).any()
+
+
+def test_nodes_in_a_network_of_layers_are_pickled() -> None:
+    nodes = [node("Div", "x two", "half"), node("Mul", "half x", "y")]
+    network = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y"], {"two": np.float32([2])})).to_layer()
+    x = _normal(*SHAPE)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(network))(x), network(x))
