@@ -172,6 +172,8 @@ def _of_onnx(file: str, preparation: Preparation, labels: tuple[str, ...]) -> As
         names = ", ".join(value.name for value in model.inputs)
         raise InvalidValueError(f"predict: {file} must have one input, but it has {len(model.inputs)}: {names}.")
     (value,) = model.inputs
+    if value.dtype.kind != "f":
+        raise InvalidValueError(f"predict: the input of {file} must be floats, but it is {value.dtype}.")
     usual, batch = _picture_of(file, value.shape)
 
     def run(x: Array) -> Array:

@@ -188,6 +188,11 @@ def score_rows(scores: Array) -> Array:
             "Classifier: the output of the network must be one row of scores for each picture, but got shape "
             f"{scores.shape}."
         )
+    if scores.shape[1] < 2 or scores.dtype.kind != "f":
+        raise InvalidValueError(
+            "Classifier: the output of the network must be scores of two or more classes, but got "
+            f"{scores.dtype} of shape {scores.shape}."
+        )
     return scores.reshape(scores.shape[:2])
 
 

@@ -103,7 +103,7 @@ def predict_files(
             read, batches = zip(*group)
             named += read
             scores.append(_checked(score_rows(run(np.concatenate(batches))), class_names))
-    rows = _rows(named, np.concatenate(scores), class_names, top) if scores else ()
+    rows = _rows(*_of_numbers(named, np.concatenate(scores), unread), class_names, top) if scores else ()
     return Predictions(model, get_backend(), preparation_in_words(preprocessing), rows, tuple(unread))
 
 
@@ -128,6 +128,14 @@ def _checked(scores: Array, class_names: Sequence[str]) -> Array:
             f"{len(class_names)}."
         )
     return scores
+
+
+def _of_numbers(files: Sequence[Path], scores: Array, unread: list[Unread]) -> tuple[list[Path], Array]:
+    """Files and scores without those that no probability follows from, which are appended to `unread`."""
+    good: list[bool] = [not (np.isnan(row).any() or np.isposinf(row).any()) for row in scores]
+    bad = [str(file) for file, fine in zip(files, good) if not fine]
+    unread += [Unread(file, f"{file}: its scores are NaN or infinite.") for file in bad]
+    return [file for file, fine in zip(files, good) if fine], scores[good]
 
 
 def _rows(files: Sequence[Path], scores: Array, class_names: Sequence[str], top: int) -> tuple[Prediction, ...]:

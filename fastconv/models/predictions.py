@@ -49,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unread:
-    """A file that could not be read as a picture, or not be prepared, and why."""
+    """A file that could not be read as a picture, or not be prepared, or has no scores, and why."""
 
     file: str
     reason: str
@@ -83,7 +83,7 @@ class Predictions(Record):
 
     @property
     def ok(self) -> bool:
-        """Whether every file could be read."""
+        """Whether no file is left out."""
         return not self.unread
 
     def report(self) -> Report:

@@ -206,6 +206,19 @@ def test_a_model_of_onnx(
     np.testing.assert_allclose([[share for _, share in row] for row in found], expected, rtol=1e-5)
 
 
+def test_a_model_of_onnx_that_takes_bytes_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pictures: list[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx")
+    from tests.support.onnx_files import model, node
+
+    file = tmp_path / "bytes.onnx"
+    takes_bytes = model([node("Flatten", "x", "y")], {"x": ("N", 3, 4, 4)}, ["y"], dtype=np.uint8)
+    file.write_bytes(takes_bytes.SerializeToString())
+    assert run(monkeypatch, str(file), *pictures) == 1
+    assert f"the input of {file} must be floats, but it is uint8" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("shape", "expected", "batch"),
     [

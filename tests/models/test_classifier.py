@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import fastconv as fc
 from fastconv.data import Preprocessing
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers import Flatten, Linear, Sequential, Softmax
 from fastconv.models import Architecture, Classifier, architecture_of, as_probabilities, by_name
+from fastconv.models.classifier import score_rows
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (7, 1, 28, 28), np.uint8)
@@ -100,6 +103,12 @@ def test_axes_of_one_cell_are_no_scores_of_pixels() -> None:
     assert pools.predict_proba(np.ones((2, 3, 4, 5))).shape == (2, 3)
     with pytest.raises(InvalidValueError, match=r"one row of scores for each picture, but got shape \(2, 3, 4, 5\)"):
         Classifier(fc.layers.ReLU()).predict(np.ones((2, 3, 4, 5)))
+
+
+@pytest.mark.parametrize("scores", [np.ones((2, 1)), np.ones((2, 3), np.int64)])
+def test_numbers_of_classes_and_one_score_are_no_scores_of_classes(scores: NDArray[Any]) -> None:
+    with pytest.raises(InvalidValueError, match=f"scores of two or more classes, but got {scores.dtype} of shape"):
+        score_rows(scores)
 
 
 def test_what_is_no_network_is_refused() -> None:
