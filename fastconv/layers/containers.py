@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeGuard
 
@@ -29,22 +29,27 @@ class Container(Layer):
         named: Any = {str(i): layer for i, layer in enumerate(layers)}
         if len(layers) == 1 and isinstance(layers[0], dict):
             named = layers[0]
-        for name, layer in named.items():
-            self._add(name, layer)
+        self._add(named)
 
-    def _add(self, name: str, layer: object) -> None:
+    def _add(self, named: Mapping[str, object]) -> None:
+        """Add layers under their names."""
         kind, part = type(self).__name__, self._part
-        if not isinstance(layer, Layer):
-            raise InvalidTypeError(f"{kind}: {part} {name} must be a Layer, but got {layer!r}.")
-        if not name or "." in name:
-            raise InvalidValueError(f"{kind}: the name of a {part} must not be empty or have a dot, but got {name!r}.")
-        for other, present in self._layers.items():
-            if {id(one) for _, one in present.named_layers()} & {id(one) for _, one in layer.named_layers()}:
+        owners = {id(one): name for name, present in self._layers.items() for _, one in present.named_layers()}
+        for name, layer in named.items():
+            if not isinstance(layer, Layer):
+                raise InvalidTypeError(f"{kind}: {part} {name} must be a Layer, but got {layer!r}.")
+            if not name or "." in name:
                 raise InvalidValueError(
-                    f"{kind}: every layer must be an object of its own, but {self._parts} {other} and {name} share "
-                    "one. Each remembers its last input; make a second one."
+                    f"{kind}: the name of a {part} must not be empty or have a dot, but got {name!r}."
                 )
-        self._layers[name] = layer
+            for _, one in layer.named_layers():
+                other = owners.setdefault(id(one), name)
+                if other != name:
+                    raise InvalidValueError(
+                        f"{kind}: every layer must be an object of its own, but {self._parts} {other} and {name} share "
+                        "one. Each remembers its last input; make a second one."
+                    )
+            self._layers[name] = layer
         note_change()
 
     def named_children(self) -> Iterator[tuple[str, Layer]]:
@@ -118,7 +123,7 @@ class Sequential(Container):
         Sequential
             Itself.
         """
-        self._add(str(len(self._layers)), layer)
+        self._add({str(len(self._layers)): layer})
         return self
 
     def forward(self, x: ArrayLike) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -340,6 +340,22 @@ def test_the_same_layer_twice_is_refused() -> None:
         Sequential(pool, Identity(), pool)
     with pytest.raises(InvalidValueError, match="layers 0 and 1 share one"):
         Sequential(Sequential(pool), pool)
+    network = Sequential(Identity(), pool)
+    with pytest.raises(InvalidValueError, match="layers 1 and 2 share one"):
+        network.append(pool)
+    assert len(network) == 2
+
+
+def test_a_long_network_is_made_in_one_pass() -> None:
+    asked: list[str] = []
+
+    class Counting(Identity):
+        def named_layers(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+            asked.append(prefix)
+            return super().named_layers(prefix)
+
+    Sequential(*(Counting() for _ in range(50)))
+    assert len(asked) <= 100
 
 
 @pytest.mark.parametrize(
