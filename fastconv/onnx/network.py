@@ -13,6 +13,7 @@ from fastconv.onnx.graph import Graph, Node
 from fastconv.onnx.layers import NodeJoin, layer_of
 
 _JOINS = ("Add", "Sum", "Concat", "Mul", "Sub", "Div", "Mean", "Max", "Min", "Pow", "MatMul", "Where", "PRelu")
+_DEEPEST = 24  # branches in branches: copies and recordings of a network recurse
 
 
 class Known(NamedTuple):
@@ -59,6 +60,7 @@ class _Form:
     def __init__(self, graph: Graph, known: Mapping[str, Known]) -> None:
         self.graph, self.known = graph, known
         self.makers = {node.outputs[0]: node for node in graph.nodes}
+        self.nesting = 0  # branches that the node now looked at is inside of
         self.placed = 0  # nodes that are layers by now; one that is met twice counts twice
         start = graph.inputs[0].name
         self.before = {start: start}  # the last value that all ways from the input go through, before each
@@ -116,7 +118,11 @@ class _Form:
         only, floats = len(sources) == len(node.inputs), self.known[output].dtype.kind == "f"
         if node.operator not in _JOINS or any(node.outputs[1:]):
             raise NotSeriesParallelError(f"{node} reads {len(sources)} values")
+        self.nesting += 1
+        if self.nesting > _DEEPEST:
+            raise NotSeriesParallelError(f"it has branches in branches, more than {_DEEPEST} deep")
         chains = [self.chain(start, name) for name in sources]
+        self.nesting -= 1
         if node.operator == "Mul" and only and _is_gate(chains):
             return SiLU()
         branches: dict[str, Layer] = {

@@ -163,6 +163,13 @@ def test_graphs_of_two_outputs_are_walked() -> None:
         np.testing.assert_array_equal(z, -y)
 
 
+def _nested(depth: int) -> list[Any]:
+    """Residual blocks, each the last part of the one around it."""
+    down = [node("Sigmoid", f"x{i or ''}", f"x{i + 1}") for i in range(depth)]
+    up = [node("Add", f"x{i + 1} s{i + 1}", f"s{i}" if i else "y") for i in reversed(range(depth - 1))]
+    return [*down, node("Neg", f"x{depth}", f"s{depth - 1}"), *up]
+
+
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
@@ -171,6 +178,7 @@ def test_graphs_of_two_outputs_are_walked() -> None:
             [node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Add", "a b", "c"), node("Add", "c b", "y")],
             "in branches that it is no part of",
         ),
+        (_nested(100), "branches in branches"),
     ],
 )
 def test_graphs_of_another_form_are_walked(nodes: list[Any], words: str) -> None:
