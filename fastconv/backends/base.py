@@ -159,7 +159,7 @@ class Backend(Losses, DropoutMasks, ParameterOperations, ABC):
 
     def in_memory_order(self, x: Array, order: Sequence[int]) -> Array:
         """Return an array whose axes have that order in memory, without gaps: itself where it is so, or a copy."""
-        return np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
+        return np.asarray(x.transpose(order), order="C").transpose(np.argsort(order))
 
     def placed(self, x: Array, shape: tuple[int, ...], cells: tuple[slice, ...], order: Sequence[int]) -> Array:
         """Zeros of a shape, but for `x` at some cells; the axes have that order in memory."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx_operators import output
 
+import fastconv as fc
 from fastconv.errors import InvalidValueError
 
 X = np.array([-3, -1, -0.25, 0, 0.25, 1, 3], np.float32)
@@ -77,3 +78,12 @@ def test_the_first_of_equal_maxima_counts() -> None:
 def test_the_logarithm_of_one_and_an_exponential_is_exact_in_float64() -> None:
     x = np.array([15.0, 25, 35, 45, 800])
     np.testing.assert_allclose(output("Softplus", x), np.logaddexp(0, x), rtol=1e-15)
+
+
+@pytest.mark.parametrize("backend", fc.available_backends())
+def test_arrays_of_no_numbers(backend: str) -> None:
+    none = np.zeros((3, 0, 2), np.float32)
+    with fc.use_backend(backend):
+        assert output("PRelu", none, none[0]).shape == none.shape
+        assert output("PRelu", none, none[0, :, :1]).shape == none.shape
+        assert output("Hardmax", none, axis=1).shape == none.shape

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from onnx_operators import output, outputs
 
+import fastconv as fc
+
 X = np.random.default_rng(0).standard_normal((2, 4, 3, 5)).astype(np.float32)
 LAST = np.ascontiguousarray(X.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
@@ -39,6 +41,15 @@ def test_parts_are_views() -> None:
     parts = outputs("Split", LAST, axis=1, count=2)
     assert all(np.shares_memory(part, LAST) for part in parts)
     np.testing.assert_array_equal(np.concatenate(parts, 1), X)
+
+
+@pytest.mark.parametrize("backend", fc.available_backends())
+@pytest.mark.parametrize("sizes", [(), (1,), (-1,), (1, -1)])
+def test_a_number_has_other_shapes(backend: str, sizes: tuple[int, ...]) -> None:
+    with fc.use_backend(backend):
+        y = output("Reshape", np.float32(3), integers(*sizes))
+        assert output("Flatten", np.float32(3), axis=0).shape == (1, 1)
+    np.testing.assert_array_equal(y, np.full((1,) * len(sizes), 3))
 
 
 @pytest.mark.parametrize("axis", range(-4, 5))

@@ -85,7 +85,7 @@ def _factors(name: str, numbers: tuple[float, ...], dtype: np.dtype[np.floating]
 
 
 def _axis(slopes: Array) -> int:
-    return next(axis for axis, size in enumerate(slopes.shape) if size > 1)
+    return next(axis for axis, size in enumerate(slopes.shape) if size != 1)
 
 
 def _channels(out: Array, slopes: Array) -> tuple[int, int]:

@@ -164,6 +164,8 @@ def log_softmax(x: Array, *, axis: int = -1) -> Array:
 def hardmax(x: Array, *, axis: int = -1) -> Array:
     """1 at the first maximum along an axis, and 0 elsewhere."""
     y = np.zeros_like(x)
+    if not x.size:
+        return y
     np.put_along_axis(y, np.expand_dims(np.argmax(x, axis), axis), 1, axis)
     return y
 

@@ -15,7 +15,7 @@ from fastconv.backends.geometry import CHANNELS_LAST
 def in_order(x: Array) -> Array:
     """Return an array in C order: itself where it is, or a copy."""
     if x.flags.c_contiguous or x.ndim > AXES or not x.size:
-        return np.ascontiguousarray(x)
+        return np.asarray(x, order="C")  # of no axes, too
     y = np.empty(x.shape, x.dtype)
     copy_into(y, x)
     return y
