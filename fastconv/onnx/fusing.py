@@ -44,9 +44,9 @@ def fused(graph: Graph, known: Mapping[str, Known]) -> Graph:
     """Return the graph for the backend `fast` and its options of now, for inputs of some shapes."""
     reads = Counter(name for node in graph.nodes for name in node.inputs)
     reads.update(one.name for one in graph.outputs)
-    nodes, parts = dict[str, Node](), dict[str, _Part]()  # by their first outputs
+    nodes, parts = dict[str, Node](), dict[str, _Part]()  # by the first output that is read
     for node in graph.nodes:
-        output = node.outputs[0]
+        output = next(name for name in node.outputs if name)
         found = _extended(
             graph, node, {name: parts[name] for name in node.inputs if reads[name] == 1 and name in parts}, known
         )
@@ -90,7 +90,7 @@ def _longer(graph: Graph, node: Node, source: str, part: _Part, known: Mapping[s
 def _layer(graph: Graph, node: Node, known: Mapping[str, Known]) -> Layer | None:
     """Layer of a node whose only input that is no constant comes first."""
     names = [name for name in node.inputs if name and name not in graph.constants]
-    if names != [node.inputs[0]]:
+    if names != [node.inputs[0]] or not node.outputs[0]:
         return None
     inputs = tuple(graph.constants.get(name) for name in node.inputs)
     return layer_of(node, inputs, known[names[0]].shape, known[node.outputs[0]].shape)

@@ -232,3 +232,19 @@ def test_nodes_in_a_network_of_layers_are_pickled() -> None:
     network = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y"], {"two": np.float32([2])})).to_layer()
     x = _normal(*SHAPE)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(network))(x), network(x))
+
+
+def test_parts_of_which_only_the_last_is_read_are_walked() -> None:
+    nodes = [
+        node("Conv", "x w", "c"),
+        node("Split", "c", "a b", axis=2),
+        node("Split", "b", "d e", axis=3),
+        node("Conv", "e v", "f"),
+        node("Add", "f e", "y"),
+    ]
+    constants = {"w": _normal(2, 3, 1, 1), "v": _normal(2, 2, 1, 1)}
+    loaded, x = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y"], constants)), _normal(*SHAPE)
+    first, *others = (loaded.run([x])[0] for _ in range(3))
+    assert loaded.program is None
+    for y in others:
+        np.testing.assert_allclose(y, first, rtol=1e-5, atol=1e-6)
