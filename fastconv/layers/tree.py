@@ -161,9 +161,14 @@ class Tree(ABC, Generic[Node]):
         ValueError
             If a shape differs or, with `strict`, names are missing or unexpected; the message lists all of them.
         TypeError
-            If a value is not an array of real numbers.
+            If `state` is no mapping, or a value is not an array of real numbers.
         """
         own, where = self._named_arrays(), f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping):
+            raise InvalidTypeError(
+                f"{where}: state must be a dict of arrays by name, but got {type(state).__name__}. Read a file with "
+                "fastconv.layers.load_state."
+            )
         arrays = {name: np.asarray(state[name]) for name in own if name in state}
         for name, array in arrays.items():
             if array.dtype.kind not in "iubf":

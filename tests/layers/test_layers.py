@@ -416,6 +416,12 @@ def test_a_state_that_does_not_fit_changes_nothing(change: dict[str, Any], messa
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.parametrize("state", ["weights.npz", [("0.weight", 1)], None])
+def test_a_state_is_a_dict(state: Any) -> None:
+    with pytest.raises(InvalidTypeError, match=r"must be a dict of arrays by name.* fastconv\.layers\.load_state"):
+        network(0).load_state_dict(state)
+
+
 def test_a_partial_state_loads_when_asked() -> None:
     model, other = network(0), network(1).state_dict()
     found = model.load_state_dict({"3.weight": other["3.weight"], "unknown": np.zeros(1)}, strict=False)
