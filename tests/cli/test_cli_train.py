@@ -163,7 +163,7 @@ def test_a_resumed_run_shows_its_earlier_epochs(
     ("extra", "code", "words"),
     [
         (["nothing"], 1, "name_or_path must be one of digits, mnist, cifar10"),
-        (["--model", "alexnet"], 2, "must be one of digits, lenet5"),
+        (["--model", "transformer"], 2, "must be one of digits, lenet5"),
         (["--model", "missing.py"], 1, "no such Python file"),
         (["--model", "{net}:wrong"], 1, "the model must take the images, (1, 8, 8), but it does not: Linear"),
         (["--model", "{net}:few"], 1, "one column for each class, but got shape ('N', 3) for labels up to 9"),

@@ -153,6 +153,7 @@ CONVOLUTIONS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 2, 700), (2, 2, 9), {}),
     ((2, 2, 4, 6, 5), (3, 2, 2, 3, 2), {"padding": 1}),
     ((1, 16, 4, 6, 5), (18, 16, 3, 3, 3), {"stride": 2, "padding": 1}),
+    ((1, 1, 64, 66), (130, 1, 1, 1), {}),  # as many pixels as sums of the bias are split at
 ]
 
 
