@@ -20,13 +20,14 @@ from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
 from fastconv.backends.parameters import ParameterOperations
+from fastconv.backends.softmax import SoftmaxAlongAxis
 
 Array = NDArray[Any]
 Gradients = tuple[Array | None, Array | None, Array | None]
 PoolGeometry = WindowGeometry | AdaptiveGeometry
 
 
-class Backend(Losses, DropoutMasks, ParameterOperations, ABC):
+class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
     """One way to compute every operation, for any number of spatial axes."""
 
     name: str

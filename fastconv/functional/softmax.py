@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from fastconv.backends.elementwise import sum_along
 from fastconv.functional.call import Call
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_axis
@@ -45,11 +42,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
     call = Call("softmax")
     (x,) = call.arrays(x=x).values()
     along = check_axis(call.operation, "axis", axis, x.shape)
-    with np.errstate(all="ignore"):
-        y = _shifted(call.computed(x), along)
-        np.exp(y, out=y)
-        np.divide(y, sum_along(y, along), out=y)
-    return call.finish(y)
+    return call.finish(call.backend().softmax(call.computed(x), along))
 
 
 def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
@@ -65,12 +58,7 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     call = Call("softmax_backward")
     dy, y = call.gradient_pair("y", dy, y)
     along = check_axis(call.operation, "axis", axis, y.shape)
-    dx = np.empty_like(y)
-    with np.errstate(all="ignore"):
-        np.multiply(dy, y, out=dx)
-        np.subtract(dy, sum_along(dx, along), out=dx)
-        np.multiply(dx, y, out=dx)
-    return call.finish(dx)
+    return call.finish(call.backend().softmax_backward(dy, y, along))
 
 
 def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
@@ -86,10 +74,7 @@ def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     call = Call("log_softmax")
     (x,) = call.arrays(x=x).values()
     along = check_axis(call.operation, "axis", axis, x.shape)
-    with np.errstate(all="ignore"):
-        y = _shifted(call.computed(x), along)
-        np.subtract(y, np.log(sum_along(np.exp(y), along)), out=y)
-    return call.finish(y)
+    return call.finish(call.backend().log_softmax(call.computed(x), along))
 
 
 def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
@@ -106,16 +91,4 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     call = Call("log_softmax_backward")
     dy, y = call.gradient_pair("y", dy, y)
     along = check_axis(call.operation, "axis", axis, y.shape)
-    dx = np.empty_like(y)
-    with np.errstate(all="ignore"):
-        np.exp(y, out=dx)
-        np.multiply(dx, sum_along(dy, along), out=dx)
-        np.subtract(dy, dx, out=dx)
-    return call.finish(dx)
-
-
-def _shifted(x: Array, axis: int) -> Array:
-    """Subtract the maximum, into a fresh array in the memory order of x."""
-    y = np.empty_like(x)
-    np.subtract(x, x.max(axis=axis, keepdims=True, initial=-np.inf), out=y)  # of no numbers, too
-    return y
+    return call.finish(call.backend().log_softmax_backward(dy, y, along))

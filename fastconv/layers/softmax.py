@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 from fastconv.errors import InvalidValueError
@@ -76,7 +75,3 @@ class LogSoftmax(_AlongAxis):
     """
 
     _operation = "log_softmax"
-
-    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """The exponentials of the forward pass, which are not kept."""
-        return max(super().scratch_bytes(input_shape, itemsize), max(itemsize, 4) * prod(input_shape))

@@ -10,7 +10,7 @@ from fastconv.onnx.graph import Graph, Node, Value
 from fastconv.onnx.improve import without_dead
 from fastconv.onnx.network import Known, NotSeriesParallelError
 
-_NUMPY = ("Softmax", "LogSoftmax", "Hardmax", "ArgMax", "ArgMin", "Cast")
+_NUMPY = ("Hardmax", "ArgMax", "ArgMin", "Cast")
 _VIEWS = ("Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose", "Identity")
 
 

@@ -225,10 +225,15 @@ def _flatten(node: Node, inputs: tuple[Array | None, ...], shape: Shape, output:
     return layers.Flatten() if len(shape) > 1 and len(output) == 2 and output[0] == shape[0] else None
 
 
-def _softmax(node: Node, inputs: tuple[Array | None, ...], shape: Shape, output: Shape) -> Layer | None:
-    axis = node.attributes["axis"] % len(shape)
-    alone = all(size == 1 for size in shape[axis + 1 :])  # up to opset 12 the axes from there on are one
-    return layers.Softmax(axis) if alone else None
+def _along_axis(kind: Callable[[int], Layer]) -> Maker:
+    """Return what makes a layer of a softmax or its logarithm."""
+
+    def make(node: Node, inputs: tuple[Array | None, ...], shape: Shape, output: Shape) -> Layer | None:
+        axis = node.attributes["axis"] % len(shape)
+        alone = all(size == 1 for size in shape[axis + 1 :])  # up to opset 12 the axes from there on are one
+        return kind(axis) if alone else None
+
+    return make
 
 
 _MAKERS: dict[str, Maker] = {
@@ -250,5 +255,6 @@ _MAKERS: dict[str, Maker] = {
     "HardSigmoid": _hard_sigmoid,
     "Flatten": _flatten,
     "Reshape": _flatten,
-    "Softmax": _softmax,
+    "Softmax": _along_axis(layers.Softmax),
+    "LogSoftmax": _along_axis(layers.LogSoftmax),
 }

@@ -73,6 +73,7 @@ def test_a_program_computes_what_the_graph_computes(batch: int) -> None:
     program = loaded.program
     assert program is not None, _shaped(loaded).reason
     assert "break" not in str(program).replace("0 breaks", "")
+    assert "(Softmax)" in str(program)
 
 
 def test_without_fusing_a_program_has_the_bits_of_the_walk() -> None:
@@ -152,6 +153,24 @@ def test_gates_and_means_are_parts_of_a_program() -> None:
     text = str(_shaped(loaded).program)
     assert "SiLU" in text
     assert "1 break" in text  # the difference
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])
+def test_probabilities_of_means_are_parts_of_a_program(operator: str) -> None:
+    nodes = [
+        node("Conv", "x w", "c"),
+        node("GlobalAveragePool", "c", "m"),
+        node("Squeeze", "m axes", "s"),
+        node(operator, "s", "y", axis=-1),
+    ]
+    constants = {"w": _normal(10, 3, 1, 1), "axes": np.array([2, 3])}
+    loaded, x = fc.onnx.load(model(nodes, {"x": SHAPE}, ["y"], constants)), _normal(*SHAPE)
+    first, *others = (loaded.run([x])[0] for _ in range(3))
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-5)
+    text = str(_shaped(loaded).program)
+    assert "0 breaks" in text
+    assert f"({operator})" in text
 
 
 def test_graphs_of_two_outputs_are_walked() -> None:

@@ -174,7 +174,7 @@ LAYERS: dict[str, tuple[Callable[[], L.Layer], tuple[int, ...], bool]] = {  # an
     "relu": (lambda: L.ReLU(), (3, 6, 5), True),
     "silu": (lambda: L.SiLU(), (3, 6, 5), True),
     "prelu": (lambda: L.PReLU(6), (3, 6, 5), True),
-    "softmax": (lambda: L.Softmax(), (4, 6), False),
+    "softmax": (lambda: L.Softmax(), (4, 6), True),
     "residual": (lambda: L.Residual(L.Conv2d(6, 6, 3, padding=1, rng=0), L.Identity()), (2, 6, 5, 4), True),
     "one branch": (lambda: L.Residual(L.Conv2d(6, 6, 3, padding=1, rng=0)), (2, 6, 5, 4), True),
     "concat": (lambda: L.Concat(L.Conv2d(6, 5, 1, rng=0), L.Identity()), (2, 6, 5, 4), True),

@@ -243,6 +243,7 @@ def dense_cases(dtype: str, full: bool) -> Iterator[Case]:
         yield f"pointwise, two orders {shape} {last}", lambda x=x, b=other: [F.add(x, b), F.relu_backward(b, x)]
         slopes = draw((shape[1],), dtype)
         yield f"activations {shape} {last}", lambda x=x, dy=dy: list(activations(x, dy))
+        yield f"softmax {shape} {last}", lambda x=x, dy=dy: list(softmaxes(x, dy))
         yield (
             f"prelu {shape} {last}",
             lambda x=x, dy=dy, slopes=slopes: [
@@ -261,6 +262,13 @@ def activations(x: Any, dy: Any) -> Iterator[Any]:
         yield backend.activation(name, x, *numbers.get(name, ()))
     for name in BACKWARD:
         yield backend.activation_backward(name, dy, x, *numbers.get(name, ()))
+
+
+def softmaxes(x: Any, dy: Any) -> Iterator[Any]:
+    """Softmax and its logarithm along two axes, and their gradients."""
+    for axis in (1, -1):
+        yield from (F.softmax(x, axis), F.softmax_backward(dy, x, axis))
+        yield from (F.log_softmax(x, axis), F.log_softmax_backward(dy, x, axis))
 
 
 def normalisations(x: Any, dy: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
 from fastconv.backends.fast.pool import indices, places, pool, windows
 from fastconv.backends.fast.pool import lp_pool as lp
+from fastconv.backends.fast.softmax import softmax as along_axis
 from fastconv.backends.fast.update.norm import Norms
 from fastconv.backends.fast.update.update import Updates
 from fastconv.backends.fast.warmup import warmup
@@ -57,6 +58,10 @@ class FastBackend(Normalization, Norms, Updates):
     multiply = staticmethod(pointwise.multiply)
     activation = staticmethod(activations.forward)
     activation_backward = staticmethod(activations.backward)
+    softmax = staticmethod(along_axis.softmax)
+    softmax_backward = staticmethod(along_axis.softmax_backward)
+    log_softmax = staticmethod(along_axis.log_softmax)
+    log_softmax_backward = staticmethod(along_axis.log_softmax_backward)
     prelu = staticmethod(activations.with_slopes)
 
     def prelu_backward(self, dy: Array, x: Array, slopes: Array) -> tuple[Array, Array]:

@@ -23,11 +23,14 @@ BY_NUMBER = (
     "relu", "leaky_relu", "relu6", "hardsigmoid", "hardswish", "elu", "selu", "sigmoid", "tanh", "silu", "softplus",
     "softsign", "gelu",
 )  # fmt: skip
+ALONG = (("softmax", 1), ("log_softmax", 1), ("softmax", -1))
 FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {  # and how many arrays each takes
     **{name: (getattr(F, name), 1) for name in BY_NUMBER},
     **{f"{name}_backward": (getattr(F, f"{name}_backward"), 2) for name in BY_NUMBER},
     "gelu tanh": (partial(F.gelu, approximate="tanh"), 1),
     "gelu tanh backward": (partial(F.gelu_backward, approximate="tanh"), 2),
+    **{f"{name} {axis}": (partial(getattr(F, name), axis=axis), 1) for name, axis in ALONG},
+    **{f"{name} backward {axis}": (partial(getattr(F, f"{name}_backward"), axis=axis), 2) for name, axis in ALONG},
     "prelu": (lambda x: F.prelu(x, SLOPES[x.dtype.str]), 1),
     "prelu backward": (lambda dy, x: F.prelu_backward(dy, x, SLOPES[x.dtype.str]), 2),
     "prelu of one slope": (lambda x: F.prelu(x, ONE_SLOPE[x.dtype.str]), 1),
