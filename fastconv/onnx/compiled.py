@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 from fastconv.backends import get_backend
 from fastconv.backends.settings import Options, get_num_threads, get_options
 from fastconv.errors import FastconvError
-from fastconv.layers import Sequential
+from fastconv.layers import Layer
 from fastconv.onnx.ending import without_ending
 from fastconv.onnx.graph import Graph
 from fastconv.onnx.network import NotSeriesParallelError, network_of
 from fastconv.onnx.resolving import Shapes, resolved
+from fastconv.onnx.stepping import GraphLayer, can_step
 from fastconv.onnx.walking import Walk
 from fastconv.programs.program import Program
 from fastconv.validation.arrays import Array
@@ -31,7 +33,7 @@ class ShapedGraph:
     shapes : Shapes
         What a walk has seen.
     compile : bool
-        Whether to make a program of it where it is a network of layers.
+        Whether to make a program of it where it makes one array of one.
 
     Attributes
     ----------
@@ -47,15 +49,23 @@ class ShapedGraph:
         self._fused: tuple[tuple[Options, int], Walk] | None = None
         self.program: Program | None = None
         self.reason = "" if compile else "none was asked for"
-        self._network: Sequential | None = None
+        self._network: Layer | None = None
         self._lock = threading.Lock()
         if compile:
-            try:
-                start, ending = without_ending(self.graph, shapes.known)
-                self._network = network_of(start, shapes.known)
-                self._cut, self._ending = start.outputs[0].name, Walk(ending)
-            except (NotSeriesParallelError, FastconvError, RecursionError) as error:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        """Make what becomes a program: a network of layers down to what NumPy computes, or the graph as it is."""
+        try:
+            start, ending = without_ending(self.graph, self._known)
+            self._network = network_of(start, self._known)
+        except (NotSeriesParallelError, FastconvError, RecursionError) as error:
+            if not can_step(self.graph, self._known):
                 self.reason = str(error)
+                return
+            start, ending = self.graph, replace(self.graph, nodes=(), constants={})
+            self._network = GraphLayer(self.graph, self._known)
+        self._cut, self._ending = start.outputs[0].name, Walk(ending)
 
     def __call__(self, inputs: dict[str, Array]) -> list[Array]:
         """Return the outputs."""

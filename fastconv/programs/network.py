@@ -21,6 +21,7 @@ from fastconv.layers import Concat, Flatten, Layer, Linear, Residual, Sequential
 from fastconv.layers.containers import is_plain
 from fastconv.layers.inference import inference_mode
 from fastconv.layers.merge import Join
+from fastconv.layers.stepped import SteppedLayer
 from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
 from fastconv.programs.folding import is_ours
 from fastconv.programs.recording import Named, Recorded, Recorder, all_ours, flat, inside, label, same
@@ -121,6 +122,8 @@ class NetworkRecorder(Recorder):
         if isinstance(layer, Join) and is_ours(layer):
             branches = [self.layer(inside(name, child), branch, x) for child, branch in layer.named_children()]
             return self.step(title, layer.join, *branches)
+        if isinstance(layer, SteppedLayer) and is_ours(layer):
+            return layer.steps(lambda step, *what: self.step(inside(name, step), *what), x)
         return self.step(title, layer.forward, x)
 
     def chain(self, layers: list[Named], x: Array, out: Array | None = None) -> Array:
