@@ -129,7 +129,7 @@ def train(
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
         options |= {"checkpoint_every": checkpoint_every, "early_stopping": stopping}
-        history, seconds = _fit(trainer, learn, held_out, out, checkpoint, options)
+        history, seconds = _fit(trainer, learn, held_out, out, checkpoint, save, options)
         result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
     out.print(
@@ -157,9 +157,15 @@ def _datasets(
 
 
 def _fit(
-    trainer: Trainer, learn: Dataset, held_out: Dataset | None, out: Any, checkpoint: Path | None, how: dict[str, Any]
+    trainer: Trainer,
+    learn: Dataset,
+    held_out: Dataset | None,
+    out: Any,
+    checkpoint: Path | None,
+    save: Path | None,
+    how: dict[str, Any],
 ) -> tuple[History, float]:
-    """Train, with a line for each epoch; the time is that of this call."""
+    """Train, with a line for each epoch; the time is that of this call. Ctrl-C writes what was asked for."""
     started = time.perf_counter()
     try:
         with EpochTable(out, trainer) as report:
@@ -167,5 +173,8 @@ def _fit(
     except KeyboardInterrupt:
         if checkpoint is not None:
             out.print(f"stopped; the same command with --resume goes on from {checkpoint / 'last.npz'}", soft_wrap=True)
+        if save is not None:
+            trainer.save(save)
+            out.print(f"stopped; {save} has the network of the last step", soft_wrap=True)
         raise
     return history, time.perf_counter() - started

@@ -142,6 +142,8 @@ def load_model(
 def read_saved(path: PathLike) -> tuple[dict[str, Array], ModelCard]:
     """Return the weights in a file, and what it says about them."""
     where = f"{_LOAD}: {os.fspath(path)}"
+    if where.endswith(".onnx"):
+        raise InvalidValueError(f"{where} must be a file of weights; fastconv.onnx.load reads models of ONNX.")
     weights = load_state(path)
     if is_checkpoint(weights):
         checkpoint = Checkpoint.load(_LOAD, path)

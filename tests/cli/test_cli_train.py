@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from light_commands import printed_by
@@ -31,6 +32,7 @@ from fastconv.cli.train_parts import (
 )
 from fastconv.models import by_name
 from fastconv.optim import SGD
+from fastconv.training import Trainer
 
 MODEL = """
 from fastconv.layers import Flatten, Linear, Sequential
@@ -126,6 +128,22 @@ def test_the_same_seed_gives_the_same_files(monkeypatch: pytest.MonkeyPatch, tmp
     for name in ("a.npz", "b.npz"):
         assert command(monkeypatch, *small, "--seed", "4", "--save", str(tmp_path / name)) == 0
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_ctrl_c_keeps_the_network_that_was_to_be_saved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fitted = Trainer.fit
+
+    def stopped(trainer: Trainer, *arguments: Any, **options: Any) -> None:
+        fitted(trainer, *arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "fit", stopped)
+    file = tmp_path / "stopped.npz"
+    assert command(monkeypatch, *small, "--save", str(file)) == 130
+    assert f"stopped; {file} has the network of the last step" in capsys.readouterr().out.replace("\n", "")
+    assert set(load_state(file)) == {"1.weight", "1.bias"}
 
 
 @pytest.mark.slow

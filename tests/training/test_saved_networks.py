@@ -167,3 +167,10 @@ def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidTypeError, match="metadata must be a mapping of text to text"):
         save_state({}, tmp_path / "net.npz", metadata={"version": 1})  # type: ignore[dict-item]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_onnx_is_said_to_be_read_by_another_function() -> None:
+    with pytest.raises(
+        ValueError, match=r"load_model: net\.onnx must be a file of weights; fastconv\.onnx\.load reads"
+    ):
+        fc.load_model("net.onnx")
