@@ -37,7 +37,7 @@ def _chunks(args):
 
 
 @helper
-def _largest(x, classes, number):
+def largest_of(x, classes, number):
     """Largest of a row, but for NaN."""
     a = b = c = d = load_at(x, 0, number)
     whole = classes // 4 * 4
@@ -82,7 +82,7 @@ def _label_row(args, x, dx, label, part, number):
             store_at(dx, k, number)
         return np.nan
     even = smoothing / classes  # of every class's weight
-    largest = _largest(x, classes, number)
+    largest = largest_of(x, classes, number)
     own = (1.0 - smoothing) * _weight(args, label, number)
     everything = others = 0.0
     if smoothing != 0.0:
@@ -122,7 +122,7 @@ def _target_row(args, x, targets, dx, part, number):
     """Loss of a row with a target for every class, and its gradient times `part`."""
     classes, weights, smoothing = args.CLASSES, args.WEIGHTS, double_of(args.NUMBER)
     even = smoothing / classes
-    largest = _largest(x, classes, number)
+    largest = largest_of(x, classes, number)
     goals = right = 0.0
     for k in range(classes):
         goal = _goal(targets, weights, k, smoothing, even, number)

@@ -7,7 +7,7 @@ vectorises however short a row is. Sums are of float64, in a fixed order. What e
 
 from __future__ import annotations
 
-from fastconv.backends.fast.losses.of_classes_kernel import _largest as largest_of
+from fastconv.backends.fast.losses.of_classes_kernel import largest_of
 from fastconv.backends.fast.losses.total_kernel import sum_of
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.elementary import exp, log
