@@ -13,12 +13,12 @@ from fastconv.layers import Layer, Parameter
 from fastconv.layers.base import Shape
 from fastconv.layers.merge import Join
 from fastconv.onnx.graph import Node
+from fastconv.onnx.operators.windows import window_options
 from fastconv.onnx.walking import computed
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 
 _SIXTH = float(np.float32(1 / 6))
-_NAMED = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}
 _FLOATS = (np.float32, np.float64)
 Maker = Callable[[Node, "tuple[Array | None, ...]", Shape, Shape], "Layer | None"]
 
@@ -166,12 +166,8 @@ def _batch_norm(node: Node, inputs: tuple[Array | None, ...], shape: Shape, outp
 
 def _windows(node: Node, rank: int) -> dict[str, Any]:
     attributes = node.attributes
-    pads = attributes.get("pads") or (0,) * (2 * rank)
-    return {
-        "stride": attributes.get("strides") or 1,
-        "padding": _NAMED.get(attributes["auto_pad"]) or tuple(zip(pads[:rank], pads[rank:])),
-        "dilation": attributes.get("dilations") or 1,
-    }
+    given = (attributes.get(name) for name in ("pads", "strides", "dilations"))
+    return window_options(rank, attributes["auto_pad"], *given)
 
 
 def _pool(kinds: Mapping[int, Callable[..., Layer]], *options: str) -> Maker:
