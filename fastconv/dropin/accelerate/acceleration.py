@@ -40,6 +40,8 @@ class Acceleration(Mapping[str, Function]):
         The functions that are replaced for some calls alone, and for which.
     calls : mapping of str to CallCounts
         How many calls of those that were replaced went where.
+    found : mapping of str to str
+        What functions were found to compute, in words, where no name says it.
 
     Attributes
     ----------
@@ -53,6 +55,8 @@ class Acceleration(Mapping[str, Function]):
         Where the original was wrong or raised, so that calls that are like it go on to it.
     calls : dict of str to CallCounts
         How many calls were fast, and how many went to the original.
+    found : dict of str to str
+        What functions were found to compute.
 
     Notes
     -----
@@ -70,11 +74,12 @@ class Acceleration(Mapping[str, Function]):
         function: Function | None,
         regions: Mapping[str, Region],
         calls: Mapping[str, CallCounts],
+        found: Mapping[str, str],
     ) -> None:
         self._title, self._originals = title, dict(originals)
         self.fast, self.refused, self.elsewhere, self.calls = dict(fast), dict(refused), elsewhere, dict(calls)
         self.partly = {name: str(region) for name, region in regions.items()}
-        self._regions = dict(regions)
+        self._regions, self.found = dict(regions), dict(found)
         self._places, self._active, self._given = places, True, function
         if function is not None:
             update_wrapper(self, function, updated=())
@@ -158,6 +163,7 @@ class Acceleration(Mapping[str, Function]):
             return f"left as it is: {self.refused[name].text}"
         calls = self.calls[name]
         said = str(calls) if calls.fast or calls.original else "fast"
+        said += f": {self.found[name]}" if name in self.found else ""
         region = self._regions.get(name)
         return said if region is None else f"{said}, except {region.limits}: {region.trial} {region.said}"
 

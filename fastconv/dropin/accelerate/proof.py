@@ -147,7 +147,7 @@ def _mismatch(implementation: Implementation, role: str, trial: Trial) -> Mismat
 def _smallest(implementation: Implementation, role: str, trial: Trial) -> tuple[Trial, str]:
     """The same with one image, one channel and one filter, as far as it is still wrong; and what is wrong."""
     for part in ("images", "channels", "filters"):
-        problem = trial.problem.only(**{part: 1})
+        problem = implementation.convention.adapted(implementation, trial.problem.only(**{part: 1}))
         smaller = Trial(trial.case, problem, verdicts_on(implementation, trial.case, problem))
         if smaller.verdicts[role].kind == WRONG:
             trial = smaller
