@@ -10,6 +10,7 @@ from fastconv.backends import available_backends
 from fastconv.dropin.accelerate.beside import gave_same, lonely, not_together, reads_theirs
 from fastconv.dropin.accelerate.learning import learn_dtypes
 from fastconv.dropin.accelerate.mismatch import Mismatch
+from fastconv.dropin.accelerate.pace import slower
 from fastconv.dropin.accelerate.region import Region, failed, find_regions
 from fastconv.dropin.accelerate.trials import Trial, Trials, tried, verdicts_on
 from fastconv.dropin.conventions.calls import Calls
@@ -39,6 +40,8 @@ class Proof:
         By role of `equal` where the original was right, if it was not so everywhere: the other calls go on to it.
     originals : mapping of str to callable
         By role of `equal` what takes the calls that its equivalent leaves to it.
+    slower : mapping of str to str
+        By role the functions that are not in `equal` because they are faster than their equivalents: both times.
     """
 
     implementation: Implementation
@@ -46,6 +49,7 @@ class Proof:
     refused: Mapping[str, Mismatch]
     regions: Mapping[str, Region] = field(default_factory=dict)
     originals: Mapping[str, Function] = field(default_factory=dict)
+    slower: Mapping[str, str] = field(default_factory=dict)
 
 
 def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Proof:
@@ -63,7 +67,7 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
     Returns
     -------
     Proof
-        A role is in `equal` or in `refused`, unless it is in `settled`.
+        A role is in `equal`, in `refused` or in `slower`, unless it is in `settled`.
     """
     if settled >= implementation.targets.keys():
         return Proof(implementation, {}, {})
@@ -89,7 +93,9 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
     mismatch = lonely(implementation, good, calls, trials) or not_together(implementation, equal, originals, trials)
     if mismatch is not None:
         return Proof(implementation, {}, {**refused, **dict.fromkeys(good, mismatch)})
-    return Proof(implementation, equal, refused, regions, originals)
+    late = slower(implementation, equal)
+    equal = {role: function for role, function in equal.items() if role not in late}
+    return Proof(implementation, equal, refused, regions, originals, late)
 
 
 def _regions(implementation: Implementation, roles: list[str], trials: Trials) -> tuple[Trials, dict[str, Region]]:
