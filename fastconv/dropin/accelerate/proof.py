@@ -126,6 +126,9 @@ def _refused(
         mismatch = _first_mismatch(implementation, role, [(trial, found[role]) for trial, found in verdicts])
         if mismatch is not None:
             refused[role] = mismatch
+        reason = implementation.convention.cannot_replace(implementation, role)
+        if role not in refused and reason is not None:
+            refused[role] = Mismatch("", reason)
     gaps = find_gaps(implementation, verdicts, [role for role in roles if role not in refused])
     for role, gap in gaps.items():
         if not gap.parts:
@@ -160,7 +163,8 @@ def _first_mismatch(implementation: Implementation, role: str, found: list[tuple
     for trial, verdict in found:
         if verdict.kind == WRONG:
             return _described(implementation, role, trial, verdict)
-    if any(verdict.kind == OK and trial.case.name in _BASIC for trial, verdict in found):
+    basic = [verdict.kind for trial, verdict in found if trial.case.name in _BASIC]
+    if OK in basic or (set(basic) <= {CANNOT} and any(verdict.kind == OK for _, verdict in found)):
         return None
     for trial, verdict in found:
         if verdict.kind == RAISED:

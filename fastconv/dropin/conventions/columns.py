@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names
 from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.spelling import words
 from fastconv.validation.arrays import Array
 
 _ROLES = {"im2col": ("y",), "col2im": ("dx",)}

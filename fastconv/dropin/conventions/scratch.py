@@ -8,10 +8,11 @@ from operator import attrgetter
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, FORBIDDEN
 from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.spelling import words
 
 _POOL_WORDS = {"pool", "pooling", "maxpool", "maxpooling", "pool2d", "maxpool2d", "avgpool", "averagepool", "meanpool"}
 _KEPT = "_fastconv_x"  # attribute of a layer: the input of its last fast forward pass
