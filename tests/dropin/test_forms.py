@@ -12,6 +12,7 @@ from loop_code import CS231N, changed, load
 from programs import ROOT
 
 import fastconv as fc
+from fastconv.dropin.conventions.layouts import LAYOUTS, Layout
 from fastconv.dropin.conventions.recognise import recognise
 from fastconv.dropin.conventions.signatures import means, read_form
 from fastconv.dropin.conventions.structure import find_structure
@@ -209,6 +210,54 @@ POOLS = {
 def test_every_form_of_a_pooling_is_replaced(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     accelerated = fc.accelerate(load(monkeypatch, changed(POOL, *POOLS[form])), on_mismatch="skip")
     assert (dict(accelerated.refused), len(accelerated)) == ({}, 1)
+
+
+COLUMNS = """
+import numpy as np
+
+AXES = "nchwij"
+
+
+def image_to_column(x, kernel_size, stride=1, padding=0):
+    n, c, k, p = *x.shape[:2], kernel_size, padding
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+    out = [(size - k) // stride + 1 for size in x.shape[2:]]
+    cols = np.zeros((n, c, k, k, *out))
+    for i in range(out[0]):
+        for j in range(out[1]):
+            cols[..., i, j] = x[:, :, i * stride : i * stride + k, j * stride : j * stride + k]
+    return cols.transpose([AXES.index(axis) for axis in ORDER]).reshape(shape(n, c, k, *out))
+
+
+def column_to_image(cols, x_shape, kernel_size, stride=1, padding=0):
+    (n, c, height, width), k, p = x_shape, kernel_size, padding
+    out = [(size + 2 * p - k) // stride + 1 for size in (height, width)]
+    sizes = dict(zip(AXES, (n, c, k, k, *out)))
+    cols = cols.reshape([sizes[axis] for axis in ORDER]).transpose([ORDER.index(axis) for axis in AXES])
+    x = np.zeros((n, c, height + 2 * p, width + 2 * p))
+    for i in range(out[0]):
+        for j in range(out[1]):
+            x[:, :, i * stride : i * stride + k, j * stride : j * stride + k] += cols[..., i, j]
+    return x[:, :, p : p + height, p : p + width]
+"""
+SHAPES = {"n": "n", "c": "c", "k": "k * k", "l": "h * w"}
+APART = {"n": "n", "c": "c", "k": "k, k", "l": "h, w"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: "-".join(layout.axes) + " apart" * layout.apart)
+def test_columns_of_every_order_are_replaced(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = "".join(layout.axes).replace("k", "hw").replace("l", "ij")
+    names, between = (APART, ", ") if layout.apart else (SHAPES, " * ")
+    sizes = [between.join(names[axis] for axis in group) for group in layout.axes]
+    head = f'ORDER = "{order}"\n\n\ndef shape(n, c, k, h, w):\n    return {", ".join(sizes)}'
+    module = load(monkeypatch, f"{head}\n{COLUMNS}")
+    accelerated = fc.accelerate(module, on_mismatch="skip")
+    assert (dict(accelerated.refused), dict(accelerated.partly), len(accelerated)) == ({}, {}, 2)
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 5))
+    columns = module.image_to_column(x, 2, stride=2, padding=1)
+    np.testing.assert_array_equal(columns, accelerated["image_to_column"](x, 2, stride=2, padding=1))
+    images = [each(columns, x.shape, 2, 2, 1) for each in (module.column_to_image, accelerated["column_to_image"])]
+    np.testing.assert_allclose(*images)
 
 
 @pytest.mark.parametrize("page", ["first_five_minutes.md", "accelerate.md"])

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Declined
-from fastconv.dropin.conventions.convention import OUTPUT, UNUSED, Convention, Function, Implementation, parameter_names
+from fastconv.dropin.conventions.convention import OUTPUT, UNUSED, Function, Implementation
 from fastconv.dropin.conventions.cs231n import FORBIDDEN
+from fastconv.dropin.conventions.formed import Formed
 from fastconv.dropin.conventions.problem import SIZES, Pair, Problem, draw, output_size
 from fastconv.dropin.conventions.signatures import Form, read_form
 from fastconv.dropin.conventions.spelling import is_backward, words
 from fastconv.dropin.conventions.structure import read_results, structure_of
 from fastconv.dropin.conventions.trying import BIASES, NUMBER, Way, bias_as, settle
-from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 
 _PARTS = {"single", "step", "layer", "block", "shape", "size", "output", "weights", "input", "params", "init"} | {
@@ -33,7 +33,7 @@ RANKS = {
 _USUAL_BIAS = next(iter(BIASES))
 
 
-class Plain(Convention):
+class Plain(Formed):
     """What plain functions have in common; there is no cache, so each stands for itself."""
 
     source = "courses, blogs and libraries"
@@ -61,25 +61,6 @@ class Plain(Convention):
         forms, pairs = self.forms(implementation), self.pairs(implementation)
         sizes = [name for name in ("kernel", *SIZES) if name in forms[0] and name not in pairs]
         return [name for name in SIZES if not all(name in form for form in forms)], sizes
-
-    def forms(self, implementation: Implementation) -> list[Form]:
-        """Parameters of the functions that take sizes."""
-        return [self.known_form(implementation, role) for role in implementation.targets]
-
-    def known_form(self, implementation: Implementation, role: str | None = None) -> Form:
-        """Parameters of a function of an implementation; those of its equivalent are the same."""
-        role = role or next(iter(implementation.targets))
-        if role not in implementation.details:
-            form = self.form_of(implementation[role], role)
-            if form is None:  # it was named in a mapping
-                label = implementation.targets[role].label
-                got = ", ".join(parameter_names(implementation[role]))
-                raise InvalidValueError(
-                    f"mapping: the parameters of {label} must be those of {self.form}, but got {got}."
-                )
-            implementation.details[role] = form
-        found: Form = implementation.details[role]
-        return found
 
     def adapted(self, implementation: Implementation, problem: Problem) -> Problem:
         """Return the part of the problem that has the rank of the function."""
@@ -226,7 +207,7 @@ class Plain(Convention):
         output = structure_of(implementation.details, "forward", OUTPUT)
         run = {**made, "forward": lambda values: output.made({"y": made["forward"](values)})}
         forms = {role: self.known_form(implementation, role) for role in implementation.targets}
-        return {role: _reading(form, run[role]) for role, form in forms.items()}
+        return {role: form.wrapped(run[role]) for role, form in forms.items()}
 
 
 def output_axes(rank: str) -> tuple[int, ...]:
@@ -249,8 +230,3 @@ def planes_of(array: Any, axes: tuple[int, ...]) -> Array:
     if not isinstance(array, np.ndarray) or array.ndim != 4 - len(axes):
         raise Declined
     return array[(None,) * len(axes)] if axes else array
-
-
-def _reading(form: Form, run: Callable[[dict[str, Any]], Any]) -> Function:
-    read = form.reader()
-    return lambda *args, **kwargs: run(read(args, kwargs))

@@ -35,14 +35,13 @@ CONVENTIONS: tuple[Convention, ...] = (
     columns.SCRATCH,
     columns.INDICES,
     columns.CYTHON,
-    columns.SIX,
+    columns.SIX_AXES,
+    columns.PLAIN,
     plain_operations.CONV,
     *plain_operations.POOLS,
     plain_cached.CONV,
     *plain_cached.POOLS,
 )
-
-_PAIRED = {"col2im": "im2col"}
 
 Candidate = tuple[Convention, str]
 
@@ -213,10 +212,13 @@ def _classes(cls: type, said: Convention | None, source: str) -> list[Implementa
 
 def _stem(name: str) -> str:
     """What forward and backward of a pair have in common in their names."""
+    role = columns.columns_role(name)
+    if role is not None:
+        return " ".join(("im2col", *words(name)[1:])) if role in words(name) else "im2col"
     spoken = words(name)
     if spoken[:1] == ["d"]:
         spoken = spoken[1:]
-    return " ".join(_PAIRED.get(word, word) for word in spoken if word not in BACKWARD | FORWARD)
+    return " ".join(word for word in spoken if word not in BACKWARD | FORWARD)
 
 
 def _paired(loose: list[tuple[Target, list[Candidate], bool]]) -> list[Implementation]:

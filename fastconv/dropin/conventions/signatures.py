@@ -36,8 +36,10 @@ _SAYING = {
     ),
     "bias": (_set("b bias biases"), _OF_ARRAYS),
     "kernel": (_set("kernel filter pool pooling window win size ksize k f"), _OF_WINDOWS),
-    "kernel_h": (_set("h height kh ph hh fh rows"), _OF_WINDOWS),
-    "kernel_w": (_set("w width kw pw ww fw cols"), _OF_WINDOWS),
+    "kernel_h": (_set("h height kh ph hh fh hf hk rows"), _OF_WINDOWS),
+    "kernel_w": (_set("w width kw pw ww fw wf wk cols"), _OF_WINDOWS),
+    "columns": (_set("col cols column columns dcol dcols dcolumn"), _OF_ARRAYS | _set("x d")),
+    "shape": (_set("shape dims size"), _set("x a input inputs im image images img imgs output original data")),
     "stride": (_set("stride strides s step steps"), _OF_SIZES | {"pool", "pooling", "conv"}),
     "padding": (_set("padding pad pads p zp zeropad zeropadding"), _OF_SIZES | {"zero", "width"}),
     "dilation": (_set("dilation dilations dil rate d"), _OF_SIZES),
@@ -112,6 +114,11 @@ class Form:
             return {**defaults, **given}
 
         return read
+
+    def wrapped(self, run: Callable[[dict[str, Any]], Any]) -> Callable[..., Any]:
+        """Return a function with these parameters, which hands their values by meaning to `run`."""
+        read = self.reader()
+        return lambda *args, **kwargs: run(read(args, kwargs))
 
 
 def is_default(value: Any, default: Any) -> bool:
