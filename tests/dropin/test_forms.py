@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loop_code import CS231N, changed, load
+from loop_code import CS231N, SCRATCH, changed, load
 from programs import ROOT
 
 import fastconv as fc
@@ -150,6 +150,13 @@ def test_a_result_that_holds_more_is_right_and_left_as_it_is(monkeypatch: pytest
     assert accelerated.refused["conv2d"].text == "its result holds more: padded"
 
 
+def test_a_function_of_any_name_with_the_parameters_of_pytorch_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load(monkeypatch, changed(CONV, *CONVS["PyTorch's parameters"], ("def conv2d(", "def sharpen(")))
+    accelerated = fc.accelerate(module, {"sharpen": "plain.conv2d"}, on_mismatch="skip")
+    assert "sharpen" in accelerated
+    assert "dilation" in accelerated.partly["sharpen"]  # in which it raises
+
+
 CACHED = (
     (FORWARD_HEAD, "conv_forward(X, w, b, stride=1, padding=0)"),
     ("    x = np.pad(x", "    x = np.pad(X"),
@@ -210,6 +217,34 @@ POOLS = {
 def test_every_form_of_a_pooling_is_replaced(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     accelerated = fc.accelerate(load(monkeypatch, changed(POOL, *POOLS[form])), on_mismatch="skip")
     assert (dict(accelerated.refused), len(accelerated)) == ({}, 1)
+
+
+MADE = "(self, W, b, stride=1, pad=0):"
+OUT = "(np.dot(col, col_W) + self.b).reshape(N, out_h, out_w, -1).transpose(0, 3, 1, 2)"
+THEIR_DB, METHOD = "self.db = np.sum(dout, axis=0)", "(self, x):\n        FN"
+BOOK = {
+    "a parameter more": ((MADE, f"{MADE[:-2]}, name=None):\n        self.name = name"),),
+    "a forward method with a parameter more": ((METHOD, "(self, x, train=True):\n        FN"),),
+    "a bias of (F, 1)": ((OUT, OUT.replace("self.b", "self.b[:, 0]")), (THEIR_DB, f"{THEIR_DB}[:, None]")),
+    "no backward pass": (("backward(self, dout):\n        FN", "other(self, dout):\n        FN"),),
+}
+
+
+@pytest.mark.parametrize("form", BOOK)
+def test_forms_of_the_classes_of_the_book(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load(monkeypatch, changed(SCRATCH, *BOOK[form]))
+    accelerated = fc.accelerate(module.Convolution, on_mismatch="skip")
+    methods = 1 if form == "no backward pass" else 2
+    assert (dict(accelerated.refused), dict(accelerated.partly), len(accelerated)) == ({}, {}, methods)
+
+
+def test_a_layer_that_was_made_with_another_parameter_is_left_to_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = f"{MADE[:-2]}, factor=1):\n        self.factor = factor"
+    module = load(monkeypatch, changed(SCRATCH, (MADE, made), (OUT, f"{OUT} * self.factor")))
+    x, w, b = np.ones((1, 2, 4, 4)), np.ones((3, 2, 2, 2)), np.zeros(3)
+    with fc.accelerate(module.Convolution):
+        one, two = (module.Convolution(w, b, 1, 0, factor).forward(x) for factor in (1, 2))
+    np.testing.assert_allclose(two, 2 * one)
 
 
 COLUMNS = """

@@ -96,7 +96,7 @@ class Implementation:
         targets = {role: replace(it, function=functions.get(role, it.function)) for role, it in self.targets.items()}
         cls = self.cls
         if cls is not None:
-            methods = {self.targets[role].name: function for role, function in functions.items()}
+            methods = {self.targets[role].name: function for role, function in functions.items() if role in self}
             cls = type(cls.__name__, (cls,), {"__module__": cls.__module__, **methods})
         return replace(self, targets=targets, cls=cls)
 
