@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
+from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
 from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
 from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
@@ -107,6 +109,7 @@ def accelerate(
         found = recognise(target, mapping, source="accelerate")
         if not found:
             raise InvalidValueError(_nothing(target))
+        found, jitted = apart_from_jitted(found)
         with _undisturbed():
             proofs = _prove(found, contiguous)
         refused = {
@@ -114,6 +117,7 @@ def accelerate(
             for proof in proofs
             for role, mismatch in proof.refused.items()
         }
+        refused |= {name: Mismatch("", text) for name, text in jitted.items()}
         _tell(refused, on_mismatch)
         return _replace(target, proofs, refused, everywhere)
 
@@ -143,9 +147,10 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
+    near = "".join(f" {line}." for line in near_misses(target, ()))
     return (
-        f'{must} with none. Name them yourself, with mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of'
-        f"\n{forms}"
+        f"{must} with none.{near} Name them yourself, with"
+        f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
     )
 
 
@@ -182,11 +187,11 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
                 places.append((place, fast[aim.label]))
     by_original = {id(originals[name]): fast[name] for name in fast}
     others = list(places_elsewhere(originals.values(), [place for place, _ in places]))
-    if everywhere:
-        places += [(place, by_original[id(original)]) for place, original in others]
+    bound = [each for each in others if everywhere and not jitted_readers(each[0].owner, each[0].name)]
+    places += [(place, by_original[id(original)]) for place, original in bound]
     for place, function in places:
         place.put(function)
-    left = () if everywhere else tuple(str(place) for place, _ in others)
+    left = tuple(str(place) for place, original in others if (place, original) not in bound)
     title = getattr(target, "__name__", repr(target))
     given = target if inspect.isroutine(target) else None
     return Acceleration(title, originals, fast, refused, places, left, given, partly)

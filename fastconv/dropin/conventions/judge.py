@@ -14,6 +14,7 @@ import numpy as np
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.source.blocks import cell_of
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
@@ -126,7 +127,7 @@ def _said(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     files = ((frame, Path(frame.filename)) for frame in frames)
     theirs = [frame for frame, file in files if _FASTCONV not in file.parents and "site-packages" not in file.parts]
-    place = f" ({theirs[-1].name}, line {theirs[-1].lineno})" if theirs else ""
+    place = f" ({theirs[-1].name}, {cell_of(theirs[-1].filename)}line {theirs[-1].lineno})" if theirs else ""
     return f"{type(error).__name__}: {shorten(str(error), 200, placeholder=' …')}{place}"
 
 
