@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,12 +12,13 @@ from types import ModuleType
 
 from fastconv.dropin.check.case_results import CaseResult, Examination
 from fastconv.dropin.check.check_report import CheckReport
-from fastconv.dropin.check.code_process import CodeProcessError
+from fastconv.dropin.check.code_process import CodeProcessError, unexamined
 from fastconv.dropin.check.examination import examine, names_of_cases
 from fastconv.dropin.check.examinee import Examinee, Subject
 from fastconv.dropin.check.finding import file_of, files_of, is_whole
 from fastconv.dropin.conventions import CONVENTIONS
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.dropin.conventions.judge import fault_of
+from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
 
 _LONGEST = 1e6  # seconds
 
@@ -61,6 +63,8 @@ def check(
         for a folder.
     TypeError
         If `path_or_module` or `time_limit` is something else.
+    ExaminationError
+        If something is wrong with fastconv itself: then nothing is known of the file.
 
     Notes
     -----
@@ -111,7 +115,7 @@ def _examined(
 ) -> CheckReport:
     """Return the report on one file; without implementations where nothing is recognised."""
     name = file.parent.name if file.name == "__init__.py" else file.name
-    with Examinee(file, mapping, limit) as examinee:
+    with _no_verdict_of_ours(file), Examinee(file, mapping, limit) as examinee:
         try:
             subjects = examinee.load()
         except CodeProcessError as error:
@@ -140,6 +144,17 @@ def _together(path: Path, reports: Mapping[Path, CheckReport], limit: float) -> 
         if report.failure is not None:
             notes.append(f"{name} cannot be imported: {report.failure.what}")
     return CheckReport(path.name, tuple(found), None, limit, tuple(notes))
+
+
+@contextmanager
+def _no_verdict_of_ours(file: Path) -> Iterator[None]:
+    """Let an unexpected error of the block say that it is no verdict on the file."""
+    try:
+        yield
+    except (FastconvError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise unexamined(file, fault_of(error) or repr(error)) from error
 
 
 def silent(text: str, share: float) -> None:

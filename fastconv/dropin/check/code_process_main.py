@@ -22,6 +22,7 @@ from fastconv.dropin.check.recorder import Recorder, perform
 from fastconv.dropin.check.timed_calls import TimedCalls
 from fastconv.dropin.conventions import Implementation, Problem, recognise, run
 from fastconv.dropin.conventions.calls import Calls
+from fastconv.dropin.conventions.judge import fault_of
 from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.source.blocks import Python2Error, belongs_to
 from fastconv.dropin.source.loading import load_file
@@ -88,7 +89,8 @@ def _answer(requests: Requests, message: Message, errors: TextIO) -> Message:
     except _CannotExpress as reason:
         return {"cannot": str(reason)}
     except BaseException as error:  # noqa: BLE001 (whatever the code raises is reported)
-        return {"failed": _failure(error, requests.file)}
+        fault = fault_of(error)
+        return {"fault": fault} if fault else {"failed": _failure(error, requests.file)}
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -175,6 +177,8 @@ class Requests:
         implementation = self._found[index]
         given, adapted = _adapted(implementation, problem)
         found = run(implementation, given)
+        if found.fault:
+            return {"fault": found.fault}
         return {
             "adapted": adapted,
             "results": [pack(result) for result in found.results],
