@@ -140,7 +140,7 @@ def test_what_is_missing_is_an_error_where_it_is_used(module: ModuleType) -> Non
     )
     course = run(module, "\n".join(source))
     assert not course.stops
-    assert {name: place.line for name, place in course.missing.items()} == {
+    assert {name: found.place.line for name, found in course.missing.items()} == {
         "nothing.like.this": 2,
         "nothing.a": 3,
         "nothing.b": 3,
@@ -203,13 +203,17 @@ def test_an_example_of_a_script_that_stops_is_pasted_into_it(tmp_path: Path) -> 
 
 def test_missing_modules_are_named_and_their_neighbours_too(tmp_path: Path) -> None:
     written(tmp_path, "import nothing_like_it\nSCALE = 1\nraise SystemExit", name="near.py")
-    source = "import numpy as np, cv3\nfrom nothing_at_all import datasets\nfrom near import SCALE"
+    written(tmp_path, "print 'old'", name="old.py")
+    source = "import numpy as np, cv3\nfrom nothing_at_all import datasets\nfrom near import SCALE\nimport old"
     report = checked(written(tmp_path, source, CONV, "images = datasets.load() * SCALE"))
     assert report.ok, str(report)
     stopped, missing = report.notes
     assert stopped.startswith("stopped at near.py, line 3: it called sys.exit(); what is defined before and below it")
     assert missing.startswith("could not be imported, and raises an error where it is used: cv3 (line 1), ")
-    assert missing.endswith("nothing_at_all.datasets (line 2), nothing_like_it (near.py, line 1)")
+    assert missing.endswith(
+        "nothing_at_all.datasets (line 2), nothing_like_it (near.py, line 1), "
+        "old (line 4: this is Python 2 (print statement, line 1): run 2to3 first (old.py, line 1))"
+    )
 
 
 def test_a_function_that_uses_what_is_missing_raises(tmp_path: Path) -> None:
@@ -398,10 +402,15 @@ class Layer:
                 for i in c:
                     for j in i:
                         self.y += self.w * j
+class CNN_Layer:
+    def forward(self, image):
+        return [np.sum(image[i, j] * self.w) for i in image for j in i]
 def my_conv(img, conv_filter, nonsense):
     for i in range(3):
         for j in range(3):
             img[i, j] = np.sum(conv_filter * img[i:, j:])
+def conv_single_step(a, w):
+    return np.sum(a * w)
 def plot_convolution(x):
     for i in x:
         for j in i:
@@ -423,15 +432,20 @@ def test_near_misses_are_named_with_what_is_missing(tmp_path: Path) -> None:
     assert "in net.py nothing is recognised. `Conv2D(in_channels, out_channels, size, …)` (line 3) looks like" in said
     assert "a convolution (2 loops in each other); what could not be found is a method forward(x); try" in said
     assert "`Layer()` (line 8) looks like a convolution (4 loops in each other); what could not be found is" in said
-    assert "`my_conv(img, conv_filter, nonsense)` (line 15) looks like a convolution" in said
+    assert "`my_conv(img, conv_filter, nonsense)` (line 18) looks like a convolution" in said
     assert "is the meaning of conv_filter, nonsense; try fastconv.accelerate(my_conv, example)." in said
-    assert not any(name in said for name in ("plot_convolution", "`convert", "relu"))
+    assert not any(name in said for name in ("plot_convolution", "single", "`convert", "relu"))
 
 
 def test_near_misses_are_lines_of_a_report(tmp_path: Path) -> None:
     report = checked(written(tmp_path, NEAR, CONV))
     assert report.ok
-    assert [note.partition("`")[2].partition("(")[0] for note in report.notes] == ["Conv2D", "Layer", "my_conv"]
+    assert [note.partition("`")[2].partition("(")[0] for note in report.notes] == [
+        "Conv2D",
+        "Layer",
+        "CNN_Layer",
+        "my_conv",
+    ]
 
 
 def test_accelerate_names_near_misses(module: ModuleType) -> None:

@@ -20,7 +20,7 @@ Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 # What a name says, in this order.
 _WORDS = (
     ("the columns of a convolution", re.compile(r"im2col|img2col|col2im|col2img|unfold")),
-    ("a convolution", re.compile(r"conv(?!er|ex)|correlat|filter2d")),
+    ("a convolution", re.compile(r"conv(?!er|ex)|correlat|filter2d|cnn_?layer")),
     ("a max pooling", re.compile(r"max_?pool")),
     ("an average pooling", re.compile(r"(avg|average|mean)_?pool")),
     ("a pooling", re.compile(r"pool")),
@@ -39,7 +39,7 @@ _OTHERS = {
     "benchmark",
     "train",
     "main",
-} | {*("shape", "size", "output", "weights", "params", "init", "net", "network", "model", "cnn", "convnet")}
+} | {*("shape", "size", "output", "weights", "params", "init", "single", "step", "net", "network", "model", "convnet")}
 _DEEP = 4  # loops in each other that nothing else has: over rows and columns, of the output and of the window
 _FUNCTIONS = {"dot", "einsum", "tensordot", "matmul", "sum", "max", "amax", "mean", "as_strided", "sliding_window_view"}
 _FEW = 5  # that are named
@@ -208,7 +208,7 @@ def _missing(node: Defined) -> str:
         methods = [each.name for each in node.body if isinstance(each, ast.FunctionDef)]
         if not any("forward" in name for name in methods):
             return "a method forward(x)"
-        return "a known class with such a constructor"
+        return "a known class with these parameters"
     known = set[str]().union(*NAMES.values())
     unknown = [name for name in _parameters(node) if name.lower() not in known]
     if not unknown:

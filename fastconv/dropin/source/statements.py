@@ -26,6 +26,13 @@ class Place(NamedTuple):
     column: int = 0
 
 
+class Missing(NamedTuple):
+    """Something that could not be imported: where, and why."""
+
+    place: Place
+    why: str
+
+
 Begin = Callable[[Place], None]
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
@@ -47,14 +54,14 @@ class Course:
     ----------
     stops : dict of Place to BaseException or None
         For each file that stopped, where, and what was raised; None for a statement that is avoided.
-    missing : dict of str to Place
-        What could not be imported, and where.
+    missing : dict of str to Missing
+        What could not be imported.
     """
 
     avoided: Set[Place] = frozenset()
     begin: Begin = lambda place: None
     stops: dict[Place, BaseException | None] = field(default_factory=dict)
-    missing: dict[str, Place] = field(default_factory=dict)
+    missing: dict[str, Missing] = field(default_factory=dict)
 
 
 def run_blocks(blocks: Sequence[Block], module: ModuleType, course: Course) -> None:
@@ -143,7 +150,7 @@ class _Run:
     def _stand_in(self, statement: ast.stmt, alias: ast.alias, place: Place, why: str) -> None:
         module = statement.module if isinstance(statement, ast.ImportFrom) else None
         name = f"{module}.{alias.name}" if module and alias.name != "*" else module or alias.name
-        self._course.missing.setdefault(name, place)
+        self._course.missing.setdefault(name, Missing(place, why))
         if alias.name != "*":
             said = f"{name} could not be imported ({cell_of(place.block)}line {place.line}): {why}"
             bound = alias.asname or (alias.name if module else alias.name.partition(".")[0])
