@@ -19,6 +19,7 @@ from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prov
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
+from fastconv.dropin.example import find_by_examples
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
 
@@ -27,19 +28,21 @@ _ON_MISMATCH = ("warn", "skip", "raise")
 
 def accelerate(
     target: Any,
-    mapping: Mapping[str, str] | None = None,
+    example: Any = None,
     *,
+    mapping: Mapping[str, str] | None = None,
     on_mismatch: str = "warn",
     everywhere: bool = False,
     contiguous: bool = False,
 ) -> Acceleration:
     """Replace somebody's loops for convolution and pooling by fast equivalents that are proven to be the same.
 
-    ``accelerate(module)``, ``accelerate(cls)``, ``accelerate(function)``, ``@accelerate``, ``with accelerate(module):``
+    ``accelerate(module)``, ``accelerate(cls)``, ``accelerate(function)``, ``@accelerate``,
+    ``with accelerate(module):``, ``accelerate(layer, x)``, ``accelerate(function, (x, weight))``
 
     Parameters
     ----------
-    target : module, class or function
+    target : module, class or function; with an example also an object or its method
         Where the loops are. Of a module, what is defined in it counts, or, if that is nothing, what it imports; a class
         is changed in place, so that its objects and subclasses profit too. A function is replaced in its module if it
         is still there, and what is returned can be called in its place.
@@ -62,8 +65,9 @@ def accelerate(
     Raises
     ------
     ValueError
-        If nothing in `target` is recognised, `mapping` names what is not there, or `on_mismatch` is something else;
-        an `AccelerationError` with ``on_mismatch="raise"``.
+        If nothing in `target` is recognised, or the example shows neither a convolution nor a pooling; if `mapping`
+        names what is not there, or `on_mismatch` is something else; an `AccelerationError` with
+        ``on_mismatch="raise"``.
     TypeError
         If `target` is something else.
 
@@ -105,25 +109,43 @@ def accelerate(
     check_flag("accelerate", "contiguous", contiguous)
     if isinstance(target, Acceleration):
         return target
+    if isinstance(example, Mapping) and all(isinstance(value, str) for value in example.values()):
+        example, mapping = None, example
     with ONE_AT_A_TIME:
-        found = recognise(target, mapping, source="accelerate")
+        if example is None:
+            found = recognise(target, mapping, source="accelerate")
+        else:
+            with undisturbed():
+                found = [find_by_examples(target, example)]
         if not found:
             raise InvalidValueError(_nothing(target))
-        found, jitted = apart_from_jitted(found)
-        with _undisturbed():
-            proofs = _prove(found, contiguous)
-        refused = {
-            proof.implementation.targets[role].label: mismatch
-            for proof in proofs
-            for role, mismatch in proof.refused.items()
-        }
-        refused |= {name: Mismatch("", text) for name, text in jitted.items()}
-        _tell(refused, on_mismatch)
-        return _replace(target, proofs, refused, everywhere)
+        return replaced(target, found, on_mismatch=on_mismatch, everywhere=everywhere, contiguous=contiguous)
+
+
+def replaced(
+    target: Any,
+    found: list[Implementation],
+    *,
+    on_mismatch: str = "warn",
+    everywhere: bool = False,
+    contiguous: bool = False,
+) -> Acceleration:
+    """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    found, jitted = apart_from_jitted(found)
+    with undisturbed():
+        proofs = _prove(found, contiguous)
+    refused = {
+        proof.implementation.targets[role].label: mismatch
+        for proof in proofs
+        for role, mismatch in proof.refused.items()
+    }
+    refused |= {name: Mismatch("", text) for name, text in jitted.items()}
+    _tell(refused, on_mismatch)
+    return _replace(target, proofs, refused, everywhere)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
     drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
     try:
@@ -167,13 +189,14 @@ def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
         raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
     if on_mismatch == "warn":
         for text in texts:
-            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=3)
+            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
 
 
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
     partly: dict[str, str] = {}
+    found: dict[str, str] = {}
     places: list[tuple[Place, Function]] = []
     for proof in proofs:
         for role, equivalent in proof.equal.items():
@@ -182,6 +205,8 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
             fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role])
             if role in proof.gaps:
                 partly[aim.label] = str(proof.gaps[role])
+            if words := proof.implementation.convention.words(role):
+                found[aim.label] = words
             place = place_of(aim)
             if place is not None:
                 places.append((place, fast[aim.label]))
@@ -192,6 +217,6 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     for place, function in places:
         place.put(function)
     left = tuple(str(place) for place, original in others if (place, original) not in bound)
-    title = getattr(target, "__name__", repr(target))
-    given = target if inspect.isroutine(target) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, partly)
+    title = getattr(target, "__name__", type(target).__name__)
+    given = target if callable(target) and not isinstance(target, type) else None
+    return Acceleration(title, originals, fast, refused, places, left, given, partly, found)
