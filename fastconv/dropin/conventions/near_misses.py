@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastconv.dropin.conventions.convention import Implementation, words
+from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.cs231n import FORBIDDEN
-from fastconv.dropin.conventions.signatures import NAMES
+from fastconv.dropin.conventions.signatures import means_something
+from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.source.blocks import cell_of
 
 Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -209,8 +210,7 @@ def _missing(node: Defined) -> str:
         if not any("forward" in name for name in methods):
             return "a method forward(x)"
         return "a known class with these parameters"
-    known = set[str]().union(*NAMES.values())
-    unknown = [name for name in _parameters(node) if name.lower() not in known]
+    unknown = [name for name in _parameters(node) if not means_something(name)]
     if not unknown:
         return "a known form with these parameters"
     return f"the meaning of {', '.join(unknown)}"
