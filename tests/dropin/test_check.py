@@ -19,7 +19,7 @@ from loop_code import CS231N, IMAGES, changed
 from programs import run
 
 import fastconv as fc
-from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example
+from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, examination
 from fastconv.dropin.check import check_report as report_text
 from fastconv.dropin.check.literals import array_literal, stored_literal
 from fastconv.dropin.check.messages import pack, pack_problem, unpack, unpack_problem
@@ -67,12 +67,6 @@ MISTAKES: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
         CONV,
         "padding",
         "dx",
-    ),
-    "always float64": (
-        (("dtype=np.result_type(x, w, b)", "dtype=float"),),
-        CONV,
-        "float32",
-        "y",
     ),
     "stored in the image's 8 bits": ((("np.result_type(x, w, b)", "x.dtype"),), CONV, "an integer image", "y"),
     "strides assumed": (
@@ -138,8 +132,7 @@ def test_right_code_passes_every_case(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_every_known_way_of_writing_is_examined(tmp_path: Path, module: str) -> None:
-    cases = [case.name for case in CASES if case.also != "dtype"]  # such loops are in float64
-    report = fc.check(written(tmp_path, getattr(loop_code, module)), cases=[*cases, "gradients against slopes"])
+    report = fc.check(written(tmp_path, getattr(loop_code, module)))
     assert [(each.label, case) for each in report.implementations for case in each.bad] == []
     assert all(each.ran > 5 for each in report.implementations)
 
@@ -147,6 +140,15 @@ def test_every_known_way_of_writing_is_examined(tmp_path: Path, module: str) -> 
 def test_every_case_is_there_for_somebody() -> None:
     for case in CASES:
         assert any(case.draw(operation) is not None for operation in ("conv2d", "max_pool2d", "avg_pool2d")), case
+
+
+def test_float64_for_float32_is_a_remark(tmp_path: Path) -> None:
+    path = written(tmp_path, changed(RIGHT, ("dtype=np.result_type(x, w, b)", "dtype=float")))
+    report = fc.check(path, cases=["plain", "float32"])
+    found = report[CONV]["float32"]
+    assert report.ok
+    assert (found.verdict, found.remark, found.example) == ("ok", "y is float64 for float32 input", None)
+    assert "1 ok with a remark: float32 (y is float64 for float32 input)" in str(report)
 
 
 # wrong code
@@ -413,7 +415,9 @@ def test_a_module_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_mapping_names_what_is_not_recognised(tmp_path: Path) -> None:
     code = RIGHT.replace("conv_forward_naive", "mine").replace("conv_backward_naive", "mine_back")
     path = written(tmp_path, code)
-    assert "mine" not in str(fc.check(path, cases=["plain"]))
+    report = fc.check(path, cases=["plain"])
+    assert not any("mine" in each.label for each in report.implementations)
+    assert "`mine(x, w, b, …)` (line " in report.notes[0]
     mapping = {"mine": "cs231n.conv2d.forward", "mine_back": "cs231n.conv2d.backward"}
     assert fc.check(path, mapping, cases=["plain"])["mine"].convention == "cs231n.conv2d"
 
@@ -447,12 +451,14 @@ def test_wrong_types_are_refused(tmp_path: Path) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no such Python file"):
         fc.check(tmp_path / "no.py")
-    with pytest.raises(InvalidValueError, match=r"but got the notebook .* jupyter nbconvert --to script 'net\.ipynb'"):
+    with pytest.raises(InvalidValueError, match=r"net\.ipynb must be a notebook as Jupyter saves it, .*KeyError"):
         fc.check(written(tmp_path, "{}", "net.ipynb"))
-    with pytest.raises(InvalidValueError, match=r"the file must be a Python file \(\.py\), but got"):
+    with pytest.raises(InvalidValueError, match=r"a Python file \(\.py\), a notebook \(\.ipynb\) or a folder of"):
         fc.check(written(tmp_path, "", "layers.txt"))
-    with pytest.raises(InvalidValueError, match=r"but got the folder .* which has no __init__\.py\. Name a file in it"):
-        fc.check(tmp_path)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InvalidValueError, match=r"but in empty nothing is recognised"):
+        fc.check(empty)
     with pytest.raises(InvalidValueError, match=r"must come from a file, but got 'made_up', which has none"):
         fc.check(ModuleType("made_up"))
 
@@ -514,6 +520,17 @@ def test_json_on_stdout_is_json_alone(
     assert "all 3 cases are right" in err
 
 
+def test_an_error_of_fastconv_is_no_verdict_and_exits_with_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(examination, "judged", lambda *arguments: {}["what is not there"])
+    assert in_process(monkeypatch, str(written(tmp_path, RIGHT)), "--case", "plain") == 2
+    out, err = capsys.readouterr()
+    assert "fastconv: could not examine layers.py: KeyError('what is not there')" in err
+    assert "Please report it, with the file." in err
+    assert out == ""
+
+
 def test_a_file_that_cannot_be_imported_exits_with_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -533,7 +550,8 @@ def test_a_file_that_cannot_be_imported_exits_with_one(
         (["layers.py", "--map", "conv_forward_naive=what"], r"a convention must be one of .* got 'what'"),
         (["layers.py", "--case", "tie"], r"a case must be one of plain, .* got 'tie'"),
         (["layers.py", "--time-limit", "0"], r"time_limit must be positive"),
-        (["."], r"must be a Python file"),
+        (["layers.txt"], r"must be a Python file"),
+        ([".", "--map", "conv=cs231n.conv2d.forward"], r"mapping must go with one file, but got the folder"),
     ],
 )
 def test_wrong_usage_is_one_line_and_two(
@@ -545,6 +563,7 @@ def test_wrong_usage_is_one_line_and_two(
 ) -> None:
     written(tmp_path, RIGHT)
     written(tmp_path, "def relu(x):\n    return x * (x > 0)\n", "relu.py")
+    written(tmp_path, "", "layers.txt")
     monkeypatch.chdir(tmp_path)
     assert in_process(monkeypatch, *arguments) == 2
     line = capsys.readouterr().err.splitlines()[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 BAD = ("wrong", "raised", "crashed", "timed out")
@@ -47,7 +47,7 @@ class CaseResult:
         ``"ok"``, ``"wrong"``, ``"raised"``, ``"crashed"``, ``"timed out"``, ``"cannot be expressed"`` or
         ``"skipped"``.
     what : str
-        In words: what differs and by how much, what was raised, why it cannot be expressed.
+        In words: what differs and by how much, what was raised, why it cannot be expressed; for what is ok a remark.
     where : str
         File, line and function, where the code did not come to an end.
     array : {"y", "dx", "dweight", "dbias"} or None
@@ -73,6 +73,11 @@ class CaseResult:
         return self.verdict in BAD
 
     @property
+    def remark(self) -> str:
+        """What is right and could be better, such as float64 for float32 input; empty for most cases."""
+        return self.what if self.verdict == "ok" else ""
+
+    @property
     def ran(self) -> bool:
         """Whether the case says something about the code."""
         return self.bad or self.verdict == "ok"
@@ -90,6 +95,8 @@ class Examination:
         How the calls look: the name of the convention, and one line that shows them.
     cases : tuple of CaseResult
         In the order in which they ran.
+    file : str
+        The file in the folder that was examined; empty where one file was.
     """
 
     DERIVED: ClassVar[tuple[str, ...]] = ("ok", "counts")
@@ -98,6 +105,12 @@ class Examination:
     convention: str
     form: str
     cases: tuple[CaseResult, ...]
+    file: str = field(default="", metadata={"added": True})
+
+    @property
+    def title(self) -> str:
+        """The names of the functions, with their file where there are several."""
+        return f"{self.file}, {self.label}" if self.file else self.label
 
     @property
     def ok(self) -> bool:
