@@ -29,6 +29,7 @@ from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
+from fastconv.dropin.conventions.ties import said_of
 from fastconv.dropin.example import find_by_examples
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
@@ -219,6 +220,13 @@ def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_misma
             warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
 
 
+def _words(implementation: Implementation, role: str) -> str:
+    """What was found out about a function that is worth telling."""
+    convention = implementation.convention
+    ties = said_of(implementation.details) if "dx" in convention.arrays(implementation, role) else ""
+    return "; ".join(filter(None, (convention.words(role), ties)))
+
+
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
@@ -236,7 +244,7 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
             fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role], calls[aim.label])
             if role in proof.regions:
                 regions[aim.label] = proof.regions[role]
-            if words := proof.implementation.convention.words(role):
+            if words := _words(proof.implementation, role):
                 found[aim.label] = words
             place = place_of(aim)
             if place is not None:

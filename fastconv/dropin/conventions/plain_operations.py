@@ -17,6 +17,7 @@ from fastconv.dropin.conventions.plain import RANKS, Plain, output_axes, planes_
 from fastconv.dropin.conventions.problem import SIZES, Pair, Problem
 from fastconv.dropin.conventions.signatures import Form
 from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import NUMBER, Way, bias_of
 
 # Windows of a pooling without a parameter for them, and their stride.
@@ -153,7 +154,8 @@ class Pool(Plain):
 
         def backward(values: dict[str, Any]) -> Any:
             x, dy = planes_of(values["x"], axes), planes_of(values["dy"], axes)
-            dx = calls.pool2d_backward(self.operations[0], dy, x, **sizes(values))
+            ties = rule_of(implementation.details)
+            dx = calls.pool2d_backward(self.operations[0], dy, x, ties=ties, **sizes(values))
             return gradient.made({"dx": dx[(0,) * len(axes)]})
 
         return self.as_theirs(implementation, {"forward": forward, "backward": backward})
