@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    file: Annotated[Path | None, typer.Argument(help="A Python file with convolution or pooling in it.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A Python file, a notebook or a folder with convolution or pooling in it.")
+    ] = None,
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="NAME=CONVENTION", help="Say what a function with an unusual name is."),
@@ -38,7 +40,8 @@ def check(
 ) -> None:
     """Examine somebody's convolution and pooling over the cases where such code is wrong in practice.
 
-    The file is run, in a process of its own, so it must be one that you trust. Exits with 1 if anything is wrong.
+    The file is run as far as it runs, in a process of its own, so it must be one that you trust. Exits with 1 if
+    anything is wrong.
     """
     if list_:
         _print_cases(console())

@@ -42,6 +42,8 @@ def said(report: CheckReport, *, everything: bool = False) -> Iterator[Block]:
     if report.failure is not None:
         yield Block("words", f"{report.file} cannot be imported: {report.failure.verdict}: {_words(report.failure)}")
     yield from blocks(report.implementations, everything=everything)
+    for note in report.notes:
+        yield Block("words", note)
     yield Block("words", advice(report))
 
 
@@ -73,6 +75,9 @@ class CheckReport(Record):
         Why nothing could be examined: the file cannot be imported.
     time_limit : float
         Seconds that a case was given.
+    notes : tuple of str
+        What is special about the file: where it stopped, what could not be imported, what looks like convolution or
+        pooling and is not recognised.
 
     Examples
     --------
@@ -91,6 +96,7 @@ class CheckReport(Record):
     implementations: tuple[Examination, ...]
     failure: CaseResult | None = None
     time_limit: float = field(default=10.0, compare=False)
+    notes: tuple[str, ...] = field(default=(), metadata={"added": True})
 
     @property
     def ok(self) -> bool:
@@ -118,10 +124,10 @@ class CheckReport(Record):
 
     def report(self) -> Report:
         """Return a table for each implementation, of every case, and what to do next."""
-        tables = [table(f"{each.label}: {each.convention}", each.cases) for each in self.implementations]
+        tables = [table(f"{each.title}: {each.convention}", each.cases) for each in self.implementations]
         if self.failure is not None:
             tables = [table(f"{self.file} cannot be imported", (self.failure,))]
-        return Report(tuple(tables), (closing_line(self), advice(self)))
+        return Report(tuple(tables), (*self.notes, closing_line(self), advice(self)))
 
     def markdown(self) -> str:
         """Return what `print` shows, as Markdown, for a page to include."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from fastconv.dropin.check.code_process import CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.findings import Finding
-from fastconv.dropin.check.repair import Line, Source, read_source
+from fastconv.dropin.check.repair import Line, Source, read_sources
 from fastconv.dropin.check.repair.changes import CHANGES, OF_SIZES
 from fastconv.dropin.check.repair.source import Function
 from fastconv.dropin.check.repair.trying import find_line
@@ -19,7 +19,6 @@ from fastconv.dropin.conventions import OK, RAISED, WRONG, Verdict
 from fastconv.dropin.conventions.mistakes import MISTAKES
 
 _SECONDS = 3.0  # of trying lines, for each implementation
-_ALSO_RIGHT = 10  # right cases that a change has to keep right
 _CERTAIN = ("empty cut", "true division")  # what nothing else is changed like
 _ARRAYS = ("y", "dx", "dweight", "dbias")
 
@@ -42,7 +41,7 @@ class Explainer:
     def __init__(self, examinee: Examinee, subject: Subject, judge: Judge) -> None:
         self._examinee, self._subject, self._judge = examinee, subject, judge
         self._end = time.monotonic() + min(_SECONDS, examinee.time_limit)
-        self._lines: dict[Line, str] = {}
+        self._lines: dict[Line, tuple[str, Source]] = {}
 
     def explained(self, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings, with the lines at fault in the results of those that failed."""
@@ -54,51 +53,53 @@ class Explainer:
         made = {id(finding): finding for finding in findings}
         for search in (True, False):  # a line that was found late may be that of an earlier group
             for group in sorted(groups.values(), key=_most_telling):
-                found = None if made[id(group[0])].result.line else self._of_group(group, right[:_ALSO_RIGHT], search)
+                found = None if made[id(group[0])].result.line else self._of_group(group, right, search)
                 if found is not None:
                     made.update({id(finding): _with_line(finding, *found) for finding in group})
         return [made[id(finding)] for finding in findings]
 
     def _of_group(self, group: list[Finding], right: list[Finding], search: bool) -> tuple[str, Line] | None:
         """Return the line with which all of a group and what was right are right, and the mistake in it."""
-        if self._source is None:
-            return None
 
-        def works(changed: str, before: str) -> bool:
-            return self._tried(changed, before, [*group, *right])
+        def works(source: Source, number: int, better: str) -> bool:
+            return self._tried(source, number, better, [*group, *right])
 
-        for line, name in self._lines.items():
-            if works(self._source.statement(line.number, line.better), self._source.statement(line.number)):
+        for line, (name, source) in self._lines.items():
+            if works(source, line.number, line.better):
                 return name, line
-        if group[0].problem is None or (not group[0].result.difference and group[0].result.verdict == WRONG):
+        result, mistake = group[0].result, group[0].mistake
+        if not search or group[0].problem is None or (result.verdict == WRONG and not result.difference):
             return None  # slopes: what is wrong there is wrong elsewhere, too; or a dtype
-        mistake = group[0].mistake
         names: Iterable[str] = _untold(group[0]) if mistake is None else (mistake.name,)
-        found = find_line(self._source, self._functions(group), names, works, self._end - time.monotonic())
-        if found is not None:
-            self._lines[found[1]] = found[0]
-        return found
+        for source in self._sources:
+            found = find_line(source, self._functions(source, group), names, works, self._end - time.monotonic())
+            if found is not None:
+                self._lines[found[1]] = found[0], source
+                return found
+        return None
 
     @cached_property
-    def _source(self) -> Source | None:
-        return read_source(self._examinee.file)
+    def _sources(self) -> list[Source]:
+        return read_sources(self._examinee.file)
 
-    def _functions(self, group: list[Finding]) -> list[Function]:
+    def _functions(self, source: Source, group: list[Finding]) -> list[Function]:
         """Return the functions that compute what is wrong, the guilty role first, and what they call."""
         array, gives = group[0].result.array, self._subject.convention.gives
         roles = [role for role in self._subject.targets if array is None or array in gives.get(role, ())]
         names = [self._subject.targets[role] for role in roles or self._subject.targets]
-        return [] if self._source is None else self._source.functions(self._subject.names, names)
+        return source.functions(self._subject.names, names)
 
-    def _tried(self, changed: str, before: str, findings: list[Finding]) -> bool:
+    def _tried(self, source: Source, number: int, better: str, findings: list[Finding]) -> bool:
         """Whether all findings are right with a change, which is taken back."""
+        changed, before = source.statement(number, better), source.statement(number)
         try:
-            return self._examinee.replace(changed) and all(self._mended(finding) for finding in findings)
+            recognised = self._examinee.replace(changed, source.filename)
+            return recognised and all(self._mended(finding) for finding in findings)
         except (CodeProcessError, CannotExpress):
             return False
         finally:
             with contextlib.suppress(CodeProcessError):
-                self._examinee.replace(before)
+                self._examinee.replace(before, source.filename)
 
     def _mended(self, finding: Finding) -> bool:
         """Whether what was wrong is right: something after it may be wrong for a reason of its own."""

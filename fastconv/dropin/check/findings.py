@@ -46,9 +46,12 @@ class Finding:
     @property
     def cause(self) -> tuple[str, ...]:
         """What failures of the same cause have in common."""
-        why = self.mistake.words if self.mistake else self.result.what
         if self.result.verdict == RAISED:
             why = error_and_place(self.result.what)
+        elif self.mistake:
+            why = self.mistake.words
+        else:
+            why = "slopes" if self.problem is None else str(self.result.difference == float("inf"))
         return self.result.verdict, str(self.result.array), why
 
 

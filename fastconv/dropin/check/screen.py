@@ -45,21 +45,21 @@ def blocks(implementations: Sequence[Examination], *, everything: bool = False) 
             yield from _failing(each, everything)
     right = [each for each in implementations if not each.bad]
     for each in right if everything else ():
-        yield Block("heading", f"{each.label} ({each.convention}): {counted(each.cases)}")
+        yield Block("heading", f"{each.title} ({each.convention}): {counted(each.cases)}")
         yield from _named(each.cases)
     if right and not everything:
-        yield Block("words", "right: " + "; ".join(f"{each.label} ({_numbers(each)})" for each in right))
+        yield Block("words", "right: " + "; ".join(f"{each.title} ({_numbers(each)})" for each in right))
     remarks: dict[str, list[str]] = {}
     for each in implementations:
         for remark in dict.fromkeys(case.remark for case in each.cases if case.remark):
-            remarks.setdefault(remark, []).append(each.label)
+            remarks.setdefault(remark, []).append(each.title)
     for remark, labels in remarks.items():
         where = labels[0] if len(labels) == 1 else f"{len(labels)} of {len(implementations)} implementations"
         yield Block("words", f"remark: {remark} ({where})")
 
 
 def _failing(examination: Examination, everything: bool) -> Iterator[Block]:
-    yield Block("heading", f"{examination.label} ({examination.convention}): {counted(examination.cases)}")
+    yield Block("heading", f"{examination.title} ({examination.convention}): {counted(examination.cases)}")
     found = failures(examination)
     shown = found if everything else found[:_FEW]
     for failure in shown:

@@ -8,8 +8,17 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from fastconv.dropin.conventions import columns, coursera, cs231n, plain_operations, scratch, tutorial
-from fastconv.dropin.conventions.convention import Convention, Implementation, Target, words
+from fastconv.dropin.conventions import (
+    columns,
+    coursera,
+    cs231n,
+    plain_cached,
+    plain_operations,
+    scratch,
+    tutorial,
+)
+from fastconv.dropin.conventions.convention import Convention, Implementation, Target
+from fastconv.dropin.conventions.spelling import BACKWARD, FORWARD, words
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
 # In the order in which they are tried.
@@ -26,14 +35,13 @@ CONVENTIONS: tuple[Convention, ...] = (
     columns.SCRATCH,
     columns.INDICES,
     columns.CYTHON,
-    columns.SIX,
+    columns.SIX_AXES,
+    columns.PLAIN,
     plain_operations.CONV,
     *plain_operations.POOLS,
+    plain_cached.CONV,
+    *plain_cached.POOLS,
 )
-
-_BACKWARD = {"backward", "bwd", "backprop", "back", "grad", "gradient"}
-_FORWARD = {"forward", "fwd"}
-_PAIRED = {"col2im": "im2col"}
 
 Candidate = tuple[Convention, str]
 
@@ -129,9 +137,9 @@ def _names(target: Any, source: str) -> dict[str, tuple[Any, Any]]:
         methods = {
             name: (target, value.__func__) for name, value in vars(target).items() if isinstance(value, staticmethod)
         }
-        return {target.__name__: (_home(target)[0], target), **methods}
+        return {target.__name__: (home_of(target)[0], target), **methods}
     if inspect.isroutine(target):
-        module, name = _home(target)
+        module, name = home_of(target)
         return {name: (module, target)}
     raise InvalidTypeError(
         f"{source}: the target must be a module, a class or a function, but got {type(target).__name__}.{_hint(target)}"
@@ -146,7 +154,7 @@ def _hint(target: Any) -> str:
     return " Pass the function that it calls." if callable(target) else f" Pass its class, {type(target).__name__}."
 
 
-def _home(found: Any) -> tuple[Any, str]:
+def home_of(found: Any) -> tuple[Any, str]:
     """The module in which a function or class is still found, and under which name: its own, or that of a closure."""
     module = sys.modules.get(getattr(found, "__module__", None) or "")
     held = [name for name, value in vars(module).items() if value is found] if module else []
@@ -181,7 +189,7 @@ def _is_own(target: Any, value: Any) -> bool:
 def _is_ours(value: Any) -> bool:
     """Whether something is a function or class of fastconv."""
     home = getattr(value, "__module__", None) or ""
-    return home.startswith("fastconv.") and hasattr(value, "__name__") and _home(value)[0] is not None
+    return home.startswith("fastconv.") and hasattr(value, "__name__") and home_of(value)[0] is not None
 
 
 def _candidates(name: str, value: Any) -> Iterator[Candidate]:
@@ -204,8 +212,13 @@ def _classes(cls: type, said: Convention | None, source: str) -> list[Implementa
 
 def _stem(name: str) -> str:
     """What forward and backward of a pair have in common in their names."""
-    kept = [_PAIRED.get(word, word) for word in words(name) if word not in _BACKWARD | _FORWARD]
-    return " ".join(kept)
+    role = columns.columns_role(name)
+    if role is not None:
+        return " ".join(("im2col", *words(name)[1:])) if role in words(name) else "im2col"
+    spoken = words(name)
+    if spoken[:1] == ["d"]:
+        spoken = spoken[1:]
+    return " ".join(word for word in spoken if word not in BACKWARD | FORWARD)
 
 
 def _paired(loose: list[tuple[Target, list[Candidate], bool]]) -> list[Implementation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from itertools import combinations
 
 from fastconv.dropin.check.repair.of_windows import Edits, together
 from fastconv.dropin.check.repair.source import Edit, plain_name
@@ -151,7 +152,8 @@ def size_of_window(at: Surroundings) -> Iterator[Edits]:
 
 def _products(at: Surroundings) -> list[str]:
     """Return the products of two sizes that belong together."""
-    pairs = (tuple(sorted((name, other))) for name in sorted(at.names) for other in at.exchanged(name))
+    known = sorted(at.names | at.source.attributes)
+    pairs = (tuple(sorted((name, other))) for name in known for other in at.exchanged(name))
     return [f"({one} * {other})" for one, other in dict.fromkeys(pairs)]
 
 
@@ -164,12 +166,18 @@ def read_all(at: Surroundings) -> Iterator[Edits]:
         for part in index_parts(node)
         if is_number(part, 0) or at.text(part) == "-1"
     ]
+    nodes = list(dict.fromkeys(node for node, _ in numbers))
     for index in [*at.loops, ":"]:
-        edits = list[Edit]()
-        for node in dict.fromkeys(node for node, _ in numbers):
-            chosen = [part for other, part in numbers if other is node]
-            edits += at.indexed(node, [index if part in chosen else at.text(part) for part in index_parts(node)])
+        edits = [
+            edit
+            for node in nodes
+            for edit in at.indexed(
+                node, [index if (node, part) in numbers else at.text(part) for part in index_parts(node)]
+            )
+        ]
         yield from together(edits)
+        yield from (list(pair) for pair in combinations(edits, 2))
+        yield from (at.replaced(part, index) for _, part in numbers)
 
 
 def loop_over_all(at: Surroundings) -> Iterator[Edits]:

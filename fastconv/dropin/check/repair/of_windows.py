@@ -89,6 +89,8 @@ def pad_otherwise(at: Surroundings) -> Iterator[Edits]:
             yield from _both_sides(at, node)
         elif isinstance(node, ast.keyword) and node.arg == "mode":
             yield at.replaced(node.value, '"constant"')
+        elif isinstance(node, ast.Call) and at.text(node.func).endswith("pad") and len(node.args) == 3:
+            yield at.replaced(node.args[2], '"constant"')
         elif isinstance(node, ast.keyword) and node.arg == "constant_values":
             yield at.replaced(node.value, "0")
 

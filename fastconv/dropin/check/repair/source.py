@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+
+from fastconv.dropin.source.blocks import Block, parse, read_blocks
+from fastconv.dropin.source.statements import is_definition
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -22,14 +26,19 @@ class Edit(NamedTuple):
 
 
 class Source:
-    """The text of a file.
+    """A file, or a cell of a notebook.
 
     Parameters
     ----------
+    block : Block
+        Its text.
+
+    Attributes
+    ----------
+    filename : str
+        What tracebacks call it.
     name : str
-        Name of the file.
-    text : str
-        Its code.
+        The same without folders.
 
     Raises
     ------
@@ -37,10 +46,10 @@ class Source:
         If it is no Python.
     """
 
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.tree = ast.parse(text)
-        self._lines = [line.encode() for line in text.splitlines(keepends=True)]
+    def __init__(self, block: Block) -> None:
+        self.filename, self.name = block.filename, Path(block.filename).name
+        self.tree = parse(block)
+        self._lines = [line.encode() for line in block.text.splitlines(keepends=True)]
 
     def segment(self, node: ast.AST) -> str:
         """Return the text of an expression that stands on one line; of another, nothing."""
@@ -82,7 +91,7 @@ class Source:
         better : str, optional
             What it becomes.
         """
-        node = next(node for node in self.tree.body if _first(node) <= number <= (node.end_lineno or 0))
+        node = self._around(number)
         lines = [line.decode() for line in self._lines[_first(node) - 1 : node.end_lineno]]
         if better is not None:
             line = lines[number - _first(node)]
@@ -90,12 +99,16 @@ class Source:
         return "\n" * (_first(node) - 1) + "".join(lines)
 
     def fits(self, number: int, better: str) -> bool:
-        """Return whether a changed line is Python where it stands."""
+        """Return whether a changed line is Python where it stands, and does nothing but define something."""
         try:
             ast.parse(self.statement(number, better))
         except SyntaxError:
             return False
-        return True
+        return is_definition(self._around(number))
+
+    def _around(self, number: int) -> ast.stmt:
+        """Return the statement of the module that a line belongs to."""
+        return next(node for node in self.tree.body if _first(node) <= number <= (node.end_lineno or 0))
 
     def functions(self, owners: Collection[str], names: Collection[str]) -> list[Function]:
         """Return functions of the module or methods of its classes, and after them those that they call.
@@ -131,12 +144,14 @@ class Source:
         return {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
 
 
-def read_source(file: Path) -> Source | None:
-    """Return the source of a file; None where it cannot be read as Python."""
-    try:
-        return Source(file.name, file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError):  # a notebook, another encoding, Python 2
-        return None
+def read_sources(file: Path) -> list[Source]:
+    """Return the source of a file, or of each cell of a notebook; none where that cannot be read as Python."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, SyntaxError):
+        for block in read_blocks(file):
+            with contextlib.suppress(SyntaxError):
+                found.append(Source(block))
+    return found
 
 
 def _first(node: ast.stmt) -> int:

@@ -9,7 +9,7 @@ from fastconv.dropin.check.repair.changes import changes
 from fastconv.dropin.check.repair.line import Line
 from fastconv.dropin.check.repair.source import Function, Source
 
-Works = Callable[[str, str], bool]  # the statement with the change, and as it is
+Works = Callable[[Source, int, str], bool]  # with which line of what changed into what
 
 
 def find_line(
@@ -26,7 +26,7 @@ def find_line(
     mistakes : iterable of str
         Names of the mistakes that are suspected.
     works : callable
-        Called with a statement of the module, changed and as it was; whether the code is right with the change.
+        Called with the number of a line and what it becomes; whether the code is right with the change.
     seconds : float
         How long to try.
 
@@ -40,6 +40,6 @@ def find_line(
         for number, better in changes(source, functions, mistake):
             if time.monotonic() > end:
                 return None
-            if source.fits(number, better) and works(source.statement(number, better), source.statement(number)):
+            if source.fits(number, better) and works(source, number, better):
                 return mistake, Line(source.name, number, source.line(number), better)
     return None
