@@ -185,6 +185,14 @@ def test_the_same_failure_everywhere_is_printed_once(tmp_path: Path) -> None:
     assert "conv_backward_naive(" not in code.partition("\n\n")[2]  # y is wrong: nothing comes after it
 
 
+def test_what_cannot_be_called_is_not_raised_by_it() -> None:
+    refused = Verdict("raised", "TypeError: conv() missing 1 required positional argument: 'b'")
+    told = examination._told(CaseResult("plain", "", "ok"), refused)
+    assert (told.verdict, told.what) == ("cannot be expressed", f"it cannot be called so: {refused.text}")
+    inside = Verdict("raised", "TypeError: bad operand (conv, line 12)")
+    assert examination._told(CaseResult("plain", "", "ok"), inside).verdict == "raised"
+
+
 # what is printed
 
 

@@ -169,5 +169,7 @@ def test_what_is_seen_beside_the_numbers() -> None:
     assert [mistake.name for mistake in suspected(twice, CONV, "repeat")] == ["adds up between calls"]
     first = suspected(replace(twice, text="dweight differs"), CONV, "repeat")
     assert "twice" in {mistake.name for mistake in first}
+    nothing = Verdict("wrong", "y is no array but None", "y", np.inf)
+    assert [mistake.name for mistake in suspected(nothing, CONV, "unmodified")] == ["nothing returned"]
     locked = Verdict("raised", "ValueError: assignment destination is read-only (conv, line 3)")
     assert [mistake.name for mistake in suspected(locked, CONV, "")] == ["changes its input"]

@@ -166,3 +166,14 @@ def error_and_place(said: str) -> str:
     """
     place = _PLACE.search(said)
     return f"{said.partition(':')[0]} {place[0]}" if place else said.partition(":")[0]
+
+
+def has_place(said: str) -> bool:
+    """Whether an error says which line of somebody's raised it.
+
+    Examples
+    --------
+    >>> has_place("TypeError: no (conv, line 12)"), has_place("TypeError: conv() missing 1 argument: 'b'")
+    (True, False)
+    """
+    return _PLACE.search(said) is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.check.case_results import CaseResult, Examination, Example, error_and_place
+from fastconv.dropin.check.case_results import CaseResult, Examination, Example, error_and_place, has_place
 from fastconv.dropin.check.code_process import CRASHED, TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.examples import make_example
@@ -25,6 +26,7 @@ from fastconv.errors import FastconvError
 Report = Callable[[str], None]
 
 _HONEST = "NotImplementedError"  # the code itself says that it does not do this
+_REFUSED = re.compile(r"TypeError: .*\bargument")
 _PATIENCE = 3  # cases in a row that may end at the time limit
 _LONGEST = 10.0  # seconds of shrinking, for the first failure
 _SHRINKING = {TIMED_OUT: 0.0, CRASHED: 3.0}  # where every trial ends a process
@@ -125,11 +127,18 @@ def _told(result: CaseResult, verdict: Verdict) -> CaseResult:
     """Return the result with a verdict."""
     array, difference = (verdict.array, verdict.difference) if verdict.array else (None, None)
     what = " ".join(verdict.text.split())
+    what = f"it cannot be called so: {what}" if _is_uncallable(verdict) else what
     return replace(result, verdict=_kind(verdict), what=what, array=array, difference=difference)
 
 
 def _kind(verdict: Verdict) -> str:
-    return CANNOT if verdict.kind == RAISED and verdict.text.startswith(_HONEST) else verdict.kind
+    honest = verdict.kind == RAISED and verdict.text.startswith(_HONEST)
+    return CANNOT if honest or _is_uncallable(verdict) else verdict.kind
+
+
+def _is_uncallable(verdict: Verdict) -> bool:
+    """Whether the call itself was refused, before any line of theirs ran."""
+    return verdict.kind == RAISED and bool(_REFUSED.match(verdict.text)) and not has_place(verdict.text)
 
 
 def _slopes(examinee: Examinee, subject: Subject, operation: str, result: CaseResult) -> CaseResult:

@@ -12,6 +12,7 @@ from fastconv.dropin.conventions import OK, RAISED, WRONG, Case, Problem, Verdic
 from fastconv.dropin.conventions.diagnosis import contradicts, mistakes_in
 from fastconv.dropin.conventions.judge import LATER
 from fastconv.dropin.conventions.mistakes import MISTAKES, Mistake
+from fastconv.dropin.conventions.problem import ARRAYS
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,10 @@ def suspected(verdict: Verdict, problem: Problem, also: str, only: str = "") -> 
         return (MISTAKES["changes its input"],)
     if verdict.kind != WRONG or not verdict.difference:
         return ()
-    if also == "unmodified" and verdict.got is None:
+    if verdict.array in ARRAYS:
         return (MISTAKES["changes its input"],)
+    if verdict.got is None:
+        return (MISTAKES["nothing returned"],) if "None" in verdict.text else ()
     repeated = also == "repeat" and verdict.text.startswith(LATER)
     adding = MISTAKES["adds up between calls"]
     looked_for = {"twice" if only == adding.name else only} - {""}

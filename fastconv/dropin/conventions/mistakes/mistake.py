@@ -189,6 +189,7 @@ MISTAKES: dict[str, Mistake] = {
             "gradients add up from call to call",
             "set the gradient to zero where the backward pass begins",
         ),
+        ("nothing returned", "nothing is returned, or it is not written yet", "return y   # and what backward needs"),
         ("changes its input", "an input is changed in place", "x = x - ...   # not x -= ..., or x = x.copy() first"),
     )
 }
