@@ -80,8 +80,9 @@ class Acceleration(Mapping[str, Function]):
         calls: Mapping[str, CallCounts],
         found: Mapping[str, str],
         slower: Mapping[str, str],
+        note: str = "",
     ) -> None:
-        self._title, self._originals = title, dict(originals)
+        self._note, self._title, self._originals = note, title, dict(originals)
         self.fast, self.refused, self.elsewhere, self.calls = dict(fast), dict(refused), elsewhere, dict(calls)
         self.partly = {name: str(region) for name, region in regions.items()}
         self._regions, self.found, self.slower = dict(regions), dict(found), dict(slower)
@@ -160,7 +161,7 @@ class Acceleration(Mapping[str, Function]):
         lines += [line for name in names for line in _row(f"{name:<{width}}  ", self._said_of(name))]
         if self.elsewhere:
             lines += _row("still the original, unless everywhere=True: ", ", ".join(self.elsewhere))
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  {self._note}"] if self._note else lines)
 
     def _said_of(self, name: str) -> str:
         """What became of a function."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
+from fastconv.dropin.accelerate.course import note_on_course
 from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
 from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
 from fastconv.dropin.accelerate.places import (
@@ -184,7 +185,7 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
-    near = "".join(f" {line}." for line in near_misses(target, ()))
+    near = "".join(f" {line}." for line in (*near_misses(target, ()), note_on_course(target)) if line)
     return (
         f"{must} with none.{near} Name them yourself, with"
         f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
@@ -258,4 +259,5 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     left = tuple(str(place) for place, original in others if (place, original) not in bound)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower)
+    note = note_on_course(target)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, note)

@@ -21,6 +21,7 @@ from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
 OK, WRONG, RAISED, CANNOT = "ok", "wrong", "raised", "cannot be expressed"
+LATER = "a second call is not like the first"
 _FASTCONV = Path(__file__).parents[2]
 _SEVERITY = (WRONG, RAISED, CANNOT, OK)
 
@@ -209,7 +210,7 @@ def judged(implementation: Implementation, problem: Problem, runs: Sequence[Run]
         found = [_of_role(each, implementation, problem, role, also) for each in runs]
         verdicts[role] = found[0] if found[0].kind != OK else found[-1]
         if len(found) > 1 and found[0].kind == OK != found[1].kind:
-            verdicts[role] = replace(found[1], text=f"a second call is not like the first: {found[1].text}")
+            verdicts[role] = replace(found[1], text=f"{LATER}: {found[1].text}")
     return verdicts
 
 
