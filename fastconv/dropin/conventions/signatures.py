@@ -60,6 +60,17 @@ def means(name: str, meaning: str) -> bool:
     return any(spoken & saying and spoken <= saying | beside for spoken in ({name.lower()}, {*words(name)}))
 
 
+def means_something(name: str) -> bool:
+    """Whether the name of a parameter says anything that is known.
+
+    Examples
+    --------
+    >>> means_something("input_image"), means_something("verbose")
+    (True, False)
+    """
+    return any(means(name, meaning) for meaning in _SAYING)
+
+
 @dataclass(frozen=True)
 class Form:
     """The parameters of a plain function.
