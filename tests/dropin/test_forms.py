@@ -70,6 +70,7 @@ CONVS: dict[str, tuple[tuple[str, str], ...]] = {
     "as it is": (),
     "a list of gradients": ((GRADIENTS, "return [dx, dw, db]"),),
     "a dict of gradients in another order": ((GRADIENTS, "return dict(db=db, dW=dw, dX=dx)"),),
+    "gradients in another order": ((GRADIENTS, "return dw, db, dx"),),
     "gradients in attributes": (("def conv2d(x", CLASS), (GRADIENTS, "return Result(dx=dx, dw=dw, db=db)")),
     "gradients without that of the bias": ((GRADIENTS, "return dx, dw"),),
     "the output in a list": ((Y, f"[{Y}]"),),
@@ -283,6 +284,17 @@ def test_forms_of_the_course(form: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert (dict(accelerated.refused), dict(accelerated.partly), len(accelerated)) == ({}, {}, 2)
 
 
+def test_a_form_that_a_course_does_not_know_is_right_with_a_remark(tmp_path: Path) -> None:
+    file = tmp_path / "layers.py"
+    backward = (f"return {THEIR_DX}, dw, db", f"return {THEIR_DX}, dw")
+    file.write_text(changed(CS231N, *COURSE["a bias of (F, 1)"], backward), encoding="utf-8")
+    report = fc.check(file, cases=["a single image", "padding"])
+    assert report.ok
+    found = report["conv_forward_naive"]
+    assert found["a single image"].remark == "its bias is of (F, 1), not (F,), it returns no gradient of the bias"
+    assert found["padding"].remark == ""
+
+
 POOL_HEAD = "maxpool(x, size=2, stride=2)"
 POOLS = {
     "other names": ((POOL_HEAD, "MaxPool2D(input_image, size=2, stride=2)"), (WINDOWS, "x = input_image; " + WINDOWS)),
@@ -426,5 +438,8 @@ def test_the_structure_of_a_result() -> None:
     assert structure.read(["not", "two"]) == {"y": "not", "cache": "two"}
     structure, sure = find_structure(None, {"y": y.shape})
     assert (sure, structure.read(y)) == (False, {"y": y})
+    gradients = {"dx": (4,), "dweight": (2, 3)}
+    assert find_structure((np.ones((2, 3)), np.ones(4)), gradients)[1]
+    assert not find_structure((np.ones((2, 3)), np.ones(4)), gradients, ordered=True)[1]
     structure, sure = find_structure([1, y], {"y": (5, 5)})
     assert (sure, structure.read([1, 2])) == (False, {"y": 1})

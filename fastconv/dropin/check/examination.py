@@ -57,6 +57,10 @@ def examine(
             if about and (chosen is None or case.name in chosen):
                 report(f"{label}: {case.name}")
                 results.append(_skipped(case, results) or _result(examinee, subject, case, operation, results))
+        remark = subject.convention.remark(subject.details)
+        first = next((index for index, each in enumerate(results) if each.verdict == OK), None)
+        if remark and first is not None:
+            results[first] = replace(results[first], what=remark)
         yield Examination(label, subject.convention.name, subject.convention.form, tuple(results))
 
 

@@ -72,7 +72,7 @@ class Conv(Plain):
         found = self.call_backward(implementation, problem, context)
         axes, (weight, bias) = self.axes(implementation), problem.filters
         shapes = shape_of(problem.x.shape, OURS.x, axes.x), shape_of(weight.shape, OURS.weight, axes.weight)
-        parts = read_gradients(implementation.details, found, *shapes, len(bias))
+        parts = read_gradients(implementation.details, found, *shapes, len(bias), ordered=False)
         dx, dweight = to_ours(parts.get("dx"), OURS.x, axes.x), to_ours(parts.get("dweight"), OURS.weight, axes.weight)
         return Results(None, dx, dweight, parts.get("dbias"))
 

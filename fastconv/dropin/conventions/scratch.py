@@ -120,6 +120,7 @@ class Conv(_Layer):
     operations = ("conv2d",)
     form = "Convolution(W, b, stride=1, pad=0): forward(x) -> out, backward(dout) -> dx, then .dW and .db"
     gives = CONV_ROLES
+    usual_bias = "(F,)"
     ways = tuple({"bias": bias, "paired": paired} for paired in (False, True) for bias in BIASES)
 
     def methods_of(self, cls: type, *, said: bool = False) -> dict[str, str] | None:
