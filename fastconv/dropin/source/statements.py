@@ -112,6 +112,8 @@ class _Run:
         """Run the statements of a block."""
         self._flags |= _future_flags(tree)
         for statement in tree.body:
+            if cell_of(filename):
+                _keep_no_cache(statement)
             place = Place(filename, statement.lineno, statement.col_offset)
             if self._stopped and not is_definition(statement):
                 continue
@@ -171,6 +173,13 @@ def _future_flags(tree: ast.Module) -> int:
                 feature = getattr(importlib.import_module("__future__"), alias.name, None)
                 flags |= 0 if feature is None else feature.compiler_flag
     return flags
+
+
+def _keep_no_cache(statement: ast.stmt) -> None:
+    """Take ``cache=True`` from decorators: Numba keeps what it compiles beside a file, and a cell is none."""
+    for decorator in getattr(statement, "decorator_list", ()):
+        if isinstance(decorator, ast.Call):
+            decorator.keywords = [keyword for keyword in decorator.keywords if keyword.arg != "cache"]
 
 
 def is_definition(statement: ast.stmt) -> bool:
