@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +14,7 @@ from loop_code import changed
 from somebodys_files import CONV, checked, written
 
 import fastconv as fc
-from fastconv.dropin.conventions.near_misses import near_misses
+from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.source.blocks import Block
 from fastconv.dropin.source.statements import Course, run_blocks
 from fastconv.errors import InvalidValueError
@@ -88,12 +90,22 @@ def test_accelerate_names_near_misses() -> None:
         fc.accelerate(module.my_conv)
 
 
+def test_what_accelerate_returns_names_near_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, NEAR, CONV, name="partly_known.py")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with fc.accelerate(importlib.import_module("partly_known")) as accelerated:
+        assert list(accelerated) == ["conv2d"]
+        assert list(accelerated.near_misses) == ["Conv2D", "Layer", "CNN_Layer", "my_conv"]
+        assert repr(accelerated).endswith("  not recognised, see near_misses: Conv2D, Layer, CNN_Layer, my_conv")
+    monkeypatch.delitem(sys.modules, "partly_known")
+
+
 def test_of_many_near_misses_a_few_are_named() -> None:
     module = ModuleType("somebodys")
     text = "".join(f"def conv{number}(q): return [[q.sum() for a in q] for b in q]\n" for number in range(9))
     linecache.cache["many.py"] = (len(text), None, text.splitlines(keepends=True), "many.py")
     run_blocks([Block("many.py", text)], module, Course())
-    found = near_misses(module, ())
+    found = told(near_misses(module, ()))
     assert len(found) == 6
     assert found[-1] == "4 more look like convolution or pooling"
 

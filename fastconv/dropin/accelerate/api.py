@@ -8,6 +8,7 @@ import random
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from fastconv.dropin.accelerate.places import (
 from fastconv.dropin.accelerate.proof import Proof, prove
 from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.dropin.conventions.near_misses import near_misses
+from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.dropin.example import find_by_examples
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
@@ -145,6 +146,7 @@ def replaced(
     contiguous: bool = False,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    near = near_misses(target, found) if isinstance(target, ModuleType) else {}
     found, jitted = apart_from_jitted(found)
     with undisturbed():
         proofs = _prove(found, contiguous)
@@ -155,7 +157,7 @@ def replaced(
     }
     refused |= {name: Mismatch("", text) for name, text in jitted.items()}
     _tell(refused, _wrong_outside(proofs), on_mismatch)
-    return _replace(target, proofs, refused, everywhere)
+    return _replace(target, proofs, refused, near, everywhere)
 
 
 @contextmanager
@@ -183,7 +185,7 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
-    near = "".join(f" {line}." for line in near_misses(target, ()))
+    near = "".join(f" {line}." for line in told(near_misses(target, ())))
     return (
         f"{must} with none.{near} Name them yourself, with"
         f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
@@ -219,7 +221,9 @@ def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_misma
             warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
 
 
-def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
+def _replace(
+    target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], near: Mapping[str, str], everywhere: bool
+) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
     regions: dict[str, Region] = {}
@@ -250,4 +254,4 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     left = tuple(str(place) for place, original in others if (place, original) not in bound)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, near)

@@ -23,7 +23,7 @@ from fastconv.dropin.check.timed_calls import TimedCalls
 from fastconv.dropin.conventions import Implementation, Problem, recognise, run
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.judge import fault_of
-from fastconv.dropin.conventions.near_misses import near_misses
+from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.source.blocks import Python2Error, belongs_to
 from fastconv.dropin.source.loading import load_file
 from fastconv.dropin.source.notes import notes_on
@@ -169,7 +169,7 @@ class Requests:
             "found": [_recognised(each) for each in self._found],
             "stopped": next((stops[place] for place in stops if belongs_to(place.block, self.file)), None),
             "notes": notes_on(self.file, {place: what for place, (_, what, _) in stops.items()}, course.missing),
-            "near_misses": near_misses(module, self._found),
+            "near_misses": told(near_misses(module, self._found)),
         }
 
     def do_run(self, index: int, problem: Packed) -> Message:
