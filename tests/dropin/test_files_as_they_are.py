@@ -206,3 +206,15 @@ def test_a_package_whose_init_has_nothing_is_looked_into(tmp_path: Path) -> None
     report = checked(package)
     assert report.ok, str(report)
     assert [each.title for each in report.implementations] == ["layers.py, conv2d"]
+
+
+def test_files_of_a_folder_import_from_each_other(tmp_path: Path) -> None:
+    course = tmp_path / "course"
+    course.mkdir()
+    written(course, "SIZE = 2", name="sizes.py")
+    near = "from .sizes import SIZE\nfrom . import sizes\nfrom course.sizes import SIZE as again"
+    written(course, "import numpy as np", near, "assert SIZE == again == sizes.SIZE", CONV, name="layers.py")
+    report = checked(tmp_path)
+    assert (report.ok, report.notes) == (True, ())
+    *_, note = checked(course / "layers.py").notes  # alone, it does not find its own folder
+    assert note.startswith("could not be imported, and raises an error where it is used: course.sizes.SIZE (line 4)")

@@ -150,12 +150,14 @@ class Requests:
         """Say that everything is imported."""
         return {"pid": os.getpid()}
 
-    def do_load(self, file: str, mapping: dict[str, str], source: str, avoided: list[tuple[Place, Failure]]) -> Message:
+    def do_load(
+        self, file: str, root: str | None, mapping: dict[str, str], source: str, avoided: list[tuple[Place, Failure]]
+    ) -> Message:
         """Run the file, and say what is recognised in it, where it stopped, and what is special about it."""
         self.file = Path(file)
         known = {Place(*place): failure for place, failure in avoided}
         course = Course(known.keys(), lambda place: self._notify({"at": place}))
-        module = load_file(self.file, course)
+        module = load_file(self.file, course, None if root is None else Path(root))
         try:
             self._found = recognise(module, mapping, source=source)
         except FastconvError as error:  # the mapping is wrong

@@ -123,7 +123,7 @@ def race(
     environment = with_exact(True, current_environment)  # as both sides are
     rows, notes = list[RaceRow](), list[str]()
     for number, file in enumerate(files):
-        with Examinee(file, mapping or {}, limit, "compare") as examinee:
+        with Examinee(file, mapping or {}, limit, "compare", path if path.is_dir() else None) as examinee:
             try:
                 found = _rows(examinee, settings, part_of(progress or silent, number, len(files)))
             except CodeProcessError as error:
