@@ -59,21 +59,16 @@ def test_whatever_ends_a_file_is_noted_once(module: ModuleType, ending: str) -> 
 
 
 def test_a_statement_that_is_avoided_does_not_run(module: ModuleType) -> None:
-    seen = list[int]()
+    begun = list[Place]()
     blocks = [Block("net.py", "x = 1; import json as j; y = 2\nz = 3")]
-    run_blocks(blocks, module, first := Course(begin=lambda place: seen.append(place.column)))
-    assert (first.stops, seen) == ({}, [0, 7, 25, 0])
-    place = next(iter(run_and_avoid(module, blocks, 7).stops))
-    assert (place.line, place.column, module.x) == (1, 7, 1)
+    run_blocks(blocks, ModuleType("another"), Course(begin=begun.append))
+    assert [(place.line, place.column) for place in begun] == [(1, 0), (1, 7), (1, 25), (2, 0)]
+    course = Course({begun[1]})
+    run_blocks(blocks, module, course)
+    assert course.stops == {begun[1]: None}
+    assert (module.x, module.y) == (1, 2)
     with pytest.raises(MissingImportError, match=r"json could not be imported \(line 1\): it does not come to an end"):
         module.j.loads("1")
-
-
-def run_and_avoid(module: ModuleType, blocks: list[Block], column: int) -> Course:
-    """Run again without the statement that begins in a column of the first line."""
-    course = Course({Place("net.py", 1, column)})
-    run_blocks(blocks, module, course)
-    return course
 
 
 def test_what_is_missing_is_an_error_where_it_is_used(module: ModuleType) -> None:
@@ -83,6 +78,7 @@ def test_what_is_missing_is_an_error_where_it_is_used(module: ModuleType) -> Non
         "from nothing import a, b as c",
         "from nothing.like import *",
         "images = a.load('cats')",
+        "import json.gone",
         "class Net(n.Module): pass",
         "size: Undefined = 3",
         "def show(image): c(image)",
@@ -94,6 +90,7 @@ def test_what_is_missing_is_an_error_where_it_is_used(module: ModuleType) -> Non
         "nothing.a": 3,
         "nothing.b": 3,
         "nothing.like": 4,
+        "json.gone": 6,
     }
     with pytest.raises(MissingImportError, match=r"nothing\.b could not be imported \(line 3\): No module named"):
         module.show(1)

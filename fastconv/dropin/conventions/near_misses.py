@@ -28,19 +28,9 @@ _WORDS = (
 )
 # Functions with these words in their names do something else with it.
 _OTHERS = {
-    "plot",
-    "show",
-    "draw",
-    "save",
-    "print",
-    "test",
-    "check",
-    "compare",
-    "time",
-    "benchmark",
-    "train",
-    "main",
-} | {*("shape", "size", "output", "weights", "params", "init", "single", "step", "net", "network", "model", "convnet")}
+    *("plot", "show", "draw", "save", "print", "test", "check", "compare", "time", "benchmark", "train", "main"),
+    *("shape", "size", "output", "weights", "params", "init", "single", "step", "net", "network", "model", "convnet"),
+}
 _DEEP = 4  # loops in each other that nothing else has: over rows and columns, of the output and of the window
 _FUNCTIONS = {"dot", "einsum", "tensordot", "matmul", "sum", "max", "amax", "mean", "as_strided", "sliding_window_view"}
 _FEW = 5  # that are named

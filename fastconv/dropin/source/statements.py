@@ -161,7 +161,7 @@ class _Run:
         if alias.name != "*":
             said = f"{name} could not be imported ({cell_of(place.block)}line {place.line}): {why}"
             bound = alias.asname or (alias.name if module else alias.name.partition(".")[0])
-            self._names[bound] = MissingImport(name, said)
+            self._names.setdefault(bound, MissingImport(name, said))  # "import scipy.gone" leaves scipy as it is
 
     def _execute(self, statement: ast.stmt, place: Place) -> None:
         self._course.begin(place)
