@@ -8,6 +8,7 @@ import random
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from fastconv.dropin.accelerate.places import (
 from fastconv.dropin.accelerate.proof import Proof, prove
 from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.dropin.conventions.near_misses import near_misses
+from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.dropin.conventions.ties import said_of
 from fastconv.dropin.example import find_by_examples
@@ -147,6 +148,7 @@ def replaced(
     contiguous: bool = False,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    near = near_misses(target, found) if isinstance(target, ModuleType) else {}
     found, jitted = apart_from_jitted(found)
     with undisturbed():
         proofs = _prove(found, contiguous)
@@ -157,7 +159,7 @@ def replaced(
     }
     refused |= {name: Mismatch("", text) for name, text in jitted.items()}
     _tell(refused, _wrong_outside(proofs), on_mismatch)
-    return _replace(target, proofs, refused, everywhere)
+    return _replace(target, proofs, refused, near, everywhere)
 
 
 @contextmanager
@@ -185,7 +187,7 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
-    near = "".join(f" {line}." for line in (*near_misses(target, ()), note_on_course(target)) if line)
+    near = "".join(f" {line}." for line in (*told(near_misses(target, ())), note_on_course(target)) if line)
     return (
         f"{must} with none.{near} Name them yourself, with"
         f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
@@ -228,7 +230,9 @@ def _words(implementation: Implementation, role: str) -> str:
     return "; ".join(filter(None, (convention.words(role), ties)))
 
 
-def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
+def _replace(
+    target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], near: Mapping[str, str], everywhere: bool
+) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
     regions: dict[str, Region] = {}
@@ -260,4 +264,4 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
     note = note_on_course(target)
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, note)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, near, note)
