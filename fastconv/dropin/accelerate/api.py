@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import io
-import random
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
 from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
+from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.dropin.example import find_by_examples
@@ -127,6 +123,7 @@ def replaced(
     on_mismatch: str = "warn",
     everywhere: bool = False,
     contiguous: bool = False,
+    stacklevel: int = 4,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
     with undisturbed():
@@ -136,26 +133,8 @@ def replaced(
         for proof in proofs
         for role, mismatch in proof.refused.items()
     }
-    _tell(refused, on_mismatch)
+    _tell(refused, on_mismatch, stacklevel)
     return _replace(target, proofs, refused, everywhere)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
-    drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
-    try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-            np.errstate(all="ignore"),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(drawn)
-        np.random.set_state(state)  # noqa: NPY002 - as above
 
 
 def _nothing(target: Any) -> str:
@@ -178,13 +157,13 @@ def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
     return _prove(found, True) if any(orders) and not contiguous else proofs
 
 
-def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
+def _tell(refused: Mapping[str, Mismatch], on_mismatch: str, stacklevel: int) -> None:
     texts = [f"{name} was left as it is: {mismatch.text}" for name, mismatch in refused.items()]
     if texts and on_mismatch == "raise":
         raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
     if on_mismatch == "warn":
         for text in texts:
-            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
+            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=stacklevel)
 
 
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:

@@ -12,6 +12,7 @@ from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Bias, Forward, Image
 from fastconv.dropin.example.effects import Effects
+from fastconv.dropin.example.guards import Guard
 from fastconv.dropin.example.slots import RESULT, Slot
 from fastconv.validation.arrays import Array
 
@@ -76,6 +77,8 @@ class Backward:
         What it computes.
     effects : Effects
         What it leaves behind, in terms of these and "cache".
+    guards : tuple of Guard
+        What else has to be as in the example.
     """
 
     box: BlackBox
@@ -83,6 +86,7 @@ class Backward:
     sources: Mapping[str, Slot]
     gradients: tuple[Gradient, ...]
     effects: Effects
+    guards: tuple[Guard, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
