@@ -2,7 +2,7 @@
 
 from fastconv.dropin.accelerate.acceleration import Acceleration
 from fastconv.dropin.accelerate.api import accelerate as _accelerate
-from fastconv.dropin.accelerate.proof import Mismatch
+from fastconv.dropin.accelerate.mismatch import Mismatch
 from fastconv.dropin.accelerate.watch import watch, with_watch
 from fastconv.errors import AccelerationError, AccelerationWarning
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastconv.dropin.conventions.convention import Target, words
+from fastconv.dropin.conventions.convention import Target
+from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.slots import Slot
 from fastconv.errors import InvalidTypeError
