@@ -49,6 +49,8 @@ class ByExample(Convention):
         self.gives = {"forward": ("y",)} if backward is None else {"forward": ("y",), "backward": backward.names}
         self.cached = backward is not None
         self._fitted: dict[Problem, Problem] = {}
+        self._owner = box.binding.names[0]
+        self._used: dict[int, tuple[Any, Any]] = {}  # by the input, the object that was given it
         self._updates = backward is not None and any(each.rate is not None for each in backward.gradients)
 
     def words(self, role: str) -> str:
@@ -62,10 +64,28 @@ class ByExample(Convention):
         return self._fitted[problem]
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
-        call = laid(self.described, self.box, problem, watched=not self._updates)
+        call = laid(self.described, self.box, problem, watched=not self._updates, call=self._start(problem))
         _bind(call, self.box, implementation)
         self.box.run(call, implementation["forward"])
+        if self._is_original(implementation):
+            self._used[id(problem.x)] = problem.x, call[self._owner]
         return y_of(self.described, call, problem), call
+
+    def _start(self, problem: Problem) -> Call:
+        """The call for a problem: when it comes again, with the object as the problem left it."""
+        call = self.box.call
+        x, owner = self._used.get(id(problem.x), (None, None))
+        if x is problem.x and is_object(owner):
+            call[self._owner] = deepcopy(owner)
+        return call
+
+    def _is_original(self, implementation: Implementation) -> bool:
+        boxes = (
+            {"forward": self.box}
+            if self.described_backward is None
+            else {"forward": self.box, "backward": self.described_backward.box}
+        )
+        return all(implementation[role] is box.function for role, box in boxes.items())
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         backward = self._backward
