@@ -172,6 +172,8 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
 
     def function(*args: Any, **kwargs: Any) -> Any:
         call = binding.bind(args, kwargs)
+        for guard in backward.guards:
+            guard.check(call)
         read = Read(forward, _forward_call(box, effects, backward, call))
         dy = backward.dy.axes.full_of(backward.dy.slot.get(call))
         found = _gradients(forward, backward, read, dy, calls)
