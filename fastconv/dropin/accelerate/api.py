@@ -16,8 +16,9 @@ from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
 from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
+from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
 from fastconv.dropin.example import find_by_examples
+from fastconv.dropin.making import found_by_making
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
 
@@ -112,6 +113,8 @@ def accelerate(
     with ONE_AT_A_TIME:
         if example is None:
             found = recognise(target, mapping, source="accelerate")
+            with undisturbed():
+                found += found_by_making(unrecognised(target, found, source="accelerate"))
         else:
             with undisturbed():
                 found = [find_by_examples(target, example)]
@@ -130,7 +133,7 @@ def replaced(
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
     with undisturbed():
-        proofs = _prove(found, contiguous)
+        proofs = [_by_trying(proof, contiguous) for proof in _prove(found, contiguous)]
     refused = {
         proof.implementation.targets[role].label: mismatch
         for proof in proofs
@@ -176,6 +179,20 @@ def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
     proofs = [prove(one, fast, contiguous=contiguous) for one, fast in zip(found, settled)]
     orders = [mismatch.case in MEMORY_CASES for proof in proofs for mismatch in proof.refused.values()]
     return _prove(found, True) if any(orders) and not contiguous else proofs
+
+
+def _by_trying(proof: Proof, contiguous: bool) -> Proof:
+    """The proof of what a function computes where it cannot be what its name says, because sizes are others."""
+    implementation = proof.implementation
+    others = any(each.array == "y" and each.difference == float("inf") for each in proof.refused.values())
+    if proof.equal or not others or (implementation.cls is None and len(implementation.targets) > 1):
+        return proof
+    aim = next(iter(implementation.targets.values()))
+    named = (aim.owner, aim.name, aim.function)
+    if implementation.cls is not None:
+        named = (None, implementation.cls.__name__, implementation.cls)
+    proofs = _prove(found_by_making([named]), contiguous)
+    return proofs[0] if proofs and proofs[0].equal else proof
 
 
 def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:

@@ -108,7 +108,7 @@ def find_by_example(target: Any, example: Example, *others: Example) -> Implemen
     else:
         owner, name = _method(target)
         found = Target(owner, name, _function(owner, name))
-        before, backwards = (owner,), list(_backward_methods(owner, name))
+        before, backwards = (owner,), list(backward_methods(owner, name))
     boxes = [BlackBox(found.function, (*before, *args), kwargs) for args, kwargs in (example, *others)]
     implementation = implementation_of(boxes[0], found, backwards)
     if isinstance(implementation.convention, ByExample):
@@ -133,7 +133,7 @@ def _method(target: Any) -> tuple[Any, str]:
     return target, names[0]
 
 
-def _backward_methods(owner: Any, forward: str) -> Iterator[Target]:
+def backward_methods(owner: Any, forward: str) -> Iterator[Target]:
     """Methods of an object that may be its backward pass, by their names."""
     for name in dir(type(owner)):
         method = inspect.getattr_static(type(owner), name)

@@ -132,7 +132,7 @@ def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = T
     watched : bool
         Whether the filters may not be written to.
     """
-    call = box.call
+    call = box.call_for(problem)
     box.put(call, forward.x.slot, problem.stored(forward.x.axes.of_full(problem.x)))
     if forward.weight is not None and problem.weight is not None:
         stored = problem.stored if watched else replace(problem).stored

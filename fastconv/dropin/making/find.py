@@ -1,0 +1,112 @@
+"""Find convolutions and poolings among classes and functions that no convention names, by making and trying them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from fastconv.dropin.conventions.convention import Implementation, Target, words
+from fastconv.dropin.example.black_box import BlackBox
+from fastconv.dropin.example.find import backward_methods, implementation_of
+from fastconv.dropin.example.forward import solve_forward
+from fastconv.dropin.making.functions import ways_to_call
+from fastconv.dropin.making.made_box import MadeBox
+from fastconv.dropin.making.objects import ways_to_make
+
+_CONVOLUTION = re.compile(
+    r"(conv|convolution|convolve|cnn|correlat|correlation|xcorr|corr)(al|e|ed|d|\d+d?|\dx\d|layer)*"
+)
+_POOL = re.compile(r"(max|avg|mean|average|sub)?pool(ing|layer|\d+d?|\dx\d)*")
+# Other operations, several layers in one, and what is no forward pass.
+_OTHERS = {"1d", "3d", "conv1d", "conv3d", "transpose", "deconv", "depthwise", "relu", "bn", "norm", "net", "model"}
+_OTHERS |= {
+    "block",
+    "test",
+    "thread",
+    "process",
+    "connection",
+    "back",
+    "backward",
+    "backprop",
+    "bwd",
+    "grad",
+    "gradient",
+    "col2im",
+    "im2col",
+}
+_TRIES = 300
+
+
+def operation_of(name: str) -> str | None:
+    """Return what a class or function of this name may compute: "conv2d", or "max_pool2d" for any pooling.
+
+    Examples
+    --------
+    >>> operation_of("ConvLayer"), operation_of("max_pooling"), operation_of("convert_images")
+    ('conv2d', 'max_pool2d', None)
+    """
+    spoken = words(re.sub(r"(?<=\d)[dD](?![a-z])", "d", name))
+    if _OTHERS.intersection(spoken):
+        return None
+    if any(_POOL.fullmatch(word) for word in spoken):
+        return "max_pool2d"
+    return "conv2d" if any(_CONVOLUTION.fullmatch(word) for word in spoken) else None
+
+
+def found_by_making(named: Iterable[tuple[Any, str, Any]]) -> list[Implementation]:
+    """Return what classes and functions of fitting names compute, as far as that can be found out.
+
+    Parameters
+    ----------
+    named : iterable of (module, class or None; str; class or callable)
+        Who holds each, its name, and itself.
+    """
+    found = []
+    for owner, name, value in named:
+        operation = operation_of(name)
+        if operation is None or hasattr(value, "py_func"):  # compiled: calls of other types would take seconds each
+            continue
+        each = (
+            _of_class(value, operation)
+            if isinstance(value, type)
+            else _of_function(Target(owner, name, value), operation)
+        )
+        found += [implementation for implementation in [each] if implementation is not None]
+    return found
+
+
+def _of_class(cls: type, operation: str) -> Implementation | None:
+    """What a class computes whose objects can be made."""
+    for made in islice(ways_to_make(cls, operation), _TRIES):
+        try:
+            box = MadeBox(made)
+            solve_forward(box)
+        except (Exception, SystemExit):  # noqa: BLE001 - theirs: the next way may be right
+            continue
+        layer = box.call[box.binding.names[0]]
+        try:
+            found = implementation_of(
+                box, Target(cls, made.method, box.function), [*backward_methods(layer, made.method)]
+            )
+        except (Exception, SystemExit):  # noqa: BLE001 - as above
+            return None
+        return replace(found, targets={role: replace(target, owner=cls) for role, target in found.targets.items()})
+    return None
+
+
+def _of_function(target: Target, operation: str) -> Implementation | None:
+    """What a function computes that can be called."""
+    for recipe, problem in islice(ways_to_call(target.function, operation), _TRIES):
+        try:
+            box = BlackBox(target.function, (), recipe.arguments(problem))
+            solve_forward(box)
+        except (Exception, SystemExit):  # noqa: BLE001 - theirs: the next way may be right
+            continue
+        try:
+            return implementation_of(box, target, [])
+        except (Exception, SystemExit):  # noqa: BLE001 - as above
+            return None
+    return None
