@@ -178,7 +178,7 @@ def _follows(box: BlackBox, forward: Forward, slot: Slot, numbers: Mapping[Slot,
             problem = _problem_with(forward, {**numbers, slot: numbers[slot] + more})
         except InvalidValueError:  # such as padding that is larger than the window
             continue
-        outcomes.append(trial(box, forward, problem))
+        outcomes.append(trial(box.still, forward, problem))
     return Outcome.AGREES in outcomes and Outcome.DIFFERS not in outcomes
 
 

@@ -15,6 +15,7 @@ from fastconv.dropin.example.forward import solve_forward
 from fastconv.dropin.making.functions import ways_to_call
 from fastconv.dropin.making.made_box import MadeBox
 from fastconv.dropin.making.objects import ways_to_make
+from fastconv.errors import InvalidValueError
 
 _CONVOLUTION = re.compile(
     r"(conv|convolution|convolve|cnn|correlat|correlation|xcorr|corr)(al|e|ed|d|\d+d?|\dx\d|layer)*"
@@ -83,7 +84,7 @@ def _of_class(cls: type, operation: str) -> Implementation | None:
     for made in islice(ways_to_make(cls, operation), _TRIES):
         try:
             box = MadeBox(made)
-            solve_forward(box)
+            _solve(box)
         except (Exception, SystemExit):  # noqa: BLE001 - theirs: the next way may be right
             continue
         layer = box.call[box.binding.names[0]]
@@ -95,6 +96,15 @@ def _of_class(cls: type, operation: str) -> Implementation | None:
             return None
         return replace(found, targets={role: replace(target, owner=cls) for role, target in found.targets.items()})
     return None
+
+
+def _solve(box: MadeBox) -> None:
+    """Raise an error if a method computes nothing known, also when its object has been used before."""
+    try:
+        solve_forward(box)
+    except InvalidValueError:
+        box.learn()
+        solve_forward(box)
 
 
 def _of_function(target: Target, operation: str) -> Implementation | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from fastconv.dropin.conventions.problem import Problem
@@ -27,13 +28,16 @@ class MadeBox(BlackBox):
     def __init__(self, made: Made) -> None:
         problem = made.problems()[0]
         super().__init__(getattr(made.cls, made.method), (made.object(problem), made.image(problem)), {})
-        self._made, self._learned = made, False
+        self._made: Made | None = made
+        self._learned = False
         self._others: Mapping[Slot, Any] = {}
         self._ties, self._free = _compared(made, self.binding.names[0])
 
     def call_for(self, problem: Problem) -> Call:
         """A call with an object that was made for a problem; with that of the example if there are no words for it."""
         call, (owner, image, *_) = self.call, self.binding.names
+        if self._made is None:
+            return call
         try:
             found = self._made.object(problem)
             if self._learned:
@@ -44,6 +48,13 @@ class MadeBox(BlackBox):
         for slot, value in self._others.items():
             self.put(call, slot, value)
         return call
+
+    @property
+    def still(self) -> BlackBox:
+        """The method with the object of the example alone."""
+        plain = copy(self)
+        plain._made = None
+        return plain
 
     @property
     def ties(self) -> Mapping[Slot, str]:
@@ -69,8 +80,12 @@ class MadeBox(BlackBox):
 
 def _compared(made: Made, owner: str) -> tuple[dict[Slot, str], frozenset[Slot]]:
     """Sizes in the attributes of objects that were made for several problems, and the slots of all that differ."""
-    problems = made.problems()
-    found = [whole_numbers({owner: made.object(problem)}) for problem in problems]
+    try:
+        problems = made.problems(wide=True)
+        found = [whole_numbers({owner: made.object(problem)}) for problem in problems]
+    except Exception:  # noqa: BLE001 - theirs: it may take square kernels alone
+        problems = made.problems()
+        found = [whole_numbers({owner: made.object(problem)}) for problem in problems]
     shared = set(found[0]).intersection(*found[1:])
     differing = {slot for slot in shared if len({numbers[slot] for numbers in found}) > 1}
     differing |= set().union(*found) - shared

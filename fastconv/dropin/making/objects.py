@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from fastconv.dropin.conventions.problem import Pair, Problem, draw
+from fastconv.dropin.conventions.problem import Problem, draw
 from fastconv.dropin.making.recipes import CONSTRUCTOR, SETUP_MEANINGS, Recipe, recipes
 from fastconv.dropin.making.ways import IMAGES, array
 
@@ -70,22 +70,28 @@ class Made:
     operation: str
     square: bool
 
-    def problems(self) -> list[Problem]:
-        """Return problems that have no size in common, with one image or channel where the input has no axis."""
-        return [self._problem(*sizes) for sizes in (_CONVOLUTIONS if self.operation == "conv2d" else _POOLS)]
+    def problems(self, *, wide: bool = False) -> list[Problem]:
+        """Return problems that have no size in common, with one image or channel where the input has no axis.
 
-    def _problem(self, channels: int, filters: int, kernel: int, size: Pair) -> Problem:
-        sides = (kernel, kernel)
-        return draw(
-            self.operation,
-            images=4 if "N" in self.order else 1,
-            channels=channels if "C" in self.order else 1,
-            filters=filters,
-            size=(size[0], size[0]) if self.square else size,
-            kernel=sides,
-            stride=(1, 1) if self.operation == "conv2d" else sides,
-            seed=1,
-        )
+        Parameters
+        ----------
+        wide : bool
+            Let their kernels be rectangular.
+        """
+        convolves = self.operation == "conv2d"
+        return [
+            draw(
+                self.operation,
+                images=4 if "N" in self.order else 1,
+                channels=channels if "C" in self.order else 1,
+                filters=filters,
+                size=(height, height if self.square else width),
+                kernel=(kernel, kernel + 1) if wide else (kernel, kernel),
+                stride=(1, 1) if convolves else (kernel, kernel),
+                seed=1,
+            )
+            for channels, filters, kernel, (height, width) in (_CONVOLUTIONS if convolves else _POOLS)
+        ]
 
     def object(self, problem: Problem) -> Any:
         """Return a new object for a problem.
