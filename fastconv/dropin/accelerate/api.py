@@ -13,9 +13,21 @@ from typing import Any
 import numpy as np
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
-from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
-from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
+from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
+from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
+from fastconv.dropin.accelerate.places import (
+    ONE_AT_A_TIME,
+    CallCounts,
+    Place,
+    is_fast,
+    place_of,
+    places_elsewhere,
+    replacement,
+)
+from fastconv.dropin.accelerate.proof import Proof, prove
+from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
 from fastconv.dropin.example import find_by_examples
 from fastconv.dropin.making import found_by_making
@@ -49,7 +61,8 @@ def accelerate(
         The conventions of functions or classes that have other names: ``{"my_conv": "cs231n.conv2d.forward"}``.
     on_mismatch : {"warn", "skip", "raise"}
         What happens where a function does not compute the same: it is left as it is with an `AccelerationWarning`, or
-        without one, or an `AccelerationError` is raised and nothing is replaced.
+        without one, or an `AccelerationError` is raised and nothing is replaced. A function that is wrong for some
+        calls alone is left for these, with a warning for "warn".
     everywhere : bool
         Replace the functions in all loaded modules that have imported them by name as well.
     contiguous : bool
@@ -73,13 +86,16 @@ def accelerate(
     Notes
     -----
     Every function is run on the cases of `fastconv.dropin.conventions.CASES` that its form can express, and compared
-    with the loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something
-    in common with that case, which no case has in which it ran and was right, go on to it, and the result says so
-    (`partly`).
+    with the loops of the naive backend; so is its equivalent. Where it is wrong or raises an exception in some, and
+    properties of the call tell these from the others, it is replaced for calls alone whose properties, and every two of
+    them, are in cases in which it was right. The others go on to it, and the result says which (`partly`). A function
+    that is wrong where nothing about the call tells so is refused.
     Nothing is printed or warned meanwhile, and the global random generators are left as they were.
 
     Results have the dtypes of the originals, which are found by trying. A call that the equivalent does not take, such
     as complex numbers or a cache of another kind, goes to the original.
+
+    Then both are timed on problems of ordinary size; what is slower than the original is left as it is (`slower`).
 
     A replacement is process-wide. Functions that are fast already are left alone. The fast backend computes, or numpy
     where Numba cannot be imported.
@@ -132,6 +148,7 @@ def replaced(
     contiguous: bool = False,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    found, jitted = apart_from_jitted(found)
     with undisturbed():
         proofs = [_by_trying(proof, contiguous) for proof in _prove(found, contiguous)]
     refused = {
@@ -139,7 +156,8 @@ def replaced(
         for proof in proofs
         for role, mismatch in proof.refused.items()
     }
-    _tell(refused, on_mismatch)
+    refused |= {name: Mismatch("", text) for name, text in jitted.items()}
+    _tell(refused, _wrong_outside(proofs), on_mismatch)
     return _replace(target, proofs, refused, everywhere)
 
 
@@ -168,17 +186,19 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
+    near = "".join(f" {line}." for line in near_misses(target, ()))
     return (
-        f'{must} with none. Name them yourself, with mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of'
-        f"\n{forms}"
+        f"{must} with none.{near} Name them yourself, with"
+        f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
     )
 
 
 def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
     settled = [{role for role, target in one.targets.items() if is_fast(target.function)} for one in found]
     proofs = [prove(one, fast, contiguous=contiguous) for one, fast in zip(found, settled)]
-    orders = [mismatch.case in MEMORY_CASES for proof in proofs for mismatch in proof.refused.values()]
-    return _prove(found, True) if any(orders) and not contiguous else proofs
+    named = [mismatch.case for proof in proofs for mismatch in proof.refused.values()]
+    named += [region.trial.case.name for proof in proofs for region in proof.regions.values()]
+    return _prove(found, True) if {*MEMORY_CASES} & {*named} and not contiguous else proofs
 
 
 def _by_trying(proof: Proof, contiguous: bool) -> Proof:
@@ -195,11 +215,23 @@ def _by_trying(proof: Proof, contiguous: bool) -> Proof:
     return proofs[0] if proofs and proofs[0].equal else proof
 
 
-def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
+def _wrong_outside(proofs: list[Proof]) -> dict[str, Region]:
+    """The regions of functions that are wrong outside, and do not raise there, by name."""
+    return {
+        proof.implementation.targets[role].label: region
+        for proof in proofs
+        for role, region in proof.regions.items()
+        if region.wrong
+    }
+
+
+def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_mismatch: str) -> None:
     texts = [f"{name} was left as it is: {mismatch.text}" for name, mismatch in refused.items()]
     if texts and on_mismatch == "raise":
         raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
     if on_mismatch == "warn":
+        for name, region in wrong.items():
+            texts.append(f"{name} was left as it is for calls {region.limits}: {region.trial} {region.said}")
         for text in texts:
             warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
 
@@ -207,16 +239,20 @@ def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
-    partly: dict[str, str] = {}
+    regions: dict[str, Region] = {}
+    calls: dict[str, CallCounts] = {}
     found: dict[str, str] = {}
+    slower = {
+        proof.implementation.targets[role].label: times for proof in proofs for role, times in proof.slower.items()
+    }
     places: list[tuple[Place, Function]] = []
     for proof in proofs:
         for role, equivalent in proof.equal.items():
             aim = proof.implementation.targets[role]
-            originals[aim.label] = aim.function
-            fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role])
-            if role in proof.gaps:
-                partly[aim.label] = str(proof.gaps[role])
+            originals[aim.label], calls[aim.label] = aim.function, CallCounts()
+            fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role], calls[aim.label])
+            if role in proof.regions:
+                regions[aim.label] = proof.regions[role]
             if words := proof.implementation.convention.words(role):
                 found[aim.label] = words
             place = place_of(aim)
@@ -224,11 +260,11 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
                 places.append((place, fast[aim.label]))
     by_original = {id(originals[name]): fast[name] for name in fast}
     others = list(places_elsewhere(originals.values(), [place for place, _ in places]))
-    if everywhere:
-        places += [(place, by_original[id(original)]) for place, original in others]
+    bound = [each for each in others if everywhere and not jitted_readers(each[0].owner, each[0].name)]
+    places += [(place, by_original[id(original)]) for place, original in bound]
     for place, function in places:
         place.put(function)
-    left = () if everywhere else tuple(str(place) for place, _ in others)
+    left = tuple(str(place) for place, original in others if (place, original) not in bound)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, partly, found)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower)

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.conventions.convention import Implementation, Target, words
+from fastconv.dropin.conventions.convention import Implementation, Target
 from fastconv.dropin.conventions.recognise import home_of
+from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.example.backward import solve_backward
 from fastconv.dropin.example.backward_description import Backward
 from fastconv.dropin.example.black_box import BlackBox
