@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from fastconv.dropin.conventions.convention import Implementation, Target, words
+from fastconv.dropin.conventions.convention import Implementation, Target
+from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.find import backward_methods, implementation_of
 from fastconv.dropin.example.forward import solve_forward
