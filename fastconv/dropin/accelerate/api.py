@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import io
-import random
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
@@ -26,11 +21,12 @@ from fastconv.dropin.accelerate.places import (
 )
 from fastconv.dropin.accelerate.proof import Proof, prove
 from fastconv.dropin.accelerate.region import Region
+from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
 from fastconv.dropin.example import find_by_examples
-from fastconv.dropin.making import found_by_making
+from fastconv.dropin.making import found_by_making, with_made
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
 
@@ -130,7 +126,7 @@ def accelerate(
         if example is None:
             found = recognise(target, mapping, source="accelerate")
             with undisturbed():
-                found += found_by_making(unrecognised(target, found, source="accelerate"))
+                found = with_made(found, [*unrecognised(target, found, source="accelerate")])
         else:
             with undisturbed():
                 found = [find_by_examples(target, example)]
@@ -146,6 +142,7 @@ def replaced(
     on_mismatch: str = "warn",
     everywhere: bool = False,
     contiguous: bool = False,
+    stacklevel: int = 4,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
     found, jitted = apart_from_jitted(found)
@@ -157,26 +154,8 @@ def replaced(
         for role, mismatch in proof.refused.items()
     }
     refused |= {name: Mismatch("", text) for name, text in jitted.items()}
-    _tell(refused, _wrong_outside(proofs), on_mismatch)
+    _tell(refused, _wrong_outside(proofs), on_mismatch, stacklevel)
     return _replace(target, proofs, refused, everywhere)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
-    drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
-    try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-            np.errstate(all="ignore"),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(drawn)
-        np.random.set_state(state)  # noqa: NPY002 - as above
 
 
 def _nothing(target: Any) -> str:
@@ -225,7 +204,7 @@ def _wrong_outside(proofs: list[Proof]) -> dict[str, Region]:
     }
 
 
-def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_mismatch: str) -> None:
+def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_mismatch: str, stacklevel: int) -> None:
     texts = [f"{name} was left as it is: {mismatch.text}" for name, mismatch in refused.items()]
     if texts and on_mismatch == "raise":
         raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
@@ -233,7 +212,7 @@ def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_misma
         for name, region in wrong.items():
             texts.append(f"{name} was left as it is for calls {region.limits}: {region.trial} {region.said}")
         for text in texts:
-            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
+            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=stacklevel)
 
 
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:

@@ -130,12 +130,12 @@ def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = T
     problem : Problem
         One that it takes.
     watched : bool
-        Whether the filters may not be written to.
+        Whether the filters may not be written to; they may where a backward pass takes steps on them.
     """
     call = box.call_for(problem)
     box.put(call, forward.x.slot, problem.stored(forward.x.axes.of_full(problem.x)))
     if forward.weight is not None and problem.weight is not None:
-        stored = problem.stored if watched else replace(problem).stored
+        stored = problem.stored if watched else _writable(problem).stored
         box.put(call, forward.weight.slot, stored(forward.weight.filters.of_full(problem.weight)))
         if forward.bias is not None:
             bias = None if problem.bias is None else _laid_bias(forward.bias, problem.bias, problem, stored)
@@ -148,6 +148,11 @@ def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = T
         for slot in forward.companions.get(letter, ()):
             box.put(call, slot, size)
     return call
+
+
+def _writable(problem: Problem) -> Problem:
+    """The same problem, unwatched, with arrays that may be written to."""
+    return replace(problem, memory="C" if problem.memory == "read-only" else problem.memory)
 
 
 def sizes_of(problem: Problem) -> dict[str, int]:

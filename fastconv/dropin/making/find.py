@@ -11,9 +11,11 @@ from typing import Any
 from fastconv.dropin.conventions.convention import Implementation, Target
 from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.example.black_box import BlackBox
-from fastconv.dropin.example.find import backward_methods, implementation_of
+from fastconv.dropin.example import implementation_of
 from fastconv.dropin.example.forward import solve_forward
+from fastconv.dropin.example.pairing import backward_methods, by_name
 from fastconv.dropin.making.functions import ways_to_call
+from fastconv.dropin.making.backwards import backward_functions, is_backward_of
 from fastconv.dropin.making.made_box import MadeBox
 from fastconv.dropin.making.objects import ways_to_make
 from fastconv.errors import InvalidValueError
@@ -67,17 +69,42 @@ def found_by_making(named: Iterable[tuple[Any, str, Any]]) -> list[Implementatio
         Who holds each, its name, and itself.
     """
     found = []
-    for owner, name, value in named:
-        operation = operation_of(name)
-        if operation is None or hasattr(value, "py_func"):  # compiled: calls of other types would take seconds each
+    targets = [Target(*each) for each in named if not hasattr(each[2], "py_func")]  # compiled: seconds for every dtype
+    for target in targets:
+        operation = operation_of(target.name)
+        if operation is None:
             continue
-        each = (
-            _of_class(value, operation)
-            if isinstance(value, type)
-            else _of_function(Target(owner, name, value), operation)
-        )
-        found += [implementation for implementation in [each] if implementation is not None]
+        cls: Any = target.function
+        is_class = isinstance(cls, type)
+        one = _of_class(cls, operation) if is_class else _of_function(target, operation, targets)
+        found += [one] if one is not None else []
     return found
+
+
+def with_made(found: list[Implementation], named: list[tuple[Any, str, Any]]) -> list[Implementation]:
+    """Return what was recognised, with what is found by making; a function with its backward pass where it has one.
+
+    Parameters
+    ----------
+    found : list of Implementation
+        What was recognised.
+    named : list of (module, class or None; str; class or callable)
+        What was not.
+    """
+    lonely = [one for one in found if _has_backward(one, named)]
+    alone = [next(iter(one.targets.values())) for one in lonely]
+    made = found_by_making([*named, *((each.owner, each.name, each.function) for each in alone)])
+    pairs = {id(one["forward"]) for one in made if one.cls is None and len(one.targets) > 1}
+    dropped = {id(each.function) for each in alone if id(each.function) not in pairs}
+    kept = [one for one in found if one not in lonely or id(one[one.convention.first]) not in pairs]
+    return kept + [one for one in made if id(one["forward"]) not in dropped]
+
+
+def _has_backward(one: Implementation, named: list[tuple[Any, str, Any]]) -> bool:
+    """Whether a function that was recognised alone has a backward pass beside it, which was not."""
+    if one.cls is not None or list(one.targets) != [one.convention.first]:
+        return False
+    return any(is_backward_of(next(iter(one.targets.values())).name, name) for _, name, _ in named)
 
 
 def _of_class(cls: type, operation: str) -> Implementation | None:
@@ -90,9 +117,8 @@ def _of_class(cls: type, operation: str) -> Implementation | None:
             continue
         layer = box.call[box.binding.names[0]]
         try:
-            found = implementation_of(
-                box, Target(cls, made.method, box.function), [*backward_methods(layer, made.method)]
-            )
+            methods = backward_methods(layer, made.method)
+            found = implementation_of(box, Target(cls, made.method, box.function), [*by_name(methods, box)], methods)
         except (Exception, SystemExit):  # noqa: BLE001 - as above
             return None
         return replace(found, targets={role: replace(target, owner=cls) for role, target in found.targets.items()})
@@ -108,7 +134,7 @@ def _solve(box: MadeBox) -> None:
         solve_forward(box)
 
 
-def _of_function(target: Target, operation: str) -> Implementation | None:
+def _of_function(target: Target, operation: str, others: list[Target]) -> Implementation | None:
     """What a function computes that can be called."""
     for recipe, problem in islice(ways_to_call(target.function, operation), _TRIES):
         try:
@@ -117,7 +143,7 @@ def _of_function(target: Target, operation: str) -> Implementation | None:
         except (Exception, SystemExit):  # noqa: BLE001 - theirs: the next way may be right
             continue
         try:
-            return implementation_of(box, target, [])
+            return implementation_of(box, target, [*backward_functions(target, recipe, others)], [])
         except (Exception, SystemExit):  # noqa: BLE001 - as above
             return None
     return None

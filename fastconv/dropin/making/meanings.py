@@ -28,10 +28,14 @@ NAMES: dict[str, frozenset[str]] = {
         "activation": "activation activationfunction activationfn act activationfunc actfn activ nonlinearity",
         "x": "x input inputs image images img imgs data a inputdata aprev inarray inputimage inputimages inputtensor"
         " inputmatrix xin inp imgarray inputarray batch z zprev activation matrix featuremap featuremaps inputvolume"
-        " fmap xpad tensor inputx picture imagearray map inputbatch prev ain convin",
+        " fmap xpad tensor inputx picture imagearray map inputbatch prev ain convin"
+        " orig original poolin",
         "weight": "w weight weights kernel kernels filter filters k filt f fil convfilter wconv convkernel"
         " filterweights mask kern ker h filts weightmatrix kernelarray filterbank curfilter conv1 params",
         "bias": "b bias biases b0 bconv w0 offset",
+        "dy": "dy dout dz da dconvprev dpool dnext dprev grad gradoutput gradout outputgradient gradient upstream delta dl"
+        " dldout dldz dconv doutput outgrad dlout dvalues error err accumgrad upstreamgradient dh topdiff sensitivity",
+        "cache": "cache caches memory saved ctx",
         "sizes": "hparameters hparams convparam poolparam hyperparam hyperparams hyperparameters params param hparam"
         " convparams poolparams hyperparameter",
         "mode": "mode pooltype pooling poolmode method type operation pooloption",

@@ -27,6 +27,20 @@ CONSTRUCTOR = (
     "bias",
 )
 SETUP_MEANINGS = ("image", "optimizer")
+BACKWARD = (
+    "dy",
+    "cache",
+    "x",
+    "weight",
+    "bias",
+    "kernel",
+    "kernel_h",
+    "kernel_w",
+    "stride",
+    "padding",
+    "sizes",
+    "mode",
+)
 FUNCTION = ("x", "weight", "bias", "kernel", "kernel_h", "kernel_w", "stride", "padding", "sizes", "mode")
 # Orders of axes that go together, the usual ones first.
 LAYOUTS = tuple(
