@@ -33,8 +33,9 @@ NAMES: dict[str, frozenset[str]] = {
         "weight": "w weight weights kernel kernels filter filters k filt f fil convfilter wconv convkernel"
         " filterweights mask kern ker h filts weightmatrix kernelarray filterbank curfilter conv1 params",
         "bias": "b bias biases b0 bconv w0 offset",
-        "dy": "dy dout dz da dconvprev dpool dnext dprev grad gradoutput gradout outputgradient gradient upstream delta dl"
-        " dldout dldz dconv doutput outgrad dlout dvalues error err accumgrad upstreamgradient dh topdiff sensitivity",
+        "dy": "dy dout dz da dl dconvprev dpool dnext dprev dh grad gradoutput gradout outgrad outputgradient"
+        " gradient upstream upstreamgradient delta error err dldout dldz dconv doutput dlout dvalues"
+        " accumgrad topdiff sensitivity",
         "cache": "cache caches memory saved ctx",
         "sizes": "hparameters hparams convparam poolparam hyperparam hyperparams hyperparameters params param hparam"
         " convparams poolparams hyperparameter",
