@@ -26,9 +26,10 @@ from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.near_misses import near_misses, told
-from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
+from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
 from fastconv.dropin.conventions.ties import said_of
 from fastconv.dropin.example import find_by_examples
+from fastconv.dropin.making import found_by_making, with_made
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag
 
@@ -127,6 +128,8 @@ def accelerate(
     with ONE_AT_A_TIME:
         if example is None:
             found = recognise(target, mapping, source="accelerate")
+            with undisturbed():
+                found = with_made(found, [*unrecognised(target, found, source="accelerate")])
         else:
             with undisturbed():
                 found = [find_by_examples(target, example)]
@@ -148,7 +151,7 @@ def replaced(
     near = near_misses(target, found) if isinstance(target, ModuleType) else {}
     found, jitted = apart_from_jitted(found)
     with undisturbed():
-        proofs = _prove(found, contiguous)
+        proofs = [_by_trying(proof, contiguous) for proof in _prove(found, contiguous)]
     refused = {
         proof.implementation.targets[role].label: mismatch
         for proof in proofs
@@ -179,6 +182,20 @@ def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
     named = [mismatch.case for proof in proofs for mismatch in proof.refused.values()]
     named += [region.trial.case.name for proof in proofs for region in proof.regions.values()]
     return _prove(found, True) if {*MEMORY_CASES} & {*named} and not contiguous else proofs
+
+
+def _by_trying(proof: Proof, contiguous: bool) -> Proof:
+    """The proof of what a function computes where it cannot be what its name says, because sizes are others."""
+    implementation = proof.implementation
+    others = any(each.array == "y" and each.difference == float("inf") for each in proof.refused.values())
+    if proof.equal or not others or (implementation.cls is None and len(implementation.targets) > 1):
+        return proof
+    aim = next(iter(implementation.targets.values()))
+    named = (aim.owner, aim.name, aim.function)
+    if implementation.cls is not None:
+        named = (None, implementation.cls.__name__, implementation.cls)
+    proofs = _prove(found_by_making([named]), contiguous)
+    return proofs[0] if proofs and proofs[0].equal else proof
 
 
 def _wrong_outside(proofs: list[Proof]) -> dict[str, Region]:
