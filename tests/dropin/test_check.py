@@ -40,12 +40,18 @@ CONV = "conv_forward_naive / conv_backward_naive"
 MAX = "max_pool_forward_naive / max_pool_backward_naive"
 ADDED = "dx[n, c, i * stride + k, j * stride + l] += dout[n, c, i, j]"
 PLANE = "dx[n, c, i * stride : i * stride + HH, j * stride : j * stride + WW]"
+PLACE = "k, l = np.unravel_index(window.argmax(), window.shape)"
 CONV_DONE = "return out, (x, w, b, conv_param)"
 
 # Mistake: what is changed in right code, whose label it has, the case that finds it, the array that is wrong.
 MISTAKES: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
     "overlap assigned": (((ADDED, ADDED.replace("+=", "=")),), MAX, "overlapping windows", "dx"),
-    "ties to all": (((ADDED, f"{PLANE} += (window == window.max()) * dout[n, c, i, j]"),), MAX, "ties", "dx"),
+    "ties to the last": (
+        ((PLACE, "k, l = np.unravel_index(window.size - 1 - window.ravel()[::-1].argmax(), window.shape)"),),
+        MAX,
+        "ties",
+        "dx",
+    ),
     "height for width": (
         (("OH, OW = 1 + (H - HH) // stride, 1 + (W - WW)", "OH, OW = 1 + (H - HH) // stride, 1 + (W - HH)"),),
         MAX,

@@ -31,7 +31,6 @@ ADDED = "dx[n, c, i * stride + k, j * stride + l] += dout[n, c, i, j]"
 PLANE = "dx[n, c, i * stride : i * stride + HH, j * stride : j * stride + WW]"
 EVERY = "(window == window.max()) * dout[n, c, i, j]"
 OVERWRITTEN = "gradients of overlapping windows overwrite each other, where they have to be added"
-TIED = "of several equal maxima every one gets the whole gradient, where the first gets it"
 FILTERS = "dpadded[n, :, rows, cols] += w[f] * dout[n, f, i, j]"
 SIZES = "OH, OW = 1 + (H - HH) // stride, 1 + (W - WW) // stride"
 
@@ -48,9 +47,7 @@ ASSIGNED_TO_ALL = (ADDED, f"{PLANE} = {EVERY}")
 TOLD = [
     (ASSIGNED_TO_ALL, MAX, "overlapping windows", OVERWRITTEN, "x (1, 1, 1, 3), 1x2 windows, stride 1"),
     (ASSIGNED_TO_ALL, MAX, "overlapping rectangular windows", OVERWRITTEN, "x (1, 1, 3, 1), 2x1 windows, stride 1"),
-    (ASSIGNED_TO_ALL, MAX, "ties", TIED, "x (1, 1, 1, 2), 1x2 windows, stride 1"),
     (ASSIGNED_TO_ALL, MAX, "ties in overlapping windows", OVERWRITTEN, "x (1, 1, 1, 3), 1x2 windows, stride 1"),
-    ((ADDED, f"{PLANE} += {EVERY}"), MAX, "ties", TIED, "x (1, 1, 1, 2), 1x2 windows, stride 1"),
     (("+= share", "= share"), AVG, "overlapping windows", OVERWRITTEN, "x (1, 1, 1, 3), 1x2 windows, stride 1"),
     (
         (FILTERS, "dpadded[n, :, rows, cols] = (w * dout[n, :, i, j].reshape(-1, 1, 1, 1)).sum(axis=0)"),

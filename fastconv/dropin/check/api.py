@@ -107,7 +107,8 @@ def check(
     files, reports = files_of("check", path, mapping), dict[Path, CheckReport]()
     for number, file in enumerate(files):
         of_file = part_of(progress or silent, number, len(files))
-        reports[file] = _examined(file, mapping or {}, limit, chosen, of_file)
+        examinee = Examinee(file, mapping or {}, limit, root=path if path.is_dir() else None)
+        reports[file] = _examined(examinee, chosen, of_file)
         if is_whole(path, file) and reports[file].implementations:
             break
     (progress or silent)("done", 1.0)
@@ -117,12 +118,11 @@ def check(
     return report
 
 
-def _examined(
-    file: Path, mapping: Mapping[str, str], limit: float, chosen: tuple[str, ...] | None, progress: Progress
-) -> CheckReport:
+def _examined(examinee: Examinee, chosen: tuple[str, ...] | None, progress: Progress) -> CheckReport:
     """Return the report on one file; without implementations where nothing is recognised."""
+    file, limit = examinee.file, examinee.time_limit
     name = file.parent.name if file.name == "__init__.py" else file.name
-    with _no_verdict_of_ours(file), Examinee(file, mapping, limit) as examinee:
+    with _no_verdict_of_ours(file), examinee:
         try:
             subjects = examinee.load()
         except CodeProcessError as error:

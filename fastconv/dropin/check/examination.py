@@ -61,7 +61,11 @@ def examine(
             if about and (chosen is None or case.name in chosen):
                 report(f"{label}: {case.name}")
                 findings.append(_found(examinee, subject, case, operation, findings))
-        results = _told_why(examinee, subject, operation, most_likely(findings))
+        results = [*_told_why(examinee, subject, operation, most_likely(findings))]
+        remark = subject.convention.remark(subject.details)
+        first = next((index for index, each in enumerate(results) if each.verdict == OK), None)
+        if remark and first is not None:
+            results[first] = replace(results[first], what=remark)
         yield Examination(label, subject.convention.name, subject.convention.form, tuple(results))
 
 
