@@ -185,7 +185,7 @@ def test_every_file_of_a_folder_that_has_something(tmp_path: Path) -> None:
     stopped, old = report.notes
     assert stopped.startswith("net.ipynb: stopped at cell 3, line 1: NameError: name 'stop' is not defined; ")
     assert old == "old.py cannot be imported: this is Python 2 (print statement, line 1): run 2to3 first"
-    assert "deep/net.py, conv2d: plain.conv2d" in str(report)
+    assert "deep/net.py, conv2d (plain.conv2d)" in str(report)
     assert CheckReport.from_dict(json.loads(report.to_json())) == report
 
 

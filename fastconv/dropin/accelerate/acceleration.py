@@ -85,8 +85,9 @@ class Acceleration(Mapping[str, Function]):
         found: Mapping[str, str],
         slower: Mapping[str, str],
         near_misses: Mapping[str, str],
+        note: str = "",
     ) -> None:
-        self._title, self._originals = title, dict(originals)
+        self._note, self._title, self._originals = note, title, dict(originals)
         self.fast, self.refused, self.elsewhere, self.calls = dict(fast), dict(refused), elsewhere, dict(calls)
         self.partly = {name: str(region) for name, region in regions.items()}
         self._regions, self.found, self.slower = dict(regions), dict(found), dict(slower)
@@ -168,7 +169,7 @@ class Acceleration(Mapping[str, Function]):
             lines += _row("still the original, unless everywhere=True: ", ", ".join(self.elsewhere))
         if self.near_misses:
             lines += _row("not recognised, see near_misses: ", ", ".join(self.near_misses))
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  {self._note}"] if self._note else lines)
 
     def _said_of(self, name: str) -> str:
         """What became of a function."""

@@ -52,7 +52,8 @@ def check(
     Returns
     -------
     CheckReport
-        Prints as tables with examples; `ok` says whether everything is right.
+        Prints the verdict, and for what fails the mistake, the line at fault and a program; `ok` says whether all is
+        right.
 
     Raises
     ------
@@ -72,6 +73,10 @@ def check(
     endless loop are verdicts. A file that does not come to its end is examined as far as it defines something, and
     `CheckReport.notes` says where it stopped. Nothing that the code does reaches the process that calls this function,
     except through files and the network, to which it has the access that you have.
+
+    Where a usual mistake gives exactly what came out, the result names it (`mistake`). A `line` at fault was tried:
+    with the change that is shown, in that process and not in the file, all cases of the same kind are right, and those
+    that were right are still.
 
     Examples
     --------
@@ -93,7 +98,9 @@ def check(
     >>> report
     <CheckReport pools.py: 1 of 2 cases wrong>
     >>> report["max_pool_forward"]["overlapping rectangular windows"].what
-    'y has shape (2, 3, 2, 2) instead of (2, 3, 2, 3)'
+    'y has shape (2, 3, 2, 2) instead of ...: the size of the output is computed from the other axis along the width'
+    >>> print(report["max_pool_forward"]["overlapping rectangular windows"].line.better)
+    out = np.zeros((N, C, (H - HH) // s + 1, (W - WW) // s + 1), x.dtype)   # HH for WW
     """
     path = file_of("check", path_or_module)
     limit, chosen = check_limit("check", "time_limit", time_limit), _check_cases(cases)

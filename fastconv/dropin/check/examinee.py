@@ -196,6 +196,23 @@ class Examinee:
         results = Results(*map(unpack, answer["results"]))
         return problem, Run(results, answer["errors"], tuple((role, name) for role, name in answer["modified"]))
 
+    def replace(self, statement: str, block: str) -> bool:
+        """Run a statement of the file again, changed; return whether the same functions are recognised.
+
+        Parameters
+        ----------
+        statement : str
+            The definition of a function or class, at its line of the file.
+        block : str
+            What tracebacks call that file, or cell.
+
+        Raises
+        ------
+        CodeProcessError
+            If it raises, or takes too long.
+        """
+        return bool(self.ask("replace", statement=statement, block=block)["same"])
+
     def record(self, subject: Subject, problem: Problem) -> Recorded:
         """Return the statements that run a problem; up to the one that fails, if one does."""
         process = self._ready()
