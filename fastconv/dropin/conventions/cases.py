@@ -234,7 +234,7 @@ CASES = (
     ),
     _case(
         "ties",
-        "of several equal maxima every one gets the gradient, or they share it, or the last gets it",
+        "of several equal maxima the last gets the gradient; that every one gets it, or a part of it, is a remark",
         POOL,
         only=MAXIMA,
         values="ties",

@@ -13,6 +13,7 @@ from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.gradients import GRADIENT, made_gradients, read_gradients
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import BIASES, bias_as, bias_of
 
 LAYOUT = "NHWC"
@@ -150,7 +151,7 @@ class Pool(_Coursera):
 
         def backward(dA: Any, cache: Any, mode: str = "max") -> Any:
             x, sizes = self.unpacked(cache, calls)
-            options = {"stride": sizes["stride"], "layout": LAYOUT}
+            options = {"stride": sizes["stride"], "layout": LAYOUT, "ties": rule_of(implementation.details)}
             return gradient.made({"dx": calls.pool2d_backward(POOL_OF_MODE[mode], dA, x, _size(sizes), **options)})
 
         return self.called(implementation, {"forward": (forward, 3), "backward": (backward, 3)})

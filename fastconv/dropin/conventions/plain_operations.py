@@ -20,6 +20,7 @@ from fastconv.dropin.conventions.problem import SIZES, Pair, Problem
 from fastconv.dropin.conventions.signatures import Form
 from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import NUMBER, Way, bias_of
 
 # Windows of a pooling without a parameter for them, and their stride.
@@ -190,7 +191,8 @@ class Pool(Plain):
 
         def backward(values: dict[str, Any]) -> Any:
             x, dy = (given(values[name], OURS.x, axes) for name in ("x", "dy"))
-            dx = calls.pool2d_backward(self.operations[0], dy, x, **sizes(values))
+            ties = rule_of(implementation.details)
+            dx = calls.pool2d_backward(self.operations[0], dy, x, ties=ties, **sizes(values))
             return gradient.made({"dx": calls.stored(to_theirs(dx, OURS.x, axes))})
 
         return self.as_theirs(implementation, {"forward": forward, "backward": backward})

@@ -17,6 +17,7 @@ from fastconv.dropin.conventions.problem import SIZES, Problem
 from fastconv.dropin.conventions.signatures import called_like, is_default, means
 from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import BIASES, Way, bias_as, bias_of, forward_in_some_way
 
 _POOL_WORDS = {"pool", "pooling", "maxpool", "maxpooling", "pool2d", "maxpool2d", "avgpool", "averagepool", "meanpool"}
@@ -192,9 +193,8 @@ class Pool(_Layer):
 
         def backward(self: Any, dout: Any) -> Any:
             height, width, stride, padding = attributes(self)
-            return calls.pool2d_backward(
-                operation, dout, _input_of(self), (height, width), stride=stride, padding=padding
-            )
+            options = {"stride": stride, "padding": padding, "ties": rule_of(implementation.details)}
+            return calls.pool2d_backward(operation, dout, _input_of(self), (height, width), **options)
 
         return self.called(implementation, {"forward": self.kept(implementation, run), "backward": backward})
 
