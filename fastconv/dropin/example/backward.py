@@ -26,7 +26,7 @@ from fastconv.dropin.example.description import Forward, Image
 from fastconv.dropin.example.effects import NOTHING, Seen, find_effects, is_known
 from fastconv.dropin.example.fitting import fitted, laid
 from fastconv.dropin.example.pairing import Candidate
-from fastconv.dropin.example.slots import RESULT, Slot, walk
+from fastconv.dropin.example.slots import RESULT, Item, Slot, arrays_in, walk
 from fastconv.dropin.example.trials import probes
 from fastconv.dropin.example.windows import close
 
@@ -151,7 +151,11 @@ def _gradients(forward: Forward, steps: tuple[Gradient, ...], run: Run) -> Itera
 def _places(seen: Seen) -> Iterator[Slot]:
     """Slots in which something came out, the result first."""
     yield from (slot for slot, _ in walk({RESULT: seen.call[RESULT]}))
-    yield from seen.changed()
+    for slot in seen.changed():
+        yield slot
+        value = slot.get(seen.call)
+        if isinstance(value, (list, tuple, dict)):
+            yield from (slot.then(Item(key)) for key in (value if isinstance(value, dict) else range(len(value))))
 
 
 def _as_gradient(name: str, slot: Slot, forward: Forward, run: Run) -> Gradient | None:
@@ -183,5 +187,5 @@ def _is_whole(found: Backward, forward: Forward, run: Run) -> bool:
     problem, seen = run
     missing = {name: array for name, array in problem.arrays.items() if f"d{name}" not in found.names and name != "dy"}
     sizes = {array.size for array in missing.values()}
-    left = [slot.get(seen.call) for slot in found.effects.left]
-    return is_known(found.effects.returned) and not any(np.size(value) in sizes for value in left)
+    left = [array for slot in found.effects.left for array in arrays_in({"left": slot.get(seen.call)}).values()]
+    return is_known(found.effects.returned) and not any(array.size in sizes for array in left)

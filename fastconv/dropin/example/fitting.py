@@ -134,7 +134,7 @@ def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = T
     call : dict, optional
         Where it is laid; by default a copy of the example.
     """
-    call = box.call if call is None else call
+    call = box.call_for(problem) if call is None else call
     box.put(call, forward.x.slot, problem.stored(forward.x.axes.of_full(problem.x)))
     if forward.weight is not None and problem.weight is not None:
         stored = problem.stored if watched else _writable(problem).stored

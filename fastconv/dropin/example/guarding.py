@@ -36,7 +36,7 @@ def guards_of(box: BlackBox, forward: Forward) -> tuple[Guard, ...]:
     guards = []
     for slot, value in walk(example):
         guard = guard_of(slot, value)
-        if guard is None or slot in known:
+        if guard is None or slot in known or box.follows(slot):
             continue
         attribute = any(isinstance(step, Attribute) for step in slot.steps)
         if attribute and (isinstance(value, (dict, list, tuple)) or slot not in left):

@@ -93,14 +93,21 @@ def _freed(
     free = replace(forward, fixed=left)
     taken = {source for sources in forward.sizes.values() for source in sources}
     taken |= {slot for slots in forward.companions.values() for slot in slots}
+    loose = {slot: number for slot, number in numbers.items() if slot not in taken}
     shapes = [frozenset[str]()] if not only_square else []
     shapes += [frozenset([square])] if square else []
     for shape in shapes:
-        for companions in _companions(given, {slot: n for slot, n in numbers.items() if slot not in taken}):
+        for companions in _companions(given, loose) if box.ties is None else [_tied(given, box.ties)]:
             tried = replace(free, companions={**free.companions, **companions}, square=free.square | shape)
             if holds(box, tried):
                 return tried
     return forward
+
+
+def _tied(sizes: Mapping[str, int], ties: Mapping[Slot, str]) -> dict[str, tuple[Slot, ...]]:
+    """The slots that are known to hold these sizes."""
+    found = {letter: tuple(slot for slot, of_slot in ties.items() if of_slot == letter) for letter in sizes}
+    return {letter: slots for letter, slots in found.items() if slots}
 
 
 def with_number(box: BlackBox, forward: Forward) -> Forward:
@@ -172,7 +179,7 @@ def _follows(box: BlackBox, forward: Forward, slot: Slot, numbers: Mapping[Slot,
             problem = _problem_with(forward, {**numbers, slot: numbers[slot] + more})
         except InvalidValueError:  # such as padding that is larger than the window
             continue
-        outcomes.append(trial(box, forward, problem))
+        outcomes.append(trial(box.still, forward, problem))
     return Outcome.AGREES in outcomes and Outcome.DIFFERS not in outcomes
 
 
