@@ -241,6 +241,23 @@ def test_what_is_not_found_is_said(function: Any, example: Any, said: str) -> No
         fc.accelerate(function, example)
 
 
+class Tiring(example_convolutions.Callable_):
+    """Another result from the second call on."""
+
+    def __init__(self, w: Any) -> None:
+        super().__init__(w)
+        self.calls = 0
+
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return super().__call__(x) / self.calls
+
+
+def test_what_changes_from_call_to_call_is_refused() -> None:
+    accelerated = fc.accelerate(Tiring(normal(4, 3, 3, 3)), IMAGES, on_mismatch="skip")
+    assert "with a second call" in str(accelerated.refused["Tiring.__call__"])
+
+
 @pytest.mark.parametrize(
     ("function", "example"),
     [

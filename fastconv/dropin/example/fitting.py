@@ -118,7 +118,7 @@ def _with_its_bias(forward: Forward, problem: Problem) -> Problem:
     return problem if same else replace(problem, bias=np.full_like(bias, bias[0]))
 
 
-def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = True) -> Call:
+def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = True, call: Call | None = None) -> Call:
     """Return the call of a function that computes a problem.
 
     Parameters
@@ -131,8 +131,10 @@ def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = T
         One that it takes.
     watched : bool
         Whether the filters may not be written to; they may where a backward pass takes steps on them.
+    call : dict, optional
+        Where it is laid; by default a copy of the example.
     """
-    call = box.call_for(problem)
+    call = box.call_for(problem) if call is None else call
     box.put(call, forward.x.slot, problem.stored(forward.x.axes.of_full(problem.x)))
     if forward.weight is not None and problem.weight is not None:
         stored = problem.stored if watched else _writable(problem).stored

@@ -13,12 +13,13 @@ import numpy as np
 from fastconv.dropin.conventions.problem import SIZES, Problem, draw
 from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.description import Bias, Forward, Source
+from fastconv.dropin.example.fitting import fitted, laid
 from fastconv.dropin.example.slots import RESULT, Slot, walk
 from fastconv.dropin.example.trials import Outcome, holds, probes, trial
 from fastconv.errors import InvalidValueError
 
 # Letters that are freed together, and what has to be square where they are so only together.
-_GROUPS = ((("KH", "KW"), "kernel"), ("HW", "image"), ("N", ""), ("C", ""), ("F", ""))
+_GROUPS = ((("H", "W"), "image"), (("KH", "KW"), "kernel"), (("N",), ""), (("C",), ""), (("F",), ""))
 _NAMES = (("stride",), ("padding",), ("dilation",), ("kernel",), ("kernel", "stride"))
 _AXES = ((0, 1), (0,), (1,))
 _MOST = 6  # numbers that may be one size
@@ -54,23 +55,20 @@ def settled(box: BlackBox, forward: Forward, freedom: Freedom = Freedom.ALL) -> 
         Which sizes are tried.
     """
     numbers = _constant_numbers(box, forward)
-    forward = bound_sizes(box, forward, numbers)
     for letters, square in _GROUPS:
         if freedom is Freedom.NONE and not {*letters} <= {*"NHW"}:
             continue
         only_square = freedom is Freedom.SQUARE and square == "kernel"
-        forward = _freed(box, forward, tuple(letters), square, numbers, only_square)
+        forward = _freed(box, forward, letters, square, numbers, only_square)
+        if square == "image":  # the images are small from here on
+            forward = bound_sizes(box, forward, numbers)
     return bound_sizes(box, forward, numbers)
 
 
 def _constant_numbers(box: BlackBox, forward: Forward) -> dict[Slot, int]:
     """Integers of the example that a call of the function leaves as they are."""
-    call = box.call
-    before = whole_numbers(call)
-    try:
-        box.run(call)
-    except Exception:  # noqa: BLE001 - theirs
-        return before
+    before, call = whole_numbers(box.call), laid(forward, box, fitted(forward, probes(forward.operation)[0]))
+    box.run(call)
     after = whole_numbers(call)
     return {slot: value for slot, value in before.items() if after.get(slot) == value}
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from fastconv.dropin.conventions.convention import Implementation, Target
 from fastconv.dropin.conventions.spelling import words
-from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example import implementation_of
+from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.forward import solve_forward
 from fastconv.dropin.example.pairing import backward_methods, by_name
-from fastconv.dropin.making.functions import ways_to_call
 from fastconv.dropin.making.backwards import backward_functions, is_backward_of
+from fastconv.dropin.making.functions import ways_to_call
 from fastconv.dropin.making.made_box import MadeBox
 from fastconv.dropin.making.objects import ways_to_make
 from fastconv.errors import InvalidValueError
