@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
+from fastconv.dropin.accelerate.course import note_on_course
 from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
 from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
 from fastconv.dropin.accelerate.places import (
@@ -23,8 +25,9 @@ from fastconv.dropin.accelerate.proof import Proof, prove
 from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.dropin.conventions.near_misses import near_misses
+from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
+from fastconv.dropin.conventions.ties import said_of
 from fastconv.dropin.example import find_by_examples
 from fastconv.dropin.making import found_by_making, with_made
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
@@ -145,6 +148,7 @@ def replaced(
     stacklevel: int = 4,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    near = near_misses(target, found) if isinstance(target, ModuleType) else {}
     found, jitted = apart_from_jitted(found)
     with undisturbed():
         proofs = [_by_trying(proof, contiguous) for proof in _prove(found, contiguous)]
@@ -155,7 +159,7 @@ def replaced(
     }
     refused |= {name: Mismatch("", text) for name, text in jitted.items()}
     _tell(refused, _wrong_outside(proofs), on_mismatch, stacklevel)
-    return _replace(target, proofs, refused, everywhere)
+    return _replace(target, proofs, refused, near, everywhere)
 
 
 def _nothing(target: Any) -> str:
@@ -165,7 +169,7 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
-    near = "".join(f" {line}." for line in near_misses(target, ()))
+    near = "".join(f" {line}." for line in (*told(near_misses(target, ())), note_on_course(target)) if line)
     return (
         f"{must} with none.{near} Name them yourself, with"
         f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
@@ -215,7 +219,16 @@ def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_misma
             warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=stacklevel)
 
 
-def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
+def _words(implementation: Implementation, role: str) -> str:
+    """What was found out about a function that is worth telling."""
+    convention = implementation.convention
+    ties = said_of(implementation.details) if "dx" in convention.arrays(implementation, role) else ""
+    return "; ".join(filter(None, (convention.words(role), ties)))
+
+
+def _replace(
+    target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], near: Mapping[str, str], everywhere: bool
+) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
     regions: dict[str, Region] = {}
@@ -232,7 +245,7 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
             fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role], calls[aim.label])
             if role in proof.regions:
                 regions[aim.label] = proof.regions[role]
-            if words := proof.implementation.convention.words(role):
+            if words := _words(proof.implementation, role):
                 found[aim.label] = words
             place = place_of(aim)
             if place is not None:
@@ -246,4 +259,5 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     left = tuple(str(place) for place, original in others if (place, original) not in bound)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower)
+    note = note_on_course(target)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, near, note)
