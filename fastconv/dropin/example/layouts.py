@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Filters:
     flipped: bool = False
     kernel: Pair | None = None
 
-    @property
+    @cached_property
     def axes(self) -> Axes:
         """Order of axes, of a matrix as they are when it is unfolded."""
         return Axes(self.order.replace(" ", ""), "FCHW")
