@@ -148,6 +148,20 @@ CASES = (
         filters=1,
     ),
     _case(
+        "padding that keeps the size",
+        "the padding is that of a 3x3 kernel, or the same along both axes",
+        ((7, 6), (3, 5), (1, 1), (1, 2)),
+        only=CONVOLUTIONS,
+        images=1,
+    ),
+    _case(
+        "a 5x5 kernel and padding that keeps the size",
+        "the padding is that of a 3x3 kernel",
+        ((6, 7), (5, 5), (1, 1), (2, 2)),
+        only=CONVOLUTIONS,
+        images=1,
+    ),
+    _case(
         "padding and a larger stride",
         "the stride is forgotten where the gradient is padded",
         ((5, 5), (3, 3), (2, 2), (1, 1)),

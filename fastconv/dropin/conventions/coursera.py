@@ -70,6 +70,7 @@ class Conv(_Coursera):
     operations = ("conv2d",)
     form = "conv_forward(A_prev, W, b, hparameters) -> Z, cache; conv_backward(dZ, cache) -> dA_prev, dW, db"
     gives = CONV_ROLES
+    usual_bias = _USUAL_BIAS
     ways = tuple({"bias": bias} for bias in sorted(BIASES, key=lambda bias: bias != _USUAL_BIAS))
 
     def role_of(self, name: str, found: Any) -> str | None:

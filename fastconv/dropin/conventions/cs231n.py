@@ -148,6 +148,7 @@ class Conv(Cached):
     def role_of(self, name: str, found: Any) -> str | None:
         return cached_role(name, found, CONV_WORDS, POOL_WORDS, 4, _SIZES.search)
 
+    usual_bias = "(F,)"
     ways = tuple({"bias": bias, "paired": paired} for paired in (False, True) for bias in BIASES)
 
     def limits(self, implementation: Implementation) -> tuple[Sequence[str], Sequence[str]]:

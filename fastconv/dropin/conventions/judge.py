@@ -21,6 +21,7 @@ from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
 OK, WRONG, RAISED, CANNOT = "ok", "wrong", "raised", "cannot be expressed"
+LATER = "a second call is not like the first"
 _FASTCONV = Path(__file__).parents[2]
 _SEVERITY = (WRONG, RAISED, CANNOT, OK)
 
@@ -209,7 +210,7 @@ def judged(implementation: Implementation, problem: Problem, runs: Sequence[Run]
         found = [_of_role(each, implementation, problem, role, also) for each in runs]
         verdicts[role] = found[0] if found[0].kind != OK else found[-1]
         if len(found) > 1 and found[0].kind == OK != found[1].kind:
-            verdicts[role] = replace(found[1], text=f"a second call is not like the first: {found[1].text}")
+            verdicts[role] = replace(found[1], text=f"{LATER}: {found[1].text}")
     return verdicts
 
 
@@ -291,7 +292,7 @@ def _largest_error(actual: Array, desired: Array, size: Any, problem: Problem) -
     floats = [dtype for dtype in (actual.dtype, problem.x.dtype) if dtype.kind == "f"]
     coarsest = max(floats or [np.dtype(np.float64)], key=lambda dtype: float(np.finfo(dtype).eps))
     with np.errstate(invalid="ignore"):
-        error = np.abs(actual.astype(np.float64) - desired)
+        error = abs(actual.astype(np.float64) - desired)
     wrong = ~(error <= tolerance(coarsest, size))  # NaN is wrong
     return float(np.nan_to_num(error[wrong], nan=np.inf).max(initial=0.0))
 

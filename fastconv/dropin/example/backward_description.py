@@ -12,6 +12,7 @@ from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Bias, Forward, Image
 from fastconv.dropin.example.effects import Effects
+from fastconv.dropin.example.guards import Guard
 from fastconv.dropin.example.slots import RESULT, Slot
 from fastconv.validation.arrays import Array
 
@@ -26,6 +27,18 @@ def divisor(scale: str, dy: tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True)
+class Added:
+    """In place of a learning rate: the gradient is added to what was there."""
+
+    def get(self, call: Mapping[str, Any]) -> float:
+        """Minus one is what it is multiplied by before it is subtracted."""
+        return -1.0
+
+    def put(self, call: Call, value: Any) -> None:
+        """It cannot be another."""
+
+
+@dataclass(frozen=True)
 class Gradient:
     """One gradient of a backward function.
 
@@ -37,8 +50,9 @@ class Gradient:
         Where it is after the call, or what it was subtracted from.
     scale : str
         What it is divided by: one of `SCALES`.
-    rate : Slot or None
-        Where the learning rate is, of one that is applied at once.
+    rate : Slot, Added or None
+        Where the learning rate is, of one that is applied at once; `Added` of one that is added to that of the last
+        call.
     in_place : bool
         Whether that is done in the array that was there.
     shape : tuple of int
@@ -48,14 +62,16 @@ class Gradient:
     name: str
     slot: Slot
     scale: str = ""
-    rate: Slot | None = None
+    rate: Slot | Added | None = None
     in_place: bool = False
     shape: tuple[int, ...] = (0,)
 
     def words(self) -> str:
         """Where it goes, as in "dweight in self.dW"."""
         place = "returned" if self.slot.root == RESULT else f"in {self.slot}"
-        if self.rate is not None:
+        if isinstance(self.rate, Added):
+            place = f"added to {self.slot}"
+        elif self.rate is not None:
             place = f"times {self.rate} taken from {self.slot}"
         return f"{self.name} {place}" + (f", divided by the number of {self.scale}" if self.scale else "")
 
@@ -76,6 +92,8 @@ class Backward:
         What it computes.
     effects : Effects
         What it leaves behind, in terms of these and "cache".
+    guards : tuple of Guard
+        What else has to be as in the example.
     """
 
     box: BlackBox
@@ -83,6 +101,7 @@ class Backward:
     sources: Mapping[str, Slot]
     gradients: tuple[Gradient, ...]
     effects: Effects
+    guards: tuple[Guard, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,8 +131,8 @@ class Backward:
         return call
 
 
-def read_gradient(gradient: Gradient, forward: Forward, call: Mapping[str, Any], before: Any, problem: Problem) -> Any:
-    """Return a gradient of a call that has run, as fastconv orders its axes; what is there if that is no array.
+def read_gradient(gradient: Gradient, forward: Forward, found: Any, problem: Problem) -> Any:
+    """Return a gradient as fastconv orders its axes; what was found if that is no array.
 
     Parameters
     ----------
@@ -121,16 +140,11 @@ def read_gradient(gradient: Gradient, forward: Forward, call: Mapping[str, Any],
         Which.
     forward : Forward
         The forward function.
-    call : mapping of str to object
-        The call of the backward function.
-    before : ndarray or None
-        What was in the slot of one that is applied at once.
+    found : object
+        What was in its slot after the call, or was taken from that.
     problem : Problem
         What was computed.
     """
-    found = gradient.slot.get(call)
-    if gradient.rate is not None:
-        found = before - found
     if not isinstance(found, (np.ndarray, np.generic, float)):
         return found
     found = np.asarray(found)

@@ -39,7 +39,8 @@ class Read:
 
     def __init__(self, forward: Forward, call: Mapping[str, Any]) -> None:
         for guard in forward.guards:
-            guard.check(call)
+            if guard.slot.root in call:  # a backward function may not be given all that the forward function was
+                guard.check(call)
         x = forward.x.slot.get(call)
         if not isinstance(x, np.ndarray):
             raise Declined
@@ -53,7 +54,7 @@ class Read:
         if forward.weight is not None:
             self.weight = forward.weight.filters.full_of(forward.weight.slot.get(call))
             self.kernel = self.weight.shape[2:]
-            if forward.bias is not None:
+            if forward.bias is not None and forward.bias.slot.root in call:
                 self.bias = forward.bias.slot.get(call)
         if forward.fixed or forward.companions or forward.square:
             self._check(forward, call)
@@ -133,17 +134,16 @@ def prepared(written: Sequence[Written], computed: Mapping[str, Any], call: Call
     """Return what a call leaves in its arguments, once it is certain that it can be written there."""
     values = [(each, made(each.node, computed, call)) for each in written]
     for each, value in values:
-        if each.in_place:
-            there = each.slot.get(call)
-            if there.shape != np.shape(value) or not there.flags.writeable:
-                raise Declined
+        there = each.slot.get(call) if each.in_place else None
+        if there is not None and (there.shape != np.shape(value) or not there.flags.writeable):
+            raise Declined
     return values
 
 
 def write(values: Sequence[tuple[Written, Any]], call: Call) -> None:
     """Write what was prepared."""
     for each, value in values:
-        if each.in_place:
+        if each.in_place and each.slot.get(call) is not None:
             each.slot.get(call)[...] = value
         else:
             each.slot.put(call, value)
@@ -172,11 +172,15 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
 
     def function(*args: Any, **kwargs: Any) -> Any:
         call = binding.bind(args, kwargs)
+        for guard in backward.guards:
+            guard.check(call)
         read = Read(forward, _forward_call(box, effects, backward, call))
         dy = backward.dy.axes.full_of(backward.dy.slot.get(call))
         found = _gradients(forward, backward, read, dy, calls)
         computed = {each.name: laid_gradient(each, forward, found[each.name], dy) for each in backward.gradients}
-        computed.update((step, slot.get(call) - rate.get(call) * computed[name]) for step, name, slot, rate in steps)
+        for step, name, slot, rate in steps:
+            held = slot.get(call)
+            computed[step] = (0 if held is None else held) - rate.get(call) * computed[name]
         result = made(backward.effects.returned, computed, call)
         write(prepared(written, computed, call), call)
         return result

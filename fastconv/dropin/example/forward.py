@@ -13,14 +13,16 @@ from fastconv.dropin.example.bias import UnknownBias, find_bias
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Forward, Image, Weight
 from fastconv.dropin.example.layouts import FILTERS, MATRICES, Axes, Filters, image_orders, kernels_of
-from fastconv.dropin.example.slots import RESULT, Slot, arrays_in
+from fastconv.dropin.example.slots import RESULT, Attribute, Slot, arrays_in
 from fastconv.dropin.example.windows import CLOSE, Sample, Windows, convolution_windows, pooling_windows
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
 
 _TRIED = 4000  # hypotheses about one pair of input and output
 _KEPT = 12  # hypotheses that agree, of which one is right
-_IMAGES = 2
+_IMAGES, _PLANE = 2, (17, 19)  # of a large input, to begin with
+
+Part = list[tuple[int | None, str]]  # how much of each axis, and what axis that has to be
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Search:
     def __init__(self) -> None:
         self.nearest = self.error = ""
         self._distance = float("inf")
+
+    def is_news(self, error: float) -> bool:
+        """Whether a hypothesis with this error fits, or is the nearest so far."""
+        return error < max(CLOSE, self._distance)
 
     def fits(self, found: Forward, error: float) -> bool:
         """Whether a hypothesis whose sizes fit has the numbers, too."""
@@ -125,13 +131,23 @@ def solve_forward(box: BlackBox) -> list[Forward]:
     search = Search()
     for integers in (True, False):
         call = drawn(box, integers=integers)
-        images = [slot for slot, array in arrays_in(call).items() if array.ndim in (2, 3, 4)]
-        found = [each for slot in images for each in islice(_with_input(box, call, slot, search), _KEPT)]
+        found: list[Forward] = []
+        for slot in _images(call):
+            found += islice(_with_input(box, call, slot, search), _KEPT - len(found))
+            if found and (found[0].weight is None or not found[0].weight.filters.flipped):
+                break  # otherwise image and filters may be taken for each other
         if found:
-            return found[:_KEPT]
+            return found
         if all(array.dtype.kind == "f" for array in arrays_in(box.call).values()):
             break
     raise InvalidValueError(_nothing(box, search))
+
+
+def _images(call: Call) -> list[Slot]:
+    """Slots in which the input may lie: of the arguments, and only where none is an image, of attributes."""
+    slots = [slot for slot, array in arrays_in(call).items() if array.ndim in (2, 3, 4)]
+    given = [slot for slot in slots if not any(isinstance(step, Attribute) for step in slot.steps)]
+    return given or slots
 
 
 def _nothing(box: BlackBox, search: Search) -> str:
@@ -145,26 +161,42 @@ def _nothing(box: BlackBox, search: Search) -> str:
 
 def _with_input(box: BlackBox, call: Call, slot: Slot, search: Search) -> Iterator[Forward]:
     """Hypotheses with the input in a slot: the output for it, less that for zeros, is linear in convolutions."""
-    x = slot.get(call)
-    for images in (_IMAGES, None) if x.ndim == 4 and len(x) > _IMAGES else (None,):
+    whole = slot.get(call)
+    for part in _parts(whole.shape):
+        x, found = whole[tuple(slice(size) for size, _ in part)], False
         try:
-            seen, still = (observe(box, _with_x(box, call, slot, part)) for part in (x[:images], 0 * x[:images]))
+            seen, still = (observe(box, _with_x(box, call, slot, each)) for each in (x, 0 * x))
         except Exception as error:  # noqa: BLE001 - theirs: the next hypothesis may run
             search.error = search.error or f"{type(error).__name__}: {error}"
             continue
-        found = False
         for at, y in seen.outputs.items():
             try:
                 offset = at.get(still.call)
             except (AttributeError, IndexError, KeyError, TypeError):
                 continue
             if y.ndim in (2, 3, 4) and at != slot and np.shape(offset) == y.shape and not np.array_equal(y, offset):
-                for forward in _between(seen, (slot, x[:images]), (at, y, offset), search):
-                    if images is None or forward.x.axes.order.startswith("N"):
+                for forward in _between(seen, (slot, x), (at, y, offset), search):
+                    if all(letter in ("", axis) for axis, (_, letter) in zip(forward.x.axes.order, part)):
                         found = True
                         yield forward
         if found:
             return
+
+
+def _parts(shape: tuple[int, ...]) -> Iterator[Part]:
+    """Parts of an input that would show what is computed in less time, and all of it."""
+    whole: Part = [(None, "")] * len(shape)
+    few = list(whole)
+    if len(shape) == 4 and shape[0] > _IMAGES:
+        few[0] = (_IMAGES, "N")
+    planes = [axis for axis in range(len(shape) == 4, len(shape) - 1) if min(shape[axis : axis + 2]) > 2 * _PLANE[0]]
+    if planes:
+        small, axis = list(few), max(planes, key=lambda axis: min(shape[axis : axis + 2]))
+        small[axis : axis + 2] = (_PLANE[0], "H"), (_PLANE[1], "W")
+        yield small
+    if few != whole:
+        yield few
+    yield whole
 
 
 def _with_x(box: BlackBox, call: Call, slot: Slot, x: Array) -> Call:
@@ -193,13 +225,13 @@ def _between(
 
 
 def _poolings(ends: tuple[Image, Image], x: Array, y: Array, search: Search) -> Iterator[Forward]:
-    samples = {"max_pool2d": Sample(x, y, -np.inf), "avg_pool2d": Sample(x, y)}
+    sample = Sample(x, y, -np.inf)
     for windows in islice(pooling_windows(x.shape[2:], y.shape[2:]), _TRIED):
-        for operation, sample in samples.items():
-            error = sample.pooling_error(operation, windows)
-            found = Forward(operation, *ends, None, None, _sizes(windows, "kernel"), _fixed(x))
-            if windows.taps > 1 and search.fits(found, error):
-                yield found
+        for operation, error in sample.pooling_errors(windows).items() if windows.taps > 1 else ():
+            if search.is_news(error):
+                found = Forward(operation, *ends, None, None, _sizes(windows, "kernel"), _fixed(x))
+                if search.fits(found, error):
+                    yield found
 
 
 def _sizes(windows: Windows, *also: str) -> dict[str, Pair]:
@@ -228,14 +260,14 @@ def _convolutions(
 ) -> Iterator[Forward]:
     (slot, array), sample = given, Sample(x, y)
     for straight in _filters(array, x.shape[1], y.shape[1]):
-        kernel = straight.full_of(array).shape[2:]
+        orders = [straight, replace(straight, flipped=True)]
+        weights = [order.full_of(array) for order in orders]
+        kernel = weights[0].shape[2:]
         for windows in islice(convolution_windows(x.shape[2:], kernel, y.shape[2:]), _TRIED):
-            for flipped in (False, True):
-                filters = replace(straight, flipped=flipped)
-                weight = filters.full_of(array)
-                error = sample.convolution_error(weight, windows)
-                held = Weight(slot, filters)
-                found = Forward("conv2d", *ends, held, None, _sizes(windows), _fixed(x, weight))
+            for order, error in zip(orders, sample.convolution_errors(weights, windows)):
+                if not search.is_news(error):
+                    continue
+                found = Forward("conv2d", *ends, Weight(slot, order), None, _sizes(windows), _fixed(x, weights[0]))
                 if search.fits(found, error):
                     try:
                         yield replace(found, bias=find_bias(ends[1], (ends[0].slot, slot), offset, call))
