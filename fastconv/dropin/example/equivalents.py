@@ -135,17 +135,16 @@ def prepared(written: Sequence[Written], computed: Mapping[str, Any], call: Call
     """Return what a call leaves in its arguments, once it is certain that it can be written there."""
     values = [(each, made(each.node, computed, call)) for each in written]
     for each, value in values:
-        if each.in_place:
-            there = each.slot.get(call)
-            if there.shape != np.shape(value) or not there.flags.writeable:
-                raise Declined
+        there = each.slot.get(call) if each.in_place else None
+        if there is not None and (there.shape != np.shape(value) or not there.flags.writeable):
+            raise Declined
     return values
 
 
 def write(values: Sequence[tuple[Written, Any]], call: Call) -> None:
     """Write what was prepared."""
     for each, value in values:
-        if each.in_place:
+        if each.in_place and each.slot.get(call) is not None:
             each.slot.get(call)[...] = value
         else:
             each.slot.put(call, value)
@@ -189,7 +188,9 @@ def fast_backward(
         dy = backward.dy.axes.full_of(backward.dy.slot.get(call))
         found = _gradients(forward, backward, read, dy, calls, rule_of(details))
         computed = {each.name: laid_gradient(each, forward, found[each.name], dy) for each in backward.gradients}
-        computed.update((step, slot.get(call) - rate.get(call) * computed[name]) for step, name, slot, rate in steps)
+        for step, name, slot, rate in steps:
+            held = slot.get(call)
+            computed[step] = (0 if held is None else held) - rate.get(call) * computed[name]
         result = made(backward.effects.returned, computed, call)
         write(prepared(written, computed, call), call)
         return result
