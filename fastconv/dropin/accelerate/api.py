@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import inspect
-import io
-import random
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
+from fastconv.dropin.accelerate.isolated import prove
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
-from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof, prove
+from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
-from fastconv.validation.sizes import check_choice, check_flag
+from fastconv.validation.sizes import check_choice, check_flag, check_number
 
 _ON_MISMATCH = ("warn", "skip", "raise")
+_LEAST_LIMIT = 0.1  # seconds
 
 
 def accelerate(
@@ -30,6 +27,7 @@ def accelerate(
     on_mismatch: str = "warn",
     everywhere: bool = False,
     contiguous: bool = False,
+    time_limit: float = 60.0,
 ) -> Acceleration:
     """Replace somebody's loops for convolution and pooling by fast equivalents that are proven to be the same.
 
@@ -51,6 +49,9 @@ def accelerate(
     contiguous : bool
         Give results in C order, as the originals do, which costs a copy. By default they have the memory order in which
         fastconv computes, unless some function of `target` that is left as it is depends on the order.
+    time_limit : float
+        Seconds in which the functions of one operation, forward and backward, have to be tried, without those in which
+        they wait for a processor. Functions that take longer are left as they are.
 
     Returns
     -------
@@ -71,7 +72,11 @@ def accelerate(
     with the loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something
     in common with that case, which no case has in which it ran and was right, go on to it, and the result says so
     (`partly`).
-    Nothing is printed or warned meanwhile, and the global random generators are left as they were.
+
+    All of this is done in a forked child of this process, so that nothing is printed, warned, counted or written here,
+    and the global random generators stay as they are. A function that crashes, exits or does not end is left as it is.
+    On Windows and macOS, and where jitted code needs threads that a forked child cannot have, it is done in this
+    process. There a crash ends that, and an endless loop in compiled code is not ended.
 
     Results have the dtypes of the originals, which are found by trying. A call that the equivalent does not take, such
     as complex numbers or a cache of another kind, goes to the original.
@@ -101,14 +106,14 @@ def accelerate(
     check_choice("accelerate", "on_mismatch", on_mismatch, _ON_MISMATCH)
     check_flag("accelerate", "everywhere", everywhere)
     check_flag("accelerate", "contiguous", contiguous)
+    time_limit = check_number("accelerate", "time_limit", time_limit, least=_LEAST_LIMIT)
     if isinstance(target, Acceleration):
         return target
     with ONE_AT_A_TIME:
         found = recognise(target, mapping, source="accelerate")
         if not found:
             raise InvalidValueError(_nothing(target))
-        with _undisturbed():
-            proofs = _prove(found, contiguous)
+        proofs = _prove(found, contiguous, time_limit)
         refused = {
             proof.implementation.targets[role].label: mismatch
             for proof in proofs
@@ -116,24 +121,6 @@ def accelerate(
         }
         _tell(refused, on_mismatch)
         return _replace(target, proofs, refused, everywhere)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
-    drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
-    try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-            np.errstate(all="ignore"),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(drawn)
-        np.random.set_state(state)  # noqa: NPY002 - as above
 
 
 def _nothing(target: Any) -> str:
@@ -149,11 +136,11 @@ def _nothing(target: Any) -> str:
     )
 
 
-def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
+def _prove(found: list[Implementation], contiguous: bool, time_limit: float) -> list[Proof]:
     settled = [{role for role, target in one.targets.items() if is_fast(target.function)} for one in found]
-    proofs = [prove(one, fast, contiguous=contiguous) for one, fast in zip(found, settled)]
+    proofs = [prove(one, fast, contiguous=contiguous, time_limit=time_limit) for one, fast in zip(found, settled)]
     orders = [mismatch.case in MEMORY_CASES for proof in proofs for mismatch in proof.refused.values()]
-    return _prove(found, True) if any(orders) and not contiguous else proofs
+    return _prove(found, True, time_limit) if any(orders) and not contiguous else proofs
 
 
 def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:

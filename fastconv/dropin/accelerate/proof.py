@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,7 +77,51 @@ class Proof:
     originals: Mapping[str, Function] = field(default_factory=dict)
 
 
-def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Proof:
+@dataclass(frozen=True)
+class Findings:
+    """What the trials of an implementation told: plain data, that another process can send.
+
+    Parameters
+    ----------
+    refused : mapping of str to Mismatch
+        See `Proof`.
+    good : sequence of str
+        The roles that may be replaced.
+    gaps : mapping of str to Gap
+        See `Proof`.
+    calls : Calls
+        How their equivalents have to call fastconv.
+    """
+
+    refused: Mapping[str, Mismatch]
+    good: Sequence[str] = ()
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
+
+
+def proof_of(implementation: Implementation, findings: Findings) -> Proof:
+    """Make the equivalents of which the trials have told that they are right; nothing of theirs is called.
+
+    Parameters
+    ----------
+    implementation : Implementation
+        Somebody's functions.
+    findings : Findings
+        What `find` returned for them.
+
+    Returns
+    -------
+    Proof
+        A role is in `equal` or in `refused`, unless it was settled.
+    """
+    equal = _equivalents(implementation, findings.good, findings.calls, findings.gaps)
+    originals = {role: implementation[role] for role in findings.good}
+    if not findings.calls.foreign:
+        originals.update(implementation.convention.resuming(implementation, findings.good))
+    return Proof(implementation, equal, findings.refused, findings.gaps, originals)
+
+
+def find(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Findings:
     """Run an implementation and its equivalents on every case that it can express.
 
     Parameters
@@ -91,30 +135,32 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
 
     Returns
     -------
-    Proof
-        A role is in `equal` or in `refused`, unless it is in `settled`.
+    Findings
+        A role is in `good` or in `refused`, unless it is in `settled`.
     """
-    if settled >= implementation.targets.keys():
-        return Proof(implementation, {}, {})
     trials = list(_trials(implementation))
     verdicts = [(trial, _judged(implementation, trial)) for trial in trials]
     usable = [(trial, found) for trial, found in verdicts if trial.case.name != _INTEGERS]
     refused, gaps = _refused(implementation, [role for role in implementation.targets if role not in settled], usable)
     good = [role for role in implementation.targets if role not in refused and role not in settled]
     if not good:
-        return Proof(implementation, {}, refused)
+        return Findings(refused)
     calls = _calls(implementation, verdicts, good, contiguous)
-    equal = {}
-    for role in good:
-        unproven = gaps[role].parts if role in gaps else ()
-        equal[role] = implementation.convention.fast(implementation, replace(calls, unproven=unproven))[role]
+    equal = _equivalents(implementation, good, calls, gaps)
     mismatch = _lonely(implementation, good, calls, trials) or _together(implementation, equal, usable)
     if mismatch is not None:
-        return Proof(implementation, {}, {**refused, **dict.fromkeys(good, mismatch)})
-    originals = {role: implementation[role] for role in good}
-    if not calls.foreign:
-        originals.update(implementation.convention.resuming(implementation, good))
-    return Proof(implementation, equal, refused, gaps, originals)
+        return Findings({**refused, **dict.fromkeys(good, mismatch)})
+    return Findings(refused, good, gaps, calls)
+
+
+def _equivalents(
+    implementation: Implementation, roles: Sequence[str], calls: Calls, gaps: Mapping[str, Gap]
+) -> dict[str, Function]:
+    equal = {}
+    for role in roles:
+        unproven = gaps[role].parts if role in gaps else ()
+        equal[role] = implementation.convention.fast(implementation, replace(calls, unproven=unproven))[role]
+    return equal
 
 
 def _refused(

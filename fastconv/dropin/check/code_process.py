@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 
 from fastconv.backends.settings import get_num_threads
 from fastconv.errors import FastconvError
-from fastconv.evidence.process import Message, child_environment, receive, send
+from fastconv.evidence.process import Message, child_environment, exit_words, receive, send
 
 CRASHED, RAISED, TIMED_OUT = "crashed", "raised", "timed out"
 
@@ -30,7 +30,6 @@ _FRAME = re.compile(r'File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>\S
 _PROGRAM = (
     "import sys; sys.path[:] = filter(None, sys.path); from fastconv.dropin.check.code_process_main import main; main()"
 )
-_WINDOWS_CRASHES = {0xC0000005: "access violation", 0xC00000FD: "stack overflow", 0xC0000409: "stack overrun"}
 
 
 class CodeProcessError(FastconvError, RuntimeError):
@@ -198,7 +197,7 @@ class CodeProcess:
             self._process.wait(_LAST_WORDS)
         code = self._process.poll()
         self.end()
-        return "its messages were damaged" if code is None else _described(code), self._place()
+        return "its messages were damaged" if code is None else exit_words(code), self._place()
 
     def _place(self) -> str:
         """Line of the file that was running last, as `faulthandler` saw it; empty where it did not."""
@@ -206,15 +205,3 @@ class CodeProcess:
             if Path(frame["file"]) == self.file:
                 return f"{self.file.name}, line {frame['line']}, in {frame['function']}"
         return ""
-
-
-def _described(code: int) -> str:
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            return f"its process was ended by signal {-code}"
-        why = {"SIGSEGV": ", a segmentation fault", "SIGKILL": ", as the system does when memory runs out"}
-        return f"its process was ended by {name}{why.get(name, '')}"
-    crash = _WINDOWS_CRASHES.get(code & 0xFFFFFFFF)
-    return f"its process ended with {crash}" if crash else f"it ended its process with exit code {code}"

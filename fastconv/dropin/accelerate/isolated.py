@@ -1,0 +1,92 @@
+"""The proof in a process of its own, where nothing of it is seen here, and with a time limit."""
+
+from __future__ import annotations
+
+import io
+import random
+import signal
+import warnings
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+import numpy as np
+
+from fastconv.dropin.accelerate.proof import Findings, Mismatch, Proof, find, proof_of
+from fastconv.dropin.conventions.convention import Implementation
+from fastconv.evidence.forked import CAN_FORK, ChildEndedError, call_in_child
+from fastconv.evidence.watchdog import NotEndedError, call_within
+
+Found = tuple[Findings, dict[str, Any]]
+
+# Numba sends this to a forked child that enters a parallel region of GNU OpenMP, which its parent has used.
+_NOT_IN_A_CHILD = -signal.SIGTERM
+
+
+def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool, time_limit: float) -> Proof:
+    """Run an implementation and its equivalents on every case that it can express, in a process of its own.
+
+    Parameters
+    ----------
+    implementation : Implementation
+        Somebody's functions.
+    settled : set of str
+        Roles that are not in question: their functions are fast already.
+    contiguous : bool
+        Let the equivalents give results in C order.
+    time_limit : float
+        Seconds that all of it may take.
+
+    Returns
+    -------
+    Proof
+        A role is in `equal` or in `refused`, unless it is in `settled`. Functions that do not come to an end, or end
+        the process, are refused.
+    """
+    asked = [role for role in implementation.targets if role not in settled]
+    if not asked:
+        return Proof(implementation, {}, {})
+
+    def trials() -> Found:
+        with _undisturbed():
+            return find(implementation, settled, contiguous=contiguous), implementation.details
+
+    try:
+        findings, details = _apart(trials, time_limit)
+    except NotEndedError as error:
+        text = f"when {implementation.label} was tried, {error}"
+        if not isinstance(error, ChildEndedError):
+            text += "; if it is slow and not endless, give it more time_limit"
+        return Proof(implementation, {}, dict.fromkeys(asked, Mismatch("", text)))
+    implementation.details.update(details)
+    return proof_of(implementation, findings)
+
+
+def _apart(trials: Callable[[], Found], time_limit: float) -> Found:
+    if CAN_FORK:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python 3.12 warns of forks beside threads
+                return call_in_child(trials, time_limit)
+        except ChildEndedError as error:
+            if error.code != _NOT_IN_A_CHILD:
+                raise
+    return call_within(trials, time_limit)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
+    drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
+    try:
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        random.setstate(drawn)
+        np.random.set_state(state)  # noqa: NPY002 - as above
