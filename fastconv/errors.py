@@ -10,6 +10,7 @@ __all__ = [
     "DataNotFoundError",
     "DivergedError",
     "DownloadError",
+    "ExaminationError",
     "FastconvError",
     "InvalidTypeError",
     "InvalidValueError",
@@ -43,6 +44,10 @@ class AccelerationError(FastconvError, ValueError):
 
 class AccelerationWarning(UserWarning):
     """Somebody's function was left as it is; the message says why."""
+
+
+class ExaminationError(FastconvError, RuntimeError):
+    """Something is wrong with fastconv itself, or its process, so that nothing is known of somebody's code."""
 
 
 class BackendUnavailableError(FastconvError, ImportError):

@@ -60,6 +60,7 @@ def main() -> int:
     Returns
     -------
     int
-        The exit code: 0 for success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
+        The exit code: 0 for success, 1 for a failure, 2 for wrong usage and where an error of fastconv itself leaves
+        no verdict, 130 after Ctrl-C.
     """
     return exit_code_of(lambda: app(prog_name="fastconv", standalone_mode=False))

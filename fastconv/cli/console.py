@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from fastconv.errors import FastconvError
+from fastconv.errors import ExaminationError, FastconvError
 
-FAILURE, INTERRUPTED = 1, 130
+FAILURE, NO_VERDICT, INTERRUPTED = 1, 2, 130
 _WIDE = 200  # columns where nobody looks: a file or a pipe
 _EXPECTED = (FastconvError, OSError, ImportError, MemoryError)
 
@@ -61,7 +61,7 @@ def _report(error: Exception) -> int:
         _complain(str(error))
     else:
         _complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
-    return FAILURE
+    return NO_VERDICT if isinstance(error, ExaminationError) else FAILURE
 
 
 def _complain(message: str) -> None:

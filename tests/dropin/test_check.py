@@ -19,7 +19,7 @@ from loop_code import CS231N, IMAGES, changed
 from programs import run
 
 import fastconv as fc
-from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example
+from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, examination
 from fastconv.dropin.check import check_report as report_text
 from fastconv.dropin.check.literals import array_literal, stored_literal
 from fastconv.dropin.check.messages import pack, pack_problem, unpack, unpack_problem
@@ -67,12 +67,6 @@ MISTAKES: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
         CONV,
         "padding",
         "dx",
-    ),
-    "always float64": (
-        (("dtype=np.result_type(x, w, b)", "dtype=float"),),
-        CONV,
-        "float32",
-        "y",
     ),
     "stored in the image's 8 bits": ((("np.result_type(x, w, b)", "x.dtype"),), CONV, "an integer image", "y"),
     "strides assumed": (
@@ -138,8 +132,7 @@ def test_right_code_passes_every_case(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_every_known_way_of_writing_is_examined(tmp_path: Path, module: str) -> None:
-    cases = [case.name for case in CASES if case.also != "dtype"]  # such loops are in float64
-    report = fc.check(written(tmp_path, getattr(loop_code, module)), cases=[*cases, "gradients against slopes"])
+    report = fc.check(written(tmp_path, getattr(loop_code, module)))
     assert [(each.label, case) for each in report.implementations for case in each.bad] == []
     assert all(each.ran > 5 for each in report.implementations)
 
@@ -147,6 +140,15 @@ def test_every_known_way_of_writing_is_examined(tmp_path: Path, module: str) -> 
 def test_every_case_is_there_for_somebody() -> None:
     for case in CASES:
         assert any(case.draw(operation) is not None for operation in ("conv2d", "max_pool2d", "avg_pool2d")), case
+
+
+def test_float64_for_float32_is_a_remark(tmp_path: Path) -> None:
+    path = written(tmp_path, changed(RIGHT, ("dtype=np.result_type(x, w, b)", "dtype=float")))
+    report = fc.check(path, cases=["plain", "float32"])
+    found = report[CONV]["float32"]
+    assert report.ok
+    assert (found.verdict, found.remark, found.example) == ("ok", "y is float64 for float32 input", None)
+    assert "1 ok with a remark: float32 (y is float64 for float32 input)" in str(report)
 
 
 # wrong code
@@ -512,6 +514,17 @@ def test_json_on_stdout_is_json_alone(
     out, err = capsys.readouterr()
     assert json.loads(out)["ok"] is True
     assert "all 3 cases are right" in err
+
+
+def test_an_error_of_fastconv_is_no_verdict_and_exits_with_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(examination, "judged", lambda *arguments: {}["what is not there"])
+    assert in_process(monkeypatch, str(written(tmp_path, RIGHT)), "--case", "plain") == 2
+    out, err = capsys.readouterr()
+    assert "fastconv: could not examine layers.py: KeyError('what is not there')" in err
+    assert "Please report it, with the file." in err
+    assert out == ""
 
 
 def test_a_file_that_cannot_be_imported_exits_with_one(

@@ -22,6 +22,7 @@ from fastconv.dropin.check import CaseResult, CheckReport, examination
 from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
 from fastconv.dropin.check.examinee import Examinee
 from fastconv.dropin.conventions import draw
+from fastconv.errors import ExaminationError
 
 POSIX = os.name == "posix"
 LIMIT = 0.5
@@ -367,7 +368,13 @@ def test_a_process_that_has_gone_says_so_again(tmp_path: Path) -> None:
 
 def test_a_process_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fastconv.dropin.check.code_process._PROGRAM", "import nothing_like_this")
-    with pytest.raises(
-        CodeProcessError, match=r"exit code 1: ModuleNotFoundError: No module named 'nothing_like_this'"
-    ):
+    said = r"could not examine layers.py: .* exit code 1: ModuleNotFoundError: No module named 'nothing_like_this'"
+    with pytest.raises(ExaminationError, match=said):
         CodeProcess(written(tmp_path))
+
+
+def test_an_error_of_fastconv_in_the_process_of_the_code_is_no_verdict(tmp_path: Path) -> None:
+    lines = "from fastconv.dropin.conventions.convention import UNUSED", "UNUSED.clear()"
+    said = r"could not examine layers\.py: KeyError: 'dilation' \(convention\.py, line"
+    with pytest.raises(ExaminationError, match=said):
+        plain(written(tmp_path, *lines))

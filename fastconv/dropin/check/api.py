@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from types import ModuleType
 
 from fastconv.dropin.check.case_results import CaseResult
 from fastconv.dropin.check.check_report import CheckReport
-from fastconv.dropin.check.code_process import CodeProcessError
+from fastconv.dropin.check.code_process import CodeProcessError, unexamined
 from fastconv.dropin.check.examination import examine, names_of_cases
 from fastconv.dropin.check.examinee import Examinee, Subject
 from fastconv.dropin.check.loading import check_file
 from fastconv.dropin.conventions import CONVENTIONS
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.dropin.conventions.judge import fault_of
+from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
 
 _LONGEST = 1e6  # seconds
 
@@ -58,6 +60,8 @@ def check(
         If it is no Python file, nothing in it is recognised, or the mapping or a case is unknown.
     TypeError
         If `path_or_module` or `time_limit` is something else.
+    ExaminationError
+        If something is wrong with fastconv itself: then nothing is known of the file.
 
     Notes
     -----
@@ -90,7 +94,8 @@ def check(
     file = file_of("check", path_or_module)
     limit, chosen = check_limit("check", "time_limit", time_limit), _check_cases(cases)
     name = file.parent.name if file.name == "__init__.py" else file.name
-    with Examinee(file, mapping or {}, limit) as examinee:
+    progress = progress or silent
+    with _no_verdict_of_ours(file), Examinee(file, mapping or {}, limit) as examinee:
         try:
             subjects = examinee.load()
         except CodeProcessError as error:
@@ -98,11 +103,21 @@ def check(
             return CheckReport(name, (), failure, limit)
         if not subjects:
             raise nothing_recognised("check", file)
-        progress = progress or silent
         report = _reporter(progress, subjects, len(chosen or names_of_cases()))
         found = [each for subject in subjects for each in examine(examinee, subject, chosen, report)]
     progress("done", 1.0)
     return CheckReport(name, tuple(found), None, limit)
+
+
+@contextmanager
+def _no_verdict_of_ours(file: Path) -> Iterator[None]:
+    """Let an unexpected error of the block say that it is no verdict on the file."""
+    try:
+        yield
+    except (FastconvError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise unexamined(file, fault_of(error) or repr(error)) from error
 
 
 def silent(text: str, share: float) -> None:

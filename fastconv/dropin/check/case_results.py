@@ -47,7 +47,7 @@ class CaseResult:
         ``"ok"``, ``"wrong"``, ``"raised"``, ``"crashed"``, ``"timed out"``, ``"cannot be expressed"`` or
         ``"skipped"``.
     what : str
-        In words: what differs and by how much, what was raised, why it cannot be expressed.
+        In words: what differs and by how much, what was raised, why it cannot be expressed; for what is ok a remark.
     where : str
         File, line and function, where the code did not come to an end.
     array : {"y", "dx", "dweight", "dbias"} or None
@@ -71,6 +71,11 @@ class CaseResult:
     def bad(self) -> bool:
         """Whether this is a failure: wrong, raised, crashed or timed out."""
         return self.verdict in BAD
+
+    @property
+    def remark(self) -> str:
+        """What is right and could be better, such as float64 for float32 input; empty for most cases."""
+        return self.what if self.verdict == "ok" else ""
 
     @property
     def ran(self) -> bool:

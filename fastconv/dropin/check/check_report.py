@@ -40,15 +40,20 @@ def others(examination: Examination) -> tuple[str, ...]:
         for first, *alike in _failures(examination)
         if alike
     ]
-    for verdict in ("ok", "cannot be expressed", "skipped"):
-        reasons: dict[str, list[str]] = {}
-        for case in examination.cases:
-            if case.verdict == verdict:
-                reasons.setdefault(_words(case), []).append(case.case)
-        named = [f"{', '.join(names)} ({reason})" if reason else ", ".join(names) for reason, names in reasons.items()]
-        if named:
-            lines.append(f"{sum(map(len, reasons.values()))} {verdict}: {'; '.join(named)}")
-    return tuple(lines)
+    right = [case.case for case in examination.cases if case.verdict == "ok"]
+    lines += [f"{len(right)} ok: {', '.join(right)}"] if right else []
+    for verdict in ("cannot be expressed", "skipped"):
+        lines += _by_reason(verdict, [case for case in examination.cases if case.verdict == verdict])
+    return (*lines, *_by_reason("ok with a remark", [case for case in examination.cases if case.remark]))
+
+
+def _by_reason(heading: str, cases: Sequence[CaseResult]) -> list[str]:
+    """Return a line with the number and the names of cases, those of the same reason together; none for no case."""
+    reasons: dict[str, list[str]] = {}
+    for case in cases:
+        reasons.setdefault(_words(case), []).append(case.case)
+    named = [f"{', '.join(names)} ({reason})" if reason else ", ".join(names) for reason, names in reasons.items()]
+    return [f"{len(cases)} {heading}: {'; '.join(named)}"] if named else []
 
 
 def sections(report: CheckReport, *, everything: bool = False) -> Iterator[tuple[Table, tuple[str, ...]]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fastconv.backends.settings import get_num_threads
-from fastconv.errors import FastconvError
+from fastconv.errors import ExaminationError, FastconvError
 from fastconv.evidence.process import Message, child_environment, exit_words, receive, send
 
 CRASHED, RAISED, TIMED_OUT = "crashed", "raised", "timed out"
@@ -48,6 +48,14 @@ class CodeProcessError(FastconvError, RuntimeError):
     def __init__(self, verdict: str, what: str, where: str = "") -> None:
         super().__init__(f"{what} ({where})" if where else what)
         self.verdict, self.what, self.where = verdict, what, where
+
+
+def unexamined(file: Path, what: str) -> ExaminationError:
+    """Return the error of an examination that ended because of fastconv, and not because of the file."""
+    return ExaminationError(
+        f"could not examine {file.name}: {what}. This says nothing about the file: it is an error of fastconv,"
+        " or of its installation. Please report it, with the file."
+    )
 
 
 class CodeProcess:
@@ -93,7 +101,7 @@ class CodeProcess:
             self.ask(_STARTING, "start")
         except CodeProcessError as error:  # not the fault of the file, whose turn has not come
             words = self._words.decode(errors="replace").strip().splitlines()
-            raise CodeProcessError(error.verdict, f"{error.what}: {words[-1]}" if words else error.what) from None
+            raise unexamined(file, f"{error.what}: {words[-1]}" if words else error.what) from None
         except BaseException:
             self.end()
             raise
@@ -129,6 +137,8 @@ class CodeProcess:
         ------
         CodeProcessError
             If the code raised, ended its process, or took longer.
+        ExaminationError
+            If that was fastconv.
         """
         self.notes = ([], [])
         try:
@@ -140,6 +150,8 @@ class CodeProcess:
         if answer is None:
             raise CodeProcessError(CRASHED, *self._obituary())
         self._words = b""  # here, and not where it is asked: it may have ended before that, with last words
+        if "fault" in answer:
+            raise unexamined(self.file, answer["fault"])
         if "failed" in answer:
             raise CodeProcessError(*answer["failed"])
         return answer

@@ -23,6 +23,7 @@ from fastconv.dropin.check.recorder import Recorder, perform
 from fastconv.dropin.check.timed_calls import TimedCalls
 from fastconv.dropin.conventions import Implementation, Problem, recognise, run
 from fastconv.dropin.conventions.calls import Calls
+from fastconv.dropin.conventions.judge import fault_of
 from fastconv.errors import FastconvError
 from fastconv.evidence.process import Message, receive, send
 from fastconv.validation.memory import memory_limit
@@ -85,6 +86,9 @@ def _answer(requests: Requests, message: Message, errors: TextIO) -> Message:
         status = "" if error.code is None else repr(error.code)
         return {"failed": ("crashed", f"it called sys.exit({status})", _place(error, requests.file))}
     except BaseException as error:  # noqa: BLE001 (whatever the code raises is reported)
+        fault = fault_of(error)
+        if fault:
+            return {"fault": fault}
         return {"failed": ("raised", _described(error), _place(error, requests.file))}
     finally:
         faulthandler.cancel_dump_traceback_later()
@@ -150,6 +154,8 @@ class Requests:
         implementation = self._found[index]
         given, adapted = _adapted(implementation, problem)
         found = run(implementation, given)
+        if found.fault:
+            return {"fault": found.fault}
         return {
             "adapted": adapted,
             "results": [pack(result) for result in found.results],

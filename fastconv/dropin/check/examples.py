@@ -103,8 +103,6 @@ def _tail(verdict: Verdict, recorded: Recorded, place: _Place | None, also: str)
         return [said, *(f"np.testing.assert_array_equal({name}, {name}_before)" for name in recorded.changed)]
     if place is None or verdict.expected is None:
         return [said]
-    if also == "dtype" and verdict.difference == 0:
-        return [said, f"assert {place.variable}.dtype == np.float32"]
     if not place.axes and verdict.expected.ndim:
         return [said, f"print({place.variable})", f"assert np.size({place.variable}) == {verdict.expected.size}"]
     expected = array_literal(place.fold(verdict.expected))

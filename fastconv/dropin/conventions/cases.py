@@ -273,7 +273,7 @@ CASES = (
     _case("sliced input", "strides are computed from the shape", USUAL, POOL, memory="sliced"),
     _case("read-only input", "an input is written to", PADDED, POOL, memory="read-only"),
     _case(
-        "float32", "the result is float64, which costs twice the memory", USUAL, POOL, dtype=np.float32, also="dtype"
+        "float32", "a result in float64 costs twice the memory: a remark", USUAL, POOL, dtype=np.float32, also="dtype"
     ),
     _case(
         "an integer image",

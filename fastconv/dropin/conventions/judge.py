@@ -14,6 +14,7 @@ import numpy as np
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.errors import FastconvError
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
@@ -31,7 +32,7 @@ class Verdict:
     kind : {"ok", "wrong", "raised", "cannot be expressed"}
         The verdict.
     text : str
-        Words for what is not ok: "dx differs by up to 3", "ValueError: … (layers.py, line 12)".
+        Words for what is not ok: "dx differs by up to 3", "ValueError: … (layers.py, line 12)"; or a remark on what is.
     array : str
         The array that is wrong: y, dx, dweight or dbias.
     difference : float
@@ -60,11 +61,14 @@ class Run:
         By role, what was raised.
     modified : tuple of (str, str)
         Roles, and the inputs that they wrote to.
+    fault : str
+        What was raised by fastconv itself, and by nothing of theirs: no verdict follows from it.
     """
 
     results: Results
     errors: Mapping[str, str]
     modified: tuple[tuple[str, str], ...] = ()
+    fault: str = ""
 
 
 class _Watched(Problem):
@@ -105,11 +109,11 @@ def run(implementation: Implementation, problem: Problem) -> Run:
     try:
         y, context = convention.forward(implementation, watched)
     except Exception as error:  # noqa: BLE001 - theirs: whatever it is, it is reported
-        said = _said(error)
-        return Run(Results(), dict.fromkeys(implementation.targets, said), tuple(watched.modified(first)))
+        errors = dict.fromkeys(implementation.targets, _said(error))
+        return Run(Results(), errors, tuple(watched.modified(first)), fault_of(error))
     modified = watched.modified(first)
     results: dict[str, Any] = {"y": y if first in implementation else None}
-    errors: dict[str, str] = {}
+    errors, fault = {}, ""
     if problem.dy is not None:
         for role in implementation.targets:
             if role != first:
@@ -117,17 +121,39 @@ def run(implementation: Implementation, problem: Problem) -> Run:
                     gradients = convention.backward(implementation, watched, context, role)
                     results.update({name: getattr(gradients, name) for name in convention.gives[role]})
                 except Exception as error:  # noqa: BLE001 - as above
-                    errors[role] = _said(error)
+                    errors[role], fault = _said(error), fault or fault_of(error)
                 modified |= watched.modified(role)
-    return Run(Results(**results), errors, tuple(sorted(modified)))
+    return Run(Results(**results), errors, tuple(sorted(modified)), fault)
 
 
 def _said(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    files = ((frame, Path(frame.filename)) for frame in frames)
-    theirs = [frame for frame, file in files if _FASTCONV not in file.parents and "site-packages" not in file.parts]
+    theirs = _theirs(error)
     place = f" ({theirs[-1].name}, line {theirs[-1].lineno})" if theirs else ""
-    return f"{type(error).__name__}: {shorten(str(error), 200, placeholder=' …')}{place}"
+    return f"{_described(error)}{place}"
+
+
+def fault_of(error: BaseException) -> str:
+    """Say what fastconv itself has raised, and where; nothing where somebody's code may be to blame.
+
+    A call that their function does not take ends in our line with a TypeError, an attribute that their object does not
+    have in an AttributeError, and memory may run out anywhere.
+    """
+    *_, last = traceback.extract_tb(error.__traceback__) or [None]
+    blamed = isinstance(error, (TypeError, AttributeError, MemoryError, RecursionError, FastconvError))
+    if blamed or last is None or not isinstance(error, Exception) or _theirs(error):
+        return ""
+    file = Path(last.filename)
+    return f"{_described(error)} ({file.name}, line {last.lineno})" if _FASTCONV in file.parents else ""
+
+
+def _theirs(error: BaseException) -> list[traceback.FrameSummary]:
+    """Calls of code that is neither fastconv nor installed, the last of which is the innermost."""
+    frames = ((frame, Path(frame.filename)) for frame in traceback.extract_tb(error.__traceback__))
+    return [frame for frame, file in frames if _FASTCONV not in file.parents and "site-packages" not in file.parts]
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {shorten(str(error), 200, placeholder=' …')}"
 
 
 def judge(implementation: Implementation, problem: Problem, also: str = "") -> dict[str, Verdict]:
@@ -191,14 +217,16 @@ def _of_role(found: Run, implementation: Implementation, problem: Problem, role:
         return Verdict(CANNOT, "there is no gradient in this case")
     if role in found.errors:
         return Verdict(RAISED, found.errors[role])
+    remarks = []
     for name in convention.arrays(implementation, role):
         verdict = compared(name, getattr(found.results, name), problem, dtype=also == "dtype")
         if verdict.kind != OK:
             return verdict
+        remarks += [verdict.text] if verdict.text else []
     changed = [name for by, name in found.modified if by == role]
     if also == "unmodified" and changed:
         return Verdict(WRONG, f"its input {' and '.join(changed)} is modified in place", changed[0], float("inf"))
-    return Verdict(OK)
+    return Verdict(OK, " and ".join(remarks))
 
 
 def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> Verdict:
@@ -213,7 +241,7 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
     problem : Problem
         The problem.
     dtype : bool
-        Demand the dtype of the problem too.
+        Remark on another dtype than that of the problem.
 
     Returns
     -------
@@ -231,12 +259,10 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
         said = f"has shape {actual.shape} instead of {desired.shape}"
     else:
         difference = _largest_error(name, actual, desired, problem)
-        if difference:
-            said = "is NaN in places" if np.isnan(actual).any() else f"differs by up to {difference:.3g}"
-        elif dtype and actual.dtype != problem.x.dtype:
-            said = f"is {actual.dtype} for {problem.x.dtype} input"
-        else:
-            return Verdict(OK)
+        if not difference:
+            other = dtype and actual.dtype != problem.x.dtype
+            return Verdict(OK, f"{name} is {actual.dtype} for {problem.x.dtype} input" if other else "")
+        said = "is NaN in places" if np.isnan(actual).any() else f"differs by up to {difference:.3g}"
     return Verdict(WRONG, f"{name} {said}", name, difference, actual, desired)
 
 
@@ -251,5 +277,5 @@ def _largest_error(name: str, actual: Array, desired: Array, problem: Problem) -
 
 
 def worst(verdicts: Mapping[str, Verdict]) -> Verdict:
-    """Return the gravest of several verdicts: wrong, then raised, then cannot be expressed, then ok."""
-    return min(verdicts.values(), key=lambda verdict: _SEVERITY.index(verdict.kind))
+    """Return the gravest of several verdicts: wrong, raised, cannot be expressed, ok with a remark, ok."""
+    return min(verdicts.values(), key=lambda verdict: (_SEVERITY.index(verdict.kind), not verdict.text))
