@@ -106,6 +106,7 @@ def _answer(function: Callable[[], Any], time_limit: float, answer: IO[bytes], w
         signal.setitimer(signal.ITIMER_REAL, _ORPHAN * (time_limit + 1))
         _let_go({answer.fileno(), words.fileno()})
         _say_where(words)
+        _use_one_thread()
         answer.write(_called(function))
         answer.flush()
         code = 0
@@ -142,6 +143,12 @@ def _say_where(words: IO[bytes]) -> None:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable(words, all_threads=False)
+
+
+def _use_one_thread() -> None:
+    """Keep PyTorch from waiting for its threads, which a child does not have."""
+    with contextlib.suppress(KeyError, AttributeError):
+        sys.modules["torch"].set_num_threads(1)
 
 
 def _wait(child: int, time_limit: float) -> int | None:

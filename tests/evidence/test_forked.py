@@ -169,6 +169,16 @@ def test_the_system_tells_how_long_a_process_waited() -> None:
     assert forked._queued(2**30) == 0
 
 
+@pytest.mark.slow
+def test_pytorch_goes_on() -> None:
+    torch = pytest.importorskip("torch", reason="it has threads that a child does not have")
+
+    def product() -> float:
+        return float((torch.ones(1000, 1000) @ torch.ones(1000, 300)).sum())
+
+    assert product() == call_in_child(product, LONG) == 3e8
+
+
 def test_several_threads_at_once() -> None:
     found: dict[int, int] = {}
 
