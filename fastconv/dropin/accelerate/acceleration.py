@@ -33,8 +33,10 @@ class Acceleration(Mapping[str, Function]):
         Names in other modules that still are the originals.
     function : callable, optional
         The one function that was given, to call.
-    partly : mapping of str to str, optional
+    partly : mapping of str to str
         The functions that are replaced for some calls alone, and for which.
+    found : mapping of str to str
+        What functions were found to compute, in words, where no name says it.
 
     Attributes
     ----------
@@ -46,6 +48,8 @@ class Acceleration(Mapping[str, Function]):
         Names in other modules that still are the originals, because they were imported from there before.
     partly : dict of str to str
         Where the original raised, so that such calls go on to it.
+    found : dict of str to str
+        What functions were found to compute.
 
     Notes
     -----
@@ -62,9 +66,11 @@ class Acceleration(Mapping[str, Function]):
         elsewhere: tuple[str, ...],
         function: Function | None,
         partly: Mapping[str, str],
+        found: Mapping[str, str],
     ) -> None:
         self._title, self._originals = title, dict(originals)
         self.fast, self.refused, self.elsewhere, self.partly = dict(fast), dict(refused), elsewhere, dict(partly)
+        self.found = dict(found)
         self._places, self._active, self._given = places, True, function
         if function is not None:
             update_wrapper(self, function, updated=())
@@ -137,7 +143,8 @@ class Acceleration(Mapping[str, Function]):
         lines = [f"accelerated {self._title}: {len(self.fast)} of {len(self.fast) + len(self.refused)}{undone}"]
         width = max((len(name) for name in (*self.fast, *self.refused)), default=0)
         partly = {name: f", but {words}" for name, words in self.partly.items()}
-        lines += [f"  {name:<{width}}  fast{partly.get(name, '')}" for name in self.fast]
+        found = {name: f": {words}" for name, words in self.found.items()}
+        lines += [f"  {name:<{width}}  fast{found.get(name, '')}{partly.get(name, '')}" for name in self.fast]
         lines += [f"  {name:<{width}}  left as it is: {mismatch.text}" for name, mismatch in self.refused.items()]
         if self.elsewhere:
             lines.append(f"  still the original, unless everywhere=True: {', '.join(self.elsewhere)}")

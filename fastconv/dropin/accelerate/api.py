@@ -11,31 +11,35 @@ from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.isolated import prove
 from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
 from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof
+from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
+from fastconv.dropin.example import find_by_examples
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag, check_number
 
 _ON_MISMATCH = ("warn", "skip", "raise")
-_LEAST_LIMIT = 0.1  # seconds
+TIME_LIMIT, _LEAST_LIMIT = 60.0, 0.1  # seconds
 
 
 def accelerate(
     target: Any,
-    mapping: Mapping[str, str] | None = None,
+    example: Any = None,
     *,
+    mapping: Mapping[str, str] | None = None,
     on_mismatch: str = "warn",
     everywhere: bool = False,
     contiguous: bool = False,
-    time_limit: float = 60.0,
+    time_limit: float = TIME_LIMIT,
 ) -> Acceleration:
     """Replace somebody's loops for convolution and pooling by fast equivalents that are proven to be the same.
 
-    ``accelerate(module)``, ``accelerate(cls)``, ``accelerate(function)``, ``@accelerate``, ``with accelerate(module):``
+    ``accelerate(module)``, ``accelerate(cls)``, ``accelerate(function)``, ``@accelerate``,
+    ``with accelerate(module):``, ``accelerate(layer, x)``, ``accelerate(function, (x, weight))``
 
     Parameters
     ----------
-    target : module, class or function
+    target : module, class or function; with an example also an object or its method
         Where the loops are. Of a module, what is defined in it counts, or, if that is nothing, what it imports; a class
         is changed in place, so that its objects and subclasses profit too. A function is replaced in its module if it
         is still there, and what is returned can be called in its place.
@@ -61,8 +65,9 @@ def accelerate(
     Raises
     ------
     ValueError
-        If nothing in `target` is recognised, `mapping` names what is not there, or `on_mismatch` is something else;
-        an `AccelerationError` with ``on_mismatch="raise"``.
+        If nothing in `target` is recognised, or the example shows neither a convolution nor a pooling; if `mapping`
+        names what is not there, or `on_mismatch` is something else; an `AccelerationError` with
+        ``on_mismatch="raise"``.
     TypeError
         If `target` is something else.
 
@@ -109,18 +114,44 @@ def accelerate(
     time_limit = check_number("accelerate", "time_limit", time_limit, least=_LEAST_LIMIT)
     if isinstance(target, Acceleration):
         return target
+    if isinstance(example, Mapping) and all(isinstance(value, str) for value in example.values()):
+        example, mapping = None, example
     with ONE_AT_A_TIME:
-        found = recognise(target, mapping, source="accelerate")
+        if example is None:
+            found = recognise(target, mapping, source="accelerate")
+        else:
+            with undisturbed():
+                found = [find_by_examples(target, example)]
         if not found:
             raise InvalidValueError(_nothing(target))
-        proofs = _prove(found, contiguous, time_limit)
-        refused = {
-            proof.implementation.targets[role].label: mismatch
-            for proof in proofs
-            for role, mismatch in proof.refused.items()
-        }
-        _tell(refused, on_mismatch)
-        return _replace(target, proofs, refused, everywhere)
+        return replaced(
+            target,
+            found,
+            on_mismatch=on_mismatch,
+            everywhere=everywhere,
+            contiguous=contiguous,
+            time_limit=time_limit,
+        )
+
+
+def replaced(
+    target: Any,
+    found: list[Implementation],
+    *,
+    on_mismatch: str = "warn",
+    everywhere: bool = False,
+    contiguous: bool = False,
+    time_limit: float = TIME_LIMIT,
+) -> Acceleration:
+    """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    proofs = _prove(found, contiguous, time_limit)
+    refused = {
+        proof.implementation.targets[role].label: mismatch
+        for proof in proofs
+        for role, mismatch in proof.refused.items()
+    }
+    _tell(refused, on_mismatch)
+    return _replace(target, proofs, refused, everywhere)
 
 
 def _nothing(target: Any) -> str:
@@ -149,13 +180,14 @@ def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
         raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
     if on_mismatch == "warn":
         for text in texts:
-            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=3)
+            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
 
 
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
     partly: dict[str, str] = {}
+    found: dict[str, str] = {}
     places: list[tuple[Place, Function]] = []
     for proof in proofs:
         for role, equivalent in proof.equal.items():
@@ -164,6 +196,8 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
             fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role])
             if role in proof.gaps:
                 partly[aim.label] = str(proof.gaps[role])
+            if words := proof.implementation.convention.words(role):
+                found[aim.label] = words
             place = place_of(aim)
             if place is not None:
                 places.append((place, fast[aim.label]))
@@ -174,6 +208,6 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     for place, function in places:
         place.put(function)
     left = () if everywhere else tuple(str(place) for place, _ in others)
-    title = getattr(target, "__name__", repr(target))
-    given = target if inspect.isroutine(target) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, partly)
+    title = getattr(target, "__name__", type(target).__name__)
+    given = target if callable(target) and not isinstance(target, type) else None
+    return Acceleration(title, originals, fast, refused, places, left, given, partly, found)

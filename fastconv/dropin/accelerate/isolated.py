@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import random
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Set
 from typing import Any
 
-import numpy as np
-
 from fastconv.dropin.accelerate.proof import Findings, Mismatch, Proof, find, proof_of
+from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.evidence.forked import CAN_FORK, ChildEndedError, call_in_child
 from fastconv.evidence.watchdog import NotEndedError, call_within
@@ -48,7 +44,7 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
         return Proof(implementation, {}, {})
 
     def trials() -> Found:
-        with _undisturbed():
+        with undisturbed():
             return find(implementation, settled, contiguous=contiguous), implementation.details
 
     try:
@@ -72,21 +68,3 @@ def _apart(trials: Callable[[], Found], time_limit: float) -> Found:
             if error.code != _NOT_IN_A_CHILD:
                 raise
     return call_within(trials, time_limit)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Swallow what is printed and warned inside the block, and put the global random generators back afterwards."""
-    drawn, state = random.getstate(), np.random.get_state()  # noqa: NPY002 - that one is theirs
-    try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-            np.errstate(all="ignore"),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(drawn)
-        np.random.set_state(state)  # noqa: NPY002 - as above

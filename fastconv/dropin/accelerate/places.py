@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from threading import RLock
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Declined
@@ -48,7 +48,7 @@ class Place:
 
     Parameters
     ----------
-    owner : module or class
+    owner : module, class or object
         Whose attribute it is.
     name : str
         Its name.
@@ -61,7 +61,9 @@ class Place:
     before: Any
 
     def put(self, function: Function) -> None:
-        """Bind a function in place of what was there."""
+        """Bind a function in place of what was there; to an object as its method."""
+        if not isinstance(self.owner, (type, ModuleType)):
+            function = MethodType(function, self.owner)
         setattr(self.owner, self.name, staticmethod(function) if isinstance(self.before, staticmethod) else function)
 
     def holds(self, function: Function) -> bool:
@@ -77,13 +79,33 @@ class Place:
             setattr(self.owner, self.name, self.before)
 
     def __str__(self) -> str:
-        return f"{self.owner.__name__}.{self.name}"
+        return f"{getattr(self.owner, '__name__', type(self.owner).__name__)}.{self.name}"
+
+
+class SpecialPlace(Place):
+    """A method such as ``__call__`` of one object, which Python looks up in the class: the object gets a subclass."""
+
+    def put(self, function: Function) -> None:
+        """Make the object one of a subclass with this method."""
+        cls = type(self.owner)
+        names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+        self.owner.__class__ = type(cls.__name__, (cls,), {**names, self.name: function})
+
+    def holds(self, function: Function) -> bool:
+        """Whether the object still is one of that subclass."""
+        return vars(type(self.owner)).get(self.name) is function
+
+    def restore(self) -> None:
+        """Make the object one of its class again."""
+        self.owner.__class__ = type(self.owner).__mro__[1]
 
 
 def place_of(target: Target) -> Place | None:
     """Return the place of a target; None where nothing is known to hold it."""
     if target.owner is None:
         return None
+    if target.name.startswith("__") and not isinstance(target.owner, (type, ModuleType)):
+        return SpecialPlace(target.owner, target.name, _NOWHERE)
     return Place(target.owner, target.name, vars(target.owner).get(target.name, _NOWHERE))
 
 

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Calls
@@ -24,7 +25,7 @@ class Target:
 
     Parameters
     ----------
-    owner : module, class or None
+    owner : module, class, object or None
         What holds it as an attribute; None for a function that nothing is known to hold.
     name : str
         Name of the attribute.
@@ -39,7 +40,9 @@ class Target:
     @property
     def label(self) -> str:
         """The name as a person says it: with the class, without the module."""
-        return f"{self.owner.__name__}.{self.name}" if isinstance(self.owner, type) else self.name
+        if self.owner is None or isinstance(self.owner, ModuleType):
+            return self.name
+        return f"{getattr(self.owner, '__name__', type(self.owner).__name__)}.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,10 @@ class Convention:
     def arrays(self, implementation: Implementation, role: str) -> tuple[str, ...]:
         """Return the arrays that a role of this implementation computes."""
         return self.gives[role]
+
+    def words(self, role: str) -> str:
+        """What a function was found to compute by trying, in the words of a person; nothing where its name says it."""
+        return ""
 
     def likes(self, found: Any) -> bool:
         """Return whether the names of the parameters say that a function is of this convention and no like one."""

@@ -129,9 +129,9 @@ def _names(target: Any, source: str) -> dict[str, tuple[Any, Any]]:
         methods = {
             name: (target, value.__func__) for name, value in vars(target).items() if isinstance(value, staticmethod)
         }
-        return {target.__name__: (_home(target)[0], target), **methods}
+        return {target.__name__: (home_of(target)[0], target), **methods}
     if inspect.isroutine(target):
-        module, name = _home(target)
+        module, name = home_of(target)
         return {name: (module, target)}
     raise InvalidTypeError(
         f"{source}: the target must be a module, a class or a function, but got {type(target).__name__}.{_hint(target)}"
@@ -146,7 +146,7 @@ def _hint(target: Any) -> str:
     return " Pass the function that it calls." if callable(target) else f" Pass its class, {type(target).__name__}."
 
 
-def _home(found: Any) -> tuple[Any, str]:
+def home_of(found: Any) -> tuple[Any, str]:
     """The module in which a function or class is still found, and under which name: its own, or that of a closure."""
     module = sys.modules.get(getattr(found, "__module__", None) or "")
     held = [name for name, value in vars(module).items() if value is found] if module else []
@@ -181,7 +181,7 @@ def _is_own(target: Any, value: Any) -> bool:
 def _is_ours(value: Any) -> bool:
     """Whether something is a function or class of fastconv."""
     home = getattr(value, "__module__", None) or ""
-    return home.startswith("fastconv.") and hasattr(value, "__name__") and _home(value)[0] is not None
+    return home.startswith("fastconv.") and hasattr(value, "__name__") and home_of(value)[0] is not None
 
 
 def _candidates(name: str, value: Any) -> Iterator[Candidate]:

@@ -1,0 +1,268 @@
+"""The fast equivalents of functions that were found by example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastconv.dropin.conventions.calls import Calls, Declined
+from fastconv.dropin.conventions.convention import Cache, Function
+from fastconv.dropin.example.backward_description import Backward, Gradient, laid_gradient
+from fastconv.dropin.example.black_box import BlackBox, Call
+from fastconv.dropin.example.description import Forward, full_bias, read_size
+from fastconv.dropin.example.effects import Effects, Given, Node, Several, Written, made, node_at, with_cache
+from fastconv.dropin.example.guards import PLAIN
+from fastconv.dropin.example.slots import RESULT, Slot, is_object
+from fastconv.dropin.example.windows import close
+from fastconv.validation.arrays import Array
+
+_KEPT = "_fastconv_call"  # attribute of an object: the arguments of its last fast forward pass
+
+
+class Read:
+    """The arrays and sizes of a call of the forward function, in the order of axes of fastconv.
+
+    Parameters
+    ----------
+    forward : Forward
+        The function.
+    call : mapping of str to object
+        Its arguments.
+
+    Raises
+    ------
+    Declined
+        If the call is outside of what is described.
+    """
+
+    def __init__(self, forward: Forward, call: Mapping[str, Any]) -> None:
+        for guard in forward.guards:
+            guard.check(call)
+        x = forward.x.slot.get(call)
+        if not isinstance(x, np.ndarray):
+            raise Declined
+        self.x = forward.x.axes.full_of(x)
+        self.weight = self.bias = None
+        self.options: dict[str, Any] = {}
+        for name, sources in forward.sizes.items():
+            height, width = read_size(sources, call)
+            self.options[name] = height if height == width else (height, width)
+        self.kernel = self.options.pop("kernel", None)
+        if forward.weight is not None:
+            self.weight = forward.weight.filters.full_of(forward.weight.slot.get(call))
+            self.kernel = self.weight.shape[2:]
+            if forward.bias is not None:
+                self.bias = forward.bias.slot.get(call)
+        if forward.fixed or forward.companions or forward.square:
+            self._check(forward, call)
+
+    def _check(self, forward: Forward, call: Mapping[str, Any]) -> None:
+        sizes = dict(zip("NCHW", self.x.shape))
+        if self.weight is not None:
+            sizes.update(zip(("F", "C", "KH", "KW"), self.weight.shape))
+        fits = all(sizes[letter] == size for letter, size in forward.fixed.items())
+        fits &= all(slot.get(call) == sizes[letter] for letter, slots in forward.companions.items() for slot in slots)
+        fits &= "image" not in forward.square or sizes["H"] == sizes["W"]
+        fits &= "kernel" not in forward.square or sizes["KH"] == sizes["KW"]
+        if not fits:
+            raise Declined
+
+
+def fast_forward(box: BlackBox, forward: Forward, effects: Effects, calls: Calls) -> Function:
+    """Return the fast equivalent of a forward function.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The function.
+    forward, effects : Forward, Effects
+        What it computes and leaves behind.
+    calls : Calls
+        How fastconv is called.
+    """
+    binding, returned, owner = box.binding, with_cache(effects.returned), box.binding.names[0]
+    if returned is None:
+        raise TypeError(f"{box.name} returns something that is not known")
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        call = binding.bind(args, kwargs)
+        keeper = call[owner] if is_object(call[owner]) else None
+        if keeper is not None:
+            keeper.__dict__.pop(_KEPT, None)
+        y = _forward(forward, Read(forward, call), calls)
+        kept = {name: value for name, value in call.items() if value is not keeper}
+        computed = {"y": forward.y.axes.of_full(y), "cache": Cache((kept,))}
+        write(effects.written, computed, call)
+        if keeper is not None:
+            keeper.__dict__[_KEPT] = kept
+        return made(returned, computed, call)
+
+    return function
+
+
+def _forward(forward: Forward, read: Read, calls: Calls) -> Array:
+    y: Array
+    if read.weight is None:
+        y = calls.pool2d(forward.operation, read.x, read.kernel, **read.options)
+        return y
+    if forward.bias is None or read.bias is None:
+        y = calls.conv2d(read.x, read.weight, None, **read.options)
+        return y
+    if forward.bias.axes is not None:
+        y = calls.conv2d(read.x, read.weight, None, **read.options)
+        return y + forward.bias.axes.full_of(read.bias)
+    y = calls.conv2d(read.x, read.weight, full_bias(read.bias, forward.bias.kind, len(read.weight)), **read.options)
+    return y
+
+
+def explains(forward: Forward, box: BlackBox) -> bool:
+    """Whether the example of a function is of a description."""
+    call = box.call
+    try:
+        y = _forward(forward, Read(forward, call), Calls(engine="numpy", pairs=True))
+        box.run(call)
+        return close(forward.y.axes.full_of(forward.y.slot.get(call)), y)
+    except Exception:  # noqa: BLE001 - theirs, or it is not of this form
+        return False
+
+
+def write(written: tuple[Written, ...], computed: Mapping[str, Any], call: Call) -> None:
+    """Write what a call leaves behind into its arguments."""
+    values = [made(each.node, computed, call) for each in written]
+    for each, value in zip(written, values):
+        if each.in_place and each.slot.get(call).shape != value.shape:
+            raise Declined
+    for each, value in zip(written, values):
+        if each.in_place:
+            each.slot.get(call)[...] = value
+        else:
+            each.slot.put(call, value)
+
+
+def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: Backward, calls: Calls) -> Function:
+    """Return the fast equivalent of a backward function.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The forward function.
+    forward, effects : Forward, Effects
+        What that computes and leaves behind.
+    backward : Backward
+        What the backward function computes.
+    calls : Calls
+        How fastconv is called.
+    """
+    binding = backward.box.binding
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        call = binding.bind(args, kwargs)
+        read = Read(forward, _forward_call(box, effects, backward, call))
+        dy = backward.dy.axes.full_of(backward.dy.slot.get(call))
+        found = _gradients(forward, backward, read, dy, calls)
+        computed = {each.name: laid_gradient(each, forward, found[each.name], dy) for each in backward.gradients}
+        for gradient in backward.gradients:
+            if gradient.rate is not None:
+                _apply(gradient, call, gradient.rate.get(call) * computed[gradient.name])
+        write(backward.effects.written, computed, call)
+        return made(backward.effects.returned, computed, call)
+
+    return function
+
+
+def _gradients(forward: Forward, backward: Backward, read: Read, dy: Array, calls: Calls) -> dict[str, Array]:
+    if read.weight is None:
+        return {"dx": calls.pool2d_backward(forward.operation, dy, read.x, read.kernel, **read.options)}
+    needs = tuple(name.removeprefix("d") for name in backward.names)
+    bias = None
+    if forward.bias is not None and read.bias is not None and forward.bias.axes is None:
+        bias = full_bias(read.bias, forward.bias.kind, len(read.weight))
+    found = calls.conv2d_backward(dy, read.x, read.weight, bias, needs=needs, **read.options)
+    return dict(zip(("dx", "dweight", "dbias"), found))
+
+
+def _apply(gradient: Gradient, call: Call, step: Any) -> None:
+    """Take a step of gradient descent on a weight."""
+    there = gradient.slot.get(call)
+    if gradient.in_place:
+        there -= step
+    else:
+        gradient.slot.put(call, there - step)
+
+
+def _forward_call(box: BlackBox, effects: Effects, backward: Backward, call: Call) -> Call:
+    """The arguments of the forward function that a call of the backward function goes on from.
+
+    An object has those of its last fast forward pass, a function is given them.
+    """
+    known: dict[Slot, Any] = {}
+    for name, slot in backward.sources.items():
+        if slot.root == RESULT:
+            _given_in(node_at(effects.returned, slot.steps), call[name], known)
+        else:
+            known[slot] = call[name]
+    owner = Slot(box.binding.names[0])
+    found = {slot.root: value for slot, value in known.items() if not slot.steps}
+    if is_object(known.get(owner)):
+        found.update(known[owner].__dict__.get(_KEPT) or _declined())
+    for slot, value in known.items():
+        there = slot.get(found)
+        if there is not value and not (isinstance(value, PLAIN) and there == value):
+            raise Declined
+    return found
+
+
+def _given_in(node: Node | None, value: Any, known: dict[Slot, Any]) -> None:
+    """Find arguments of the forward function in what it has returned."""
+    if type(value) is Cache:
+        known.update((Slot(name), given) for name, given in value[0].items())
+    elif isinstance(node, Given):
+        known[node.slot] = value
+    elif isinstance(node, Several):
+        for key, part in zip(node.keys, node.parts):
+            _given_in(part, value[key], known)
+
+
+def _declined() -> Any:
+    raise Declined
+
+
+def resumed(box: BlackBox, backward: Backward, forward_function: Function, backward_function: Function) -> Function:
+    """Return a backward function that can go on after the fast equivalent of its forward function.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The forward function.
+    backward : Backward
+        What the backward function computes.
+    forward_function, backward_function : callable
+        The originals. The first is run again on what its equivalent was given.
+    """
+    binding, owner = backward.box.binding, box.binding.names[0]
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        call = binding.bind(args, kwargs)
+        keeper = next((call[name] for name, slot in backward.sources.items() if slot == Slot(owner)), None)
+        if is_object(keeper):
+            kept = keeper.__dict__.pop(_KEPT, None)
+            if kept is not None:
+                box.run({**kept, owner: keeper}, forward_function)
+            return backward_function(*args, **kwargs)
+        for name, slot in backward.sources.items():
+            kept = next(_caches(call[name]), None) if slot.root == RESULT else None
+            if kept is not None:
+                call[name] = slot.get({RESULT: box.run({**kept[0]}, forward_function)})
+        return binding.run(backward_function, call)
+
+    return function
+
+
+def _caches(value: Any) -> Iterator[Cache]:
+    """Caches of fast forward passes in an argument: itself, or an element of it."""
+    if type(value) is Cache:
+        yield value
+    elif isinstance(value, (tuple, list)):
+        yield from (each for each in value if type(each) is Cache)

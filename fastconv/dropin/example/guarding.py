@@ -1,0 +1,72 @@
+"""Which other values of a call matter: they have to stay as they were in the example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.dropin.example.black_box import BlackBox
+from fastconv.dropin.example.description import Forward
+from fastconv.dropin.example.fitting import fitted, laid
+from fastconv.dropin.example.guards import PLAIN, Guard, guard_of
+from fastconv.dropin.example.slots import RESULT, Attribute, Slot, walk
+from fastconv.dropin.example.trials import Outcome, probes, trial
+
+
+def guards_of(box: BlackBox, forward: Forward) -> tuple[Guard, ...]:
+    """Return what guards a description: all values of a call that it does not read and that may matter.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The function.
+    forward : Forward
+        What it computes.
+
+    Returns
+    -------
+    tuple of Guard
+        Of arguments all that are no arrays. Of attributes those that the call leaves as they are, unless the output is
+        right with another value, too.
+    """
+    example = box.call
+    known = _read(forward)
+    left = _left_alone(box, forward)
+    guards = []
+    for slot, value in walk(example):
+        guard = guard_of(slot, value)
+        if guard is None or slot in known:
+            continue
+        attribute = any(isinstance(step, Attribute) for step in slot.steps)
+        if attribute and (isinstance(value, (dict, list, tuple)) or slot not in left):
+            continue
+        if not (attribute and isinstance(value, PLAIN) and _without_effect(box, forward, slot, value)):
+            guards.append(guard)
+    return tuple(guards)
+
+
+def _read(forward: Forward) -> set[Slot]:
+    """The slots that a description reads."""
+    known = {forward.x.slot, *(slot for slots in forward.companions.values() for slot in slots)}
+    known |= {source for sources in forward.sizes.values() for source in sources if isinstance(source, Slot)}
+    return known | {held.slot for held in (forward.weight, forward.bias) if held is not None}
+
+
+def _left_alone(box: BlackBox, forward: Forward) -> set[Slot]:
+    """Slots whose value a call does not change."""
+    problem = fitted(forward, probes(forward.operation)[0])
+    call = laid(forward, box, problem)
+    before = dict(walk(call))
+    box.run(call)
+    after = {slot: value for slot, value in walk(call) if slot.root != RESULT}
+    return {slot for slot, value in before.items() if _same(value, after.get(slot, RESULT))}
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (isinstance(one, PLAIN) and type(one) is type(other) and one == other)
+
+
+def _without_effect(box: BlackBox, forward: Forward, slot: Slot, value: Any) -> bool:
+    """Whether the output is right with another value in a slot."""
+    other = {bool: not value, str: f"{value}?", bytes: b"?", type(None): 1}.get(type(value))
+    changed = box.with_value(slot, value + 1 if other is None else other)
+    return trial(changed, forward, probes(forward.operation)[0]) is Outcome.AGREES

@@ -1,0 +1,153 @@
+"""Which sizes of the example can be others, and in which slots of a call they stand: varied one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from fastconv.dropin.conventions.problem import SIZES, Problem, draw
+from fastconv.dropin.example.black_box import BlackBox
+from fastconv.dropin.example.description import Forward, Source
+from fastconv.dropin.example.slots import RESULT, Slot, walk
+from fastconv.dropin.example.trials import Outcome, holds, trial
+
+# Letters that are freed together, and what has to be square where they are so only together.
+_GROUPS = (("HW", "image"), ("N", ""), ("C", ""), ("F", ""), (("KH", "KW"), "kernel"))
+_NAMES = (("stride",), ("padding",), ("dilation",), ("kernel",), ("kernel", "stride"))
+_AXES = ((0, 1), (0,), (1,))
+_MOST = 6  # numbers that may be one size
+
+
+def whole_numbers(call: Mapping[str, Any]) -> dict[Slot, int]:
+    """Return the integers in a call by slot."""
+    found = {}
+    for slot, value in walk(call):
+        if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and slot.root != RESULT:
+            found[slot] = int(value)
+    return found
+
+
+def settled(box: BlackBox, forward: Forward) -> Forward:
+    """Return the description with all sizes free that the function follows, and the slots of those in the call.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The function.
+    forward : Forward
+        What it computes, with all sizes as in the example.
+    """
+    numbers = _constant_numbers(box, forward)
+    forward = bound_sizes(box, forward, numbers)
+    for letters, square in _GROUPS:
+        forward = _freed(box, forward, tuple(letters), square, numbers)
+    return bound_sizes(box, forward, numbers)
+
+
+def _constant_numbers(box: BlackBox, forward: Forward) -> dict[Slot, int]:
+    """Integers of the example that a call of the function leaves as they are."""
+    call = box.call
+    before = whole_numbers(call)
+    try:
+        box.run(call)
+    except Exception:  # noqa: BLE001 - theirs
+        return before
+    after = whole_numbers(call)
+    return {slot: value for slot, value in before.items() if after.get(slot) == value}
+
+
+def _freed(
+    box: BlackBox, forward: Forward, letters: tuple[str, ...], square: str, numbers: Mapping[Slot, int]
+) -> Forward:
+    """The description with some letters free, if the function follows; with numbers of the call that go with them."""
+    given = {letter: forward.fixed[letter] for letter in letters if letter in forward.fixed}
+    kernel = forward.weight is not None and forward.weight.filters.kernel is not None
+    if not given or (square == "kernel" and kernel):
+        return forward
+    left = {letter: size for letter, size in forward.fixed.items() if letter not in given}
+    free = replace(forward, fixed=left)
+    taken = {source for sources in forward.sizes.values() for source in sources}
+    taken |= {slot for slots in forward.companions.values() for slot in slots}
+    for shape in (frozenset(), frozenset([square])) if square else (frozenset(),):
+        for companions in _companions(given, {slot: n for slot, n in numbers.items() if slot not in taken}):
+            tried = replace(free, companions={**free.companions, **companions}, square=free.square | shape)
+            if holds(box, tried):
+                return tried
+    return forward
+
+
+def _companions(sizes: Mapping[str, int], numbers: Mapping[Slot, int]) -> Iterator[dict[str, tuple[Slot, ...]]]:
+    """Ways in which numbers of a call may be these sizes: as many as can be first, of the batch as few."""
+    candidates = [slot for slot, number in numbers.items() if number in sizes.values()][:_MOST]
+    counts = range(len(candidates) + 1) if "N" in sizes else range(len(candidates), -1, -1)
+    for count in counts:
+        for slots in combinations(candidates, count):
+            for letters in _letters(slots, sizes, numbers):
+                found = {name: tuple(s for s, letter in zip(slots, letters) if letter == name) for name in sizes}
+                yield {name: of_letter for name, of_letter in found.items() if of_letter}
+
+
+def _letters(
+    slots: tuple[Slot, ...], sizes: Mapping[str, int], numbers: Mapping[Slot, int]
+) -> Iterator[tuple[str, ...]]:
+    """Which size each slot is: of two that are equal the first, or in turn."""
+    choices = [[letter for letter, size in sizes.items() if size == numbers[slot]] for slot in slots]
+    yield tuple(options[0] for options in choices)
+    if any(len(options) > 1 for options in choices):
+        yield tuple(options[at % len(options)] for at, options in enumerate(choices))
+
+
+def bound_sizes(box: BlackBox, forward: Forward, numbers: Mapping[Slot, int]) -> Forward:
+    """Return the description with the slots of stride, padding, dilation and the kernel of a pooling."""
+    for slot, number in numbers.items():
+        if any(slot in sources for sources in (*forward.sizes.values(), *forward.companions.values())):
+            continue
+        for names in _NAMES:
+            for axes in _AXES:
+                tried = _bound(forward, slot, number, names, axes)
+                if tried is not None and _follows(box, tried, slot, numbers):
+                    forward = tried
+                    break
+            else:
+                continue
+            break
+    return forward
+
+
+def _bound(forward: Forward, slot: Slot, number: int, names: tuple[str, ...], axes: tuple[int, ...]) -> Forward | None:
+    """The description with a slot for some sizes; None if those are others in the example, or have one."""
+    sizes = dict(forward.sizes)
+    for name in names:
+        if name not in sizes or any(sizes[name][axis] != number for axis in axes):
+            return None
+        height, width = (slot if axis in axes else source for axis, source in enumerate(sizes[name]))
+        sizes[name] = (height, width)
+    return replace(forward, sizes=sizes)
+
+
+def _follows(box: BlackBox, forward: Forward, slot: Slot, numbers: Mapping[Slot, int]) -> bool:
+    """Whether the output is as the description says when there is another number in a slot."""
+    others = [{**numbers, slot: numbers[slot] + more} for more in (1, 2)]
+    outcomes = [trial(box, forward, _problem_with(forward, each)) for each in others]
+    return Outcome.AGREES in outcomes and Outcome.DIFFERS not in outcomes
+
+
+def _problem_with(forward: Forward, numbers: Mapping[Slot, int]) -> Problem:
+    """A problem for these numbers in the slots, with a few windows that leave no rest."""
+    sizes: dict[str, Any] = {"kernel": (2, 2)}
+    for name, (height, width) in forward.sizes.items():
+        sizes[name] = (_number(height, numbers), _number(width, numbers))
+    plane = []
+    for axis, out in enumerate((3, 4)):
+        kernel, stride, padding, dilation = (sizes[name][axis] for name in ("kernel", *SIZES))
+        size = (out - 1) * stride + dilation * (kernel - 1) + 1 - 2 * padding
+        plane.append(size if size > 0 else size % stride + stride)
+    return draw(forward.operation, size=(plane[0], plane[1]), **sizes)
+
+
+def _number(source: Source, numbers: Mapping[Slot, int]) -> int:
+    return source if isinstance(source, int) else numbers[source]
