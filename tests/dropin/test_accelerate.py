@@ -201,7 +201,7 @@ def test_a_function_that_refuses_some_cases_is_replaced(monkeypatch: pytest.Monk
     assert re.match(
         r"in the plain case \(x .*\) it raised ValueError: .*; calls with .*no padding.* go to it", said(accelerated)
     )
-    assert f"conv_backward  fast, but {said(accelerated)}" in repr(accelerated)
+    assert "conv_backward  fast, except with no padding: in the plain case (x (2, 3, 4, 4)" in repr(accelerated)
     x, w, b = numbers(2, 6, 7, 3), numbers(3, 3, 3, 4), numbers(1, 1, 1, 4)
     for pad in (0, 1):
         sizes = {"stride": 2, "pad": pad}
@@ -873,7 +873,7 @@ def test_what_is_returned_is_readable(monkeypatch: pytest.MonkeyPatch) -> None:
     accelerated = fc.accelerate(module, on_mismatch="skip")
     lines = repr(accelerated).splitlines()
     assert lines[:2] == ["accelerated somebodys_loops: 3 of 4", "  conv_forward_naive       fast"]
-    assert lines[-1].startswith("  max_pool_backward_naive  left as it is: with overlapping windows (x (1, 1, 5, 5)")
+    assert lines[-2].startswith("  max_pool_backward_naive  left as it is: with ties (x (1, 1, 4, 4)")
     assert isinstance(accelerated, Acceleration)
     accelerated.undo()
     assert repr(accelerated).startswith("accelerated somebodys_loops: 3 of 4 (undone)")

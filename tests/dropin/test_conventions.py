@@ -32,7 +32,7 @@ from fastconv.dropin.conventions.diagnosis import diagnose
 from fastconv.dropin.conventions.expected import expected
 from fastconv.dropin.conventions.judge import compared, worst
 from fastconv.dropin.conventions.problem import MEMORIES, OPERATIONS, stored
-from fastconv.dropin.conventions.properties import Properties, properties_of, unproven
+from fastconv.dropin.conventions.properties import Properties, properties_of, proven_by, unproven
 from fastconv.dropin.conventions.recognise import by_name
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import assert_close
@@ -188,7 +188,7 @@ def test_what_a_function_refuses_leaves_cases_for_the_rest(operation: str, refus
     problems = [each for each in drawn if each is not None and each.dy is not None]
     problems = [each for each in problems if each.stride[0] == each.stride[1] and each.padding[0] == each.padding[1]]
     every = [properties(each) for each in problems if each.dilation == (1, 1)]
-    ran = [each for each in every if refused not in each.sizes]
+    ran = proven_by(each for each in every if refused not in each.sizes)
     for raised in (each for each in every if refused in each.sizes):
         left = {part for part in unproven(ran, raised) if part <= USUAL}
         assert left <= {frozenset((refused,))}
@@ -205,11 +205,14 @@ def test_properties_of_a_call() -> None:
     assert found.sizes == {
         *("several images", "a single channel", "several filters", "a square image", "a rectangular kernel"),
         *("a stride for each axis", "much padding", "dilation", "a stride that divides", "several windows"),
-        "overlapping windows",
+        *("overlapping windows", "a rectangular output"),
     }
     assert found.storage == {"arrays in Fortran order", "float64"}
-    assert found.touches([frozenset(("dilation", "float64"))])
-    assert not found.touches([frozenset(("dilation", "padding"))])
+    proven = proven_by([found])
+    assert frozenset(("dilation", "overlapping windows")) in proven
+    assert frozenset(("dilation", "float64")) not in proven
+    assert found.within(proven)
+    assert not found.within(proven - {frozenset(("dilation", "overlapping windows"))})
     gaps = properties_of([stored(np.zeros(3, np.float32), "sliced")], (1, 2, 4, 5), None, 1, stride=3, padding=(1, 0))
     assert {"gaps between windows", "a stride of three or more", "a padding for each axis", "a 1x1 kernel"} < gaps.sizes
     assert gaps.storage == {"sliced arrays", "float32"}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import update_wrapper
+from textwrap import wrap
 from typing import Any
 
-from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place
-from fastconv.dropin.accelerate.proof import Mismatch
+from fastconv.dropin.accelerate.mismatch import Mismatch
+from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, CallCounts, Place
+from fastconv.dropin.accelerate.region import Region
 from fastconv.errors import AccelerationWarning, InvalidTypeError, InvalidValueError
 
 Function = Callable[..., Any]
+_WIDTH = 120  # columns of a report
 
 
 class Acceleration(Mapping[str, Function]):
@@ -33,8 +36,10 @@ class Acceleration(Mapping[str, Function]):
         Names in other modules that still are the originals.
     function : callable, optional
         The one function that was given, to call.
-    partly : mapping of str to str
+    regions : mapping of str to Region
         The functions that are replaced for some calls alone, and for which.
+    calls : mapping of str to CallCounts
+        How many calls of those that were replaced went where.
     found : mapping of str to str
         What functions were found to compute, in words, where no name says it.
 
@@ -47,7 +52,9 @@ class Acceleration(Mapping[str, Function]):
     elsewhere : tuple of str
         Names in other modules that still are the originals, because they were imported from there before.
     partly : dict of str to str
-        Where the original raised, so that such calls go on to it.
+        Where the original was wrong or raised, so that calls that are like it go on to it.
+    calls : dict of str to CallCounts
+        How many calls were fast, and how many went to the original.
     found : dict of str to str
         What functions were found to compute.
 
@@ -65,12 +72,14 @@ class Acceleration(Mapping[str, Function]):
         places: list[tuple[Place, Function]],
         elsewhere: tuple[str, ...],
         function: Function | None,
-        partly: Mapping[str, str],
+        regions: Mapping[str, Region],
+        calls: Mapping[str, CallCounts],
         found: Mapping[str, str],
     ) -> None:
         self._title, self._originals = title, dict(originals)
-        self.fast, self.refused, self.elsewhere, self.partly = dict(fast), dict(refused), elsewhere, dict(partly)
-        self.found = dict(found)
+        self.fast, self.refused, self.elsewhere, self.calls = dict(fast), dict(refused), elsewhere, dict(calls)
+        self.partly = {name: str(region) for name, region in regions.items()}
+        self._regions, self.found = dict(regions), dict(found)
         self._places, self._active, self._given = places, True, function
         if function is not None:
             update_wrapper(self, function, updated=())
@@ -141,11 +150,26 @@ class Acceleration(Mapping[str, Function]):
     def __repr__(self) -> str:
         undone = "" if self._active else " (undone)"
         lines = [f"accelerated {self._title}: {len(self.fast)} of {len(self.fast) + len(self.refused)}{undone}"]
-        width = max((len(name) for name in (*self.fast, *self.refused)), default=0)
-        partly = {name: f", but {words}" for name, words in self.partly.items()}
-        found = {name: f": {words}" for name, words in self.found.items()}
-        lines += [f"  {name:<{width}}  fast{found.get(name, '')}{partly.get(name, '')}" for name in self.fast]
-        lines += [f"  {name:<{width}}  left as it is: {mismatch.text}" for name, mismatch in self.refused.items()]
+        names = (*self.fast, *self.refused)
+        width = max(map(len, names), default=0)
+        lines += [line for name in names for line in _row(f"{name:<{width}}  ", self._said_of(name))]
         if self.elsewhere:
-            lines.append(f"  still the original, unless everywhere=True: {', '.join(self.elsewhere)}")
+            lines += _row("still the original, unless everywhere=True: ", ", ".join(self.elsewhere))
         return "\n".join(lines)
+
+    def _said_of(self, name: str) -> str:
+        """What became of a function."""
+        if name in self.refused:
+            return f"left as it is: {self.refused[name].text}"
+        calls = self.calls[name]
+        said = str(calls) if calls.fast or calls.original else "fast"
+        said += f": {self.found[name]}" if name in self.found else ""
+        region = self._regions.get(name)
+        return said if region is None else f"{said}, except {region.limits}: {region.trial} {region.said}"
+
+
+def _row(name: str, text: str) -> list[str]:
+    """One line, or two where the text is long; what does not fit into these is left out."""
+    return wrap(
+        text, _WIDTH, initial_indent=f"  {name}", subsequent_indent=" " * (len(name) + 2), max_lines=2, placeholder=" …"
+    )

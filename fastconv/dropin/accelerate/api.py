@@ -9,8 +9,18 @@ from typing import Any
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.isolated import prove
-from fastconv.dropin.accelerate.places import ONE_AT_A_TIME, Place, is_fast, place_of, places_elsewhere, replacement
-from fastconv.dropin.accelerate.proof import MEMORY_CASES, Mismatch, Proof
+from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
+from fastconv.dropin.accelerate.places import (
+    ONE_AT_A_TIME,
+    CallCounts,
+    Place,
+    is_fast,
+    place_of,
+    places_elsewhere,
+    replacement,
+)
+from fastconv.dropin.accelerate.proof import Proof
+from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
@@ -47,7 +57,8 @@ def accelerate(
         The conventions of functions or classes that have other names: ``{"my_conv": "cs231n.conv2d.forward"}``.
     on_mismatch : {"warn", "skip", "raise"}
         What happens where a function does not compute the same: it is left as it is with an `AccelerationWarning`, or
-        without one, or an `AccelerationError` is raised and nothing is replaced.
+        without one, or an `AccelerationError` is raised and nothing is replaced. A function that is wrong for some
+        calls alone is left for these, with a warning for "warn".
     everywhere : bool
         Replace the functions in all loaded modules that have imported them by name as well.
     contiguous : bool
@@ -74,9 +85,10 @@ def accelerate(
     Notes
     -----
     Every function is run on the cases of `fastconv.dropin.conventions.CASES` that its form can express, and compared
-    with the loops of the naive backend; so is its equivalent. Where it raises an exception, calls that have something
-    in common with that case, which no case has in which it ran and was right, go on to it, and the result says so
-    (`partly`).
+    with the loops of the naive backend; so is its equivalent. Where it is wrong or raises an exception in some, and
+    properties of the call tell these from the others, it is replaced for calls alone whose properties, and every two of
+    them, are in cases in which it was right. The others go on to it, and the result says which (`partly`). A function
+    that is wrong where nothing about the call tells so is refused.
 
     All of this is done in a forked child of this process, so that nothing is printed, warned, counted or written here,
     and the global random generators stay as they are. A function that crashes, exits or does not end is left as it is.
@@ -150,7 +162,7 @@ def replaced(
         for proof in proofs
         for role, mismatch in proof.refused.items()
     }
-    _tell(refused, on_mismatch)
+    _tell(refused, _wrong_outside(proofs), on_mismatch)
     return _replace(target, proofs, refused, everywhere)
 
 
@@ -170,15 +182,28 @@ def _nothing(target: Any) -> str:
 def _prove(found: list[Implementation], contiguous: bool, time_limit: float) -> list[Proof]:
     settled = [{role for role, target in one.targets.items() if is_fast(target.function)} for one in found]
     proofs = [prove(one, fast, contiguous=contiguous, time_limit=time_limit) for one, fast in zip(found, settled)]
-    orders = [mismatch.case in MEMORY_CASES for proof in proofs for mismatch in proof.refused.values()]
-    return _prove(found, True, time_limit) if any(orders) and not contiguous else proofs
+    named = [mismatch.case for proof in proofs for mismatch in proof.refused.values()]
+    named += [region.trial.case.name for proof in proofs for region in proof.regions.values()]
+    return _prove(found, True, time_limit) if {*MEMORY_CASES} & {*named} and not contiguous else proofs
 
 
-def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
+def _wrong_outside(proofs: list[Proof]) -> dict[str, Region]:
+    """The regions of functions that are wrong outside, and do not raise there, by name."""
+    return {
+        proof.implementation.targets[role].label: region
+        for proof in proofs
+        for role, region in proof.regions.items()
+        if region.wrong
+    }
+
+
+def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_mismatch: str) -> None:
     texts = [f"{name} was left as it is: {mismatch.text}" for name, mismatch in refused.items()]
     if texts and on_mismatch == "raise":
         raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
     if on_mismatch == "warn":
+        for name, region in wrong.items():
+            texts.append(f"{name} was left as it is for calls {region.limits}: {region.trial} {region.said}")
         for text in texts:
             warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
 
@@ -186,16 +211,17 @@ def _tell(refused: Mapping[str, Mismatch], on_mismatch: str) -> None:
 def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
-    partly: dict[str, str] = {}
+    regions: dict[str, Region] = {}
+    calls: dict[str, CallCounts] = {}
     found: dict[str, str] = {}
     places: list[tuple[Place, Function]] = []
     for proof in proofs:
         for role, equivalent in proof.equal.items():
             aim = proof.implementation.targets[role]
-            originals[aim.label] = aim.function
-            fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role])
-            if role in proof.gaps:
-                partly[aim.label] = str(proof.gaps[role])
+            originals[aim.label], calls[aim.label] = aim.function, CallCounts()
+            fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role], calls[aim.label])
+            if role in proof.regions:
+                regions[aim.label] = proof.regions[role]
             if words := proof.implementation.convention.words(role):
                 found[aim.label] = words
             place = place_of(aim)
@@ -210,4 +236,4 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     left = () if everywhere else tuple(str(place) for place, _ in others)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, partly, found)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found)

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable, Set
 from typing import Any
 
-from fastconv.dropin.accelerate.proof import Findings, Mismatch, Proof, find, proof_of
+from fastconv.dropin.accelerate.mismatch import Mismatch
+from fastconv.dropin.accelerate.proof import Findings, Proof, find, proof_of
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.evidence.forked import CAN_FORK, ChildEndedError, call_in_child

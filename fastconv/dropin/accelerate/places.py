@@ -22,15 +22,37 @@ _MARK = "_fastconv_equivalent"
 _NOWHERE = object()
 
 
-def replacement(original: Function, fast: Function, left: Function) -> Function:
+class CallCounts:
+    """How many calls went to a fast equivalent, and how many to the original.
+
+    Attributes
+    ----------
+    fast, original : int
+        The counts. Calls of several threads at the same moment may be counted once.
+    """
+
+    __slots__ = ("fast", "original")
+
+    def __init__(self) -> None:
+        self.fast = self.original = 0
+
+    def __repr__(self) -> str:
+        return f"fast {self.fast:,} call{'s' * (self.fast != 1)}, original {self.original:,}"
+
+
+def replacement(original: Function, fast: Function, left: Function, counts: CallCounts) -> Function:
     """Return a function like `original` that calls `fast`, and `left` for what that does not take."""
 
     @wraps(original)
     def function(*args: Any, **kwargs: Any) -> Any:
         try:
-            return fast(*args, **kwargs)
+            found = fast(*args, **kwargs)
         except _LEFT:
             pass  # outside, so that an error of the original does not come with this one
+        else:
+            counts.fast += 1
+            return found
+        counts.original += 1
         return left(*args, **kwargs)
 
     setattr(function, _MARK, True)

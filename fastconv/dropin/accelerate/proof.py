@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
 
 from fastconv.backends import available_backends
-from fastconv.dropin.accelerate.gaps import Gap, Trial, Verdicts, find_gaps
+from fastconv.dropin.accelerate.beside import gave_same, lonely, not_together, reads_theirs
 from fastconv.dropin.accelerate.learning import learn_dtypes
+from fastconv.dropin.accelerate.mismatch import Mismatch
+from fastconv.dropin.accelerate.region import Region, failed, find_regions
+from fastconv.dropin.accelerate.trials import Trial, Trials, tried, verdicts_on
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.cases import CASES
 from fastconv.dropin.conventions.convention import Function, Implementation
 from fastconv.dropin.conventions.diagnosis import diagnose
-from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG, Run, Verdict, judge, run
-from fastconv.dropin.conventions.problem import Problem, draw
+from fastconv.dropin.conventions.drawn import drawn_cases
+from fastconv.dropin.conventions.judge import OK, RAISED, WRONG, Run
 
-MEMORY_CASES = ("input in Fortran order", "sliced input")
 _INTEGERS = "an integer image"
-_BASIC = (CASES[0].name, "a single image", "padding")  # one of them has to run at least
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """Why a function was left as it is.
-
-    Parameters
-    ----------
-    case : str
-        Name of the case in which it differs; empty where the reason is another function.
-    text : str
-        What differs, in words.
-    array : str
-        The array that differs: y, dx, dweight or dbias.
-    difference : float
-        The largest difference; infinite where there is no number for it.
-    problem : Problem or None
-        A small problem on which it differs.
-    """
-
-    case: str
-    text: str
-    array: str = ""
-    difference: float = float("inf")
-    problem: Problem | None = None
-
-    def __str__(self) -> str:
-        return self.text
+_BASIC = (CASES[0].name, "a single image", "padding")  # one of them has to be right at least
 
 
 @dataclass(frozen=True)
@@ -64,8 +35,8 @@ class Proof:
         By role the equivalents that may replace the originals, as they were proven.
     refused : mapping of str to Mismatch
         By role, why the others may not.
-    gaps : mapping of str to Gap
-        By role of `equal` where the original raised: such calls go on to it.
+    regions : mapping of str to Region
+        By role of `equal` where the original was right, if it was not so everywhere: the other calls go on to it.
     originals : mapping of str to callable
         By role of `equal` what takes the calls that its equivalent leaves to it.
     """
@@ -73,7 +44,7 @@ class Proof:
     implementation: Implementation
     equal: Mapping[str, Function]
     refused: Mapping[str, Mismatch]
-    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    regions: Mapping[str, Region] = field(default_factory=dict)
     originals: Mapping[str, Function] = field(default_factory=dict)
 
 
@@ -87,7 +58,7 @@ class Findings:
         See `Proof`.
     good : sequence of str
         The roles that may be replaced.
-    gaps : mapping of str to Gap
+    regions : mapping of str to Region
         See `Proof`.
     calls : Calls
         How their equivalents have to call fastconv.
@@ -95,7 +66,7 @@ class Findings:
 
     refused: Mapping[str, Mismatch]
     good: Sequence[str] = ()
-    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    regions: Mapping[str, Region] = field(default_factory=dict)
     calls: Calls = field(default_factory=Calls)
 
 
@@ -114,11 +85,15 @@ def proof_of(implementation: Implementation, findings: Findings) -> Proof:
     Proof
         A role is in `equal` or in `refused`, unless it was settled.
     """
-    equal = _equivalents(implementation, findings.good, findings.calls, findings.gaps)
+    convention, regions = implementation.convention, findings.regions
+    equal = {}
+    for role in findings.good:
+        calls = replace(findings.calls, proven=regions[role].proven if role in regions else None)
+        equal[role] = convention.fast(implementation, calls)[role]
     originals = {role: implementation[role] for role in findings.good}
     if not findings.calls.foreign:
-        originals.update(implementation.convention.resuming(implementation, findings.good))
-    return Proof(implementation, equal, findings.refused, findings.gaps, originals)
+        originals.update(convention.resuming(implementation, findings.good))
+    return Proof(implementation, equal, findings.refused, regions, originals)
 
 
 def find(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Findings:
@@ -128,7 +103,7 @@ def find(implementation: Implementation, settled: Set[str], *, contiguous: bool)
     ----------
     implementation : Implementation
         Somebody's functions.
-    settled : mapping of str to callable
+    settled : set of str
         Roles that are not in question: their functions are fast already.
     contiguous : bool
         Let the equivalents give results in C order.
@@ -138,220 +113,116 @@ def find(implementation: Implementation, settled: Set[str], *, contiguous: bool)
     Findings
         A role is in `good` or in `refused`, unless it is in `settled`.
     """
-    trials = list(_trials(implementation))
-    verdicts = [(trial, _judged(implementation, trial)) for trial in trials]
-    usable = [(trial, found) for trial, found in verdicts if trial.case.name != _INTEGERS]
-    refused, gaps = _refused(implementation, [role for role in implementation.targets if role not in settled], usable)
-    good = [role for role in implementation.targets if role not in refused and role not in settled]
+    every = tried(implementation, CASES)
+    whole = [trial for trial in every if trial.case.name == _INTEGERS]
+    trials: Trials = [trial for trial in every if trial.case.name != _INTEGERS]
+    asked = [role for role in implementation.targets if role not in settled]
+    refused = _never_right(implementation, asked, trials) | _adding_up(implementation, asked, trials)
+    trials, regions = _regions(implementation, [role for role in asked if role not in refused], trials)
+    refused |= {role: _nothing_tells(implementation, role, it) for role, it in regions.items() if not it.outside}
+    regions = {role: _explained(implementation, role, it) for role, it in regions.items() if role not in refused}
+    good = [role for role in asked if role not in refused]
     if not good:
         return Findings(refused)
-    calls = _calls(implementation, verdicts, good, contiguous)
-    equal = _equivalents(implementation, good, calls, gaps)
-    mismatch = _lonely(implementation, good, calls, trials) or _together(implementation, equal, usable)
+    calls = _calls(implementation, trials, whole, good, contiguous)
+    findings = Findings(refused, good, regions, calls)
+    made = proof_of(implementation, findings)
+    mismatch = lonely(implementation, good, calls, trials)
+    mismatch = mismatch or not_together(implementation, made.equal, made.originals, trials)
     if mismatch is not None:
         return Findings({**refused, **dict.fromkeys(good, mismatch)})
-    return Findings(refused, good, gaps, calls)
+    return findings
 
 
-def _equivalents(
-    implementation: Implementation, roles: Sequence[str], calls: Calls, gaps: Mapping[str, Gap]
-) -> dict[str, Function]:
-    equal = {}
+def _regions(implementation: Implementation, roles: list[str], trials: Trials) -> tuple[Trials, dict[str, Region]]:
+    """Where the functions are right that are not right everywhere; with the trials that it took to find that out."""
+    doubtful = [role for role in roles if any(failed(role, trial) for trial in trials)]
+    if not doubtful:
+        return trials, {}
+    regions = find_regions(implementation, doubtful, trials)
+    if not any(region.outside for region in regions.values()):
+        return trials, regions
+    trials = [*trials, *tried(implementation, drawn_cases())]
+    return trials, find_regions(implementation, doubtful, trials)
+
+
+def _never_right(implementation: Implementation, roles: list[str], trials: Trials) -> dict[str, Mismatch]:
+    """The functions that are right in none of the basic cases, and what they do instead."""
+    found = {}
     for role in roles:
-        unproven = gaps[role].parts if role in gaps else ()
-        equal[role] = implementation.convention.fast(implementation, replace(calls, unproven=unproven))[role]
-    return equal
+        if any(trial.verdicts[role].kind == OK and trial.case.name in _BASIC for trial in trials):
+            continue
+        bad = [trial for kind in (WRONG, RAISED) for trial in trials if trial.verdicts[role].kind == kind]
+        if bad:
+            found[role] = _mismatch(implementation, role, bad[0])
+        else:
+            text = next((trial.verdicts[role].text for trial in trials), "there is no case")
+            found[role] = Mismatch("", f"it could not be tried: {text}")
+    return found
 
 
-def _refused(
-    implementation: Implementation, roles: list[str], verdicts: Verdicts
-) -> tuple[dict[str, Mismatch], dict[str, Gap]]:
-    """Why some roles may not be replaced, and what is unproven about the others."""
-    refused = _adding_up(implementation, roles, verdicts)
-    for role in roles:
-        mismatch = _first_mismatch(implementation, role, [(trial, found[role]) for trial, found in verdicts])
-        if mismatch is not None:
-            refused[role] = mismatch
-    gaps = find_gaps(implementation, verdicts, [role for role in roles if role not in refused])
-    for role, gap in gaps.items():
-        if not gap.parts:
-            text = f"it raised {gap.said}, and nothing about the sizes tells that from calls in which it ran"
-            refused[role] = _mismatch(gap.trial, text)
-    return refused, {role: gap for role, gap in gaps.items() if role not in refused}
+def _nothing_tells(implementation: Implementation, role: str, region: Region) -> Mismatch:
+    """Why a function is refused that is wrong, or raises, where nothing about the sizes says so."""
+    found = _mismatch(implementation, role, region.trial)
+    if region.wrong:
+        return found
+    return replace(found, text=f"{found.text}, and nothing about the sizes tells that from calls in which it ran")
 
 
-def _mismatch(trial: Trial, text: str, array: str = "", difference: float = float("inf")) -> Mismatch:
-    return Mismatch(trial.case.name, f"{trial} {text}", array, difference, trial.problem)
+def _explained(implementation: Implementation, role: str, region: Region) -> Region:
+    """The same with a small example of what is outside, and the usual mistake of which it is one."""
+    if not region.wrong:
+        return region
+    trial, said = _smallest(implementation, role, region.trial)
+    return replace(region, trial=trial, said=said)
 
 
-def _trials(implementation: Implementation) -> Iterator[Trial]:
-    convention = implementation.convention
-    for case in CASES:
-        for operation in convention.operations:
-            problem = case.draw(operation)
-            if problem is not None:
-                yield Trial(case, problem)
+def _mismatch(implementation: Implementation, role: str, trial: Trial) -> Mismatch:
+    """What a function does in a case that is not right."""
+    if trial.verdicts[role].kind == RAISED:
+        return Mismatch(trial.case.name, f"{trial} it raised {trial.verdicts[role].text}", problem=trial.problem)
+    trial, said = _smallest(implementation, role, trial)
+    verdict = trial.verdicts[role]
+    return Mismatch(trial.case.name, f"{trial} {said}", verdict.array, verdict.difference, trial.problem)
 
 
-def _judged(implementation: Implementation, trial: Trial) -> dict[str, Verdict]:
-    also = "repeat" if trial.case.also == "repeat" else "unmodified"  # not "dtype": that is learned
-    try:
-        return judge(implementation, trial.problem, also)
-    except SystemExit:
-        return dict.fromkeys(implementation.targets, Verdict(RAISED, "SystemExit"))
+def _smallest(implementation: Implementation, role: str, trial: Trial) -> tuple[Trial, str]:
+    """The same with one image, one channel and one filter, as far as it is still wrong; and what is wrong."""
+    for part in ("images", "channels", "filters"):
+        problem = implementation.convention.adapted(implementation, trial.problem.only(**{part: 1}))
+        smaller = Trial(trial.case, problem, verdicts_on(implementation, trial.case, problem))
+        if smaller.verdicts[role].kind == WRONG:
+            trial = smaller
+    verdict = trial.verdicts[role]
+    words = diagnose(verdict.array, verdict.got, trial.problem)
+    return trial, verdict.text + (f": {words}" if words else "")
 
 
-def _first_mismatch(implementation: Implementation, role: str, found: list[tuple[Trial, Verdict]]) -> Mismatch | None:
-    """The first case in which a role is wrong, or, if it never runs, what it raises."""
-    for trial, verdict in found:
-        if verdict.kind == WRONG:
-            return _described(implementation, role, trial, verdict)
-    if any(verdict.kind == OK and trial.case.name in _BASIC for trial, verdict in found):
-        return None
-    for trial, verdict in found:
-        if verdict.kind == RAISED:
-            return _mismatch(trial, f"it raised {verdict.text}")
-    return Mismatch("", f"it could not be tried: {next((verdict.text for _, verdict in found), 'there is no case')}")
-
-
-def _adding_up(implementation: Implementation, roles: list[str], verdicts: Verdicts) -> dict[str, Mismatch]:
+def _adding_up(implementation: Implementation, roles: list[str], trials: Trials) -> dict[str, Mismatch]:
     """The backward functions that give something else when they are called again after the same forward pass."""
     convention, found = implementation.convention, {}
     backwards = [role for role in roles if role != convention.first] if convention.cached else []
     for role in backwards:
-        trial = next((trial for trial, verdict in verdicts if verdict[role].kind == OK), verdicts[0][0])
-        problem = convention.adapted(implementation, trial.problem)
+        trial = next((trial for trial in trials if trial.verdicts[role].kind == OK), trials[0])
         try:
-            _, context = convention.forward(implementation, problem)
-            first, second = (deepcopy(convention.backward(implementation, problem, context, role)) for _ in range(2))
+            _, context = convention.forward(implementation, trial.problem)
+            first, second = (deepcopy(convention.backward(implementation, trial.problem, context, role)) for _ in "12")
         except (Exception, SystemExit):  # noqa: BLE001 - theirs: it cannot be called again, so nothing adds up
             continue
-        before, now = (Run(results, {}) for results in (first, second))
-        if not _gave_same(implementation, role, before, now):
+        if not gave_same(implementation, role, Run(first, {}), Run(second, {})):
             text = (
                 "a second backward pass does not give the same as the first: gradients add up, or something is used up"
             )
-            found[role] = replace(_mismatch(Trial(trial.case, problem), text), case="a second call")
+            found[role] = Mismatch("a second call", f"{trial} {text}", problem=trial.problem)
     return found
 
 
-def _described(implementation: Implementation, role: str, trial: Trial, verdict: Verdict) -> Mismatch:
-    trial, verdict = _smallest(implementation, role, trial, verdict)
-    words = diagnose(verdict.array, verdict.got, trial.problem)
-    return _mismatch(trial, verdict.text + (f": {words}" if words else ""), verdict.array, verdict.difference)
-
-
-def _smallest(implementation: Implementation, role: str, trial: Trial, verdict: Verdict) -> tuple[Trial, Verdict]:
-    """The same with one image, one channel and one filter, as far as it is still wrong."""
-    trial = Trial(trial.case, implementation.convention.adapted(implementation, trial.problem))
-    for part in ("images", "channels", "filters"):
-        smaller = Trial(trial.case, trial.problem.only(**{part: 1}))
-        found = _judged(implementation, smaller)[role]
-        if found.kind == WRONG:
-            trial, verdict = smaller, found
-    return trial, verdict
-
-
-def _calls(implementation: Implementation, verdicts: Verdicts, good: list[str], contiguous: bool) -> Calls:
+def _calls(implementation: Implementation, trials: Trials, whole: Trials, good: list[str], contiguous: bool) -> Calls:
     """How the equivalents have to call fastconv."""
-    whole = [found for trial, found in verdicts if trial.case.name == _INTEGERS]
     first = implementation.convention.first
-    exact = all(found[first].kind == OK for found in whole if first in found)
+    exact = all(trial.verdicts[first].kind == OK for trial in whole if first in trial.verdicts)
     fastest = available_backends()[0]  # where Numba cannot be imported, numpy is faster than loops all the same
-    right = [trial.problem for trial, found in verdicts if all(found[role].kind == OK for role in good)]
+    right = [trial.problem for trial in trials if all(trial.verdicts[role].kind == OK for role in good)]
     calls = Calls(learn_dtypes(implementation, exact, right), contiguous, engine=fastest)
-    foreign = implementation.convention.cached and _reads_theirs(implementation, calls, verdicts, good)
+    foreign = implementation.convention.cached and reads_theirs(implementation, calls, trials, good)
     return replace(calls, foreign=foreign)
-
-
-def _reads_theirs(implementation: Implementation, calls: Calls, verdicts: Verdicts, good: list[str]) -> bool:
-    """Whether the fast backward function understands what their forward function has kept."""
-    if "backward" not in good or implementation.cls is not None:
-        return False
-    made = implementation.convention.fast(implementation, calls)
-    mixed = implementation.with_functions({"backward": made["backward"]})
-    trials = [trial for trial, found in verdicts if found["backward"].kind == OK]
-    return all(_judged(mixed, trial)["backward"].kind == OK for trial in trials)
-
-
-def _lonely(implementation: Implementation, good: list[str], calls: Calls, trials: list[Trial]) -> Mismatch | None:
-    """Why one of a pair that is held together by a cache cannot be replaced alone."""
-    if not implementation.convention.cached:
-        return None
-    first = implementation.convention.first
-    if first in implementation and first not in good and not calls.foreign:
-        return Mismatch("", f"it works on what {implementation.targets[first].label} keeps, which was left as it is")
-    alone = first in good and len(implementation.targets) == 1 and implementation.cls is None
-    if alone and not all(_same_cache(implementation, calls, trial.problem) for trial in trials):
-        return Mismatch(
-            "", f"its cache is not that of {implementation.convention.form}, and no backward function is beside it"
-        )
-    return None
-
-
-def _same_cache(implementation: Implementation, calls: Calls, problem: Problem) -> bool:
-    """Whether their forward function keeps what the fast one keeps."""
-    convention = implementation.convention
-    ours = implementation.with_functions(convention.fast(implementation, calls))
-    if convention.cannot_express(implementation, problem) is not None:
-        return True
-    problem = convention.adapted(implementation, problem)
-    if problem.dy is None or run(implementation, problem).errors:
-        return True
-    _, theirs = convention.forward(implementation, problem)
-    _, mine = convention.forward(ours, problem)
-    return isinstance(theirs, tuple) and len(theirs) == len(mine) and all(map(_same, theirs, mine))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return np.array_equal(one, other)
-    return type(one) is type(other) and bool(one == other)
-
-
-def _together(implementation: Implementation, equal: Mapping[str, Function], verdicts: Verdicts) -> Mismatch | None:
-    """Why the equivalents cannot stand beside what is left of the originals; None if they can.
-
-    The equivalents have to be right wherever the originals are, and what is left has to give what it gave before.
-    """
-    mixed = implementation.with_functions(equal)
-    left = [role for role in implementation.targets if role not in equal]
-    for trial, before in verdicts:
-        now = _judged(mixed, trial)
-        for role in equal:
-            if before[role].kind == OK and now[role].kind != OK:
-                text = f"its fast equivalent is not the same {trial}: {now[role].text}"
-                return Mismatch(trial.case.name, text, now[role].array, now[role].difference, trial.problem)
-        if left and before[left[0]].kind != CANNOT and not _unchanged(implementation, mixed, left, trial):
-            names = " and ".join(implementation.targets[role].label for role in left)
-            return Mismatch("", f"{names}, which was left as it is, does not work with its fast equivalent")
-    return None
-
-
-def _unchanged(implementation: Implementation, mixed: Implementation, left: list[str], trial: Trial) -> bool:
-    """Whether the roles that are left give the same beside the equivalents as among themselves."""
-    convention = implementation.convention
-    other = draw(trial.problem.operation, size=(9, 8), kernel=(2, 2), stride=(2, 2), seed=1)
-    run(implementation, convention.adapted(implementation, other))  # what it keeps somewhere is of another problem now
-    problem = convention.adapted(implementation, trial.problem)
-    now, before = run(mixed, problem), run(implementation, problem)
-    return all(_gave_same(implementation, role, before, now) for role in left)
-
-
-def _gave_same(implementation: Implementation, role: str, before: Run, now: Run) -> bool:
-    if role in before.errors or role in now.errors:
-        return (role in before.errors) == (role in now.errors)
-    for name in implementation.convention.arrays(implementation, role):
-        one, other = getattr(before.results, name), getattr(now.results, name)
-        if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-            if one.shape != other.shape or one.dtype != other.dtype or not _close(one, other):
-                return False
-        elif type(one) is not type(other):
-            return False
-    return True
-
-
-def _close(one: Any, other: Any) -> bool:
-    eps = np.finfo(one.dtype).eps if one.dtype.kind == "f" else 0
-    largest = float(np.abs(one).max(initial=0))
-    return bool(np.allclose(one, other, rtol=0, atol=1000 * float(eps) * largest, equal_nan=True))

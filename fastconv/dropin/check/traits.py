@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastconv.dropin.conventions import Problem
+from fastconv.dropin.conventions.properties import share_cells
 
 Trait = Callable[[Problem], bool]
 
@@ -22,11 +23,7 @@ def overlapping(problem: Problem) -> bool:
     >>> overlapping(draw("max_pool2d", size=(2, 2), kernel=(2, 2)))  # there is one
     False
     """
-    rows, columns = (
-        {b * d // s for b in range(k) if b * d % s == 0 and b * d // s < out}
-        for k, s, d, out in zip(problem.kernel, problem.stride, problem.dilation, problem.out)
-    )
-    return len(rows) * len(columns) > 1  # by how many windows one may be from another that it shares a cell with
+    return share_cells(problem.kernel, problem.stride, problem.dilation, problem.out)
 
 
 def tied(problem: Problem) -> bool:

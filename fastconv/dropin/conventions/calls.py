@@ -44,8 +44,8 @@ class Calls:
         The backend.
     pairs : bool
         Take stride, padding and dilation per axis; otherwise leave such a call to the original.
-    unproven : tuple of frozenset of str
-        Leave a call with all the properties of one of these to the original: nothing is known about it.
+    proven : frozenset of frozenset of str, optional
+        Leave a call with other properties, or other two of them, to the original (see `Properties.within`).
     """
 
     dtypes: Mapping[DTypes, DTypes | None] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Calls:
     foreign: bool = True
     engine: str = "fast"
     pairs: bool = False
-    unproven: tuple[Part, ...] = ()
+    proven: frozenset[Part] | None = None
 
     def conv2d(self, x: Array, weight: Array, bias: Array | None, **options: Any) -> Any:
         """Convolve."""
@@ -111,7 +111,7 @@ class Calls:
         options: dict[str, Any],
         filters: int | None = None,
     ) -> None:
-        """Decline sizes of a kind that was not tried: words, one for each axis, and what is like a case that raised."""
+        """Decline sizes of a kind that was not tried: words, one for each axis, what is like no case that was right."""
         if not self.pairs:
             for name in SIZES:
                 if name in options and not isinstance(options[name], _INTEGER):
@@ -123,11 +123,11 @@ class Calls:
     @property
     def watches(self) -> bool:
         """Whether the properties of a call matter."""
-        return bool(self.unproven)
+        return self.proven is not None
 
     def meet(self, role: str, found: Properties) -> None:
-        """Decline a call about which nothing is known."""
-        if found.touches(self.unproven):
+        """Decline a call of a kind for which the original was not proven right."""
+        if self.proven is not None and not found.within(self.proven):
             raise Declined
 
     def compute(self, role: str, arrays: tuple[Any, ...], run: Callable[..., Any]) -> Any:

@@ -211,8 +211,9 @@ def draw(
         N, C and F; only a convolution has filters.
     size, kernel, stride, padding, dilation : (int, int)
         Per axis, height first.
-    values : {"normal", "ties", "negative"}
-        Of `x`: normally distributed; zeros and ones; all below -0.1, some below -100.
+    values : {"normal", "ties", "negative", "peaks"}
+        Of `x`: normally distributed; zeros and ones; all below -0.1, some below -100; normally distributed, and one
+        cell of each plane, of those in most windows, is the largest.
     dtype : dtype_like
         Of all arrays; an integer dtype is that of `x` alone, whose values then fill its range up to 255.
     memory : {"C", "F", "sliced", "read-only"}
@@ -242,7 +243,7 @@ def draw(
     x = _input(rng, values, dtype, (images, channels, *size))
     out = output_size(size, kernel, stride, padding, dilation)
     convolves = operation == "conv2d"
-    return Problem(
+    problem = Problem(
         operation,
         x,
         numbers(*_output_shape(operation, images, channels, filters, kernel, out)) if backward else None,
@@ -254,6 +255,21 @@ def draw(
         dilation,
         memory,
     )
+    if values == "peaks":
+        row, column = _most_covered(problem)
+        x[..., row, column] += 10
+    return problem
+
+
+def _most_covered(problem: Problem) -> Pair:
+    """Row and column of a cell of the input that is in as many windows as any."""
+    (height, width), (ph, pw) = problem.x.shape[2:], problem.padding
+    covered = np.zeros((height + 2 * ph, width + 2 * pw))
+    for _, cells in problem.windows():
+        covered[cells] += 1
+    inside = covered[ph : ph + height, pw : pw + width]
+    row, column = np.unravel_index(inside.argmax(), inside.shape)
+    return int(row), int(column)
 
 
 def _input(rng: np.random.Generator, values: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:

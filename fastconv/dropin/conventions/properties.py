@@ -1,12 +1,13 @@
 """What a call is like, in words: the same words for a case in which a function was tried and for a call of it.
 
-A function that raises in a case has shown nothing about the calls that are like it. Calls are alike by their sizes, two
+A function that raises or is wrong in a case is proven for no call that is like it. Calls are alike by their sizes, two
 of which together may be what it cannot do ("padding" and "a larger stride"), and by how their arrays are stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -38,10 +39,14 @@ class Properties(NamedTuple):
             yield frozenset((word,))
         yield from map(frozenset, combinations(self.sizes, 2))
 
-    def touches(self, parts: Iterable[Part]) -> bool:
-        """Whether one of these parts is among the properties."""
-        every = self.sizes | self.storage
-        return any(part <= every for part in parts)
+    def within(self, proven: frozenset[Part]) -> bool:
+        """Whether every part was proven."""
+        return _are_within(self, proven)
+
+
+@lru_cache(maxsize=4096)  # a program repeats its calls
+def _are_within(properties: Properties, proven: frozenset[Part]) -> bool:
+    return proven.issuperset(properties.parts())
 
 
 def properties_of(
@@ -76,10 +81,18 @@ def properties_of(
     --------
     >>> found = properties_of([], (1, 3, 5, 7), None, 3, stride=2)
     >>> sorted(found.sizes)[:5]
-    ['a larger stride', 'a rectangular image', 'a single image', 'a square kernel', 'a stride that divides']
+    ['a larger stride', 'a rectangular image', 'a rectangular output', 'a single image', 'a square kernel']
     """
+    sizes = _words_of_sizes(image, filters, *map(_pair, (kernel, stride, padding, dilation)))
+    storage = [word for array in arrays if array is not None for word in (_memory(array), str(array.dtype))]
+    return Properties(sizes, frozenset(storage))
+
+
+@lru_cache(maxsize=4096)  # likewise
+def _words_of_sizes(
+    image: tuple[int, ...], filters: int | None, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> frozenset[str]:
     images, channels, *size = image
-    kernel, stride, padding, dilation = map(_pair, (kernel, stride, padding, dilation))
     words = [_count(images, "image"), _count(channels, "channel")]
     words += [] if filters is None else [_count(filters, "filter")]
     words += [
@@ -90,19 +103,23 @@ def properties_of(
         _of_both(dilation, "dilation", {1: "no dilation"}, "dilation"),
         *_windows(size, kernel, stride, padding, dilation),
     ]
-    storage = [word for array in arrays if array is not None for word in (_memory(array), str(array.dtype))]
-    return Properties(frozenset(words), frozenset(storage))
+    return frozenset(words)
 
 
-def unproven(ran: Iterable[Properties], raised: Properties) -> frozenset[Part]:
-    """Return what is in a call that raised and in none that ran: alone, or two together.
+def proven_by(right: Iterable[Properties]) -> frozenset[Part]:
+    """Return every property, and every two of the sizes together, that are in one of these calls."""
+    return frozenset(part for each in right for part in each.parts())
+
+
+def unproven(proven: frozenset[Part], call: Properties) -> frozenset[Part]:
+    """Return what is in a call and was not proven: alone, or two together where each alone was.
 
     Parameters
     ----------
-    ran : iterable of Properties
-        The calls in which a function ran and was right.
-    raised : Properties
-        One in which it raised.
+    proven : frozenset of frozenset of str
+        What is in the calls in which a function was right, see `proven_by`.
+    call : Properties
+        One in which it was not.
 
     Returns
     -------
@@ -112,10 +129,10 @@ def unproven(ran: Iterable[Properties], raised: Properties) -> frozenset[Part]:
     Examples
     --------
     >>> padded, bare = (Properties(frozenset(words), frozenset()) for words in (["padding", "a"], ["no padding", "a"]))
-    >>> unproven([padded], bare)
+    >>> unproven(proven_by([padded]), bare)
     frozenset({frozenset({'no padding'})})
     """
-    left = frozenset(raised.parts()).difference(*(each.parts() for each in ran))
+    left = frozenset(call.parts()) - proven
     return frozenset(part for part in left if not any(other < part for other in left))
 
 
@@ -144,15 +161,34 @@ def _windows(size: list[int], kernel: Pair, stride: Pair, padding: Pair, dilatio
     extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     rests = [(n + 2 * p - extent) % s for n, p, extent, s in zip(size, padding, extents, stride)]
     yield "a stride that does not divide" if any(rests) else "a stride that divides"
-    one = output_size(tuple(size), kernel, stride, padding, dilation) == (1, 1)
-    yield "a single window" if one else "several windows"
-    apart = [stride - extent for stride, extent in zip(stride, extents)]
-    if any(gap < 0 for gap in apart):
+    out = output_size(tuple(size), kernel, stride, padding, dilation)
+    yield "a square output" if out[0] == out[1] else "a rectangular output"
+    if out == (1, 1):
+        yield "a single window"
+        return
+    yield "several windows"
+    if share_cells(kernel, stride, dilation, out):
         yield "overlapping windows"
+    apart = [s - extent for s, extent, n in zip(stride, extents, out) if n > 1]
     if any(gap > 0 for gap in apart):
         yield "gaps between windows"
     if not any(apart):
         yield "windows side by side"
+
+
+def share_cells(kernel: Pair, stride: Pair, dilation: Pair, out: Pair) -> bool:
+    """Return whether two windows have a cell of the input in common.
+
+    Examples
+    --------
+    >>> share_cells((2, 2), (1, 1), (1, 1), (2, 1)), share_cells((2, 2), (1, 1), (1, 1), (1, 1))
+    (True, False)
+    """
+    rows, columns = (
+        {b * d // s for b in range(k) if b * d % s == 0 and b * d // s < n}  # how many windows away
+        for k, s, d, n in zip(kernel, stride, dilation, out)
+    )
+    return len(rows) * len(columns) > 1
 
 
 def _memory(array: Array) -> str:
