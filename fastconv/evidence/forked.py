@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 
-from fastconv.evidence.process import PACKAGE, exit_words
-from fastconv.evidence.watchdog import NotEndedError
+from fastconv.evidence.process import PACKAGE, exit_code, exit_words
+from fastconv.evidence.watchdog import EndedError, NotEndedError
 
 Result = TypeVar("Result")
 
@@ -33,22 +33,6 @@ _SAYING = 2.0  # seconds in which a child that is ended can still say where it i
 _PAUSE = 0.02  # seconds between looks, at most
 _ORPHAN = 10  # times the limit after which a child ends that nobody is left to end
 _FRAME = re.compile(r'File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.+)')
-
-
-class ChildEndedError(NotEndedError):
-    """The child ended without a result.
-
-    Parameters
-    ----------
-    text : str
-        How, in words.
-    code : int
-        Exit code; that of a signal is negative.
-    """
-
-    def __init__(self, text: str, code: int) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def call_in_child(function: Callable[[], Result], time_limit: float) -> Result:
@@ -70,7 +54,7 @@ def call_in_child(function: Callable[[], Result], time_limit: float) -> Result:
     ------
     NotEndedError
         If it took longer.
-    ChildEndedError
+    EndedError
         If it ended the process.
     Exception
         What it raised.
@@ -90,7 +74,7 @@ def call_in_child(function: Callable[[], Result], time_limit: float) -> Result:
         answer.seek(0)
         said = answer.read()
         if code != 0 or not said:
-            raise ChildEndedError(f"{exit_words(code)}{_place(words)}", code)
+            raise EndedError(f"{exit_words(code)}{_place(words)}", code)
         result, error = pickle.loads(said)
     if error is not None:
         raise error
@@ -111,7 +95,7 @@ def _answer(function: Callable[[], Any], time_limit: float, answer: IO[bytes], w
         answer.flush()
         code = 0
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        code = exit_code(error)
     finally:
         os._exit(code)  # neither flushes what the parent has yet to write nor runs what it does at its end
 

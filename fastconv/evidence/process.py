@@ -165,6 +165,11 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def exit_code(error: SystemExit) -> int:
+    """Return the exit code of a process that ends with this."""
+    return error.code if isinstance(error.code, int) else int(error.code is not None)
+
+
 def exit_words(code: int) -> str:
     """Return how a process ended, by its exit code: that of a signal is negative."""
     if code < 0:

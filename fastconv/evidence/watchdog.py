@@ -7,19 +7,35 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from fastconv.evidence.process import exit_code, exit_words
+
 Result = TypeVar("Result")
 
 _AGAIN = 1.0  # seconds until it is raised again in code that catches everything
 
 
-class NotEndedError(Exception):
-    """A function gave no result.
+class NoResultError(Exception):
+    """A function gave no result; the text says why."""
+
+
+class NotEndedError(NoResultError):
+    """It took too long."""
+
+
+class EndedError(NoResultError):
+    """It ended the process, or would have done so.
 
     Parameters
     ----------
     text : str
-        Why, in words.
+        How, in words.
+    code : int
+        Exit code; that of a signal is negative.
     """
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class _TimeIsUp(BaseException):
@@ -46,6 +62,8 @@ def call_within(function: Callable[[], Result], time_limit: float) -> Result:
     ------
     NotEndedError
         If it took longer.
+    EndedError
+        If it raised SystemExit.
     """
     thread, done = threading.get_ident(), threading.Event()
 
@@ -70,6 +88,8 @@ def call_within(function: Callable[[], Result], time_limit: float) -> Result:
     except _TimeIsUp:
         call_off()  # it may have been raised in the call before
         raise NotEndedError(f"it did not end within {time_limit:g} s") from None
+    except SystemExit as error:
+        raise EndedError(exit_words(exit_code(error)), exit_code(error)) from None
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

@@ -16,7 +16,8 @@ from strategies import BACKENDS
 import fastconv as fc
 from fastconv.dropin.accelerate import isolated
 from fastconv.errors import AccelerationWarning, InvalidTypeError, InvalidValueError
-from fastconv.evidence.forked import CAN_FORK, ChildEndedError
+from fastconv.evidence.forked import CAN_FORK
+from fastconv.evidence.watchdog import EndedError
 
 forks = pytest.mark.skipif(not CAN_FORK, reason="this system cannot fork")
 
@@ -62,7 +63,7 @@ def conv(monkeypatch: pytest.MonkeyPatch, harm: str) -> Any:
         ("while True: pass", r"when conv2d was tried, it did not end within 1 s \(conv2d, line 8\); if it is slow"),
         ("time.sleep(1000)", r"when conv2d was tried, it did not end within 1 s \(conv2d, line 8\)"),
         ("os._exit(3)", "when conv2d was tried, it ended its process with exit code 3"),
-        ("sys.exit(3)", "it raised SystemExit"),
+        ("sys.exit(3)", "when conv2d was tried, it ended its process with exit code 3"),
         ("ctypes.string_at(0)", r"ended by SIGSEGV, a segmentation fault \(conv2d, line 8\)"),
         ("os.kill(os.getpid(), 9)", "ended by SIGKILL, as the system does when memory runs out"),
     ],
@@ -170,7 +171,7 @@ def test_what_cannot_be_done_in_a_child_is_done_here(monkeypatch: pytest.MonkeyP
     """Numba ends a child that enters a parallel region of an OpenMP that its parent has used."""
 
     def ended(*_: Any) -> Any:
-        raise ChildEndedError("its process was ended by SIGTERM", -15)
+        raise EndedError("its process was ended by SIGTERM", -15)
 
     monkeypatch.setattr(isolated, "CAN_FORK", True)
     monkeypatch.setattr(isolated, "call_in_child", ended)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
-from fastconv.evidence.watchdog import NotEndedError, call_within
+from fastconv.evidence.watchdog import EndedError, NotEndedError, call_within
 
 LONG = 300.0  # seconds; nothing here comes near it
 
@@ -18,6 +19,13 @@ def test_a_result_comes_back() -> None:
 def test_an_exception_comes_through() -> None:
     with pytest.raises(ZeroDivisionError):
         call_within(lambda: 1 // 0, LONG)
+
+
+@pytest.mark.parametrize(("code", "number"), [(3, 3), (None, 0), ("no", 1)])
+def test_an_exit_is_told(code: object, number: int) -> None:
+    with pytest.raises(EndedError, match=f"it ended its process with exit code {number}") as error:
+        call_within(lambda: sys.exit(code), LONG)  # type: ignore[arg-type]
+    assert error.value.code == number
 
 
 def test_an_endless_loop_is_left() -> None:

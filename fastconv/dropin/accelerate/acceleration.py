@@ -42,6 +42,8 @@ class Acceleration(Mapping[str, Function]):
         How many calls of those that were replaced went where.
     found : mapping of str to str
         What functions were found to compute, in words, where no name says it.
+    slower : mapping of str to str
+        The functions that were left as they are because their equivalents take longer: both times.
 
     Attributes
     ----------
@@ -57,6 +59,8 @@ class Acceleration(Mapping[str, Function]):
         How many calls were fast, and how many went to the original.
     found : dict of str to str
         What functions were found to compute.
+    slower : dict of str to str
+        Both times of the functions that were left as they are because their equivalents take longer.
 
     Notes
     -----
@@ -75,11 +79,12 @@ class Acceleration(Mapping[str, Function]):
         regions: Mapping[str, Region],
         calls: Mapping[str, CallCounts],
         found: Mapping[str, str],
+        slower: Mapping[str, str],
     ) -> None:
         self._title, self._originals = title, dict(originals)
         self.fast, self.refused, self.elsewhere, self.calls = dict(fast), dict(refused), elsewhere, dict(calls)
         self.partly = {name: str(region) for name, region in regions.items()}
-        self._regions, self.found = dict(regions), dict(found)
+        self._regions, self.found, self.slower = dict(regions), dict(found), dict(slower)
         self._places, self._active, self._given = places, True, function
         if function is not None:
             update_wrapper(self, function, updated=())
@@ -148,9 +153,9 @@ class Acceleration(Mapping[str, Function]):
         self.undo()
 
     def __repr__(self) -> str:
+        names = (*self.fast, *self.slower, *self.refused)
         undone = "" if self._active else " (undone)"
-        lines = [f"accelerated {self._title}: {len(self.fast)} of {len(self.fast) + len(self.refused)}{undone}"]
-        names = (*self.fast, *self.refused)
+        lines = [f"accelerated {self._title}: {len(self.fast)} of {len(names)}{undone}"]
         width = max(map(len, names), default=0)
         lines += [line for name in names for line in _row(f"{name:<{width}}  ", self._said_of(name))]
         if self.elsewhere:
@@ -161,6 +166,8 @@ class Acceleration(Mapping[str, Function]):
         """What became of a function."""
         if name in self.refused:
             return f"left as it is: {self.refused[name].text}"
+        if name in self.slower:
+            return f"{self.slower[name]}: left as it is"
         calls = self.calls[name]
         said = str(calls) if calls.fast or calls.original else "fast"
         said += f": {self.found[name]}" if name in self.found else ""

@@ -98,6 +98,8 @@ def accelerate(
     Results have the dtypes of the originals, which are found by trying. A call that the equivalent does not take, such
     as complex numbers or a cache of another kind, goes to the original.
 
+    Then both are timed on problems of ordinary size; what is slower than the original is left as it is (`slower`).
+
     A replacement is process-wide. Functions that are fast already are left alone. The fast backend computes, or numpy
     where Numba cannot be imported.
 
@@ -214,6 +216,9 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     regions: dict[str, Region] = {}
     calls: dict[str, CallCounts] = {}
     found: dict[str, str] = {}
+    slower = {
+        proof.implementation.targets[role].label: times for proof in proofs for role, times in proof.slower.items()
+    }
     places: list[tuple[Place, Function]] = []
     for proof in proofs:
         for role, equivalent in proof.equal.items():
@@ -236,4 +241,4 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     left = () if everywhere else tuple(str(place) for place, _ in others)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower)

@@ -11,8 +11,8 @@ from fastconv.dropin.accelerate.mismatch import Mismatch
 from fastconv.dropin.accelerate.proof import Findings, Proof, find, proof_of
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.evidence.forked import CAN_FORK, ChildEndedError, call_in_child
-from fastconv.evidence.watchdog import NotEndedError, call_within
+from fastconv.evidence.forked import CAN_FORK, call_in_child
+from fastconv.evidence.watchdog import EndedError, NoResultError, NotEndedError, call_within
 
 Found = tuple[Findings, dict[str, Any]]
 
@@ -37,8 +37,8 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
     Returns
     -------
     Proof
-        A role is in `equal` or in `refused`, unless it is in `settled`. Functions that do not come to an end, or end
-        the process, are refused.
+        A role is in `equal`, in `refused` or in `slower`, unless it is in `settled`. Functions that do not come to an
+        end, or end the process, are refused.
     """
     asked = [role for role in implementation.targets if role not in settled]
     if not asked:
@@ -50,9 +50,9 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
 
     try:
         findings, details = _apart(trials, time_limit)
-    except NotEndedError as error:
+    except NoResultError as error:
         text = f"when {implementation.label} was tried, {error}"
-        if not isinstance(error, ChildEndedError):
+        if isinstance(error, NotEndedError):
             text += "; if it is slow and not endless, give it more time_limit"
         return Proof(implementation, {}, dict.fromkeys(asked, Mismatch("", text)))
     implementation.details.update(details)
@@ -65,7 +65,7 @@ def _apart(trials: Callable[[], Found], time_limit: float) -> Found:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Python 3.12 warns of forks beside threads
                 return call_in_child(trials, time_limit)
-        except ChildEndedError as error:
+        except EndedError as error:
             if error.code != _NOT_IN_A_CHILD:
                 raise
     return call_within(trials, time_limit)

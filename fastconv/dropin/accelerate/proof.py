@@ -10,6 +10,7 @@ from fastconv.backends import available_backends
 from fastconv.dropin.accelerate.beside import gave_same, lonely, not_together, reads_theirs
 from fastconv.dropin.accelerate.learning import learn_dtypes
 from fastconv.dropin.accelerate.mismatch import Mismatch
+from fastconv.dropin.accelerate.pace import slower
 from fastconv.dropin.accelerate.region import Region, failed, find_regions
 from fastconv.dropin.accelerate.trials import Trial, Trials, tried, verdicts_on
 from fastconv.dropin.conventions.calls import Calls
@@ -39,6 +40,8 @@ class Proof:
         By role of `equal` where the original was right, if it was not so everywhere: the other calls go on to it.
     originals : mapping of str to callable
         By role of `equal` what takes the calls that its equivalent leaves to it.
+    slower : mapping of str to str
+        By role the functions that are not in `equal` because they are faster than their equivalents: both times.
     """
 
     implementation: Implementation
@@ -46,6 +49,7 @@ class Proof:
     refused: Mapping[str, Mismatch]
     regions: Mapping[str, Region] = field(default_factory=dict)
     originals: Mapping[str, Function] = field(default_factory=dict)
+    slower: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,20 @@ class Findings:
     refused : mapping of str to Mismatch
         See `Proof`.
     good : sequence of str
-        The roles that may be replaced.
+        The roles that are right.
     regions : mapping of str to Region
         See `Proof`.
     calls : Calls
         How their equivalents have to call fastconv.
+    slower : mapping of str to str
+        See `Proof`.
     """
 
     refused: Mapping[str, Mismatch]
     good: Sequence[str] = ()
     regions: Mapping[str, Region] = field(default_factory=dict)
     calls: Calls = field(default_factory=Calls)
+    slower: Mapping[str, str] = field(default_factory=dict)
 
 
 def proof_of(implementation: Implementation, findings: Findings) -> Proof:
@@ -83,17 +90,18 @@ def proof_of(implementation: Implementation, findings: Findings) -> Proof:
     Returns
     -------
     Proof
-        A role is in `equal` or in `refused`, unless it was settled.
+        A role is in `equal`, in `refused` or in `slower`, unless it was settled.
     """
     convention, regions = implementation.convention, findings.regions
     equal = {}
     for role in findings.good:
         calls = replace(findings.calls, proven=regions[role].proven if role in regions else None)
-        equal[role] = convention.fast(implementation, calls)[role]
+        if role not in findings.slower:
+            equal[role] = convention.fast(implementation, calls)[role]
     originals = {role: implementation[role] for role in findings.good}
     if not findings.calls.foreign:
         originals.update(convention.resuming(implementation, findings.good))
-    return Proof(implementation, equal, findings.refused, regions, originals)
+    return Proof(implementation, equal, findings.refused, regions, originals, findings.slower)
 
 
 def find(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Findings:
@@ -131,7 +139,7 @@ def find(implementation: Implementation, settled: Set[str], *, contiguous: bool)
     mismatch = mismatch or not_together(implementation, made.equal, made.originals, trials)
     if mismatch is not None:
         return Findings({**refused, **dict.fromkeys(good, mismatch)})
-    return findings
+    return replace(findings, slower=slower(implementation, made.equal))
 
 
 def _regions(implementation: Implementation, roles: list[str], trials: Trials) -> tuple[Trials, dict[str, Region]]:
