@@ -192,22 +192,16 @@ def test_several_threads_at_once() -> None:
     assert found == {i: i * i for i in range(8)}
 
 
-def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "pid"
 
-    def wait() -> None:
-        path.write_text(str(os.getpid()))
-        time.sleep(LONG)
-
-    def interrupt() -> None:
+    def interrupted(*_: object) -> None:
         while not path.exists() or not path.read_text():
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
+    monkeypatch.setattr(forked, "_wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        call_in_child(wait, LONG)
-    thread.join()
+        call_in_child(lambda: (path.write_text(str(os.getpid())), time.sleep(LONG)), LONG)
     with pytest.raises(ProcessLookupError):
         os.kill(int(path.read_text()), 0)
