@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    file: Annotated[Path | None, typer.Argument(help="A Python file with convolution or pooling in it.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A Python file, a notebook or a folder with convolution or pooling in it.")
+    ] = None,
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="NAME=CONVENTION", help="Say what a function with an unusual name is."),
@@ -38,7 +40,8 @@ def check(
 ) -> None:
     """Examine somebody's convolution and pooling over the cases where such code is wrong in practice.
 
-    The file is run, in a process of its own, so it must be one that you trust. Exits with 1 if anything is wrong.
+    The file is run as far as it runs, in a process of its own, so it must be one that you trust. Exits with 1 if
+    anything is wrong.
     """
     if list_:
         _print_cases(console())
@@ -97,6 +100,8 @@ def print_check(report: CheckReport, out: Console, *, everything: bool = False) 
         out.print()
         out.print(code, soft_wrap=True)  # in no colour: it is there to be copied
         out.print()
+    for note in report.notes:
+        out.print(Text(check_report.wrapped(note, out.width)), soft_wrap=True)
     closing = f"{report.file}: {check_report.closing_line(report)}"
     out.print(Text(closing, style="bold green" if report.ok else "bold red"))
     out.print(Text(check_report.advice(report)), soft_wrap=not out.is_terminal)

@@ -19,7 +19,9 @@ _DTYPES = ("float32", "float64")
 
 
 def race(
-    file: Annotated[Path, typer.Argument(help="A Python file with convolution or pooling in it.")],
+    file: Annotated[
+        Path, typer.Argument(help="A Python file, a notebook or a folder with convolution or pooling in it.")
+    ],
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="NAME=CONVENTION", help="Say what a function is (check --list names them)."),
@@ -41,7 +43,8 @@ def race(
 ) -> None:
     """Time the functions of a Python file against fast ones that compute the same, and say how far they differ.
 
-    The file is run, in a process of its own, so it must be one that you trust. Exits with 1 if a result is wrong.
+    The file is run as far as it runs, in a process of its own, so it must be one that you trust. Exits with 1 if a
+    result is wrong.
     """
     typed = {"input": input_shape, "weight": weight, "kernel_size": kernel_size, "stride": stride}
     typed |= {"padding": padding, "dilation": dilation}

@@ -415,7 +415,9 @@ def test_a_module_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_mapping_names_what_is_not_recognised(tmp_path: Path) -> None:
     code = RIGHT.replace("conv_forward_naive", "mine").replace("conv_backward_naive", "mine_back")
     path = written(tmp_path, code)
-    assert "mine" not in str(fc.check(path, cases=["plain"]))
+    report = fc.check(path, cases=["plain"])
+    assert not any("mine" in each.label for each in report.implementations)
+    assert "`mine(x, w, b, …)` (line " in report.notes[0]
     mapping = {"mine": "cs231n.conv2d.forward", "mine_back": "cs231n.conv2d.backward"}
     assert fc.check(path, mapping, cases=["plain"])["mine"].convention == "cs231n.conv2d"
 
@@ -449,12 +451,14 @@ def test_wrong_types_are_refused(tmp_path: Path) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no such Python file"):
         fc.check(tmp_path / "no.py")
-    with pytest.raises(InvalidValueError, match=r"but got the notebook .* jupyter nbconvert --to script 'net\.ipynb'"):
+    with pytest.raises(InvalidValueError, match=r"net\.ipynb must be a notebook as Jupyter saves it, .*KeyError"):
         fc.check(written(tmp_path, "{}", "net.ipynb"))
-    with pytest.raises(InvalidValueError, match=r"the file must be a Python file \(\.py\), but got"):
+    with pytest.raises(InvalidValueError, match=r"a Python file \(\.py\), a notebook \(\.ipynb\) or a folder of"):
         fc.check(written(tmp_path, "", "layers.txt"))
-    with pytest.raises(InvalidValueError, match=r"but got the folder .* which has no __init__\.py\. Name a file in it"):
-        fc.check(tmp_path)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InvalidValueError, match=r"but in empty nothing is recognised"):
+        fc.check(empty)
     with pytest.raises(InvalidValueError, match=r"must come from a file, but got 'made_up', which has none"):
         fc.check(ModuleType("made_up"))
 
@@ -546,7 +550,8 @@ def test_a_file_that_cannot_be_imported_exits_with_one(
         (["layers.py", "--map", "conv_forward_naive=what"], r"a convention must be one of .* got 'what'"),
         (["layers.py", "--case", "tie"], r"a case must be one of plain, .* got 'tie'"),
         (["layers.py", "--time-limit", "0"], r"time_limit must be positive"),
-        (["."], r"must be a Python file"),
+        (["layers.txt"], r"must be a Python file"),
+        ([".", "--map", "conv=cs231n.conv2d.forward"], r"mapping must go with one file, but got the folder"),
     ],
 )
 def test_wrong_usage_is_one_line_and_two(
@@ -558,6 +563,7 @@ def test_wrong_usage_is_one_line_and_two(
 ) -> None:
     written(tmp_path, RIGHT)
     written(tmp_path, "def relu(x):\n    return x * (x > 0)\n", "relu.py")
+    written(tmp_path, "", "layers.txt")
     monkeypatch.chdir(tmp_path)
     assert in_process(monkeypatch, *arguments) == 2
     line = capsys.readouterr().err.splitlines()[-1]

@@ -27,13 +27,13 @@ from fastconv.dropin.conventions import (
     run,
 )
 from fastconv.dropin.conventions import draw as draw_problem
-from fastconv.dropin.conventions.convention import words
 from fastconv.dropin.conventions.diagnosis import diagnose
 from fastconv.dropin.conventions.expected import expected
 from fastconv.dropin.conventions.judge import compared, worst
 from fastconv.dropin.conventions.problem import MEMORIES, OPERATIONS, stored
 from fastconv.dropin.conventions.properties import Properties, properties_of, proven_by, unproven
 from fastconv.dropin.conventions.recognise import by_name
+from fastconv.dropin.conventions.spelling import words
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.testing import assert_close
 
@@ -265,7 +265,6 @@ def test_every_convention_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None
         "def pool_forward(A_prev, hparameters)",
         "def conv2d(x, w, b, callback)",
         "def convert(x, w)",
-        "def max_pool(x)",
         "def relu_forward(x)",
         "def get_im2col_indices(x_shape, field_height, field_width, padding=1, stride=1)",
         "class Convolution: __init__ = lambda self, size: None",

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
 from fastconv.dropin.accelerate.isolated import prove
+from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
 from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
 from fastconv.dropin.accelerate.places import (
     ONE_AT_A_TIME,
@@ -23,6 +24,7 @@ from fastconv.dropin.accelerate.proof import Proof
 from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
 from fastconv.dropin.example import find_by_examples
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
@@ -158,12 +160,14 @@ def replaced(
     time_limit: float = TIME_LIMIT,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    found, jitted = apart_from_jitted(found)
     proofs = _prove(found, contiguous, time_limit)
     refused = {
         proof.implementation.targets[role].label: mismatch
         for proof in proofs
         for role, mismatch in proof.refused.items()
     }
+    refused |= {name: Mismatch("", text) for name, text in jitted.items()}
     _tell(refused, _wrong_outside(proofs), on_mismatch)
     return _replace(target, proofs, refused, everywhere)
 
@@ -175,9 +179,10 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
+    near = "".join(f" {line}." for line in near_misses(target, ()))
     return (
-        f'{must} with none. Name them yourself, with mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of'
-        f"\n{forms}"
+        f"{must} with none.{near} Name them yourself, with"
+        f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
     )
 
 
@@ -234,11 +239,11 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
                 places.append((place, fast[aim.label]))
     by_original = {id(originals[name]): fast[name] for name in fast}
     others = list(places_elsewhere(originals.values(), [place for place, _ in places]))
-    if everywhere:
-        places += [(place, by_original[id(original)]) for place, original in others]
+    bound = [each for each in others if everywhere and not jitted_readers(each[0].owner, each[0].name)]
+    places += [(place, by_original[id(original)]) for place, original in bound]
     for place, function in places:
         place.put(function)
-    left = () if everywhere else tuple(str(place) for place, _ in others)
+    left = tuple(str(place) for place, original in others if (place, original) not in bound)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
     return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower)

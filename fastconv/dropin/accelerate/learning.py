@@ -82,9 +82,13 @@ def _smallest(implementation: Implementation, problems: Sequence[Problem]) -> Pr
 
 
 def _dtypes(implementation: Implementation, role: str, found: Run) -> DTypes:
-    """Dtypes of what a role has given; nothing where it has not given arrays."""
-    arrays = [getattr(found.results, name) for name in implementation.convention.arrays(implementation, role)]
-    return tuple(array.dtype for array in arrays) if all(isinstance(one, np.ndarray) for one in arrays) else ()
+    """Dtypes of what a role has given, one for each array that it may give; nothing where it has not given arrays."""
+    convention = implementation.convention
+    arrays = {name: getattr(found.results, name) for name in convention.arrays(implementation, role)}
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        return ()
+    first = next(iter(arrays.values()))
+    return tuple(arrays.get(name, first).dtype for name in convention.gives[role])
 
 
 def _variants(problem: Problem) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from fastconv.dropin.conventions.cases import CASES
 from fastconv.dropin.conventions.convention import Function, Implementation
 from fastconv.dropin.conventions.diagnosis import diagnose
 from fastconv.dropin.conventions.drawn import drawn_cases
-from fastconv.dropin.conventions.judge import OK, RAISED, WRONG, Run
+from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG, Run
 
 _INTEGERS = "an integer image"
 _BASIC = (CASES[0].name, "a single image", "padding")  # one of them has to be right at least
@@ -128,6 +128,7 @@ def find(implementation: Implementation, settled: Set[str], *, contiguous: bool)
     refused = _never_right(implementation, asked, trials) | _adding_up(implementation, asked, trials)
     trials, regions = _regions(implementation, [role for role in asked if role not in refused], trials)
     refused |= {role: _nothing_tells(implementation, role, it) for role, it in regions.items() if not it.outside}
+    refused |= _not_replaceable(implementation, [role for role in asked if role not in refused])
     regions = {role: _explained(implementation, role, it) for role, it in regions.items() if role not in refused}
     good = [role for role in asked if role not in refused]
     if not good:
@@ -158,7 +159,9 @@ def _never_right(implementation: Implementation, roles: list[str], trials: Trial
     """The functions that are right in none of the basic cases, and what they do instead."""
     found = {}
     for role in roles:
-        if any(trial.verdicts[role].kind == OK and trial.case.name in _BASIC for trial in trials):
+        basic = {trial.verdicts[role].kind for trial in trials if trial.case.name in _BASIC}
+        every = {trial.verdicts[role].kind for trial in trials}
+        if OK in basic or (basic <= {CANNOT} and OK in every):
             continue
         bad = [trial for kind in (WRONG, RAISED) for trial in trials if trial.verdicts[role].kind == kind]
         if bad:
@@ -167,6 +170,12 @@ def _never_right(implementation: Implementation, roles: list[str], trials: Trial
             text = next((trial.verdicts[role].text for trial in trials), "there is no case")
             found[role] = Mismatch("", f"it could not be tried: {text}")
     return found
+
+
+def _not_replaceable(implementation: Implementation, roles: list[str]) -> dict[str, Mismatch]:
+    """The functions that their convention says no equivalent can stand for, and why."""
+    reasons = {role: implementation.convention.cannot_replace(implementation, role) for role in roles}
+    return {role: Mismatch("", reason) for role, reason in reasons.items() if reason is not None}
 
 
 def _nothing_tells(implementation: Implementation, role: str, region: Region) -> Mismatch:

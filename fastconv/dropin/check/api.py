@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import ModuleType
 
-from fastconv.dropin.check.case_results import CaseResult
+from fastconv.dropin.check.case_results import CaseResult, Examination
 from fastconv.dropin.check.check_report import CheckReport
 from fastconv.dropin.check.code_process import CodeProcessError, unexamined
 from fastconv.dropin.check.examination import examine, names_of_cases
 from fastconv.dropin.check.examinee import Examinee, Subject
-from fastconv.dropin.check.loading import check_file
+from fastconv.dropin.check.finding import file_of, files_of, is_whole
 from fastconv.dropin.conventions import CONVENTIONS
 from fastconv.dropin.conventions.judge import fault_of
 from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
@@ -37,7 +38,8 @@ def check(
     Parameters
     ----------
     path_or_module : path-like or module
-        A Python file, or the module of one. It is run again, in a process of its own.
+        A Python file, a notebook, the module of a file, or a folder: then every file in it that has convolution or
+        pooling, unless it is a package whose ``__init__`` has them. Each is run, in a process of its own.
     mapping : mapping of str to str, optional
         Conventions of functions with unusual names: ``{"my_conv": "cs231n.conv2d.forward"}``.
     time_limit : float
@@ -57,7 +59,8 @@ def check(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no Python file, nothing in it is recognised, or the mapping or a case is unknown.
+        If it is no Python file, nothing in it is recognised, the mapping or a case is unknown, or there is a mapping
+        for a folder.
     TypeError
         If `path_or_module` or `time_limit` is something else.
     ExaminationError
@@ -66,8 +69,9 @@ def check(
     Notes
     -----
     What is right is what the naive backend computes in float64, to within rounding. An exception, a crash and an
-    endless loop are verdicts; nothing that the code does reaches the process that calls this function, except through
-    files and the network, to which it has the access that you have.
+    endless loop are verdicts. A file that does not come to its end is examined as far as it defines something, and
+    `CheckReport.notes` says where it stopped. Nothing that the code does reaches the process that calls this function,
+    except through files and the network, to which it has the access that you have.
 
     Examples
     --------
@@ -91,22 +95,55 @@ def check(
     >>> report["max_pool_forward"]["overlapping rectangular windows"].what
     'y has shape (2, 3, 2, 2) instead of (2, 3, 2, 3)'
     """
-    file = file_of("check", path_or_module)
+    path = file_of("check", path_or_module)
     limit, chosen = check_limit("check", "time_limit", time_limit), _check_cases(cases)
+    files, reports = files_of("check", path, mapping), dict[Path, CheckReport]()
+    for number, file in enumerate(files):
+        of_file = part_of(progress or silent, number, len(files))
+        reports[file] = _examined(file, mapping or {}, limit, chosen, of_file)
+        if is_whole(path, file) and reports[file].implementations:
+            break
+    (progress or silent)("done", 1.0)
+    report = _together(path, reports, limit)
+    if not report.implementations and report.failure is None:
+        raise nothing_recognised("check", path, report.notes)
+    return report
+
+
+def _examined(
+    file: Path, mapping: Mapping[str, str], limit: float, chosen: tuple[str, ...] | None, progress: Progress
+) -> CheckReport:
+    """Return the report on one file; without implementations where nothing is recognised."""
     name = file.parent.name if file.name == "__init__.py" else file.name
-    progress = progress or silent
-    with _no_verdict_of_ours(file), Examinee(file, mapping or {}, limit) as examinee:
+    with _no_verdict_of_ours(file), Examinee(file, mapping, limit) as examinee:
         try:
             subjects = examinee.load()
         except CodeProcessError as error:
-            failure = CaseResult("import", "nothing can be examined", error.verdict, error.what, error.where)
-            return CheckReport(name, (), failure, limit)
-        if not subjects:
-            raise nothing_recognised("check", file)
+            return CheckReport(name, (), _unloaded(error), limit)
+        notes = (*examinee.notes, *examinee.near_misses)
+        failure = _unloaded(examinee.stopped) if examinee.stopped and not subjects else None
         report = _reporter(progress, subjects, len(chosen or names_of_cases()))
         found = [each for subject in subjects for each in examine(examinee, subject, chosen, report)]
-    progress("done", 1.0)
-    return CheckReport(name, tuple(found), None, limit)
+    return CheckReport(name, tuple(found), failure, limit, notes)
+
+
+def _unloaded(error: CodeProcessError) -> CaseResult:
+    return CaseResult("import", "nothing can be examined", error.verdict, error.what, error.where)
+
+
+def _together(path: Path, reports: Mapping[Path, CheckReport], limit: float) -> CheckReport:
+    """Return the reports on the files of a folder as one; that on a file, or a package as a whole, as it is."""
+    for file, report in reports.items():
+        if file == path or (is_whole(path, file) and report.implementations):
+            return report
+    found, notes = list[Examination](), list[str]()
+    for file, report in reports.items():
+        name = str(file.relative_to(path))
+        found += [replace(each, file=name) for each in report.implementations]
+        notes += [f"{name}: {note}" for note in report.notes]
+        if report.failure is not None:
+            notes.append(f"{name} cannot be imported: {report.failure.what}")
+    return CheckReport(path.name, tuple(found), None, limit, tuple(notes))
 
 
 @contextmanager
@@ -124,36 +161,16 @@ def silent(text: str, share: float) -> None:
     """Tell nobody how far it is."""
 
 
+def part_of(progress: Progress, number: int, count: int) -> Progress:
+    """Return what tells `progress` about one of several files."""
+    return lambda text, share: progress(text, (number + share) / count)
+
+
 def _reporter(progress: Progress, subjects: Sequence[Subject], cases: int) -> Callable[[str], None]:
     """Return what tells `progress` of every case."""
     total = cases * sum(len(subject.convention.operations) for subject in subjects)
     begun = count()
     return lambda text: progress(text, next(begun) / total)
-
-
-def file_of(operation: str, path_or_module: object) -> Path:
-    """Return the Python file that is meant.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError, TypeError
-        If there is none.
-    """
-    if isinstance(path_or_module, ModuleType):
-        path = getattr(path_or_module, "__file__", None)
-        if path is None:
-            raise InvalidValueError(
-                f"{operation}: the module must come from a file, but got {path_or_module.__name__!r}, which has none. "
-                "Write the functions into a .py file."
-            )
-    elif isinstance(path_or_module, (str, os.PathLike)):
-        path = path_or_module
-    else:
-        raise InvalidTypeError(
-            f"{operation}: the first argument must be a Python file or a module, but got "
-            f"{type(path_or_module).__name__}. Functions and classes are found in the file that defines them."
-        )
-    return check_file(operation, Path(path))
 
 
 def check_limit(operation: str, subject: str, seconds: object) -> float:
@@ -177,11 +194,12 @@ def _check_cases(cases: Sequence[str] | None) -> tuple[str, ...] | None:
     return chosen
 
 
-def nothing_recognised(operation: str, file: Path) -> InvalidValueError:
-    """Return the error for a file without anything to examine."""
+def nothing_recognised(operation: str, file: Path, notes: Sequence[str] = ()) -> InvalidValueError:
+    """Return the error for a file or folder without anything to examine; `notes` say what comes near."""
     known, first = ", ".join(convention.name for convention in CONVENTIONS), CONVENTIONS[0].name
+    near = "".join(f" {note}." for note in notes)
     return InvalidValueError(
         f"{operation}: the file must define convolution or pooling in a form that is known, but in {file.name} nothing "
-        f"is recognised. Say which function is which: --map my_conv={first}.forward (or "
+        f"is recognised.{near} Say which function is which: --map my_conv={first}.forward (or "
         f'mapping={{"my_conv": "{first}.forward"}}). Known are {known}; fastconv check --list shows their calls.'
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 BAD = ("wrong", "raised", "crashed", "timed out")
@@ -95,6 +95,8 @@ class Examination:
         How the calls look: the name of the convention, and one line that shows them.
     cases : tuple of CaseResult
         In the order in which they ran.
+    file : str
+        The file in the folder that was examined; empty where one file was.
     """
 
     DERIVED: ClassVar[tuple[str, ...]] = ("ok", "counts")
@@ -103,6 +105,12 @@ class Examination:
     convention: str
     form: str
     cases: tuple[CaseResult, ...]
+    file: str = field(default="", metadata={"added": True})
+
+    @property
+    def title(self) -> str:
+        """The names of the functions, with their file where there are several."""
+        return f"{self.file}, {self.label}" if self.file else self.label
 
     @property
     def ok(self) -> bool:

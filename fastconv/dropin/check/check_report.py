@@ -71,7 +71,7 @@ def sections(report: CheckReport, *, everything: bool = False) -> Iterator[tuple
         return
     for each in report.implementations:
         shown = each.cases if everything else [alike[0] for alike in _failures(each)]
-        yield _table(f"{each.label}: {each.convention}", shown), () if everything else others(each)
+        yield _table(f"{each.title}: {each.convention}", shown), () if everything else others(each)
 
 
 def wrapped(line: str, width: int = _WIDTH) -> str:
@@ -95,7 +95,7 @@ def examples(report: CheckReport) -> tuple[tuple[str, str], ...]:
         for case in examination.bad:
             if case.example is None:
                 continue
-            key = (examination.label, (case.verdict, str(case.array)))
+            key = (examination.title, (case.verdict, str(case.array)))
             known = [group for *other, group in found if (*other,) == key]
             alike = [group for group in known if any(_same_failure(case, other) for other in group)]
             if alike:
@@ -185,6 +185,9 @@ class CheckReport(Record):
         Why nothing could be examined: the file cannot be imported.
     time_limit : float
         Seconds that a case was given.
+    notes : tuple of str
+        What is special about the file: where it stopped, what could not be imported, what looks like convolution or
+        pooling and is not recognised.
 
     Examples
     --------
@@ -203,6 +206,7 @@ class CheckReport(Record):
     implementations: tuple[Examination, ...]
     failure: CaseResult | None = None
     time_limit: float = field(default=10.0, compare=False)
+    notes: tuple[str, ...] = field(default=(), metadata={"added": True})
 
     @property
     def ok(self) -> bool:
@@ -231,11 +235,12 @@ class CheckReport(Record):
             blocks.append(draw_table(table) if table.rows else table.title)
             blocks += ["\n".join(wrapped(line) for line in lines)] if lines else []
         blocks += [f"# {heading}\n{code}" for heading, code in examples(self)]
+        blocks += ["\n".join(wrapped(note) for note in self.notes)] if self.notes else []
         return "\n\n".join([*blocks, f"{closing_line(self)}\n{advice(self)}"])
 
     def report(self) -> Report:
         """Return a table for each implementation, of one case for each way to fail, and what to do next."""
-        return Report(tuple(table for table, _ in sections(self)), (closing_line(self), advice(self)))
+        return Report(tuple(table for table, _ in sections(self)), (*self.notes, closing_line(self), advice(self)))
 
     def markdown(self) -> str:
         """Return what `print` shows, as Markdown, for a page to include."""
@@ -244,6 +249,7 @@ class CheckReport(Record):
             blocks.append(markdown_table(table) if table.rows else f"**{table.title}**")
             blocks += ["\n".join(f"- {line}" for line in lines)] if lines else []
         blocks += [f"{heading}\n\n```python\n{code}\n```" for heading, code in examples(self)]
+        blocks += ["\n".join(f"- {note}" for note in self.notes)] if self.notes else []
         return "\n\n".join([*blocks, f"{closing_line(self)}\n\n{advice(self)}"]) + "\n"
 
     @classmethod

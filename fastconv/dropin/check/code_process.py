@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fastconv.backends.settings import get_num_threads
+from fastconv.dropin.source.blocks import belongs_to
+from fastconv.dropin.source.statements import Place
 from fastconv.errors import ExaminationError, FastconvError
 from fastconv.evidence.process import Message, child_environment, exit_words, receive, send
 
@@ -70,6 +72,8 @@ class CodeProcess:
     ----------
     notes : (list of str, list of str)
         Imports and statements that led to where it is, where they were asked for.
+    at : Place or None
+        Which statement of the file, or of its neighbours, was the last to begin.
     """
 
     def __init__(self, file: Path) -> None:
@@ -92,6 +96,7 @@ class CodeProcess:
         )
         self._in, self._out = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         self.notes: tuple[list[str], list[str]] = ([], [])
+        self.at: Place | None = None
         self._answers: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._words = b""
         self._readers = [threading.Thread(target=each, daemon=True) for each in (self._read, self._listen)]
@@ -168,10 +173,13 @@ class CodeProcess:
                 if gone:  # and what it has forked holds the pipe open
                     return None
                 continue
-            if answer is None or "note" not in answer:
+            if answer is not None and "at" in answer:
+                self.at = Place(*answer["at"])
+            elif answer is not None and "note" in answer:
+                imports, lines = answer["note"]
+                self.notes = imports, lines
+            else:
                 return answer
-            imports, lines = answer["note"]
-            self.notes = imports, lines
         self.end()
         raise CodeProcessError(TIMED_OUT, f"no result after {limit:g} s", self._place())
 
@@ -214,6 +222,6 @@ class CodeProcess:
     def _place(self) -> str:
         """Line of the file that was running last, as `faulthandler` saw it; empty where it did not."""
         for frame in _FRAME.finditer(self._words.decode(errors="replace")):
-            if Path(frame["file"]) == self.file:
-                return f"{self.file.name}, line {frame['line']}, in {frame['function']}"
+            if belongs_to(frame["file"], self.file):
+                return f"{Path(frame['file']).name}, line {frame['line']}, in {frame['function']}"
         return ""

@@ -17,16 +17,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from fastconv.dropin.check.loading import load_file
 from fastconv.dropin.check.messages import Packed, pack, pack_problem, unpack_problem
 from fastconv.dropin.check.recorder import Recorder, perform
 from fastconv.dropin.check.timed_calls import TimedCalls
 from fastconv.dropin.conventions import Implementation, Problem, recognise, run
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.judge import fault_of
+from fastconv.dropin.conventions.near_misses import near_misses
+from fastconv.dropin.source.blocks import Python2Error, belongs_to
+from fastconv.dropin.source.loading import load_file
+from fastconv.dropin.source.notes import notes_on
+from fastconv.dropin.source.statements import Course, Place
 from fastconv.errors import FastconvError
 from fastconv.evidence.process import Message, receive, send
 from fastconv.validation.memory import memory_limit
+
+Failure = tuple[str, str, str]  # verdict, what, where
 
 _SIMPLE = (str, int, float, bool)
 
@@ -82,16 +88,19 @@ def _answer(requests: Requests, message: Message, errors: TextIO) -> Message:
         return action(**message)
     except _CannotExpress as reason:
         return {"cannot": str(reason)}
-    except SystemExit as error:
-        status = "" if error.code is None else repr(error.code)
-        return {"failed": ("crashed", f"it called sys.exit({status})", _place(error, requests.file))}
     except BaseException as error:  # noqa: BLE001 (whatever the code raises is reported)
         fault = fault_of(error)
-        if fault:
-            return {"fault": fault}
-        return {"failed": ("raised", _described(error), _place(error, requests.file))}
+        return {"fault": fault} if fault else {"failed": _failure(error, requests.file)}
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def _failure(error: BaseException, file: Path) -> Failure:
+    """Return the verdict on an exception, what it says and where it was raised."""
+    if isinstance(error, SystemExit):
+        status = "" if error.code is None else repr(error.code)
+        return "crashed", f"it called sys.exit({status})", _place(error, file)
+    return "raised", _described(error), _place(error, file)
 
 
 def _described(error: BaseException) -> str:
@@ -100,6 +109,8 @@ def _described(error: BaseException) -> str:
         lines = str(error.msg if isinstance(error, SyntaxError) else error).split()
     except Exception:  # noqa: BLE001 (its own __str__ fails)
         lines = []
+    if isinstance(error, Python2Error):
+        return " ".join(lines)
     return f"{type(error).__name__}: {' '.join(lines)}" if lines else type(error).__name__
 
 
@@ -108,7 +119,7 @@ def _place(error: BaseException, file: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name}, line {error.lineno}"
-    own = [frame for frame in frames if Path(frame.filename) == file]
+    own = [frame for frame in frames if belongs_to(frame.filename, file)]
     near = [frame for frame in frames if file.parent == Path(frame.filename).parent]
     for frame in (own or near)[-1:]:
         function = "" if frame.name == "<module>" else f", in {frame.name}"
@@ -139,15 +150,27 @@ class Requests:
         """Say that everything is imported."""
         return {"pid": os.getpid()}
 
-    def do_load(self, file: str, mapping: dict[str, str], source: str) -> Message:
-        """Run the file, and say what is recognised in it."""
+    def do_load(self, file: str, mapping: dict[str, str], source: str, avoided: list[tuple[Place, Failure]]) -> Message:
+        """Run the file, and say what is recognised in it, where it stopped, and what is special about it."""
         self.file = Path(file)
-        module = load_file(self.file)
+        known = {Place(*place): failure for place, failure in avoided}
+        course = Course(known.keys(), lambda place: self._notify({"at": place}))
+        module = load_file(self.file, course)
         try:
             self._found = recognise(module, mapping, source=source)
         except FastconvError as error:  # the mapping is wrong
             return {"refused": str(error)}
-        return {"module": module.__name__, "found": [_recognised(each) for each in self._found]}
+        stops = {
+            place: known[place] if error is None else _failure(error, self.file)
+            for place, error in course.stops.items()
+        }
+        return {
+            "module": module.__name__,
+            "found": [_recognised(each) for each in self._found],
+            "stopped": next((stops[place] for place in stops if belongs_to(place.block, self.file)), None),
+            "notes": notes_on(self.file, {place: what for place, (_, what, _) in stops.items()}, course.missing),
+            "near_misses": near_misses(module, self._found),
+        }
 
     def do_run(self, index: int, problem: Packed) -> Message:
         """Run forward and backward on a problem, or say why it cannot be expressed."""

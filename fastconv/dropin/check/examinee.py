@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastconv.dropin.check.code_process import CodeProcess, CodeProcessError
+from fastconv.dropin.check.code_process import RAISED, CodeProcess, CodeProcessError
 from fastconv.dropin.check.messages import pack_problem, unpack, unpack_problem
 from fastconv.dropin.conventions import Convention, Problem, Results
 from fastconv.dropin.conventions.judge import Run
 from fastconv.dropin.conventions.recognise import by_name
+from fastconv.dropin.source.statements import Place
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.process import Message
 
 _RECORDING = 2.0  # seconds
+_ENDS = 3  # statements of a file that may end its process or take too long
 
 
 class CannotExpress(Exception):
@@ -97,12 +99,22 @@ class Examinee:
     ----------
     module : str
         Name under which the file was imported.
+    stopped : CodeProcessError or None
+        Why the file did not come to its end, if it did not; what it defines is examined all the same.
+    notes : tuple of str
+        What else is to be said about how it was loaded.
+    near_misses : tuple of str
+        What looks like convolution or pooling and is not recognised.
     """
 
     def __init__(self, file: Path, mapping: Mapping[str, str], time_limit: float, source: str = "check") -> None:
         self.file, self.time_limit, self.module = file, time_limit, ""
         self._mapping, self._source = dict(mapping), source
+        self.stopped: CodeProcessError | None = None
+        self.notes: tuple[str, ...] = ()
+        self.near_misses: tuple[str, ...] = ()
         self._process: CodeProcess | None = None
+        self._avoided: list[tuple[Place, tuple[str, str, str]]] = []
 
     def __enter__(self) -> Examinee:
         return self
@@ -117,27 +129,40 @@ class Examinee:
             self._process = None
 
     def load(self) -> list[Subject]:
-        """Import the file, and return what is recognised in it.
+        """Import the file as far as it runs, and return what is recognised in it.
+
+        A statement that ends the process or takes too long is left out in a new one.
 
         Raises
         ------
         ValueError
             If the mapping does not fit the file.
         CodeProcessError
-            If the file cannot be imported.
+            If the file cannot be read.
         """
-        self.end()
-        self._process = CodeProcess(self.file)
-        answer = self._process.ask(
-            self.time_limit, "load", file=str(self.file), mapping=self._mapping, source=self._source
-        )
+        answer = self._loaded()
         if "refused" in answer:
             raise InvalidValueError(answer["refused"])
         self.module = answer["module"]
+        self.stopped = None if answer["stopped"] is None else CodeProcessError(*answer["stopped"])
+        self.notes, self.near_misses = tuple(answer["notes"]), tuple(answer["near_misses"])
         return [
             Subject(number, each["label"], by_name(each["convention"])[0], each["targets"], tuple(each["names"]), {})
             for number, each in enumerate(answer["found"])
         ]
+
+    def _loaded(self) -> Message:
+        """Load the file in a new process, and in another one without the statement that ended it."""
+        self.end()
+        self._process = process = CodeProcess(self.file)
+        details = {"file": str(self.file), "mapping": self._mapping, "source": self._source, "avoided": self._avoided}
+        try:
+            return process.ask(self.time_limit, "load", **details)
+        except CodeProcessError as error:
+            if error.verdict == RAISED or process.at is None or len(self._avoided) == _ENDS:
+                raise
+            self._avoided.append((process.at, (error.verdict, error.what, error.where)))
+        return self._loaded()
 
     def run(self, subject: Subject, problem: Problem, *, limit: float | None = None) -> tuple[Problem, Run]:
         """Run a problem, forward and backward.

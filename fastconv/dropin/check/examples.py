@@ -15,6 +15,7 @@ from fastconv.dropin.check.code_process import CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Recorded, Subject
 from fastconv.dropin.check.literals import array_literal
 from fastconv.dropin.conventions import Problem, Verdict
+from fastconv.dropin.source.blocks import NOTEBOOK
 from fastconv.validation.arrays import Array
 
 _CLOSE = 1e-9  # what a right result may differ by: rounding of a few small numbers
@@ -83,7 +84,9 @@ def make_example(
 
 
 def _imports(examinee: Examinee, subject: Subject) -> list[str]:
-    """Return the statements that import the functions."""
+    """Return the statements that import the functions; a comment where an import does not come to its end."""
+    if examinee.stopped or examinee.file.suffix == NOTEBOOK:
+        return [f"# paste this below {', '.join(subject.names)} in {examinee.file.name}"]
     if examinee.module.rpartition(".")[2] == examinee.file.stem or examinee.file.name == "__init__.py":
         return [f"from {examinee.module} import {', '.join(subject.names)}"]
     return [  # the name of the file is none of Python, or that of another module

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -12,11 +11,14 @@ from typing import Any
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.expected import POOL_ROLES, Results
 from fastconv.dropin.conventions.problem import Pair, Problem
+from fastconv.dropin.conventions.spelling import is_backward, words
+from fastconv.dropin.conventions.structure import WHOLE, Structure, structure_of
 from fastconv.errors import InvalidTypeError
 
 Function = Callable[..., Any]
 
 UNUSED = {"padding": (0, 0), "dilation": (1, 1)}
+OUTPUT = Structure({"y": WHOLE})
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Implementation:
         targets = {role: replace(it, function=functions.get(role, it.function)) for role, it in self.targets.items()}
         cls = self.cls
         if cls is not None:
-            methods = {self.targets[role].name: function for role, function in functions.items()}
+            methods = {self.targets[role].name: function for role, function in functions.items() if role in self}
             cls = type(cls.__name__, (cls,), {"__module__": cls.__module__, **methods})
         return replace(self, targets=targets, cls=cls)
 
@@ -160,8 +162,8 @@ class Convention:
 
     def default_role(self, name: str) -> str:
         """Return the role of a function that somebody says is of this convention."""
-        backwards = {"backward", "bwd", "back", "backprop", "grad", "gradient", "col2im"} & set(words(name))
-        return [*self.gives][bool(backwards) if len(self.gives) > 1 else 0]
+        backwards = is_backward(name) or "col2im" in words(name)
+        return [*self.gives][backwards if len(self.gives) > 1 else 0]
 
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
         """Return why a problem cannot be written as a call of these functions; None if it can."""
@@ -222,8 +224,9 @@ class Convention:
         raise NotImplementedError
 
     def arrays(self, implementation: Implementation, role: str) -> tuple[str, ...]:
-        """Return the arrays that a role of this implementation computes."""
-        return self.gives[role]
+        """Return the arrays that a role of this implementation computes: not every one returns dbias, or dx."""
+        known = str(implementation.details.get("gradients", "")).split() if role == "backward" else ()
+        return tuple(known) or self.gives[role]
 
     def words(self, role: str) -> str:
         """What a function was found to compute by trying, in the words of a person; nothing where its name says it."""
@@ -232,6 +235,15 @@ class Convention:
     def likes(self, found: Any) -> bool:
         """Return whether the names of the parameters say that a function is of this convention and no like one."""
         return False
+
+    def trial_sizes(self, implementation: Implementation) -> Sequence[Mapping[str, Pair]]:
+        """Return sizes of problems on which it is tried how these functions are called."""
+        return [{}] if "padding" in self.missing else [{}, {"padding": (1, 1)}]
+
+    def cannot_replace(self, implementation: Implementation, role: str) -> str | None:
+        """Return why no equivalent can stand in for a function that is right; None if one can."""
+        others = structure_of(implementation.details, role, OUTPUT).others
+        return f"its result holds more: {', '.join(others)}" if others else None
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
         """Return a drop-in equivalent for every role: same arguments, same results, by the fast backend."""
@@ -258,10 +270,14 @@ class Convention:
         return f"<convention {self.name}: {self.form}>"
 
 
-def words(name: str) -> list[str]:
-    """Return the words of a name in lower case: "ConvForward_naive2" gives conv, forward, naive2."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return [word for word in re.split(r"[_\W]+", spaced.lower()) if word]
+def takes(function: Any, count: int) -> bool:
+    """Whether a function can be called with so many arguments by position."""
+    try:
+        signature = inspect.signature(function)
+        signature.bind(*[None] * count)
+    except (TypeError, ValueError):
+        return False
+    return len(signature.parameters) >= count
 
 
 def parameter_names(function: Any) -> list[str]:

@@ -10,12 +10,16 @@ from fastconv.dropin.conventions.calls import Calls, Declined
 from fastconv.dropin.conventions.convention import Cache, Function, Implementation, parameter_names
 from fastconv.dropin.conventions.cs231n import CONV_WORDS, POOL_WORDS, Cached, cached_role, known
 from fastconv.dropin.conventions.expected import CONV_ROLES, Results
+from fastconv.dropin.conventions.gradients import GRADIENT, made_gradients, read_gradients
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.trying import BIASES, bias_as, bias_of
 
 LAYOUT = "NHWC"
 FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # from NHWC to NCHW, and back
 FILTERS, TO_FILTERS = (3, 2, 0, 1), (2, 3, 1, 0)  # from (f, f, C, F) to (F, C, f, f), and back
 MODES = {"max_pool2d": "max", "avg_pool2d": "average"}
+_USUAL_BIAS = "(1, 1, 1, F)"
 POOL_OF_MODE = {mode: operation for operation, mode in MODES.items()}
 
 
@@ -51,9 +55,11 @@ class _Coursera(Cached):
             return "its kernels are square"
         return super().cannot_express(implementation, problem)
 
-    def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
-        y, cache = super().forward(implementation, problem)
-        return _moved(y, FIRST), cache
+    def moved(self, y: Any) -> Any:
+        return _moved(y, FIRST)
+
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(shape[axis] for axis in LAST)
 
 
 class Conv(_Coursera):
@@ -63,39 +69,41 @@ class Conv(_Coursera):
     operations = ("conv2d",)
     form = "conv_forward(A_prev, W, b, hparameters) -> Z, cache; conv_backward(dZ, cache) -> dA_prev, dW, db"
     gives = CONV_ROLES
+    ways = tuple({"bias": bias} for bias in sorted(BIASES, key=lambda bias: bias != _USUAL_BIAS))
 
     def role_of(self, name: str, found: Any) -> str | None:
-        def fits(names: list[str]) -> bool:
-            return len(names) == 4 and names[-1].startswith(("hparam", "hyper"))
-
-        return cached_role(name, found, CONV_WORDS, POOL_WORDS, fits)
+        return cached_role(name, found, CONV_WORDS, POOL_WORDS, 4, lambda sizes: sizes.startswith(("hparam", "hyper")))
 
     def arguments(self, implementation: Implementation, problem: Problem) -> tuple[Any, ...]:
-        weight, bias = problem.filters
-        x, weight, bias = problem.x.transpose(LAST), weight.transpose(TO_FILTERS), bias.reshape(1, 1, 1, -1)
+        x, weight = problem.x.transpose(LAST), problem.filters[0].transpose(TO_FILTERS)
+        bias = bias_as(problem, implementation.details.get("bias", _USUAL_BIAS))
         sizes = {"stride": problem.stride[0], "pad": problem.padding[0]}
-        return *map(problem.stored, (x, weight, bias)), sizes
+        return problem.stored(x), problem.stored(weight), bias, sizes
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
-        dx, dweight, dbias = implementation["backward"](dy, context)
-        if np.shape(dbias)[:3] == (1, 1, 1):
-            dbias = np.reshape(dbias, -1)
-        return Results(None, _moved(dx, FIRST), _moved(dweight, FILTERS), dbias)
+        filters, channels, *kernel = problem.filters[0].shape
+        found = implementation["backward"](dy, context)
+        weight = (*kernel, channels, filters)
+        parts = read_gradients(implementation.details, found, self.shape(problem.x.shape), weight, filters)
+        return Results(None, _moved(parts.get("dx"), FIRST), _moved(parts.get("dweight"), FILTERS), parts.get("dbias"))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
-        def forward(A_prev: Any, W: Any, b: Any, hparameters: Any) -> tuple[Any, Any]:
+        shape, result = implementation.details.get("bias", _USUAL_BIAS), self.result(implementation)
+        gradients = made_gradients(implementation.details)
+
+        def forward(A_prev: Any, W: Any, b: Any, hparameters: Any) -> Any:
             options = _options(hparameters, W)
-            y = calls.conv2d(A_prev, W.transpose(FILTERS), b.reshape(-1), **options)
-            return y, Cache((A_prev, W, b, hparameters))
+            y = calls.conv2d(A_prev, W.transpose(FILTERS), bias_of(b, shape, W.shape[3]), **options)
+            return result(y, Cache((A_prev, W, b, hparameters)))
 
-        def backward(dZ: Any, cache: Any) -> tuple[Any, Any, Any]:
-            x, weight, bias, sizes = self.unpacked(cache, calls)
-            options = _options(sizes, weight)
-            dx, dweight, dbias = calls.conv2d_backward(dZ, x, weight.transpose(FILTERS), bias.reshape(-1), **options)
-            return dx, calls.stored(dweight.transpose(TO_FILTERS)), dbias.reshape(1, 1, 1, -1)
+        def backward(dZ: Any, cache: Any) -> Any:
+            x, weight, b, sizes = self.unpacked(cache, calls)
+            options, bias = _options(sizes, weight), bias_of(b, shape, weight.shape[3])
+            dx, dweight, dbias = calls.conv2d_backward(dZ, x, weight.transpose(FILTERS), bias, **options)
+            return gradients(dx, calls.stored(dweight.transpose(TO_FILTERS)), dbias)
 
-        return {"forward": forward, "backward": backward}
+        return self.called(implementation, {"forward": (forward, 4), "backward": (backward, 2)})
 
 
 class Pool(_Coursera):
@@ -109,8 +117,7 @@ class Pool(_Coursera):
 
     def role_of(self, name: str, found: Any) -> str | None:
         wanted = {"pool", "pooling", "pool2d"}
-        given = (["hparameters"], ["hyperparameters"])
-        role = cached_role(name, found, wanted, set(), lambda names: names[1:2] in given)
+        role = cached_role(name, found, wanted, set(), 2, lambda sizes: sizes in ("hparameters", "hyperparameters"))
         return role if "mode" in parameter_names(found)[2:3] else None
 
     def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
@@ -126,20 +133,26 @@ class Pool(_Coursera):
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         dy = problem.stored(problem.gradient.transpose(LAST))
-        return Results(None, _moved(implementation["backward"](dy, context, **self.keywords(problem)), FIRST))
+        found = implementation["backward"](dy, context, **self.keywords(problem))
+        shapes = {"dx": self.shape(problem.x.shape)}
+        return Results(None, _moved(read_results(implementation.details, "backward", found, shapes).get("dx"), FIRST))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
-        def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> tuple[Any, Any]:
+        result = self.result(implementation)
+        gradient = structure_of(implementation.details, "backward", GRADIENT)
+
+        def forward(A_prev: Any, hparameters: Any, mode: str = "max") -> Any:
             y = calls.pool2d(
                 POOL_OF_MODE[mode], A_prev, _size(hparameters), stride=hparameters["stride"], layout=LAYOUT
             )
-            return y, Cache((A_prev, hparameters))
+            return result(y, Cache((A_prev, hparameters)))
 
         def backward(dA: Any, cache: Any, mode: str = "max") -> Any:
             x, sizes = self.unpacked(cache, calls)
-            return calls.pool2d_backward(POOL_OF_MODE[mode], dA, x, _size(sizes), stride=sizes["stride"], layout=LAYOUT)
+            options = {"stride": sizes["stride"], "layout": LAYOUT}
+            return gradient.made({"dx": calls.pool2d_backward(POOL_OF_MODE[mode], dA, x, _size(sizes), **options)})
 
-        return {"forward": forward, "backward": backward}
+        return self.called(implementation, {"forward": (forward, 3), "backward": (backward, 3)})
 
 
 CONV, POOL = Conv(), Pool()

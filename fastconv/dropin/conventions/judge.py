@@ -14,6 +14,7 @@ import numpy as np
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.source.blocks import cell_of
 from fastconv.errors import FastconvError
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
@@ -128,7 +129,7 @@ def run(implementation: Implementation, problem: Problem) -> Run:
 
 def _said(error: Exception) -> str:
     theirs = _theirs(error)
-    place = f" ({theirs[-1].name}, line {theirs[-1].lineno})" if theirs else ""
+    place = f" ({theirs[-1].name}, {cell_of(theirs[-1].filename)}line {theirs[-1].lineno})" if theirs else ""
     return f"{_described(error)}{place}"
 
 
@@ -136,10 +137,10 @@ def fault_of(error: BaseException) -> str:
     """Say what fastconv itself has raised, and where; nothing where somebody's code may be to blame.
 
     A call that their function does not take ends in our line with a TypeError, an attribute that their object does not
-    have in an AttributeError, and memory may run out anywhere.
+    have in an AttributeError, memory may run out anywhere, and a file may be no Python.
     """
     *_, last = traceback.extract_tb(error.__traceback__) or [None]
-    blamed = isinstance(error, (TypeError, AttributeError, MemoryError, RecursionError, FastconvError))
+    blamed = isinstance(error, (TypeError, AttributeError, MemoryError, RecursionError, SyntaxError, FastconvError))
     if blamed or last is None or not isinstance(error, Exception) or _theirs(error):
         return ""
     file = Path(last.filename)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Declined
-from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
+from fastconv.dropin.conventions.convention import OUTPUT, UNUSED, Function, Implementation
 from fastconv.dropin.conventions.cs231n import FORBIDDEN
+from fastconv.dropin.conventions.formed import Formed
 from fastconv.dropin.conventions.problem import SIZES, Pair, Problem, draw, output_size
 from fastconv.dropin.conventions.signatures import Form, read_form
-from fastconv.errors import InvalidValueError
+from fastconv.dropin.conventions.spelling import is_backward, words
+from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.trying import BIASES, NUMBER, Way, bias_as, settle
 from fastconv.validation.arrays import Array
 
-_BACKWARD = {"backward", "bwd", "backprop", "grad", "gradient", "gradients"}
 _PARTS = {"single", "step", "layer", "block", "shape", "size", "output", "weights", "input", "params", "init"} | {
     *("plot", "show", "draw", "save", "print", "test", "check", "compare", "time", "benchmark")  # they do more
 }
@@ -27,9 +30,10 @@ RANKS = {
     "CHW, one filter": ((0,), (0,)),
     "HW": ((0, 1), (0, 1)),
 }
+_USUAL_BIAS = next(iter(BIASES))
 
 
-class Plain(Convention):
+class Plain(Formed):
     """What plain functions have in common; there is no cache, so each stands for itself."""
 
     source = "courses, blogs and libraries"
@@ -40,11 +44,12 @@ class Plain(Convention):
 
     def role_of(self, name: str, found: Any) -> str | None:
         """Return the role of a function whose name says the operation and whose parameters all mean something known."""
-        spoken = set(words(name))
-        if spoken & (FORBIDDEN | _PARTS) or not spoken & self.said:
-            return None
-        role = "backward" if spoken & _BACKWARD else "forward"
-        return role if role in self.gives and self.form_of(found, role) is not None else None
+        role = "backward" if is_backward(name) else "forward"
+        return role if self.is_named({*words(name)}) and self.form_of(found, role) is not None else None
+
+    def is_named(self, spoken: set[str]) -> bool:
+        """Whether the words of a name say the operation, and nothing else."""
+        return bool(spoken & self.said) and not spoken & (FORBIDDEN | _PARTS)
 
     def form_of(self, function: Any, role: str) -> Form | None:
         """Parameters of a function in a role."""
@@ -53,24 +58,9 @@ class Plain(Convention):
 
     def limits(self, implementation: Implementation) -> tuple[list[str], list[str]]:
         """Return the sizes without a parameter, and those whose parameter does not take one size per axis."""
-        form, pairs = self.known_form(implementation), self.pairs(implementation)
-        sizes = [name for name in ("kernel", *SIZES) if name in form and name not in pairs]
-        return [name for name in SIZES if name not in form], sizes
-
-    def known_form(self, implementation: Implementation, role: str | None = None) -> Form:
-        """Parameters of a function of an implementation; those of its equivalent are the same."""
-        role = role or next(iter(implementation.targets))
-        if role not in implementation.details:
-            form = self.form_of(implementation[role], role)
-            if form is None:  # it was named in a mapping
-                label = implementation.targets[role].label
-                got = ", ".join(parameter_names(implementation[role]))
-                raise InvalidValueError(
-                    f"mapping: the parameters of {label} must be those of {self.form}, but got {got}."
-                )
-            implementation.details[role] = form
-        found: Form = implementation.details[role]
-        return found
+        forms, pairs = self.forms(implementation), self.pairs(implementation)
+        sizes = [name for name in ("kernel", *SIZES) if name in forms[0] and name not in pairs]
+        return [name for name in SIZES if not all(name in form for form in forms)], sizes
 
     def adapted(self, implementation: Implementation, problem: Problem) -> Problem:
         """Return the part of the problem that has the rank of the function."""
@@ -80,30 +70,50 @@ class Plain(Convention):
         one_filter = problem.operation == "conv2d" and rank != "CHW"
         return problem.only(images=1, channels=1 if rank == "HW" else None, filters=1 if one_filter else None)
 
+    def ways(self, implementation: Implementation) -> list[Way]:
+        """Return in which ranks and shapes these functions may take their arguments, the usual first."""
+        form = self.known_form(implementation)
+        sizes = frozenset(name for name in ("kernel", *SIZES) if name in form)
+        paired = dict.fromkeys((frozenset[str](), sizes, sizes & {"kernel"}, sizes - {"kernel"}))
+        biases = (*BIASES, NUMBER) if "bias" in form else (_USUAL_BIAS,)
+        ways = []
+        for rank, bias, pairs, more in product(RANKS, biases, paired, self.more_ways(implementation)):
+            usual = NUMBER if RANKS[rank][1] else _USUAL_BIAS
+            unusual = (bias != usual) + bool(pairs)
+            ways.append((unusual, {"rank": rank, "bias": bias, "paired": pairs, **more}))
+        return [way for _, way in sorted(ways, key=lambda each: each[0])]
+
+    def more_ways(self, implementation: Implementation) -> Sequence[Way]:
+        """Return what else is to be tried."""
+        return [{}]
+
+    def way(self, implementation: Implementation) -> Mapping[str, Any]:
+        """What was found out by trying."""
+        if "settled" in implementation.details:
+            return implementation.details
+        return settle(implementation, self.ways(implementation))
+
     def rank(self, implementation: Implementation) -> str:
-        """Which axes the arrays of a function have, found by trying: the first that gives the right shape."""
-        details = implementation.details
-        if "rank" not in details:
-            details["rank"] = "NCHW"
-            fits = {rank: self._fits(implementation, rank) for rank in RANKS}
-            details["rank"] = max(RANKS, key=lambda rank: fits[rank])
-        return str(details["rank"])
+        """Which axes the arrays of a function have, found by trying."""
+        return str(self.way(implementation)["rank"])
 
     def pairs(self, implementation: Implementation) -> frozenset[str]:
         """Which sizes may be given per axis, found by trying."""
         details = implementation.details
         if "pairs" not in details:
-            rank, form = self.rank(implementation), self.known_form(implementation)
+            form, paired = self.known_form(implementation), self.way(implementation)["paired"]
             names = [name for name in ("kernel", *SIZES) if name in form]
-            details["pairs"] = frozenset(name for name in names if self._takes_pair(implementation, rank, name))
+            details["pairs"] = paired | {name for name in names if self._takes_pair(implementation, name)}
         found: frozenset[str] = details["pairs"]
         return found
 
-    def _takes_pair(self, implementation: Implementation, rank: str, name: str) -> bool:
+    def _takes_pair(self, implementation: Implementation, name: str) -> bool:
         role = next(iter(implementation.targets))
-        trial = self._trial(implementation, (1, 0) if name == "padding" else (0, 0))
-        values = self.values(self.adapted(implementation, trial), rank)
-        if name != "padding":
+        padding = (1, 0) if name == "padding" else (0, 0)
+        sizes: dict[str, Any] = {"kernel": (2, 2), **self.trial_sizes(implementation)[0], "padding": padding}
+        trial = self.adapted(implementation, draw(self.operations[0], size=(4, 4), **sizes))
+        values = self.values(implementation, trial)
+        if isinstance(values[name], int):
             values[name] = (values[name],) * 2
         try:
             found = self.call(implementation, role, values)
@@ -111,49 +121,39 @@ class Plain(Convention):
             return False
         if name != "padding" or role != "forward":
             return True
+        y = self.read_output(implementation, found, trial)
         before_and_after = output_size((5, 5), trial.kernel, trial.stride, (0, 0), (1, 1))  # as np.pad reads a pair
-        return tuple(np.shape(found)[-2:]) != before_and_after
+        return tuple(np.shape(y)[-2:]) != before_and_after
 
-    def _trial(self, implementation: Implementation, padding: Pair) -> Problem:
-        """A small problem with the stride that a function takes, or has."""
-        sizes: dict[str, Any] = {"size": (4, 4), "kernel": (2, 2), "filters": 2, "padding": padding}
-        stride = self.usual_stride(draw(self.operations[0], **sizes))
-        return draw(
-            self.operations[0], **sizes, stride=(1, 1) if "stride" in self.known_form(implementation) else stride
-        )
+    def trial_sizes(self, implementation: Implementation) -> Sequence[Mapping[str, Pair]]:
+        """Return the stride that a function takes, or has, without padding and with it."""
+        form = self.known_form(implementation)
+        stride = self.usual_stride(draw(self.operations[0], size=(4, 4), kernel=(2, 2)))
+        sizes: dict[str, Pair] = {"stride": (1, 1) if "stride" in form else stride}
+        return [sizes, {**sizes, "padding": (1, 1)}] if "padding" in form else [sizes]
 
-    def _fits(self, implementation: Implementation, rank: str) -> int:
-        """2 if arrays of the rank give the right shape, 1 if they give an array of as many axes, else 0."""
-        implementation.details["rank"] = rank
-        problem = self.adapted(implementation, self._trial(implementation, (0, 0)))
-        role = next(iter(implementation.targets))
-        try:
-            if role == "forward":
-                found, right = self.forward(implementation, problem)[0], problem.output_shape
-            else:
-                found, right = self.backward(implementation, problem, None).dx, problem.x.shape
-        except Exception:  # noqa: BLE001 - theirs: it does not take this rank
-            return 0
-        return (found.ndim == len(right)) + (found.shape == right) if isinstance(found, np.ndarray) else 0
-
-    def values(self, problem: Problem, rank: str) -> dict[str, Any]:
+    def values(self, implementation: Implementation, problem: Problem) -> dict[str, Any]:
         """Arguments by what they mean."""
-        planes, filters = RANKS[rank]
-        sizes = {name: _single(getattr(problem, name)) for name in SIZES}
+        way = self.way(implementation)
+        planes, filters = RANKS[way["rank"]]
+        sizes = {name: self._size(way, name, getattr(problem, name)) for name in ("kernel", *SIZES)}
         values: dict[str, Any] = {
             **sizes,
             "x": problem.stored(_without(problem.x, planes)),
-            "kernel": _single(problem.kernel),
             "kernel_h": problem.kernel[0],
             "kernel_w": problem.kernel[1],
         }
         if problem.weight is not None:
             values["weight"] = problem.stored(_without(problem.weight, filters))
         if problem.bias is not None:
-            values["bias"] = float(problem.bias[0]) if filters else problem.stored(problem.bias)
+            values["bias"] = bias_as(problem, way["bias"])
         if problem.dy is not None:
-            values["dy"] = problem.stored(_without(problem.dy, self._output_axes(rank)))
+            values["dy"] = problem.stored(_without(problem.dy, output_axes(way["rank"])))
         return values
+
+    def _size(self, way: Mapping[str, Any], name: str, pair: Pair) -> Any:
+        """One number for both axes where that says it, unless it has to be a pair."""
+        return pair if pair[0] != pair[1] or name in way["paired"] else pair[0]
 
     def call(self, implementation: Implementation, role: str, values: dict[str, Any]) -> Any:
         """Call one of the functions with values by meaning; a size whose default is a pair is given as one."""
@@ -163,22 +163,57 @@ class Plain(Convention):
                 values = {**values, name: (values[name],) * 2}
         return form.call(implementation[role], values)
 
-    def _output_axes(self, rank: str) -> tuple[int, ...]:
-        planes, filters = RANKS[rank]
-        return (0, 1) if filters else planes
-
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
         """Output of the forward function; there is no context."""
         if "forward" not in implementation:
             return None, None
-        rank = self.rank(implementation)
-        y = self.call(implementation, "forward", self.values(problem, rank))
-        return with_axes(y, self._output_axes(rank)), None
+        found = self.call(implementation, "forward", self.values(implementation, problem))
+        return self.read_output(implementation, found, problem), None
+
+    def call_backward(self, implementation: Implementation, problem: Problem, context: Any) -> Any:
+        """What the backward function returns."""
+        return self.call(implementation, "backward", self.values(implementation, problem))
+
+    def sizes_of(self, implementation: Implementation) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Return what gives the sizes of a call, if they are of the kinds that were tried.
+
+        Those are integers or pairs of them; words mean something else to each. What one of both functions has no
+        parameter for was not tried with the other one either.
+        """
+        pairs, paired = self.pairs(implementation), self.way(implementation)["paired"]
+        missing, _ = self.limits(implementation)
+
+        def sizes(values: dict[str, Any]) -> dict[str, Any]:
+            found = {name: values[name] for name in ("kernel", *SIZES) if name in values}
+            for name, value in found.items():
+                whole = isinstance(value, (int, np.integer)) and name not in paired
+                if not whole and not (name in pairs and isinstance(value, (tuple, list))):
+                    raise Declined
+                if name in missing and value not in (UNUSED.get(name), *UNUSED.get(name, ())):
+                    raise Declined
+            return found
+
+        return sizes
+
+    def read_output(self, implementation: Implementation, found: Any, problem: Problem) -> Any:
+        """Output as (N, F, OH, OW), out of what the forward function has returned."""
+        y = read_results(implementation.details, "forward", found, {"y": problem.output_shape}).get("y")
+        return with_axes(y, output_axes(self.rank(implementation)))
+
+    def as_theirs(
+        self, implementation: Implementation, made: dict[str, Callable[[dict[str, Any]], Any]]
+    ) -> dict[str, Function]:
+        """Functions of values by meaning as functions with the parameters and results of the originals."""
+        output = structure_of(implementation.details, "forward", OUTPUT)
+        run = {**made, "forward": lambda values: output.made({"y": made["forward"](values)})}
+        forms = {role: self.known_form(implementation, role) for role in implementation.targets}
+        return {role: form.wrapped(run[role]) for role, form in forms.items()}
 
 
-def _single(pair: Pair) -> Any:
-    """One number for both axes where that says it."""
-    return pair[0] if pair[0] == pair[1] else pair
+def output_axes(rank: str) -> tuple[int, ...]:
+    """Axes of y that are not there."""
+    planes, filters = RANKS[rank]
+    return (0, 1) if filters else planes
 
 
 def _without(array: Array, axes: tuple[int, ...]) -> Array:
@@ -195,24 +230,3 @@ def planes_of(array: Any, axes: tuple[int, ...]) -> Array:
     if not isinstance(array, np.ndarray) or array.ndim != 4 - len(axes):
         raise Declined
     return array[(None,) * len(axes)] if axes else array
-
-
-def sizes_of(values: dict[str, Any], names: tuple[str, ...], pairs: frozenset[str]) -> dict[str, Any]:
-    """Sizes of a call, of the kinds that were tried: integers, or pairs of them; words mean something else to each."""
-    sizes = {name: values[name] for name in names if name in values}
-    for name, value in sizes.items():
-        if not isinstance(value, (int, np.integer)) and not (name in pairs and isinstance(value, (tuple, list))):
-            raise Declined
-    return sizes
-
-
-def read(
-    convention: Plain, implementation: Implementation, made: dict[str, Callable[[dict[str, Any]], Any]]
-) -> dict[str, Function]:
-    """Functions of values by meaning as functions with the parameters of the originals."""
-    return {role: _reading(convention.known_form(implementation, role), made[role]) for role in implementation.targets}
-
-
-def _reading(form: Form, run: Callable[[dict[str, Any]], Any]) -> Function:
-    read = form.reader()
-    return lambda *args, **kwargs: run(read(args, kwargs))

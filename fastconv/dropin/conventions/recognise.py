@@ -8,8 +8,17 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from fastconv.dropin.conventions import columns, coursera, cs231n, plain_operations, scratch, tutorial
-from fastconv.dropin.conventions.convention import Convention, Implementation, Target, words
+from fastconv.dropin.conventions import (
+    columns,
+    coursera,
+    cs231n,
+    plain_cached,
+    plain_operations,
+    scratch,
+    tutorial,
+)
+from fastconv.dropin.conventions.convention import Convention, Implementation, Target
+from fastconv.dropin.conventions.spelling import BACKWARD, FORWARD, words
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
 # In the order in which they are tried.
@@ -26,14 +35,13 @@ CONVENTIONS: tuple[Convention, ...] = (
     columns.SCRATCH,
     columns.INDICES,
     columns.CYTHON,
-    columns.SIX,
+    columns.SIX_AXES,
+    columns.PLAIN,
     plain_operations.CONV,
     *plain_operations.POOLS,
+    plain_cached.CONV,
+    *plain_cached.POOLS,
 )
-
-_BACKWARD = {"backward", "bwd", "backprop", "back", "grad", "gradient"}
-_FORWARD = {"forward", "fwd"}
-_PAIRED = {"col2im": "im2col"}
 
 Candidate = tuple[Convention, str]
 
@@ -204,8 +212,13 @@ def _classes(cls: type, said: Convention | None, source: str) -> list[Implementa
 
 def _stem(name: str) -> str:
     """What forward and backward of a pair have in common in their names."""
-    kept = [_PAIRED.get(word, word) for word in words(name) if word not in _BACKWARD | _FORWARD]
-    return " ".join(kept)
+    role = columns.columns_role(name)
+    if role is not None:
+        return " ".join(("im2col", *words(name)[1:])) if role in words(name) else "im2col"
+    spoken = words(name)
+    if spoken[:1] == ["d"]:
+        spoken = spoken[1:]
+    return " ".join(word for word in spoken if word not in BACKWARD | FORWARD)
 
 
 def _paired(loose: list[tuple[Target, list[Candidate], bool]]) -> list[Implementation]:

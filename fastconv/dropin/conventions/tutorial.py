@@ -10,9 +10,10 @@ import numpy as np
 from fastconv.compat.tutorial.activators import IdentityActivator
 from fastconv.compat.tutorial.functions import element_wise_op
 from fastconv.dropin.conventions.calls import Calls, Declined
-from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names, words
+from fastconv.dropin.conventions.convention import Convention, Function, Implementation, parameter_names
 from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.spelling import words
 from fastconv.validation.arrays import Array
 
 _SOURCE = "hanbt/learn_dl, cnn.py, and the tutorials after it"

@@ -78,6 +78,7 @@ class BlackBox:
         self.name: str = getattr(function, "__qualname__", repr(function))
         try:
             self.binding = Binding(function)
+            inspect.signature(function).bind(*args, **kwargs)
             self._example = deepcopy(self.binding.bind(args, kwargs))
         except (Declined, TypeError, ValueError) as error:
             raise InvalidTypeError(

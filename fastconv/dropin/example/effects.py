@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,21 @@ class Seen:
         """Return what was in a slot."""
         return self._copies.get(slot, self._before.get(slot))
 
+    def given(self) -> Iterator[tuple[Slot, Any]]:
+        """Give what lay in the arguments, and the shapes of arrays."""
+        for slot, value in self._before.items():
+            yield slot, value
+            if isinstance(value, np.ndarray):
+                yield slot.then(Attribute("shape")), value.shape
+
+    def gave(self, slot: Slot, value: Any) -> bool:
+        """Whether a value lay in a slot, and was not written to since."""
+        if slot in self._before:
+            rewritten = slot in self._copies and not _equal(value, self._copies[slot])
+            return _is_from(value, self._before[slot]) and not rewritten
+        array = self._before.get(Slot(slot.root, slot.steps[:-1]))
+        return isinstance(array, np.ndarray) and _is_from(value, array.shape)
+
     def changed(self) -> dict[Slot, bool]:
         """Slots of arguments in which something else is now, and whether it was written into the same array."""
         found: dict[Slot, bool] = {}
@@ -164,8 +179,8 @@ def _explained(values: list[Any], seen: Sequence[Seen]) -> Node:
     for name in seen[0].computed:
         if all(_is_computed(value, each.computed[name]) for value, each in zip(values, seen)):
             return Computed(name)
-    for slot in _sources(values[0], seen[0].call):
-        if all(_is_from(value, slot, each.call) for value, each in zip(values, seen)):
+    for slot in _sources(values[0], seen[0]):
+        if all(each.gave(slot, value) for value, each in zip(values, seen)):
             return Given(slot)
     first = values[0]
     if isinstance(first, PLAIN) and all(type(value) is type(first) and value == first for value in values):
@@ -177,7 +192,7 @@ def _explained(values: list[Any], seen: Sequence[Seen]) -> Node:
 
 
 def _is_computed(value: Any, array: Any) -> bool:
-    if np.shape(value) != np.shape(array) or not isinstance(value, (np.ndarray, np.floating, float)):
+    if not isinstance(value, (np.ndarray, np.floating, float)) or np.shape(value) != np.shape(array):
         return False
     return value is array or np.allclose(value, array, rtol=1e-6, atol=0)
 
@@ -188,31 +203,25 @@ def _alike(one: Any, other: Any) -> bool:
     return not isinstance(one, dict) or one.keys() == other.keys()
 
 
-def _sources(value: Any, call: Call) -> list[Slot]:
-    """Slots of arguments in which a value lies, or an array of this shape."""
-    found = []
-    for slot, given in walk(call):
-        if slot.root == RESULT:
-            continue
-        if given is value or (isinstance(value, (int, float)) and _equal(given, value)):
-            found.append(slot)
-        elif isinstance(given, np.ndarray) and isinstance(value, tuple) and value == given.shape:
-            found.append(slot.then(Attribute("shape")))
-    return found
+def _sources(value: Any, seen: Seen) -> list[Slot]:
+    """Slots of arguments in which a value lay."""
+    return [slot for slot, given in seen.given() if _is_from(value, given)]
 
 
-def _is_from(value: Any, slot: Slot, call: Call) -> bool:
-    try:
-        given = slot.get(call)
-    except (AttributeError, IndexError, KeyError, TypeError):
-        return False
-    return given is value or (isinstance(value, (int, float, tuple)) and _equal(given, value))
+def _is_from(value: Any, given: Any) -> bool:
+    if isinstance(value, (int, float)) or _is_shape(value):
+        return _equal(value, given)
+    return value is given and not isinstance(value, PLAIN)
 
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one is other or (one.shape == other.shape and np.array_equal(one, other))
-    return type(one) is type(other) and isinstance(one, (*PLAIN, tuple)) and bool(one == other)
+    return type(one) is type(other) and (isinstance(one, PLAIN) or _is_shape(one)) and bool(one == other)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(each, int) for each in value)
 
 
 def is_known(node: Node) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
 from fastconv.dropin.conventions.convention import Cache, Function
-from fastconv.dropin.example.backward_description import Backward, Gradient, laid_gradient
+from fastconv.dropin.example.backward_description import Backward, laid_gradient
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Forward, full_bias, read_size
-from fastconv.dropin.example.effects import Effects, Given, Node, Several, Written, made, node_at, with_cache
+from fastconv.dropin.example.effects import Computed, Effects, Given, Node, Several, Written, made, node_at, with_cache
 from fastconv.dropin.example.guards import PLAIN
 from fastconv.dropin.example.slots import RESULT, Slot, is_object
 from fastconv.dropin.example.windows import close
@@ -94,10 +94,11 @@ def fast_forward(box: BlackBox, forward: Forward, effects: Effects, calls: Calls
         y = _forward(forward, Read(forward, call), calls)
         kept = {name: value for name, value in call.items() if value is not keeper}
         computed = {"y": forward.y.axes.of_full(y), "cache": Cache((kept,))}
-        write(effects.written, computed, call)
+        result = made(returned, computed, call)
+        write(prepared(effects.written, computed, call), call)
         if keeper is not None:
             keeper.__dict__[_KEPT] = kept
-        return made(returned, computed, call)
+        return result
 
     return function
 
@@ -128,13 +129,20 @@ def explains(forward: Forward, box: BlackBox) -> bool:
         return False
 
 
-def write(written: tuple[Written, ...], computed: Mapping[str, Any], call: Call) -> None:
-    """Write what a call leaves behind into its arguments."""
-    values = [made(each.node, computed, call) for each in written]
-    for each, value in zip(written, values):
-        if each.in_place and each.slot.get(call).shape != value.shape:
-            raise Declined
-    for each, value in zip(written, values):
+def prepared(written: Sequence[Written], computed: Mapping[str, Any], call: Call) -> list[tuple[Written, Any]]:
+    """Return what a call leaves in its arguments, once it is certain that it can be written there."""
+    values = [(each, made(each.node, computed, call)) for each in written]
+    for each, value in values:
+        if each.in_place:
+            there = each.slot.get(call)
+            if there.shape != np.shape(value) or not there.flags.writeable:
+                raise Declined
+    return values
+
+
+def write(values: Sequence[tuple[Written, Any]], call: Call) -> None:
+    """Write what was prepared."""
+    for each, value in values:
         if each.in_place:
             each.slot.get(call)[...] = value
         else:
@@ -156,6 +164,11 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
         How fastconv is called.
     """
     binding = backward.box.binding
+    steps = [(f"step of {g.name}", g.name, g.slot, g.rate) for g in backward.gradients if g.rate is not None]
+    written = [
+        *backward.effects.written,
+        *(Written(g.slot, Computed(f"step of {g.name}"), g.in_place) for g in backward.gradients if g.rate is not None),
+    ]
 
     def function(*args: Any, **kwargs: Any) -> Any:
         call = binding.bind(args, kwargs)
@@ -163,11 +176,10 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
         dy = backward.dy.axes.full_of(backward.dy.slot.get(call))
         found = _gradients(forward, backward, read, dy, calls)
         computed = {each.name: laid_gradient(each, forward, found[each.name], dy) for each in backward.gradients}
-        for gradient in backward.gradients:
-            if gradient.rate is not None:
-                _apply(gradient, call, gradient.rate.get(call) * computed[gradient.name])
-        write(backward.effects.written, computed, call)
-        return made(backward.effects.returned, computed, call)
+        computed.update((step, slot.get(call) - rate.get(call) * computed[name]) for step, name, slot, rate in steps)
+        result = made(backward.effects.returned, computed, call)
+        write(prepared(written, computed, call), call)
+        return result
 
     return function
 
@@ -181,15 +193,6 @@ def _gradients(forward: Forward, backward: Backward, read: Read, dy: Array, call
         bias = full_bias(read.bias, forward.bias.kind, len(read.weight))
     found = calls.conv2d_backward(dy, read.x, read.weight, bias, needs=needs, **read.options)
     return dict(zip(("dx", "dweight", "dbias"), found))
-
-
-def _apply(gradient: Gradient, call: Call, step: Any) -> None:
-    """Take a step of gradient descent on a weight."""
-    there = gradient.slot.get(call)
-    if gradient.in_place:
-        there -= step
-    else:
-        gradient.slot.put(call, there - step)
 
 
 def _forward_call(box: BlackBox, effects: Effects, backward: Backward, call: Call) -> Call:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.conventions.convention import Implementation, Target, words
+from fastconv.dropin.conventions.convention import Implementation, Target
 from fastconv.dropin.conventions.recognise import home_of
+from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.example.backward import solve_backward
 from fastconv.dropin.example.backward_description import Backward
 from fastconv.dropin.example.black_box import BlackBox
@@ -21,8 +23,8 @@ from fastconv.dropin.example.equivalents import explains
 from fastconv.dropin.example.fitting import fitted, laid
 from fastconv.dropin.example.forward import solve_forward
 from fastconv.dropin.example.guarding import guards_of
-from fastconv.dropin.example.sizes import settled
-from fastconv.dropin.example.slots import Slot
+from fastconv.dropin.example.sizes import Freedom, settled, with_number
+from fastconv.dropin.example.slots import RESULT, Attribute, Slot
 from fastconv.dropin.example.trials import probes
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
@@ -124,7 +126,7 @@ def _method(target: Any) -> tuple[Any, str]:
     """The object and the name of its forward method."""
     if inspect.ismethod(target):
         return target.__self__, target.__name__
-    names = [name for name in _FORWARD if inspect.isroutine(getattr(type(target), name, None))]
+    names = [name for name in _FORWARD if any(name in vars(cls) for cls in type(target).__mro__)]
     if isinstance(target, (type, str, np.ndarray)) or not names:
         raise InvalidTypeError(
             f"accelerate: what is accelerated by example must be a function, a method or an object with a method"
@@ -169,18 +171,25 @@ def implementation_of(box: BlackBox, target: Target, backwards: list[Target]) ->
     backwards : list of Target
         Methods of the same object that may be the backward pass.
     """
-    forward = _solved(box)
+    example = _solved(box)
+    forward = settled(box, example)
+    targets, backward = {"forward": target}, None
+    for freedom, each in product(Freedom, backwards):
+        variant = forward if freedom is Freedom.ALL else settled(box, example, freedom)
+        backward = _backward(box, variant, each)
+        if backward is not None:
+            forward, targets["backward"] = variant, each
+            break
     forward = replace(forward, guards=guards_of(box, forward))
     effects = _effects(box, forward)
-    found = ((each, _backward(box, forward, each)) for each in backwards)
-    role, backward = next(((each, one) for each, one in found if one is not None), (None, None))
     _check_result(box, effects, backward)
-    targets = {"forward": target} if role is None else {"forward": target, "backward": role}
+    if backward is None:
+        _check_kept(box, effects, backwards)
     return Implementation(ByExample(box, forward, effects, backward), targets)
 
 
 def _solved(box: BlackBox) -> Forward:
-    """The description that leaves most free of those that agree with the example."""
+    """The description, with all sizes of the example, of those that agree with it the one that leaves most free."""
     try:
         found = solve_forward(box)
     except InvalidValueError:
@@ -189,8 +198,10 @@ def _solved(box: BlackBox) -> Forward:
         except Exception:  # noqa: BLE001 - theirs
             raise InvalidValueError(_nothing_runs(box)) from None
         found = solve_forward(box)
-    candidates = [settled(box, each) for each in found[:_SURVIVORS]]
-    return min(candidates, key=lambda each: len(each.fixed) + len(each.square))
+    if len(found) == 1:
+        return with_number(box, found[0])
+    bounds = [(settled(box, each), each) for each in found[:_SURVIVORS]]
+    return with_number(box, min(bounds, key=lambda pair: len(pair[0].fixed) + len(pair[0].square))[1])
 
 
 def _nothing_runs(box: BlackBox) -> str:
@@ -224,10 +235,22 @@ def _backward(box: BlackBox, forward: Forward, target: Target) -> Backward | Non
     return None
 
 
+def _check_kept(box: BlackBox, effects: Effects, others: list[Target]) -> None:
+    """Refuse a forward method that keeps something unknown for methods of which nothing is known."""
+    kept = {slot.steps[-1].name for slot in effects.left if slot.steps and isinstance(slot.steps[-1], Attribute)}
+    for other in others:
+        read = kept.intersection(getattr(getattr(other.function, "__code__", None), "co_names", ()))
+        if read:
+            raise InvalidValueError(
+                f"accelerate: what {box.name} keeps must be known where another method reads it, but got"
+                f" {', '.join(sorted(read))}, which {other.label} reads; that was not found to be its backward pass."
+            )
+
+
 def _check_result(box: BlackBox, effects: Effects, backward: Backward | None) -> None:
     """Refuse a function that returns more than is known, unless that goes to the backward function alone."""
     returned = with_cache(effects.returned)
-    takes = backward is not None and any(slot.root == "result" for slot in backward.sources.values())
+    takes = backward is not None and any(slot.root == RESULT for slot in backward.sources.values())
     if returned is None or (CACHE in getattr(returned, "parts", ()) and not takes):
         raise InvalidValueError(
             f"accelerate: {box.name} must return its output, its arguments and sizes alone, but got something beside"

@@ -160,8 +160,9 @@ def _with_input(box: BlackBox, call: Call, slot: Slot, search: Search) -> Iterat
                 continue
             if y.ndim in (2, 3, 4) and at != slot and np.shape(offset) == y.shape and not np.array_equal(y, offset):
                 for forward in _between(seen, (slot, x[:images]), (at, y, offset), search):
-                    found = True
-                    yield forward
+                    if images is None or forward.x.axes.order.startswith("N"):
+                        found = True
+                        yield forward
         if found:
             return
 

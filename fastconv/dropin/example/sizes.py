@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from enum import Enum
 from itertools import combinations
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 
 from fastconv.dropin.conventions.problem import SIZES, Problem, draw
 from fastconv.dropin.example.black_box import BlackBox
-from fastconv.dropin.example.description import Forward, Source
+from fastconv.dropin.example.description import Bias, Forward, Source
 from fastconv.dropin.example.slots import RESULT, Slot, walk
-from fastconv.dropin.example.trials import Outcome, holds, trial
+from fastconv.dropin.example.trials import Outcome, holds, probes, trial
+from fastconv.errors import InvalidValueError
 
 # Letters that are freed together, and what has to be square where they are so only together.
-_GROUPS = (("HW", "image"), ("N", ""), ("C", ""), ("F", ""), (("KH", "KW"), "kernel"))
+_GROUPS = ((("KH", "KW"), "kernel"), ("HW", "image"), ("N", ""), ("C", ""), ("F", ""))
 _NAMES = (("stride",), ("padding",), ("dilation",), ("kernel",), ("kernel", "stride"))
 _AXES = ((0, 1), (0,), (1,))
 _MOST = 6  # numbers that may be one size
@@ -31,7 +33,15 @@ def whole_numbers(call: Mapping[str, Any]) -> dict[Slot, int]:
     return found
 
 
-def settled(box: BlackBox, forward: Forward) -> Forward:
+class Freedom(Enum):
+    """Which filters there may be besides those of the example: a backward function may know them by other names."""
+
+    ALL = "all"
+    SQUARE = "of square kernels"
+    NONE = "none"
+
+
+def settled(box: BlackBox, forward: Forward, freedom: Freedom = Freedom.ALL) -> Forward:
     """Return the description with all sizes free that the function follows, and the slots of those in the call.
 
     Parameters
@@ -40,11 +50,16 @@ def settled(box: BlackBox, forward: Forward) -> Forward:
         The function.
     forward : Forward
         What it computes, with all sizes as in the example.
+    freedom : Freedom
+        Which sizes are tried.
     """
     numbers = _constant_numbers(box, forward)
     forward = bound_sizes(box, forward, numbers)
     for letters, square in _GROUPS:
-        forward = _freed(box, forward, tuple(letters), square, numbers)
+        if freedom is Freedom.NONE and not {*letters} <= {*"NHW"}:
+            continue
+        only_square = freedom is Freedom.SQUARE and square == "kernel"
+        forward = _freed(box, forward, tuple(letters), square, numbers, only_square)
     return bound_sizes(box, forward, numbers)
 
 
@@ -61,7 +76,12 @@ def _constant_numbers(box: BlackBox, forward: Forward) -> dict[Slot, int]:
 
 
 def _freed(
-    box: BlackBox, forward: Forward, letters: tuple[str, ...], square: str, numbers: Mapping[Slot, int]
+    box: BlackBox,
+    forward: Forward,
+    letters: tuple[str, ...],
+    square: str,
+    numbers: Mapping[Slot, int],
+    only_square: bool = False,
 ) -> Forward:
     """The description with some letters free, if the function follows; with numbers of the call that go with them."""
     given = {letter: forward.fixed[letter] for letter in letters if letter in forward.fixed}
@@ -72,10 +92,24 @@ def _freed(
     free = replace(forward, fixed=left)
     taken = {source for sources in forward.sizes.values() for source in sources}
     taken |= {slot for slots in forward.companions.values() for slot in slots}
-    for shape in (frozenset(), frozenset([square])) if square else (frozenset(),):
+    shapes = [frozenset[str]()] if not only_square else []
+    shapes += [frozenset([square])] if square else []
+    for shape in shapes:
         for companions in _companions(given, {slot: n for slot, n in numbers.items() if slot not in taken}):
             tried = replace(free, companions={**free.companions, **companions}, square=free.square | shape)
             if holds(box, tried):
+                return tried
+    return forward
+
+
+def with_number(box: BlackBox, forward: Forward) -> Forward:
+    """Return the description with a number that is the bias, which cannot be seen where it is zero."""
+    if forward.weight is None or forward.bias is not None:
+        return forward
+    for slot, value in walk(box.call):
+        if isinstance(value, float):
+            tried = replace(forward, bias=Bias(slot, "number"))
+            if trial(box, tried, probes(forward.operation)[0]) is Outcome.AGREES:
                 return tried
     return forward
 
@@ -131,8 +165,13 @@ def _bound(forward: Forward, slot: Slot, number: int, names: tuple[str, ...], ax
 
 def _follows(box: BlackBox, forward: Forward, slot: Slot, numbers: Mapping[Slot, int]) -> bool:
     """Whether the output is as the description says when there is another number in a slot."""
-    others = [{**numbers, slot: numbers[slot] + more} for more in (1, 2)]
-    outcomes = [trial(box, forward, _problem_with(forward, each)) for each in others]
+    outcomes = []
+    for more in (1, 2):
+        try:
+            problem = _problem_with(forward, {**numbers, slot: numbers[slot] + more})
+        except InvalidValueError:  # such as padding that is larger than the window
+            continue
+        outcomes.append(trial(box, forward, problem))
     return Outcome.AGREES in outcomes and Outcome.DIFFERS not in outcomes
 
 

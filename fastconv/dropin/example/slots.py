@@ -109,7 +109,7 @@ class Slot:
 
 
 def walk(call: Mapping[str, Any]) -> Iterator[tuple[Slot, Any]]:
-    """Give every slot of a call and its value, the nearest first; a container that lies in two is opened once.
+    """Give every slot of a call and its value, the nearest first; a list, dict or object in two is opened once.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def walk(call: Mapping[str, Any]) -> Iterator[tuple[Slot, Any]]:
     while waiting:
         slot, value = waiting.popleft()
         yield slot, value
-        if len(slot.steps) < _DEPTH and id(value) not in opened:
+        if len(slot.steps) < _DEPTH and (isinstance(value, tuple) or id(value) not in opened):
             opened.add(id(value))
             waiting.extend((slot.then(step), inner) for step, inner in _inside(value))
 

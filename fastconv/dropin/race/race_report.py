@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from fastconv.evidence.accuracy import Difference
@@ -98,6 +98,8 @@ class Race(Record):
         One for each implementation and operation.
     environment : Environment
         Where the numbers come from.
+    notes : tuple of str
+        What is special about the file: where it stopped, what could not be imported, what is not recognised.
     """
 
     FORMAT: ClassVar[str] = "fastconv-race/1"
@@ -106,6 +108,7 @@ class Race(Record):
     file: str
     rows: tuple[RaceRow, ...]
     environment: Environment
+    notes: tuple[str, ...] = field(default=(), metadata={"added": True})
 
     @property
     def ok(self) -> bool:
@@ -176,6 +179,7 @@ def _notes(race: Race) -> tuple[str, ...]:
         f"Both: median after the first call, for which fast took up to {format_seconds(max(first, 0.0))} more.",
         "(relative): absolute, divided by the largest magnitude in the array.",
         "theirs, fast: the worst element as a share of what is allowed, 64 eps sum |x·w|, against numpy in float64.",
+        *race.notes,
         race.environment.origin(", ".join(sorted({row.dtype for row in race.rows}))),
     )
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends.settings import with_exact
-from fastconv.dropin.check.api import Progress, check_limit, file_of, nothing_recognised, silent
+from fastconv.dropin.check.api import Progress, check_limit, nothing_recognised, part_of, silent
 from fastconv.dropin.check.code_process import TIMED_OUT, CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
+from fastconv.dropin.check.finding import file_of, files_of, is_whole
 from fastconv.dropin.check.messages import unpack
 from fastconv.dropin.conventions import Problem
 from fastconv.dropin.conventions.expected import Results, expected, rounding
@@ -71,7 +72,7 @@ def race(
     Parameters
     ----------
     path_or_module : path-like or module
-        A Python file, or the module of one. It is run again, in a process of its own.
+        A Python file, a notebook, a folder or a module, as for `fastconv.check`. It is run, in a process of its own.
     mapping : mapping of str to str, optional
         Conventions of functions with unusual names, as for `fastconv.check`.
     sizes : Sizes, optional
@@ -101,14 +102,15 @@ def race(
     FileNotFoundError, ValueError, TypeError
         As of `fastconv.check`.
     CodeProcessError
-        If the file cannot be imported.
+        If the file cannot be imported; of a folder such files are named in `Race.notes`.
 
     Notes
     -----
     Both sides are called in the form of the functions, on the same arrays, in one process, in turns. Only the calls
     themselves are timed. "Times faster" divides by the time of the functions, not by that of the frozen loops.
     """
-    file = file_of("compare", path_or_module)
+    path = file_of("compare", path_or_module)
+    files = files_of("compare", path, mapping)
     settings = _Settings(
         (sizes or Sizes()).checked(),
         _check_dtype(dtype),
@@ -117,19 +119,41 @@ def race(
         check_limit("compare", "seconds", seconds),
         check_integer("compare", "seed", seed, 0),
     )
-    progress = progress or silent
+    limit = check_limit("compare", "time_limit", time_limit)
     environment = with_exact(True, current_environment)  # as both sides are
-    with Examinee(file, mapping or {}, check_limit("compare", "time_limit", time_limit), "compare") as examinee:
-        subjects = examinee.load()
-        if not subjects:
-            raise nothing_recognised("compare", file)
-        runs = [(subject, operation) for subject in subjects for operation in subject.convention.operations]
-        rows = []
-        for number, (subject, operation) in enumerate(runs):
-            report = _reporter(progress, subject.label, number / len(runs))
-            rows.append(_row(examinee, subject, operation, settings, report))
-    progress("done", 1.0)
-    return Race(file.name, tuple(rows), environment)
+    rows, notes = list[RaceRow](), list[str]()
+    for number, file in enumerate(files):
+        with Examinee(file, mapping or {}, limit, "compare") as examinee:
+            try:
+                found = _rows(examinee, settings, part_of(progress or silent, number, len(files)))
+            except CodeProcessError as error:
+                if path.is_file():
+                    raise
+                notes.append(f"{file.relative_to(path)} cannot be imported: {error}")
+                continue
+            told = (*examinee.notes, *examinee.near_misses)
+        if is_whole(path, file) and found:
+            rows, notes = found, [*told]
+            break
+        name = "" if is_whole(path, file) else f"{file.relative_to(path)}, "
+        rows += [replace(row, label=f"{name}{row.label}") for row in found]
+        notes += [f"{name}{note}" for note in told]
+    (progress or silent)("done", 1.0)
+    if not rows:
+        raise nothing_recognised("compare", path, notes)
+    return Race(path.name, tuple(rows), environment, tuple(notes))
+
+
+def _rows(examinee: Examinee, settings: _Settings, progress: Progress) -> list[RaceRow]:
+    """Time what is recognised in one file."""
+    subjects = examinee.load()
+    if not subjects and examinee.stopped:
+        raise examinee.stopped
+    runs = [(subject, operation) for subject in subjects for operation in subject.convention.operations]
+    return [
+        _row(examinee, subject, operation, settings, _reporter(progress, subject.label, number / len(runs)))
+        for number, (subject, operation) in enumerate(runs)
+    ]
 
 
 def _reporter(progress: Progress, label: str, share: float) -> Callable[[str], None]:

@@ -1,0 +1,74 @@
+"""The orders in which columns are kept: which axes there are, and which of them lie in one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.dropin.conventions.calls import Declined
+from fastconv.dropin.conventions.problem import Pair
+from fastconv.validation.arrays import Array
+
+
+class Sizes(NamedTuple):
+    """The sizes that columns are made of."""
+
+    images: int
+    channels: int
+    kernel: Pair
+    out: Pair
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An order of columns.
+
+    Parameters
+    ----------
+    axes : tuple of str
+        What runs along each axis, the slowest first: n images, c channels, k places in a window, l windows.
+    apart : bool
+        Whether places and windows have two axes, for their rows and columns.
+
+    Examples
+    --------
+    >>> columns, sizes = np.arange(24).reshape(1, 6, 4), Sizes(1, 3, (1, 2), (2, 2))
+    >>> Layout(("nl", "ck")).to(columns, sizes).shape, Layout(("n", "c", "k", "l"), apart=True).shape(sizes)
+    ((4, 6), (1, 3, 1, 2, 2, 2))
+    """
+
+    axes: tuple[str, ...]
+    apart: bool = False
+
+    def shape(self, sizes: Sizes) -> tuple[int, ...]:
+        """Shape of the columns."""
+        of_axis = {"n": (sizes.images,), "c": (sizes.channels,), "k": sizes.kernel, "l": sizes.out}
+        groups = ([size for axis in group for size in of_axis[axis]] for group in self.axes)
+        return tuple(size for group in groups for size in (group if self.apart else [prod(group)]))
+
+    def to(self, columns: Array, sizes: Sizes) -> Array:
+        """(N, C*KH*KW, OH*OW) in this order."""
+        split = columns.reshape(sizes.images, sizes.channels, prod(sizes.kernel), prod(sizes.out))
+        return split.transpose(["nckl".index(axis) for axis in "".join(self.axes)]).reshape(self.shape(sizes))
+
+    def of(self, columns: Any, sizes: Sizes) -> Array:
+        """Columns in this order as (N, C*KH*KW, OH*OW); those of another shape are left to the original."""
+        if not isinstance(columns, np.ndarray) or columns.shape != self.shape(sizes):
+            raise Declined
+        of_axis = {"n": sizes.images, "c": sizes.channels, "k": prod(sizes.kernel), "l": prod(sizes.out)}
+        order = "".join(self.axes)
+        split = columns.reshape([of_axis[axis] for axis in order]).transpose([order.index(axis) for axis in "nckl"])
+        return split.reshape(sizes.images, sizes.channels * of_axis["k"], of_axis["l"])
+
+
+BOOK = Layout(("nl", "ck"))
+COURSE = Layout(("ck", "ln"))
+SIX = Layout(("c", "k", "n", "l"), apart=True)
+LAYOUTS = (
+    *(Layout(axes) for row in ("ck", "kc") for at in ("nl", "ln") for axes in ((row, at), (at, row))),
+    *(Layout(axes) for row in ("ck", "kc") for axes in (("n", row, "l"), ("n", "l", row))),
+    *(Layout(tuple(axes), apart=True) for axes in ("cknl", "nckl", "nlck", "nlkc", "nclk", "lnck", "klcn")),
+)

@@ -1,0 +1,1 @@
+"""Other people's files as they have them: notebooks, scripts that train, missing imports, Python 2, folders."""
