@@ -143,6 +143,15 @@ def test_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(hasattr(module.conv2d, "__wrapped__") and module.calls == [] for module in modules)
 
 
+@pytest.mark.parametrize(
+    ("harm", "said"), [("while True: pass", r"did not end within 1 s\."), ("sys.exit(3)", "exit code 3")]
+)
+def test_an_example_that_does_not_come_to_an_end(harm: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = conv(monkeypatch, harm)
+    with pytest.raises(InvalidValueError, match=f"must come to an end, but when it was tried, it .*{said}"):
+        fc.accelerate(module.conv2d, (np.ones((5, 6)), np.ones((2, 3))), time_limit=1)
+
+
 # Where no child can be forked.
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
-from fastconv.dropin.accelerate.isolated import prove
+from fastconv.dropin.accelerate.isolated import find_by_trying, prove
 from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
 from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
 from fastconv.dropin.accelerate.places import (
@@ -22,11 +22,9 @@ from fastconv.dropin.accelerate.places import (
 )
 from fastconv.dropin.accelerate.proof import Proof
 from fastconv.dropin.accelerate.region import Region
-from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
-from fastconv.dropin.example import find_by_examples
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag, check_number
 
@@ -136,8 +134,7 @@ def accelerate(
         if example is None:
             found = recognise(target, mapping, source="accelerate")
         else:
-            with undisturbed():
-                found = [find_by_examples(target, example)]
+            found = [find_by_trying(target, example, time_limit=time_limit)]
         if not found:
             raise InvalidValueError(_nothing(target))
         return replaced(

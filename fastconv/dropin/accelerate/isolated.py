@@ -1,4 +1,4 @@
-"""The proof in a process of its own, where nothing of it is seen here, and with a time limit."""
+"""Trials of somebody's code with a time limit, and the proof in a process of its own, which leaves no trace here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from fastconv.dropin.accelerate.mismatch import Mismatch
 from fastconv.dropin.accelerate.proof import Findings, Proof, find, proof_of
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
+from fastconv.dropin.example import find_by_examples
+from fastconv.errors import InvalidValueError
 from fastconv.evidence.forked import CAN_FORK, call_in_child
 from fastconv.evidence.watchdog import EndedError, NoResultError, NotEndedError, call_within
 
@@ -18,6 +20,35 @@ Found = tuple[Findings, dict[str, Any]]
 
 # Numba sends this to a forked child that enters a parallel region of GNU OpenMP, which its parent has used.
 _NOT_IN_A_CHILD = -signal.SIGTERM
+
+
+def find_by_trying(target: Any, example: Any, *, time_limit: float) -> Implementation:
+    """Find out what a function or an object computes from one real call, see `find_by_examples`, in this process.
+
+    Parameters
+    ----------
+    target, example
+        See `find_by_examples`.
+    time_limit : float
+        Seconds that all of it may take.
+
+    Returns
+    -------
+    Implementation
+        What was found.
+
+    Raises
+    ------
+    InvalidValueError
+        If nothing was found, or it does not come to an end.
+    """
+    try:
+        with undisturbed():
+            return call_within(lambda: find_by_examples(target, example), time_limit)
+    except NoResultError as error:
+        raise InvalidValueError(
+            f"accelerate: the target must come to an end, but when it was tried, {error}."
+        ) from None
 
 
 def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool, time_limit: float) -> Proof:
