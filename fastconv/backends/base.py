@@ -85,6 +85,10 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
     def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
         """Gradient of max pooling, by scattering `dy` to `indices`."""
 
+    @abstractmethod
+    def max_pool_ties_backward(self, dy: Array, x: Array, geometry: WindowGeometry, ties: str) -> Array:
+        """Gradient of max pooling for every cell that is the maximum of its window; with "split" they share it."""
+
     def max_pool_places(self, x: Array, geometry: PoolGeometry) -> tuple[Array, Array]:
         """Maxima and where they were, for the next two methods; by default as the int64 positions of `max_pool`."""
         pool: Any = self.adaptive_max_pool if isinstance(geometry, AdaptiveGeometry) else self.max_pool

@@ -33,7 +33,7 @@ def check(
     ] = None,
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each case.")] = 10.0,
     case: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A case to run; all by default.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Print a row for every case.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Name every case, and show every program.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the cases and the known conventions, and stop.")] = False,
     json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the verdicts; - for stdout.")] = None,
     debug: Debug = False,
@@ -86,25 +86,20 @@ def parse_mapping(option: str, words: list[str]) -> dict[str, str]:
 
 def print_check(report: CheckReport, out: Console, *, everything: bool = False) -> None:
     """Print verdicts, examples and what to do next."""
-    from fastconv.dropin.check import check_report
+    from fastconv.dropin.check.check_report import said
+    from fastconv.dropin.check.screen import wrapped
 
-    for table, lines in check_report.sections(report, everything=everything):
-        out.print(Text(table.title, style="bold"), soft_wrap=True)  # longer than the table, often
-        if table.rows:
-            print_table(table._replace(title=""), out)
-        for line in lines:
-            out.print(Text(check_report.wrapped(line, out.width)), soft_wrap=True)
-        out.print()
-    for heading, code in check_report.examples(report):
-        out.print(Text(heading, style="bold"), soft_wrap=True)
-        out.print()
-        out.print(code, soft_wrap=True)  # in no colour: it is there to be copied
-        out.print()
-    for note in report.notes:
-        out.print(Text(check_report.wrapped(note, out.width)), soft_wrap=True)
-    closing = f"{report.file}: {check_report.closing_line(report)}"
-    out.print(Text(closing, style="bold green" if report.ok else "bold red"))
-    out.print(Text(check_report.advice(report)), soft_wrap=not out.is_terminal)
+    verdict = "bold green" if report.ok else "bold red"
+    for number, block in enumerate(said(report, everything=everything)):
+        if number > 1 and block.kind in ("heading", "program"):
+            out.print()
+        if block.kind == "program":
+            out.print(block.text, soft_wrap=True)  # in no colour: it is there to be copied
+            out.print()
+        else:
+            style = {"heading": "bold" if number else verdict}.get(block.kind, "")
+            text = block.text if block.kind == "line" else wrapped(block.text, out.width)
+            out.print(Text(text, style=style), soft_wrap=True)
 
 
 def _print_cases(out: Console) -> None:

@@ -57,6 +57,11 @@ from fastconv.functional.max_pool import (
     max_pool3d,
     max_pool3d_backward,
 )
+from fastconv.functional.max_pool_ties import (
+    max_pool1d_ties_backward,
+    max_pool2d_ties_backward,
+    max_pool3d_ties_backward,
+)
 from fastconv.functional.max_unpool import (
     max_unpool1d,
     max_unpool1d_backward,
@@ -114,10 +119,13 @@ __all__ = [
     "lp_pool3d_backward",
     "max_pool1d",
     "max_pool1d_backward",
+    "max_pool1d_ties_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "max_pool2d_ties_backward",
     "max_pool3d",
     "max_pool3d_backward",
+    "max_pool3d_ties_backward",
     "max_unpool1d",
     "max_unpool1d_backward",
     "max_unpool2d",

@@ -116,6 +116,7 @@ def test_every_operation_runs_on_the_named_backend(monkeypatch: pytest.MonkeyPat
         linear_backward(linear(x[0, 0], x[0, 0]), x[0, 0], x[0, 0])
         y, indices = fc.max_pool2d(x, 2, return_indices=True)
         fc.max_pool2d_backward(y, indices, x.shape)
+        fc.max_pool2d_ties_backward(y, x, 2, ties="all")
         fc.avg_pool2d(x, 2)
         fc.avg_pool2d_backward(y, x.shape, 2)
         fc.lp_pool2d(x, 3, 2)

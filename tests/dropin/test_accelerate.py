@@ -20,8 +20,8 @@ from grids import quick
 from loop_code import (
     CONV_PARAM,
     COUNTS,
-    COURSE_NOTES,
     HARD_CODED_STRIDES,
+    LAST_OF_TIES,
     OPAQUE,
     POOL_PARAM,
     arrays,
@@ -337,7 +337,7 @@ def test_a_pair_with_a_cache_of_its_own_is_replaced_together(monkeypatch: pytest
 
 
 def test_raise_replaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = load(monkeypatch, COURSE_NOTES)
+    module = load(monkeypatch, LAST_OF_TIES)
     before = bound(module)
     with pytest.raises(
         AccelerationError, match="nothing was replaced; max_pool_backward_naive was left as it is: with"
@@ -348,13 +348,13 @@ def test_raise_replaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_skip_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = load(monkeypatch, COURSE_NOTES)
+    module = load(monkeypatch, LAST_OF_TIES)
     assert set(fc.accelerate(module, on_mismatch="skip").refused) == {"max_pool_backward_naive"}
 
 
 def test_warnings_point_at_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(AccelerationWarning) as warned:
-        fc.accelerate(load(monkeypatch, COURSE_NOTES))
+        fc.accelerate(load(monkeypatch, LAST_OF_TIES))
     assert warned[0].filename == __file__
 
 
@@ -452,7 +452,7 @@ def test_the_context_manager_undoes_after_an_error(monkeypatch: pytest.MonkeyPat
 
 
 def test_twice_is_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = load(monkeypatch, COURSE_NOTES)
+    module = load(monkeypatch, LAST_OF_TIES)
     first = fc.accelerate(module, on_mismatch="skip")
     now = bound(module)
     second = fc.accelerate(module, on_mismatch="skip")
@@ -869,7 +869,7 @@ def test_the_default_backend_does_not_matter(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_returned_is_readable(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = load(monkeypatch, COURSE_NOTES)
+    module = load(monkeypatch, LAST_OF_TIES)
     accelerated = fc.accelerate(module, on_mismatch="skip")
     lines = repr(accelerated).splitlines()
     assert lines[:2] == ["accelerated somebodys_loops: 3 of 4", "  conv_forward_naive       fast"]

@@ -80,8 +80,8 @@ def test_what_does_not_come_to_an_end_is_left(harm: str, said: str, monkeypatch:
 @forks
 def test_the_other_functions_of_a_module_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     first = "def max_pool_forward_naive(x, pool_param):\n"
-    module = load(monkeypatch, changed(loop_code.CS231N, (first, first + "    while True: pass\n")))
-    accelerated = fc.accelerate(module, on_mismatch="skip", time_limit=5)
+    module = load(monkeypatch, changed(loop_code.CS231N, (first, first + "    __import__('os')._exit(5)\n")))
+    accelerated = fc.accelerate(module, on_mismatch="skip")
     assert set(accelerated.refused) == {"max_pool_forward_naive", "max_pool_backward_naive"}
     assert {"conv_forward_naive", "conv_backward_naive"} <= set(accelerated)
 

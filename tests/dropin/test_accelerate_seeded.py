@@ -92,18 +92,19 @@ def probed(module: ModuleType, label: str) -> list[tuple[Problem, Run, dict[str,
 def test_the_code_without_mistakes_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     named = [(style.source, style.label, (put(style),)) for style in STYLES.values()]
     bare = {(source, label): (source, label, ()) for source, label, _ in MISTAKES}
-    for source, label, changes in [*named, *bare.values()]:
+    for source, label, changes in [*some(named, 3), *some([*bare.values()], 4)]:
         accelerated = fc.accelerate(loaded(monkeypatch, source, label, *changes), on_mismatch="raise")
         assert label in accelerated
         assert bool(accelerated.partly) == (label == "Pooling.backward")  # it says itself that it has no padding
 
 
 def test_there_are_a_hundred_mistakes() -> None:
-    assert len({(source, changes) for source, _, changes in MISTAKES}) == len(MISTAKES) > 100
+    assert len({(source, changes) for source, _, changes in MISTAKES}) == len(MISTAKES) >= 110
+    assert len(STYLES) > 10
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("source", "label", "changes"), some(MISTAKES, 3))
+@pytest.mark.parametrize(("source", "label", "changes"), some(MISTAKES, 9))
 def test_a_mistake_is_not_replaced(
     source: str, label: str, changes: tuple[Change, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +116,7 @@ def test_a_mistake_is_not_replaced(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("style", "where"), some(CONDITIONAL, 11))
+@pytest.mark.parametrize(("style", "where"), some(CONDITIONAL, 23))
 def test_a_mistake_under_a_condition_is_not_replaced(style: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = STYLES[style]
     module = loaded(monkeypatch, given.source, given.label, put(given, wrong(given, where)))
@@ -127,7 +128,7 @@ def test_a_mistake_under_a_condition_is_not_replaced(style: str, where: str, mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("style", "hole", "where"), some(HIDDEN, 193, full=7))
+@pytest.mark.parametrize(("style", "hole", "where"), some(HIDDEN, 499, full=7))
 def test_a_mistake_behind_an_exception_stays_what_it_is(
     style: str, hole: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

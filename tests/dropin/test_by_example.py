@@ -111,7 +111,7 @@ def test_another_value_of_what_is_not_understood_goes_to_the_original() -> None:
 
 def test_what_is_found_is_said() -> None:
     layer = example_convolutions.ChannelsLast(3, 3, 8, 2, 1)
-    said = repr(fc.accelerate(layer, normal(4, 8, 8, 3)))
+    said = " ".join(repr(fc.accelerate(layer, normal(4, 8, 8, 3))).split())
     assert 'convolution, x (N, H, W, C), weights self.params["W"] (KH, KW, C, F)' in said
     assert 'bias self.params["b"] (1, 1, 1, F), stride self.stride, padding self.pad' in said
     assert 'dweight in self.grads["W"], divided by the number of images' in said
@@ -201,6 +201,10 @@ def from_zero(x: Any) -> Any:
     return np.maximum(example_poolings.side_by_side(x), 0)
 
 
+def never_below(x: Any) -> Any:
+    return np.maximum(example_poolings.side_by_side(x), -20)
+
+
 def rounded_up(x: Any) -> Any:
     return example_poolings.side_by_side(np.pad(x, ((0, 0), (0, 0), (0, x.shape[2] % 2), (0, x.shape[3] % 2))))
 
@@ -237,6 +241,23 @@ def test_what_is_not_found_is_said(function: Any, example: Any, said: str) -> No
         fc.accelerate(function, example)
 
 
+class Tiring(example_convolutions.Callable_):
+    """Another result from the second call on."""
+
+    def __init__(self, w: Any) -> None:
+        super().__init__(w)
+        self.calls = 0
+
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return super().__call__(x) / self.calls
+
+
+def test_what_changes_from_call_to_call_is_refused() -> None:
+    accelerated = fc.accelerate(Tiring(normal(4, 3, 3, 3)), IMAGES, on_mismatch="skip")
+    assert "with a second call" in str(accelerated.refused["Tiring.__call__"])
+
+
 @pytest.mark.parametrize(
     ("function", "example"),
     [
@@ -259,8 +280,11 @@ def test_examples_that_cannot_be_are_refused() -> None:
         fc.accelerate("loops", IMAGES)
     with pytest.raises(InvalidValueError, match="must be one call or a list of calls"):
         fc.accelerate(example_convolutions.loops_nhwc, [])
-    with pytest.raises(AccelerationError):
-        fc.accelerate(rounded_up, normal(2, 3, 8, 8), on_mismatch="raise")
+
+
+def test_what_shows_in_the_proof_alone_is_refused() -> None:
+    with pytest.raises(AccelerationError, match="with negative input"):
+        fc.accelerate(never_below, MAPS, on_mismatch="raise")
 
 
 # slots

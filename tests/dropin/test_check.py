@@ -21,8 +21,10 @@ from programs import run
 import fastconv as fc
 from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, examination
 from fastconv.dropin.check import check_report as report_text
+from fastconv.dropin.check.failures import failures
 from fastconv.dropin.check.literals import array_literal, stored_literal
 from fastconv.dropin.check.messages import pack, pack_problem, unpack, unpack_problem
+from fastconv.dropin.check.screen import blocks
 from fastconv.dropin.check.shrinking import shrink
 from fastconv.dropin.conventions import CASES, CONVENTIONS, Problem, draw
 from fastconv.dropin.conventions.problem import MEMORIES, stored
@@ -38,12 +40,18 @@ CONV = "conv_forward_naive / conv_backward_naive"
 MAX = "max_pool_forward_naive / max_pool_backward_naive"
 ADDED = "dx[n, c, i * stride + k, j * stride + l] += dout[n, c, i, j]"
 PLANE = "dx[n, c, i * stride : i * stride + HH, j * stride : j * stride + WW]"
+PLACE = "k, l = np.unravel_index(window.argmax(), window.shape)"
 CONV_DONE = "return out, (x, w, b, conv_param)"
 
 # Mistake: what is changed in right code, whose label it has, the case that finds it, the array that is wrong.
 MISTAKES: dict[str, tuple[tuple[Change, ...], str, str, str]] = {
     "overlap assigned": (((ADDED, ADDED.replace("+=", "=")),), MAX, "overlapping windows", "dx"),
-    "ties to all": (((ADDED, f"{PLANE} += (window == window.max()) * dout[n, c, i, j]"),), MAX, "ties", "dx"),
+    "ties to the last": (
+        ((PLACE, "k, l = np.unravel_index(window.size - 1 - window.ravel()[::-1].argmax(), window.shape)"),),
+        MAX,
+        "ties",
+        "dx",
+    ),
     "height for width": (
         (("OH, OW = 1 + (H - HH) // stride, 1 + (W - WW)", "OH, OW = 1 + (H - HH) // stride, 1 + (W - HH)"),),
         MAX,
@@ -122,7 +130,9 @@ def test_right_code_passes_every_case(tmp_path: Path) -> None:
         "cs231n.avg_pool2d",
     }
     ran = sum(case.ran for each in report.implementations for case in each.cases)
-    assert f"all {ran} cases are right\nfastconv.accelerate(" in str(report)
+    assert str(report).startswith(f"layers.py: all {ran} cases are right\n")
+    assert f"right: {CONV} (" in str(report)
+    assert "\nfastconv.accelerate(module) replaces" in str(report)
     assert report[MAX]["ties"].verdict == "ok"
     assert report["max_pool_backward_naive"]["gradients against slopes"].verdict == "ok"
     dilation = report[CONV]["dilation"]
@@ -148,7 +158,7 @@ def test_float64_for_float32_is_a_remark(tmp_path: Path) -> None:
     found = report[CONV]["float32"]
     assert report.ok
     assert (found.verdict, found.remark, found.example) == ("ok", "y is float64 for float32 input", None)
-    assert "1 ok with a remark: float32 (y is float64 for float32 input)" in str(report)
+    assert "remark: y is float64 for float32 input" in str(report)
 
 
 # wrong code
@@ -378,19 +388,16 @@ def test_closing_lines(verdicts: tuple[str, ...], line: str, ok: bool) -> None:
 
 def test_one_example_is_printed_for_each_reason() -> None:
     def case(name: str, what: str, code: str) -> CaseResult:
-        return CaseResult(name, "", "wrong", what, array="dx", example=Example("", code))
+        mistake = what.partition(": ")[2]
+        return CaseResult(name, "", "wrong", what, array="dx", example=Example("", code), mistake=mistake)
 
     cases = [case("a", "dx differs: not added", "one"), case("b", "dx differs: not added", "two")]
     cases += [case(f"c{number}", f"dx differs by {number}", f"code {number}") for number in range(9)]
     cases += [case("d", "dx differs", "code 0")]
-    report = CheckReport("pool.py", (Examination("pool", "", "", tuple(cases)),))
-    assert report_text.examples(report) == (
-        ("pool, wrong: a; b", "one"),
-        ("pool, wrong: c0; d", "code 0"),
-        ("pool, wrong: c1", "code 1"),
-    )
-    every = str(report).split("\n\n")[2]
-    assert every == "1 more wrong, like a: b"
+    examination = Examination("pool", "", "", tuple(cases))
+    assert [failure.names for failure in failures(examination)] == [("a", "b"), (*(f"c{n}" for n in range(9)), "d")]
+    programs = [block.text for block in blocks((examination,)) if block.kind == "program"]
+    assert programs == ["one"]
 
 
 def test_parts_of_a_report_by_name() -> None:
@@ -485,10 +492,9 @@ def test_the_command_says_that_all_is_right(
     path = written(tmp_path, RIGHT)
     assert in_process(monkeypatch, str(path), "--case", "plain", "--case", "ties") == 0
     out, err = capsys.readouterr()
-    assert re.search(rf"^{CONV}: cs231n\.conv2d", out, re.MULTILINE)
-    assert out.splitlines()[1] == "1 ok: plain"
-    assert "2 ok: plain, ties" in out.splitlines()
-    assert "layers.py: all 4 cases are right\nfastconv.accelerate(module) replaces" in out
+    assert out.splitlines()[0] == "layers.py: all 4 cases are right"
+    assert f"{MAX} (2 ok)" in " ".join(out.split())
+    assert "\nfastconv.accelerate(module) replaces" in out
     assert "[100%] done" in err
 
 
@@ -500,9 +506,11 @@ def test_the_command_prints_examples_and_exits_with_one(
     target = tmp_path / "out.json"
     assert in_process(monkeypatch, str(path), "--case", case, "--json", str(target), "--time-limit", "9") == 1
     out = capsys.readouterr().out
-    assert re.search(rf"^ {case} +wrong +dx differs by up to .*: gradients of overlapping windows", out, re.MULTILINE)
-    assert f"{label}, wrong: {case}\n\nimport numpy as np\nfrom layers import max_pool_forward_naive" in out
-    assert "layers.py: 1 of 3 cases wrong" in out
+    first, second, third, *_ = out.splitlines()
+    assert first == "layers.py: 1 of 3 cases wrong"
+    assert second == f"{label} (cs231n.max_pool2d): 1 of 1 cases wrong"
+    assert re.match(r"wrong: dx differs by up to .*: gradients of overlapping windows", third)
+    assert "\n\nimport numpy as np\nfrom layers import max_pool_forward_naive" in out
     saved = CheckReport.from_dict(json.loads(target.read_text(encoding="utf-8")))
     assert saved[label][case].array == "dx"
     assert saved.time_limit == 9
@@ -536,7 +544,7 @@ def test_a_file_that_cannot_be_imported_exits_with_one(
 ) -> None:
     assert in_process(monkeypatch, str(written(tmp_path, "1 / 0\n"))) == 1
     out = capsys.readouterr().out
-    assert re.search(r"import +raised +ZeroDivisionError: division by zero \(layers\.py, line 1\)", out)
+    assert re.search(r"cannot be imported: raised: ZeroDivisionError: division by zero \(layers\.py, line 1\)", out)
     assert "nothing was examined: the file cannot be imported" in out
 
 

@@ -14,10 +14,13 @@ from grids import quick
 from loop_code import CS231N, changed
 
 import fastconv as fc
-from fastconv.dropin.check import CaseResult, CheckReport, Examination, Example, examination
-from fastconv.dropin.check import check_report as text
+from fastconv.dropin.check import CaseResult, Examination, Example, examination
+from fastconv.dropin.check.check_report import said
 from fastconv.dropin.check.examinee import Recorded
 from fastconv.dropin.check.examples import _Place, _tail
+from fastconv.dropin.check.failures import failures
+from fastconv.dropin.check.repair import Line
+from fastconv.dropin.check.screen import as_text, blocks, wrapped
 from fastconv.dropin.check.shrinking import shrink
 from fastconv.dropin.check.traits import ABOUT, keeps_traits, overlapping, tied
 from fastconv.dropin.conventions import CASES, Case, Verdict, draw
@@ -28,7 +31,6 @@ ADDED = "dx[n, c, i * stride + k, j * stride + l] += dout[n, c, i, j]"
 PLANE = "dx[n, c, i * stride : i * stride + HH, j * stride : j * stride + WW]"
 EVERY = "(window == window.max()) * dout[n, c, i, j]"
 OVERWRITTEN = "gradients of overlapping windows overwrite each other, where they have to be added"
-TIED = "of several equal maxima every one gets the whole gradient, where the first gets it"
 FILTERS = "dpadded[n, :, rows, cols] += w[f] * dout[n, f, i, j]"
 SIZES = "OH, OW = 1 + (H - HH) // stride, 1 + (W - WW) // stride"
 
@@ -45,9 +47,7 @@ ASSIGNED_TO_ALL = (ADDED, f"{PLANE} = {EVERY}")
 TOLD = [
     (ASSIGNED_TO_ALL, MAX, "overlapping windows", OVERWRITTEN, "x (1, 1, 1, 3), 1x2 windows, stride 1"),
     (ASSIGNED_TO_ALL, MAX, "overlapping rectangular windows", OVERWRITTEN, "x (1, 1, 3, 1), 2x1 windows, stride 1"),
-    (ASSIGNED_TO_ALL, MAX, "ties", TIED, "x (1, 1, 1, 2), 1x2 windows, stride 1"),
     (ASSIGNED_TO_ALL, MAX, "ties in overlapping windows", OVERWRITTEN, "x (1, 1, 1, 3), 1x2 windows, stride 1"),
-    ((ADDED, f"{PLANE} += {EVERY}"), MAX, "ties", TIED, "x (1, 1, 1, 2), 1x2 windows, stride 1"),
     (("+= share", "= share"), AVG, "overlapping windows", OVERWRITTEN, "x (1, 1, 1, 3), 1x2 windows, stride 1"),
     (
         (FILTERS, "dpadded[n, :, rows, cols] = (w * dout[n, :, i, j].reshape(-1, 1, 1, 1)).sum(axis=0)"),
@@ -74,14 +74,14 @@ TOLD = [
         (SIZES, SIZES.replace("(W - WW)", "(W - HH)")),
         MAX,
         "overlapping rectangular windows",
-        "",
-        "x (1, 1, 3, 1), 2x1 windows, stride 1",
+        "the size of the output is computed from the other axis along the width",
+        "x (1, 1, 3, 2), 2x1 windows, stride 1",
     ),
     (
         ("dpadded[:, :, pad : pad + H, pad : pad + W]", "dpadded[:, :, :H, :W]"),
         CONV,
         "much padding",
-        "",
+        "the padding is cut off at the wrong place",
         "x (1, 1, 1, 1), w (1, 1, 1, 1), stride 1, pad 2",
     ),
 ]
@@ -176,13 +176,18 @@ def test_what_is_not_written_yet_is_no_failure_of_the_rest(tmp_path: Path) -> No
 def test_the_same_failure_everywhere_is_printed_once(tmp_path: Path) -> None:
     path = written(tmp_path, ("return out, (x, w, b, conv_param)", "return None, (x, w, b, conv_param)"))
     report = fc.check(path, cases=["plain", "a tall kernel", "padding", "dilation", "overlapping windows"])
-    assert text.others(report[CONV]) == (
-        "3 more wrong, like plain: a tall kernel, padding, overlapping windows",
-        "1 cannot be expressed: dilation (it has no dilation)",
-    )
-    ((heading, code),) = text.examples(report)
-    assert heading == f"{CONV}, wrong: plain; a tall kernel; padding; overlapping windows"
+    (failure,) = failures(report[CONV])
+    assert failure.names == ("plain", "a tall kernel", "padding", "overlapping windows")
+    (code,) = [block.text for block in blocks(report.implementations) if block.kind == "program"]
     assert "conv_backward_naive(" not in code.partition("\n\n")[2]  # y is wrong: nothing comes after it
+
+
+def test_what_cannot_be_called_is_not_raised_by_it() -> None:
+    refused = Verdict("raised", "TypeError: conv() missing 1 required positional argument: 'b'")
+    told = examination._told(CaseResult("plain", "", "ok"), refused)
+    assert (told.verdict, told.what) == ("cannot be expressed", f"it cannot be called so: {refused.text}")
+    inside = Verdict("raised", "TypeError: bad operand (conv, line 12)")
+    assert examination._told(CaseResult("plain", "", "ok"), inside).verdict == "raised"
 
 
 # what is printed
@@ -202,35 +207,54 @@ def test_failures_of_one_cause_are_named_together() -> None:
         CaseResult("f", "", "ok"),
         CaseResult("g", "", "skipped", "too long"),
     )
-    report = CheckReport("conv.py", (Examination("conv", "plain.conv2d", "", cases),))
-    assert [row[0] for row in next(text.sections(report))[0].rows] == ["a", "c", "d"]
-    assert [row[0] for row in next(text.sections(report, everything=True))[0].rows] == list("abcdefg")
-    assert text.others(report.implementations[0]) == (
-        "1 more raised, like a: b",
-        "1 more crashed, like d: e",
-        "1 ok: f",
-        "1 skipped: g (too long)",
-    )
-    assert text.examples(report) == (
-        ("conv, raised: a; b", "short"),
-        ("conv, raised: c", "other line"),
-        ("conv, crashed: d; e", "exit"),
-    )
+    examination = Examination("conv", "plain.conv2d", "", cases)
+    assert [failure.names for failure in failures(examination)] == [("a", "b"), ("c",), ("d", "e")]
+    told = list(blocks((examination,)))
+    assert [block.text for block in told if block.kind == "words"] == [
+        "raised: ValueError: shapes (1,) (2,) differ (conv, line 3) [a, b]",
+        "raised: ValueError: shapes (4,) (2,) differ (conv, line 4) [c]",
+        "crashed: it called sys.exit() (conv.py, line 9) [d, e]",
+    ]
+    assert [block.text for block in told if block.kind == "program"] == ["short"]
+    every = list(blocks((examination,), everything=True))
+    assert [block.text for block in every if block.kind == "program"] == ["short", "other line", "exit"]
+    assert [block.text for block in every if block.kind == "words"][-2:] == ["1 ok: f", "1 skipped: g (too long)"]
 
 
-def test_every_case_is_named_with_its_verdict(tmp_path: Path) -> None:
+def test_a_line_at_fault_goes_before_all_others_and_holds_them_together() -> None:
+    line = Line("conv.py", 7, "y = x", "y += x")
+    cases = (
+        failing("a", "raised", "ValueError: no (conv, line 3)", "one"),
+        replace(failing("b", "wrong", "dx differs by up to 1: it is so", "two\nlines"), line=line, mistake="assigned"),
+        replace(failing("c", "raised", "IndexError: no (conv, line 7)", "three"), line=line),
+    )
+    told = list(blocks((Examination("conv", "plain.conv2d", "", cases),)))
+    assert [block.text for block in told[1:4]] == [
+        "wrong: dx differs by up to 1: it is so [b, c]",
+        "conv.py:7  y = x\n       ->  y += x",
+        "raised: ValueError: no (conv, line 3) [a]",
+    ]
+    assert str(replace(line, better="")).endswith("->  (leave it out)")
+
+
+def test_few_failures_are_told_and_the_others_counted() -> None:
+    cases = [failing(f"c{n}", "raised", f"ValueError: no (conv, line {n})", f"code {n}") for n in range(5)]
+    told = list(blocks((Examination("conv", "plain.conv2d", "", tuple(cases)),)))
+    assert "and 2 other ways to fail, which --all shows (everything=True)" in [block.text for block in told]
+
+
+def test_every_case_is_named_with_its_verdict_where_asked(tmp_path: Path) -> None:
     report = fc.check(written(tmp_path, ASSIGNED_TO_ALL), cases=["plain", "ties", "dilation", "overlapping windows"])
-    printed = str(report)
+    printed = as_text(list(said(report, everything=True)))
     for examined in report.implementations:
-        block = printed[printed.index(f"{examined.label}: ") :].split("\n\n# ")[0]
+        block = printed[printed.index(f"{examined.label} (") :]
         for case in examined.cases:
-            assert re.search(rf"{case.verdict}: [^:]*{case.case}|^{case.case} +{case.verdict}", block, re.MULTILINE), (
-                case
-            )
-    assert max(map(len, text.wrapped("word " * 100).splitlines())) <= 100
+            told = rf"{case.verdict}: [^:]*{case.case}|{case.verdict}: .*\[[^]]*{case.case}"
+            assert re.search(told, block.replace("\n    ", " ")), case
+    assert max(map(len, wrapped("word " * 100).splitlines())) <= 100
 
 
-def test_the_command_prints_all_rows_where_asked(
+def test_the_command_names_all_cases_where_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("typer")
@@ -240,8 +264,8 @@ def test_the_command_prints_all_rows_where_asked(
     monkeypatch.setattr(sys, "argv", ["fastconv", "check", str(path), "--case", "plain", "--case", "dilation", "--all"])
     assert cli.main() == 0
     out, err = capsys.readouterr()
-    assert len(re.findall(r"^ plain +ok +$", out, re.MULTILINE)) == 3
-    assert len(re.findall(r"^ dilation +cannot be expressed +it has no dilation", out, re.MULTILINE)) == 3
+    assert len(re.findall(r"^1 ok: plain$", out, re.MULTILINE)) == 3
+    assert len(re.findall(r"^1 cannot be expressed: dilation \(it has no dilation\)$", out, re.MULTILINE)) == 3
     assert err.splitlines() == [f"[  0%] {CONV}", f"[ 33%] {MAX}", f"[ 67%] {AVG}", "[100%] done"]
 
 

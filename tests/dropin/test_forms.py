@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ CONVS: dict[str, tuple[tuple[str, str], ...]] = {
     "as it is": (),
     "a list of gradients": ((GRADIENTS, "return [dx, dw, db]"),),
     "a dict of gradients in another order": ((GRADIENTS, "return dict(db=db, dW=dw, dX=dx)"),),
+    "gradients in another order": ((GRADIENTS, "return dw, db, dx"),),
     "gradients in attributes": (("def conv2d(x", CLASS), (GRADIENTS, "return Result(dx=dx, dw=dw, db=db)")),
     "gradients without that of the bias": ((GRADIENTS, "return dx, dw"),),
     "the output in a list": ((Y, f"[{Y}]"),),
@@ -115,6 +117,85 @@ def test_every_form_of_a_convolution_is_replaced(form: str, monkeypatch: pytest.
     accelerated = fc.accelerate(load(monkeypatch, changed(CONV, *CONVS[form])), on_mismatch="skip")
     assert (dict(accelerated.refused), len(accelerated)) == ({}, 2)
     assert set(accelerated.partly) <= ({"conv2d"} if "PyTorch" in form else set())  # it asserts that nothing is dilated
+
+
+# The axes of x, weights and output, in the letters of `einsum`, where o and p are places, i and j of the window.
+ORDERS = {
+    "NHWC": ("nopijc,ijcf->nopf", "(1, 2)"),
+    "HWC": ("opijc,ijcf->opf", "(0, 1)"),
+    "HWC, one filter": ("opijc,ijc->op", "(0, 1)"),
+    "HWC, filters first": ("opijc,fijc->opf", "(0, 1)"),
+    "CHW": ("copij,fcij->fop", "(1, 2)"),
+    "CHW, one filter": ("copij,cij->op", "(1, 2)"),
+    "HW, filters last": ("opij,fij->opf", "(0, 1)"),
+    "HW, filters first": ("opij,fij->fop", "(0, 1)"),
+}
+LAST = """
+import numpy as np
+
+
+def conv(x, w, stride=1):
+    x = np.asarray(x, float)
+    places = [axis for axis in AXES]
+    kernel = [w.shape[SUMS.split(",")[1].split("-")[0].index(letter)] for letter in "ij"]
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=places)
+    windows = np.moveaxis(windows, [-2, -1], [places[1] + 1, places[1] + 2] if FIRST else [-2, -1])
+    step = [slice(None)] * windows.ndim
+    for axis in places:
+        step[axis] = slice(None, None, stride)
+    return np.einsum(SUMS, windows[tuple(step)], w)
+"""
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_convolution_in_every_order_of_axes_is_replaced(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sums, axes = ORDERS[order]
+    module = load(monkeypatch, f"SUMS, AXES, FIRST = {sums!r}, {axes}, {'ijc' in sums.split(',')[0]}\n{LAST}")
+    accelerated = fc.accelerate(module, on_mismatch="skip")
+    assert (dict(accelerated.refused), dict(accelerated.partly), len(accelerated)) == ({}, {}, 1)
+    sizes = dict(zip("nopcfij", (2, 6, 7, 3, 4, 3, 2)))
+    terms = sums.split("->")[0].split(",")
+    shapes = [[sizes[one] for one in term] for term in (terms[0].replace("ij", ""), terms[1])]
+    x, w = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
+    np.testing.assert_allclose(module.conv(x, w, stride=2), accelerated["conv"](x, w, stride=2))
+
+
+def test_a_convolution_that_keeps_the_size_of_the_image_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+        import numpy as np
+        def convolve2d(image, kernel):
+            (h, w), y = (size // 2 for size in kernel.shape), np.zeros(image.shape)
+            padded = np.pad(image, ((h, h), (w, w)))
+            for i in range(y.shape[0]):
+                for j in range(y.shape[1]):
+                    y[i, j] = (padded[i : i + kernel.shape[0], j : j + kernel.shape[1]] * kernel).sum()
+            return y
+    """
+    module = load(monkeypatch, dedent(text))
+    accelerated = fc.accelerate(module, on_mismatch="skip")
+    assert (dict(accelerated.refused), list(accelerated)) == ({}, ["convolve2d"])
+    x = np.random.default_rng(0).standard_normal((7, 8))
+    for kernel in (x[:3, :5], x[:5, :5], x[:2, :2], x[:4, :3]):  # the last two are left to the original
+        np.testing.assert_allclose(module.convolve2d(x, kernel), accelerated["convolve2d"](x, kernel))
+    fixed = changed(dedent(text), ("np.pad(image, ((h, h), (w, w)))", "np.pad(image, 1)"))
+    accelerated = fc.accelerate(load(monkeypatch, fixed), on_mismatch="skip")
+    assert list(accelerated) == []  # right for kernels of three alone
+
+
+@pytest.mark.parametrize(("shape", "axes"), [("2:4", (2, 3)), ("1:3", (1, 2)), ("0:2", (0, 1))])
+def test_a_pooling_in_every_order_of_axes_is_replaced(
+    shape: str, axes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"""
+        import numpy as np
+        def maxpool2d(x, size=2):
+            windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis={axes})
+            step = [slice(None)] * windows.ndim
+            step[{shape}] = [slice(None, None, size)] * 2
+            return windows[tuple(step)].max((-2, -1))
+    """
+    accelerated = fc.accelerate(load(monkeypatch, dedent(text)), on_mismatch="skip")
+    assert (dict(accelerated.refused), dict(accelerated.partly), len(accelerated)) == ({}, {}, 1)
 
 
 def test_results_are_what_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +282,17 @@ def test_forms_of_the_course(form: str, monkeypatch: pytest.MonkeyPatch) -> None
     code = changed(CS231N, *COURSE[form]).split("def max_pool_forward_naive")[0]
     accelerated = fc.accelerate(load(monkeypatch, code), on_mismatch="skip")
     assert (dict(accelerated.refused), dict(accelerated.partly), len(accelerated)) == ({}, {}, 2)
+
+
+def test_a_form_that_a_course_does_not_know_is_right_with_a_remark(tmp_path: Path) -> None:
+    file = tmp_path / "layers.py"
+    backward = (f"return {THEIR_DX}, dw, db", f"return {THEIR_DX}, dw")
+    file.write_text(changed(CS231N, *COURSE["a bias of (F, 1)"], backward), encoding="utf-8")
+    report = fc.check(file, cases=["a single image", "padding"])
+    assert report.ok
+    found = report["conv_forward_naive"]
+    assert found["a single image"].remark == "its bias is of (F, 1), not (F,), it returns no gradient of the bias"
+    assert found["padding"].remark == ""
 
 
 POOL_HEAD = "maxpool(x, size=2, stride=2)"
@@ -346,5 +438,8 @@ def test_the_structure_of_a_result() -> None:
     assert structure.read(["not", "two"]) == {"y": "not", "cache": "two"}
     structure, sure = find_structure(None, {"y": y.shape})
     assert (sure, structure.read(y)) == (False, {"y": y})
+    gradients = {"dx": (4,), "dweight": (2, 3)}
+    assert find_structure((np.ones((2, 3)), np.ones(4)), gradients)[1]
+    assert not find_structure((np.ones((2, 3)), np.ones(4)), gradients, ordered=True)[1]
     structure, sure = find_structure([1, y], {"y": (5, 5)})
     assert (sure, structure.read([1, 2])) == (False, {"y": 1})

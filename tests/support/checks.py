@@ -56,6 +56,19 @@ def check_max(engine: str, case: WindowCase, x: Array, ceil_mode: bool, order: s
     assert_close(dx, wanted, magnitude=size, name=f"{engine} {case} dx")
 
 
+def check_ties(engine: str, case: WindowCase, x: Array, ceil_mode: bool, order: str = "C") -> None:
+    """Gradients of all maxima of `engine` against naive; `x` has several in a window, or NaN."""
+    pool, _ = forward_and_backward("max_pool", x)
+    backward = getattr(fc, f"max_pool{x.ndim - 2}d_ties_backward")
+    options: dict[str, Any] = {**case.options, "ceil_mode": ceil_mode}
+    dy = normal(pool(x, case.kernel, **options, backend="naive").shape, 1, x.dtype)
+    for ties in ("all", "split"):
+        dx = backward(stored(dy, order), x, case.kernel, ties=ties, **options, backend=engine)
+        wanted = backward(dy, x, case.kernel, ties=ties, **options, backend="naive")
+        size = backward(np.abs(dy), x, case.kernel, ties=ties, **options, backend="numpy")
+        assert_close(dx, wanted, magnitude=size, name=f"{engine} {case} {ties}")
+
+
 def check_avg(engine: str, case: WindowCase, x: Array, ceil_mode: bool, include_pad: bool, order: str = "C") -> None:
     """Means and gradient of `engine` against naive."""
     pool, backward = forward_and_backward("avg_pool", x)

@@ -80,6 +80,8 @@ def results(dtype: str = "float32") -> dict[str, Any]:
         found[f"max {i}"], found[f"indices {i}"] = y, indices = fc.max_pool2d(x, **options, return_indices=True)
         dy = _draw(y.shape, dtype)
         found[f"max backward {i}"] = fc.max_pool2d_backward(dy, indices, x_shape)
+        for ties in ("all", "split"):
+            found[f"ties {ties} {i}"] = fc.max_pool2d_ties_backward(dy, np.round(x), **options, ties=ties)
         found[f"avg {i}"] = fc.avg_pool2d(x, **options)
         found[f"avg backward {i}"] = fc.avg_pool2d_backward(dy, x_shape, **options)
     for i, shape in enumerate([(4, 24, 33, 30), (2, 5, 150, 37)]):

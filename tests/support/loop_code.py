@@ -617,6 +617,12 @@ def max_pool_backward_naive(dout, cache):
     return dx
 """
 
+# The same where of several equal maxima the last gets the gradient.
+LAST_OF_TIES = COURSE_NOTES.replace(
+    "= (window == m) * dout[i, j, k, l]",
+    "+= (np.arange(window.size).reshape(window.shape) == np.flatnonzero(window == m)[-1]) * dout[i, j, k, l]",
+)
+
 # Functions and methods to be replaced in each.
 COUNTS = {"CS231N": 6, "COURSERA": 4, "SCRATCH": 6, "TUTORIAL": 6, "COLUMNS": 4, "PLAIN": 4, "IMAGES": 3, "AVERAGE": 2}
 CONV_PARAM = {"stride": 2, "pad": 1}

@@ -104,6 +104,8 @@ def pools(x: Any, rank: int, options: dict[str, Any], last: bool) -> Iterator[An
     y, indices = call("max_pool", x, kernel, return_indices=True, **rest)
     dy = like(x, y.shape, last)
     yield from (y, indices, call("max_pool", dy, indices, x.shape, way="_backward"))
+    for ties in ("all", "split"):
+        yield call("max_pool", dy, x, kernel, way="_ties_backward", ties=ties, **rest)
     layer = getattr(layers, f"MaxPool{rank}d")(kernel, **rest)
     yield from (layer.forward(x), layer.backward(dy), layer._kept()[0].indices())
     if "dilation" not in rest and rest["stride"] >= 2:

@@ -75,6 +75,20 @@ STYLES = {
         "c_, h_, w_ = self.input_array.shape; n_, f_, k_, l_, s_, p_ = 1, self.filter_number, self.filter_height, "
         "self.filter_width, stride, zp",
     ),
+    "book average backward": Style(
+        "AVERAGE",
+        "AvgPooling.backward",
+        "        return dx[:, :, p : p + H, p : p + W]",
+        "dx = dx * 3",
+        "n_, c_, h_, w_ = self.x.shape; f_, k_, l_, s_, p_ = c_, self.pool_h, self.pool_w, self.stride, p",
+    ),
+    "columns": Style(
+        "COLUMNS",
+        "im2col_indices",
+        "    return x_padded[:, k, i, j].transpose(1, 2, 0)",
+        "x_padded = x_padded - 1",
+        "n_, c_, h_, w_ = x.shape; f_, k_, l_, s_, p_ = c_, field_height, field_width, stride, padding",
+    ),
     "plain backward": Style(
         "PLAIN",
         "conv2d_backward",
@@ -174,7 +188,6 @@ MISTAKES: tuple[tuple[str, str, tuple[Change, ...]], ...] = tuple(
                 ("pad : pad + W], dw, db", "pad : pad + W], dw / N, db"),
                 ("pad : pad + W], dw, db", "pad : pad + W], dw[:, :, ::-1, ::-1], db"),
                 ("pad : pad + W], dw, db", "pad : pad + W], dw, db.sum() + 0 * db"),
-                ("pad : pad + W], dw, db", "pad : pad + W], db, dw"),
                 ("    dpadded, dw, db = np", "    dout = dout.astype(np.float32)\n    dpadded, dw, db = np"),
                 ("    dpadded, dw, db = np", "    dout /= N\n    dpadded, dw, db = np"),
                 ("    dpadded, dw, db = np", "    N = min(N, 2)\n    dpadded, dw, db = np"),
@@ -262,6 +275,8 @@ MISTAKES: tuple[tuple[str, str, tuple[Change, ...]], ...] = tuple(
                 ("self.db = np.sum(dout, axis=0)", "self.db = dout[0]"),
                 (".transpose(1, 0).reshape(FN", ".reshape(FN"),
                 ("np.dot(dout, self.col_W.T)", "np.dot(dout, np.abs(self.col_W.T))"),
+                ("self.col_W = x, col, col_W", "self.col_W = x, (col if self.col is None else self.col), col_W"),
+                ("dW = np.dot(self.col.T", "dW = (1 if self.dW is None else 2) * np.dot(self.col.T"),
             ),
         ),
         (
@@ -304,10 +319,6 @@ MISTAKES: tuple[tuple[str, str, tuple[Change, ...]], ...] = tuple(
                     "padding : padding + H, padding : padding + W]\n\n\ndef col2im_python",
                     "padding : padding + W, padding : padding + H]\n\n\ndef col2im_python",
                 ),
-                (
-                    "reshape(C * field_height * field_width, -1, N).transpose(2, 0, 1)",
-                    "reshape(C * field_height * field_width, N, -1).transpose(1, 0, 2)",
-                ),
             ),
         ),
         (
@@ -328,6 +339,7 @@ MISTAKES: tuple[tuple[str, str, tuple[Change, ...]], ...] = tuple(
                 ("padding, fill=-np.inf)", "padding, fill=0)"),
                 ("padding, fill=-np.inf)", "padding, fill=-9)"),
                 ("padded[window].max(axis=(2, 3))", "np.maximum(padded[window].max(axis=(2, 3)), -99)"),
+                ("padded[window].max(axis=(2, 3))", "np.maximum(padded[window].max(axis=(2, 3)), -1000)"),
                 ("stride or kernel_size, padding", "stride or 2, padding"),
             ),
         ),

@@ -13,7 +13,7 @@ from fastconv.backends.fast.memory import copying
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
-from fastconv.backends.fast.pool import indices, places, pool, windows
+from fastconv.backends.fast.pool import indices, places, pool, ties, windows
 from fastconv.backends.fast.pool import lp_pool as lp
 from fastconv.backends.fast.softmax import softmax as along_axis
 from fastconv.backends.fast.update.norm import Norms
@@ -37,6 +37,7 @@ class FastBackend(Normalization, Norms, Updates):
 
     max_pool = staticmethod(pool.max_pool)
     max_pool_backward = staticmethod(indices.max_pool_backward)
+    max_pool_ties_backward = staticmethod(ties.max_pool_ties_backward)
     max_pool_places = staticmethod(places.max_pool_places)
     max_pool_places_backward = staticmethod(places.max_pool_places_backward)
     max_pool_indices = staticmethod(places.max_pool_indices)

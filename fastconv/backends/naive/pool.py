@@ -65,6 +65,18 @@ class PoolLoops(Backend):
         return dx.reshape(input_shape).astype(dy.dtype)
 
     @np.errstate(invalid="ignore", over="ignore")
+    def max_pool_ties_backward(self, dy: Array, x: Array, geometry: WindowGeometry, ties: str) -> Array:
+        """Every gradient goes to the cells that equal the maximum of their window: where that is NaN, to none."""
+        dx = np.zeros(geometry.input_shape)
+        for position, box in _windows(geometry):
+            window = x[box]
+            if window.size:
+                hits = window == window.max()
+                cells = np.count_nonzero(hits) if ties == "split" else 1
+                dx[box] += np.where(hits, float(dy[position]) / max(cells, 1), 0)
+        return dx.astype(dy.dtype)
+
+    @np.errstate(invalid="ignore", over="ignore")
     def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
         """Means of the windows."""
         y = np.empty(geometry.output_shape, x.dtype)

@@ -123,6 +123,17 @@ class PoolSlices(Backend):
         return dx.reshape(input_shape)
 
     @np.errstate(invalid="ignore", over="ignore")
+    def max_pool_ties_backward(self, dy: Array, x: Array, geometry: WindowGeometry, ties: str) -> Array:
+        """Every gradient goes to the columns that equal the maximum of theirs: where that is NaN, to none."""
+        cols = gather(x, geometry, -np.inf)
+        taps = tuple(range(2, 2 + geometry.rank))
+        hits = cols == cols.max(axis=taps, keepdims=True)
+        if ties == "split":
+            cells = gather(np.ones_like(x), geometry, 0.0) * hits
+            dy = dy / np.maximum(cells.sum(axis=taps), 1)
+        return scatter(np.where(hits, np.expand_dims(dy, taps), dy.dtype.type(0)), geometry)
+
+    @np.errstate(invalid="ignore", over="ignore")
     def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
         """Means of the windows."""
         return _divide(_window_sums(x, geometry), geometry, count_include_pad, np.nan)

@@ -44,6 +44,8 @@ class Acceleration(Mapping[str, Function]):
         What functions were found to compute, in words, where no name says it.
     slower : mapping of str to str
         The functions that were left as they are because their equivalents take longer: both times.
+    near_misses : mapping of str to str
+        Functions and classes that look like convolution or pooling and were not recognised, with what is missing.
 
     Attributes
     ----------
@@ -61,6 +63,8 @@ class Acceleration(Mapping[str, Function]):
         What functions were found to compute.
     slower : dict of str to str
         Both times of the functions that were left as they are because their equivalents take longer.
+    near_misses : dict of str to str
+        What looks like convolution or pooling and was not recognised: what is missing, and what to try.
 
     Notes
     -----
@@ -80,11 +84,14 @@ class Acceleration(Mapping[str, Function]):
         calls: Mapping[str, CallCounts],
         found: Mapping[str, str],
         slower: Mapping[str, str],
+        near_misses: Mapping[str, str],
+        note: str = "",
     ) -> None:
-        self._title, self._originals = title, dict(originals)
+        self._note, self._title, self._originals = note, title, dict(originals)
         self.fast, self.refused, self.elsewhere, self.calls = dict(fast), dict(refused), elsewhere, dict(calls)
         self.partly = {name: str(region) for name, region in regions.items()}
         self._regions, self.found, self.slower = dict(regions), dict(found), dict(slower)
+        self.near_misses = dict(near_misses)
         self._places, self._active, self._given = places, True, function
         if function is not None:
             update_wrapper(self, function, updated=())
@@ -160,7 +167,9 @@ class Acceleration(Mapping[str, Function]):
         lines += [line for name in names for line in _row(f"{name:<{width}}  ", self._said_of(name))]
         if self.elsewhere:
             lines += _row("still the original, unless everywhere=True: ", ", ".join(self.elsewhere))
-        return "\n".join(lines)
+        if self.near_misses:
+            lines += _row("not recognised, see near_misses: ", ", ".join(self.near_misses))
+        return "\n".join([*lines, f"  {self._note}"] if self._note else lines)
 
     def _said_of(self, name: str) -> str:
         """What became of a function."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 from fastconv.dropin.accelerate.acceleration import Acceleration, Function
-from fastconv.dropin.accelerate.isolated import find_by_trying, prove
+from fastconv.dropin.accelerate.course import note_on_course
+from fastconv.dropin.accelerate.isolated import call_here, prove
 from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
 from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
 from fastconv.dropin.accelerate.places import (
@@ -23,8 +25,11 @@ from fastconv.dropin.accelerate.places import (
 from fastconv.dropin.accelerate.proof import Proof
 from fastconv.dropin.accelerate.region import Region
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.dropin.conventions.near_misses import near_misses
-from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise
+from fastconv.dropin.conventions.near_misses import near_misses, told
+from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
+from fastconv.dropin.conventions.ties import said_of
+from fastconv.dropin.example import find_by_examples
+from fastconv.dropin.making import found_by_making, with_made
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
 from fastconv.validation.sizes import check_choice, check_flag, check_number
 
@@ -133,8 +138,10 @@ def accelerate(
     with ONE_AT_A_TIME:
         if example is None:
             found = recognise(target, mapping, source="accelerate")
+            others = [*unrecognised(target, found, source="accelerate")]
+            found = call_here(lambda: with_made(found, others), time_limit, otherwise=found)
         else:
-            found = [find_by_trying(target, example, time_limit=time_limit)]
+            found = [call_here(lambda: find_by_examples(target, example), time_limit)]
         if not found:
             raise InvalidValueError(_nothing(target))
         return replaced(
@@ -155,18 +162,20 @@ def replaced(
     everywhere: bool = False,
     contiguous: bool = False,
     time_limit: float = TIME_LIMIT,
+    stacklevel: int = 4,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
+    near = near_misses(target, found) if isinstance(target, ModuleType) else {}
     found, jitted = apart_from_jitted(found)
-    proofs = _prove(found, contiguous, time_limit)
+    proofs = [_by_trying(proof, contiguous, time_limit) for proof in _prove(found, contiguous, time_limit)]
     refused = {
         proof.implementation.targets[role].label: mismatch
         for proof in proofs
         for role, mismatch in proof.refused.items()
     }
     refused |= {name: Mismatch("", text) for name, text in jitted.items()}
-    _tell(refused, _wrong_outside(proofs), on_mismatch)
-    return _replace(target, proofs, refused, everywhere)
+    _tell(refused, _wrong_outside(proofs), on_mismatch, stacklevel)
+    return _replace(target, proofs, refused, near, everywhere)
 
 
 def _nothing(target: Any) -> str:
@@ -176,7 +185,7 @@ def _nothing(target: Any) -> str:
         return f"{must} of fastconv, which is fast already."
     forms = "\n".join(f"  {convention.name}: {convention.form}" for convention in CONVENTIONS)
     theirs = name if inspect.isroutine(target) else "their_name"
-    near = "".join(f" {line}." for line in near_misses(target, ()))
+    near = "".join(f" {line}." for line in (*told(near_misses(target, ())), note_on_course(target)) if line)
     return (
         f"{must} with none.{near} Name them yourself, with"
         f' mapping={{"{theirs}": "cs231n.conv2d.forward"}}, or write one of\n{forms}'
@@ -191,6 +200,22 @@ def _prove(found: list[Implementation], contiguous: bool, time_limit: float) -> 
     return _prove(found, True, time_limit) if {*MEMORY_CASES} & {*named} and not contiguous else proofs
 
 
+def _by_trying(proof: Proof, contiguous: bool, time_limit: float) -> Proof:
+    """The proof of what a function computes where it cannot be what its name says, because sizes are others."""
+    implementation = proof.implementation
+    others = any(each.array == "y" and each.difference == float("inf") for each in proof.refused.values())
+    if proof.equal or not others or (implementation.cls is None and len(implementation.targets) > 1):
+        return proof
+    aim = next(iter(implementation.targets.values()))
+    named = (aim.owner, aim.name, aim.function)
+    if implementation.cls is not None:
+        named = (None, implementation.cls.__name__, implementation.cls)
+    nothing: list[Implementation] = []
+    made = call_here(lambda: found_by_making([named]), time_limit, otherwise=nothing)
+    proofs = _prove(made, contiguous, time_limit)
+    return proofs[0] if proofs and proofs[0].equal else proof
+
+
 def _wrong_outside(proofs: list[Proof]) -> dict[str, Region]:
     """The regions of functions that are wrong outside, and do not raise there, by name."""
     return {
@@ -201,7 +226,7 @@ def _wrong_outside(proofs: list[Proof]) -> dict[str, Region]:
     }
 
 
-def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_mismatch: str) -> None:
+def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_mismatch: str, stacklevel: int) -> None:
     texts = [f"{name} was left as it is: {mismatch.text}" for name, mismatch in refused.items()]
     if texts and on_mismatch == "raise":
         raise AccelerationError("accelerate: nothing was replaced; " + "; ".join(texts))
@@ -209,10 +234,19 @@ def _tell(refused: Mapping[str, Mismatch], wrong: Mapping[str, Region], on_misma
         for name, region in wrong.items():
             texts.append(f"{name} was left as it is for calls {region.limits}: {region.trial} {region.said}")
         for text in texts:
-            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=4)
+            warnings.warn(f"accelerate: {text}", AccelerationWarning, stacklevel=stacklevel)
 
 
-def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], everywhere: bool) -> Acceleration:
+def _words(implementation: Implementation, role: str) -> str:
+    """What was found out about a function that is worth telling."""
+    convention = implementation.convention
+    ties = said_of(implementation.details) if "dx" in convention.arrays(implementation, role) else ""
+    return "; ".join(filter(None, (convention.words(role), ties)))
+
+
+def _replace(
+    target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], near: Mapping[str, str], everywhere: bool
+) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
     regions: dict[str, Region] = {}
@@ -229,7 +263,7 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
             fast[aim.label] = replacement(aim.function, equivalent, proof.originals[role], calls[aim.label])
             if role in proof.regions:
                 regions[aim.label] = proof.regions[role]
-            if words := proof.implementation.convention.words(role):
+            if words := _words(proof.implementation, role):
                 found[aim.label] = words
             place = place_of(aim)
             if place is not None:
@@ -243,4 +277,5 @@ def _replace(target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], 
     left = tuple(str(place) for place, original in others if (place, original) not in bound)
     title = getattr(target, "__name__", type(target).__name__)
     given = target if callable(target) and not isinstance(target, type) else None
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower)
+    note = note_on_course(target)
+    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, near, note)

@@ -5,50 +5,53 @@ from __future__ import annotations
 import signal
 import warnings
 from collections.abc import Callable, Set
-from typing import Any
+from typing import Any, TypeVar
 
 from fastconv.dropin.accelerate.mismatch import Mismatch
 from fastconv.dropin.accelerate.proof import Findings, Proof, find, proof_of
 from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.dropin.example import find_by_examples
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.forked import CAN_FORK, call_in_child
 from fastconv.evidence.watchdog import EndedError, NoResultError, NotEndedError, call_within
 
+Result = TypeVar("Result")
 Found = tuple[Findings, dict[str, Any]]
 
 # Numba sends this to a forked child that enters a parallel region of GNU OpenMP, which its parent has used.
 _NOT_IN_A_CHILD = -signal.SIGTERM
 
 
-def find_by_trying(target: Any, example: Any, *, time_limit: float) -> Implementation:
-    """Find out what a function or an object computes from one real call, see `find_by_examples`, in this process.
+def call_here(function: Callable[[], Result], time_limit: float, otherwise: Result | None = None) -> Result:
+    """Call a function that runs somebody's code in this process, since what it finds cannot be sent.
 
     Parameters
     ----------
-    target, example
-        See `find_by_examples`.
+    function : callable
+        Without arguments.
     time_limit : float
-        Seconds that all of it may take.
+        Seconds that it may take.
+    otherwise : object, optional
+        The result where the code does not come to an end.
 
     Returns
     -------
-    Implementation
-        What was found.
+    object
+        What the function returned.
 
     Raises
     ------
     InvalidValueError
-        If nothing was found, or it does not come to an end.
+        If the code does not come to an end, and there is no other result.
     """
     try:
         with undisturbed():
-            return call_within(lambda: find_by_examples(target, example), time_limit)
+            return call_within(function, time_limit)
     except NoResultError as error:
-        raise InvalidValueError(
-            f"accelerate: the target must come to an end, but when it was tried, {error}."
-        ) from None
+        if otherwise is not None:
+            return otherwise
+        text = f"accelerate: the target must come to an end, but when it was tried, {error}."
+        raise InvalidValueError(text) from None
 
 
 def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool, time_limit: float) -> Proof:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from fastconv.backends import available_backends
-from fastconv.dropin.accelerate.beside import gave_same, lonely, not_together, reads_theirs
+from fastconv.dropin.accelerate.beside import lonely, not_together, reads_theirs
 from fastconv.dropin.accelerate.learning import learn_dtypes
+from fastconv.dropin.accelerate.memory import remembering
 from fastconv.dropin.accelerate.mismatch import Mismatch
 from fastconv.dropin.accelerate.pace import slower
 from fastconv.dropin.accelerate.region import Region, failed, find_regions
@@ -18,7 +18,7 @@ from fastconv.dropin.conventions.cases import CASES
 from fastconv.dropin.conventions.convention import Function, Implementation
 from fastconv.dropin.conventions.diagnosis import diagnose
 from fastconv.dropin.conventions.drawn import drawn_cases
-from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG, Run
+from fastconv.dropin.conventions.judge import CANNOT, OK, RAISED, WRONG
 
 _INTEGERS = "an integer image"
 _BASIC = (CASES[0].name, "a single image", "padding")  # one of them has to be right at least
@@ -125,7 +125,8 @@ def find(implementation: Implementation, settled: Set[str], *, contiguous: bool)
     whole = [trial for trial in every if trial.case.name == _INTEGERS]
     trials: Trials = [trial for trial in every if trial.case.name != _INTEGERS]
     asked = [role for role in implementation.targets if role not in settled]
-    refused = _never_right(implementation, asked, trials) | _adding_up(implementation, asked, trials)
+    refused = _never_right(implementation, asked, trials)
+    refused |= remembering(implementation, [role for role in asked if role not in refused], trials)
     trials, regions = _regions(implementation, [role for role in asked if role not in refused], trials)
     refused |= {role: _nothing_tells(implementation, role, it) for role, it in regions.items() if not it.outside}
     refused |= _not_replaceable(implementation, [role for role in asked if role not in refused])
@@ -213,25 +214,6 @@ def _smallest(implementation: Implementation, role: str, trial: Trial) -> tuple[
     verdict = trial.verdicts[role]
     words = diagnose(verdict.array, verdict.got, trial.problem)
     return trial, verdict.text + (f": {words}" if words else "")
-
-
-def _adding_up(implementation: Implementation, roles: list[str], trials: Trials) -> dict[str, Mismatch]:
-    """The backward functions that give something else when they are called again after the same forward pass."""
-    convention, found = implementation.convention, {}
-    backwards = [role for role in roles if role != convention.first] if convention.cached else []
-    for role in backwards:
-        trial = next((trial for trial in trials if trial.verdicts[role].kind == OK), trials[0])
-        try:
-            _, context = convention.forward(implementation, trial.problem)
-            first, second = (deepcopy(convention.backward(implementation, trial.problem, context, role)) for _ in "12")
-        except (Exception, SystemExit):  # noqa: BLE001 - theirs: it cannot be called again, so nothing adds up
-            continue
-        if not gave_same(implementation, role, Run(first, {}), Run(second, {})):
-            text = (
-                "a second backward pass does not give the same as the first: gradients add up, or something is used up"
-            )
-            found[role] = Mismatch("a second call", f"{trial} {text}", problem=trial.problem)
-    return found
 
 
 def _calls(implementation: Implementation, trials: Trials, whole: Trials, good: list[str], contiguous: bool) -> Calls:

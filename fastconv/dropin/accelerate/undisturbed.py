@@ -1,4 +1,4 @@
-"""Running somebody's code without a trace on the terminal and in the random generators."""
+"""Running somebody's functions without a trace."""
 
 from __future__ import annotations
 

@@ -7,6 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from fastconv.dropin.check.repair import Line
+from fastconv.report.record import ADDED
+
 BAD = ("wrong", "raised", "crashed", "timed out")
 _PLACE = re.compile(r"\([^()]+, line \d+\)$")
 
@@ -56,6 +59,10 @@ class CaseResult:
         Largest absolute difference; infinite where the shape is wrong or one side alone is NaN.
     example : Example or None
         For a failure.
+    mistake, fix : str
+        Name of the usual mistake that it is, and the idea of the fix; nothing where it is none.
+    line : Line or None
+        The line at fault, where one was found.
     """
 
     case: str
@@ -66,6 +73,9 @@ class CaseResult:
     array: str | None = None
     difference: float | None = None
     example: Example | None = None
+    mistake: str = field(default="", metadata=ADDED)
+    fix: str = field(default="", metadata=ADDED)
+    line: Line | None = field(default=None, metadata=ADDED)
 
     @property
     def bad(self) -> bool:
@@ -156,3 +166,14 @@ def error_and_place(said: str) -> str:
     """
     place = _PLACE.search(said)
     return f"{said.partition(':')[0]} {place[0]}" if place else said.partition(":")[0]
+
+
+def has_place(said: str) -> bool:
+    """Whether an error says which line of somebody's raised it.
+
+    Examples
+    --------
+    >>> has_place("TypeError: no (conv, line 12)"), has_place("TypeError: conv() missing 1 argument: 'b'")
+    (True, False)
+    """
+    return _PLACE.search(said) is not None

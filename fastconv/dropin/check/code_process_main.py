@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, TextIO
 
 from fastconv.dropin.check.messages import Packed, pack, pack_problem, unpack_problem
@@ -23,7 +24,7 @@ from fastconv.dropin.check.timed_calls import TimedCalls
 from fastconv.dropin.conventions import Implementation, Problem, recognise, run
 from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.judge import fault_of
-from fastconv.dropin.conventions.near_misses import near_misses
+from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.source.blocks import Python2Error, belongs_to
 from fastconv.dropin.source.loading import load_file
 from fastconv.dropin.source.notes import notes_on
@@ -142,7 +143,9 @@ class Requests:
 
     def __init__(self, notify: Callable[[Message], None]) -> None:
         self.file = Path()
+        self._module = ModuleType("")
         self._notify = notify
+        self._recognise: Callable[[], list[Implementation]] = list
         self._found: list[Implementation] = []
         self._timed: dict[bool, TimedCalls] = {}
 
@@ -150,14 +153,17 @@ class Requests:
         """Say that everything is imported."""
         return {"pid": os.getpid()}
 
-    def do_load(self, file: str, mapping: dict[str, str], source: str, avoided: list[tuple[Place, Failure]]) -> Message:
+    def do_load(
+        self, file: str, root: str | None, mapping: dict[str, str], source: str, avoided: list[tuple[Place, Failure]]
+    ) -> Message:
         """Run the file, and say what is recognised in it, where it stopped, and what is special about it."""
         self.file = Path(file)
         known = {Place(*place): failure for place, failure in avoided}
         course = Course(known.keys(), lambda place: self._notify({"at": place}))
-        module = load_file(self.file, course)
+        module = self._module = load_file(self.file, course, None if root is None else Path(root))
+        self._recognise = lambda: recognise(module, mapping, source=source)
         try:
-            self._found = recognise(module, mapping, source=source)
+            self._found = self._recognise()
         except FastconvError as error:  # the mapping is wrong
             return {"refused": str(error)}
         stops = {
@@ -169,8 +175,18 @@ class Requests:
             "found": [_recognised(each) for each in self._found],
             "stopped": next((stops[place] for place in stops if belongs_to(place.block, self.file)), None),
             "notes": notes_on(self.file, {place: what for place, (_, what, _) in stops.items()}, course.missing),
-            "near_misses": near_misses(module, self._found),
+            "near_misses": told(near_misses(module, self._found)),
         }
+
+    def do_replace(self, statement: str, block: str) -> Message:
+        """Run a definition of the file again, with or without a change: it takes the place of what has its name."""
+        before = [each.label for each in self._found]
+        try:
+            exec(compile(statement, block, "exec"), vars(self._module))
+        except Exception:  # noqa: BLE001 (theirs: a decorator, a default)
+            return {"same": False}
+        self._found = self._recognise()
+        return {"same": before == [each.label for each in self._found]}
 
     def do_run(self, index: int, problem: Packed) -> Message:
         """Run forward and backward on a problem, or say why it cannot be expressed."""

@@ -94,6 +94,8 @@ class Examinee:
         Seconds for each question, and for the import.
     source : str
         Who asks, for messages.
+    root : Path, optional
+        The folder that is examined with all its files, which may import from there.
 
     Attributes
     ----------
@@ -107,9 +109,16 @@ class Examinee:
         What looks like convolution or pooling and is not recognised.
     """
 
-    def __init__(self, file: Path, mapping: Mapping[str, str], time_limit: float, source: str = "check") -> None:
+    def __init__(
+        self,
+        file: Path,
+        mapping: Mapping[str, str],
+        time_limit: float,
+        source: str = "check",
+        root: Path | None = None,
+    ) -> None:
         self.file, self.time_limit, self.module = file, time_limit, ""
-        self._mapping, self._source = dict(mapping), source
+        self._mapping, self._source, self._root = dict(mapping), source, root
         self.stopped: CodeProcessError | None = None
         self.notes: tuple[str, ...] = ()
         self.near_misses: tuple[str, ...] = ()
@@ -155,9 +164,10 @@ class Examinee:
         """Load the file in a new process, and in another one without the statement that ended it."""
         self.end()
         self._process = process = CodeProcess(self.file)
-        details = {"file": str(self.file), "mapping": self._mapping, "source": self._source, "avoided": self._avoided}
+        root = None if self._root is None else str(self._root)
+        details = {"mapping": self._mapping, "source": self._source, "avoided": self._avoided}
         try:
-            return process.ask(self.time_limit, "load", **details)
+            return process.ask(self.time_limit, "load", file=str(self.file), root=root, **details)
         except CodeProcessError as error:
             if error.verdict == RAISED or process.at is None or len(self._avoided) == _ENDS:
                 raise
@@ -185,6 +195,23 @@ class Examinee:
         subject.details.update(answer["details"])
         results = Results(*map(unpack, answer["results"]))
         return problem, Run(results, answer["errors"], tuple((role, name) for role, name in answer["modified"]))
+
+    def replace(self, statement: str, block: str) -> bool:
+        """Run a statement of the file again, changed; return whether the same functions are recognised.
+
+        Parameters
+        ----------
+        statement : str
+            The definition of a function or class, at its line of the file.
+        block : str
+            What tracebacks call that file, or cell.
+
+        Raises
+        ------
+        CodeProcessError
+            If it raises, or takes too long.
+        """
+        return bool(self.ask("replace", statement=statement, block=block)["same"])
 
     def record(self, subject: Subject, problem: Problem) -> Recorded:
         """Return the statements that run a problem; up to the one that fails, if one does."""

@@ -10,10 +10,12 @@ import numpy as np
 
 from fastconv.dropin.conventions.problem import SIZES
 from fastconv.dropin.conventions.properties import Part, Properties, properties_of
+from fastconv.dropin.conventions.ties import FIRST
 from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from fastconv.functional.columns import col2im, im2col
 from fastconv.functional.exact import conv2d, conv2d_backward
 from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
+from fastconv.functional.max_pool_ties import max_pool2d_ties_backward
 from fastconv.validation.arrays import Array
 
 DType = np.dtype[Any]
@@ -74,12 +76,16 @@ class Calls:
         self._check("forward", (x,), _image(x, options), kernel, {"stride": kernel, **options})
         return self._forward(max_pool2d if operation == "max_pool2d" else avg_pool2d, (x,), (kernel,), options)
 
-    def pool2d_backward(self, operation: str, dy: Array, x: Array, kernel: Any, **options: Any) -> Any:
-        """Gradient of max or average pooling, from its input."""
+    def pool2d_backward(
+        self, operation: str, dy: Array, x: Array, kernel: Any, *, ties: str = FIRST, **options: Any
+    ) -> Any:
+        """Gradient of max or average pooling, from its input; `ties` says which maxima of a window get it."""
 
         def run(dy: Array, x: Array) -> Array:
             if operation == "avg_pool2d":
                 return avg_pool2d_backward(dy, x.shape, kernel, backend=self.engine, **options)
+            if ties != FIRST:
+                return max_pool2d_ties_backward(dy, x, kernel, ties=ties, backend=self.engine, **options)
             _, indices = max_pool2d(x, kernel, return_indices=True, backend=self.engine, **options)
             return max_pool2d_backward(dy, indices, x.shape, layout=options.get("layout", "NCHW"), backend=self.engine)
 

@@ -148,6 +148,20 @@ CASES = (
         filters=1,
     ),
     _case(
+        "padding that keeps the size",
+        "the padding is that of a 3x3 kernel, or the same along both axes",
+        ((7, 6), (3, 5), (1, 1), (1, 2)),
+        only=CONVOLUTIONS,
+        images=1,
+    ),
+    _case(
+        "a 5x5 kernel and padding that keeps the size",
+        "the padding is that of a 3x3 kernel",
+        ((6, 7), (5, 5), (1, 1), (2, 2)),
+        only=CONVOLUTIONS,
+        images=1,
+    ),
+    _case(
         "padding and a larger stride",
         "the stride is forgotten where the gradient is padded",
         ((5, 5), (3, 3), (2, 2), (1, 1)),
@@ -220,7 +234,7 @@ CASES = (
     ),
     _case(
         "ties",
-        "of several equal maxima every one gets the gradient, or they share it, or the last gets it",
+        "of several equal maxima the last gets the gradient; that every one gets it, or a part of it, is a remark",
         POOL,
         only=MAXIMA,
         values="ties",

@@ -105,10 +105,7 @@ class Columns(Formed):
             return None, None
         way, form = self.way(implementation), self.known_form(implementation, "im2col")
         found = form.call(implementation["im2col"], self._values(way, problem))
-        try:
-            return way["layout"].of(found, _sizes(problem)), None
-        except Declined:  # for the judge
-            return found, None
+        return way["layout"].loosely_of(found, _sizes(problem)), None
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         way, form = self.way(implementation), self.known_form(implementation, "col2im")

@@ -128,6 +128,8 @@ class Convention:
         Sizes that the calls have no word for: "dilation", unless said otherwise.
     single : tuple of str
         Sizes of which the calls have one for both axes: "stride" and "padding", unless said otherwise.
+    usual_bias : str or None
+        The shape of the bias in this form; None where it has no such shape.
     """
 
     name: str
@@ -138,6 +140,7 @@ class Convention:
     cached: bool = True
     missing: tuple[str, ...] = ("dilation",)
     single: tuple[str, ...] = ("stride", "padding")
+    usual_bias: str | None = None
 
     @property
     def first(self) -> str:
@@ -235,6 +238,24 @@ class Convention:
     def likes(self, found: Any) -> bool:
         """Return whether the names of the parameters say that a function is of this convention and no like one."""
         return False
+
+    def remark(self, details: Mapping[str, Any]) -> str:
+        """Say how functions that are right differ from the form of this convention; empty where they do not.
+
+        Parameters
+        ----------
+        details : mapping
+            Those of the implementation, or the plain ones of them.
+        """
+        if self.usual_bias is None:
+            return ""
+        bias, gradients = details.get("bias", self.usual_bias), str(details.get("gradients", "dbias")).split()
+        remarks = {
+            f"its bias is of {bias}, not {self.usual_bias}": bias != self.usual_bias,
+            "its sizes are pairs": bool(details.get("paired")),
+            "it returns no gradient of the bias": "dbias" not in gradients,
+        }
+        return ", ".join(text for text, said in remarks.items() if said)
 
     def trial_sizes(self, implementation: Implementation) -> Sequence[Mapping[str, Pair]]:
         """Return sizes of problems on which it is tried how these functions are called."""

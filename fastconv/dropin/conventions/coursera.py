@@ -13,6 +13,7 @@ from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.gradients import GRADIENT, made_gradients, read_gradients
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import BIASES, bias_as, bias_of
 
 LAYOUT = "NHWC"
@@ -69,6 +70,7 @@ class Conv(_Coursera):
     operations = ("conv2d",)
     form = "conv_forward(A_prev, W, b, hparameters) -> Z, cache; conv_backward(dZ, cache) -> dA_prev, dW, db"
     gives = CONV_ROLES
+    usual_bias = _USUAL_BIAS
     ways = tuple({"bias": bias} for bias in sorted(BIASES, key=lambda bias: bias != _USUAL_BIAS))
 
     def role_of(self, name: str, found: Any) -> str | None:
@@ -149,7 +151,7 @@ class Pool(_Coursera):
 
         def backward(dA: Any, cache: Any, mode: str = "max") -> Any:
             x, sizes = self.unpacked(cache, calls)
-            options = {"stride": sizes["stride"], "layout": LAYOUT}
+            options = {"stride": sizes["stride"], "layout": LAYOUT, "ties": rule_of(implementation.details)}
             return gradient.made({"dx": calls.pool2d_backward(POOL_OF_MODE[mode], dA, x, _size(sizes), **options)})
 
         return self.called(implementation, {"forward": (forward, 3), "backward": (backward, 3)})

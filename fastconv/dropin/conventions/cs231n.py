@@ -16,6 +16,7 @@ from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.signatures import called_like
 from fastconv.dropin.conventions.spelling import is_backward, words
 from fastconv.dropin.conventions.structure import Structure, read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import BIASES, Way, bias_as, bias_of, forward_in_some_way
 
 # Functions of several layers in one, and of other operations, have these in their names.
@@ -147,6 +148,7 @@ class Conv(Cached):
     def role_of(self, name: str, found: Any) -> str | None:
         return cached_role(name, found, CONV_WORDS, POOL_WORDS, 4, _SIZES.search)
 
+    usual_bias = "(F,)"
     ways = tuple({"bias": bias, "paired": paired} for paired in (False, True) for bias in BIASES)
 
     def limits(self, implementation: Implementation) -> tuple[Sequence[str], Sequence[str]]:
@@ -223,7 +225,8 @@ class Pool(Cached):
         def backward(dout: Any, cache: Any) -> Any:
             x, pool_param = self.unpacked(cache, calls)
             kernel = known(pool_param, 3)["pool_height"], pool_param["pool_width"]
-            dx = calls.pool2d_backward(operation, dout, x, kernel, stride=pool_param["stride"])
+            options = {"stride": pool_param["stride"], "ties": rule_of(implementation.details)}
+            dx = calls.pool2d_backward(operation, dout, x, kernel, **options)
             return gradient.made({"dx": dx})
 
         return self.called(implementation, {"forward": (forward, 2), "backward": (backward, 2)})

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.ties import FIRST
 from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
 from fastconv.functional.columns import col2im, im2col
 from fastconv.functional.conv import conv2d, conv2d_backward
 from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
+from fastconv.functional.max_pool_ties import max_pool2d_ties_backward
 from fastconv.testing.closeness import magnitude
+from fastconv.validation.arrays import Array
 
 CONV_ROLES = {"forward": ("y",), "backward": ("dx", "dweight", "dbias")}
 POOL_ROLES = {"forward": ("y",), "backward": ("dx",)}
@@ -37,7 +40,7 @@ class Results(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def expected(problem: Problem, backend: str = "naive") -> Results:
+def expected(problem: Problem, backend: str = "naive", ties: str = FIRST) -> Results:
     """Return output and gradients of a problem, by the loops of the naive backend in float64.
 
     Parameters
@@ -46,6 +49,8 @@ def expected(problem: Problem, backend: str = "naive") -> Results:
         Its arrays are read as float64.
     backend : {"naive", "numpy"}
         Who computes; the loops would take minutes for more than a few thousand outputs.
+    ties : {"first", "all", "split"}
+        Which maxima of a window get its gradient: the first, each the whole, or each a part.
 
     Returns
     -------
@@ -62,24 +67,31 @@ def expected(problem: Problem, backend: str = "naive") -> Results:
     def exactly(operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         return operation(*arguments, **options, backend=backend)
 
-    return _results(problem, exactly, backend)
+    return _results(problem, exactly, backend, ties)
 
 
 @lru_cache(maxsize=1024)
-def rounding(problem: Problem, backend: str = "naive") -> Results:
+def rounding(problem: Problem, backend: str = "naive", ties: str = FIRST) -> Results:
     """Return what the rounding errors of every result are proportional to (see `fastconv.testing.magnitude`)."""
-    return _results(problem, magnitude, backend)._replace(**({"y": 0.0} if problem.operation == "max_pool2d" else {}))
+    found = _results(problem, magnitude, backend, ties)
+    return found._replace(**({"y": 0.0} if problem.operation == "max_pool2d" else {}))
 
 
-def _results(problem: Problem, run: Callable[..., Any], backend: str) -> Results:
+def _results(problem: Problem, run: Callable[..., Any], backend: str, ties: str) -> Results:
     exact = {name: array.astype(np.float64) for name, array in problem.arrays.items()}
     x, dy, kernel, shape, windows = exact["x"], exact.get("dy"), problem.kernel, problem.x.shape, problem.options
     if problem.operation == "conv2d":
         y = run(conv2d, x, exact["weight"], exact.get("bias"), **windows)
         return Results(y) if dy is None else Results(y, *run(conv2d_backward, dy, x, exact["weight"], **windows))
+
+    def of_ties(dy: Array, *, backend: str) -> Array:  # linear in dy alone
+        return max_pool2d_ties_backward(dy, x, kernel, ties=ties, **windows, backend=backend)
+
     if problem.operation == "max_pool2d":
         y, indices = max_pool2d(x, kernel, return_indices=True, backend=backend, **windows)
-        return Results(y, None if dy is None else run(max_pool2d_backward, dy, indices, shape))
+        if dy is None or ties != FIRST:
+            return Results(y, None if dy is None else run(of_ties, dy))
+        return Results(y, run(max_pool2d_backward, dy, indices, shape))
     if problem.operation == "avg_pool2d":
         y = run(avg_pool2d, x, kernel, **windows)
         return Results(y, None if dy is None else run(avg_pool2d_backward, dy, shape, kernel, **windows))

@@ -15,7 +15,13 @@ _TRIPLE = Structure({name: ("item", index) for index, name in enumerate(_NAMES)}
 
 
 def read_gradients(
-    details: dict[str, Any], found: Any, x: tuple[int, ...], weight: tuple[int, ...], filters: int
+    details: dict[str, Any],
+    found: Any,
+    x: tuple[int, ...],
+    weight: tuple[int, ...],
+    filters: int,
+    *,
+    ordered: bool = True,
 ) -> dict[str, Any]:
     """Return dx, dweight and dbias (F,) by name, those that there are, and keep how they are returned.
 
@@ -29,8 +35,10 @@ def read_gradients(
         Shapes of the input and the weights, as these functions have them.
     filters : int
         Filters, F.
+    ordered : bool
+        Their order in a tuple or a list is that of the convention.
     """
-    parts = read_results(details, "backward", found, {"dx": x, "dweight": weight, "dbias": (filters,)})
+    parts = read_results(details, "backward", found, {"dx": x, "dweight": weight, "dbias": (filters,)}, ordered=ordered)
     details["gradients"] = " ".join(parts)
     dbias = parts.get("dbias")
     if not isinstance(dbias, (np.ndarray, np.generic, float, int)):

@@ -14,12 +14,14 @@ import numpy as np
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.conventions.problem import Problem
+from fastconv.dropin.conventions.ties import FIRST, remark_on, rule_kept, rule_of
 from fastconv.dropin.source.blocks import cell_of
 from fastconv.errors import FastconvError
 from fastconv.testing.closeness import tolerance
 from fastconv.validation.arrays import Array
 
 OK, WRONG, RAISED, CANNOT = "ok", "wrong", "raised", "cannot be expressed"
+LATER = "a second call is not like the first"
 _FASTCONV = Path(__file__).parents[2]
 _SEVERITY = (WRONG, RAISED, CANNOT, OK)
 
@@ -208,7 +210,7 @@ def judged(implementation: Implementation, problem: Problem, runs: Sequence[Run]
         found = [_of_role(each, implementation, problem, role, also) for each in runs]
         verdicts[role] = found[0] if found[0].kind != OK else found[-1]
         if len(found) > 1 and found[0].kind == OK != found[1].kind:
-            verdicts[role] = replace(found[1], text=f"a second call is not like the first: {found[1].text}")
+            verdicts[role] = replace(found[1], text=f"{LATER}: {found[1].text}")
     return verdicts
 
 
@@ -220,7 +222,7 @@ def _of_role(found: Run, implementation: Implementation, problem: Problem, role:
         return Verdict(RAISED, found.errors[role])
     remarks = []
     for name in convention.arrays(implementation, role):
-        verdict = compared(name, getattr(found.results, name), problem, dtype=also == "dtype")
+        verdict = _compared(implementation, name, getattr(found.results, name), problem, dtype=also == "dtype")
         if verdict.kind != OK:
             return verdict
         remarks += [verdict.text] if verdict.text else []
@@ -230,7 +232,23 @@ def _of_role(found: Run, implementation: Implementation, problem: Problem, role:
     return Verdict(OK, " and ".join(remarks))
 
 
-def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> Verdict:
+def _compared(implementation: Implementation, name: str, got: Any, problem: Problem, *, dtype: bool) -> Verdict:
+    """Compare one array; the gradient of a maximum under the rule for ties that the functions keep."""
+
+    def under(rule: str) -> Verdict:
+        return compared(name, got, problem, dtype=dtype, ties=rule)
+
+    details = implementation.details
+    if name != "dx" or problem.operation != "max_pool2d":
+        return under(FIRST)
+    rule = rule_kept(details, lambda each: under(each).kind == OK)
+    verdict = under(rule or rule_of(details))
+    if rule is None or rule == FIRST or under(FIRST).kind == OK:
+        return verdict
+    return replace(verdict, text=" and ".join(filter(None, (verdict.text, remark_on(rule)))))
+
+
+def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False, ties: str = FIRST) -> Verdict:
     """Compare one array with what should have come out.
 
     Parameters
@@ -243,13 +261,15 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
         The problem.
     dtype : bool
         Remark on another dtype than that of the problem.
+    ties : {"first", "all", "split"}
+        Which maxima of a window get its gradient.
 
     Returns
     -------
     Verdict
         Ok within the rounding error of the coarser of both dtypes, see `fastconv.testing.tolerance`.
     """
-    desired = getattr(expected(problem), name)
+    desired = getattr(expected(problem, ties=ties), name)
     actual = np.asarray(got) if isinstance(got, (np.ndarray, np.generic, float, int)) else None
     difference = float("inf")
     if actual is None:
@@ -259,7 +279,7 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
     elif actual.shape != desired.shape:
         said = f"has shape {actual.shape} instead of {desired.shape}"
     else:
-        difference = _largest_error(name, actual, desired, problem)
+        difference = _largest_error(actual, desired, getattr(rounding(problem, ties=ties), name), problem)
         if not difference:
             other = dtype and actual.dtype != problem.x.dtype
             return Verdict(OK, f"{name} is {actual.dtype} for {problem.x.dtype} input" if other else "")
@@ -267,13 +287,13 @@ def compared(name: str, got: Any, problem: Problem, *, dtype: bool = False) -> V
     return Verdict(WRONG, f"{name} {said}", name, difference, actual, desired)
 
 
-def _largest_error(name: str, actual: Array, desired: Array, problem: Problem) -> float:
+def _largest_error(actual: Array, desired: Array, size: Any, problem: Problem) -> float:
     """Return the largest difference that is not allowed; 0 where there is none."""
     floats = [dtype for dtype in (actual.dtype, problem.x.dtype) if dtype.kind == "f"]
     coarsest = max(floats or [np.dtype(np.float64)], key=lambda dtype: float(np.finfo(dtype).eps))
     with np.errstate(invalid="ignore"):
         error = np.abs(actual.astype(np.float64) - desired)
-    wrong = ~(error <= tolerance(coarsest, getattr(rounding(problem), name)))  # NaN is wrong
+    wrong = ~(error <= tolerance(coarsest, size))  # NaN is wrong
     return float(np.nan_to_num(error[wrong], nan=np.inf).max(initial=0.0))
 
 

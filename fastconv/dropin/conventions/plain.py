@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.dropin.conventions.axes import OURS, RANKS, Axes, shape_of, to_ours, to_theirs
 from fastconv.dropin.conventions.calls import Declined
 from fastconv.dropin.conventions.convention import OUTPUT, UNUSED, Function, Implementation
 from fastconv.dropin.conventions.cs231n import FORBIDDEN
@@ -17,19 +18,11 @@ from fastconv.dropin.conventions.signatures import Form, read_form
 from fastconv.dropin.conventions.spelling import is_backward, words
 from fastconv.dropin.conventions.structure import read_results, structure_of
 from fastconv.dropin.conventions.trying import BIASES, NUMBER, Way, bias_as, settle
-from fastconv.validation.arrays import Array
 
 _PARTS = {"single", "step", "layer", "block", "shape", "size", "output", "weights", "input", "params", "init"} | {
     *("plot", "show", "draw", "save", "print", "test", "check", "compare", "time", "benchmark")  # they do more
 }
 
-# What the function takes: axes of x and axes of the filters that are not there.
-RANKS = {
-    "NCHW": ((), ()),
-    "CHW": ((0,), ()),
-    "CHW, one filter": ((0,), (0,)),
-    "HW": ((0, 1), (0, 1)),
-}
 _USUAL_BIAS = next(iter(BIASES))
 
 
@@ -41,6 +34,7 @@ class Plain(Formed):
     leading: tuple[str, ...]
     others: tuple[str, ...]
     said: set[str]
+    ranks: Sequence[str] = tuple(RANKS)
 
     def role_of(self, name: str, found: Any) -> str | None:
         """Return the role of a function whose name says the operation and whose parameters all mean something known."""
@@ -64,11 +58,12 @@ class Plain(Formed):
 
     def adapted(self, implementation: Implementation, problem: Problem) -> Problem:
         """Return the part of the problem that has the rank of the function."""
-        rank = self.rank(implementation)
-        if rank == "NCHW":
+        axes = self.axes(implementation)
+        if axes == OURS:
             return problem
-        one_filter = problem.operation == "conv2d" and rank != "CHW"
-        return problem.only(images=1, channels=1 if rank == "HW" else None, filters=1 if one_filter else None)
+        one_filter = problem.operation == "conv2d" and "F" not in axes.weight
+        images, channels = (None if letter in axes.x else 1 for letter in "NC")
+        return problem.only(images=images, channels=channels, filters=1 if one_filter else None)
 
     def ways(self, implementation: Implementation) -> list[Way]:
         """Return in which ranks and shapes these functions may take their arguments, the usual first."""
@@ -77,10 +72,11 @@ class Plain(Formed):
         paired = dict.fromkeys((frozenset[str](), sizes, sizes & {"kernel"}, sizes - {"kernel"}))
         biases = (*BIASES, NUMBER) if "bias" in form else (_USUAL_BIAS,)
         ways = []
-        for rank, bias, pairs, more in product(RANKS, biases, paired, self.more_ways(implementation)):
-            usual = NUMBER if RANKS[rank][1] else _USUAL_BIAS
+        for rank, bias, pairs, more in product(self.ranks, biases, paired, self.more_ways(implementation)):
+            usual = _USUAL_BIAS if "F" in RANKS[rank].weight else NUMBER
             unusual = (bias != usual) + bool(pairs)
-            ways.append((unusual, {"rank": rank, "bias": bias, "paired": pairs, **more}))
+            if unusual < 2:
+                ways.append((unusual, {"rank": rank, "bias": bias, "paired": pairs, **more}))
         return [way for _, way in sorted(ways, key=lambda each: each[0])]
 
     def more_ways(self, implementation: Implementation) -> Sequence[Way]:
@@ -93,9 +89,13 @@ class Plain(Formed):
             return implementation.details
         return settle(implementation, self.ways(implementation))
 
-    def rank(self, implementation: Implementation) -> str:
+    def axes(self, implementation: Implementation) -> Axes:
         """Which axes the arrays of a function have, found by trying."""
-        return str(self.way(implementation)["rank"])
+        return self.axes_of(self.way(implementation))
+
+    def axes_of(self, way: Mapping[str, Any]) -> Axes:
+        """Axes that a function has when it is called in some way."""
+        return RANKS[way["rank"]]
 
     def pairs(self, implementation: Implementation) -> frozenset[str]:
         """Which sizes may be given per axis, found by trying."""
@@ -135,20 +135,20 @@ class Plain(Formed):
     def values(self, implementation: Implementation, problem: Problem) -> dict[str, Any]:
         """Arguments by what they mean."""
         way = self.way(implementation)
-        planes, filters = RANKS[way["rank"]]
+        axes = self.axes_of(way)
         sizes = {name: self._size(way, name, getattr(problem, name)) for name in ("kernel", *SIZES)}
         values: dict[str, Any] = {
             **sizes,
-            "x": problem.stored(_without(problem.x, planes)),
+            "x": problem.stored(to_theirs(problem.x, OURS.x, axes.x)),
             "kernel_h": problem.kernel[0],
             "kernel_w": problem.kernel[1],
         }
         if problem.weight is not None:
-            values["weight"] = problem.stored(_without(problem.weight, filters))
+            values["weight"] = problem.stored(to_theirs(problem.weight, OURS.weight, axes.weight))
         if problem.bias is not None:
             values["bias"] = bias_as(problem, way["bias"])
         if problem.dy is not None:
-            values["dy"] = problem.stored(_without(problem.dy, output_axes(way["rank"])))
+            values["dy"] = problem.stored(to_theirs(problem.dy, OURS.y, axes.y))
         return values
 
     def _size(self, way: Mapping[str, Any], name: str, pair: Pair) -> Any:
@@ -197,8 +197,10 @@ class Plain(Formed):
 
     def read_output(self, implementation: Implementation, found: Any, problem: Problem) -> Any:
         """Output as (N, F, OH, OW), out of what the forward function has returned."""
-        y = read_results(implementation.details, "forward", found, {"y": problem.output_shape}).get("y")
-        return with_axes(y, output_axes(self.rank(implementation)))
+        axes = self.axes(implementation)
+        shape = shape_of(problem.output_shape, OURS.y, axes.y)
+        parts = read_results(implementation.details, "forward", found, {"y": shape})
+        return to_ours(parts.get("y"), OURS.y, axes.y)
 
     def as_theirs(
         self, implementation: Implementation, made: dict[str, Callable[[dict[str, Any]], Any]]
@@ -208,25 +210,3 @@ class Plain(Formed):
         run = {**made, "forward": lambda values: output.made({"y": made["forward"](values)})}
         forms = {role: self.known_form(implementation, role) for role in implementation.targets}
         return {role: form.wrapped(run[role]) for role, form in forms.items()}
-
-
-def output_axes(rank: str) -> tuple[int, ...]:
-    """Axes of y that are not there."""
-    planes, filters = RANKS[rank]
-    return (0, 1) if filters else planes
-
-
-def _without(array: Array, axes: tuple[int, ...]) -> Array:
-    return np.squeeze(array, axes) if axes else array
-
-
-def with_axes(array: Any, axes: tuple[int, ...]) -> Any:
-    """Put axes of one back into what is an array; anything else is left for the judge."""
-    return np.expand_dims(array, axes) if axes and isinstance(array, np.ndarray) else array
-
-
-def planes_of(array: Any, axes: tuple[int, ...]) -> Array:
-    """(N, C, H, W) of an array of the rank that was tried; another one is left to the original."""
-    if not isinstance(array, np.ndarray) or array.ndim != 4 - len(axes):
-        raise Declined
-    return array[(None,) * len(axes)] if axes else array

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastconv.dropin.conventions.axes import OURS, shape_of, to_ours
 from fastconv.dropin.conventions.calls import Declined
 from fastconv.dropin.conventions.convention import Cache, Function, Implementation, parameter_names, takes
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, MAX_WORDS, OUTPUT_AND_CACHE, is_cache
-from fastconv.dropin.conventions.plain import Plain, output_axes, with_axes
+from fastconv.dropin.conventions.plain import Plain
 from fastconv.dropin.conventions.plain_operations import Conv, Pool
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.signatures import Form, called_like, means
@@ -31,8 +32,10 @@ class _Cached(Plain):
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
         """Output of the forward function, and the cache."""
         found = self.call(implementation, "forward", self.values(implementation, problem))
-        parts = read_results(implementation.details, "forward", found, {"y": problem.output_shape}, "cache")
-        return with_axes(parts.get("y"), output_axes(self.rank(implementation))), parts.get("cache")
+        axes = self.axes(implementation).y
+        shapes = {"y": shape_of(problem.output_shape, OURS.y, axes)}
+        parts = read_results(implementation.details, "forward", found, shapes, "cache")
+        return to_ours(parts.get("y"), OURS.y, axes), parts.get("cache")
 
     def forms(self, implementation: Implementation) -> list[Form]:
         return [self.known_form(implementation, "forward")]

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.dropin.conventions.calls import Calls
+from fastconv.dropin.conventions.axes import OURS, Axes, given, shape_of, to_ours, to_theirs
+from fastconv.dropin.conventions.calls import Calls, Declined
 from fastconv.dropin.conventions.convention import Function, Implementation
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, MAX_WORDS
 from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.gradients import GRADIENT, made_gradients, read_gradients
-from fastconv.dropin.conventions.plain import RANKS, Plain, output_axes, planes_of, with_axes
+from fastconv.dropin.conventions.plain import Plain
 from fastconv.dropin.conventions.problem import SIZES, Pair, Problem
 from fastconv.dropin.conventions.signatures import Form
 from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import NUMBER, Way, bias_of
 
 # Windows of a pooling without a parameter for them, and their stride.
@@ -39,6 +41,22 @@ class Conv(Plain):
     others = ("bias", *SIZES)
     said = CONV_WORDS | _CORRELATION_WORDS
 
+    def more_ways(self, implementation: Implementation) -> Sequence[Way]:
+        """Return the padding of a function that has no parameter for it: none, or as much as keeps the size."""
+        return [{}] if "padding" in self.known_form(implementation) else [{"same": False}, {"same": True}]
+
+    def trial_sizes(self, implementation: Implementation) -> Sequence[Mapping[str, Pair]]:
+        same: dict[str, Pair] = {"kernel": (3, 3), "padding": (1, 1)}
+        sizes = super().trial_sizes(implementation)
+        return [{**each, **same} for each in sizes] if implementation.details.get("same") else sizes
+
+    def cannot_express(self, implementation: Implementation, problem: Problem) -> str | None:
+        if self.way(implementation).get("same"):
+            if _half(problem.kernel) != problem.padding:
+                return "it pads by half of a kernel, of odd sizes"
+            problem = replace(problem, padding=(0, 0))  # which it has no word for
+        return super().cannot_express(implementation, problem)
+
     def adapted(self, implementation: Implementation, problem: Problem) -> Problem:
         problem = super().adapted(implementation, problem)
         bias = problem.filters[1]
@@ -49,37 +67,42 @@ class Conv(Plain):
     def _has_number(self, implementation: Implementation) -> bool:
         """Whether one number is the bias of several filters."""
         way = self.way(implementation)
-        return way["bias"] == NUMBER and not RANKS[way["rank"]][1]
+        return way["bias"] == NUMBER and "F" in self.axes_of(way).weight
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         found = self.call_backward(implementation, problem, context)
-        planes, filters = RANKS[self.rank(implementation)]
-        weight, bias = problem.filters
-        parts = read_gradients(implementation.details, found, problem.x.shape, weight.shape, len(bias))
-        return Results(
-            None,
-            with_axes(parts.get("dx"), planes),
-            with_axes(parts.get("dweight"), filters),
-            parts.get("dbias"),
-        )
+        axes, (weight, bias) = self.axes(implementation), problem.filters
+        shapes = shape_of(problem.x.shape, OURS.x, axes.x), shape_of(weight.shape, OURS.weight, axes.weight)
+        parts = read_gradients(implementation.details, found, *shapes, len(bias), ordered=False)
+        dx, dweight = to_ours(parts.get("dx"), OURS.x, axes.x), to_ours(parts.get("dweight"), OURS.weight, axes.weight)
+        return Results(None, dx, dweight, parts.get("dbias"))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
-        calls, way, sizes = replace(calls, pairs=True), self.way(implementation), self.sizes_of(implementation)
-        planes, filters = RANKS[way["rank"]]
-        outputs, axes = output_axes(way["rank"]), {"x": planes, "weight": filters, "dy": output_axes(way["rank"])}
-        gradients = made_gradients(implementation.details)
+        calls, way, sizes_of = replace(calls, pairs=True), self.way(implementation), self.sizes_of(implementation)
+        axes, gradients = self.axes_of(way), made_gradients(implementation.details)
+
+        def sizes(values: dict[str, Any], weight: Any) -> dict[str, Any]:
+            found = sizes_of(values)
+            if way.get("same"):
+                found["padding"] = _half(weight.shape[2:])
+                if found["padding"] is None:
+                    raise Declined
+            return found
+
+        def filters(values: dict[str, Any]) -> tuple[Any, Any, Any]:
+            weight = given(values["weight"], OURS.weight, axes.weight)
+            return given(values["x"], OURS.x, axes.x), weight, bias_of(values.get("bias"), way["bias"], len(weight))
 
         def forward(values: dict[str, Any]) -> Any:
-            x, weight = (planes_of(values[name], axes[name]) for name in ("x", "weight"))
-            bias = bias_of(values.get("bias"), way["bias"], len(weight))
-            y = calls.conv2d(x, weight, bias, **sizes(values))
-            return y[(0,) * len(outputs)] if outputs else y
+            x, weight, bias = filters(values)
+            y = calls.conv2d(x, weight, bias, **sizes(values, weight))
+            return calls.stored(to_theirs(y, OURS.y, axes.y))
 
         def backward(values: dict[str, Any]) -> Any:
-            x, weight, dy = (planes_of(values[name], axes[name]) for name in ("x", "weight", "dy"))
-            bias = bias_of(values.get("bias"), way["bias"], len(weight))
-            dx, dweight, dbias = calls.conv2d_backward(dy, x, weight, bias, **sizes(values))
-            return gradients(dx[(0,) * len(planes)], dweight[(0,) * len(filters)], dbias)
+            dy, (x, weight, bias) = given(values["dy"], OURS.y, axes.y), filters(values)
+            dx, dweight, dbias = calls.conv2d_backward(dy, x, weight, bias, **sizes(values, weight))
+            dx, dweight = to_theirs(dx, OURS.x, axes.x), to_theirs(dweight, OURS.weight, axes.weight)
+            return gradients(calls.stored(dx), calls.stored(dweight), dbias)
 
         return self.as_theirs(implementation, {"forward": forward, "backward": backward})
 
@@ -89,6 +112,7 @@ class Pool(Plain):
 
     leading = ("x",)
     others = ("kernel", "kernel_h", "kernel_w", *SIZES)
+    ranks = ("NCHW", "CHW", "HW", "NHWC", "HWC")
 
     def __init__(self, operation: str, said: set[str]) -> None:
         kind = operation[:3]
@@ -128,35 +152,48 @@ class Pool(Plain):
         usual = replace(problem, stride=problem.kernel) if windows else problem  # its stride is that of its windows
         return super().cannot_express(implementation, usual)
 
+    def axes_of(self, way: Mapping[str, Any]) -> Axes:
+        axes = super().axes_of(way).x
+        return Axes(axes, "F", axes.replace("C", "F"))
+
     def usual_stride(self, problem: Problem) -> Pair:
         return problem.kernel
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         found = self.call_backward(implementation, problem, context)
-        dx = read_results(implementation.details, "backward", found, {"dx": problem.x.shape}).get("dx")
-        return Results(None, with_axes(dx, RANKS[self.rank(implementation)][0]))
+        axes = self.axes(implementation).x
+        shapes = {"dx": shape_of(problem.x.shape, OURS.x, axes)}
+        dx = read_results(implementation.details, "backward", found, shapes).get("dx")
+        return Results(None, to_ours(dx, OURS.x, axes))
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
-        calls, way, given = replace(calls, pairs=True), self.way(implementation), self.sizes_of(implementation)
-        axes, windows = RANKS[way["rank"]][0], way.get("windows", {})
+        calls, way, sizes_of = replace(calls, pairs=True), self.way(implementation), self.sizes_of(implementation)
+        axes, windows = self.axes_of(way).x, way.get("windows", {})
         gradient = structure_of(implementation.details, "backward", GRADIENT)
 
         def sizes(values: dict[str, Any]) -> dict[str, Any]:
             if "stride" in values and values["stride"] is None:  # tried: see `values`
                 del values["stride"]
-            found = {**windows, **given(values)}
+            found = {**windows, **sizes_of(values)}
             return found if "kernel" in found else {"kernel": (values["kernel_h"], values["kernel_w"]), **found}
 
         def forward(values: dict[str, Any]) -> Any:
-            y = calls.pool2d(self.operations[0], planes_of(values["x"], axes), **sizes(values))
-            return y[(0,) * len(axes)]
+            y = calls.pool2d(self.operations[0], given(values["x"], OURS.x, axes), **sizes(values))
+            return calls.stored(to_theirs(y, OURS.x, axes))
 
         def backward(values: dict[str, Any]) -> Any:
-            x, dy = planes_of(values["x"], axes), planes_of(values["dy"], axes)
-            dx = calls.pool2d_backward(self.operations[0], dy, x, **sizes(values))
-            return gradient.made({"dx": dx[(0,) * len(axes)]})
+            x, dy = (given(values[name], OURS.x, axes) for name in ("x", "dy"))
+            ties = rule_of(implementation.details)
+            dx = calls.pool2d_backward(self.operations[0], dy, x, ties=ties, **sizes(values))
+            return gradient.made({"dx": calls.stored(to_theirs(dx, OURS.x, axes))})
 
         return self.as_theirs(implementation, {"forward": forward, "backward": backward})
+
+
+def _half(kernel: tuple[int, ...]) -> Pair | None:
+    """Padding that keeps the size of the image: half of a kernel of odd sizes; None for another."""
+    height, width = kernel
+    return (height // 2, width // 2) if height % 2 and width % 2 else None
 
 
 CONV = Conv()

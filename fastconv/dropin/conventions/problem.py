@@ -212,8 +212,8 @@ def draw(
     size, kernel, stride, padding, dilation : (int, int)
         Per axis, height first.
     values : {"normal", "ties", "negative", "peaks"}
-        Of `x`: normally distributed; zeros and ones; all below -0.1, some below -100; normally distributed, and one
-        cell of each plane, of those in most windows, is the largest.
+        Of `x`: normally distributed; zeros and ones; all below -0.1, some below -100 (for a maximum most below -10000);
+        normally distributed, and one cell of each plane, of those in most windows, is the largest.
     dtype : dtype_like
         Of all arrays; an integer dtype is that of `x` alone, whose values then fill its range up to 255.
     memory : {"C", "F", "sliced", "read-only"}
@@ -240,7 +240,8 @@ def draw(
     def numbers(*shape: int) -> Array:
         return rng.standard_normal(shape).astype(computed)
 
-    x = _input(rng, values, dtype, (images, channels, *size))
+    scale = 1e5 if operation == "max_pool2d" else 100.0  # a maximum may start from -1000, and adds nothing
+    x = _input(rng, values, scale, dtype, (images, channels, *size))
     out = output_size(size, kernel, stride, padding, dilation)
     convolves = operation == "conv2d"
     problem = Problem(
@@ -272,8 +273,8 @@ def _most_covered(problem: Problem) -> Pair:
     return int(row), int(column)
 
 
-def _input(rng: np.random.Generator, values: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+def _input(rng: np.random.Generator, values: str, scale: float, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
     if dtype.kind in "iu":
         return rng.integers(0, 256, shape).astype(dtype)
     drawn: Array = rng.integers(0, 2, shape) if values == "ties" else rng.standard_normal(shape)
-    return (-100 * np.abs(drawn) - 0.1 if values == "negative" else drawn).astype(dtype)
+    return (-scale * np.abs(drawn) - 0.1 if values == "negative" else drawn).astype(dtype)

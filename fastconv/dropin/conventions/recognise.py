@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -106,6 +106,27 @@ def recognise(
     own = {name: held for name, held in names.items() if name in mapped or _is_own(target, held[1])}
     others = {name: held for name, held in names.items() if name in mapped or not _is_ours(held[1])}
     return _among(own, mapped, source) or _among(others, mapped, source)
+
+
+def unrecognised(
+    target: Any, found: Iterable[Implementation], *, source: str = "recognise"
+) -> Iterator[tuple[Any, str, Any]]:
+    """Give what is defined in a target and is of no known convention: who holds it, its name, and itself.
+
+    Parameters
+    ----------
+    target : module, class or function
+        Where to look.
+    found : iterable of Implementation
+        What was recognised there.
+    source : str
+        Who asks, for messages.
+    """
+    taken = {id(each.cls) for each in found}
+    taken |= {id(held.function) for each in found for held in each.targets.values()}
+    for name, (owner, value) in _names(target, source).items():
+        if id(value) not in taken and _is_own(target, value):
+            yield owner, name, value
 
 
 def _among(

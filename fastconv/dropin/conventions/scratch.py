@@ -13,10 +13,11 @@ from fastconv.dropin.conventions.convention import OUTPUT, Convention, Function,
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, FORBIDDEN
 from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.gradients import made_gradients, read_gradients
-from fastconv.dropin.conventions.problem import Problem
-from fastconv.dropin.conventions.signatures import called_like, is_default
+from fastconv.dropin.conventions.problem import SIZES, Problem
+from fastconv.dropin.conventions.signatures import called_like, is_default, means
 from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.conventions.structure import read_results, structure_of
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import BIASES, Way, bias_as, bias_of, forward_in_some_way
 
 _POOL_WORDS = {"pool", "pooling", "maxpool", "maxpooling", "pool2d", "maxpool2d", "avgpool", "averagepool", "meanpool"}
@@ -26,7 +27,8 @@ _KEPT = "_fastconv_x"  # attribute of a layer: the input of its last fast forwar
 
 def _methods(cls: type) -> dict[str, str] | None:
     """Forward and backward of a class that is made of four arguments, of one array each; others have defaults."""
-    if not takes(cls, _COUNT):
+    others = parameter_names(cls)[_COUNT:]
+    if not takes(cls, _COUNT) or any(means(name, size) for name in others for size in SIZES):
         return None
     return {role: role for role in ("forward", "backward") if takes(getattr(cls, role, None), 2)} or None
 
@@ -119,6 +121,7 @@ class Conv(_Layer):
     operations = ("conv2d",)
     form = "Convolution(W, b, stride=1, pad=0): forward(x) -> out, backward(dout) -> dx, then .dW and .db"
     gives = CONV_ROLES
+    usual_bias = "(F,)"
     ways = tuple({"bias": bias, "paired": paired} for paired in (False, True) for bias in BIASES)
 
     def methods_of(self, cls: type, *, said: bool = False) -> dict[str, str] | None:
@@ -190,9 +193,8 @@ class Pool(_Layer):
 
         def backward(self: Any, dout: Any) -> Any:
             height, width, stride, padding = attributes(self)
-            return calls.pool2d_backward(
-                operation, dout, _input_of(self), (height, width), stride=stride, padding=padding
-            )
+            options = {"stride": stride, "padding": padding, "ties": rule_of(implementation.details)}
+            return calls.pool2d_backward(operation, dout, _input_of(self), (height, width), **options)
 
         return self.called(implementation, {"forward": self.kept(implementation, run), "backward": backward})
 

@@ -67,7 +67,9 @@ class Structure:
         return tuple(str(key) for (_, key), part in left if not isinstance(part, _CONSTANT))
 
 
-def find_structure(found: Any, shapes: Mapping[str, tuple[int, ...]], rest: str = "") -> tuple[Structure, bool]:
+def find_structure(
+    found: Any, shapes: Mapping[str, tuple[int, ...]], rest: str = "", *, ordered: bool = False
+) -> tuple[Structure, bool]:
     """Find arrays of given shapes in a result.
 
     Parameters
@@ -79,6 +81,8 @@ def find_structure(found: Any, shapes: Mapping[str, tuple[int, ...]], rest: str 
         of (F,).
     rest : str
         Name of the part beside them, of any kind; none by default.
+    ordered : bool
+        In a tuple or a list they have to stand in the usual order.
 
     Returns
     -------
@@ -97,8 +101,10 @@ def find_structure(found: Any, shapes: Mapping[str, tuple[int, ...]], rest: str 
     """
     parts = dict(_parts(found)) or {WHOLE: found}
     keys: dict[str, Key] = {}
-    for name, shape in shapes.items():
-        fitting = [key for key, part in parts.items() if key not in keys.values() and _is_of(part, shape)]
+    in_order = ordered and isinstance(found, (tuple, list))
+    for index, (name, shape) in enumerate(shapes.items()):
+        candidates = [*parts][index : index + 1] if in_order else parts
+        fitting = [key for key in candidates if key not in keys.values() and _is_of(parts[key], shape)]
         if fitting:
             keys[name] = fitting[0]
     fit = len(keys)
@@ -117,7 +123,13 @@ def find_structure(found: Any, shapes: Mapping[str, tuple[int, ...]], rest: str 
 
 
 def read_results(
-    details: dict[str, Any], role: str, found: Any, shapes: Mapping[str, tuple[int, ...]], rest: str = ""
+    details: dict[str, Any],
+    role: str,
+    found: Any,
+    shapes: Mapping[str, tuple[int, ...]],
+    rest: str = "",
+    *,
+    ordered: bool = False,
 ) -> dict[str, Any]:
     """Return the parts of what a role has returned, see `find_structure`; once that is sure, its structure is kept.
 
@@ -129,12 +141,12 @@ def read_results(
         Which of its functions.
     found : object
         What it has returned.
-    shapes, rest
+    shapes, rest, ordered
         As of `find_structure`.
     """
     structure: Structure | None = details.get(f"results of {role}")
     if structure is None:
-        structure, sure = find_structure(found, shapes, rest)
+        structure, sure = find_structure(found, shapes, rest, ordered=ordered)
         if sure:
             details[f"results of {role}"] = structure
     return structure.read(found)

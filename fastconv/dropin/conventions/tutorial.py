@@ -14,6 +14,7 @@ from fastconv.dropin.conventions.convention import Convention, Function, Impleme
 from fastconv.dropin.conventions.expected import CONV_ROLES, Results
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.conventions.spelling import words
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.validation.arrays import Array
 
 _SOURCE = "hanbt/learn_dl, cnn.py, and the tutorials after it"
@@ -204,8 +205,9 @@ class Pool(_Layers):
         def backward(self: Any, input_array: Any, sensitivity_array: Any) -> None:
             kernel, options = windows(self)
             dy = np.asarray(sensitivity_array, np.float64)[None]
-            dx = calls.pool2d_backward("max_pool2d", dy, _image(input_array, self), kernel, **options)[0]
-            self.delta_array = np.array(dx, order="C")
+            x, ties = _image(input_array, self), rule_of(implementation.details)
+            dx = calls.pool2d_backward("max_pool2d", dy, x, kernel, ties=ties, **options)
+            self.delta_array = np.array(dx[0], order="C")
 
         return {"forward": forward, "backward": backward}
 

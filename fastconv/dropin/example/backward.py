@@ -25,35 +25,30 @@ from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.description import Forward, Image
 from fastconv.dropin.example.effects import NOTHING, Seen, find_effects, is_known
 from fastconv.dropin.example.fitting import fitted, laid
-from fastconv.dropin.example.slots import RESULT, Slot, walk
+from fastconv.dropin.example.pairing import Candidate
+from fastconv.dropin.example.slots import RESULT, Item, Slot, arrays_in, walk
 from fastconv.dropin.example.trials import probes
 from fastconv.dropin.example.windows import close
 
 Run = tuple[Problem, Seen]
 
 
-def solve_backward(
-    box: BlackBox, forward: Forward, backward_box: BlackBox, dy: Slot, sources: Mapping[str, Slot]
-) -> Backward | None:
+def solve_backward(box: BlackBox, forward: Forward, candidate: Candidate) -> Backward | None:
     """Find which gradients a function computes, and where they go.
 
     Parameters
     ----------
     box, forward : BlackBox, Forward
         The forward function.
-    backward_box : BlackBox
-        The backward function, with an example of its other arguments.
-    dy : Slot
-        Where it is given the gradient of the output.
-    sources : mapping of str to Slot
-        By parameter, where its argument was in the call of the forward function, before or after.
+    candidate : Candidate
+        What may be the backward function.
 
     Returns
     -------
     Backward or None
         None if it raises, or leaves something that is no gradient where one could be.
     """
-    draft = Backward(backward_box, Image(dy, forward.y.axes), sources, (), NOTHING)
+    draft = Backward(candidate.box, Image(candidate.dy, forward.y.axes), candidate.sources, (), NOTHING)
     try:
         runs = [_run(box, draft, forward, fitted(forward, problem)) for problem in probes(forward.operation)]
     except Exception:  # noqa: BLE001 - theirs: this is no way to call it
@@ -71,6 +66,15 @@ def solve_backward(
     return found if gradients and _is_whole(found, forward, runs[0]) else None
 
 
+def agrees(box: BlackBox, forward: Forward, backward: Backward) -> bool:
+    """Whether a backward function computes what it is said to, on a small problem."""
+    try:
+        run = _run(box, backward, forward, fitted(forward, probes(forward.operation)[0]))
+        return all(_is_in(each, forward, run) for each in backward.gradients)
+    except Exception:  # noqa: BLE001 - theirs
+        return False
+
+
 def _run(box: BlackBox, draft: Backward, forward: Forward, problem: Problem) -> Run:
     call = laid(forward, box, problem, watched=False)
     box.run(call)
@@ -79,7 +83,7 @@ def _run(box: BlackBox, draft: Backward, forward: Forward, problem: Problem) -> 
     return problem, seen
 
 
-def _in_backward(slot: Slot, sources: Mapping[str, Slot]) -> Slot | None:
+def in_backward(slot: Slot, sources: Mapping[str, Slot]) -> Slot | None:
     """A slot of the forward call in the call of the backward function."""
     for name, source in sources.items():
         if source.root == slot.root and source.steps == slot.steps[: len(source.steps)]:
@@ -92,7 +96,7 @@ def _applied(draft: Backward, forward: Forward, problem: Problem, seen: Seen) ->
     found = []
     changed = seen.changed()
     for name, held in (("dweight", forward.weight), ("dbias", forward.bias)):
-        slot = None if held is None else _in_backward(held.slot, draft.sources)
+        slot = None if held is None else in_backward(held.slot, draft.sources)
         if slot is None or slot not in changed:
             continue
         step = _step_of(Gradient(name, slot, in_place=changed[slot]), forward, problem, seen)
@@ -147,7 +151,11 @@ def _gradients(forward: Forward, steps: tuple[Gradient, ...], run: Run) -> Itera
 def _places(seen: Seen) -> Iterator[Slot]:
     """Slots in which something came out, the result first."""
     yield from (slot for slot, _ in walk({RESULT: seen.call[RESULT]}))
-    yield from seen.changed()
+    for slot in seen.changed():
+        yield slot
+        value = slot.get(seen.call)
+        if isinstance(value, (list, tuple, dict)):
+            yield from (slot.then(Item(key)) for key in (value if isinstance(value, dict) else range(len(value))))
 
 
 def _as_gradient(name: str, slot: Slot, forward: Forward, run: Run) -> Gradient | None:
@@ -179,5 +187,5 @@ def _is_whole(found: Backward, forward: Forward, run: Run) -> bool:
     problem, seen = run
     missing = {name: array for name, array in problem.arrays.items() if f"d{name}" not in found.names and name != "dy"}
     sizes = {array.size for array in missing.values()}
-    left = [slot.get(seen.call) for slot in found.effects.left]
-    return is_known(found.effects.returned) and not any(np.size(value) in sizes for value in left)
+    left = [array for slot in found.effects.left for array in arrays_in({"left": slot.get(seen.call)}).values()]
+    return is_known(found.effects.returned) and not any(array.size in sizes for array in left)

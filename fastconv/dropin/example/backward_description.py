@@ -12,6 +12,7 @@ from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Bias, Forward, Image
 from fastconv.dropin.example.effects import Effects
+from fastconv.dropin.example.guards import Guard
 from fastconv.dropin.example.slots import RESULT, Slot
 from fastconv.validation.arrays import Array
 
@@ -76,6 +77,8 @@ class Backward:
         What it computes.
     effects : Effects
         What it leaves behind, in terms of these and "cache".
+    guards : tuple of Guard
+        What else has to be as in the example.
     """
 
     box: BlackBox
@@ -83,6 +86,7 @@ class Backward:
     sources: Mapping[str, Slot]
     gradients: tuple[Gradient, ...]
     effects: Effects
+    guards: tuple[Guard, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,8 +116,8 @@ class Backward:
         return call
 
 
-def read_gradient(gradient: Gradient, forward: Forward, call: Mapping[str, Any], before: Any, problem: Problem) -> Any:
-    """Return a gradient of a call that has run, as fastconv orders its axes; what is there if that is no array.
+def read_gradient(gradient: Gradient, forward: Forward, found: Any, problem: Problem) -> Any:
+    """Return a gradient as fastconv orders its axes; what was found if that is no array.
 
     Parameters
     ----------
@@ -121,16 +125,11 @@ def read_gradient(gradient: Gradient, forward: Forward, call: Mapping[str, Any],
         Which.
     forward : Forward
         The forward function.
-    call : mapping of str to object
-        The call of the backward function.
-    before : ndarray or None
-        What was in the slot of one that is applied at once.
+    found : object
+        What was in its slot after the call, or was taken from that.
     problem : Problem
         What was computed.
     """
-    found = gradient.slot.get(call)
-    if gradient.rate is not None:
-        found = before - found
     if not isinstance(found, (np.ndarray, np.generic, float)):
         return found
     found = np.asarray(found)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastconv.dropin.conventions.calls import Declined
 from fastconv.dropin.conventions.convention import Function
+from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.example.slots import RESULT, Slot, arrays_in, walk
 from fastconv.errors import InvalidTypeError
 
@@ -91,6 +92,24 @@ class BlackBox:
     def call(self) -> Call:
         """A copy of the call, to be changed and run."""
         return deepcopy(self._example)
+
+    def call_for(self, problem: Problem) -> Call:
+        """The call in which a problem is to be put: that of the example, whatever the problem is."""
+        return self.call
+
+    @property
+    def still(self) -> BlackBox:
+        """The same function, whose calls differ from the example in nothing but what is put in them."""
+        return self
+
+    @property
+    def ties(self) -> Mapping[Slot, str] | None:
+        """Letters of sizes by the slots in which they are known to stand; None where that has to be found out."""
+        return None
+
+    def follows(self, slot: Slot) -> bool:
+        """Whether what is in a slot follows from the problem in `call_for`."""
+        return False
 
     def put(self, call: Call, slot: Slot, value: Any) -> None:
         """Put a value in a slot of a call, and wherever else the same object lay."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from types import MethodType
 from typing import Any
@@ -19,7 +20,7 @@ from fastconv.dropin.example.description import Forward
 from fastconv.dropin.example.effects import Effects
 from fastconv.dropin.example.equivalents import fast_backward, fast_forward, resumed
 from fastconv.dropin.example.fitting import fitted, laid, y_of
-from fastconv.dropin.example.slots import is_object
+from fastconv.dropin.example.slots import Slot, is_object
 
 
 class ByExample(Convention):
@@ -48,6 +49,8 @@ class ByExample(Convention):
         self.gives = {"forward": ("y",)} if backward is None else {"forward": ("y",), "backward": backward.names}
         self.cached = backward is not None
         self._fitted: dict[Problem, Problem] = {}
+        self._owner = box.binding.names[0]
+        self._used: dict[int, tuple[Any, Any]] = {}  # by the input, the object that was given it
         self._updates = backward is not None and any(each.rate is not None for each in backward.gradients)
 
     def words(self, role: str) -> str:
@@ -61,24 +64,59 @@ class ByExample(Convention):
         return self._fitted[problem]
 
     def forward(self, implementation: Implementation, problem: Problem) -> tuple[Any, Any]:
-        call = laid(self.described, self.box, problem, watched=not self._updates)
+        call = laid(self.described, self.box, problem, watched=not self._updates, call=self._start(problem))
         _bind(call, self.box, implementation)
         self.box.run(call, implementation["forward"])
+        if self._is_original(implementation):
+            self._used[id(problem.x)] = problem.x, call[self._owner]
         return y_of(self.described, call, problem), call
+
+    def _start(self, problem: Problem) -> Call:
+        """The call for a problem: when it comes again, with the object as the problem left it."""
+        call = self.box.call
+        x, owner = self._used.get(id(problem.x), (None, None))
+        if x is problem.x and is_object(owner):
+            call[self._owner] = deepcopy(owner)
+        return call
+
+    def _is_original(self, implementation: Implementation) -> bool:
+        boxes = (
+            {"forward": self.box}
+            if self.described_backward is None
+            else {"forward": self.box, "backward": self.described_backward.box}
+        )
+        return all(implementation[role] is box.function for role, box in boxes.items())
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
         backward = self._backward
-        dy = problem.stored(backward.dy.axes.of_full(problem.gradient))
-        call = backward.laid(context, dy)
-        before = {each.slot: np.copy(each.slot.get(call)) for each in backward.gradients if each.rate is not None}
-        backward.box.run(call, implementation["backward"])
-        found = {
-            each.name: read_gradient(each, self.described, call, before.get(each.slot), problem)
-            for each in backward.gradients
-        }
+        taken = self._taken(implementation, problem, deepcopy(context)) if self._updates else {}
+        call, before = self._run_backward(implementation, problem, context)
+        found = {}
+        for each in backward.gradients:
+            value = each.slot.get(call)
+            if each.slot in before:
+                value = _difference(before[each.slot], value, taken[each.slot])
+            found[each.name] = read_gradient(each, self.described, value, problem)
         for slot, array in before.items():  # another backward pass would find other filters
-            slot.put(call, array)
+            slot.put(call, array if array.ndim else float(array))
         return Results(**found)
+
+    def _run_backward(
+        self, implementation: Implementation, problem: Problem, context: Call, *, zeros: bool = False
+    ) -> tuple[Call, dict[Slot, Any]]:
+        """The call after it ran, and weights that it takes steps on as they were: those of the problem, or zeros."""
+        backward = self._backward
+        call = backward.laid(context, problem.stored(backward.dy.axes.of_full(problem.gradient)))
+        before = {each.slot: np.copy(each.slot.get(call)) for each in backward.gradients if each.rate is not None}
+        for slot, array in before.items() if zeros else ():
+            slot.put(call, 0.0 if array.ndim == 0 else np.zeros_like(array))
+        backward.box.run(call, implementation["backward"])
+        return call, before
+
+    def _taken(self, implementation: Implementation, problem: Problem, context: Call) -> dict[Slot, Any]:
+        """What is taken from weights of zero: steps without the rounding of the weights."""
+        call, before = self._run_backward(implementation, problem, context, zeros=True)
+        return {slot: 0 - slot.get(call) for slot in before}
 
     @property
     def _backward(self) -> Backward:
@@ -100,6 +138,14 @@ class ByExample(Convention):
             return {}
         originals = implementation["forward"], implementation["backward"]
         return {"backward": resumed(self.box, self._backward, *originals)}
+
+
+def _difference(before: Any, after: Any, taken: Any) -> Any:
+    """What was taken from a weight: as it is taken from zero, if that differs by rounding alone."""
+    found = before - after
+    eps = np.finfo(found.dtype).eps if found.dtype.kind == "f" else 0
+    rounded = np.shape(taken) == found.shape and np.all(abs(found - taken) <= 4 * eps * (abs(before) + abs(taken)))
+    return taken if rounded else found
 
 
 def _bind(call: Call, box: BlackBox, implementation: Implementation) -> None:

@@ -136,7 +136,7 @@ class Seen:
                 continue
             old = self._before.get(slot, RESULT)
             if value is not old and not (isinstance(value, PLAIN) and _equal(value, old)):
-                if not isinstance(value, (list, dict)) or not isinstance(old, type(value)):
+                if not isinstance(value, (list, dict)) or not isinstance(old, type(value)) or not _alike(value, old):
                     found[slot] = False
             elif slot in self._copies and not _equal(value, self._copies[slot]):
                 found[slot] = True

@@ -39,7 +39,8 @@ class Read:
 
     def __init__(self, forward: Forward, call: Mapping[str, Any]) -> None:
         for guard in forward.guards:
-            guard.check(call)
+            if guard.slot.root in call:  # a backward function may not be given all that the forward function was
+                guard.check(call)
         x = forward.x.slot.get(call)
         if not isinstance(x, np.ndarray):
             raise Declined
@@ -53,7 +54,7 @@ class Read:
         if forward.weight is not None:
             self.weight = forward.weight.filters.full_of(forward.weight.slot.get(call))
             self.kernel = self.weight.shape[2:]
-            if forward.bias is not None:
+            if forward.bias is not None and forward.bias.slot.root in call:
                 self.bias = forward.bias.slot.get(call)
         if forward.fixed or forward.companions or forward.square:
             self._check(forward, call)
@@ -172,6 +173,8 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
 
     def function(*args: Any, **kwargs: Any) -> Any:
         call = binding.bind(args, kwargs)
+        for guard in backward.guards:
+            guard.check(call)
         read = Read(forward, _forward_call(box, effects, backward, call))
         dy = backward.dy.axes.full_of(backward.dy.slot.get(call))
         found = _gradients(forward, backward, read, dy, calls)

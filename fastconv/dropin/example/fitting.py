@@ -118,7 +118,7 @@ def _with_its_bias(forward: Forward, problem: Problem) -> Problem:
     return problem if same else replace(problem, bias=np.full_like(bias, bias[0]))
 
 
-def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = True) -> Call:
+def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = True, call: Call | None = None) -> Call:
     """Return the call of a function that computes a problem.
 
     Parameters
@@ -130,12 +130,14 @@ def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = T
     problem : Problem
         One that it takes.
     watched : bool
-        Whether the filters may not be written to.
+        Whether the filters may not be written to; they may where a backward pass takes steps on them.
+    call : dict, optional
+        Where it is laid; by default a copy of the example.
     """
-    call = box.call
+    call = box.call_for(problem) if call is None else call
     box.put(call, forward.x.slot, problem.stored(forward.x.axes.of_full(problem.x)))
     if forward.weight is not None and problem.weight is not None:
-        stored = problem.stored if watched else replace(problem).stored
+        stored = problem.stored if watched else _writable(problem).stored
         box.put(call, forward.weight.slot, stored(forward.weight.filters.of_full(problem.weight)))
         if forward.bias is not None:
             bias = None if problem.bias is None else _laid_bias(forward.bias, problem.bias, problem, stored)
@@ -148,6 +150,11 @@ def laid(forward: Forward, box: BlackBox, problem: Problem, *, watched: bool = T
         for slot in forward.companions.get(letter, ()):
             box.put(call, slot, size)
     return call
+
+
+def _writable(problem: Problem) -> Problem:
+    """The same problem, unwatched, with arrays that may be written to."""
+    return replace(problem, memory="C" if problem.memory == "read-only" else problem.memory)
 
 
 def sizes_of(problem: Problem) -> dict[str, int]:

@@ -13,7 +13,7 @@ from fastconv.dropin.example.bias import UnknownBias, find_bias
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Forward, Image, Weight
 from fastconv.dropin.example.layouts import FILTERS, MATRICES, Axes, Filters, image_orders, kernels_of
-from fastconv.dropin.example.slots import RESULT, Slot, arrays_in
+from fastconv.dropin.example.slots import RESULT, Attribute, Slot, arrays_in
 from fastconv.dropin.example.windows import CLOSE, Sample, Windows, convolution_windows, pooling_windows
 from fastconv.errors import InvalidValueError
 from fastconv.validation.arrays import Array
@@ -56,6 +56,10 @@ class Search:
     def __init__(self) -> None:
         self.nearest = self.error = ""
         self._distance = float("inf")
+
+    def is_news(self, error: float) -> bool:
+        """Whether a hypothesis with this error fits, or is the nearest so far."""
+        return error < max(CLOSE, self._distance)
 
     def fits(self, found: Forward, error: float) -> bool:
         """Whether a hypothesis whose sizes fit has the numbers, too."""
@@ -125,13 +129,20 @@ def solve_forward(box: BlackBox) -> list[Forward]:
     search = Search()
     for integers in (True, False):
         call = drawn(box, integers=integers)
-        images = [slot for slot, array in arrays_in(call).items() if array.ndim in (2, 3, 4)]
+        images = _images(call)
         found = [each for slot in images for each in islice(_with_input(box, call, slot, search), _KEPT)]
         if found:
             return found[:_KEPT]
         if all(array.dtype.kind == "f" for array in arrays_in(box.call).values()):
             break
     raise InvalidValueError(_nothing(box, search))
+
+
+def _images(call: Call) -> list[Slot]:
+    """Slots in which the input may lie: of the arguments, and only where none is an image, of attributes."""
+    slots = [slot for slot, array in arrays_in(call).items() if array.ndim in (2, 3, 4)]
+    given = [slot for slot in slots if not any(isinstance(step, Attribute) for step in slot.steps)]
+    return given or slots
 
 
 def _nothing(box: BlackBox, search: Search) -> str:
@@ -193,13 +204,13 @@ def _between(
 
 
 def _poolings(ends: tuple[Image, Image], x: Array, y: Array, search: Search) -> Iterator[Forward]:
-    samples = {"max_pool2d": Sample(x, y, -np.inf), "avg_pool2d": Sample(x, y)}
+    sample = Sample(x, y, -np.inf)
     for windows in islice(pooling_windows(x.shape[2:], y.shape[2:]), _TRIED):
-        for operation, sample in samples.items():
-            error = sample.pooling_error(operation, windows)
-            found = Forward(operation, *ends, None, None, _sizes(windows, "kernel"), _fixed(x))
-            if windows.taps > 1 and search.fits(found, error):
-                yield found
+        for operation, error in sample.pooling_errors(windows).items() if windows.taps > 1 else ():
+            if search.is_news(error):
+                found = Forward(operation, *ends, None, None, _sizes(windows, "kernel"), _fixed(x))
+                if search.fits(found, error):
+                    yield found
 
 
 def _sizes(windows: Windows, *also: str) -> dict[str, Pair]:
@@ -228,14 +239,14 @@ def _convolutions(
 ) -> Iterator[Forward]:
     (slot, array), sample = given, Sample(x, y)
     for straight in _filters(array, x.shape[1], y.shape[1]):
-        kernel = straight.full_of(array).shape[2:]
+        orders = [straight, replace(straight, flipped=True)]
+        weights = [order.full_of(array) for order in orders]
+        kernel = weights[0].shape[2:]
         for windows in islice(convolution_windows(x.shape[2:], kernel, y.shape[2:]), _TRIED):
-            for flipped in (False, True):
-                filters = replace(straight, flipped=flipped)
-                weight = filters.full_of(array)
-                error = sample.convolution_error(weight, windows)
-                held = Weight(slot, filters)
-                found = Forward("conv2d", *ends, held, None, _sizes(windows), _fixed(x, weight))
+            for order, error in zip(orders, sample.convolution_errors(weights, windows)):
+                if not search.is_news(error):
+                    continue
+                found = Forward("conv2d", *ends, Weight(slot, order), None, _sizes(windows), _fixed(x, weights[0]))
                 if search.fits(found, error):
                     try:
                         yield replace(found, bias=find_bias(ends[1], (ends[0].slot, slot), offset, call))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.dropin.example.backward import agrees, in_backward
+from fastconv.dropin.example.backward_description import Backward
 from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.description import Forward
 from fastconv.dropin.example.fitting import fitted, laid
@@ -34,7 +36,7 @@ def guards_of(box: BlackBox, forward: Forward) -> tuple[Guard, ...]:
     guards = []
     for slot, value in walk(example):
         guard = guard_of(slot, value)
-        if guard is None or slot in known:
+        if guard is None or slot in known or box.follows(slot):
             continue
         attribute = any(isinstance(step, Attribute) for step in slot.steps)
         if attribute and (isinstance(value, (dict, list, tuple)) or slot not in left):
@@ -67,6 +69,36 @@ def _same(one: Any, other: Any) -> bool:
 
 def _without_effect(box: BlackBox, forward: Forward, slot: Slot, value: Any) -> bool:
     """Whether the output is right with another value in a slot."""
-    other = {bool: not value, str: f"{value}?", bytes: b"?", type(None): 1}.get(type(value))
-    changed = box.with_value(slot, value + 1 if other is None else other)
+    changed = box.with_value(slot, _other(value))
     return trial(changed, forward, probes(forward.operation)[0]) is Outcome.AGREES
+
+
+def _other(value: Any) -> Any:
+    """Another value of the same kind."""
+    others = {bool: not value, str: f"{value}?", bytes: b"?", type(None): 1}
+    return others[type(value)] if type(value) in others else value + 1
+
+
+def backward_guards_of(box: BlackBox, forward: Forward, backward: Backward) -> tuple[Guard, ...]:
+    """Return what guards a backward function: its arguments that come from nowhere, and attributes that matter to it.
+
+    Parameters
+    ----------
+    box, forward : BlackBox, Forward
+        The forward function.
+    backward : Backward
+        What the backward function computes.
+    """
+    rates = {gradient.rate for gradient in backward.gradients}
+    taken = {*backward.sources, backward.dy.slot.root}
+    arguments = ((Slot(name), value) for name, value in backward.box.call.items() if name not in taken)
+    guards = [guard_of(slot, value) for slot, value in arguments if slot not in rates]
+    known, left = _read(forward), _left_alone(box, forward)
+    for slot, value in walk(box.call):
+        attribute = any(isinstance(step, Attribute) for step in slot.steps)
+        there = in_backward(slot, backward.sources)
+        if not attribute or not isinstance(value, PLAIN) or slot in known or slot not in left or there is None:
+            continue
+        if there not in rates and not agrees(box.with_value(slot, _other(value)), forward, backward):
+            guards.append(guard_of(there, value))
+    return tuple(guard for guard in guards if guard is not None)

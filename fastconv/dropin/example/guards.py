@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 from fastconv.dropin.conventions.calls import Declined
@@ -53,6 +54,8 @@ def guard_of(slot: Slot, value: Any) -> Guard | None:
         return Guard(slot, "keys", value.keys())
     if isinstance(value, (list, tuple)):
         return Guard(slot, "length", len(value))
+    if isinstance(value, MethodType):  # a method of one object: the object itself is guarded
+        return None
     if callable(value) and not is_object(value):
         return Guard(slot, "same", value)
     return Guard(slot, "type", type(value)) if is_object(value) else None

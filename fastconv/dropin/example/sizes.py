@@ -13,12 +13,13 @@ import numpy as np
 from fastconv.dropin.conventions.problem import SIZES, Problem, draw
 from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.description import Bias, Forward, Source
+from fastconv.dropin.example.fitting import fitted, laid
 from fastconv.dropin.example.slots import RESULT, Slot, walk
 from fastconv.dropin.example.trials import Outcome, holds, probes, trial
 from fastconv.errors import InvalidValueError
 
 # Letters that are freed together, and what has to be square where they are so only together.
-_GROUPS = ((("KH", "KW"), "kernel"), ("HW", "image"), ("N", ""), ("C", ""), ("F", ""))
+_GROUPS = ((("H", "W"), "image"), (("KH", "KW"), "kernel"), (("N",), ""), (("C",), ""), (("F",), ""))
 _NAMES = (("stride",), ("padding",), ("dilation",), ("kernel",), ("kernel", "stride"))
 _AXES = ((0, 1), (0,), (1,))
 _MOST = 6  # numbers that may be one size
@@ -54,23 +55,20 @@ def settled(box: BlackBox, forward: Forward, freedom: Freedom = Freedom.ALL) -> 
         Which sizes are tried.
     """
     numbers = _constant_numbers(box, forward)
-    forward = bound_sizes(box, forward, numbers)
     for letters, square in _GROUPS:
         if freedom is Freedom.NONE and not {*letters} <= {*"NHW"}:
             continue
         only_square = freedom is Freedom.SQUARE and square == "kernel"
-        forward = _freed(box, forward, tuple(letters), square, numbers, only_square)
+        forward = _freed(box, forward, letters, square, numbers, only_square)
+        if square == "image":  # the images are small from here on
+            forward = bound_sizes(box, forward, numbers)
     return bound_sizes(box, forward, numbers)
 
 
 def _constant_numbers(box: BlackBox, forward: Forward) -> dict[Slot, int]:
     """Integers of the example that a call of the function leaves as they are."""
-    call = box.call
-    before = whole_numbers(call)
-    try:
-        box.run(call)
-    except Exception:  # noqa: BLE001 - theirs
-        return before
+    before, call = whole_numbers(box.call), laid(forward, box, fitted(forward, probes(forward.operation)[0]))
+    box.run(call)
     after = whole_numbers(call)
     return {slot: value for slot, value in before.items() if after.get(slot) == value}
 
@@ -92,14 +90,21 @@ def _freed(
     free = replace(forward, fixed=left)
     taken = {source for sources in forward.sizes.values() for source in sources}
     taken |= {slot for slots in forward.companions.values() for slot in slots}
+    loose = {slot: number for slot, number in numbers.items() if slot not in taken}
     shapes = [frozenset[str]()] if not only_square else []
     shapes += [frozenset([square])] if square else []
     for shape in shapes:
-        for companions in _companions(given, {slot: n for slot, n in numbers.items() if slot not in taken}):
+        for companions in _companions(given, loose) if box.ties is None else [_tied(given, box.ties)]:
             tried = replace(free, companions={**free.companions, **companions}, square=free.square | shape)
             if holds(box, tried):
                 return tried
     return forward
+
+
+def _tied(sizes: Mapping[str, int], ties: Mapping[Slot, str]) -> dict[str, tuple[Slot, ...]]:
+    """The slots that are known to hold these sizes."""
+    found = {letter: tuple(slot for slot, of_slot in ties.items() if of_slot == letter) for letter in sizes}
+    return {letter: slots for letter, slots in found.items() if slots}
 
 
 def with_number(box: BlackBox, forward: Forward) -> Forward:
@@ -171,7 +176,7 @@ def _follows(box: BlackBox, forward: Forward, slot: Slot, numbers: Mapping[Slot,
             problem = _problem_with(forward, {**numbers, slot: numbers[slot] + more})
         except InvalidValueError:  # such as padding that is larger than the window
             continue
-        outcomes.append(trial(box, forward, problem))
+        outcomes.append(trial(box.still, forward, problem))
     return Outcome.AGREES in outcomes and Outcome.DIFFERS not in outcomes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -56,7 +56,7 @@ def axes_for(size: int, kernel: int, out: int) -> list[Axis]:
     found = []
     for dilation in (1, 2, 3) if kernel > 1 else (1,):
         extent = dilation * (kernel - 1) + 1
-        for padding in range(min(max(extent, 3), _MARGIN) + 1):
+        for padding in range(min(max(extent - 1, 2), _MARGIN) + 1):
             beyond = size + 2 * padding - extent
             if beyond < out - 1:
                 continue
@@ -83,7 +83,7 @@ def pooling_windows(image: Pair, out: Pair) -> Iterator[Windows]:
 
 
 def _both(rows: list[Axis], columns: list[Axis]) -> Iterator[Windows]:
-    pairs = [Windows(row, column) for row, column in product(rows, columns)]
+    pairs = [Windows(row, column) for row, column in product(rows, columns) if row.dilation == column.dilation]
     yield from sorted(pairs, key=lambda pair: pair.height != pair.width)
 
 
@@ -119,14 +119,17 @@ class Sample:
         )
         return self._x[images[:, None, None], :, rows[:, :, None], columns[:, None, :]].transpose(0, 3, 1, 2)
 
-    def convolution_error(self, weight: Array, windows: Windows) -> float:
-        """How far the outputs are from a convolution with filters (F, C, KH, KW), see `error_of`."""
-        return error_of(np.tensordot(self._patches(windows), weight, ((1, 2, 3), (1, 2, 3))), self._y)
-
-    def pooling_error(self, operation: str, windows: Windows) -> float:
-        """How far the outputs are from the maxima or means of the windows, see `error_of`."""
+    def convolution_errors(self, weights: Sequence[Array], windows: Windows) -> list[float]:
+        """How far the outputs are from convolutions with each of several filters (F, C, KH, KW), see `error_of`."""
         patches = self._patches(windows)
-        return error_of(patches.max(axis=(2, 3)) if operation == "max_pool2d" else patches.mean(axis=(2, 3)), self._y)
+        return [error_of(np.tensordot(patches, weight, ((1, 2, 3), (1, 2, 3))), self._y) for weight in weights]
+
+    def pooling_errors(self, windows: Windows) -> dict[str, float]:
+        """How far the outputs are from the maxima and the means of the windows, see `error_of`."""
+        patches = self._patches(windows)
+        largest = patches.max(axis=(2, 3))
+        mean = np.where(np.isfinite(patches), patches, 0).mean(axis=(2, 3))
+        return {"max_pool2d": error_of(largest, self._y), "avg_pool2d": error_of(mean, self._y)}
 
 
 def close(found: Array, desired: Array) -> bool:

@@ -123,21 +123,21 @@ def race(
     environment = with_exact(True, current_environment)  # as both sides are
     rows, notes = list[RaceRow](), list[str]()
     for number, file in enumerate(files):
-        with Examinee(file, mapping or {}, limit, "compare") as examinee:
+        with Examinee(file, mapping or {}, limit, "compare", path if path.is_dir() else None) as examinee:
             try:
                 found = _rows(examinee, settings, part_of(progress or silent, number, len(files)))
             except CodeProcessError as error:
-                if path.is_file():
+                if file == path:
                     raise
                 notes.append(f"{file.relative_to(path)} cannot be imported: {error}")
                 continue
             told = (*examinee.notes, *examinee.near_misses)
-        if is_whole(path, file) and found:
+        if file == path or (is_whole(path, file) and found):
             rows, notes = found, [*told]
             break
-        name = "" if is_whole(path, file) else f"{file.relative_to(path)}, "
-        rows += [replace(row, label=f"{name}{row.label}") for row in found]
-        notes += [f"{name}{note}" for note in told]
+        name = file.relative_to(path)
+        rows += [replace(row, label=f"{name}, {row.label}") for row in found]
+        notes += [f"{name}: {note}" for note in told]
     (progress or silent)("done", 1.0)
     if not rows:
         raise nothing_recognised("compare", path, notes)

@@ -14,7 +14,7 @@ from fastconv.dropin.source.blocks import NOTEBOOK, read_blocks
 from fastconv.dropin.source.statements import Course, run_blocks
 
 
-def load_file(file: Path, course: Course) -> ModuleType:
+def load_file(file: Path, course: Course, root: Path | None = None) -> ModuleType:
     """Run a file, as far as it runs, and return its module.
 
     Its folder becomes the first of `sys.path`, as for ``python file.py``, and its name is that of the file where that
@@ -27,6 +27,8 @@ def load_file(file: Path, course: Course) -> ModuleType:
         A Python file or a notebook.
     course : Course
         What is avoided; how far it came is written down there.
+    root : Path, optional
+        A folder around it from which its neighbours may import as well.
 
     Raises
     ------
@@ -38,8 +40,10 @@ def load_file(file: Path, course: Course) -> ModuleType:
         sys.path.insert(0, str(folder))
     if parents:
         sys.path.append(str(file.parent))  # for "import neighbour" in a folder that is a package by accident
+    if root is not None:
+        sys.path.append(str(root))
     sys.argv = [str(file)]
-    sys.meta_path.insert(0, _Neighbours(folder, course))
+    sys.meta_path.insert(0, _Neighbours(root or folder, course))
     for count in range(len(parents)):
         import_module(".".join(parents[: count + 1]))
     if file.name == "__init__.py" and parents:

@@ -7,7 +7,6 @@ Below it definitions alone run: what else stands there counted on that statement
 from __future__ import annotations
 
 import ast
-import copy
 import importlib
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
@@ -101,6 +100,7 @@ class _Run:
 
     def __init__(self, names: dict[str, object], course: Course) -> None:
         self._names, self._course, self._stopped, self._flags = names, course, False, 0
+        self._package = names.get("__package__")
 
     def stop(self, place: Place, error: BaseException | None) -> None:
         """Write down the first place where it stops."""
@@ -112,6 +112,8 @@ class _Run:
         """Run the statements of a block."""
         self._flags |= _future_flags(tree)
         for statement in tree.body:
+            if cell_of(filename):
+                _keep_no_cache(statement)
             place = Place(filename, statement.lineno, statement.col_offset)
             if self._stopped and not is_definition(statement):
                 continue
@@ -133,14 +135,19 @@ class _Run:
     def _import(self, statement: ast.Import | ast.ImportFrom, place: Place) -> None:
         """Import name by name; a stand-in for those that cannot be imported."""
         for alias in statement.names:
-            single = copy.copy(statement)
-            single.names = [alias]
             try:
-                self._execute(single, place)
+                self._execute(self._single(statement, alias), place)
             except Exception as error:  # noqa: BLE001 (whatever a module raises, it cannot be imported)
                 self._stand_in(statement, alias, place, " ".join(str(error).split()) or type(error).__name__)
             except BaseException as error:  # noqa: BLE001 (it exits)
                 self.stop(place, error)
+
+    def _single(self, statement: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
+        """Return the import of one name; "from .near import f" of a file in no package is "from near import f"."""
+        alone = isinstance(statement, ast.ImportFrom) and statement.level == 1 and not self._package
+        if isinstance(statement, ast.Import) or (alone and statement.module is None):
+            return ast.copy_location(ast.Import([alias]), statement)
+        return ast.copy_location(ast.ImportFrom(statement.module, [alias], 0 if alone else statement.level), statement)
 
     def _avoid(self, statement: ast.stmt, place: Place) -> None:
         for alias in statement.names if isinstance(statement, _IMPORTS) else ():
@@ -154,7 +161,7 @@ class _Run:
         if alias.name != "*":
             said = f"{name} could not be imported ({cell_of(place.block)}line {place.line}): {why}"
             bound = alias.asname or (alias.name if module else alias.name.partition(".")[0])
-            self._names[bound] = MissingImport(name, said)
+            self._names.setdefault(bound, MissingImport(name, said))  # "import scipy.gone" leaves scipy as it is
 
     def _execute(self, statement: ast.stmt, place: Place) -> None:
         self._course.begin(place)
@@ -171,6 +178,13 @@ def _future_flags(tree: ast.Module) -> int:
                 feature = getattr(importlib.import_module("__future__"), alias.name, None)
                 flags |= 0 if feature is None else feature.compiler_flag
     return flags
+
+
+def _keep_no_cache(statement: ast.stmt) -> None:
+    """Take ``cache=True`` from decorators: Numba keeps what it compiles beside a file, and a cell is none."""
+    for decorator in getattr(statement, "decorator_list", ()):
+        if isinstance(decorator, ast.Call):
+            decorator.keywords = [keyword for keyword in decorator.keywords if keyword.arg != "cache"]
 
 
 def is_definition(statement: ast.stmt) -> bool:

@@ -21,6 +21,9 @@ from fastconv.testing import assert_close, magnitude
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
 
 
+TIES = ("all", "split")
+
+
 def work(name: str, backend: str, dtype: str) -> tuple[list[Any], Callable[[], list[Any]]]:
     """Inputs are drawn now; the operations run when the second result is called."""
     if name in CONV_CASES:
@@ -39,11 +42,12 @@ def pool_work(name: str, backend: str, dtype: str) -> tuple[list[Any], Callable[
     x = normal(case.x_shape, 0, dtype)
     y, indices = fc.max_pool2d(x, case.kernel, **case.options, return_indices=True, backend="naive")
     dy, cols = normal(y.shape, 1, dtype), fc.im2col(x, case.kernel, **case.options, backend="naive")
-    size, window = x.shape[2:], case.options
+    size, window, tied = x.shape[2:], case.options, np.round(x)
     sizes = [
         0,
         0,
         magnitude(fc.max_pool2d_backward, dy, indices, x.shape),
+        *(np.abs(fc.max_pool2d_ties_backward(np.abs(dy), tied, case.kernel, ties=ties, **window)) for ties in TIES),
         np.nan_to_num(magnitude(fc.avg_pool2d, x, case.kernel, **window)),
         magnitude(fc.avg_pool2d_backward, dy, x.shape, case.kernel, **window),
         0,
@@ -60,6 +64,7 @@ def pool_work(name: str, backend: str, dtype: str) -> tuple[list[Any], Callable[
     return sizes, lambda: [
         *fc.max_pool2d(x, case.kernel, return_indices=True, **options),
         fc.max_pool2d_backward(dy, indices, x.shape, backend=backend),
+        *(fc.max_pool2d_ties_backward(dy, tied, case.kernel, ties=ties, **options) for ties in TIES),
         fc.avg_pool2d(x, case.kernel, **options),
         fc.avg_pool2d_backward(dy, x.shape, case.kernel, **options),
         fc.im2col(x, case.kernel, **options),

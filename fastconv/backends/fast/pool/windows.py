@@ -80,10 +80,10 @@ def channel_block(batch: int, channels: int, threads: int) -> int:
     return min(-(-channels // (blocks * _CHANNELS)) * _CHANNELS, channels)
 
 
-def window_arguments(
+def window_entries(
     x: tuple[int, ...], y: tuple[int, ...], axes: Iterable[Axis], divisor: str, **others: int
-) -> Array:
-    """Argument block for byte strides (N, C, D, H, W); "padded" cells count in a mean, or "real" ones alone."""
+) -> dict[str, int]:
+    """Entries of an argument block for byte strides (N, C, D, H, W); in a mean count "padded" cells, or "real" ones."""
     values = dict.fromkeys(WINDOWS.names, 0) | others
     for array, strides in (("X", x), ("Y", y)):
         values.update((f"{array}_{letter}", stride) for letter, stride in zip("NCDHW", strides))
@@ -91,7 +91,14 @@ def window_arguments(
         first, stop = _cells_that_count(axis, divisor)
         numbers = (axis.size, axis.out, axis.kernel, axis.stride, axis.dilation, axis.before, first, stop)
         values.update((f"{name}_{letter}", number) for name, number in zip(AXIS.names, numbers))
-    return WINDOWS.fill(**values)
+    return values
+
+
+def window_arguments(
+    x: tuple[int, ...], y: tuple[int, ...], axes: Iterable[Axis], divisor: str, **others: int
+) -> Array:
+    """Argument block of these `window_entries`."""
+    return WINDOWS.fill(**window_entries(x, y, axes, divisor, **others))
 
 
 def empty_maxima(

@@ -1,0 +1,124 @@
+"""A forward function and one of its backward functions, described from a real call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+from fastconv.dropin.conventions.convention import Implementation, Target
+from fastconv.dropin.example.backward import solve_backward
+from fastconv.dropin.example.backward_description import Backward
+from fastconv.dropin.example.black_box import BlackBox
+from fastconv.dropin.example.by_example import ByExample
+from fastconv.dropin.example.description import Forward
+from fastconv.dropin.example.effects import CACHE, Effects, Seen, find_effects, with_cache
+from fastconv.dropin.example.fitting import fitted, laid
+from fastconv.dropin.example.forward import solve_forward
+from fastconv.dropin.example.guarding import backward_guards_of, guards_of
+from fastconv.dropin.example.pairing import Candidate
+from fastconv.dropin.example.sizes import Freedom, settled, with_number
+from fastconv.dropin.example.slots import RESULT, Attribute
+from fastconv.dropin.example.trials import probes
+from fastconv.errors import InvalidValueError
+
+_SURVIVORS = 4  # descriptions that agree with the example, of which sizes are tried
+
+
+def implementation_of(
+    box: BlackBox, target: Target, candidates: Sequence[Candidate], others: Sequence[Target] = ()
+) -> Implementation:
+    """Return what a forward function, and the first of the candidates that is its backward pass, compute.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The forward function and its example.
+    target : Target
+        Where it is found.
+    candidates : sequence of Candidate
+        What may be its backward pass.
+    others : sequence of Target
+        Methods of the same object that may read what it keeps, candidates too.
+
+    Raises
+    ------
+    ValueError
+        If it computes no convolution or pooling of an array in the example, or leaves more than is known.
+    """
+    example = solved(box)
+    forward = settled(box, example)
+    targets, backward = {"forward": target}, None
+    for freedom, each in product(Freedom, candidates):
+        variant = forward if freedom is Freedom.ALL else settled(box, example, freedom)
+        backward = solve_backward(box, variant, each)
+        if backward is not None:
+            forward, targets["backward"] = variant, each.target
+            break
+    forward = replace(forward, guards=guards_of(box, forward))
+    if backward is not None:
+        backward = replace(backward, guards=backward_guards_of(box, forward, backward))
+    effects = _effects(box, forward)
+    _check_result(box, effects, backward)
+    _check_kept(box, effects, targets.get("backward"), others)
+    return Implementation(ByExample(box, forward, effects, backward), targets)
+
+
+def solved(box: BlackBox) -> Forward:
+    """The description, with all sizes of the example, of those that agree with it the one that leaves most free."""
+    try:
+        found = solve_forward(box)
+    except InvalidValueError:
+        try:
+            box.learn()  # weights may be made in the first call
+        except Exception:  # noqa: BLE001 - theirs
+            raise InvalidValueError(_nothing_runs(box)) from None
+        found = solve_forward(box)
+    if len(found) == 1:
+        return with_number(box, found[0])
+    bounds = [(settled(box, each), each) for each in found[:_SURVIVORS]]
+    return with_number(box, min(bounds, key=lambda pair: len(pair[0].fixed) + len(pair[0].square))[1])
+
+
+def _nothing_runs(box: BlackBox) -> str:
+    return f"accelerate: the example must be a call that runs, but {box.name} raised an exception in it."
+
+
+def _effects(box: BlackBox, forward: Forward) -> Effects:
+    seen = []
+    for problem in probes(forward.operation):
+        each = Seen(laid(forward, box, fitted(forward, problem)))
+        box.run(each.call)
+        each.computed["y"] = forward.y.slot.get(each.call)
+        seen.append(each)
+    return find_effects(seen)
+
+
+def _check_kept(box: BlackBox, effects: Effects, backward: Target | None, others: Sequence[Target]) -> None:
+    """Refuse a forward method that keeps something unknown for methods of which nothing is known."""
+    kept = {slot.steps[-1].name for slot in effects.left if slot.steps and isinstance(slot.steps[-1], Attribute)}
+    called = () if backward is None else (backward.name, *_names_in(backward))
+    for other in others:
+        read = kept.intersection(_names_in(other))
+        if read and other.name not in called:
+            raise InvalidValueError(
+                f"accelerate: what {box.name} keeps must be known where another method reads it, but got"
+                f" {', '.join(sorted(read))}, which {other.label} reads; that was not found to be its backward pass."
+            )
+
+
+def _names_in(target: Target) -> tuple[str, ...]:
+    """Names of attributes that a function reads."""
+    names: tuple[str, ...] = getattr(getattr(target.function, "__code__", None), "co_names", ())
+    return names
+
+
+def _check_result(box: BlackBox, effects: Effects, backward: Backward | None) -> None:
+    """Refuse a function that returns more than is known, unless that goes to the backward function alone."""
+    returned = with_cache(effects.returned)
+    takes = backward is not None and any(slot.root == RESULT for slot in backward.sources.values())
+    if returned is None or (CACHE in getattr(returned, "parts", ()) and not takes):
+        raise InvalidValueError(
+            f"accelerate: {box.name} must return its output, its arguments and sizes alone, but got something beside"
+            " them that is not known."
+        )
