@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from fastconv.dropin.check.repair.changes import changes
 from fastconv.dropin.check.repair.line import Line
@@ -35,11 +35,24 @@ def find_line(
     tuple of (str, Line) or None
         None where no change of one line is enough, or none was found in time.
     """
-    end = time.monotonic() + seconds
-    for mistake in mistakes:
-        for number, better in changes(source, functions, mistake):
-            if time.monotonic() > end:
-                return None
-            if source.fits(number, better) and works(source, number, better):
-                return mistake, Line(source.name, number, source.line(number), better)
+    end, tried = time.monotonic() + seconds, set[tuple[int, str]]()
+    for mistake, number, better in _in_turn({name: changes(source, functions, name) for name in mistakes}):
+        if time.monotonic() > end:
+            return None
+        if (number, better) in tried:
+            continue
+        tried.add((number, better))
+        if source.fits(number, better) and works(source, number, better):
+            return mistake, Line(source.name, number, source.line(number), better)
     return None
+
+
+def _in_turn(given: dict[str, Iterator[tuple[int, str]]]) -> Iterator[tuple[str, int, str]]:
+    """Give one change of each mistake, then a second of each: what suggests few is not kept waiting by the others."""
+    while given:
+        for name, found in list(given.items()):
+            change = next(found, None)
+            if change is None:
+                del given[name]
+            else:
+                yield name, *change
