@@ -16,7 +16,7 @@ from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, get_options, use_num_threads
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
-from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output
+from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output, print_words
 from fastconv.cli.train_progress import EpochTable
 from fastconv.data import DATASETS, Dataset, load
 from fastconv.files import check_writable
@@ -122,9 +122,9 @@ def train(
         )
         out = console(stderr=json == "-")
         size = sum(parameter.size for parameter in trainer.parameters)
-        out.print(f"{name} ({size:,} parameters) on {learn!r}", soft_wrap=True)
+        print_words(f"{name} ({size:,} parameters) on {learn!r}", out)
         settings = f"{get_num_threads()} threads" + ", exact" * get_options().exact
-        out.print(f"{get_backend()} backend, {settings}, {rule!r}", soft_wrap=True)
+        print_words(f"{get_backend()} backend, {settings}, {rule!r}", out)
         options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
@@ -132,11 +132,8 @@ def train(
         history, seconds = _fit(trainer, learn, held_out, out, checkpoint, save, options)
         result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
-    out.print(
-        f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images; "
-        f"{speed:,.0f} images/s, {seconds:.1f} s",
-        soft_wrap=True,
-    )
+    accuracy = f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images"
+    print_words(f"{accuracy}; {speed:,.0f} images/s, {seconds:.1f} s", out)
     if save is not None:
         trainer.save(save)
         if trainer.card.architecture is None:

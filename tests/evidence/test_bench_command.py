@@ -209,7 +209,7 @@ def test_report_prints_or_writes(
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == read_saved(suite).markdown()
     comparison.save(tmp_path / "compare.json")
     assert command(monkeypatch, "report", str(tmp_path / "compare.json")) == 0
-    assert "Time and memory" in capsys.readouterr().out
+    assert "naive and numpy agree" in capsys.readouterr().out
 
 
 # for real, in a child

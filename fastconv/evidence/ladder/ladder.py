@@ -20,6 +20,7 @@ _HEADERS = (
     *("rung", "what it adds", "threads", "of it", "time", "faster than before", "than the loops"),
     *("GFLOP/s", "of peak", "error"),
 )
+_SPARE = ("what it adds", "of it", "error", "than the loops", "GFLOP/s", "of peak")
 _NOTES = (
     "time: of the whole layer, median over the rounds; extrapolated where only a part of it ran.",
     "of it: the outputs that ran. faster: median of the quotients within each round.",
@@ -195,7 +196,7 @@ class Ladder(Record):
         )
 
     def _table(self, step: str, rows: Sequence[tuple[Measured, Gain]]) -> Table:
-        return Table(f"The ladder, {step}, {self.dtype}", _HEADERS, tuple(_cells(*row) for row in rows), 2)
+        return Table(f"The ladder, {step}, {self.dtype}", _HEADERS, tuple(_cells(*row) for row in rows), 2, _SPARE)
 
     def _layer(self) -> str:
         """What the layer is."""
