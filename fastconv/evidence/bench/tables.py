@@ -20,7 +20,7 @@ _SPARE = ("IQR", "of it", "GFLOP/s", "of peak", "error")
 
 def report_of(suite: Suite) -> Report:
     """Return a table for each dtype, those of the family, and what they mean."""
-    return Report((*tables(suite),), (*notes(suite),))
+    return Report((*tables(suite),), (*notes(suite),), verdict=suite.environment.caution)
 
 
 def tables(suite: Suite) -> list[Table]:

@@ -85,7 +85,7 @@ class Comparison(Record):
             (overview_table(self.rows, self.backends[1]),),
             (*self._notes(), self.environment.origin(", ".join(self.dtypes))),
             (*self._failures(),),
-            (*verdict(self.rows, *self.backends),),
+            (*verdict(self.rows, *self.backends), *self.environment.caution),
             (*details,),
             (*self._remarks(),),
         )

@@ -184,7 +184,8 @@ class Ladder(Record):
         tables = tuple(
             self._table(step, [(each, gains[each.rung, step]) for each in rungs]) for step, rungs in self.passes.items()
         )
-        return Report(tables, (self._layer(), *_NOTES, self.environment.origin(f"{self.seconds:.0f} s")))
+        notes = (self._layer(), *_NOTES, self.environment.origin(f"{self.seconds:.0f} s"))
+        return Report(tables, notes, verdict=self.environment.caution)
 
     def failures(self) -> tuple[str, ...]:
         """Say whose results are wrong, one line each."""
