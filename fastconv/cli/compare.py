@@ -18,6 +18,7 @@ from fastconv.cli.model_file import compare_file, is_model_file
 from fastconv.cli.output import (
     DebugInPanel,
     Exact,
+    Html,
     NumbersInPanel,
     Outputs,
     Result,
@@ -84,6 +85,7 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
     verbose: VerboseInPanel = False,
     json: NumbersInPanel = None,
+    html: Html = None,
     plot: Annotated[
         Path | None, in_output(metavar="FILE", help="Draw speed-ups and feature maps: png, svg, pdf.")
     ] = None,
@@ -108,11 +110,11 @@ def compare(
         typed |= {"padding": padding, "dilation": dilation}
         settings: dict[str, Any] = {"backward": backward, "repeats": repeats, "seed": seed}
         settings |= {} if time_limit is None else {"time_limit": time_limit}
-        run_race(module, Outputs("compare", json), mapping or [], typed, threads, precision, settings)
+        run_race(module, Outputs("compare", json, html=html), mapping or [], typed, threads, precision, settings)
         return
     for option in given({"map": mapping or None, "time_limit": time_limit}):
         raise typer.BadParameter(f"{option} goes with --module alone.")
-    outputs = Outputs("compare", json, plot=plot)
+    outputs = Outputs("compare", json, plot=plot, html=html)
     outputs.check()
     pair = parse_pair_of_names("--backends", backends, _BACKENDS)
     if any(map(is_model_file, names or [])):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal, NamedTuple
 
 import typer
@@ -19,6 +21,7 @@ from fastconv.cli.console import FAILURE, WIDE, console, require
 from fastconv.files import check_writable, write_whole
 from fastconv.report import Record, Report, Table
 from fastconv.report.fit import GAP, fit_table
+from fastconv.report.page import page
 
 _PLOTS = (".pdf", ".png", ".svg")
 _STYLES = {
@@ -29,7 +32,7 @@ _STYLES = {
 
 Draw = Callable[[Path], None]
 
-# options of several commands; the last three are for those whose help has panels
+# options of several commands; the last four are for those whose help has panels
 
 in_output = partial(typer.Option, rich_help_panel="Output")
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")]
@@ -39,6 +42,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", help="Show every table.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 NumbersInPanel = Annotated[str | None, in_output(metavar="FILE", help="Write the numbers; - for stdout.")]
 VerboseInPanel = Annotated[bool, in_output("--verbose", help="Show every table.")]
+Html = Annotated[Path | None, in_output(metavar="FILE", help="Write one page: verdict, chart, sortable tables.")]
 DebugInPanel = Annotated[bool, in_output("--debug", help="Show the traceback of an error.")]
 
 
@@ -90,14 +94,15 @@ class Outputs(NamedTuple):
         Whose they are.
     json : str or None
         A file for the numbers; "-" for the standard output, and the tables go to the standard error stream then.
-    markdown, plot : Path or None
-        Files for the tables and for the chart.
+    markdown, plot, html : Path or None
+        Files for the tables, for the chart, and for a page with both.
     """
 
     command: str
     json: str | None = None
     markdown: Path | None = None
     plot: Path | None = None
+    html: Path | None = None
 
     def check(self) -> None:
         """Find out before the work whether its results can be written."""
@@ -107,7 +112,7 @@ class Outputs(NamedTuple):
                     f"must end in {', '.join(_PLOTS)}, but got {str(self.plot)!r}.", param_hint="--plot"
                 )
             require("matplotlib", "plot", f"{self.command} --plot")
-        for path in (None if self.json == "-" else self.json, self.markdown, self.plot):
+        for path in (None if self.json == "-" else self.json, self.markdown, self.plot, self.html):
             if path is not None:
                 check_writable(path)
 
@@ -119,6 +124,8 @@ class Outputs(NamedTuple):
             _write(self.markdown, result.markdown())
         if self.plot is not None and result.draw is not None:
             result.draw(self.plot)
+        if self.html is not None:
+            _write(self.html, page(f"fastconv {self.command}", result.report, _chart(result.draw)))
 
     def deliver(self, result: Result, *, ok: bool, verbose: bool = False) -> None:
         """Write and print everything, and exit with 1 where something is wrong."""
@@ -130,6 +137,16 @@ class Outputs(NamedTuple):
             typer.echo(f"fastconv: {self.command}: {failure}", err=True)
         if not ok:
             raise typer.Exit(FAILURE)
+
+
+def _chart(draw: Draw | None) -> bytes | None:
+    """Return the chart as SVG, where there is one and matplotlib to draw it."""
+    if draw is None or find_spec("matplotlib") is None:
+        return None
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "chart.svg"
+        draw(target)
+        return target.read_bytes()
 
 
 def _write(path: str | Path, text: str) -> None:

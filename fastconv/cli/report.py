@@ -38,6 +38,7 @@ def report(
     file: Annotated[Path, typer.Argument(help="What any command wrote with --json, or bench with --save.")],
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one page with both.")] = None,
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
@@ -48,14 +49,16 @@ def report(
     if plot is not None:
         require("matplotlib", "plot", "report --plot")
     saved = read_saved(file)
-    for path in (markdown, plot):
+    for path in (markdown, plot, html):
         if path is not None:
             check_writable(path)
     if markdown is not None:
         Outputs("report", markdown=markdown).write(saved.result._replace(markdown=saved.markdown))
+    if html is not None:
+        Outputs(f"report {file.name}", html=html).write(saved.result)
     if plot is not None:
         saved.plot(plot)
-    if markdown is None and plot is None:
+    if markdown is None and plot is None and html is None:
         saved.result.print(console(), verbose=verbose)
 
 

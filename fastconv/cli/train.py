@@ -16,8 +16,8 @@ from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, get_options, use_num_threads
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
-from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output, print_words
-from fastconv.cli.train_progress import EpochTable
+from fastconv.cli.output import DebugInPanel, Exact, Html, Outputs, Result, Threads, exactness, in_output, print_words
+from fastconv.cli.train_progress import EpochTable, epoch_table
 from fastconv.data import DATASETS, Dataset, load
 from fastconv.files import check_writable
 from fastconv.layers.state import check_state_path
@@ -85,6 +85,7 @@ def train(
     save: Annotated[Path | None, in_output(metavar="FILE", help="Network: .npz or .safetensors.")] = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Loss and accuracy: png, svg, pdf.")] = None,
     json: Annotated[str | None, in_output(metavar="FILE", help="The history; - for stdout.")] = None,
+    html: Html = None,
     debug: DebugInPanel = False,
 ) -> None:
     """Train a network on images, and say how it does on images that it has not seen.
@@ -92,7 +93,7 @@ def train(
     Ctrl-C finishes the step and writes the checkpoint; --resume then ends with the same weights as without it.
     What --save writes, `fastconv predict` reads.
     """
-    outputs = Outputs("train", json, plot=plot)
+    outputs = Outputs("train", json, plot=plot, html=html)
     if save is not None:
         check_writable(check_state_path("train --save", save))
     outputs.check()
@@ -139,7 +140,8 @@ def train(
         if trainer.card.architecture is None:
             out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
     numbers = partial(json_text, plain_data({**history.to_dict(), "test": result._asdict()}))
-    outputs.write(Result(Report(()), numbers, str, partial(plot_history, history)))
+    report = Report((epoch_table(history),), verdict=(accuracy,))
+    outputs.write(Result(report, numbers, str, partial(plot_history, history)))
     if json == "-":
         typer.echo(numbers(), nl=False)
 

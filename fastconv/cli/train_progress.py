@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress
 
 from fastconv.cli.console import console, what_is_done
-from fastconv.training import EpochRecord, Trainer
+from fastconv.report import Table
+from fastconv.training import EpochRecord, History, Trainer
 from fastconv.training import Progress as RunProgress
 
 _WIDTHS = (5, 10, 9, 10, 9, 8, 8, 10)
@@ -23,11 +24,14 @@ def _line(room: int, *cells: str) -> str:
     return _GAP.join(cell.rjust(width) for cell, width, end in zip(cells, _WIDTHS, ends) if end - len(_GAP) <= room)
 
 
-def epoch_line(record: EpochRecord, room: int) -> str:
-    """One line of the table, of so many letters at most."""
+def epoch_table(history: History) -> Table:
+    """Return the whole table."""
+    return Table("Epochs", _HEADERS, tuple(map(_cells, history.epochs)), 0)
+
+
+def _cells(record: EpochRecord) -> tuple[str, ...]:
     validated = record.validation_loss is not None and record.validation_accuracy is not None
-    return _line(
-        room,
+    return (
         str(record.epoch),
         f"{record.train_loss:.4f}",
         f"{record.train_accuracy:.2%}",
@@ -77,7 +81,7 @@ class EpochTable:
     def _catch_up(self) -> None:
         """Print the epochs that are finished and not printed."""
         for record in self._trainer.history.epochs[self._printed :]:
-            self._out.print(epoch_line(record, self._out.width), soft_wrap=True)
+            self._out.print(_line(self._out.width, *_cells(record)), soft_wrap=True)
             self._printed += 1
             sys.stdout.flush()
 

@@ -99,13 +99,17 @@ def test_real_digits_with_json_and_plot(monkeypatch: pytest.MonkeyPatch, tmp_pat
     pytest.importorskip("sklearn")
     names = ("digits_edges3x3", "digits_maxpool2x2", "digits_avgpool2x2")
     monkeypatch.chdir(tmp_path)
-    files = ("--json", "out.json", "--plot", "out.png")
+    files = ("--json", "out.json", "--plot", "out.png", "--html", "out.html")
     assert in_process(monkeypatch, "compare", *names, *QUICK, "--batch", "3", *files) == 0
     saved = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in saved["rows"]] == list(names)
     assert saved["ok"] is True
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.html", "out.json", "out.png"]
+    shown = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "naive and numpy agree on all 3 workloads" in shown
+    assert "data:image/svg+xml;base64," in shown
+    assert "scratch numpy" in shown
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
