@@ -73,7 +73,7 @@ def magnitude(operation: Callable[..., Any], *arguments: Any, **options: Any) ->
     bound = inspect.signature(operation).bind(*arguments, **{**options, "backend": "numpy"})
     for name in _MULTILINEAR:
         if bound.arguments.get(name) is not None:
-            bound.arguments[name] = np.abs(np.asarray(bound.arguments[name], np.float64))
+            bound.arguments[name] = abs(np.asarray(bound.arguments[name], np.float64))
     return operation(*bound.args, **bound.kwargs)
 
 

@@ -300,6 +300,9 @@ POOLS = {
     "other names": ((POOL_HEAD, "MaxPool2D(input_image, size=2, stride=2)"), (WINDOWS, "x = input_image; " + WINDOWS)),
     "pairs": ((POOL_HEAD, "maxpool(x, pool_size, stride)"), (WINDOWS, "(KH, KW), (sh, sw) = pool_size, stride")),
     "a pair and a number": ((POOL_HEAD, "maxpool(x, f, s)"), (WINDOWS, "(KH, KW), (sh, sw) = f, (s, s)")),
+    "no stride": ((POOL_HEAD, "maxpool(x, pool_size)"), (WINDOWS, "KH = KW = sh = sw = pool_size")),
+    "a stride of one": ((POOL_HEAD, "maxpool(x, dims)"), (WINDOWS, "(KH, KW), (sh, sw) = dims, (1, 1)")),
+    "a mode": ((POOL_HEAD, 'pool2d(x, pool_size, mode="max")'), (WINDOWS, "(KH, KW), (sh, sw) = pool_size, (1, 1)")),
     "no size": ((POOL_HEAD, "maxpool(x)"), (WINDOWS, "KH = KW = sh = sw = 2")),
     "no size, and windows of three": ((POOL_HEAD, "maxpool(x)"), (WINDOWS, "KH, KW, sh, sw = 3, 3, 2, 2")),
 }  # fmt: skip

@@ -207,6 +207,34 @@ class BuiltConv:
         return y if self.activation is None else self.activation(y)
 
 
+class SummingConv:
+    """(H, W, C) in, (F, H, W) out; gradients are added to those of the calls before, until `zero_grad`."""
+
+    def __init__(self, num_filters, filter_size, input_channels):
+        self.filters = np.random.randn(num_filters, filter_size, filter_size, input_channels)
+        self.biases = np.zeros((num_filters, 1))
+        self.zero_grad()
+
+    def zero_grad(self):
+        self.d_filters, self.d_biases = np.zeros(self.filters.shape), None
+
+    def forward(self, image):
+        self.image, k = image, self.filters.shape[1]
+        y = np.zeros((len(self.filters), image.shape[0] - k + 1, image.shape[1] - k + 1))
+        for f, i, j in np.ndindex(*y.shape):
+            y[f, i, j] = (image[i : i + k, j : j + k] * self.filters[f]).sum() + self.biases[f, 0]
+        return y
+
+    def backward(self, grad):
+        dx, k = np.zeros(self.image.shape), self.filters.shape[1]
+        for f, i, j in np.ndindex(*grad.shape):
+            self.d_filters[f] += grad[f, i, j] * self.image[i : i + k, j : j + k]
+            dx[i : i + k, j : j + k] += grad[f, i, j] * self.filters[f]
+        db = grad.sum((1, 2))[:, None]
+        self.d_biases = db if self.d_biases is None else self.d_biases + db
+        return dx
+
+
 class AvgPooling:
     """(N, C, H, W) under a window and a stride."""
 

@@ -12,7 +12,7 @@ from fastconv.dropin.conventions.problem import SIZES
 from fastconv.dropin.conventions.properties import Part, Properties, properties_of
 from fastconv.dropin.conventions.ties import FIRST
 from fastconv.functional.avg_pool import avg_pool2d, avg_pool2d_backward
-from fastconv.functional.columns import col2im, im2col
+from fastconv.functional.columns import col2im
 from fastconv.functional.exact import conv2d, conv2d_backward
 from fastconv.functional.max_pool import max_pool2d, max_pool2d_backward
 from fastconv.functional.max_pool_ties import max_pool2d_ties_backward
@@ -92,10 +92,10 @@ class Calls:
         self._check("backward", (dy, x), _image(x, options), kernel, {"stride": kernel, **options})
         return self.compute("backward", (dy, x), run)
 
-    def im2col(self, x: Array, kernel: Any, **options: Any) -> Any:
-        """Windows as columns, (N, C*KH*KW, OH*OW)."""
+    def im2col(self, x: Array, kernel: Any, columns_of: Callable[[Array], Array], **options: Any) -> Any:
+        """Windows as columns, in the order of the function that is given."""
         self._check("forward", (x,), x.shape, kernel, options)
-        return self._forward(im2col, (x,), (kernel,), options)
+        return self.compute("forward", (x,), columns_of)
 
     def col2im(self, columns: Array, size: Any, kernel: Any, **options: Any) -> Any:
         """Columns added back into planes."""

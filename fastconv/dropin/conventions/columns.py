@@ -142,7 +142,9 @@ class Columns(Formed):
             x = _images(values["x"], single)
             kernel, options = windows(values)
             sizes = Sizes(len(x), x.shape[1], kernel, output_size(x.shape[2:], kernel, **options, dilation=(1, 1)))
-            return calls.stored(layout.to(calls.im2col(x, kernel, **options), sizes))
+            if min(*kernel, *options["stride"], *sizes.out) < 1 or min(options["padding"]) < 0:
+                raise Declined
+            return calls.im2col(x, kernel, lambda x: layout.columns_of(x, sizes, **options), **options)
 
         def col2im(values: dict[str, Any]) -> Any:
             images, channels, height, width = (1, *values["shape"]) if single else values["shape"]

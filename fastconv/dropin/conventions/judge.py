@@ -292,7 +292,7 @@ def _largest_error(actual: Array, desired: Array, size: Any, problem: Problem) -
     floats = [dtype for dtype in (actual.dtype, problem.x.dtype) if dtype.kind == "f"]
     coarsest = max(floats or [np.dtype(np.float64)], key=lambda dtype: float(np.finfo(dtype).eps))
     with np.errstate(invalid="ignore"):
-        error = np.abs(actual.astype(np.float64) - desired)
+        error = abs(actual.astype(np.float64) - desired)
     wrong = ~(error <= tolerance(coarsest, size))  # NaN is wrong
     return float(np.nan_to_num(error[wrong], nan=np.inf).max(initial=0.0))
 

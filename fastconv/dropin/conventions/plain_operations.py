@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from fastconv.dropin.conventions.gradients import GRADIENT, made_gradients, read
 from fastconv.dropin.conventions.plain import Plain
 from fastconv.dropin.conventions.problem import SIZES, Pair, Problem
 from fastconv.dropin.conventions.signatures import Form
+from fastconv.dropin.conventions.spelling import words
 from fastconv.dropin.conventions.structure import read_results, structure_of
 from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.conventions.trying import NUMBER, Way, bias_of
@@ -119,6 +121,11 @@ class Pool(Plain):
         self.name, self.operations, self.said = f"plain.{operation}", (operation,), said
         self.form = f"{kind}_pool2d(x, kernel_size, stride, padding) -> y; {kind}_pool2d_backward(dy, x, …) -> dx"
 
+    def role_of(self, name: str, found: Any) -> str | None:
+        """As of plain functions; where the name does not say which pooling, a default such as ``mode="max"`` does."""
+        known = MAX_WORDS | AVG_WORDS
+        return super().role_of(name if {*words(name)} & known else f"{name}_{_default_of(found, known)}", found)
+
     def is_named(self, spoken: set[str]) -> bool:
         return super().is_named(spoken) and any("pool" in word for word in spoken)
 
@@ -133,10 +140,11 @@ class Pool(Plain):
         return form if form is not None and not {"kernel", "kernel_h"} <= {*form.meanings} else None
 
     def more_ways(self, implementation: Implementation) -> Sequence[Way]:
-        """Return the windows of a function that has no parameter for them."""
+        """Return the windows, or the stride, of a function that has no parameter for them."""
         form = self.known_form(implementation)
         if "kernel" in form or "kernel_h" in form:
-            return [{}]
+            as_given: Way = {"windows": {}}
+            return [as_given] if "stride" in form else [as_given, {"windows": {"stride": (1, 1)}}]
         tied = 1 if "backward" in implementation else None  # there are cases of ties for the usual windows alone
         return [{"windows": each} for each in _WINDOWS[:tied]]
 
@@ -188,6 +196,15 @@ class Pool(Plain):
             return gradient.made({"dx": calls.stored(to_theirs(dx, OURS.x, axes))})
 
         return self.as_theirs(implementation, {"forward": forward, "backward": backward})
+
+
+def _default_of(function: Any, known: set[str]) -> str:
+    """The default of a parameter that is one of some words; empty where there is none."""
+    try:
+        defaults = [parameter.default for parameter in inspect.signature(function).parameters.values()]
+    except (TypeError, ValueError):
+        return ""
+    return next((each for each in defaults if isinstance(each, str) and each in known), "")
 
 
 def _half(kernel: tuple[int, ...]) -> Pair | None:

@@ -35,7 +35,7 @@ _SAYING = {
         _OF_ARRAYS | {"conv", "bank"},
     ),
     "bias": (_set("b bias biases"), _OF_ARRAYS),
-    "kernel": (_set("kernel filter pool pooling window win size ksize k f"), _OF_WINDOWS),
+    "kernel": (_set("kernel filter pool pooling window win size ksize k f dims"), _OF_WINDOWS),
     "kernel_h": (_set("h height kh ph hh fh hf hk rows"), _OF_WINDOWS),
     "kernel_w": (_set("w width kw pw ww fw wf wk cols"), _OF_WINDOWS),
     "columns": (_set("col cols column columns dcol dcols dcolumn"), _OF_ARRAYS | _set("x d")),

@@ -60,6 +60,7 @@ def settle(implementation: Implementation, ways: Iterable[Way]) -> Mapping[str, 
         Somebody's functions; the first of them is tried.
     ways : iterable of mappings
         What may be in its details, the usual first: the trial ends with the first way that gives the right numbers.
+        Each has the same keys, so that nothing is left of the way before.
     """
     details = implementation.details
     if "settled" not in details:

@@ -14,6 +14,7 @@ from fastconv.dropin.conventions.expected import expected
 from fastconv.dropin.conventions.problem import Problem
 from fastconv.dropin.example.backward_description import (
     SCALES,
+    Added,
     Backward,
     Gradient,
     divisor,
@@ -57,6 +58,7 @@ def solve_backward(box: BlackBox, forward: Forward, candidate: Candidate) -> Bac
     if any(step is None for step in steps):
         return None
     gradients = tuple(each for each in _gradients(forward, steps[0] or (), runs[0]) if _is_in(each, forward, runs[1]))
+    gradients = _adding_up(box, draft, forward, gradients)
     applied = {each.slot for each in gradients if each.rate is not None}
     for _, seen in runs:
         for each in gradients:
@@ -127,7 +129,28 @@ def _step_of(gradient: Gradient, forward: Forward, problem: Problem, seen: Seen)
 def _taken(gradient: Gradient, seen: Seen) -> Any:
     """What was subtracted from a weight, in parts of the learning rate."""
     rate = 1.0 if gradient.rate is None else gradient.rate.get(seen.call)
-    return (seen.before(gradient.slot) - gradient.slot.get(seen.call)) / rate
+    before = seen.before(gradient.slot)
+    return ((0 if before is None else before) - gradient.slot.get(seen.call)) / rate
+
+
+def _adding_up(
+    box: BlackBox, draft: Backward, forward: Forward, gradients: tuple[Gradient, ...]
+) -> tuple[Gradient, ...]:
+    """The gradients, those marked that are doubled by a second call."""
+    kept = [each for each in gradients if each.rate is None and each.slot.root != RESULT]
+    if not kept:
+        return gradients
+    problem, seen = _run(box, draft, forward, fitted(forward, probes(forward.operation)[0]))
+    once = {each.slot: np.copy(each.slot.get(seen.call)) for each in kept}
+    try:
+        draft.dy.slot.put(seen.call, draft.dy.axes.of_full(problem.gradient).copy())
+        draft.box.run(seen.call)
+        doubled = {each for each in kept if close(each.slot.get(seen.call), 2 * once[each.slot])}
+    except Exception:  # noqa: BLE001 - theirs: it cannot be called again, so nothing adds up
+        return gradients
+    changed = Seen.changed(seen)
+    added = {each: replace(each, rate=Added(), in_place=changed.get(each.slot, False)) for each in doubled}
+    return tuple(added.get(each, each) for each in gradients)
 
 
 def _shape(name: str, found: Any) -> tuple[int, ...]:

@@ -27,6 +27,18 @@ def divisor(scale: str, dy: tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True)
+class Added:
+    """In place of a learning rate: the gradient is added to what was there."""
+
+    def get(self, call: Mapping[str, Any]) -> float:
+        """Minus one is what it is multiplied by before it is subtracted."""
+        return -1.0
+
+    def put(self, call: Call, value: Any) -> None:
+        """It cannot be another."""
+
+
+@dataclass(frozen=True)
 class Gradient:
     """One gradient of a backward function.
 
@@ -38,8 +50,9 @@ class Gradient:
         Where it is after the call, or what it was subtracted from.
     scale : str
         What it is divided by: one of `SCALES`.
-    rate : Slot or None
-        Where the learning rate is, of one that is applied at once.
+    rate : Slot, Added or None
+        Where the learning rate is, of one that is applied at once; `Added` of one that is added to that of the last
+        call.
     in_place : bool
         Whether that is done in the array that was there.
     shape : tuple of int
@@ -49,14 +62,16 @@ class Gradient:
     name: str
     slot: Slot
     scale: str = ""
-    rate: Slot | None = None
+    rate: Slot | Added | None = None
     in_place: bool = False
     shape: tuple[int, ...] = (0,)
 
     def words(self) -> str:
         """Where it goes, as in "dweight in self.dW"."""
         place = "returned" if self.slot.root == RESULT else f"in {self.slot}"
-        if self.rate is not None:
+        if isinstance(self.rate, Added):
+            place = f"added to {self.slot}"
+        elif self.rate is not None:
             place = f"times {self.rate} taken from {self.slot}"
         return f"{self.name} {place}" + (f", divided by the number of {self.scale}" if self.scale else "")
 

@@ -14,7 +14,7 @@ from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.convention import Convention, Function, Implementation
 from fastconv.dropin.conventions.expected import Results
 from fastconv.dropin.conventions.problem import Problem
-from fastconv.dropin.example.backward_description import Backward, read_gradient
+from fastconv.dropin.example.backward_description import Added, Backward, read_gradient
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Forward
 from fastconv.dropin.example.effects import Effects
@@ -73,7 +73,7 @@ class ByExample(Convention):
 
     def _start(self, problem: Problem) -> Call:
         """The call for a problem: when it comes again, with the object as the problem left it."""
-        call = self.box.call
+        call = self.box.call_for(problem)
         x, owner = self._used.get(id(problem.x), (None, None))
         if x is problem.x and is_object(owner):
             call[self._owner] = deepcopy(owner)
@@ -95,10 +95,12 @@ class ByExample(Convention):
         for each in backward.gradients:
             value = each.slot.get(call)
             if each.slot in before:
-                value = _difference(before[each.slot], value, taken[each.slot])
+                held = before[each.slot]
+                value = 0 - value if held is None else _difference(held, value, taken[each.slot])
+                value = -value if isinstance(each.rate, Added) else value
             found[each.name] = read_gradient(each, self.described, value, problem)
         for slot, array in before.items():  # another backward pass would find other filters
-            slot.put(call, array if array.ndim else float(array))
+            slot.put(call, array if array is None or array.ndim else float(array))
         return Results(**found)
 
     def _run_backward(
@@ -107,9 +109,11 @@ class ByExample(Convention):
         """The call after it ran, and weights that it takes steps on as they were: those of the problem, or zeros."""
         backward = self._backward
         call = backward.laid(context, problem.stored(backward.dy.axes.of_full(problem.gradient)))
-        before = {each.slot: np.copy(each.slot.get(call)) for each in backward.gradients if each.rate is not None}
+        slots = [each.slot for each in backward.gradients if each.rate is not None]
+        before = {slot: None if slot.get(call) is None else np.copy(slot.get(call)) for slot in slots}
         for slot, array in before.items() if zeros else ():
-            slot.put(call, 0.0 if array.ndim == 0 else np.zeros_like(array))
+            if array is not None:
+                slot.put(call, 0.0 if array.ndim == 0 else np.zeros_like(array))
         backward.box.run(call, implementation["backward"])
         return call, before
 
@@ -128,7 +132,9 @@ class ByExample(Convention):
         calls = replace(calls, pairs=True)
         roles: dict[str, Callable[[], Function]] = {
             "forward": lambda: fast_forward(self.box, self.described, self.effects, calls),
-            "backward": lambda: fast_backward(self.box, self.described, self.effects, self._backward, calls),
+            "backward": lambda: fast_backward(
+                self.box, self.described, self.effects, self._backward, calls, implementation.details
+            ),
         }
         return {role: roles[role]() for role in implementation.targets}
 

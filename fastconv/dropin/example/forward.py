@@ -20,7 +20,9 @@ from fastconv.validation.arrays import Array
 
 _TRIED = 4000  # hypotheses about one pair of input and output
 _KEPT = 12  # hypotheses that agree, of which one is right
-_IMAGES = 2
+_IMAGES, _PLANE = 2, (17, 19)  # of a large input, to begin with
+
+Part = list[tuple[int | None, str]]  # how much of each axis, and what axis that has to be
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,13 @@ def solve_forward(box: BlackBox) -> list[Forward]:
     search = Search()
     for integers in (True, False):
         call = drawn(box, integers=integers)
-        images = _images(call)
-        found = [each for slot in images for each in islice(_with_input(box, call, slot, search), _KEPT)]
+        found: list[Forward] = []
+        for slot in _images(call):
+            found += islice(_with_input(box, call, slot, search), _KEPT - len(found))
+            if found and (found[0].weight is None or not found[0].weight.filters.flipped):
+                break  # otherwise image and filters may be taken for each other
         if found:
-            return found[:_KEPT]
+            return found
         if all(array.dtype.kind == "f" for array in arrays_in(box.call).values()):
             break
     raise InvalidValueError(_nothing(box, search))
@@ -156,26 +161,42 @@ def _nothing(box: BlackBox, search: Search) -> str:
 
 def _with_input(box: BlackBox, call: Call, slot: Slot, search: Search) -> Iterator[Forward]:
     """Hypotheses with the input in a slot: the output for it, less that for zeros, is linear in convolutions."""
-    x = slot.get(call)
-    for images in (_IMAGES, None) if x.ndim == 4 and len(x) > _IMAGES else (None,):
+    whole = slot.get(call)
+    for part in _parts(whole.shape):
+        x, found = whole[tuple(slice(size) for size, _ in part)], False
         try:
-            seen, still = (observe(box, _with_x(box, call, slot, part)) for part in (x[:images], 0 * x[:images]))
+            seen, still = (observe(box, _with_x(box, call, slot, each)) for each in (x, 0 * x))
         except Exception as error:  # noqa: BLE001 - theirs: the next hypothesis may run
             search.error = search.error or f"{type(error).__name__}: {error}"
             continue
-        found = False
         for at, y in seen.outputs.items():
             try:
                 offset = at.get(still.call)
             except (AttributeError, IndexError, KeyError, TypeError):
                 continue
             if y.ndim in (2, 3, 4) and at != slot and np.shape(offset) == y.shape and not np.array_equal(y, offset):
-                for forward in _between(seen, (slot, x[:images]), (at, y, offset), search):
-                    if images is None or forward.x.axes.order.startswith("N"):
+                for forward in _between(seen, (slot, x), (at, y, offset), search):
+                    if all(letter in ("", axis) for axis, (_, letter) in zip(forward.x.axes.order, part)):
                         found = True
                         yield forward
         if found:
             return
+
+
+def _parts(shape: tuple[int, ...]) -> Iterator[Part]:
+    """Parts of an input that would show what is computed in less time, and all of it."""
+    whole: Part = [(None, "")] * len(shape)
+    few = list(whole)
+    if len(shape) == 4 and shape[0] > _IMAGES:
+        few[0] = (_IMAGES, "N")
+    planes = [axis for axis in range(len(shape) == 4, len(shape) - 1) if min(shape[axis : axis + 2]) > 2 * _PLANE[0]]
+    if planes:
+        small, axis = list(few), max(planes, key=lambda axis: min(shape[axis : axis + 2]))
+        small[axis : axis + 2] = (_PLANE[0], "H"), (_PLANE[1], "W")
+        yield small
+    if few != whole:
+        yield few
+    yield whole
 
 
 def _with_x(box: BlackBox, call: Call, slot: Slot, x: Array) -> Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from fastconv.dropin.conventions.problem import Pair
 from fastconv.validation.arrays import Array
 
 IMAGES = {4: ("NCHW", "NHWC", "CHWN", "HWCN", "CNHW"), 3: ("CHW", "HWC", "NHW", "HWN"), 2: ("HW",)}
+# Where the channels of the output lie elsewhere than those of the input.
+_TURNED = {("HWC", "CHW"), ("CHW", "HWC"), ("NHWC", "NCHW"), ("NCHW", "NHWC")}
 FILTERS = {
     4: ("FCHW", "HWCF", "FHWC", "CHWF", "CFHW", "HWFC", "FCWH", "WHCF", "FWHC", "CWHF", "CFWH", "WHFC"),
     3: ("FHW", "HWF", "CHW", "HWC", "FWH", "WHF", "CWH", "WHC"),
@@ -93,7 +96,7 @@ class Filters:
     flipped: bool = False
     kernel: Pair | None = None
 
-    @property
+    @cached_property
     def axes(self) -> Axes:
         """Order of axes, of a matrix as they are when it is unfolded."""
         return Axes(self.order.replace(" ", ""), "FCHW")
@@ -125,6 +128,7 @@ def image_orders(x_rank: int, y_rank: int) -> list[tuple[Axes, Axes]]:
     pairs = [(x, y) for x in IMAGES.get(x_rank, ()) for y in IMAGES.get(y_rank, ())]
     likely = sorted(pairs, key=lambda pair: pair[0].replace("C", "") != pair[1].replace("C", ""))
     kept = [(x, y) for x, y in likely if ("N" in x) == ("N" in y) and (x_rank != y_rank or x == y)]
+    kept += [(x, y) for x, y in likely if (x, y) in _TURNED]
     return [(Axes(x, "NCHW"), Axes(y, "NCHW")) for x, y in kept]
 
 
