@@ -1,13 +1,18 @@
 """Configuration of the Sphinx site: ``python -m sphinx -W -b html docs docs/_build/html``."""
 
+import sys
+from pathlib import Path
+
 from fastconv import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))  # where the extensions of our own lie
 
 project = "fastconv"
 author = "The fastconv authors"
 project_copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "code_links"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 # generated/ holds tables that pages include; they are no pages of their own.
 exclude_patterns = ["_build", "generated"]
