@@ -31,3 +31,5 @@ numpydoc_validation_checks: set[str] = set()
 html_theme = "furo"
 html_title = f"fastconv {version}"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).parent / "search_scorer.js")
