@@ -17,8 +17,8 @@ from fastconv.backends.settings import get_num_threads, get_options, use_num_thr
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
 from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output
-from fastconv.cli.train_progress import EpochTable
-from fastconv.data import DATASETS, Dataset, load
+from fastconv.cli.train_progress import EpochTable, complaints_on
+from fastconv.data import DATASETS, Dataset, Preprocessing, load
 from fastconv.files import check_writable
 from fastconv.layers.state import check_state_path
 from fastconv.report import Report, plain_data
@@ -52,7 +52,7 @@ def train(
     exact: Exact = False,
     epochs: Annotated[int, _in_learning(min=1, help="Passes over the images.")] = 10,
     batch_size: Annotated[int, _in_learning(min=1, help="Images of one step.")] = 32,
-    lr: Annotated[float | None, _in_learning(help="Learning rate; by default one for the optimizer.")] = None,
+    lr: Annotated[float | None, _in_learning(help="Learning rate; by default that of the network.")] = None,
     optimizer: Annotated[
         OptimizerName, _in_learning(help="Update rule; sgd has a momentum of 0.9.")
     ] = OptimizerName.ADAM,
@@ -74,7 +74,9 @@ def train(
     ] = None,
     early_stop: Annotated[int | None, _in_learning(min=1, metavar="N", help="Stop after N epochs no better.")] = None,
     validation: Annotated[float, _in_data(min=0.0, max=0.9, metavar="FRACTION", help="Share held out.")] = 0.1,
-    normalised: Annotated[bool, _in_data("--normalise", help="Give each channel mean 0 and deviation 1.")] = False,
+    normalised: Annotated[
+        bool, _in_data("--normalise/--no-normalise", help="Give each channel mean 0 and deviation 1.")
+    ] = True,
     data_folder: Annotated[Path | None, _in_data(metavar="FOLDER", help="Where mnist or cifar10 lies.")] = None,
     download: Annotated[bool, _in_data("--download", help="Fetch mnist or cifar10 if missing.")] = False,
     checkpoint: Annotated[Path | None, in_output(metavar="FOLDER", help="For last.npz and best.npz.")] = None,
@@ -110,13 +112,14 @@ def train(
         learn, held_out, test = _datasets(dataset, data_folder, download, validation, seed)
         name = model or parts.default_model(learn.image_shape)
         network = parts.make_model(name, learn, seed)
-        rule = parts.make_optimizer(optimizer.value, network, lr, weight_decay)
+        rate = parts.learning_rate(optimizer.value, name) if lr is None else lr
+        rule = parts.make_optimizer(optimizer.value, network, rate, weight_decay)
         trainer = Trainer(
             network,
             rule,
             schedule=parts.make_schedule(plan, warmup, rule, epochs, -(-len(learn) // batch_size)),
             augment=parts.make_augment(changes, learn.image_shape),
-            prepare=parts.make_preprocessing(learn) if normalised else None,
+            prepare=Preprocessing.fitted(learn) if normalised else None,
             seed=seed,
             compile=compiled,
         )
@@ -168,7 +171,7 @@ def _fit(
     """Train, with a line for each epoch; the time is that of this call. Ctrl-C writes what was asked for."""
     started = time.perf_counter()
     try:
-        with EpochTable(out, trainer) as report:
+        with EpochTable(out, trainer) as report, complaints_on(out):
             history = trainer.fit(learn, held_out, checkpoint=checkpoint, progress=report, **how)
     except KeyboardInterrupt:
         if checkpoint is not None:

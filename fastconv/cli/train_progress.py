@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from fastconv.cli.console import console
+from fastconv.errors import LearningWarning
 from fastconv.training import EpochRecord, Trainer
 from fastconv.training import Progress as RunProgress
 
@@ -33,6 +38,23 @@ def epoch_line(record: EpochRecord) -> str:
         f"{record.seconds:.2f} s",
         f"{record.images_per_second:,.0f}",
     )
+
+
+@contextmanager
+def complaints_on(out: Console) -> Iterator[None]:
+    """Print that a network does not learn as a line of the table, while it happens."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **where: Any) -> None:
+            if issubclass(category, LearningWarning):
+                out.print(f"fastconv: {message}", soft_wrap=True, style="bold red")
+            else:
+                usual(message, category, *place, **where)
+
+        warnings.simplefilter("always", LearningWarning)
+        warnings.showwarning = show
+        yield
 
 
 class EpochTable:

@@ -25,6 +25,7 @@ from fastconv import cli
 from fastconv.cli.train_parts import (
     Plan,
     default_model,
+    learning_rate,
     make_augment,
     make_schedule,
     parse_augment,
@@ -98,7 +99,7 @@ def test_every_file_and_every_option(
         monkeypatch,
         *small,
         *("--optimizer", "sgd", "--schedule", "cosine", "--warmup", "1", "--augment", "flip,shift,crop"),
-        *("--validation", "0.2", "--normalise", "--early-stop", "5", "--threads", "1", "--weight-decay", "0.0001"),
+        *("--validation", "0.2", "--no-normalise", "--early-stop", "5", "--threads", "1", "--weight-decay", "0.0001"),
         *("--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "7", "--seed", "3", "--batch-size", "64"),
         *("--save", files[".npz"], "--plot", files[".png"], "--json", files[".json"]),
     )
@@ -265,6 +266,13 @@ def test_schedules_count_the_steps_of_an_epoch() -> None:
 def test_schedules_that_are_refused(text: str) -> None:
     with pytest.raises(Exception, match="must be constant, cosine"):
         parse_schedule("--schedule", text)
+
+
+def test_the_network_says_the_rate_and_other_optimisers_take_theirs_in_proportion() -> None:
+    assert learning_rate("adam", "digits") == 2e-3
+    assert learning_rate("adam", "three-layer") == 1e-3
+    assert learning_rate("sgd", "digits") == learning_rate("sgd", "net.py:make") == 0.05
+    assert learning_rate("sgd", "vgg16") == pytest.approx(0.05 / 20)
 
 
 def test_augmentation_in_words() -> None:
