@@ -227,6 +227,36 @@ class OneImage:
         return dx
 
 
+class EveryMaximum:
+    """Of several equal maxima every one gets the gradient."""
+
+    def __init__(self, k: int, s: int) -> None:
+        self.k, self.s = k, s
+
+    def share(self, hits: Any) -> Any:
+        return hits
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return pooled(x, np.max, (self.k, self.k), (self.s, self.s))
+
+    def backward(self, dout: Any) -> Any:
+        dx = np.zeros_like(self.x)
+        for i in range(dout.shape[2]):
+            for j in range(dout.shape[3]):
+                at = (..., slice(i * self.s, i * self.s + self.k), slice(j * self.s, j * self.s + self.k))
+                block = self.x[at]
+                dx[at] += self.share(block == block.max((2, 3), keepdims=True)) * dout[:, :, i : i + 1, j : j + 1]
+        return dx
+
+
+class SharedMaximum(EveryMaximum):
+    """Several equal maxima share the gradient."""
+
+    def share(self, hits: Any) -> Any:
+        return hits / hits.sum(axis=(2, 3), keepdims=True)
+
+
 MAPS = normal(2, 3, 8, 6)
 # What is accelerated, by what example, and how many functions become fast.
 POOLINGS: dict[str, Callable[[], tuple[Any, Any, int]]] = {
@@ -251,6 +281,8 @@ POOLINGS: dict[str, Callable[[], tuple[Any, Any, int]]] = {
     "closure": lambda: (closure(2), MAPS, 1),
     "Halving": lambda: (Halving(), normal(8, 8, 3), 2),
     "Largest": lambda: (Largest(2, 2), MAPS, 2),
+    "EveryMaximum": lambda: (EveryMaximum(2, 2), np.round(MAPS), 2),
+    "SharedMaximum": lambda: (SharedMaximum(3, 2), np.round(MAPS), 2),
     "Mean": lambda: (Mean((2, 2), 2), normal(2, 6, 6, 3), 2),
     "Called": lambda: (Called({"f": 2, "stride": 2}), MAPS, 1),
     "Kept": lambda: (Kept(), MAPS, 2),

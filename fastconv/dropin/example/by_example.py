@@ -132,7 +132,9 @@ class ByExample(Convention):
         calls = replace(calls, pairs=True)
         roles: dict[str, Callable[[], Function]] = {
             "forward": lambda: fast_forward(self.box, self.described, self.effects, calls),
-            "backward": lambda: fast_backward(self.box, self.described, self.effects, self._backward, calls),
+            "backward": lambda: fast_backward(
+                self.box, self.described, self.effects, self._backward, calls, implementation.details
+            ),
         }
         return {role: roles[role]() for role in implementation.targets}
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv.dropin.conventions.calls import Calls, Declined
 from fastconv.dropin.conventions.convention import Cache, Function
+from fastconv.dropin.conventions.ties import rule_of
 from fastconv.dropin.example.backward_description import Backward, laid_gradient
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Forward, full_bias, read_size
@@ -149,7 +150,14 @@ def write(values: Sequence[tuple[Written, Any]], call: Call) -> None:
             each.slot.put(call, value)
 
 
-def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: Backward, calls: Calls) -> Function:
+def fast_backward(
+    box: BlackBox,
+    forward: Forward,
+    effects: Effects,
+    backward: Backward,
+    calls: Calls,
+    details: Mapping[str, Any],
+) -> Function:
     """Return the fast equivalent of a backward function.
 
     Parameters
@@ -162,6 +170,8 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
         What the backward function computes.
     calls : Calls
         How fastconv is called.
+    details : mapping
+        Of the implementation: which maxima of a window get its gradient.
     """
     binding = backward.box.binding
     steps = [(f"step of {g.name}", g.name, g.slot, g.rate) for g in backward.gradients if g.rate is not None]
@@ -176,7 +186,7 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
             guard.check(call)
         read = Read(forward, _forward_call(box, effects, backward, call))
         dy = backward.dy.axes.full_of(backward.dy.slot.get(call))
-        found = _gradients(forward, backward, read, dy, calls)
+        found = _gradients(forward, backward, read, dy, calls, rule_of(details))
         computed = {each.name: laid_gradient(each, forward, found[each.name], dy) for each in backward.gradients}
         for step, name, slot, rate in steps:
             held = slot.get(call)
@@ -188,9 +198,11 @@ def fast_backward(box: BlackBox, forward: Forward, effects: Effects, backward: B
     return function
 
 
-def _gradients(forward: Forward, backward: Backward, read: Read, dy: Array, calls: Calls) -> dict[str, Array]:
+def _gradients(
+    forward: Forward, backward: Backward, read: Read, dy: Array, calls: Calls, ties: str
+) -> dict[str, Array]:
     if read.weight is None:
-        return {"dx": calls.pool2d_backward(forward.operation, dy, read.x, read.kernel, **read.options)}
+        return {"dx": calls.pool2d_backward(forward.operation, dy, read.x, read.kernel, ties=ties, **read.options)}
     needs = tuple(name.removeprefix("d") for name in backward.names)
     bias = None
     if forward.bias is not None and read.bias is not None and forward.bias.axes is None:
