@@ -16,15 +16,13 @@ from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, get_options, use_num_threads
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
-from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output
+from fastconv.cli.output import DebugInPanel, Exact, Outputs, Threads, exactness, in_output
+from fastconv.cli.train_files import RunFiles
 from fastconv.cli.train_progress import EpochTable, complaints_on
 from fastconv.data import DATASETS, Dataset, Preprocessing, load
 from fastconv.files import check_writable
 from fastconv.layers.state import check_state_path
-from fastconv.report import Report, plain_data
-from fastconv.report.record import json_text
-from fastconv.training import EarlyStopping, History, Trainer
-from fastconv.training.plot import plot_history
+from fastconv.training import EarlyStopping, Trainer
 
 _in_learning = partial(typer.Option, rich_help_panel="How it learns")
 _in_data = partial(typer.Option, rich_help_panel="Data")
@@ -91,8 +89,8 @@ def train(
 ) -> None:
     """Train a network on images, and say how it does on images that it has not seen.
 
-    Ctrl-C finishes the step and writes the checkpoint; --resume then ends with the same weights as without it.
-    What --save writes, `fastconv predict` reads.
+    Ctrl-C finishes the step and writes the checkpoint, the network and the curve that were asked for; --resume then
+    ends with the same weights as without it. What --save writes, `fastconv predict` reads.
     """
     outputs = Outputs("train", json, plot=plot)
     if save is not None:
@@ -110,6 +108,7 @@ def train(
         exactness(exact),
     ):
         learn, held_out, test = _datasets(dataset, data_folder, download, validation, seed)
+        steps = -(-len(learn) // batch_size)
         name = model or parts.default_model(learn.image_shape)
         network = parts.make_model(name, learn, seed)
         rate = parts.learning_rate(optimizer.value, name) if lr is None else lr
@@ -117,7 +116,7 @@ def train(
         trainer = Trainer(
             network,
             rule,
-            schedule=parts.make_schedule(plan, warmup, rule, epochs, -(-len(learn) // batch_size)),
+            schedule=parts.make_schedule(plan, warmup, rule, epochs, steps),
             augment=parts.make_augment(changes, learn.image_shape),
             prepare=Preprocessing.fitted(learn) if normalised else None,
             seed=seed,
@@ -132,22 +131,22 @@ def train(
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
         options |= {"checkpoint_every": checkpoint_every, "early_stopping": stopping}
-        history, seconds = _fit(trainer, learn, held_out, out, checkpoint, save, options)
-        result = trainer.evaluate(test, batch_size=max(batch_size, 128))
+        files, started = RunFiles(outputs, save, checkpoint, steps), time.perf_counter()
+        with files.kept_after_ctrl_c(trainer, out):
+            with EpochTable(out, trainer) as report, complaints_on(out):
+                history = trainer.fit(learn, held_out, checkpoint=checkpoint, progress=report, **options)
+            seconds = time.perf_counter() - started
+            result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
     out.print(
         f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images; "
         f"{speed:,.0f} images/s, {seconds:.1f} s",
         soft_wrap=True,
     )
-    if save is not None:
-        trainer.save(save)
-        if trainer.card.architecture is None:
-            out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
-    numbers = partial(json_text, plain_data({**history.to_dict(), "test": result._asdict()}))
-    outputs.write(Result(Report(()), numbers, str, partial(plot_history, history)))
-    if json == "-":
-        typer.echo(numbers(), nl=False)
+    files.save_network(trainer)
+    if save is not None and trainer.card.architecture is None:
+        out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
+    files.write_history(trainer, result)
 
 
 def _datasets(
@@ -157,27 +156,3 @@ def _datasets(
     whole, test = load(dataset, folder=folder, download=download, seed=seed)
     learn, held_out = whole.split(1.0 - validation, seed, stratify=True) if validation else (whole, whole[:0])
     return learn, held_out if len(held_out) else None, test
-
-
-def _fit(
-    trainer: Trainer,
-    learn: Dataset,
-    held_out: Dataset | None,
-    out: Any,
-    checkpoint: Path | None,
-    save: Path | None,
-    how: dict[str, Any],
-) -> tuple[History, float]:
-    """Train, with a line for each epoch; the time is that of this call. Ctrl-C writes what was asked for."""
-    started = time.perf_counter()
-    try:
-        with EpochTable(out, trainer) as report, complaints_on(out):
-            history = trainer.fit(learn, held_out, checkpoint=checkpoint, progress=report, **how)
-    except KeyboardInterrupt:
-        if checkpoint is not None:
-            out.print(f"stopped; the same command with --resume goes on from {checkpoint / 'last.npz'}", soft_wrap=True)
-        if save is not None:
-            trainer.save(save)
-            out.print(f"stopped; {save} has the network of the last step", soft_wrap=True)
-        raise
-    return history, time.perf_counter() - started
