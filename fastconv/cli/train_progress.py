@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress
 
 from fastconv.cli.console import console, what_is_done
+from fastconv.errors import LearningWarning
 from fastconv.report import Table
 from fastconv.training import EpochRecord, History, Trainer
 from fastconv.training import Progress as RunProgress
@@ -41,6 +46,23 @@ def _cells(record: EpochRecord) -> tuple[str, ...]:
         f"{record.images_per_second:,.0f}",
         f"{record.lr:.3g}",
     )
+
+
+@contextmanager
+def complaints_on(out: Console) -> Iterator[None]:
+    """Print that a network does not learn as a line of the table, while it happens."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **where: Any) -> None:
+            if issubclass(category, LearningWarning):
+                out.print(f"fastconv: {message}", soft_wrap=True, style="bold red")
+            else:
+                usual(message, category, *place, **where)
+
+        warnings.simplefilter("always", LearningWarning)
+        warnings.showwarning = show
+        yield
 
 
 class EpochTable:
