@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench_numbers import made_suite
 from programs import run
 
 pytest.importorskip("typer")
@@ -26,6 +27,7 @@ COMMANDS = (
     ("compare", "conv3x3_64_56", "--explain"),
     ("report", "compare.json"),
     ("report", "compare.json", "--verbose"),
+    ("report", "suite.json"),
 )
 HELPS = """
     import io, json, sys
@@ -56,6 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(place)
         patch.setattr(sys, "argv", ["fastconv", *LAYERS, "--json", "compare.json"])
         assert cli.main() == 0
+    (place / "suite.json").write_text(json.dumps(made_suite()), encoding="utf-8")
     return place
 
 
