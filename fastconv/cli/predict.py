@@ -34,9 +34,9 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Classes of each picture.")] = 5,
     preset: Annotated[str | None, _in_pictures(metavar="NAME", help="imagenet, mnist or cifar10.")] = None,
     size: Annotated[
-        str | None, _in_pictures(metavar="S|H,W", help="Resize to this; with --crop, one number is the shorter side.")
+        str | None, _in_pictures(metavar="S|HxW", help="Resize to this; with --crop, one number is the shorter side.")
     ] = None,
-    crop: Annotated[str | None, _in_pictures(metavar="S|H,W", help="Then cut out the centre.")] = None,
+    crop: Annotated[str | None, _in_pictures(metavar="S|HxW", help="Then cut out the centre.")] = None,
     scale: Annotated[str | None, _in_pictures(metavar="NUMBER", help="Multiply bytes; 1/255 by default.")] = None,
     mean: Annotated[str | None, _in_pictures(metavar="M|R,G,B", help="Then subtract.")] = None,
     std: Annotated[str | None, _in_pictures(metavar="D|R,G,B", help="Then divide.")] = None,
