@@ -15,7 +15,7 @@ from fastconv.evidence.compare.rows import Row
 from fastconv.evidence.compare.tables import algorithm_table, difference_table, page_table, time_table
 from fastconv.evidence.environment import Environment
 from fastconv.report import MISSING, Record, Report, format_seconds
-from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
+from fastconv.report.figure import SMALL, bars_height, draw_bars, new_figure, save_figure
 from fastconv.validation.arrays import Array
 
 _NAME = "plot_comparison"
@@ -161,7 +161,7 @@ def _figure(comparison: Comparison) -> Any:
         return figure
     above, below = figure.subfigures(2, 1, height_ratios=(bars, maps))
     _draw_speeds(above.subplots(), comparison)
-    _draw_maps(below, pictures, comparison.backends)
+    _draw_maps(below, pictures, comparison.backends[1])
     return figure
 
 
@@ -173,8 +173,8 @@ def _draw_speeds(axes: Any, comparison: Comparison) -> None:
     draw_bars(axes, [row.name for row in rows], speeds, lambda value: f"{value:,.0f}×")
     axes.invert_yaxis()
     axes.set_xlabel(f"times faster than the frozen loops ({comparison.backends[1]})")
-    axes.legend(frameon=False)
-    axes.set_title(comparison.environment.headline, fontsize=9)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)  # above: no bar ends there
+    axes.set_title(comparison.environment.headline, fontsize=9, loc="left")
 
 
 def _shown(row: Row) -> int:
@@ -182,8 +182,8 @@ def _shown(row: Row) -> int:
     return _MAPS if row.operation == "conv2d" and row.shapes["weight"][0] >= _MAPS else 1
 
 
-def _draw_maps(figure: Any, pictures: list[Row], backends: tuple[str, str]) -> None:
-    """One line for each feature map: input, reference, candidate, and their difference."""
+def _draw_maps(figure: Any, pictures: list[Row], candidate_name: str) -> None:
+    """One line for each feature map: input, reference, candidate, and their difference; all of them whole."""
     lines = [(row, index) for row in pictures for index in range(_shown(row))]
     grid: Any = figure.subplots(len(lines), 4, squeeze=False)
     for axes, (row, index) in zip(grid, lines):
@@ -194,8 +194,9 @@ def _draw_maps(figure: Any, pictures: list[Row], backends: tuple[str, str]) -> N
         distance = np.abs(reference.astype(np.float64) - candidate.astype(np.float64))
         low, high = float(reference.min()), float(reference.max())
         _show(axes[0], _as_picture(maps.image), f"{row.name}: input")
-        _show(axes[1], reference, f"{backends[0]}, map {index}", low, high)
-        _show(axes[2], candidate, f"{backends[1]}, map {index}", low, high)
+        name = maps.names[index] if maps.names else f"channel {index + 1}"
+        _show(axes[1], reference, f"{name}, {maps.source}", low, high)
+        _show(axes[2], candidate, f"{name}, {candidate_name}", low, high)
         words = f"difference, up to {distance.max():.1e}" if distance.any() else "no difference"
         _show(axes[3], distance, words, 0.0, float(distance.max()) or 1.0)
 
@@ -207,5 +208,5 @@ def _as_picture(image: Array) -> Array:
 
 def _show(axes: Any, image: Array, title: str, low: float | None = None, high: float | None = None) -> None:
     axes.imshow(image.astype(np.float32), cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-    axes.set_title(title, fontsize=7)
+    axes.set_title(title, fontsize=SMALL)
     axes.set_axis_off()
