@@ -12,7 +12,14 @@ import numpy as np
 
 from fastconv.evidence.accuracy import EFFECTIVE, OF_PROMISE, Difference
 from fastconv.evidence.compare.rows import Row
-from fastconv.evidence.compare.tables import algorithm_table, difference_table, page_table, time_table
+from fastconv.evidence.compare.tables import (
+    algorithm_table,
+    difference_table,
+    overview_table,
+    page_table,
+    time_table,
+    verdict,
+)
 from fastconv.evidence.environment import Environment
 from fastconv.report import MISSING, Record, Report, format_seconds
 from fastconv.report.figure import SMALL, bars_height, draw_bars, new_figure, save_figure
@@ -24,9 +31,9 @@ _COLUMNS = (
     "GFLOP/s: a multiply-add counts as two. scratch: peak memory beyond inputs and results.",
     EFFECTIVE,
     "(relative): absolute, divided by the largest magnitude in the array.",
-    "of tolerance: the worst element as a share of what is promised; a maximum must be exact.",
     OF_PROMISE,
 )
+_OF_TOLERANCE = "of tolerance: the worst element as a share of what is promised; a maximum must be exact."
 _ALGORITHMS = (
     "of exact: the worst element as a share of 64 eps sum |x·w|, which direct algorithms keep.",
     "of Winograd's: as a share of what its algorithm keeps, in proportion to the largest |x| of its tile.",
@@ -70,12 +77,18 @@ class Comparison(Record):
         return sorted({row.dtype for row in self.rows})
 
     def report(self) -> Report:
-        """Return the table of times and memory, that of differences, and what they mean."""
-        tables = [time_table(self.rows, *self.backends), difference_table(self.rows, *self.backends)]
+        """Return the verdict and a line for each workload; in the details times, memory and differences."""
+        details = [time_table(self.rows, *self.backends), difference_table(self.rows, *self.backends)]
         if self._with_algorithms:
-            tables.append(algorithm_table(self._with_algorithms))
-        notes = (*self._notes(), self.environment.origin(", ".join(self.dtypes)))
-        return Report((*tables,), notes, (*self._failures(),))
+            details.append(algorithm_table(self._with_algorithms))
+        return Report(
+            (overview_table(self.rows, self.backends[1]),),
+            (*self._notes(), self.environment.origin(", ".join(self.dtypes))),
+            (*self._failures(),),
+            (*verdict(self.rows, *self.backends), *self.environment.caution),
+            (*details,),
+            (*self._remarks(),),
+        )
 
     @property
     def _with_algorithms(self) -> list[Row]:
@@ -108,15 +121,20 @@ class Comparison(Record):
         return data
 
     def _notes(self) -> Iterator[str]:
-        """Say in words what the columns mean."""
-        reference, candidate = self.backends
-        passes = [passed for row in self.rows for passed in row.passes]
-        yield "loops/output: the frozen loops of the tutorials, timed on a crop."
-        yield f"faster: the time of the frozen loops for all outputs, divided by that of {candidate}."
+        """Say in words what the columns of the overview mean."""
+        candidate = self.backends[1]
+        yield f"faster: the time of the frozen loops of the tutorials for all outputs, divided by that of {candidate}."
         yield (
-            f"{candidate}: median after the first call. Compiling took {format_seconds(self.compile_seconds)} in all "
-            "and is in none of the times."
+            f"Times of {candidate} are medians after the first call. Compiling took "
+            f"{format_seconds(self.compile_seconds)} in all and is in none of them."
         )
+        yield _OF_TOLERANCE
+
+    def _remarks(self) -> Iterator[str]:
+        """Say the same of the details."""
+        reference = self.backends[0]
+        passes = [passed for row in self.rows for passed in row.passes]
+        yield "loops/output: the frozen loops, timed on a crop."
         yield from _COLUMNS
         if self._with_algorithms:
             yield from _ALGORITHMS

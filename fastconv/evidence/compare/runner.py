@@ -92,7 +92,7 @@ class Settings:
 def compare_problem(problem: OperationProblem, settings: Settings, report: Callable[[str], None]) -> Row:
     """Run, time and compare one problem; `report` is told of each stage when it begins."""
     dy = problem.draw_gradient(settings.seed) if settings.backward else None
-    report(f"{settings.candidate}, first call")
+    report(f"{settings.candidate}, {'compiling and ' if settings.candidate == 'fast' else ''}first call")
     candidate = Runs(problem, settings.candidate, dy)
     report(f"{settings.candidate}, timing")
     candidate.time(-(-settings.repeats // 2))
