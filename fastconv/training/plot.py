@@ -14,7 +14,7 @@ _TRAIN, _VALIDATION, _STEPS = "#1f6f8b", "#e08e45", "#b9d3dc"
 
 
 def plot_history(history: History, path: str | os.PathLike[str]) -> None:
-    """Draw loss and accuracy over the epochs.
+    """Draw loss and accuracy over the epochs; the loss alone where targets are numbers.
 
     Parameters
     ----------
@@ -41,7 +41,8 @@ def _figure(history: History) -> Any:
     figure = new_figure(_NAME, 10, 4)
     from matplotlib.ticker import MaxNLocator
 
-    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy")):
+    quantities = ("loss",) if history.epochs[0].train_accuracy is None else ("loss", "accuracy")
+    for axes, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities):
         if quantity == "loss":
             _draw_steps(axes, history)
         _draw_epochs(axes, history, quantity)
