@@ -22,6 +22,7 @@ PACKAGE = Path(__file__).resolve().parents[1]  # the folder fastconv/, in a chec
 
 Message = dict[str, Any]  # sent as a JSON object, after its length
 _LENGTH = 4  # bytes, big-endian
+_WINDOWS_CRASHES = {0xC0000005: "access violation", 0xC00000FD: "stack overflow", 0xC0000409: "stack overrun"}
 
 
 def import_paths() -> list[str]:
@@ -162,3 +163,21 @@ def first_line(error: BaseException) -> str:
     """Return what an exception says, in one line."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def exit_code(error: SystemExit) -> int:
+    """Return the exit code of a process that ends with this."""
+    return error.code if isinstance(error.code, int) else int(error.code is not None)
+
+
+def exit_words(code: int) -> str:
+    """Return how a process ended, by its exit code: that of a signal is negative."""
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            return f"its process was ended by signal {-code}"
+        why = {"SIGSEGV": ", a segmentation fault", "SIGKILL": ", as the system does when memory runs out"}
+        return f"its process was ended by {name}{why.get(name, '')}"
+    crash = _WINDOWS_CRASHES.get(code & 0xFFFFFFFF)
+    return f"its process ended with {crash}" if crash else f"it ended its process with exit code {code}"

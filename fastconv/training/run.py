@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,18 +16,21 @@ from typing import Any
 import numpy as np
 
 from fastconv.data.dataset import Dataset
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, LearningWarning
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.state import PathLike
+from fastconv.losses import softmax_cross_entropy
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
 from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
 from fastconv.training.saved import card_of
 from fastconv.training.snapshot import describe, restore, snapshot
+from fastconv.training.stalling import Guessing
 from fastconv.training.state import TrainState, generator_state, set_generator_state
 from fastconv.validation.sizes import check_flag, check_integer
 
 _FIT = "Trainer.fit"
+_LOOK = 50  # steps after which it is asked, in a long epoch, whether the network learns
 
 
 class _Interrupt:
@@ -76,6 +80,8 @@ class Run:
         self.trainer.card = card_of(self.trainer.model, self.trainer.prepare, self.train)
         self._folder = None if self.checkpoint is None else CheckpointFolder(self.checkpoint)
         self._interrupt = _Interrupt()
+        guessable = self.trainer.loss is softmax_cross_entropy and self.train.has_classes
+        self._guessing = Guessing(self.train.labels) if guessable else None
         self._done, self._busy = 0, 0.0  # steps and seconds of this call, for the time that is left
 
     def _check_images(self) -> None:
@@ -164,10 +170,21 @@ class Run:
             seconds = time.perf_counter() - started
             position.seconds += seconds
             self._done, self._busy = self._done + 1, self._busy + seconds
+            self._warn_of_guessing(position)
             self._report(position)
             self._leave_if_interrupted()
             if self.checkpoint_every is not None and len(trainer.history.step_losses) % self.checkpoint_every == 0:
                 self._save()
+
+    def _warn_of_guessing(self, position: Position) -> None:
+        """Say once that the network does not learn."""
+        losses = self.trainer.history.step_losses
+        if self._guessing is None or (position.step % _LOOK and position.step < self._steps):
+            return
+        if self._guessing.explains(losses, position.accuracy, images=position.images):
+            complaint = self._guessing.complaint(losses, position.lr)
+            warnings.warn(f"{_FIT}: {complaint}", LearningWarning, stacklevel=5)
+            self._guessing = None
 
     def _leave_if_interrupted(self) -> None:
         """Leave after Ctrl-C; a validation that was left begins anew when the run goes on."""

@@ -143,11 +143,11 @@ class TrainState:
         """
         if math.isfinite(value):
             return
-        clipping = "" if self.clip_norm is not None else ", or clip_norm=1.0"
+        clipping = "" if self.clip_norm is not None else ", or a limit of the gradients (clip_norm)"
         raise DivergedError(
             f"Trainer.fit: the {subject} must stay finite, but got {value}{where} with a learning rate of "
-            f"{self.optimizer.lr:g}. Try a smaller learning rate, a LinearWarmup{clipping}, and look for NaN and large "
-            "values in the images."
+            f"{self.optimizer.lr:g}. Try a tenth of it, a warm-up{clipping}, and look for NaN and large values in the "
+            "images."
         )
 
 

@@ -128,6 +128,11 @@ class Trainer(TrainState):
             and `resume` is False, or if the images do not fit the model.
         KeyboardInterrupt
             After Ctrl-C: the step is finished and ``last.npz`` written before.
+
+        Warns
+        -----
+        fastconv.errors.LearningWarning
+            Once, if the cross-entropy stays that of guessing, with what to try.
         """
         return Run(
             self,

@@ -127,7 +127,7 @@ def test_a_checkpoint_a_name_and_a_python_file(
     (tmp_path / "net.py").write_text(NET, encoding="ascii")
     python, saved = f"{tmp_path / 'net.py'}:make", str(tmp_path / "own.npz")
     options = ["--backend", "numpy", "--epochs", "1", "--validation", "0.9", "--checkpoint", str(tmp_path / "run")]
-    monkeypatch.setattr(sys, "argv", ["fastconv", "train", *options, "--normalise"])
+    monkeypatch.setattr(sys, "argv", ["fastconv", "train", *options])
     assert cli.main() == 0
     assert run(monkeypatch, str(tmp_path / "run" / "best.npz"), *pictures) == 0
     assert "gray, times 1/255, less 0.30" in capsys.readouterr().out

@@ -757,14 +757,6 @@ def test_a_class_with_other_names_is_mapped(monkeypatch: pytest.MonkeyPatch) -> 
         assert accelerated.fast["Filters.forward"] is module.Filters.forward
 
 
-def test_a_class_with_a_fifth_argument_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = changed(loop_code.SCRATCH, ("W, b, stride=1, pad=0):", "W, b, stride=1, pad=0, dilation=1):"))
-    module = load(monkeypatch, text)
-    assert not {"Convolution.forward", "Convolution.backward"} & set(fc.accelerate(module))
-    with pytest.raises(InvalidValueError, match="Convolution must be a class of the form"):
-        fc.accelerate(module.Convolution, {"Convolution": "scratch.conv2d"})
-
-
 def test_an_inherited_method_is_replaced_on_the_subclass_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     text = loop_code.SCRATCH + "\n\nclass MaxPooling(Pooling):\n    pass\n"
     module = load(monkeypatch, text)

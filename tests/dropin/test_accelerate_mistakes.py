@@ -195,12 +195,6 @@ WRONG: dict[str, tuple[str, tuple[Change, ...], str, str]] = {
         "conv2d",
         "with input in Fortran order .* y differs",
     ),
-    "stride of one where none is given": (
-        "PLAIN",
-        (("stride or kernel_size", "stride or 1"),),
-        "max_pool2d",
-        r"in the plain case .* y has shape \(1, 1, 3, 3\) instead of \(1, 1, 2, 2\)",
-    ),
     "padding by itself": (
         "IMAGES",
         (before("rows, columns = image.shape[0] - kernel", "image = np.pad(image, 1 + kernel.shape[0] // 2)"),),
@@ -299,6 +293,7 @@ OUTSIDE = {
     "image changed where there is no padding": "no padding, or with read-only arrays",
     "an axis squeezed away": "a single filter",
     "cut with minus the padding": "no padding",
+    "padding by itself": "a padding for each axis",
     "dilation in steps of one": "a larger stride and dilation, or with dilation and padding",
 }
 

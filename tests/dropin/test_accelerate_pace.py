@@ -12,7 +12,7 @@ from loop_code import load
 
 import fastconv as fc
 from fastconv.dropin.accelerate.pace import slower
-from fastconv.dropin.accelerate.proof import prove
+from fastconv.dropin.accelerate.proof import find, proof_of
 from fastconv.dropin.conventions import Implementation, recognise
 
 
@@ -49,9 +49,8 @@ def contest(
     clock: Work, found: Implementation, theirs: Callable[[int], float], ours: Callable[[int], float]
 ) -> dict[str, str]:
     """The slower roles where both functions of a pair take as long as said."""
-    equal = {
-        role: clock.taking(function, ours) for role, function in prove(found, set(), contiguous=False).equal.items()
-    }
+    proof = proof_of(found, find(found, set(), contiguous=False))
+    equal = {role: clock.taking(function, ours) for role, function in proof.equal.items()}
     originals = {role: clock.taking(found[role], theirs) for role in equal}
     return slower(found.with_functions(originals), equal, clock)
 
@@ -94,7 +93,7 @@ def test_loops_are_timed_on_a_tiny_problem_alone(monkeypatch: pytest.MonkeyPatch
 
 def test_functions_with_a_cache_count_together(monkeypatch: pytest.MonkeyPatch, clock: Work) -> None:
     found = next(each for each in recognise(load(monkeypatch, loop_code.CS231N)) if "conv_forward" in each.label)
-    proof = prove(found, set(), contiguous=False)
+    proof = proof_of(found, find(found, set(), contiguous=False))
     rates = {"forward": (3e-9, 1e-9), "backward": (1e-9, 2e-9)}
     equal = {role: clock.taking(function, linear(rates[role][1])) for role, function in proof.equal.items()}
     originals = {role: clock.taking(found[role], linear(rates[role][0])) for role in equal}

@@ -140,7 +140,6 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "self.bank -= learn_rate * step",
         "self.m = step; self.bank -= learn_rate * self.m ** 2",
     ),
-    "gradients add up": ("InLists", "self.grads[0][...] = dw", "self.grads[0] += dw"),
     "the weights decay": ("InLists", "self.grads[0][...] = dw", "self.grads[0][...] = dw + 0.01 * w"),
     "the kernel is not turned": ("Rebinding", "self.w[:, :, ::-1, ::-1]", "self.w"),
     "the last row is lost": (
@@ -179,6 +178,15 @@ def test_a_mistake_in_a_backward_pass_is_not_copied(mistake: str) -> None:
     assert_same(
         used(layer, example, [forward, backward]), used(original, example, [forward, backward]), but=("_fastconv",)
     )
+
+
+def test_gradients_that_add_up_go_on_adding_up() -> None:
+    layer, example = mistaken("InLists", "self.grads[0][...] = dw", "self.grads[0] += dw")
+    original = deepcopy(layer)
+    fc.accelerate(layer, example, on_mismatch="skip")
+    for _ in range(3):
+        one, other = (used(each, example, ["forward", "backward"]) for each in (layer, original))
+        assert_same(one, other, but=("_fastconv",))
 
 
 EXAMPLES_METHODS = {

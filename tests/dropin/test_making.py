@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -43,13 +44,35 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
 }
 
 
+# A class, and what is written in it, and what is written instead by mistake.
+MISTAKES = [
+    ("ConvInOut", '+= np.einsum("nf,fckl->nckl"', '= np.einsum("nf,fckl->nckl"'),
+    ("ConvInOut", "for i in range(grad.shape[2])", "for i in range(grad.shape[2] - 1)"),
+    ("ConvInOut", "j * s : j * s + k]\n            ", "j : j + k]\n            "),
+    ("ConvInOut", "self.dbias = grad.sum((0, 2, 3))", "self.dbias = grad.sum((0, 2, 3)) / 2"),
+    ("Conv3x3", "self.filters -= learn_rate * step", "self.filters += learn_rate * step"),
+    (
+        "ConvChannelsLast",
+        "self.bias -= learning_rate * d_out.sum((0, 1, 2)) / n",
+        "self.bias -= d_out.sum((0, 1, 2)) / n",
+    ),
+    ("ConvOfShape", "self.kernels[f, c, ::-1, ::-1]", "self.kernels[f, c]"),
+    ("AvgPooling", "/ k**2", "/ k"),
+    ("MaxPool2", ".max((0, 1))", ".max((0, 1)).clip(0)"),
+]
+
+
+def _copy(monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> ModuleType:
+    copied = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, copied)
+    exec(source, vars(copied))
+    return copied
+
+
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A copy of the module with all families, whose functions and classes may be replaced."""
-    copied = ModuleType("family_code_copy")
-    monkeypatch.setitem(sys.modules, copied.__name__, copied)
-    exec(Path(str(family_code.__file__)).read_text(encoding="utf-8"), vars(copied))
-    return copied
+    return _copy(monkeypatch, "family_code_copy", Path(str(family_code.__file__)).read_text(encoding="utf-8"))
 
 
 def _made(cls: type, arguments: tuple[Any, ...], method: str, x: Any) -> Any:
@@ -85,6 +108,31 @@ def test_a_class_is_fast_for_objects_of_all_sizes(name: str, module: ModuleType)
                 assert_close(getattr(ours, attribute), value)
     accelerated.undo()
     assert vars(cls)[methods[0]] is accelerated[f"{name}.{methods[0]}"]
+
+
+@pytest.mark.parametrize(("name", "right", "wrong"), MISTAKES)
+def test_a_mistake_is_left_as_it_is(name: str, right: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, found, rest = Path(str(family_code.__file__)).read_text(encoding="utf-8").partition(f"class {name}:")
+    assert right in rest
+    source = head + found + rest.replace(right, wrong, 1)
+    theirs, ours = (
+        getattr(_copy(monkeypatch, copy, source), name) for copy in ("family_code_wrong", "family_code_too")
+    )
+    with contextlib.suppress(fc.errors.InvalidValueError):  # nothing is recognised
+        fc.accelerate(ours, on_mismatch="skip")
+    arguments, shape, methods = CLASSES[name]
+    x = RNG.standard_normal(shape)
+    layers = [_made(cls, arguments, methods[0], x) for cls in (theirs, ours)]
+    expected, y = (getattr(layer, methods[0])(x) for layer in layers)
+    assert_close(y, expected)
+    for method in methods[1:]:
+        dy = RNG.standard_normal(expected.shape)
+        right_one, found_one = (getattr(layer, method)(dy, *([0.1] if name in RATES else [])) for layer in layers)
+        if right_one is not None:
+            assert_close(found_one, right_one)
+    for attribute, value in vars(layers[0]).items():
+        if isinstance(value, np.ndarray):
+            assert_close(getattr(layers[1], attribute), value)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -245,8 +245,16 @@ def test_the_picture_of_a_run(tmp_path: Path, suffix: str) -> None:
     assert (tmp_path / f"run.{suffix}").stat().st_size > 1000
     with pytest.raises(ValueError, match="path must end in one of pdf, png, svg"):
         plot_history(history, tmp_path / "run.gif")
-    with pytest.raises(ValueError, match="must have a finished epoch"):
+    with pytest.raises(ValueError, match="must have a step"):
         plot_history(History(), tmp_path / "run.png")
+
+
+def test_the_picture_of_a_run_whose_first_epoch_is_not_finished(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plot_history(History([], [2.0, 1.5]), tmp_path / "run.png", steps_per_epoch=7)
+    assert (tmp_path / "run.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="steps_per_epoch must be given where no epoch is finished"):
+        plot_history(History([], [2.0, 1.5]), tmp_path / "again.png")
 
 
 # when it stops

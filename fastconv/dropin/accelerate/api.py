@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from fastconv.dropin.accelerate.acceleration import Acceleration, Function
+from fastconv.dropin.accelerate.acceleration import Acceleration, Function, Outcome
 from fastconv.dropin.accelerate.course import note_on_course
+from fastconv.dropin.accelerate.isolated import call_here, prove
 from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
 from fastconv.dropin.accelerate.mismatch import MEMORY_CASES, Mismatch
 from fastconv.dropin.accelerate.places import (
@@ -21,9 +22,8 @@ from fastconv.dropin.accelerate.places import (
     places_elsewhere,
     replacement,
 )
-from fastconv.dropin.accelerate.proof import Proof, prove
+from fastconv.dropin.accelerate.proof import Proof
 from fastconv.dropin.accelerate.region import Region
-from fastconv.dropin.accelerate.undisturbed import undisturbed
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
@@ -31,9 +31,10 @@ from fastconv.dropin.conventions.ties import said_of
 from fastconv.dropin.example import find_by_examples
 from fastconv.dropin.making import found_by_making, with_made
 from fastconv.errors import AccelerationError, AccelerationWarning, InvalidValueError
-from fastconv.validation.sizes import check_choice, check_flag
+from fastconv.validation.sizes import check_choice, check_flag, check_number
 
 _ON_MISMATCH = ("warn", "skip", "raise")
+TIME_LIMIT, _LEAST_LIMIT = 60.0, 0.1  # seconds
 
 
 def accelerate(
@@ -44,6 +45,7 @@ def accelerate(
     on_mismatch: str = "warn",
     everywhere: bool = False,
     contiguous: bool = False,
+    time_limit: float = TIME_LIMIT,
 ) -> Acceleration:
     """Replace somebody's loops for convolution and pooling by fast equivalents that are proven to be the same.
 
@@ -56,6 +58,10 @@ def accelerate(
         Where the loops are. Of a module, what is defined in it counts, or, if that is nothing, what it imports; a class
         is changed in place, so that its objects and subclasses profit too. A function is replaced in its module if it
         is still there, and what is returned can be called in its place.
+    example : array, tuple or dict, or list of these, optional
+        The arguments of one real call, or of several: what `target` computes is found by trying then, whatever its
+        name. One argument, a tuple of arguments, or a dict by name; of an object, those of its forward method. A dict
+        of nothing but strings is taken as `mapping`.
     mapping : mapping of str to str, optional
         The conventions of functions or classes that have other names: ``{"my_conv": "cs231n.conv2d.forward"}``.
     on_mismatch : {"warn", "skip", "raise"}
@@ -67,6 +73,9 @@ def accelerate(
     contiguous : bool
         Give results in C order, as the originals do, which costs a copy. By default they have the memory order in which
         fastconv computes, unless some function of `target` that is left as it is depends on the order.
+    time_limit : float
+        Seconds in which the functions of one operation, forward and backward, have to be tried, without those in which
+        they wait for a processor. Functions that take longer are left as they are.
 
     Returns
     -------
@@ -89,7 +98,11 @@ def accelerate(
     properties of the call tell these from the others, it is replaced for calls alone whose properties, and every two of
     them, are in cases in which it was right. The others go on to it, and the result says which (`partly`). A function
     that is wrong where nothing about the call tells so is refused.
-    Nothing is printed or warned meanwhile, and the global random generators are left as they were.
+
+    All of this is done in a forked child of this process, so that nothing is printed, warned, counted or written here,
+    and the global random generators stay as they are. A function that crashes, exits or does not end is left as it is.
+    On Windows and macOS, and where jitted code needs threads that a forked child cannot have, it is done in this
+    process. There a crash ends that, and an endless loop in compiled code is not ended.
 
     Results have the dtypes of the originals, which are found by trying. A call that the equivalent does not take, such
     as complex numbers or a cache of another kind, goes to the original.
@@ -121,6 +134,7 @@ def accelerate(
     check_choice("accelerate", "on_mismatch", on_mismatch, _ON_MISMATCH)
     check_flag("accelerate", "everywhere", everywhere)
     check_flag("accelerate", "contiguous", contiguous)
+    time_limit = check_number("accelerate", "time_limit", time_limit, least=_LEAST_LIMIT)
     if isinstance(target, Acceleration):
         return target
     if isinstance(example, Mapping) and all(isinstance(value, str) for value in example.values()):
@@ -128,14 +142,20 @@ def accelerate(
     with ONE_AT_A_TIME:
         if example is None:
             found = recognise(target, mapping, source="accelerate")
-            with undisturbed():
-                found = with_made(found, [*unrecognised(target, found, source="accelerate")])
+            others = [*unrecognised(target, found, source="accelerate")]
+            found = call_here(lambda: with_made(found, others), time_limit, otherwise=found)
         else:
-            with undisturbed():
-                found = [find_by_examples(target, example)]
+            found = [call_here(lambda: find_by_examples(target, example), time_limit)]
         if not found:
             raise InvalidValueError(_nothing(target))
-        return replaced(target, found, on_mismatch=on_mismatch, everywhere=everywhere, contiguous=contiguous)
+        return replaced(
+            target,
+            found,
+            on_mismatch=on_mismatch,
+            everywhere=everywhere,
+            contiguous=contiguous,
+            time_limit=time_limit,
+        )
 
 
 def replaced(
@@ -145,13 +165,13 @@ def replaced(
     on_mismatch: str = "warn",
     everywhere: bool = False,
     contiguous: bool = False,
+    time_limit: float = TIME_LIMIT,
     stacklevel: int = 4,
 ) -> Acceleration:
     """Prove implementations and replace those that are equal; the parameters are those of `accelerate`."""
     near = near_misses(target, found) if isinstance(target, ModuleType) else {}
     found, jitted = apart_from_jitted(found)
-    with undisturbed():
-        proofs = [_by_trying(proof, contiguous) for proof in _prove(found, contiguous)]
+    proofs = [_by_trying(proof, contiguous, time_limit) for proof in _prove(found, contiguous, time_limit)]
     refused = {
         proof.implementation.targets[role].label: mismatch
         for proof in proofs
@@ -176,15 +196,15 @@ def _nothing(target: Any) -> str:
     )
 
 
-def _prove(found: list[Implementation], contiguous: bool) -> list[Proof]:
+def _prove(found: list[Implementation], contiguous: bool, time_limit: float) -> list[Proof]:
     settled = [{role for role, target in one.targets.items() if is_fast(target.function)} for one in found]
-    proofs = [prove(one, fast, contiguous=contiguous) for one, fast in zip(found, settled)]
+    proofs = [prove(one, fast, contiguous=contiguous, time_limit=time_limit) for one, fast in zip(found, settled)]
     named = [mismatch.case for proof in proofs for mismatch in proof.refused.values()]
     named += [region.trial.case.name for proof in proofs for region in proof.regions.values()]
-    return _prove(found, True) if {*MEMORY_CASES} & {*named} and not contiguous else proofs
+    return _prove(found, True, time_limit) if {*MEMORY_CASES} & {*named} and not contiguous else proofs
 
 
-def _by_trying(proof: Proof, contiguous: bool) -> Proof:
+def _by_trying(proof: Proof, contiguous: bool, time_limit: float) -> Proof:
     """The proof of what a function computes where it cannot be what its name says, because sizes are others."""
     implementation = proof.implementation
     others = any(each.array == "y" and each.difference == float("inf") for each in proof.refused.values())
@@ -194,7 +214,9 @@ def _by_trying(proof: Proof, contiguous: bool) -> Proof:
     named = (aim.owner, aim.name, aim.function)
     if implementation.cls is not None:
         named = (None, implementation.cls.__name__, implementation.cls)
-    proofs = _prove(found_by_making([named]), contiguous)
+    nothing: list[Implementation] = []
+    made = call_here(lambda: found_by_making([named]), time_limit, otherwise=nothing)
+    proofs = _prove(made, contiguous, time_limit)
     return proofs[0] if proofs and proofs[0].equal else proof
 
 
@@ -227,7 +249,7 @@ def _words(implementation: Implementation, role: str) -> str:
 
 
 def _replace(
-    target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], near: Mapping[str, str], everywhere: bool
+    target: Any, proofs: list[Proof], refused: dict[str, Mismatch], near: dict[str, str], everywhere: bool
 ) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
@@ -257,7 +279,20 @@ def _replace(
     for place, function in places:
         place.put(function)
     left = tuple(str(place) for place, original in others if (place, original) not in bound)
-    title = getattr(target, "__name__", type(target).__name__)
-    given = target if callable(target) and not isinstance(target, type) else None
-    note = note_on_course(target)
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, near, note)
+    return Acceleration(
+        Outcome(
+            title=getattr(target, "__name__", type(target).__name__),
+            originals=originals,
+            fast=fast,
+            regions=regions,
+            calls=calls,
+            found=found,
+            refused=refused,
+            slower=slower,
+            near_misses=near,
+            places=places,
+            elsewhere=left,
+            given=target if callable(target) and not isinstance(target, type) else None,
+            note=note_on_course(target),
+        )
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from fastconv.backends import available_backends
@@ -52,7 +52,59 @@ class Proof:
     slower: Mapping[str, str] = field(default_factory=dict)
 
 
-def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Proof:
+@dataclass(frozen=True)
+class Findings:
+    """What the trials of an implementation told: plain data, that another process can send.
+
+    Parameters
+    ----------
+    refused : mapping of str to Mismatch
+        See `Proof`.
+    good : sequence of str
+        The roles that are right.
+    regions : mapping of str to Region
+        See `Proof`.
+    calls : Calls
+        How their equivalents have to call fastconv.
+    slower : mapping of str to str
+        See `Proof`.
+    """
+
+    refused: Mapping[str, Mismatch]
+    good: Sequence[str] = ()
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
+    slower: Mapping[str, str] = field(default_factory=dict)
+
+
+def proof_of(implementation: Implementation, findings: Findings) -> Proof:
+    """Make the equivalents of which the trials have told that they are right; nothing of theirs is called.
+
+    Parameters
+    ----------
+    implementation : Implementation
+        Somebody's functions.
+    findings : Findings
+        What `find` returned for them.
+
+    Returns
+    -------
+    Proof
+        A role is in `equal`, in `refused` or in `slower`, unless it was settled.
+    """
+    convention, regions = implementation.convention, findings.regions
+    equal = {}
+    for role in findings.good:
+        calls = replace(findings.calls, proven=regions[role].proven if role in regions else None)
+        if role not in findings.slower:
+            equal[role] = convention.fast(implementation, calls)[role]
+    originals = {role: implementation[role] for role in findings.good}
+    if not findings.calls.foreign:
+        originals.update(convention.resuming(implementation, findings.good))
+    return Proof(implementation, equal, findings.refused, regions, originals, findings.slower)
+
+
+def find(implementation: Implementation, settled: Set[str], *, contiguous: bool) -> Findings:
     """Run an implementation and its equivalents on every case that it can express.
 
     Parameters
@@ -66,11 +118,9 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
 
     Returns
     -------
-    Proof
-        A role is in `equal`, in `refused` or in `slower`, unless it is in `settled`.
+    Findings
+        A role is in `good` or in `refused`, unless it is in `settled`.
     """
-    if settled >= implementation.targets.keys():
-        return Proof(implementation, {}, {})
     every = tried(implementation, CASES)
     whole = [trial for trial in every if trial.case.name == _INTEGERS]
     trials: Trials = [trial for trial in every if trial.case.name != _INTEGERS]
@@ -83,21 +133,15 @@ def prove(implementation: Implementation, settled: Set[str], *, contiguous: bool
     regions = {role: _explained(implementation, role, it) for role, it in regions.items() if role not in refused}
     good = [role for role in asked if role not in refused]
     if not good:
-        return Proof(implementation, {}, refused)
+        return Findings(refused)
     calls = _calls(implementation, trials, whole, good, contiguous)
-    equal = {}
-    for role in good:
-        proven = regions[role].proven if role in regions else None
-        equal[role] = implementation.convention.fast(implementation, replace(calls, proven=proven))[role]
-    originals = {role: implementation[role] for role in good}
-    if not calls.foreign:
-        originals.update(implementation.convention.resuming(implementation, good))
-    mismatch = lonely(implementation, good, calls, trials) or not_together(implementation, equal, originals, trials)
+    findings = Findings(refused, good, regions, calls)
+    made = proof_of(implementation, findings)
+    mismatch = lonely(implementation, good, calls, trials)
+    mismatch = mismatch or not_together(implementation, made.equal, made.originals, trials)
     if mismatch is not None:
-        return Proof(implementation, {}, {**refused, **dict.fromkeys(good, mismatch)})
-    late = slower(implementation, equal)
-    equal = {role: function for role, function in equal.items() if role not in late}
-    return Proof(implementation, equal, refused, regions, originals, late)
+        return Findings({**refused, **dict.fromkeys(good, mismatch)})
+    return replace(findings, slower=slower(implementation, made.equal))
 
 
 def _regions(implementation: Implementation, roles: list[str], trials: Trials) -> tuple[Trials, dict[str, Region]]:

@@ -18,7 +18,7 @@ from fastconv.backends.settings import get_num_threads
 from fastconv.dropin.source.blocks import belongs_to
 from fastconv.dropin.source.statements import Place
 from fastconv.errors import ExaminationError, FastconvError
-from fastconv.evidence.process import Message, child_environment, receive, send
+from fastconv.evidence.process import Message, child_environment, exit_words, receive, send
 
 CRASHED, RAISED, TIMED_OUT = "crashed", "raised", "timed out"
 
@@ -32,7 +32,6 @@ _FRAME = re.compile(r'File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>\S
 _PROGRAM = (
     "import sys; sys.path[:] = filter(None, sys.path); from fastconv.dropin.check.code_process_main import main; main()"
 )
-_WINDOWS_CRASHES = {0xC0000005: "access violation", 0xC00000FD: "stack overflow", 0xC0000409: "stack overrun"}
 
 
 class CodeProcessError(FastconvError, RuntimeError):
@@ -218,7 +217,7 @@ class CodeProcess:
             self._process.wait(_LAST_WORDS)
         code = self._process.poll()
         self.end()
-        return "its messages were damaged" if code is None else _described(code), self._place()
+        return "its messages were damaged" if code is None else exit_words(code), self._place()
 
     def _place(self) -> str:
         """Line of the file that was running last, as `faulthandler` saw it; empty where it did not."""
@@ -226,15 +225,3 @@ class CodeProcess:
             if belongs_to(frame["file"], self.file):
                 return f"{Path(frame['file']).name}, line {frame['line']}, in {frame['function']}"
         return ""
-
-
-def _described(code: int) -> str:
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            return f"its process was ended by signal {-code}"
-        why = {"SIGSEGV": ", a segmentation fault", "SIGKILL": ", as the system does when memory runs out"}
-        return f"its process was ended by {name}{why.get(name, '')}"
-    crash = _WINDOWS_CRASHES.get(code & 0xFFFFFFFF)
-    return f"its process ended with {crash}" if crash else f"it ended its process with exit code {code}"
