@@ -90,7 +90,7 @@ def train(
     """Train a network on images, and say how it does on images that it has not seen.
 
     Ctrl-C finishes the step and writes the checkpoint, the network and the curve that were asked for; --resume then
-    ends with the same weights as without it. What --save writes, `fastconv predict` reads.
+    ends with the same weights as without it. What --save writes, `fastconv evaluate` and `predict` read.
     """
     outputs = Outputs("train", json, plot=plot)
     if save is not None:
