@@ -1,13 +1,18 @@
 """Configuration of the Sphinx site: ``python -m sphinx -W -b html docs docs/_build/html``."""
 
+import sys
+from pathlib import Path
+
 from fastconv import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))  # where the extensions of our own lie
 
 project = "fastconv"
 author = "The fastconv authors"
 project_copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "code_links"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 # generated/ holds tables that pages include; they are no pages of their own.
 exclude_patterns = ["_build", "generated"]
@@ -26,3 +31,5 @@ numpydoc_validation_checks: set[str] = set()
 html_theme = "furo"
 html_title = f"fastconv {version}"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).parent / "search_scorer.js")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -22,9 +23,12 @@ from fastconv.cli.warmup import warmup as warmup_command
 
 __all__ = ["app", "main"]
 
+_PANELS = 100  # columns from which on a help in panels breaks no word
+
 app = typer.Typer(
     name="fastconv",
     add_completion=False,
+    rich_markup_mode="rich" if shutil.get_terminal_size().columns >= _PANELS else None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -15,7 +15,18 @@ from fastconv.cli.arguments import given, parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
 from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
 from fastconv.cli.model_file import compare_file, is_model_file
-from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, Result, Threads, exactness, in_output
+from fastconv.cli.output import (
+    DebugInPanel,
+    Exact,
+    Html,
+    NumbersInPanel,
+    Outputs,
+    Result,
+    Threads,
+    VerboseInPanel,
+    exactness,
+    in_output,
+)
 from fastconv.cli.race import run_race
 from fastconv.cli.workloads import print_kernels, print_workloads
 from fastconv.evidence.compare import compare as run_comparison
@@ -72,13 +83,15 @@ def compare(
     full: Annotated[bool, typer.Option("--full", help="Run the reference on the whole of every workload.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+    verbose: VerboseInPanel = False,
     json: NumbersInPanel = None,
+    html: Html = None,
     plot: Annotated[
         Path | None, in_output(metavar="FILE", help="Draw speed-ups and feature maps: png, svg, pdf.")
     ] = None,
     debug: DebugInPanel = False,
 ) -> None:
-    """Compare naive and fast: differences of the result and of every gradient, times, speed-up and memory.
+    """Compare naive and fast: the verdict, and a line for each workload; --verbose has memory and every gradient.
 
     Of an .onnx file it compares the outputs, numpy and fast by default. Exits with 1 if a difference is beyond its
     tolerance.
@@ -97,11 +110,11 @@ def compare(
         typed |= {"padding": padding, "dilation": dilation}
         settings: dict[str, Any] = {"backward": backward, "repeats": repeats, "seed": seed}
         settings |= {} if time_limit is None else {"time_limit": time_limit}
-        run_race(module, Outputs("compare", json), mapping or [], typed, threads, precision, settings)
+        run_race(module, Outputs("compare", json, html=html), mapping or [], typed, threads, precision, settings)
         return
     for option in given({"map": mapping or None, "time_limit": time_limit}):
         raise typer.BadParameter(f"{option} goes with --module alone.")
-    outputs = Outputs("compare", json, plot=plot)
+    outputs = Outputs("compare", json, plot=plot, html=html)
     outputs.check()
     pair = parse_pair_of_names("--backends", backends, _BACKENDS)
     if any(map(is_model_file, names or [])):
@@ -137,7 +150,7 @@ def compare(
                 progress=lambda name, stage, fraction: advance(f"{name}: {stage}" if name else stage, fraction),
                 **arguments,
             )
-    outputs.deliver(Result.of(found, partial(plot_comparison, found)), ok=found.ok)
+    outputs.deliver(Result.of(found, partial(plot_comparison, found)), ok=found.ok, verbose=verbose)
 
 
 def _select(names: list[str], layer: Layer, dtype: str, seed: int) -> tuple[Any, dict[str, Any]]:

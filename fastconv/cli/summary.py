@@ -95,4 +95,4 @@ def _print_models() -> None:
     from fastconv import models
 
     rows = tuple((name, format_shape(made.input_shape), made.description) for name, made in models.MODELS.items())
-    print_table(Table("", ("network", "image", "what it is"), rows, 3), console())
+    print_table(Table("", ("network", "image", "what it is"), rows, 3, spare=("image",)), console())

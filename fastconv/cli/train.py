@@ -16,7 +16,7 @@ from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, get_options, use_num_threads
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
-from fastconv.cli.output import DebugInPanel, Exact, Outputs, Threads, exactness, in_output
+from fastconv.cli.output import DebugInPanel, Exact, Html, Outputs, Threads, exactness, in_output, print_words
 from fastconv.cli.train_files import RunFiles
 from fastconv.cli.train_progress import EpochTable, complaints_on
 from fastconv.data import DATASETS, Dataset, Preprocessing, load
@@ -85,6 +85,7 @@ def train(
     save: Annotated[Path | None, in_output(metavar="FILE", help="Network: .npz or .safetensors.")] = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Loss and accuracy: png, svg, pdf.")] = None,
     json: Annotated[str | None, in_output(metavar="FILE", help="The history; - for stdout.")] = None,
+    html: Html = None,
     debug: DebugInPanel = False,
 ) -> None:
     """Train a network on images, and say how it does on images that it has not seen.
@@ -92,7 +93,7 @@ def train(
     Ctrl-C finishes the step and writes the checkpoint, the network and the curve that were asked for; --resume then
     ends with the same weights as without it. What --save writes, `fastconv evaluate` and `predict` read.
     """
-    outputs = Outputs("train", json, plot=plot)
+    outputs = Outputs("train", json, plot=plot, html=html)
     if save is not None:
         check_writable(check_state_path("train --save", save))
     outputs.check()
@@ -124,9 +125,9 @@ def train(
         )
         out = console(stderr=json == "-")
         size = sum(parameter.size for parameter in trainer.parameters)
-        out.print(f"{name} ({size:,} parameters) on {learn!r}", soft_wrap=True)
+        print_words(f"{name} ({size:,} parameters) on {learn!r}", out)
         settings = f"{get_num_threads()} threads" + ", exact" * get_options().exact
-        out.print(f"{get_backend()} backend, {settings}, {rule!r}", soft_wrap=True)
+        print_words(f"{get_backend()} backend, {settings}, {rule!r}", out)
         options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
@@ -138,15 +139,12 @@ def train(
             seconds = time.perf_counter() - started
             result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
-    out.print(
-        f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images; "
-        f"{speed:,.0f} images/s, {seconds:.1f} s",
-        soft_wrap=True,
-    )
+    verdict = f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images"
+    print_words(f"{verdict}; {speed:,.0f} images/s, {seconds:.1f} s", out)
     files.save_network(trainer)
     if save is not None and trainer.card.architecture is None:
         out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
-    files.write_history(trainer, result)
+    files.write_history(trainer, result, verdict)
 
 
 def _datasets(

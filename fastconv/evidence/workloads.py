@@ -194,10 +194,13 @@ class ImageWorkload(Workload):
         The images, between 0 and 1.
     filters : ndarray, (F, C, KH, KW), float32, optional
         The filters of a convolution.
+    names : tuple of str
+        What its output channels show.
     """
 
     images: Array = field(kw_only=True, repr=False, compare=False)
     filters: Array | None = field(default=None, kw_only=True, repr=False, compare=False)
+    names: tuple[str, ...] = field(default=(), kw_only=True, repr=False, compare=False)
 
     def with_batch(self, n: int) -> ImageWorkload:
         """Return the same workload over the first `n` images; beyond the last one they start again."""
@@ -321,25 +324,57 @@ def image_workloads() -> tuple[ImageWorkload, ...]:
         If scikit-learn (or Pillow, with which it reads photographs) is missing.
     """
     photos, digits = _photographs(), _digits()
-    lines, edges = _line_filters(), _edge_filters()
+    edges = np.array([*_EDGE_FILTERS.values()], np.float32)[:, np.newaxis]
     wide, one = Options(stride=2, padding="same"), Options(padding=1)
     return (
-        _on_images("photos_lines7x7", "conv2d", photos, wide, "vertical and horizontal 7x7 lines, photographs", lines),
+        _on_images(
+            "photos_lines7x7",
+            "conv2d",
+            photos,
+            wide,
+            "vertical and horizontal 7x7 lines, photographs",
+            _line_filters(),
+            _LINES,
+        ),
         _on_images("photos_maxpool2x2", "max_pool2d", photos, Options(2), "max 2x2 s2, photographs"),
         _on_images("photos_avgpool2x2", "avg_pool2d", photos, Options(2), "average 2x2 s2, photographs"),
-        _on_images("digits_edges3x3", "conv2d", digits, one, "eight 3x3 edge and blur filters, digits", edges),
+        _on_images(
+            "digits_edges3x3",
+            "conv2d",
+            digits,
+            one,
+            "eight 3x3 edge and blur filters, digits",
+            edges,
+            (*_EDGE_FILTERS,),
+        ),
         _on_images("digits_maxpool2x2", "max_pool2d", digits, Options(2), "max 2x2 s2, digits"),
         _on_images("digits_avgpool2x2", "avg_pool2d", digits, Options(2), "average 2x2 s2, digits"),
     )
 
 
 def _on_images(
-    name: str, operation: str, images: Array, options: Options, description: str, filters: Array | None = None
+    name: str,
+    operation: str,
+    images: Array,
+    options: Options,
+    description: str,
+    filters: Array | None = None,
+    names: tuple[str, ...] = (),
 ) -> ImageWorkload:
     shape: Any = None if filters is None else filters.shape
     kernel: Any = (2, 2) if shape is None else shape[2:]
     return ImageWorkload(
-        name, operation, images.shape, kernel, shape, False, options, description, images=images, filters=filters
+        name,
+        operation,
+        images.shape,
+        kernel,
+        shape,
+        False,
+        options,
+        description,
+        images=images,
+        filters=filters,
+        names=names,
     )
 
 
@@ -367,16 +402,14 @@ def _line_filters() -> Array:
     return filters
 
 
-def _edge_filters() -> Array:
-    """Return eight classic filters: four Sobel edges, Laplacian, sharpen, box and binomial blur: (8, 1, 3, 3)."""
-    filters: list[ArrayLike] = [
-        [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-        [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-        [[0, 1, 2], [-1, 0, 1], [-2, -1, 0]],
-        [[-2, -1, 0], [-1, 0, 1], [0, 1, 2]],
-        [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
-        [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-        np.full((3, 3), 1 / 9),
-        np.outer([1, 2, 1], [1, 2, 1]) / 16,
-    ]
-    return np.array(filters, np.float32)[:, np.newaxis]
+_LINES = ("vertical lines", "horizontal lines")
+_EDGE_FILTERS: dict[str, ArrayLike] = {  # Sobel's edges, and five classic others
+    "vertical edges": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+    "horizontal edges": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
+    "rising edges": [[0, 1, 2], [-1, 0, 1], [-2, -1, 0]],
+    "falling edges": [[-2, -1, 0], [-1, 0, 1], [0, 1, 2]],
+    "Laplacian": [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+    "sharpened": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+    "box blur": np.full((3, 3), 1 / 9),
+    "binomial blur": np.outer([1, 2, 1], [1, 2, 1]) / 16,
+}

@@ -78,17 +78,18 @@ class Evaluation(Record):
 
     def report(self) -> Report:
         """Return the verdict, a table of the classes, and the confusion matrix where it is small."""
-        verdict = Table(
-            "", ("accuracy", "loss", "images"), ((f"{self.accuracy:.2%}", f"{self.loss:.4f}", f"{self.images:,}"),), 0
-        )
-        tables = (verdict, self._classes(), *([self._matrix()] if len(self.rows) <= _SHOWN else []))
-        notes = (
-            f"{self.images:,} image{'s' * (self.images != 1)} of {self.dataset} by {self.model} on the {self.backend} backend",
+        images = f"{self.images:,} image{'s' * (self.images != 1)} of {self.dataset}"
+        verdict = f"accuracy {self.accuracy:.2%} (loss {self.loss:.4f}) on {images}"
+        notes = [
+            f"by {self.model} on the {self.backend} backend",
             f"prepared: {self.prepared}",
             "recall: share of the images of a class that were found; precision: share of those taken for it that are",
-            "confusion matrix: a row for each class, a column for what its images were taken for",
-        )
-        return Report(tables, notes if len(self.rows) <= _SHOWN else notes[:-1])
+        ]
+        tables = [self._classes()]
+        if len(self.rows) <= _SHOWN:
+            tables.append(self._matrix())
+            notes.append("confusion matrix: a row for each class, a column for what its images were taken for")
+        return Report(tuple(tables), tuple(notes), verdict=(verdict,))
 
     def _classes(self) -> Table:
         """One row for each class; of many, those that are found least."""
@@ -101,7 +102,9 @@ class Evaluation(Record):
             (row.name, row.taken_for or MISSING, f"{row.images:,}", _percent(row.recall), _percent(row.precision))
             for row in rows
         )
-        return Table(title, ("class", "most often taken for", "images", "recall", "precision"), cells, 2)
+        return Table(
+            title, ("class", "most often taken for", "images", "recall", "precision"), cells, 2, ("precision",)
+        )
 
     def _matrix(self) -> Table:
         headers = ("class", *(str(index) for index in range(len(self.rows))))

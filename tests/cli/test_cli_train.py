@@ -94,7 +94,7 @@ def test_every_file_and_every_option(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
-    files = {name: str(tmp_path / f"out{name}") for name in (".npz", ".png", ".json")}
+    files = {name: str(tmp_path / f"out{name}") for name in (".npz", ".png", ".json", ".html")}
     code = command(
         monkeypatch,
         *small,
@@ -102,6 +102,7 @@ def test_every_file_and_every_option(
         *("--validation", "0.2", "--no-normalise", "--early-stop", "5", "--threads", "1", "--weight-decay", "0.0001"),
         *("--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "7", "--seed", "3", "--batch-size", "64"),
         *("--save", files[".npz"], "--plot", files[".png"], "--json", files[".json"]),
+        *("--html", files[".html"]),
     )
     out = capsys.readouterr().out
     assert code == 0
@@ -113,6 +114,7 @@ def test_every_file_and_every_option(
     assert 0 < values["test"]["accuracy"] <= 1
     assert load_state(files[".npz"])["1.weight"].shape == (10, 64)
     assert Path(files[".png"]).read_bytes().startswith(b"\x89PNG")
+    assert ">Epochs</h2>" in Path(files[".html"]).read_text(encoding="utf-8")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["best.npz", "last.npz"]
 
 
