@@ -37,7 +37,7 @@ HELPS = """
     from contextlib import redirect_stdout
     from fastconv.__main__ import main
     found = {}
-    for name in ("compare", "check", "race", "bench", "report", "summary", "info", "train", "evaluate", "predict", "warmup"):
+    for name in "compare check race bench report summary info train evaluate predict warmup".split():
         sys.argv = ["fastconv", name, "--help"]
         with redirect_stdout(io.StringIO()) as out:
             main()
