@@ -89,7 +89,7 @@ def parse_augment(option: str, text: str | None) -> tuple[str, ...]:
     return names
 
 
-def make_augment(names: tuple[str, ...], image_shape: tuple[int, int, int]) -> Augmentation | None:
+def make_augment(names: tuple[str, ...], image_shape: tuple[int, ...]) -> Augmentation | None:
     """Return the random changes for images of that size, in the order of the names."""
     _, height, width = image_shape
     room = (max(1, height // _SHARE), max(1, width // _SHARE))
@@ -101,7 +101,7 @@ def make_augment(names: tuple[str, ...], image_shape: tuple[int, int, int]) -> A
     return Compose(*(made[name] for name in names)) if names else None
 
 
-def default_model(image_shape: tuple[int, int, int]) -> str:
+def default_model(image_shape: tuple[int, ...]) -> str:
     """Name of a network that fits the images."""
     channels, height, width = image_shape
     if min(height, width) < _SMALL:

@@ -15,7 +15,7 @@ _TRAIN, _VALIDATION, _STEPS = "#1f6f8b", "#e08e45", "#b9d3dc"
 
 
 def plot_history(history: History, path: str | os.PathLike[str], *, steps_per_epoch: int | None = None) -> None:
-    """Draw loss and accuracy over the epochs.
+    """Draw loss and accuracy over the epochs; the loss alone where targets are numbers.
 
     Parameters
     ----------
@@ -50,7 +50,9 @@ def _figure(history: History, steps: int) -> Any:
     figure = new_figure(_NAME, 10, 4)
     from matplotlib.ticker import MaxNLocator
 
-    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy")):
+    numbers = any(record.train_accuracy is None for record in history.epochs)
+    quantities = ("loss",) if numbers else ("loss", "accuracy")
+    for axes, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities):
         if quantity == "loss":
             _draw_steps(axes, history, steps)
         _draw_epochs(axes, history, quantity)

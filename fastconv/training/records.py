@@ -21,12 +21,12 @@ class Metrics(NamedTuple):
     ----------
     loss : float
         Mean loss over the images.
-    accuracy : float
-        Share of the images whose highest score is that of their class.
+    accuracy : float or None
+        Share of the images whose highest score is that of their class; None where targets are numbers.
     """
 
     loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class EpochRecord:
     epoch : int
         From 1.
     train_loss, train_accuracy : float
-        Means over the training images of the epoch, each as its batch saw it, before the step it caused.
+        Means over the training images of the epoch, each as its batch saw it, before the step it caused. Where targets
+        are numbers, accuracies are None.
     validation_loss, validation_accuracy : float or None
         Of the validation images at the end of the epoch.
     lr : float
@@ -51,7 +52,7 @@ class EpochRecord:
 
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     validation_loss: float | None
     validation_accuracy: float | None
     lr: float
@@ -64,8 +65,8 @@ class EpochRecord:
         Parameters
         ----------
         monitor : str, optional
-            What `EarlyStopping` may watch. By default the accuracy on the validation images and then their loss; the
-            training loss where there are none.
+            What `EarlyStopping` may watch. By default the accuracy on the validation images, if there is one, and then
+            their loss; the training loss where there are none.
 
         Returns
         -------
@@ -78,14 +79,15 @@ class EpochRecord:
             If it was not measured.
         """
         if monitor is None:
-            if self.validation_accuracy is None or self.validation_loss is None:
+            if self.validation_loss is None:
                 return (-self.train_loss,)
-            return (self.validation_accuracy, -self.validation_loss)
+            accuracy = () if self.validation_accuracy is None else (self.validation_accuracy,)
+            return (*accuracy, -self.validation_loss)
         value = getattr(self, monitor)
         if value is None:
             raise InvalidValueError(
-                f"EpochRecord: {monitor} must have been measured, but the run has no validation images. "
-                "Pass validation= to fit, or watch train_loss."
+                f"EpochRecord: {monitor} must have been measured, but it was not. Pass validation= to "
+                "fit, or watch train_loss; where targets are numbers there is no accuracy."
             )
         return (value if _MONITORS[monitor] else -value,)
 
@@ -156,8 +158,9 @@ class Position:
     ----------
     epoch, step : int
         Finished epochs, and finished steps of the next one.
-    images, right : int
-        Images seen in those steps, and how many of them were classified correctly.
+    images, right : int, float
+        Images seen in those steps, and how many of them were classified correctly; of an image with a class for every
+        pixel its share counts.
     loss : float
         Sum of their losses.
     seconds : float
@@ -169,7 +172,7 @@ class Position:
     epoch: int = 0
     step: int = 0
     images: int = 0
-    right: int = 0
+    right: float = 0
     loss: float = 0.0
     seconds: float = 0.0
     lr: float = 0.0
@@ -201,7 +204,7 @@ class Progress:
     step, steps : int
         Steps of this epoch that are done, and how many it has.
     loss, accuracy : float
-        Means over the epoch so far.
+        Means over the epoch so far; where targets are numbers, there is no accuracy, but None.
     lr : float
         Learning rate of the last step.
     images_per_second : float
@@ -222,17 +225,18 @@ class Progress:
     step: int
     steps: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     lr: float
     images_per_second: float
     seconds_left: float
     record: EpochRecord | None
 
     def __str__(self) -> str:
+        accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.1%}".replace("%", " %")
         return (
-            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.4f}, accuracy "
-            f"{self.accuracy:.1%}, {self.images_per_second:,.0f} images/s, {self.seconds_left:.0f} s left"
-        ).replace("%,", " %,")
+            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.4f}{accuracy}, "
+            f"{self.images_per_second:,.0f} images/s, {self.seconds_left:.0f} s left"
+        )
 
 
 ProgressCallback = Callable[[Progress], object]

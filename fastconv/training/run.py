@@ -10,7 +10,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from fastconv.layers.containers import modes_kept
 from fastconv.layers.state import PathLike
 from fastconv.losses import softmax_cross_entropy
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
-from fastconv.training.evaluation import Gather, check_dataset, check_fit
+from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
 from fastconv.training.saved import card_of
 from fastconv.training.snapshot import describe, restore, snapshot
@@ -52,8 +52,8 @@ class Run:
 
     trainer: TrainState
     evaluate: Callable[..., Metrics]
-    train: Dataset
-    validation: Dataset | None
+    train_data: InitVar[Data]
+    validation_data: InitVar[Data | None]
     epochs: int
     batch_size: int
     checkpoint: PathLike | None
@@ -62,10 +62,9 @@ class Run:
     early_stopping: EarlyStopping | None
     progress: ProgressCallback | None
 
-    def __post_init__(self) -> None:
-        check_dataset(_FIT, "train", self.train)
-        if self.validation is not None:
-            check_dataset(_FIT, "validation", self.validation)
+    def __post_init__(self, train_data: Data, validation_data: Data | None) -> None:
+        self.train = as_dataset(_FIT, "train", train_data)
+        self.validation = None if validation_data is None else as_dataset(_FIT, "validation", validation_data)
         self.epochs = check_integer(_FIT, "epochs", self.epochs, 1)
         self.batch_size = check_integer(_FIT, "batch_size", self.batch_size, 1)
         if self.checkpoint_every is not None:
@@ -81,7 +80,8 @@ class Run:
         self.trainer.card = card_of(self.trainer.model, self.trainer.prepare, self.train)
         self._folder = None if self.checkpoint is None else CheckpointFolder(self.checkpoint)
         self._interrupt = _Interrupt()
-        self._guessing = Guessing(self.train.labels) if self.trainer.loss is softmax_cross_entropy else None
+        guessable = self.trainer.loss is softmax_cross_entropy and self.train.has_classes
+        self._guessing = Guessing(self.train.labels) if guessable else None
         self._done, self._busy = 0, 0.0  # steps and seconds of this call, for the time that is left
 
     def _check_images(self) -> None:
@@ -97,7 +97,7 @@ class Run:
             "train images": len(self.train),
             "image shape": self.train.image_shape,
             "image dtype": self.train.images.dtype.name,
-            "checksum of the labels": zlib.crc32(np.ascontiguousarray(self.train.labels, "<i8").tobytes()),
+            "checksum of the labels": _checksum(self.train),
             "validation images": 0 if self.validation is None else len(self.validation),
             "batch_size": self.batch_size,
             **describe(self.trainer),
@@ -202,7 +202,7 @@ class Run:
         record = EpochRecord(
             epoch=position.epoch + 1,
             train_loss=position.mean_loss,
-            train_accuracy=position.accuracy,
+            train_accuracy=position.accuracy if self.train.has_classes else None,
             validation_loss=None if metrics is None else metrics.loss,
             validation_accuracy=None if metrics is None else metrics.accuracy,
             lr=position.lr,
@@ -236,13 +236,18 @@ class Run:
                 step=position.step,
                 steps=self._steps,
                 loss=position.mean_loss,
-                accuracy=position.accuracy,
+                accuracy=position.accuracy if self.train.has_classes else None,
                 lr=position.lr,
                 images_per_second=position.images_per_second,
                 seconds_left=left * self._busy / max(self._done, 1),
                 record=record,
             )
         )
+
+
+def _checksum(dataset: Dataset) -> int:
+    """That of the labels, the same on every machine."""
+    return zlib.crc32(np.ascontiguousarray(dataset.labels, "<i8" if dataset.has_classes else "<f4").tobytes())
 
 
 def _check_stopping(early_stopping: object, validation: Dataset | None) -> None:

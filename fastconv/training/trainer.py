@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastconv.backends.settings import with_exact
-from fastconv.data.dataset import Dataset
 from fastconv.layers.state import PathLike
-from fastconv.training.evaluation import evaluate
+from fastconv.training.evaluation import Data, evaluate
 from fastconv.training.records import EarlyStopping, History, Metrics, ProgressCallback
 from fastconv.training.run import Run
 from fastconv.training.saved import write_model
@@ -25,7 +24,8 @@ class Trainer(TrainState):
         Over the parameters of the model.
     loss : callable or str
         ``loss(scores, labels) -> (loss, gradient)``, or a name of `fastconv.losses.LOSSES`. The losses between
-        numbers (squared error, binary cross-entropy) compare with 1 for the class and 0 for the others.
+        numbers (squared error, binary cross-entropy) compare with labels that are numbers, and else with 1 for the
+        class and 0 for the others.
     schedule : Schedule, optional
         Of the learning rate of the optimiser; the trainer steps it.
     augment : callable, optional
@@ -75,8 +75,8 @@ class Trainer(TrainState):
 
     def fit(
         self,
-        train: Dataset,
-        validation: Dataset | None = None,
+        train: Data,
+        validation: Data | None = None,
         *,
         epochs: int = 10,
         batch_size: int = 128,
@@ -90,9 +90,11 @@ class Trainer(TrainState):
 
         Parameters
         ----------
-        train : Dataset
-            What the network learns from. Each epoch goes through it once, in an order of its own.
-        validation : Dataset, optional
+        train : Dataset or (x, y)
+            What the network learns from. Each epoch goes through it once, in an order of its own. Of a pair, x is
+            inputs of any rank, bytes or what becomes float32; y is classes (integers), or numbers (floating) of the
+            shape that the network returns, such as images.
+        validation : Dataset or (x, y), optional
             What it is judged by after each epoch.
         epochs : int
             How many; with `resume` the number of the whole run, before and after.
@@ -147,7 +149,7 @@ class Trainer(TrainState):
         ).go()
 
     def evaluate(
-        self, dataset: Dataset, *, batch_size: int = 128, between: Callable[[], object] = lambda: None
+        self, dataset: Data, *, batch_size: int = 128, between: Callable[[], object] = lambda: None
     ) -> Metrics:
         """Measure the network over a dataset, in evaluation mode, without `augment` and without the `l2` penalty.
 
