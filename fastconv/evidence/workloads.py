@@ -12,10 +12,11 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastconv.backends.geometry import ConvGeometry, WindowGeometry
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.filters import EDGES, LINES, Filters, filter_bank
 from fastconv.validation.operations import conv_geometry, pool_geometry
 from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
 
@@ -324,58 +325,27 @@ def image_workloads() -> tuple[ImageWorkload, ...]:
         If scikit-learn (or Pillow, with which it reads photographs) is missing.
     """
     photos, digits = _photographs(), _digits()
-    edges = np.array([*_EDGE_FILTERS.values()], np.float32)[:, np.newaxis]
     wide, one = Options(stride=2, padding="same"), Options(padding=1)
     return (
-        _on_images(
-            "photos_lines7x7",
-            "conv2d",
-            photos,
-            wide,
-            "vertical and horizontal 7x7 lines, photographs",
-            _line_filters(),
-            _LINES,
-        ),
+        _on_images("photos_lines7x7", "conv2d", photos, wide, "vertical and horizontal 7x7 lines, photographs", LINES),
         _on_images("photos_maxpool2x2", "max_pool2d", photos, Options(2), "max 2x2 s2, photographs"),
         _on_images("photos_avgpool2x2", "avg_pool2d", photos, Options(2), "average 2x2 s2, photographs"),
-        _on_images(
-            "digits_edges3x3",
-            "conv2d",
-            digits,
-            one,
-            "eight 3x3 edge and blur filters, digits",
-            edges,
-            (*_EDGE_FILTERS,),
-        ),
+        _on_images("digits_edges3x3", "conv2d", digits, one, "eight 3x3 edge and blur filters, digits", EDGES),
         _on_images("digits_maxpool2x2", "max_pool2d", digits, Options(2), "max 2x2 s2, digits"),
         _on_images("digits_avgpool2x2", "avg_pool2d", digits, Options(2), "average 2x2 s2, digits"),
     )
 
 
 def _on_images(
-    name: str,
-    operation: str,
-    images: Array,
-    options: Options,
-    description: str,
-    filters: Array | None = None,
-    names: tuple[str, ...] = (),
+    name: str, operation: str, images: Array, options: Options, description: str, filters: Filters | None = None
 ) -> ImageWorkload:
-    shape: Any = None if filters is None else filters.shape
+    bank = None if filters is None else filter_bank(filters, images.shape[1])
+    shape: Any = None if bank is None else bank.shape
     kernel: Any = (2, 2) if shape is None else shape[2:]
-    return ImageWorkload(
-        name,
-        operation,
-        images.shape,
-        kernel,
-        shape,
-        False,
-        options,
-        description,
-        images=images,
-        filters=filters,
-        names=names,
+    workload = ImageWorkload(
+        name, operation, images.shape, kernel, shape, False, options, description, images=images, filters=bank
     )
+    return replace(workload, names=tuple(filters or ()))
 
 
 def _photographs() -> Array:
@@ -392,24 +362,3 @@ def _digits() -> Array:
     datasets = imported("image_workloads", "sklearn.datasets", "scikit-learn")
     images: Array = datasets.load_digits().images[:100, np.newaxis].astype(np.float32) / 16
     return images
-
-
-def _line_filters() -> Array:
-    """Return a vertical and a horizontal line through all colours: (2, 3, 7, 7)."""
-    filters = np.zeros((2, 3, 7, 7), np.float32)
-    filters[0, :, :, 3] = 1
-    filters[1, :, 3, :] = 1
-    return filters
-
-
-_LINES = ("vertical lines", "horizontal lines")
-_EDGE_FILTERS: dict[str, ArrayLike] = {  # Sobel's edges, and five classic others
-    "vertical edges": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-    "horizontal edges": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-    "rising edges": [[0, 1, 2], [-1, 0, 1], [-2, -1, 0]],
-    "falling edges": [[-2, -1, 0], [-1, 0, 1], [0, 1, 2]],
-    "Laplacian": [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
-    "sharpened": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-    "box blur": np.full((3, 3), 1 / 9),
-    "binomial blur": np.outer([1, 2, 1], [1, 2, 1]) / 16,
-}
