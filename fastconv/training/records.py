@@ -1,8 +1,8 @@
-"""What a run has measured: per step, per epoch, and of a whole dataset; what it tells, and when it stops early."""
+"""What a run has measured: per step, per epoch, and of a whole dataset; and when it stops early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -191,55 +191,6 @@ class Position:
     def images_per_second(self) -> float:
         """Speed of those steps."""
         return self.images / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is; what `Trainer.fit` calls ``progress`` with, after every step and every epoch.
-
-    Attributes
-    ----------
-    epoch, epochs : int
-        The epoch that runs, from 1, and how many there will be.
-    step, steps : int
-        Steps of this epoch that are done, and how many it has.
-    loss, accuracy : float
-        Means over the epoch so far; where targets are numbers, there is no accuracy, but None.
-    lr : float
-        Learning rate of the last step.
-    images_per_second : float
-        Over the epoch so far.
-    seconds_left : float
-        Estimated time to the end of the last epoch.
-    record : EpochRecord or None
-        Not None at the end of an epoch.
-
-    Examples
-    --------
-    >>> print(Progress(2, 5, 7, 12, 0.25, 0.921875, 0.1, 12345.6, 3.2, None))
-    epoch 2/5, step 7/12: loss 0.2500, accuracy 92.2 %, 12,346 images/s, 3 s left
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    accuracy: float | None
-    lr: float
-    images_per_second: float
-    seconds_left: float
-    record: EpochRecord | None
-
-    def __str__(self) -> str:
-        accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.1%}".replace("%", " %")
-        return (
-            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.4f}{accuracy}, "
-            f"{self.images_per_second:,.0f} images/s, {self.seconds_left:.0f} s left"
-        )
-
-
-ProgressCallback = Callable[[Progress], object]
 
 
 @dataclass(frozen=True)
