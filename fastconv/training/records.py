@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fastconv.errors import InvalidValueError
 from fastconv.optim.arguments import check_not_negative
+from fastconv.report.words import plural
 from fastconv.validation.sizes import check_choice, check_integer
 
 # What may decide which epoch is best, and whether more of it is better.
@@ -92,7 +93,7 @@ class EpochRecord:
         return (value if _MONITORS[monitor] else -value,)
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a run has measured so far.
 
@@ -111,6 +112,8 @@ class History:
     True
     >>> history.best.epoch
     1
+    >>> history
+    History(1 epoch, 2 steps; train loss 2.0000; best in epoch 1)
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)
@@ -122,6 +125,15 @@ class History:
         if not self.epochs:
             raise InvalidValueError("History: there must be a finished epoch to have a best one, but got none.")
         return max(self.epochs, key=EpochRecord.score)
+
+    def __repr__(self) -> str:
+        counts = f"{plural(len(self.epochs), 'epoch')}, {plural(len(self.step_losses), 'step')}"
+        if not self.epochs:
+            return f"History({counts})"
+        last, judged = self.epochs[-1], ""
+        if last.validation_loss is not None:
+            judged = f", validation loss {last.validation_loss:.4f}"
+        return f"History({counts}; train loss {last.train_loss:.4f}{judged}; best in epoch {self.best.epoch})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, for JSON.
