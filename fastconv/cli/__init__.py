@@ -12,6 +12,7 @@ from fastconv.cli.bench import bench as bench_command
 from fastconv.cli.check import check as check_command
 from fastconv.cli.compare import compare as compare_command
 from fastconv.cli.console import exit_code_of
+from fastconv.cli.evaluate import evaluate as evaluate_command
 from fastconv.cli.info import info as info_command
 from fastconv.cli.predict import predict as predict_command
 from fastconv.cli.race import race as race_command
@@ -40,6 +41,7 @@ for command in (
     summary_command,
     info_command,
     train_command,
+    evaluate_command,
     predict_command,
     warmup_command,
 ):

@@ -64,7 +64,7 @@ def bench(
         _in_ladder("--ladder", help="One convolution, from plain loops to the engine; by default 3x3 64->64 @56."),
     ] = False,
     input_shape: InputShape = None,
-    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW", help="Shape of its filters.")] = None,
+    weight: Annotated[str | None, of_layer(metavar="FxCxKHxKW", help="Shape of its filters.")] = None,
     stride: Stride = None,
     padding: Padding = None,
     passes: Annotated[

@@ -35,6 +35,7 @@ from fastconv.evidence.workloads import NAMES
 
 _BACKENDS = ("naive", "numpy", "fast")
 _BOTH = "naive,fast"
+_QUICK = ("conv3x3_64_56", "conv1x1_256_64_56", "depthwise3x3_128_28", "maxpool2x2_64_56", "avgpool2x2_64_56")
 _OF_FILES = ("numpy", "fast")  # of a model file: its plain loops would take minutes
 
 
@@ -60,7 +61,7 @@ def compare(
     operation: Annotated[Operation | None, of_layer(help="What the layer computes; conv2d by default.")] = None,
     input_shape: InputShape = None,
     x: Annotated[Path | None, of_layer(metavar="FILE", help="Its input, .npy.")] = None,
-    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW|FILE", help="Filters: a shape, or an .npy file.")] = None,
+    weight: Annotated[str | None, of_layer(metavar="FxCxKHxKW|FILE", help="Filters: a shape, or an .npy file.")] = None,
     bias: Annotated[Path | None, of_layer(metavar="FILE", help="Bias of each filter, .npy.")] = None,
     kernel_size: KernelSize = None,
     stride: Stride = None,
@@ -77,6 +78,10 @@ def compare(
         DType | None, typer.Option(help="Dtype of all arrays; float32, or that of your own arrays.")
     ] = None,
     backends: Annotated[str, typer.Option(metavar="REFERENCE,CANDIDATE", help="Whom to compare.")] = _BOTH,
+    backend: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whom to compare with naive, for short: fast or numpy.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Five layers if none is named, and one round.")] = False,
     threads: Threads = None,
     exact: Exact = False,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Compare the gradients too.")] = True,
@@ -96,6 +101,12 @@ def compare(
     Of an .onnx file it compares the outputs, numpy and fast by default. Exits with 1 if a difference is beyond its
     tolerance.
     """
+    if backend is not None:
+        if backends != _BOTH:
+            raise typer.BadParameter("is --backends naive,NAME: give one of them.", param_hint="--backend")
+        backends = f"naive,{backend}"
+    if quick:
+        repeats = 1
     if list_names:
         print_workloads(console())
         return
@@ -132,7 +143,8 @@ def compare(
         compare_file(names or [], outputs, given(layers), threads=threads, exact=exact, **files)
         return
     layer = Layer(operation, input_shape, x, weight, bias, kernel_size, stride, padding, dilation, groups, layout)
-    workloads, arguments = _select(names or [], layer, precision or "float32", seed)
+    chosen_names = [*(names or (_QUICK if quick and not given(layer._asdict()) else ()))]
+    workloads, arguments = _select(chosen_names, layer, precision or "float32", seed)
     with contextlib.nullcontext() if threads is None else use_num_threads(threads), exactness(exact):
         if explain:
             print_kernels(workloads, arguments, batch, precision or "float32")

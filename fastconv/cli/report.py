@@ -25,6 +25,7 @@ from fastconv.evidence.ladder import Ladder, plot_ladder
 from fastconv.evidence.model_files import ModelComparison
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
+from fastconv.models.evaluations import Evaluation, plot_confusion
 from fastconv.models.predictions import Predictions, plot_predictions
 from fastconv.onnx.summary import ModelSummary
 from fastconv.report import Record, read_record
@@ -42,7 +43,7 @@ def report(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Make the tables and the chart of a saved result: of compare, bench, race, check, predict or summary.
+    """Make the tables and the chart of a saved result: of compare, bench, race, check, evaluate, predict or summary.
 
     Without an option it prints the tables.
     """
@@ -120,6 +121,7 @@ KINDS = {
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
+    Evaluation.FORMAT: Kind("evaluate", "evaluate --json", partial(_record, Evaluation, plot_confusion)),
     Predictions.FORMAT: Kind("predict", "predict --json", partial(_record, Predictions, plot_predictions)),
     "summary": Kind("summary", "summary --json", partial(_record, Summary, None)),
 }

@@ -91,7 +91,7 @@ def train(
     """Train a network on images, and say how it does on images that it has not seen.
 
     Ctrl-C finishes the step and writes the checkpoint, the network and the curve that were asked for; --resume then
-    ends with the same weights as without it. What --save writes, `fastconv predict` reads.
+    ends with the same weights as without it. What --save writes, `fastconv evaluate` and `predict` read.
     """
     outputs = Outputs("train", json, plot=plot, html=html)
     if save is not None:
@@ -139,12 +139,12 @@ def train(
             seconds = time.perf_counter() - started
             result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
-    accuracy = f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images"
-    print_words(f"{accuracy}; {speed:,.0f} images/s, {seconds:.1f} s", out)
+    verdict = f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images"
+    print_words(f"{verdict}; {speed:,.0f} images/s, {seconds:.1f} s", out)
     files.save_network(trainer)
     if save is not None and trainer.card.architecture is None:
         out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
-    files.write_history(trainer, result, accuracy)
+    files.write_history(trainer, result, verdict)
 
 
 def _datasets(

@@ -42,13 +42,13 @@ class RunFiles(NamedTuple):
         if self.network is not None:
             trainer.save(self.network)
 
-    def write_history(self, trainer: Trainer, test: Metrics | None, *verdict: str) -> None:
+    def write_history(self, trainer: Trainer, test: Metrics | None, verdict: str) -> None:
         """Write history, curve and page; `test` is None where the run did not come so far."""
         history = trainer.history
         values = {**history.to_dict(), "test": None if test is None else test._asdict()}
         numbers = partial(json_text, plain_data(values))
         draw = partial(plot_history, history, steps_per_epoch=self.steps_per_epoch) if history.step_losses else None
-        report = Report((epoch_table(history),), verdict=verdict)
+        report = Report((epoch_table(history),), verdict=(verdict,))
         self.outputs.write(Result(report, numbers, str, draw))
         if self.outputs.json == "-":
             typer.echo(numbers(), nl=False)
@@ -65,7 +65,7 @@ class RunFiles(NamedTuple):
             if self.network is not None:
                 self.save_network(trainer)
                 out.print(f"stopped; {self.network} has the network of the last step", soft_wrap=True)
-            self.write_history(trainer, None)
+            self.write_history(trainer, None, "stopped before its end")
             drawn = self.outputs.plot if trainer.history.step_losses else None
             for path in (drawn, self.outputs.json, self.outputs.html):
                 if path not in (None, "-"):

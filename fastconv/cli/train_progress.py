@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress
 
 from fastconv.cli.console import console, what_is_done
+from fastconv.cli.output import print_words
 from fastconv.errors import LearningWarning
 from fastconv.report import Table
 from fastconv.training import EpochRecord, History, Trainer
@@ -56,7 +57,7 @@ def complaints_on(out: Console) -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **where: Any) -> None:
             if issubclass(category, LearningWarning):
-                out.print(f"fastconv: {message}", soft_wrap=True, style="bold red")
+                print_words(f"fastconv: {message}", out, "bold red")
             else:
                 usual(message, category, *place, **where)
 

@@ -266,7 +266,7 @@ def test_options_change_the_preset_and_the_preset_what_was_saved() -> None:
         (["NET", "--preset", "lsun"], 2, "must be one of imagenet, mnist, cifar10"),
         (["NET", "--scale", "1/0"], 2, "must be a number"),
         (["NET", "--mean", "a"], 2, "must be a number"),
-        (["NET", "--size", "8x8"], 2, "must be one integer, or two"),
+        (["NET", "--size", "8by8"], 2, "must be one integer, or two"),
         (["NET", "--crop", "9"], 1, "crop must be at most the size of a picture"),
         (["NET", "--std", "0"], 1, "std must be positive"),
         (["NET", "--layout", "HWC"], 1, "layout must be 'NCHW' or 'NHWC'"),

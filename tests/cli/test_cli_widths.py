@@ -7,8 +7,12 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from programs import run
+
+from fastconv.data import Dataset, Preprocessing
+from fastconv.models.evaluating import evaluate_dataset
 
 pytest.importorskip("typer")
 
@@ -26,13 +30,14 @@ COMMANDS = (
     ("compare", "conv3x3_64_56", "--explain"),
     ("report", "compare.json"),
     ("report", "compare.json", "--verbose"),
+    ("report", "evaluate.json"),
 )
 HELPS = """
     import io, json, sys
     from contextlib import redirect_stdout
     from fastconv.__main__ import main
     found = {}
-    for name in ("compare", "check", "race", "bench", "report", "summary", "info", "train", "predict", "warmup"):
+    for name in "compare check race bench report summary info train evaluate predict warmup".split():
         sys.argv = ["fastconv", name, "--help"]
         with redirect_stdout(io.StringIO()) as out:
             main()
@@ -50,8 +55,11 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a saved comparison."""
+    """Return a folder with a saved comparison and a saved evaluation."""
     place = tmp_path_factory.mktemp("widths")
+    images = Dataset(np.zeros((1200, 1, 1, 1), np.float32), np.arange(1200) % 12, [f"class {i}" for i in range(12)])
+    asked = {"run": lambda x: np.eye(12)[np.arange(len(x)) % 12], "preprocessing": Preprocessing(), "model": "net.npz"}
+    evaluate_dataset(images, **asked).save(place / "evaluate.json")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setattr(sys, "argv", ["fastconv", *LAYERS, "--json", "compare.json"])

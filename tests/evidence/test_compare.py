@@ -328,7 +328,7 @@ def test_a_missing_yardstick_is_an_error(tmp_path) -> None:  # type: ignore[no-u
 
 def test_it_prints_as_a_table() -> None:
     found = small_comparison()
-    lines = str(found).splitlines()
+    lines = [line for line in str(found).splitlines() if line not in found.environment.caution]  # of a busy machine
     assert lines[0].startswith("naive and numpy agree: the worst element takes ")
     assert lines[1].startswith("numpy is ")
     assert lines[5].split()[:2] == ["workload", "forward"]
