@@ -55,7 +55,7 @@ class Unread:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions(Record):
     """What a network says of some pictures.
 

@@ -73,17 +73,33 @@ def page(title: str, report: Report, chart: bytes | None = None) -> str:
     >>> "a &lt;b&gt;" in text, "1 &amp; 2" in text
     (True, True)
     """
-    whole = report.in_full
+    parts = [f"<h1>{escape(title)}</h1>", *_parts(report.in_full, chart, sortable=True)]
+    return "\n".join([*_head(title), *parts, f"<script>{_SCRIPT}</script>", "</body></html>", ""])
+
+
+def fragment(report: Report) -> str:
+    """Return a report as a piece of HTML, for a notebook: verdict, tables and notes, without a script or a style.
+
+    Examples
+    --------
+    >>> print(fragment(Report((Table("", ("layer",), (("conv1 & 2",),), 1),))))
+    <div class="wide"><table><thead><tr><th scope="col">layer</th></tr></thead><tbody>
+    <tr><td>conv1 &amp; 2</td></tr>
+    </tbody></table></div>
+    """
+    return "\n".join(_parts(report, None, sortable=False))
+
+
+def _parts(whole: Report, chart: bytes | None, *, sortable: bool) -> list[str]:
     state = " wrong" if whole.failures else ""
-    parts = [f"<h1>{escape(title)}</h1>"]
-    parts += [f'<p class="verdict{state}">{escape(line)}</p>' for line in whole.verdict]
+    parts = [f'<p class="verdict{state}">{escape(line)}</p>' for line in whole.verdict]
     parts += [f'<p class="wrong">{escape(failure)}</p>' for failure in whole.failures]
     if chart is not None:
         parts.append(f'<img alt="The chart" src="data:image/svg+xml;base64,{b64encode(chart).decode()}">')
-    parts += map(_table, whole.tables)
+    parts += [_table(table, sortable) for table in whole.tables]
     if whole.notes:
         parts.append("\n".join(['<ul class="notes">', *(f"<li>{escape(note)}</li>" for note in whole.notes), "</ul>"]))
-    return "\n".join([*_head(title), *parts, f"<script>{_SCRIPT}</script>", "</body></html>", ""])
+    return parts
 
 
 def _head(title: str) -> tuple[str, ...]:
@@ -95,10 +111,13 @@ def _head(title: str) -> tuple[str, ...]:
     )
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, sortable: bool) -> str:
     kinds = ["" if column < table.left else ' class="number"' for column in range(len(table.headers))]
+    button = '<button type="button">{}</button>'
     heads = "".join(
-        f'<th scope="col"{kind}><button type="button">{escape(header)}</button></th>' if header else "<th></th>"
+        f'<th scope="col"{kind}>{button.format(escape(header)) if sortable else escape(header)}</th>'
+        if header
+        else "<th></th>"
         for kind, header in zip(kinds, table.headers)
     )
     title = [f"<h2>{escape(table.title)}</h2>"] if table.title else []

@@ -18,6 +18,7 @@ from fastconv.optim import OPTIMIZERS, Optimizer
 from fastconv.sklearn.inputs import Standardised, input_shape_of
 from fastconv.sklearn.network import make_network
 from fastconv.training import EarlyStopping, Progress, Trainer
+from fastconv.training.progress import ProgressCallback, reporting
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_integer
 
@@ -108,15 +109,16 @@ class CNNEstimator(BaseEstimator):
                 1.0 - float(self.validation_fraction), trainer.seed, stratify=self._stratified
             )
             stopping = EarlyStopping(self.n_iter_no_change)
-        watcher = _Watcher(trainer, self.verbose)
-        trainer.fit(
-            train,
-            validation,
-            epochs=epochs,
-            batch_size=self.batch_size,
-            early_stopping=stopping,
-            progress=watcher,
-        )
+        with reporting(self._name, self.verbose) as tell:
+            watcher = _Watcher(trainer.model, tell)
+            trainer.fit(
+                train,
+                validation,
+                epochs=epochs,
+                batch_size=self.batch_size,
+                early_stopping=stopping,
+                progress=watcher,
+            )
         if watcher.best is not None:
             trainer.model.load_state_dict(watcher.best)
         self.network_, self.history_ = trainer.model.eval(), trainer.history
@@ -142,20 +144,18 @@ class CNNEstimator(BaseEstimator):
 
 
 class _Watcher:
-    """What `Trainer.fit` reports to: prints epochs, and keeps the weights of the one with the least validation loss."""
+    """What `Trainer.fit` reports to: hands reports on, and keeps the weights of the least validation loss."""
 
-    def __init__(self, trainer: Trainer, verbose: bool) -> None:
-        self._model, self._verbose = trainer.model, verbose
+    def __init__(self, model: Layer, tell: ProgressCallback | None) -> None:
+        self._model, self._tell = model, tell
         self._least = np.inf
         self.best: dict[str, Array] | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Take one report."""
-        if progress.record is None:
-            return
-        if self._verbose:
-            print(progress)
-        loss = progress.record.validation_loss
+        if self._tell is not None:
+            self._tell(progress)
+        loss = None if progress.record is None else progress.record.validation_loss
         if loss is not None and loss < self._least:
             self._least = loss
             self.best = {name: array.copy() for name, array in self._model.state_dict().items()}

@@ -48,7 +48,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
     random_state : int, RandomState or None
         Draws the weights, the order of inputs and what is held out. A seed gives the same bits in every run.
     verbose : bool
-        Print a line for each epoch.
+        Show how training goes on: ``progress=True`` of `fastconv.training.Trainer.fit`.
 
     Attributes
     ----------

@@ -1,13 +1,14 @@
-"""What a run has measured: per step, per epoch, and of a whole dataset; what it tells, and when it stops early."""
+"""What a run has measured: per step, per epoch, and of a whole dataset; and when it stops early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from fastconv.errors import InvalidValueError
 from fastconv.optim.arguments import check_not_negative
+from fastconv.report.words import plural
 from fastconv.validation.sizes import check_choice, check_integer
 
 # What may decide which epoch is best, and whether more of it is better.
@@ -92,7 +93,7 @@ class EpochRecord:
         return (value if _MONITORS[monitor] else -value,)
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a run has measured so far.
 
@@ -111,6 +112,8 @@ class History:
     True
     >>> history.best.epoch
     1
+    >>> history
+    History(1 epoch, 2 steps; train loss 2.0000; best in epoch 1)
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)
@@ -122,6 +125,15 @@ class History:
         if not self.epochs:
             raise InvalidValueError("History: there must be a finished epoch to have a best one, but got none.")
         return max(self.epochs, key=EpochRecord.score)
+
+    def __repr__(self) -> str:
+        counts = f"{plural(len(self.epochs), 'epoch')}, {plural(len(self.step_losses), 'step')}"
+        if not self.epochs:
+            return f"History({counts})"
+        last, judged = self.epochs[-1], ""
+        if last.validation_loss is not None:
+            judged = f", validation loss {last.validation_loss:.4f}"
+        return f"History({counts}; train loss {last.train_loss:.4f}{judged}; best in epoch {self.best.epoch})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, for JSON.
@@ -191,55 +203,6 @@ class Position:
     def images_per_second(self) -> float:
         """Speed of those steps."""
         return self.images / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is; what `Trainer.fit` calls ``progress`` with, after every step and every epoch.
-
-    Attributes
-    ----------
-    epoch, epochs : int
-        The epoch that runs, from 1, and how many there will be.
-    step, steps : int
-        Steps of this epoch that are done, and how many it has.
-    loss, accuracy : float
-        Means over the epoch so far; where targets are numbers, there is no accuracy, but None.
-    lr : float
-        Learning rate of the last step.
-    images_per_second : float
-        Over the epoch so far.
-    seconds_left : float
-        Estimated time to the end of the last epoch.
-    record : EpochRecord or None
-        Not None at the end of an epoch.
-
-    Examples
-    --------
-    >>> print(Progress(2, 5, 7, 12, 0.25, 0.921875, 0.1, 12345.6, 3.2, None))
-    epoch 2/5, step 7/12: loss 0.2500, accuracy 92.2 %, 12,346 images/s, 3 s left
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    accuracy: float | None
-    lr: float
-    images_per_second: float
-    seconds_left: float
-    record: EpochRecord | None
-
-    def __str__(self) -> str:
-        accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.1%}".replace("%", " %")
-        return (
-            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.4f}{accuracy}, "
-            f"{self.images_per_second:,.0f} images/s, {self.seconds_left:.0f} s left"
-        )
-
-
-ProgressCallback = Callable[[Progress], object]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from fastconv.layers.state import PathLike
 from fastconv.losses import softmax_cross_entropy
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
 from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit
-from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
+from fastconv.training.progress import Progress, ProgressCallback, reporting
+from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position
 from fastconv.training.saved import card_of
 from fastconv.training.snapshot import describe, restore, snapshot
 from fastconv.training.stalling import Guessing
@@ -60,7 +61,7 @@ class Run:
     checkpoint_every: int | None
     resume: bool
     early_stopping: EarlyStopping | None
-    progress: ProgressCallback | None
+    progress: ProgressCallback | bool | None
 
     def __post_init__(self, train_data: Data, validation_data: Data | None) -> None:
         self.train = as_dataset(_FIT, "train", train_data)
@@ -110,7 +111,11 @@ class Run:
     def go(self) -> History:
         """Run; see `Trainer.fit`."""
         model = self.trainer.model
-        with _interrupt_between_steps() as self._interrupt, modes_kept(model):
+        with (
+            reporting(_FIT, self.progress) as self._tell,
+            _interrupt_between_steps() as self._interrupt,
+            modes_kept(model),
+        ):
             self._begin()
             try:
                 while not self._finished():
@@ -226,10 +231,10 @@ class Run:
             snapshot(self.trainer, self._description).save(self._folder.last)
 
     def _report(self, position: Position, record: EpochRecord | None = None) -> None:
-        if self.progress is None:
+        if self._tell is None:
             return
         left = (self.epochs - position.epoch) * self._steps - position.step
-        self.progress(
+        self._tell(
             Progress(
                 epoch=position.epoch + 1,
                 epochs=self.epochs,

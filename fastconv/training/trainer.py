@@ -7,7 +7,8 @@ from collections.abc import Callable
 from fastconv.backends.settings import with_exact
 from fastconv.layers.state import PathLike
 from fastconv.training.evaluation import Data, evaluate
-from fastconv.training.records import EarlyStopping, History, Metrics, ProgressCallback
+from fastconv.training.progress import ProgressCallback
+from fastconv.training.records import EarlyStopping, History, Metrics
 from fastconv.training.run import Run
 from fastconv.training.saved import write_model
 from fastconv.training.state import TrainState
@@ -84,7 +85,7 @@ class Trainer(TrainState):
         checkpoint_every: int | None = None,
         resume: bool = False,
         early_stopping: EarlyStopping | None = None,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> History:
         """Train for some epochs.
 
@@ -109,8 +110,9 @@ class Trainer(TrainState):
             never stopped.
         early_stopping : EarlyStopping, optional
             When to stop before the last epoch.
-        progress : callable, optional
-            Called with a `Progress` after every step and every epoch; ``print`` will do.
+        progress : bool or callable, optional
+            True is a bar in terminals and notebooks (extra ``cli``), and a line for each epoch elsewhere, as ``print``
+            is. Any other function is called with a `Progress` after every step and every epoch.
 
         Returns
         -------

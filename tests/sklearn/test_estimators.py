@@ -175,7 +175,7 @@ def test_verbose_prints_a_line_for_each_epoch(capsys: pytest.CaptureFixture[str]
     X, y = pictures(30)
     CNNClassifier(epochs=2, verbose=True).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ _ALGORITHMS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Record):
     """Two backends side by side; prints as a table.
 

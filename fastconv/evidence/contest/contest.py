@@ -28,7 +28,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Contest(Record):
     """Every heat, and where the numbers come from.
 

@@ -102,7 +102,7 @@ class Gain:
     of_peak: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ladder(Record):
     """Every rung in every pass, and where the numbers come from.
 

@@ -48,7 +48,7 @@ class LayerSummary:
     workspace_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary(Record):
     """What a network computes and takes, for one shape of input and one dtype.
 

@@ -29,7 +29,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetworkContest(Record):
     """Every heat, and where the numbers come from.
 
