@@ -68,6 +68,8 @@ def evaluate_dataset(
         raise InvalidTypeError(f"{_NAME}: dataset must be a fastconv.data.Dataset, but got {type(dataset).__name__}.")
     if not len(dataset):
         raise InvalidValueError(f"{_NAME}: dataset must have an image, but got {dataset!r}.")
+    if not dataset.has_classes or dataset.labels.ndim > 1:
+        raise InvalidValueError(f"{_NAME}: dataset must have one class for each image, but got {dataset!r}.")
     size = check_integer(_NAME, "batch_size", batch_size, 1)
     scores = []
     for first in range(0, len(dataset), size):

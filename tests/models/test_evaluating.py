@@ -86,6 +86,9 @@ def test_a_dataset_of_nothing_and_something_else_are_refused(tmp_path: Path) -> 
     empty = dataset([0, 0, 0, 1, 1])[:0]
     with pytest.raises(ValueError, match="dataset must have an image"):
         evaluate_dataset(empty, run, Preprocessing(), model="net")
+    numbers = Dataset(np.zeros((2, 1, 2, 3), np.float32), np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="dataset must have one class for each image"):
+        evaluate_dataset(numbers, run, Preprocessing(), model="net")
     with pytest.raises(TypeError, match=r"dataset must be a fastconv\.data\.Dataset, but got list"):
         evaluate_dataset([], run, Preprocessing(), model="net")  # type: ignore[arg-type]
 
