@@ -692,6 +692,28 @@ def test_methods_are_replaced_on_the_class(monkeypatch: pytest.MonkeyPatch) -> N
     same(module.Convolution(w, b, 2, 1).forward(x), y)
 
 
+def test_gradients_that_are_written_in_place_stay_where_an_optimizer_holds_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_place = (
+        ("self.col_W = self.dW = self.db = None", "self.col_W = None; self.dW, self.db = W * 0, b * 0"),
+        ("self.db = np.sum", "self.db[...] = np.sum"),
+        ("self.dW = np.dot", "self.dW[...] = np.dot"),
+    )
+    module = load(monkeypatch, changed(loop_code.SCRATCH, *in_place))
+    layer, x = module.Convolution(numbers(4, 3, 3, 2), numbers(4), 2, 1), numbers(2, 3, 7, 6)
+    held = layer.dW, layer.db
+    y = layer.forward(x)
+    layer.backward(y)
+    expected = [each.copy() for each in held]
+    with fc.accelerate(module.Convolution, on_mismatch="raise"):
+        layer.backward(layer.forward(x) * 0 + y * 2)
+        assert layer.dW is held[0]
+        assert layer.db is held[1]
+        for each, right in zip(held, expected):
+            assert_close(each, right * 2)
+
+
 def test_an_object_between_forward_and_backward_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     module = load(monkeypatch, loop_code.SCRATCH)
     layer = module.Pooling(2, 3, 1)

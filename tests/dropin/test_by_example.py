@@ -103,6 +103,16 @@ def test_sizes_and_weights_are_read_when_it_is_called() -> None:
     assert_same(layer.forward(x), example_convolutions.ChannelsLast.forward(deepcopy(layer), x))
 
 
+def test_an_object_that_was_used_on_the_example_keeps_its_next_input() -> None:
+    layer = example_convolutions.Keeping(normal(4, 3, 3, 3))
+    layer.forward(IMAGES)
+    with fc.accelerate(layer, IMAGES, on_mismatch="raise") as accelerated:
+        assert list(accelerated) == ["Keeping.forward"]
+        other = normal(*IMAGES.shape)
+        layer.forward(other)
+        assert layer.last is other
+
+
 def test_another_value_of_what_is_not_understood_goes_to_the_original() -> None:
     original = example_poolings.by_a_word
     with fc.accelerate(original, (MAPS, 2)) as fast:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import fastconv as fc
+from fastconv.dropin.conventions.near_misses import near_misses
 from fastconv.dropin.conventions.problem import draw
-from fastconv.dropin.making.find import operation_of
+from fastconv.dropin.making.find import found_by_making, operation_of
 from fastconv.dropin.making.meanings import meanings
 from fastconv.dropin.making.objects import ways_to_make
 from fastconv.dropin.making.recipes import CONSTRUCTOR, FUNCTION, recipes
@@ -108,6 +109,21 @@ def test_a_class_is_fast_for_objects_of_all_sizes(name: str, module: ModuleType)
                 assert_close(getattr(ours, attribute), value)
     accelerated.undo()
     assert vars(cls)[methods[0]] is accelerated[f"{name}.{methods[0]}"]
+
+
+def test_what_was_found_is_no_near_miss() -> None:
+    found = found_by_making([(family_code, "LazyConv", family_code.LazyConv)])
+    assert near_misses(family_code, ()).keys() - near_misses(family_code, found).keys() == {"LazyConv"}
+
+
+def test_an_object_that_makes_its_weights_keeps_its_next_input(module: ModuleType) -> None:
+    layer = _made(module.LazyConv, (6, 3), "forward", RNG.standard_normal((2, 3, 9, 8)))
+    with fc.accelerate(module.LazyConv, on_mismatch="raise") as accelerated:
+        x = RNG.standard_normal((1, 3, 7, 6))
+        layer.forward(x)
+        assert accelerated.calls["LazyConv.forward"].fast == 1
+    assert layer.last is x
+    assert layer.shape == x.shape
 
 
 @pytest.mark.parametrize(("name", "right", "wrong"), MISTAKES)

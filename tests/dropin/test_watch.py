@@ -78,6 +78,27 @@ class Net:
         self.b -= 0.1 * db
         return float((z**2).sum())
 """
+LAYER = """
+import numpy as np
+
+
+def windows(x):
+    x = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    return np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
+
+
+class Layer:
+    def __init__(self):
+        self.w, self.b = np.random.default_rng(0).standard_normal((2, 3, 3, 3)), np.zeros(2)
+
+    def forward(self, x):
+        self.seen = windows(x)
+        return np.einsum("nchwkl,fckl->nfhw", self.seen, self.w) + self.b[:, None, None]
+
+    def backward(self, d):
+        self.dw, self.db = np.einsum("nchwkl,nfhw->fckl", self.seen, d), d.sum((0, 2, 3))
+        return np.einsum("nfhwkl,fckl->nchw", windows(d), self.w[:, :, ::-1, ::-1])
+"""
 X = np.random.default_rng(1).standard_normal((4, 3, 8, 8))
 FOUND = {"through", "through_and_back", "Half.go", "Half.return_it"}
 
@@ -124,6 +145,22 @@ def test_the_layers_of_one_object(net: Any) -> None:
     assert set(seen.acceleration) == {"Half.go", "Half.return_it"}
     assert {"go", "return_it"} <= vars(one.half).keys()
     assert not {"go", "return_it"} & vars(other.half).keys()
+
+
+@pytest.mark.parametrize("back", ["backward", "adjust"])
+def test_a_gradient_is_not_taken_for_a_forward_pass(back: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = load(monkeypatch, LAYER.replace("backward", back)).Layer()
+    with fc.accelerate.watch(layer, on_mismatch="skip") as seen:
+        getattr(layer, back)(layer.forward(X))
+    plain = load(monkeypatch, LAYER.replace("backward", back)).Layer()
+    for each in (layer, plain):
+        each.forward(X + 1)
+        getattr(each, back)(X[:, :2])
+    np.testing.assert_allclose(layer.dw, plain.dw)
+    np.testing.assert_allclose(layer.forward(X), plain.forward(X))
+    assert seen.acceleration is not None
+    assert set(seen.acceleration) == {"Layer.forward", f"Layer.{back}"}
+    assert seen.acceleration.found["Layer.forward"].startswith("convolution")
 
 
 def test_nothing_is_replaced_after_an_exception(net: Any) -> None:

@@ -181,6 +181,7 @@ class LazyConv:
         if self.weights is None:
             self.weights = np.random.randn(self.num_filters, x.shape[1], k, k)
             self.bias = np.zeros(self.num_filters)
+        self.last, self.shape = x, x.shape
         rows, columns = x.shape[2] - k + 1, x.shape[3] - k + 1
         y = np.zeros((len(x), self.num_filters, rows, columns))
         for i, j in np.ndindex(rows, columns):

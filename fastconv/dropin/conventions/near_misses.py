@@ -117,7 +117,8 @@ def near_misses(target: Any, found: Collection[Implementation]) -> dict[str, str
     dict of str to str
         By name of a function or class, a line that says what is missing and what to try.
     """
-    known = {id(each.cls) for each in found} | {id(it.function) for each in found for it in each.targets.values()}
+    known = {id(it) for each in found for target in each.targets.values() for it in (target.function, target.owner)}
+    known |= {id(each.cls) for each in found}
     trees = dict[str, ast.Module | None]()
     near = dict[str, str]()
     for value in _defined(target):

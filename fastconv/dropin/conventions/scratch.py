@@ -8,6 +8,8 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from fastconv.dropin.conventions.calls import Calls, Declined
 from fastconv.dropin.conventions.convention import OUTPUT, Convention, Function, Implementation, parameter_names, takes
 from fastconv.dropin.conventions.cs231n import AVG_WORDS, CONV_WORDS, FORBIDDEN
@@ -22,6 +24,7 @@ from fastconv.dropin.conventions.trying import BIASES, Way, bias_as, bias_of, fo
 
 _POOL_WORDS = {"pool", "pooling", "maxpool", "maxpooling", "pool2d", "maxpool2d", "avgpool", "averagepool", "meanpool"}
 _COUNT = 4  # arguments of a constructor
+_GRADIENTS = ("dW", "db")  # attributes of a convolution
 _KEPT = "_fastconv_x"  # attribute of a layer: the input of its last fast forward pass
 
 
@@ -114,6 +117,17 @@ def _input_of(layer: Any) -> Any:
     return kept
 
 
+def _keep(layer: Any, name: str, gradient: Any, *, in_place: bool) -> None:
+    """Set an attribute, or write into the array that is there: an optimizer may hold it."""
+    there = getattr(layer, name, None)
+    if in_place and isinstance(there, np.ndarray):
+        if there.shape != np.shape(gradient):
+            raise Declined
+        there[...] = gradient
+    else:
+        setattr(layer, name, gradient)
+
+
 class Conv(_Layer):
     """``Convolution(W, b, stride=1, pad=0)``."""
 
@@ -137,7 +151,11 @@ class Conv(_Layer):
         return self.missing, () if implementation.details.get("paired") else self.single
 
     def backward(self, implementation: Implementation, problem: Problem, context: Any, role: str = "") -> Results:
+        before = {name: getattr(context, name, None) for name in _GRADIENTS}
         found = context.backward(problem.stored(problem.gradient)), context.dW, context.db
+        for name, array in before.items():
+            if isinstance(array, np.ndarray) and getattr(context, name) is array:
+                implementation.details[f"{name} in place"] = True
         weight, bias = problem.filters
         return Results(None, **read_gradients(implementation.details, found, problem.x.shape, weight.shape, len(bias)))
 
@@ -158,7 +176,9 @@ class Conv(_Layer):
         def backward(self: Any, dout: Any) -> Any:
             weight, bias, sizes = given(self)
             found = calls.conv2d_backward(dout, _input_of(self), weight, bias, **sizes)
-            dx, self.dW, self.db = gradients(*found)
+            dx, *others = gradients(*found)
+            for name, gradient in zip(_GRADIENTS, others):
+                _keep(self, name, gradient, in_place=bool(implementation.details.get(f"{name} in place")))
             return dx
 
         return self.called(implementation, {"forward": self.kept(implementation, run), "backward": backward})

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastconv.dropin.conventions.convention import Implementation, Target
 from fastconv.dropin.conventions.recognise import home_of
+from fastconv.dropin.conventions.spelling import is_backward
 from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.by_example import ByExample
 from fastconv.dropin.example.description import Forward
@@ -138,7 +139,8 @@ def find_in_recordings(recordings: list[Recording]) -> tuple[list[Implementation
     Parameters
     ----------
     recordings : list of Recording
-        Of functions, or of methods of classes or objects.
+        Of functions, or of methods of classes or objects. The gradient of a convolution is a convolution, too: those
+        whose names say that they compute gradients are taken for nothing else.
 
     Returns
     -------
@@ -150,7 +152,7 @@ def find_in_recordings(recordings: list[Recording]) -> tuple[list[Implementation
     found: list[Implementation] = []
     missed: list[str] = []
     for recording in recordings:
-        if recording.box is None or not recording.may_compute:
+        if recording.box is None or not recording.may_compute or is_backward(recording.target.name):
             continue
         taken = {id(target) for each in found for target in each.targets.values()}
         if id(recording.target) in taken:

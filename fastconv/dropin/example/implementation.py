@@ -60,6 +60,7 @@ def implementation_of(
         backward = replace(backward, guards=backward_guards_of(box, forward, backward))
     effects = _effects(box, forward)
     _check_result(box, effects, backward)
+    _check_no_gradient(box, forward, effects, targets.get("backward"))
     _check_kept(box, effects, targets.get("backward"), others)
     return Implementation(ByExample(box, forward, effects, backward), targets)
 
@@ -87,7 +88,10 @@ def _nothing_runs(box: BlackBox) -> str:
 def _effects(box: BlackBox, forward: Forward) -> Effects:
     seen = []
     for problem in probes(forward.operation):
-        each = Seen(laid(forward, box, fitted(forward, problem)))
+        call = laid(forward, box, fitted(forward, problem))
+        for slot in box.aliases.get(forward.x.slot, ()):  # an object that was used before may hold its last input
+            slot.put(call, slot.get(call).copy())
+        each = Seen(call)
         box.run(each.call)
         each.computed["y"] = forward.y.slot.get(each.call)
         seen.append(each)
@@ -104,6 +108,22 @@ def _check_kept(box: BlackBox, effects: Effects, backward: Target | None, others
             raise InvalidValueError(
                 f"accelerate: what {box.name} keeps must be known where another method reads it, but got"
                 f" {', '.join(sorted(read))}, which {other.label} reads; that was not found to be its backward pass."
+            )
+
+
+def _check_no_gradient(box: BlackBox, forward: Forward, effects: Effects, backward: Target | None) -> None:
+    """Refuse what keeps something unknown like its weights that its backward pass does not read: a gradient."""
+    if forward.weight is None:
+        return
+    call = laid(forward, box, fitted(forward, probes(forward.operation)[0]))
+    shape = forward.weight.slot.get(call).shape
+    box.run(call)
+    read = () if backward is None else _names_in(backward)
+    for slot in effects.left:
+        if getattr(slot.get(call), "shape", None) == shape and not any(str(slot).endswith(f".{name}") for name in read):
+            raise InvalidValueError(
+                f"accelerate: {box.name} must be a forward pass, but got one that keeps {slot}, which has the shape of"
+                f" the weights {forward.weight.slot} and may be their gradient. Give an example of its forward method."
             )
 
 

@@ -40,8 +40,8 @@ class MadeBox(BlackBox):
             return call
         try:
             found = self._made.object(problem)
-            if self._learned:
-                self.binding.run(self.function, {**call, owner: found, image: self._made.image(problem)})
+            if self._learned:  # on another number of images, so that what it keeps of the next call is seen
+                self.binding.run(self.function, {**call, owner: found, image: self._made.image(problem.only(images=1))})
         except Inexpressible:
             return call
         call[owner] = found
