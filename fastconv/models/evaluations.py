@@ -44,7 +44,7 @@ class ClassScore:
     taken_for: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation(Record):
     """How a network does on labelled images.
 

@@ -76,7 +76,15 @@ def kinds(kind: type = Record) -> Iterator[type]:
 
 @pytest.mark.parametrize(
     "module",
-    ["onnx.summary", "models.predictions", "evidence.contest", "evidence.ladder", "evidence.compare", "evidence.bench"],
+    [
+        "onnx.summary",
+        "models.predictions",
+        "models.evaluations",
+        "evidence.contest",
+        "evidence.ladder",
+        "evidence.compare",
+        "evidence.bench",
+    ],
 )
 def test_no_result_prints_its_fields(module: str) -> None:
     __import__(f"fastconv.{module}")
