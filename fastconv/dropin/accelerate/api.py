@@ -24,6 +24,7 @@ from fastconv.dropin.accelerate.places import (
 )
 from fastconv.dropin.accelerate.proof import Proof
 from fastconv.dropin.accelerate.region import Region
+from fastconv.dropin.conventions.cases import CASES
 from fastconv.dropin.conventions.convention import Implementation
 from fastconv.dropin.conventions.near_misses import near_misses, told
 from fastconv.dropin.conventions.recognise import CONVENTIONS, recognise, unrecognised
@@ -205,9 +206,10 @@ def _prove(found: list[Implementation], contiguous: bool, time_limit: float) -> 
 
 
 def _by_trying(proof: Proof, contiguous: bool, time_limit: float) -> Proof:
-    """The proof of what a function computes where it cannot be what its name says, because sizes are others."""
+    """The proof of what a function computes where it is never what its name says: sizes are others, or it convolves."""
     implementation = proof.implementation
-    others = any(each.array == "y" and each.difference == float("inf") for each in proof.refused.values())
+    of_y = [each for each in proof.refused.values() if each.array == "y"]
+    others = any(each.difference == float("inf") or each.case == CASES[0].name for each in of_y)
     if proof.equal or not others or (implementation.cls is None and len(implementation.targets) > 1):
         return proof
     aim = next(iter(implementation.targets.values()))
