@@ -91,8 +91,6 @@ def fast_forward(box: BlackBox, forward: Forward, effects: Effects, calls: Calls
     def function(*args: Any, **kwargs: Any) -> Any:
         call = binding.bind(args, kwargs)
         keeper = call[owner] if is_object(call[owner]) else None
-        if keeper is not None:
-            keeper.__dict__.pop(_KEPT, None)
         y = _forward(forward, Read(forward, call), calls)
         kept = {name: value for name, value in call.items() if value is not keeper}
         computed = {"y": forward.y.axes.of_full(y), "cache": Cache((kept,))}
@@ -248,6 +246,39 @@ def _declined() -> Any:
     raise Declined
 
 
+def resumed_forward(box: BlackBox, forward_function: Function) -> Function:
+    """Return a forward function that can go on after its fast equivalent, of which an object may keep the call.
+
+    What an object keeps of its last call, and this one leaves as it is, is then what the original has kept.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The forward function.
+    forward_function : callable
+        The original.
+    """
+    binding, owner = box.binding, box.binding.names[0]
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        try:
+            keeper = binding.bind(args, kwargs).get(owner)
+        except Declined:
+            keeper = None
+        if is_object(keeper):
+            _run_again(box, forward_function, keeper)
+        return forward_function(*args, **kwargs)
+
+    return function
+
+
+def _run_again(box: BlackBox, forward_function: Function, keeper: Any) -> None:
+    """Run the original on what its equivalent was given last, if that was the last call."""
+    kept = keeper.__dict__.pop(_KEPT, None)
+    if kept is not None:
+        box.run({**kept, box.binding.names[0]: keeper}, forward_function)
+
+
 def resumed(box: BlackBox, backward: Backward, forward_function: Function, backward_function: Function) -> Function:
     """Return a backward function that can go on after the fast equivalent of its forward function.
 
@@ -266,9 +297,7 @@ def resumed(box: BlackBox, backward: Backward, forward_function: Function, backw
         call = binding.bind(args, kwargs)
         keeper = next((call[name] for name, slot in backward.sources.items() if slot == Slot(owner)), None)
         if is_object(keeper):
-            kept = keeper.__dict__.pop(_KEPT, None)
-            if kept is not None:
-                box.run({**kept, owner: keeper}, forward_function)
+            _run_again(box, forward_function, keeper)
             return backward_function(*args, **kwargs)
         for name, slot in backward.sources.items():
             kept = next(_caches(call[name]), None) if slot.root == RESULT else None
