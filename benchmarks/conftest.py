@@ -12,11 +12,13 @@ import pytest
 
 from fastconv.backends.settings import get_num_threads, use_num_threads
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Case, Selection, cases, names
-from fastconv.evidence.bench.preparation import Preparation, facts
+from fastconv.evidence.bench.preparation import Preparation, doubts, facts
 from fastconv.evidence.bench.run import MARK
 from fastconv.evidence.bench.suite import complete
+from fastconv.evidence.quiet import Watch
 
 FACTS = pytest.StashKey[dict[str, Any]]()
+WATCH = pytest.StashKey[Watch]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,6 +76,7 @@ def preparation(request: pytest.FixtureRequest, threads: None) -> Iterator[Prepa
     made = Preparation(batch=config.getoption("batch"), small=config.getoption("benchmark_disable"))
     if not config.getoption("benchmark_disable"):
         config.stash[FACTS] = facts(selection(config).dtypes)
+        config.stash[WATCH] = Watch()
     yield made
     made.end()
 
@@ -98,6 +101,8 @@ def measure(benchmark: Any, preparation: Preparation, case: Case) -> Callable[[]
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     machine_info["fastconv"] = config.stash.get(FACTS, {})
+    if WATCH in config.stash:
+        machine_info["fastconv"]["unreliable"] = doubts(config.stash[WATCH])
 
 
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ def row(name: str, entry: models.ModelEntry) -> str:
     with undrawn():
         parameters = sum(one.size for one in models.by_name(name).parameters())
     make = entry.make.func if isinstance(entry.make, partial) else entry.make
-    kind = f"{{py:class}}`~fastconv.models.{make.__name__}`"
+    kind = f"`fastconv.models.{make.__name__}`"
     cells = (
         f"`{name}`",
         kind,

@@ -1,28 +1,30 @@
-"""One call makes a module of loops hundreds of times faster, and proves first that the numbers stay the same.
+"""One call makes a module of loops fast
+=====================================
 
-The layers are those of `loop_layers.py` beside this file. They run on the sizes of the course's own comparison, or on
-as many images of it as the loops can do in bearable time, before and after `fastconv.accelerate`.
+One call makes a module of loops hundreds of times faster, and proves first that the numbers stay the same.
+
+The layers are those of ``loop_layers.py`` beside this file. They run on the sizes of the course's own comparison, or on
+as many images of it as the loops can do in bearable time, before and after ``fastconv.accelerate``.
+
+On a command line::
 
     python examples/accelerate_loops.py
     python examples/accelerate_loops.py --images 100
 """
 
+# sphinx_gallery_thumbnail_path = "_static/compare.png"
+
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+import loop_layers
 import numpy as np
 
 import fastconv as fc
-
-sys.path.insert(0, str(Path(__file__).parent))  # so that the example also runs from elsewhere
-
-import loop_layers
 
 CONV = {"stride": 2, "pad": 1}
 POOL = {"pool_height": 2, "pool_width": 2, "stride": 2}
@@ -79,4 +81,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    if main() != 0:
+        raise SystemExit(1)

@@ -1,10 +1,17 @@
-"""The three-layer network of CS231n, trained by its Solver: on CIFAR-10, or on digits where that is not there.
+"""ThreeLayerConvNet of CS231n
+===========================
+
+The three-layer network of CS231n, trained by its Solver: on CIFAR-10, or on digits where that is not there.
+
+On a command line::
 
     python examples/cs231n_solver.py [--data PATH] [--epochs N] [--train N]
 
-The code of the course, on the fast engine: `ThreeLayerConvNet` and `Solver` have the arguments, the printed lines and
-the numbers of the originals.
+The code of the course, on the fast engine: ``ThreeLayerConvNet`` and ``Solver`` have the arguments, the printed lines
+and the numbers of the originals.
 """
+
+# sphinx_gallery_thumbnail_path = "_static/resnet20.svg"
 
 from __future__ import annotations
 

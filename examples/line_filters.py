@@ -1,7 +1,12 @@
-"""A vertical and a horizontal line as filters, over the two sample photographs: the feature maps as a picture.
+"""Lines in photographs
+====================
+
+A vertical and a horizontal line as filters, over the two sample photographs: the feature maps as a picture.
 
 The first example of many a text on convolution: two 7x7 filters that are zero but for one line, stride 2, padding
-"same", and max pooling 2x2. Needs the extras `data` (the photographs ship inside scikit-learn) and `plot`.
+"same", and max pooling 2x2. Needs the extras ``data`` (the photographs ship inside scikit-learn) and ``plot``.
+
+On a command line::
 
     python examples/line_filters.py maps.png
 """

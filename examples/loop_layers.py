@@ -1,7 +1,12 @@
-"""Convolution and max pooling as a course teaches them: explicit loops, forward and backward, in the form of CS231n.
+"""Loops as a course teaches them
+==============================
 
-`accelerate_loops.py` makes them fast without changing a line here.
+Convolution and max pooling as a course teaches them: explicit loops, forward and backward, in the form of CS231n.
+
+``accelerate_loops.py`` makes them fast without changing a line here.
 """
+
+# sphinx_gallery_thumbnail_path = "_static/math_stride.svg"
 
 import numpy as np
 

@@ -1,8 +1,13 @@
-"""Handwritten digits: train a network, write it as a file of ONNX, and classify by what is in the file.
+"""A network as a file of ONNX
+===========================
+
+Handwritten digits: train a network, write it as a file of ONNX, and classify by what is in the file.
 
 A network of two convolutions learns the 8x8 digits of scikit-learn for a few seconds. What is read back knows nothing
 of its layers: it is a graph, as any exporter writes them, and other engines run the same file. The picture shows digits
-that neither has seen, each with the scores of its classes. Needs the extras `data`, `onnx` and `plot`.
+that neither has seen, each with the scores of its classes. Needs the extras ``data``, ``onnx`` and ``plot``.
+
+On a command line::
 
     python examples/onnx_digits.py digits.png
     python examples/onnx_digits.py digits.png --model digits.onnx --epochs 4

@@ -1,11 +1,18 @@
-"""The hand-written convolutional network of the tutorials, with every number that its text prints.
+"""The hand-written tutorial, number by number
+===========================================
 
-The layer of `init_test` goes forward, backward and one step; its gradients are checked; then the pooling of
-`init_pool_test`. Each result is compared with the published one.
+The hand-written convolutional network of the tutorials, with every number that its text prints.
+
+The layer of ``init_test`` goes forward, backward and one step; its gradients are checked; then the pooling of
+``init_pool_test``. Each result is compared with the published one.
+
+On a command line::
 
     python examples/tutorial_by_hand.py
     python examples/tutorial_by_hand.py --backend naive
 """
+
+# sphinx_gallery_thumbnail_path = "_static/math_forward.svg"
 
 from __future__ import annotations
 
@@ -104,7 +111,7 @@ def beside(left: np.ndarray, right: np.ndarray) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print every result next to the published one; return 0 if all are equal."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Every number of the tutorial, computed.")
     parser.add_argument("--backend", choices=fc.available_backends(), default=fc.get_backend())
     backend = parser.parse_args(argv).backend
     with fc.use_backend(backend):
@@ -117,4 +124,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    if main() != 0:
+        raise SystemExit(1)

@@ -14,6 +14,7 @@ __all__ = [
     "FastconvError",
     "InvalidTypeError",
     "InvalidValueError",
+    "LearningWarning",
     "MemoryLimitError",
     "ModelFileError",
     "NotRunError",
@@ -44,6 +45,10 @@ class AccelerationError(FastconvError, ValueError):
 
 class AccelerationWarning(UserWarning):
     """Somebody's function was left as it is; the message says why."""
+
+
+class LearningWarning(UserWarning):
+    """A network does not learn; the message says what to try."""
 
 
 class ExaminationError(FastconvError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from fastconv.cli.bench import bench as bench_command
 from fastconv.cli.check import check as check_command
 from fastconv.cli.compare import compare as compare_command
 from fastconv.cli.console import exit_code_of
+from fastconv.cli.evaluate import evaluate as evaluate_command
 from fastconv.cli.info import info as info_command
 from fastconv.cli.predict import predict as predict_command
 from fastconv.cli.race import race as race_command
@@ -21,9 +23,12 @@ from fastconv.cli.warmup import warmup as warmup_command
 
 __all__ = ["app", "main"]
 
+_PANELS = 100  # columns from which on a help in panels breaks no word
+
 app = typer.Typer(
     name="fastconv",
     add_completion=False,
+    rich_markup_mode="rich" if shutil.get_terminal_size().columns >= _PANELS else None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,6 +41,7 @@ for command in (
     summary_command,
     info_command,
     train_command,
+    evaluate_command,
     predict_command,
     warmup_command,
 ):

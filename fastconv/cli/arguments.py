@@ -15,8 +15,10 @@ from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, read_array
 from fastconv.validation.arrays import Array
 
-_SHAPE = re.compile(r"\d+(,\d+)*")
-_PAD = re.compile(r"\d+(:\d+)?(,\d+(:\d+)?)*")
+_BETWEEN = "[x×,]"  # sizes: one way to write them, 1x3x32x32, and others that are read
+_SHAPE = re.compile(rf"\d+({_BETWEEN}\d+)*")
+_PAD = re.compile(rf"\d+(:\d+)?({_BETWEEN}\d+(:\d+)?)*")
+_EXAMPLES = {4: "1x3x32x32", None: "3x32x32"}  # by the number of axes
 _PADDING_NAMES = ("valid", "same", "same_lower")
 
 
@@ -42,34 +44,39 @@ def refused(option: str, rule: str, text: str) -> typer.BadParameter:
 
 
 def is_shape(text: str) -> bool:
-    """Whether a word is integers with commas between them."""
+    """Whether a word is integers with x or commas between them."""
     return _SHAPE.fullmatch(text) is not None
 
 
-def parse_shape(option: str, text: str, axes: int) -> tuple[int, ...]:
-    """Read ``"1,3,32,40"``."""
-    sizes = tuple(int(size) for size in text.split(",")) if is_shape(text) else ()
-    if len(sizes) != axes or 0 in sizes:
-        raise refused(option, f"be {axes} positive integers with commas between them", text)
+def parse_shape(option: str, text: str, axes: int | None = None) -> tuple[int, ...]:
+    """Read ``"1x3x32x40"``, of so many axes if that is said."""
+    sizes = _integers(text) if is_shape(text) else ()
+    if not sizes or 0 in sizes or (axes is not None and len(sizes) != axes):
+        count = "" if axes is None else f"{axes} "
+        raise refused(option, f"be {count}positive integers with x between them, such as {_EXAMPLES[axes]}", text)
     return sizes
 
 
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in re.split(_BETWEEN, text))
+
+
 def parse_sizes(option: str, text: str) -> int | tuple[int, ...]:
-    """Read ``"2"`` or ``"2,1"``."""
+    """Read ``"2"`` or ``"2x1"``."""
     if not is_shape(text):
-        raise refused(option, "be one integer, or two with a comma (height, width)", text)
-    sizes = tuple(int(size) for size in text.split(","))
+        raise refused(option, "be one integer, or two with x between them (height x width)", text)
+    sizes = _integers(text)
     return sizes[0] if len(sizes) == 1 else sizes
 
 
 def parse_padding(option: str, text: str) -> Any:
-    """Read ``"1"``, ``"1,2"``, ``"0:1,2:2"`` (before:after) or a name."""
+    """Read ``"1"``, ``"1x2"``, ``"0:1x2:2"`` (before:after) or a name."""
     if text in _PADDING_NAMES:
         return text
     if not _PAD.fullmatch(text):
         names = ", ".join(_PADDING_NAMES)
-        raise refused(option, f"be an integer, two with a comma, two before:after, or one of {names}", text)
-    axes = [tuple(int(size) for size in axis.split(":")) for axis in text.split(",")]
+        raise refused(option, f"be an integer, two with x between them, two before:after, or one of {names}", text)
+    axes = [tuple(int(size) for size in axis.split(":")) for axis in re.split(_BETWEEN, text)]
     sizes = tuple(axis[0] if len(axis) == 1 else axis for axis in axes)
     return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], int) else sizes
 

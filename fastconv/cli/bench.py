@@ -13,7 +13,7 @@ from fastconv.cli.contest import contest, contest_of_networks
 from fastconv.cli.ladder import ladder as climb
 from fastconv.cli.layer import InputShape, Padding, Stride, of_layer
 from fastconv.cli.model_file import is_model_file
-from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, exactness, in_output
+from fastconv.cli.output import DebugInPanel, Exact, Html, NumbersInPanel, Outputs, exactness, in_output
 from fastconv.cli.rounding import rounding
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
@@ -64,7 +64,7 @@ def bench(
         _in_ladder("--ladder", help="One convolution, from plain loops to the engine; by default 3x3 64->64 @56."),
     ] = False,
     input_shape: InputShape = None,
-    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW", help="Shape of its filters.")] = None,
+    weight: Annotated[str | None, of_layer(metavar="FxCxKHxKW", help="Shape of its filters.")] = None,
     stride: Stride = None,
     padding: Padding = None,
     passes: Annotated[
@@ -78,6 +78,7 @@ def bench(
     ] = None,
     seed: Annotated[int | None, _in_rounds(min=0, help="Seed of what is drawn; 0 by default.")] = None,
     json: NumbersInPanel = None,
+    html: Html = None,
     markdown: Annotated[Path | None, in_output(metavar="FILE", help="Write the tables as Markdown.")] = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
     debug: DebugInPanel = False,
@@ -109,13 +110,13 @@ def bench(
         _refuse({**judged, **layer, **others, **switches}, "does not go with --accuracy.")
         if names:
             raise typer.BadParameter(f"takes no workloads, but got {', '.join(names)}.", param_hint="--accuracy")
-        rounding(Outputs("bench", json, markdown), batch=batch, threads=threads, seed=seed)
+        rounding(Outputs("bench", json, markdown, html=html), batch=batch, threads=threads, seed=seed)
         return
     if ladder:
         others = {"against": against, "networks": networks or None, "exact": exact or None}
         _refuse({**others, **ours}, "does not go with --ladder.")
         settings = {**theirs, "passes": _words(passes), "batch": batch, "threads": threads, "dtypes": _words(dtype)}
-        climb(names or [], layer, Outputs("bench", json, markdown, plot), quick=quick, **settings)
+        climb(names or [], layer, Outputs("bench", json, markdown, plot, html), quick=quick, **settings)
         return
     _refuse(layer, "goes with --ladder.")
     if against is None:
@@ -133,10 +134,10 @@ def bench(
             save, json = None, save if json is None else json
         kept = [] if save is None else [writable(save)]
         with exactness(exact):
-            suite(chosen, Outputs("bench", json, markdown, plot), compare=compare, fail_over=fail_over, kept=kept)
+            suite(chosen, Outputs("bench", json, markdown, plot, html), compare=compare, fail_over=fail_over, kept=kept)
     else:
         _refuse(ours, "does not go with --against.")
-        outputs = Outputs("bench", json, markdown, plot)
+        outputs = Outputs("bench", json, markdown, plot, html)
         engines, settings = _words(against), {**theirs, "passes": _words(passes), "batch": batch, "threads": threads}
         if networks:
             _refuse({"dtype": dtype}, "does not go with --networks: they run in float32.")

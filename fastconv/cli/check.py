@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fastconv.cli.arguments import refused
 from fastconv.cli.console import console, progress_bar
-from fastconv.cli.output import Debug, Outputs, Result, print_table
+from fastconv.cli.output import Debug, Html, Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
 from fastconv.report import Table
 
@@ -36,6 +36,7 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Name every case, and show every program.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the cases and the known conventions, and stop.")] = False,
     json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the verdicts; - for stdout.")] = None,
+    html: Html = None,
     debug: Debug = False,
 ) -> None:
     """Examine somebody's convolution and pooling over the cases where such code is wrong in practice.
@@ -51,7 +52,7 @@ def check(
     from fastconv.dropin.check import check as run
 
     names = parse_mapping("--map", mapping or [])
-    outputs = Outputs("check", json)
+    outputs = Outputs("check", json, html=html)
     outputs.check()
     with wrong_usage(), progress_bar() as advance:
         tell = advance if sys.stderr.isatty() else lambda text, done: advance(text.partition(": ")[0], done)

@@ -15,7 +15,18 @@ from fastconv.cli.arguments import given, parse_pair_of_names
 from fastconv.cli.console import console, deprecated, progress_bar
 from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
 from fastconv.cli.model_file import compare_file, is_model_file
-from fastconv.cli.output import DebugInPanel, Exact, NumbersInPanel, Outputs, Result, Threads, exactness, in_output
+from fastconv.cli.output import (
+    DebugInPanel,
+    Exact,
+    Html,
+    NumbersInPanel,
+    Outputs,
+    Result,
+    Threads,
+    VerboseInPanel,
+    exactness,
+    in_output,
+)
 from fastconv.cli.race import run_race
 from fastconv.cli.workloads import print_kernels, print_workloads
 from fastconv.evidence.compare import compare as run_comparison
@@ -23,7 +34,9 @@ from fastconv.evidence.compare.comparison import plot_comparison
 from fastconv.evidence.workloads import NAMES
 
 _BACKENDS = ("naive", "numpy", "fast")
+_LASTS = "All workloads: about half a minute on quiet cores, a minute the first time, which compiles."
 _BOTH = "naive,fast"
+_QUICK = ("conv3x3_64_56", "conv1x1_256_64_56", "depthwise3x3_128_28", "maxpool2x2_64_56", "avgpool2x2_64_56")
 _OF_FILES = ("numpy", "fast")  # of a model file: its plain loops would take minutes
 
 
@@ -49,7 +62,7 @@ def compare(
     operation: Annotated[Operation | None, of_layer(help="What the layer computes; conv2d by default.")] = None,
     input_shape: InputShape = None,
     x: Annotated[Path | None, of_layer(metavar="FILE", help="Its input, .npy.")] = None,
-    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW|FILE", help="Filters: a shape, or an .npy file.")] = None,
+    weight: Annotated[str | None, of_layer(metavar="FxCxKHxKW|FILE", help="Filters: a shape, or an .npy file.")] = None,
     bias: Annotated[Path | None, of_layer(metavar="FILE", help="Bias of each filter, .npy.")] = None,
     kernel_size: KernelSize = None,
     stride: Stride = None,
@@ -66,23 +79,35 @@ def compare(
         DType | None, typer.Option(help="Dtype of all arrays; float32, or that of your own arrays.")
     ] = None,
     backends: Annotated[str, typer.Option(metavar="REFERENCE,CANDIDATE", help="Whom to compare.")] = _BOTH,
+    backend: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whom to compare with naive, for short: fast or numpy.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Five layers if none is named, and one round.")] = False,
     threads: Threads = None,
     exact: Exact = False,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Compare the gradients too.")] = True,
     full: Annotated[bool, typer.Option("--full", help="Run the reference on the whole of every workload.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+    verbose: VerboseInPanel = False,
     json: NumbersInPanel = None,
+    html: Html = None,
     plot: Annotated[
         Path | None, in_output(metavar="FILE", help="Draw speed-ups and feature maps: png, svg, pdf.")
     ] = None,
     debug: DebugInPanel = False,
 ) -> None:
-    """Compare naive and fast: differences of the result and of every gradient, times, speed-up and memory.
+    """Compare naive and fast: the verdict, and a line for each workload; --verbose has memory and every gradient.
 
     Of an .onnx file it compares the outputs, numpy and fast by default. Exits with 1 if a difference is beyond its
     tolerance.
     """
+    if backend is not None:
+        if backends != _BOTH:
+            raise typer.BadParameter("is --backends naive,NAME: give one of them.", param_hint="--backend")
+        backends = f"naive,{backend}"
+    if quick:
+        repeats = 1
     if list_names:
         print_workloads(console())
         return
@@ -97,11 +122,11 @@ def compare(
         typed |= {"padding": padding, "dilation": dilation}
         settings: dict[str, Any] = {"backward": backward, "repeats": repeats, "seed": seed}
         settings |= {} if time_limit is None else {"time_limit": time_limit}
-        run_race(module, Outputs("compare", json), mapping or [], typed, threads, precision, settings)
+        run_race(module, Outputs("compare", json, html=html), mapping or [], typed, threads, precision, settings)
         return
     for option in given({"map": mapping or None, "time_limit": time_limit}):
         raise typer.BadParameter(f"{option} goes with --module alone.")
-    outputs = Outputs("compare", json, plot=plot)
+    outputs = Outputs("compare", json, plot=plot, html=html)
     outputs.check()
     pair = parse_pair_of_names("--backends", backends, _BACKENDS)
     if any(map(is_model_file, names or [])):
@@ -119,11 +144,14 @@ def compare(
         compare_file(names or [], outputs, given(layers), threads=threads, exact=exact, **files)
         return
     layer = Layer(operation, input_shape, x, weight, bias, kernel_size, stride, padding, dilation, groups, layout)
-    workloads, arguments = _select(names or [], layer, precision or "float32", seed)
+    chosen_names = [*(names or (_QUICK if quick and not given(layer._asdict()) else ()))]
+    workloads, arguments = _select(chosen_names, layer, precision or "float32", seed)
     with contextlib.nullcontext() if threads is None else use_num_threads(threads), exactness(exact):
         if explain:
             print_kernels(workloads, arguments, batch, precision or "float32")
             return
+        if workloads is None:
+            typer.echo(_LASTS, err=True)
         with progress_bar() as advance:
             found = run_comparison(
                 workloads,
@@ -137,7 +165,7 @@ def compare(
                 progress=lambda name, stage, fraction: advance(f"{name}: {stage}" if name else stage, fraction),
                 **arguments,
             )
-    outputs.deliver(Result.of(found, partial(plot_comparison, found)), ok=found.ok)
+    outputs.deliver(Result.of(found, partial(plot_comparison, found)), ok=found.ok, verbose=verbose)
 
 
 def _select(names: list[str], layer: Layer, dtype: str, seed: int) -> tuple[Any, dict[str, Any]]:

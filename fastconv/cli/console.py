@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+from rich.table import Column
 
 from fastconv.errors import ExaminationError, FastconvError
 
 FAILURE, NO_VERDICT, INTERRUPTED = 1, 2, 130
-_WIDE = 200  # columns where nobody looks: a file or a pipe
+_TELLING, _WORTH_SAYING = 0.05, 2.0  # the fraction done, and the seconds passed, that tell how long is left
+WIDE = 200  # columns where nobody looks: a file or a pipe
 _EXPECTED = (FastconvError, OSError, ImportError, MemoryError)
 
 Advance = Callable[[str, float], None]
@@ -24,7 +27,7 @@ Advance = Callable[[str, float], None]
 def console(*, stderr: bool = False) -> Console:
     """Return a console as wide as the terminal, or wide enough for any table where there is none."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
@@ -95,11 +98,31 @@ def progress_bar() -> Iterator[Advance]:
     if not target.is_terminal:
         yield _Lines()
         return
-    text = TextColumn("{task.description}")
-    columns = (SpinnerColumn(), BarColumn(24), TaskProgressColumn(), TimeElapsedColumn(), text)
+    columns = (SpinnerColumn(), BarColumn(12), TaskProgressColumn(), TextColumn("{task.fields[left]}"), what_is_done())
     with Progress(*columns, console=target, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda text, fraction: bar.update(task, description=text, completed=fraction)
+        task = bar.add_task("starting", total=1.0, left="")
+        clock = Clock()
+        yield lambda text, fraction: bar.update(task, description=text, completed=fraction, left=clock.left(fraction))
+
+
+def what_is_done() -> TextColumn:
+    """Return the words beside a bar, which end in "…" where the terminal does."""
+    return TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+
+
+class Clock:
+    """How long is left, as far as what is done already tells; it starts when it is made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def left(self, fraction: float) -> str:
+        """Say how long is left; nothing before there is enough to go by."""
+        passed = time.monotonic() - self._start
+        if not _TELLING <= fraction < 1 or passed < _WORTH_SAYING:
+            return ""
+        minutes, seconds = divmod(round(passed * (1 - fraction) / fraction), 60)
+        return f"{minutes}:{seconds:02d} left"
 
 
 class _Lines:
@@ -107,8 +130,10 @@ class _Lines:
 
     def __init__(self) -> None:
         self._last = ""
+        self._clock = Clock()
 
     def __call__(self, text: str, fraction: float) -> None:
         if text != self._last:
-            print(f"[{fraction:4.0%}] {text}", file=sys.stderr, flush=True)
+            left = self._clock.left(fraction)
+            print(f"[{fraction:4.0%}] {text}" + f" ({left})" * bool(left), file=sys.stderr, flush=True)
         self._last = text

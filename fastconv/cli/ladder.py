@@ -76,7 +76,7 @@ def _described(typed: dict[str, str | None]) -> Workload:
     """Return the layer that its options describe."""
     x, weight = typed["input"], typed["weight"]
     if x is None or weight is None:
-        raise typer.BadParameter("a layer of your own needs --input N,C,H,W and --weight F,C,KH,KW.")
+        raise typer.BadParameter("a layer of your own needs --input NxCxHxW and --weight FxCxKHxKW.")
     N, C, H, W = parse_shape("--input", x, 4)
     F, channels, KH, KW = parse_shape("--weight", weight, 4)
     stride: Any = parse_sizes("--stride", typed["stride"] or "1")

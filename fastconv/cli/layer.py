@@ -33,13 +33,13 @@ class Layout(str, Enum):
 
 # options of several commands
 
-InputShape = Annotated[str | None, of_layer("--input", metavar="N,C,H,W", help="Shape of its input.")]
-KernelSize = Annotated[str | None, of_layer(metavar="K|KH,KW", help="Window of a pooling.")]
-Stride = Annotated[str | None, of_layer(metavar="S|SH,SW", help="Step of the window.")]
+InputShape = Annotated[str | None, of_layer("--input", metavar="NxCxHxW", help="Shape of its input.")]
+KernelSize = Annotated[str | None, of_layer(metavar="K|KHxKW", help="Window of a pooling.")]
+Stride = Annotated[str | None, of_layer(metavar="S|SHxSW", help="Step of the window.")]
 Padding = Annotated[
-    str | None, of_layer(metavar="P|PH,PW|B:A,B:A|NAME", help="Per axis, before:after, or valid, same, same_lower.")
+    str | None, of_layer(metavar="P|PHxPW|B:AxB:A|NAME", help="Per axis, before:after, or valid, same, same_lower.")
 ]
-Dilation = Annotated[str | None, of_layer(metavar="D|DH,DW", help="Step between the taps.")]
+Dilation = Annotated[str | None, of_layer(metavar="D|DHxDW", help="Step between the taps.")]
 
 
 class Layer(NamedTuple):
@@ -69,7 +69,7 @@ class Layer(NamedTuple):
     def _arrays(self, dtype: np.dtype[Any], seed: int) -> dict[str, Array]:
         rng = np.random.default_rng(seed)
         if (self.x is None) == (self.input is None):
-            raise typer.BadParameter("a layer needs its input: either --input N,C,H,W or --x FILE.")
+            raise typer.BadParameter("a layer needs its input: either --input NxCxHxW or --x FILE.")
         if self.x is not None:
             arrays = {"x": load_array("--x", self.x)}
         else:
@@ -77,7 +77,7 @@ class Layer(NamedTuple):
         if self.computes is not Operation.CONV2D:
             return arrays
         if self.weight is None:
-            raise typer.BadParameter("a convolution needs its filters: --weight F,C,KH,KW or --weight FILE.")
+            raise typer.BadParameter("a convolution needs its filters: --weight FxCxKHxKW or --weight FILE.")
         if is_shape(self.weight):
             shape = parse_shape("--weight", self.weight, 4)
             drawn = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal, NamedTuple
 
 import typer
-from rich import box
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from fastconv.backends.settings import options
-from fastconv.cli.console import FAILURE, console, require
+from fastconv.cli.console import FAILURE, WIDE, console, require
 from fastconv.files import check_writable, write_whole
 from fastconv.report import Record, Report, Table
+from fastconv.report.fit import GAP, fit_table
+from fastconv.report.page import page
 
 _PLOTS = (".pdf", ".png", ".svg")
 _STYLES = {
@@ -28,14 +32,17 @@ _STYLES = {
 
 Draw = Callable[[Path], None]
 
-# options of several commands; the last two are for those whose help has panels
+# options of several commands; the last four are for those whose help has panels
 
 in_output = partial(typer.Option, rich_help_panel="Output")
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the fast backend.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Compute exactly: no algorithm that multiplies less.")]
 Numbers = Annotated[str | None, typer.Option(metavar="FILE", help="Write the numbers; - for stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show every table.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 NumbersInPanel = Annotated[str | None, in_output(metavar="FILE", help="Write the numbers; - for stdout.")]
+VerboseInPanel = Annotated[bool, in_output("--verbose", help="Show every table.")]
+Html = Annotated[Path | None, in_output(metavar="FILE", help="Write one page: verdict, chart, sortable tables.")]
 DebugInPanel = Annotated[bool, in_output("--debug", help="Show the traceback of an error.")]
 
 
@@ -70,10 +77,10 @@ class Result(NamedTuple):
         """Return what a record is to the command line."""
         return cls(record.report(), record.to_json, record.markdown, draw)
 
-    def print(self, out: Console) -> None:
-        """Print it."""
+    def print(self, out: Console, *, verbose: bool = False) -> None:
+        """Print it, with its details where they are asked for."""
         if self.show is None:
-            print_report(self.report, out)
+            print_report(self.report.in_full if verbose else self.report, out)
         else:
             self.show(out)
 
@@ -87,14 +94,15 @@ class Outputs(NamedTuple):
         Whose they are.
     json : str or None
         A file for the numbers; "-" for the standard output, and the tables go to the standard error stream then.
-    markdown, plot : Path or None
-        Files for the tables and for the chart.
+    markdown, plot, html : Path or None
+        Files for the tables, for the chart, and for a page with both.
     """
 
     command: str
     json: str | None = None
     markdown: Path | None = None
     plot: Path | None = None
+    html: Path | None = None
 
     def check(self) -> None:
         """Find out before the work whether its results can be written."""
@@ -104,7 +112,7 @@ class Outputs(NamedTuple):
                     f"must end in {', '.join(_PLOTS)}, but got {str(self.plot)!r}.", param_hint="--plot"
                 )
             require("matplotlib", "plot", f"{self.command} --plot")
-        for path in (None if self.json == "-" else self.json, self.markdown, self.plot):
+        for path in (None if self.json == "-" else self.json, self.markdown, self.plot, self.html):
             if path is not None:
                 check_writable(path)
 
@@ -116,11 +124,13 @@ class Outputs(NamedTuple):
             _write(self.markdown, result.markdown())
         if self.plot is not None and result.draw is not None:
             result.draw(self.plot)
+        if self.html is not None:
+            _write(self.html, page(f"fastconv {self.command}", result.report, _chart(result.draw)))
 
-    def deliver(self, result: Result, *, ok: bool) -> None:
+    def deliver(self, result: Result, *, ok: bool, verbose: bool = False) -> None:
         """Write and print everything, and exit with 1 where something is wrong."""
         self.write(result)
-        result.print(console(stderr=self.json == "-"))
+        result.print(console(stderr=self.json == "-"), verbose=verbose)
         if self.json == "-":
             typer.echo(result.json(), nl=False)
         for failure in result.report.failures:
@@ -129,26 +139,52 @@ class Outputs(NamedTuple):
             raise typer.Exit(FAILURE)
 
 
+def _chart(draw: Draw | None) -> bytes | None:
+    """Return the chart as SVG, where there is one and matplotlib to draw it."""
+    if draw is None or find_spec("matplotlib") is None:
+        return None
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "chart.svg"
+        draw(target)
+        return target.read_bytes()
+
+
 def _write(path: str | Path, text: str) -> None:
     write_whole(path, lambda stream: stream.write(text.encode()))
 
 
 def print_report(report: Report, out: Console) -> None:
-    """Print the tables and the notes below them; what is wrong is for the standard error stream."""
+    """Print the verdict, the tables and the notes below; what is wrong is for the standard error stream."""
+    for line in report.verdict:
+        print_words(line, out, "bold")
+    if report.verdict:
+        out.print()
     for table in report.tables:
         print_table(table, out)
     for note in report.notes:
-        out.print(Text(note, style="dim"), soft_wrap=not out.is_terminal)
+        print_words(note, out, "dim")
+    if report.details:
+        print_words(f"--verbose shows more: {'; '.join(table.title for table in report.details)}.", out, "dim")
 
 
 def print_table(table: Table, out: Console) -> None:
-    """Print one table of strings."""
-    drawn = RichTable(
-        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    for index, header in enumerate(table.headers):
-        side: Literal["left", "right"] = "left" if index < table.left else "right"
-        drawn.add_column(header, justify=side, overflow="fold", no_wrap=index == 0)  # names stay whole
-    for row in table.rows:
+    """Print one table of strings, or what fits of it; a word below it says what does not."""
+    fitted = fit_table(table, out.width)
+    drawn = RichTable(box=SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), show_edge=False, pad_edge=False)
+    for index, (header, width) in enumerate(zip(fitted.table.headers, fitted.widths)):
+        side: Literal["left", "right"] = "left" if index < fitted.table.left else "right"
+        drawn.add_column(header, justify=side, width=width, no_wrap=True)
+    for row in fitted.table.rows:
         drawn.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    if table.title:
+        print_words(table.title, out, "bold")
+        out.print()
     out.print(drawn)
+    if fitted.note:
+        print_words(fitted.note, out, "dim")
+    out.print()
+
+
+def print_words(text: str, out: Console, style: str = "") -> None:
+    """Print a line, broken at its spaces where it is longer than a terminal is wide."""
+    out.print(Text(text, style=style), soft_wrap=out.width >= WIDE)

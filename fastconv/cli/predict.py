@@ -11,37 +11,27 @@ import typer
 
 from fastconv.backends import resolve_backend, use_backend
 from fastconv.backends.settings import use_num_threads
+from fastconv.cli import asking_options as asking
 from fastconv.cli.console import progress_bar
 from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, Result, Threads, in_output
 from fastconv.cli.predict_model import Preparation, open_model, read_labels
 
-_in_pictures = partial(typer.Option, rich_help_panel="What is done to pictures")
-
 
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="An .onnx file; what train saved, or a checkpoint; or a name or Python file and --weights."
-        ),
-    ],
+    model: asking.Model,
     images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.", metavar="IMAGE")],
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights of a network by its name: .npz, .safetensors, .pt.")
-    ] = None,
-    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Names of the classes, one in each line.")] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Scores of a network by its name.")] = None,
+    weights: asking.Weights = None,
+    labels: asking.Labels = None,
+    classes: asking.Classes = None,
     top: Annotated[int, typer.Option(min=1, help="Classes of each picture.")] = 5,
-    preset: Annotated[str | None, _in_pictures(metavar="NAME", help="imagenet, mnist or cifar10.")] = None,
-    size: Annotated[
-        str | None, _in_pictures(metavar="S|H,W", help="Resize to this; with --crop, one number is the shorter side.")
-    ] = None,
-    crop: Annotated[str | None, _in_pictures(metavar="S|H,W", help="Then cut out the centre.")] = None,
-    scale: Annotated[str | None, _in_pictures(metavar="NUMBER", help="Multiply bytes; 1/255 by default.")] = None,
-    mean: Annotated[str | None, _in_pictures(metavar="M|R,G,B", help="Then subtract.")] = None,
-    std: Annotated[str | None, _in_pictures(metavar="D|R,G,B", help="Then divide.")] = None,
-    layout: Annotated[str | None, _in_pictures(metavar="NCHW|NHWC", help="Order of the axes of a batch.")] = None,
-    backend: Annotated[str | None, typer.Option(metavar="NAME", help="fast, numpy or naive.")] = None,
+    preset: asking.Preset = None,
+    size: asking.Size = None,
+    crop: asking.Crop = None,
+    scale: asking.Scale = None,
+    mean: asking.Mean = None,
+    std: asking.Std = None,
+    layout: asking.Layout = None,
+    backend: asking.Backend = None,
     threads: Threads = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 32,
     json: NumbersInPanel = None,

@@ -28,7 +28,7 @@ def race(
     ] = None,
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each of its calls.")] = 60.0,
     input_shape: InputShape = None,
-    weight: Annotated[str | None, of_layer(metavar="F,C,KH,KW", help="Shape of the filters.")] = None,
+    weight: Annotated[str | None, of_layer(metavar="FxCxKHxKW", help="Shape of the filters.")] = None,
     kernel_size: KernelSize = None,
     stride: Stride = None,
     padding: Padding = None,
@@ -37,6 +37,7 @@ def race(
     threads: Threads = None,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Time the gradients too.")] = True,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="One round.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
     json: Numbers = None,
     debug: Debug = False,
@@ -48,7 +49,7 @@ def race(
     """
     typed = {"input": input_shape, "weight": weight, "kernel_size": kernel_size, "stride": stride}
     typed |= {"padding": padding, "dilation": dilation}
-    settings = {"backward": backward, "repeats": repeats, "time_limit": time_limit, "seed": seed}
+    settings = {"backward": backward, "repeats": 1 if quick else repeats, "time_limit": time_limit, "seed": seed}
     run_race(file, Outputs("race", json), mapping or [], typed, threads, dtype, settings)
 
 

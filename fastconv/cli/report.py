@@ -12,7 +12,7 @@ import typer
 
 from fastconv.cli.check import print_check
 from fastconv.cli.console import console, require
-from fastconv.cli.output import Debug, Outputs, Result
+from fastconv.cli.output import Debug, Outputs, Result, Verbose
 from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.evidence.bench.rounding import Roundings
 from fastconv.evidence.bench.suite import FORMAT as SUITE
@@ -25,9 +25,10 @@ from fastconv.evidence.ladder import Ladder, plot_ladder
 from fastconv.evidence.model_files import ModelComparison
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
+from fastconv.models.evaluations import Evaluation, plot_confusion
 from fastconv.models.predictions import Predictions, plot_predictions
 from fastconv.onnx.summary import ModelSummary
-from fastconv.report import Record, Report, read_record
+from fastconv.report import Record, read_record
 from fastconv.report.record import json_text, read_json
 
 _T = TypeVar("_T")
@@ -38,24 +39,28 @@ def report(
     file: Annotated[Path, typer.Argument(help="What any command wrote with --json, or bench with --save.")],
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as Markdown.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the chart: png, svg, pdf.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one page with both.")] = None,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Make the tables and the chart of a saved result: of compare, bench, race, check, predict or summary.
+    """Make the tables and the chart of a saved result: of compare, bench, race, check, evaluate, predict or summary.
 
     Without an option it prints the tables.
     """
     if plot is not None:
         require("matplotlib", "plot", "report --plot")
     saved = read_saved(file)
-    for path in (markdown, plot):
+    for path in (markdown, plot, html):
         if path is not None:
             check_writable(path)
     if markdown is not None:
         Outputs("report", markdown=markdown).write(saved.result._replace(markdown=saved.markdown))
+    if html is not None:
+        Outputs(f"report {file.name}", html=html).write(saved.result)
     if plot is not None:
         saved.plot(plot)
-    if markdown is None and plot is None:
-        saved.result.print(console())
+    if markdown is None and plot is None and html is None:
+        saved.result.print(console(), verbose=verbose)
 
 
 class Kind(NamedTuple):
@@ -80,8 +85,8 @@ def _record(kind: type[Record], draw: Callable[[Any, Path], None] | None, data: 
     """Read a record; what is wrong is printed below its tables."""
     found: Any = read_record(kind, data)
     result = Result.of(found, None if draw is None else partial(draw, found))
-    tables, notes, failures = result.report
-    return result._replace(report=Report(tables, (*notes, *failures)))
+    report = result.report
+    return result._replace(report=report._replace(notes=(*report.notes, *report.failures), failures=()))
 
 
 def suite_result(suite: Suite, data: dict[str, Any]) -> Result:
@@ -116,6 +121,7 @@ KINDS = {
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),
     "fastconv-check/1": Kind("check", "check --json", _check),
+    Evaluation.FORMAT: Kind("evaluate", "evaluate --json", partial(_record, Evaluation, plot_confusion)),
     Predictions.FORMAT: Kind("predict", "predict --json", partial(_record, Predictions, plot_predictions)),
     "summary": Kind("summary", "summary --json", partial(_record, Summary, None)),
 }

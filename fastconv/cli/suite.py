@@ -12,7 +12,7 @@ from fastconv.cli.console import Advance, progress_bar, require
 from fastconv.cli.output import Outputs, Result
 from fastconv.cli.report import suite_result
 from fastconv.evidence.bench.cases import LOOPS, Selection
-from fastconv.evidence.bench.gate import SLOWER, Change, changes, failures, obstacles, with_better
+from fastconv.evidence.bench.gate import SLOWER, Change, changes, doubts, failures, obstacles, with_better
 from fastconv.evidence.bench.run import run_suite as run
 from fastconv.evidence.bench.suite import Suite, read_suite
 from fastconv.evidence.bench.tables import change_notes, change_table
@@ -95,18 +95,23 @@ def _again(data: dict[str, Any], old: Suite, percent: float, chosen: Selection, 
 
 def _beside(report: Report, old: Suite, new: Suite, name: str, fail_over: float | None) -> Report:
     """Add how the cases of an older run compare, and what stops the gate."""
-    found, differing = changes(old, new, fail_over or 0.0), obstacles(old, new)
-    return Report(
-        (*report.tables, change_table(found, name)),
-        (*report.notes, *change_notes(differing)),
-        (*report.failures, *_stops(found, differing, fail_over)),
+    found, differing, doubted = changes(old, new, fail_over or 0.0), obstacles(old, new), doubts(old, new)
+    return report._replace(
+        tables=(*report.tables, change_table(found, name)),
+        notes=(*report.notes, *change_notes(differing)),
+        failures=(*report.failures, *_stops(found, differing, doubted, fail_over)),
     )
 
 
-def _stops(found: tuple[Change, ...], differing: tuple[str, ...], fail_over: float | None) -> tuple[str, ...]:
+def _stops(
+    found: tuple[Change, ...], differing: tuple[str, ...], doubted: tuple[str, ...], fail_over: float | None
+) -> tuple[str, ...]:
     if fail_over is None:
         return ()
     if differing:
         reason = f"--fail-over must compare runs of one machine, but got {'; '.join(differing)}."
         return (f"{reason} Save one here first: fastconv bench --save NAME",)
+    if doubted:
+        reason = f"--fail-over must compare times that are reliable, but {'; '.join(doubted)}."
+        return (f"{reason} Run it again when nothing else runs.",)
     return failures(found)

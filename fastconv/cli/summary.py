@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastconv.cli.arguments import given, refused
+from fastconv.cli.arguments import given, parse_shape
 from fastconv.cli.console import console
 from fastconv.cli.model_file import is_model_file, summarise_file
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, print_table
@@ -19,15 +18,16 @@ from fastconv.report.words import format_shape
 if TYPE_CHECKING:
     from fastconv.layers import Layer
 
-_INPUT = re.compile(r"\d+([x×,]\d+)*")
-
 
 def summary(
     model: Annotated[
         str | None, typer.Argument(help="Name of a network, or a file: net.py, net.py:name or net.onnx.")
     ] = None,
     input_: Annotated[
-        str | None, typer.Option("--input", metavar="CxHxW", help="Shape of an image; that of the network by default.")
+        str | None,
+        typer.Option(
+            "--input", metavar="CxHxW", help="Shape of an image, without a batch; that of the network by default."
+        ),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 1,
     classes: Annotated[int | None, typer.Option(min=1, help="Scores per image; by default its own.")] = None,
@@ -55,23 +55,15 @@ def summary(
         raise typer.BadParameter("must be given (--list names the networks).", param_hint="MODEL")
     outputs = Outputs("summary", json)
     outputs.check()
+    image = None if input_ is None else parse_shape("--input", input_)
     if is_model_file(model):
         layers: dict[str, Any] = {"classes": classes, "dtype": dtype, "program": program}
-        summarise_file(model, outputs, given(layers), batch, None if input_ is None else _image(input_))
+        summarise_file(model, outputs, given(layers), batch, image)
         return
-    title, made, shape = _network(model, None if input_ is None else _image(input_), classes)
+    title, made, shape = _network(model, image, classes)
     options: dict[str, Any] = {"optimizer": optimizer, "training": training, "program": program, "name": title}
     found = summarise(made, shape, batch=batch, dtype=dtype, **options)
     outputs.deliver(Result.of(found), ok=True)
-
-
-def _image(text: str) -> tuple[int, ...]:
-    """Read ``"3x32x32"``."""
-    sizes = tuple(int(size) for size in re.split("[x×,]", text)) if _INPUT.fullmatch(text) else ()
-    if not sizes or 0 in sizes:
-        rule = "be positive integers with x between them, such as 3x32x32 (without the batch)"
-        raise refused("--input", rule, text)
-    return sizes
 
 
 def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> tuple[str, Layer, tuple[int, ...]]:
@@ -95,4 +87,4 @@ def _print_models() -> None:
     from fastconv import models
 
     rows = tuple((name, format_shape(made.input_shape), made.description) for name, made in models.MODELS.items())
-    print_table(Table("", ("network", "image", "what it is"), rows, 3), console())
+    print_table(Table("", ("network", "image", "what it is"), rows, 3, spare=("image",)), console())

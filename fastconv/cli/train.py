@@ -16,15 +16,13 @@ from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, get_options, use_num_threads
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
-from fastconv.cli.output import DebugInPanel, Exact, Outputs, Result, Threads, exactness, in_output
-from fastconv.cli.train_progress import EpochTable
-from fastconv.data import DATASETS, Dataset, load
+from fastconv.cli.output import DebugInPanel, Exact, Html, Outputs, Threads, exactness, in_output, print_words
+from fastconv.cli.train_files import RunFiles
+from fastconv.cli.train_progress import EpochTable, complaints_on
+from fastconv.data import DATASETS, Dataset, Preprocessing, load
 from fastconv.files import check_writable
 from fastconv.layers.state import check_state_path
-from fastconv.report import Report, plain_data
-from fastconv.report.record import json_text
-from fastconv.training import EarlyStopping, History, Trainer
-from fastconv.training.plot import plot_history
+from fastconv.training import EarlyStopping, Trainer
 
 _in_learning = partial(typer.Option, rich_help_panel="How it learns")
 _in_data = partial(typer.Option, rich_help_panel="Data")
@@ -52,7 +50,7 @@ def train(
     exact: Exact = False,
     epochs: Annotated[int, _in_learning(min=1, help="Passes over the images.")] = 10,
     batch_size: Annotated[int, _in_learning(min=1, help="Images of one step.")] = 32,
-    lr: Annotated[float | None, _in_learning(help="Learning rate; by default one for the optimizer.")] = None,
+    lr: Annotated[float | None, _in_learning(help="Learning rate; by default that of the network.")] = None,
     optimizer: Annotated[
         OptimizerName, _in_learning(help="Update rule; sgd has a momentum of 0.9.")
     ] = OptimizerName.ADAM,
@@ -74,7 +72,9 @@ def train(
     ] = None,
     early_stop: Annotated[int | None, _in_learning(min=1, metavar="N", help="Stop after N epochs no better.")] = None,
     validation: Annotated[float, _in_data(min=0.0, max=0.9, metavar="FRACTION", help="Share held out.")] = 0.1,
-    normalised: Annotated[bool, _in_data("--normalise", help="Give each channel mean 0 and deviation 1.")] = False,
+    normalised: Annotated[
+        bool, _in_data("--normalise/--no-normalise", help="Give each channel mean 0 and deviation 1.")
+    ] = True,
     data_folder: Annotated[Path | None, _in_data(metavar="FOLDER", help="Where mnist or cifar10 lies.")] = None,
     download: Annotated[bool, _in_data("--download", help="Fetch mnist or cifar10 if missing.")] = False,
     checkpoint: Annotated[Path | None, in_output(metavar="FOLDER", help="For last.npz and best.npz.")] = None,
@@ -85,14 +85,15 @@ def train(
     save: Annotated[Path | None, in_output(metavar="FILE", help="Network: .npz or .safetensors.")] = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Loss and accuracy: png, svg, pdf.")] = None,
     json: Annotated[str | None, in_output(metavar="FILE", help="The history; - for stdout.")] = None,
+    html: Html = None,
     debug: DebugInPanel = False,
 ) -> None:
     """Train a network on images, and say how it does on images that it has not seen.
 
-    Ctrl-C finishes the step and writes the checkpoint; --resume then ends with the same weights as without it.
-    What --save writes, `fastconv predict` reads.
+    Ctrl-C finishes the step and writes the checkpoint, the network and the curve that were asked for; --resume then
+    ends with the same weights as without it. What --save writes, `fastconv evaluate` and `predict` read.
     """
-    outputs = Outputs("train", json, plot=plot)
+    outputs = Outputs("train", json, plot=plot, html=html)
     if save is not None:
         check_writable(check_state_path("train --save", save))
     outputs.check()
@@ -108,43 +109,42 @@ def train(
         exactness(exact),
     ):
         learn, held_out, test = _datasets(dataset, data_folder, download, validation, seed)
+        steps = -(-len(learn) // batch_size)
         name = model or parts.default_model(learn.image_shape)
         network = parts.make_model(name, learn, seed)
-        rule = parts.make_optimizer(optimizer.value, network, lr, weight_decay)
+        rate = parts.learning_rate(optimizer.value, name) if lr is None else lr
+        rule = parts.make_optimizer(optimizer.value, network, rate, weight_decay)
         trainer = Trainer(
             network,
             rule,
-            schedule=parts.make_schedule(plan, warmup, rule, epochs, -(-len(learn) // batch_size)),
+            schedule=parts.make_schedule(plan, warmup, rule, epochs, steps),
             augment=parts.make_augment(changes, learn.image_shape),
-            prepare=parts.make_preprocessing(learn) if normalised else None,
+            prepare=Preprocessing.fitted(learn) if normalised else None,
             seed=seed,
             compile=compiled,
         )
         out = console(stderr=json == "-")
         size = sum(parameter.size for parameter in trainer.parameters)
-        out.print(f"{name} ({size:,} parameters) on {learn!r}", soft_wrap=True)
+        print_words(f"{name} ({size:,} parameters) on {learn!r}", out)
         settings = f"{get_num_threads()} threads" + ", exact" * get_options().exact
-        out.print(f"{get_backend()} backend, {settings}, {rule!r}", soft_wrap=True)
+        print_words(f"{get_backend()} backend, {settings}, {rule!r}", out)
         options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
         options |= {"checkpoint_every": checkpoint_every, "early_stopping": stopping}
-        history, seconds = _fit(trainer, learn, held_out, out, checkpoint, save, options)
-        result = trainer.evaluate(test, batch_size=max(batch_size, 128))
+        files, started = RunFiles(outputs, save, checkpoint, steps), time.perf_counter()
+        with files.kept_after_ctrl_c(trainer, out):
+            with EpochTable(out, trainer) as report, complaints_on(out):
+                history = trainer.fit(learn, held_out, checkpoint=checkpoint, progress=report, **options)
+            seconds = time.perf_counter() - started
+            result = trainer.evaluate(test, batch_size=max(batch_size, 128))
     speed = np.mean([record.images_per_second for record in history.epochs]) if history.epochs else 0.0
-    out.print(
-        f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images; "
-        f"{speed:,.0f} images/s, {seconds:.1f} s",
-        soft_wrap=True,
-    )
-    if save is not None:
-        trainer.save(save)
-        if trainer.card.architecture is None:
-            out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
-    numbers = partial(json_text, plain_data({**history.to_dict(), "test": result._asdict()}))
-    outputs.write(Result(Report(()), numbers, str, partial(plot_history, history)))
-    if json == "-":
-        typer.echo(numbers(), nl=False)
+    verdict = f"test accuracy {result.accuracy:.2%} (loss {result.loss:.4f}) on {len(test):,} images"
+    print_words(f"{verdict}; {speed:,.0f} images/s, {seconds:.1f} s", out)
+    files.save_network(trainer)
+    if save is not None and trainer.card.architecture is None:
+        out.print(f"fastconv predict {name} --weights {save} makes the network by the same file", soft_wrap=True)
+    files.write_history(trainer, result, verdict)
 
 
 def _datasets(
@@ -154,27 +154,3 @@ def _datasets(
     whole, test = load(dataset, folder=folder, download=download, seed=seed)
     learn, held_out = whole.split(1.0 - validation, seed, stratify=True) if validation else (whole, whole[:0])
     return learn, held_out if len(held_out) else None, test
-
-
-def _fit(
-    trainer: Trainer,
-    learn: Dataset,
-    held_out: Dataset | None,
-    out: Any,
-    checkpoint: Path | None,
-    save: Path | None,
-    how: dict[str, Any],
-) -> tuple[History, float]:
-    """Train, with a line for each epoch; the time is that of this call. Ctrl-C writes what was asked for."""
-    started = time.perf_counter()
-    try:
-        with EpochTable(out, trainer) as report:
-            history = trainer.fit(learn, held_out, checkpoint=checkpoint, progress=report, **how)
-    except KeyboardInterrupt:
-        if checkpoint is not None:
-            out.print(f"stopped; the same command with --resume goes on from {checkpoint / 'last.npz'}", soft_wrap=True)
-        if save is not None:
-            trainer.save(save)
-            out.print(f"stopped; {save} has the network of the last step", soft_wrap=True)
-        raise
-    return history, time.perf_counter() - started

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import typer
 
 from fastconv import optim
 from fastconv.cli.arguments import refused
-from fastconv.data import Dataset, Preprocessing, channel_statistics
+from fastconv.data import Dataset
 from fastconv.data.augment import Augmentation, Compose, RandomCrop, RandomFlip, RandomShift
 from fastconv.layers import Layer
 from fastconv.training.evaluation import check_fit
 
 _CHANGES = ("flip", "shift", "crop")
+# learning rates of networks with that of `fastconv.models.ModelEntry`; others take theirs in proportion
 _RATES = {"adam": 2e-3, "adamw": 2e-3, "rmsprop": 1e-3, "sgd": 0.05}
 _SMALL = 20  # pixels: what LeNet-5 has no room for
 _SHARE = 8  # images are shifted by up to this part of their size
@@ -89,7 +89,7 @@ def parse_augment(option: str, text: str | None) -> tuple[str, ...]:
     return names
 
 
-def make_augment(names: tuple[str, ...], image_shape: tuple[int, int, int]) -> Augmentation | None:
+def make_augment(names: tuple[str, ...], image_shape: tuple[int, ...]) -> Augmentation | None:
     """Return the random changes for images of that size, in the order of the names."""
     _, height, width = image_shape
     room = (max(1, height // _SHARE), max(1, width // _SHARE))
@@ -101,14 +101,7 @@ def make_augment(names: tuple[str, ...], image_shape: tuple[int, int, int]) -> A
     return Compose(*(made[name] for name in names)) if names else None
 
 
-def make_preprocessing(dataset: Dataset) -> Preprocessing:
-    """Give each channel of the images mean 0 and deviation 1; one that is the same everywhere keeps its deviation."""
-    mean, std = channel_statistics(dataset)
-    unit = np.float64(255 if dataset.images.dtype == np.uint8 else 1)
-    return Preprocessing(mean=tuple(mean / unit), std=tuple(np.where(std > 0, std, 1) / unit))
-
-
-def default_model(image_shape: tuple[int, int, int]) -> str:
+def default_model(image_shape: tuple[int, ...]) -> str:
     """Name of a network that fits the images."""
     channels, height, width = image_shape
     if min(height, width) < _SMALL:
@@ -131,9 +124,17 @@ def make_model(name: str, dataset: Dataset, seed: int) -> Layer:
     return model
 
 
-def make_optimizer(name: str, model: Layer, lr: float | None, weight_decay: float) -> optim.Optimizer:
+def learning_rate(optimizer: str, model: str) -> float:
+    """Return the learning rate with which a network learns, by its name or from a Python file."""
+    from fastconv.models import MODELS, ModelEntry  # not for --help
+
+    usual: float = ModelEntry._field_defaults["lr"]
+    return _RATES[optimizer] * (MODELS[model].lr / usual if model in MODELS else 1.0)
+
+
+def make_optimizer(name: str, model: Layer, lr: float, weight_decay: float) -> optim.Optimizer:
     """Return the update rule over all parameters."""
-    options: dict[str, Any] = {"lr": _RATES[name] if lr is None else lr, "weight_decay": weight_decay}
+    options: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
     if name == "sgd":
         options["momentum"] = 0.9
     return optim.OPTIMIZERS[name](model.parameters(), **options)

@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import accumulate
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress
 
-from fastconv.cli.console import console
-from fastconv.training import EpochRecord, Trainer
+from fastconv.cli.console import console, what_is_done
+from fastconv.cli.output import print_words
+from fastconv.errors import LearningWarning
+from fastconv.report import Table
+from fastconv.training import EpochRecord, History, Trainer
 from fastconv.training import Progress as RunProgress
 
-_WIDTHS = (5, 10, 9, 10, 9, 10, 8, 10)
-_HEADERS = ("epoch", "train loss", "accuracy", "validation", "accuracy", "rate", "time", "images/s")
-_NONE = "–"
+_WIDTHS = (5, 10, 9, 10, 9, 8, 8, 10)
+_HEADERS = ("epoch", "train loss", "accuracy", "validation", "accuracy", "time", "images/s", "rate")
+_NONE, _GAP = "–", "  "
 
 
-def _line(*cells: str) -> str:
-    return "  ".join(cell.rjust(width) for cell, width in zip(cells, _WIDTHS))
+def _line(room: int, *cells: str) -> str:
+    """Return a line of so many letters at most: the columns go from the right."""
+    ends = accumulate(width + len(_GAP) for width in _WIDTHS)
+    return _GAP.join(cell.rjust(width) for cell, width, end in zip(cells, _WIDTHS, ends) if end - len(_GAP) <= room)
 
 
-def epoch_line(record: EpochRecord) -> str:
-    """One line of the table."""
+def epoch_table(history: History) -> Table:
+    """Return the whole table."""
+    return Table("Epochs", _HEADERS, tuple(map(_cells, history.epochs)), 0)
+
+
+def _cells(record: EpochRecord) -> tuple[str, ...]:
     validated = record.validation_loss is not None and record.validation_accuracy is not None
-    return _line(
+    return (
         str(record.epoch),
         f"{record.train_loss:.4f}",
         f"{record.train_accuracy:.2%}",
         f"{record.validation_loss:.4f}" if validated else _NONE,
         f"{record.validation_accuracy:.2%}" if validated else _NONE,
-        f"{record.lr:.3g}",
         f"{record.seconds:.2f} s",
         f"{record.images_per_second:,.0f}",
+        f"{record.lr:.3g}",
     )
+
+
+@contextmanager
+def complaints_on(out: Console) -> Iterator[None]:
+    """Print that a network does not learn as a line of the table, while it happens."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **where: Any) -> None:
+            if issubclass(category, LearningWarning):
+                print_words(f"fastconv: {message}", out, "bold red")
+            else:
+                usual(message, category, *place, **where)
+
+        warnings.simplefilter("always", LearningWarning)
+        warnings.showwarning = show
+        yield
 
 
 class EpochTable:
@@ -49,15 +80,16 @@ class EpochTable:
     def __init__(self, out: Console, trainer: Trainer) -> None:
         # the bar and the lines above it share a terminal, so they must share a console
         target = out if out.is_terminal else console(stderr=True)
-        columns = (BarColumn(24), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, console=target, transient=True, disable=not target.is_terminal)
+        self._bar = Progress(
+            BarColumn(24), what_is_done(), console=target, transient=True, disable=not target.is_terminal
+        )
         self._task = self._bar.add_task("compiling", total=1.0)
         self._out, self._trainer = out, trainer
         self._printed = 0
 
     def __enter__(self) -> EpochTable:
         self._bar.start()
-        self._out.print(_line(*_HEADERS), soft_wrap=True)
+        self._out.print(_line(self._out.width, *_HEADERS), soft_wrap=True)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -72,7 +104,7 @@ class EpochTable:
     def _catch_up(self) -> None:
         """Print the epochs that are finished and not printed."""
         for record in self._trainer.history.epochs[self._printed :]:
-            self._out.print(epoch_line(record), soft_wrap=True)
+            self._out.print(_line(self._out.width, *_cells(record)), soft_wrap=True)
             self._printed += 1
             sys.stdout.flush()
 

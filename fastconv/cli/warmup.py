@@ -8,7 +8,7 @@ from importlib import import_module
 
 from fastconv.backends import resolve_backend
 from fastconv.cli.console import console, progress_bar
-from fastconv.cli.output import Debug, print_table
+from fastconv.cli.output import Debug, print_table, print_words
 from fastconv.report import Table, format_seconds
 
 _TILE = re.compile(r"\d+x\d+")
@@ -47,8 +47,7 @@ def _print(kernels: list[tuple[str, float, bool]], seconds: float) -> None:
     out = console()
     print_table(Table("Kernels", ("kernel", "compiled", "from the cache", "time"), _families(kernels), left=1), out)
     compiled = sum(not cached for _, _, cached in kernels)
-    out.print(
-        f"{compiled} compiled, {len(kernels) - compiled} from the cache, {format_seconds(seconds)} with the import of "
-        "Numba.",
-        soft_wrap=True,
+    cached = len(kernels) - compiled
+    print_words(
+        f"{compiled} compiled, {cached} from the cache, {format_seconds(seconds)} with the import of Numba.", out
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_num_threads
 from fastconv.cli.console import console
-from fastconv.cli.output import print_table
+from fastconv.cli.output import print_table, print_words
 from fastconv.evidence.workloads import IMAGE_NAMES, LAYERS, POOLS, Options, Workload, by_name, image_workloads
 from fastconv.report import Table
 
@@ -47,9 +47,9 @@ def print_kernels(workloads: Any, arguments: dict[str, Any], batch: int | None, 
     for workload in chosen:
         geometry = cast(ConvGeometry, (workload if batch is None else workload.with_batch(batch)).geometry)
         shapes = ("×".join(map(str, shape)) for shape in (geometry.input_shape, geometry.weight_shape))
-        out.print(f"{workload.name}: {' ⋆ '.join(shapes)}", soft_wrap=True)
+        print_words(f"{workload.name}: {' ⋆ '.join(shapes)}", out)
         for line in explain(geometry, itemsize, get_num_threads()):
-            out.print(f"  {line}", soft_wrap=True)
+            print_words(f"  {line}", out)
 
 
 def _named(names: list[str] | None) -> list[Workload]:
@@ -88,7 +88,7 @@ def print_workloads(console: Console) -> None:
         Table("Named workloads", ("name", "what it is", "one image", "output", "multiply-adds"), rows, 2), console
     )
     if missing:
-        console.print(missing, soft_wrap=not console.is_terminal)
+        print_words(missing, console)
 
 
 def _cells(workload: Workload) -> tuple[str, ...]:

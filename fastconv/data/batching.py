@@ -13,7 +13,7 @@ from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag, check_integer
 
 
-class Batches(Iterator[tuple[Array, NDArray[np.int64]]]):
+class Batches(Iterator[tuple[Array, Array]]):
     """One pass over a dataset; see `batches`. Its length is the number of batches that are still to come."""
 
     def __init__(self, dataset: Dataset, order: NDArray[np.int64], batch_size: int) -> None:
@@ -25,7 +25,7 @@ class Batches(Iterator[tuple[Array, NDArray[np.int64]]]):
     def __len__(self) -> int:
         return -(-(len(self._order) - self._next) // self._batch_size)
 
-    def __next__(self) -> tuple[Array, NDArray[np.int64]]:
+    def __next__(self) -> tuple[Array, Array]:
         if self._next >= len(self._order):
             raise StopIteration
         chosen = self._order[self._next : self._next + self._batch_size]
@@ -43,7 +43,7 @@ def batches(
 ) -> Batches:
     """Go once through a dataset in batches.
 
-    ``Dataset of (N, C, H, W) -> (B, C, H, W), (B,) for each batch``
+    ``Dataset of (N, ...) -> (B, ...), (B, ...) for each batch``
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Labelled images in memory."""
+"""Inputs of a network in memory, such as images, each with its label or target."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv.data.targets import check_range, check_targets, numbered_classes
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer
 
-_MOST_CLASSES = 2**16  # without names: a damaged label would make as many
 _GENERATOR = "a numpy.random.Generator, for example np.random.default_rng(0)"
 IMAGE_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 
@@ -35,14 +35,25 @@ def check_rng(operation: str, rng: object) -> np.random.Generator:
 def check_images(operation: str, images: object, name: str = "images") -> Array:
     """Return `images`, which must be an (N, C, H, W) array of uint8 or float32."""
     array = check_array(operation, name, images)
+    if array.dtype in IMAGE_DTYPES and array.ndim != 4:
+        raise InvalidValueError(
+            f"{operation}: {name} must have 4 axes (N, C, H, W), but got {array.ndim} (shape {array.shape})."
+        )
+    return _check_inputs(operation, array, name)
+
+
+def _check_inputs(operation: str, inputs: object, name: str = "images") -> Array:
+    """Return `inputs`, which must be an (N, ...) array of uint8 or float32."""
+    array = check_array(operation, name, inputs)
     if array.dtype not in IMAGE_DTYPES:
         raise InvalidTypeError(
             f"{operation}: {name} must be uint8 or float32, but got {array.dtype} (shape {array.shape}). "
             "Convert them first, for example with .astype(np.float32)."
         )
-    if array.ndim != 4:
+    if array.ndim < 2:
         raise InvalidValueError(
-            f"{operation}: {name} must have 4 axes (N, C, H, W), but got {array.ndim} (shape {array.shape})."
+            f"{operation}: {name} must have at least 2 axes, (N, C, H, W) for images, but got {array.ndim} "
+            f"(shape {array.shape})."
         )
     if 0 in array.shape[1:]:
         raise InvalidValueError(
@@ -51,49 +62,20 @@ def check_images(operation: str, images: object, name: str = "images") -> Array:
     return array
 
 
-def _check_labels(labels: object, count: int) -> NDArray[np.int64]:
-    array = check_array("Dataset", "labels", labels)
-    if array.dtype.kind not in "iu":
-        raise InvalidTypeError(f"Dataset: labels must have an integer dtype, but got {array.dtype}.")
-    if array.shape != (count,):
-        raise InvalidValueError(
-            f"Dataset: labels must have shape ({count},) (one for each image), but got {array.shape}."
-        )
-    return array.astype(np.int64, copy=False)
-
-
-def numbered_classes(*labels: NDArray[Any]) -> tuple[str, ...]:
-    """Return the names "0", "1", ... up to the largest label."""
-    largest = max((int(each.max()) for each in labels if each.size), default=-1)
-    if largest >= _MOST_CLASSES:
-        raise InvalidValueError(
-            f"Dataset: labels must be below {_MOST_CLASSES} (numbers of classes), but got {largest}. Number the "
-            "classes from 0, or name them all."
-        )
-    return tuple(map(str, range(largest + 1)))
-
-
-def _check_range(labels: NDArray[np.int64], classes: tuple[str, ...]) -> None:
-    wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
-    if wrong.size:
-        raise InvalidValueError(
-            f"Dataset: labels must be between 0 and {len(classes) - 1} ({len(classes)} classes), but got "
-            f"{labels[wrong[0]]} at position {wrong[0]}."
-        )
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Labelled images, all in memory.
+    """Labelled images, or other inputs of a network with their targets, all in memory.
 
     Parameters
     ----------
-    images : ndarray, shape (N, C, H, W), uint8 or float32
-        Images. By convention uint8 is 0..255, and float32 is 0..1 or normalised.
-    labels : array_like of int, shape (N,)
-        Class of each image, from 0; kept as int64.
+    images : ndarray, shape (N, ...), uint8 or float32
+        Images (N, C, H, W), signals (N, C, W), volumes (N, C, D, H, W) or features (N, F). By convention uint8 is
+        0..255, and float32 is 0..1 or normalised.
+    labels : array_like, shape (N, ...)
+        Integers are classes, from 0: one for each image, (N,), or for each pixel, (N, H, W); kept as int64. Floating
+        numbers are what the network is to return, of any shape: a number, an image, a signal; kept as float32.
     classes : sequence of str, optional
-        Names of the classes; by default the numbers "0", "1", ... up to the largest label.
+        Names of the classes; by default the numbers "0", "1", ... up to the largest label, and none for numbers.
     name : str
         What the dataset is called.
 
@@ -102,7 +84,7 @@ class Dataset:
     ValueError
         If shapes do not fit together, or a label is outside of the classes.
     TypeError
-        If the images are neither uint8 nor float32, or the labels are not integers.
+        If the images are neither uint8 nor float32, or the labels are no numbers.
 
     See Also
     --------
@@ -123,28 +105,34 @@ class Dataset:
     >>> dogs = data[data.labels == 1]
     >>> len(dogs), dogs.images.shape
     (3, (3, 1, 4, 6))
+    >>> Dataset(np.zeros((5, 2, 30), np.float32), np.zeros((5, 1, 30)))
+    Dataset(5 inputs 2x30 float32, targets 1x30)
     """
 
     images: Array
-    labels: NDArray[np.int64]
+    labels: Array
     classes: tuple[str, ...] = ()
     name: str = ""
 
     def __post_init__(self) -> None:
-        images = check_images("Dataset", self.images)
-        labels = _check_labels(self.labels, len(images))
+        images = _check_inputs("Dataset", self.images)
+        labels = check_targets(self.labels, len(images))
         classes = tuple(str(name) for name in self.classes)
-        if not classes:
-            classes = numbered_classes(labels)
-        _check_range(labels, classes)
+        if labels.dtype.kind != "f":
+            classes = classes or numbered_classes(labels)
+            check_range(labels, classes)
         for field, value in (("images", images), ("labels", labels), ("classes", classes)):
             object.__setattr__(self, field, value)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, ...]:
         """(C, H, W) of one image."""
-        _, C, H, W = self.images.shape
-        return C, H, W
+        return self.images.shape[1:]
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether labels are classes; else they are numbers."""
+        return self.labels.dtype.kind != "f"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -162,15 +150,17 @@ class Dataset:
 
     def __repr__(self) -> str:
         name = f"{self.name!r}: " if self.name else ""
-        shape = "x".join(map(str, self.image_shape))
-        return f"Dataset({name}{len(self)} images {shape} {self.images.dtype}, {len(self.classes)} classes)"
+        shape, target = ("x".join(map(str, each.shape[1:])) for each in (self.images, self.labels))
+        labels = f"{len(self.classes)} classes" if self.has_classes else f"targets {target or 'of one number'}"
+        inputs = "images" if self.images.ndim == 4 else "inputs"
+        return f"Dataset({name}{len(self)} {inputs} {shape} {self.images.dtype}, {labels})"
 
     def with_images(self, images: Array, name: str | None = None) -> Dataset:
         """Return the same labels with other images: normalised, resized, augmented.
 
         Parameters
         ----------
-        images : ndarray, shape (N, C', H', W'), uint8 or float32
+        images : ndarray, shape (N, ...), uint8 or float32
             One image for each label.
         name : str, optional
             Name of the new dataset; by default that of this one.
@@ -237,6 +227,11 @@ class Dataset:
         if not isinstance(share, float):
             raise InvalidValueError(
                 f"Dataset.split: sizes must be a share between 0 and 1 with stratify=True, but got {share!r}."
+            )
+        if not self.has_classes or self.labels.ndim > 1:
+            raise InvalidValueError(
+                "Dataset.split: labels must be one class for each image with stratify=True, but got "
+                f"{self.labels.dtype} (shape {self.labels.shape})."
             )
         order = np.arange(len(self)) if generator is None else generator.permutation(len(self))
         chosen = np.zeros(len(self), bool)

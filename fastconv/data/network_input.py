@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastconv.data.dataset import check_images
+from fastconv.data.dataset import Dataset, check_images
 from fastconv.data.files import imported
-from fastconv.data.preprocessing import normalise
+from fastconv.data.preprocessing import channel_statistics, normalise
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_array, check_layout
 from fastconv.validation.sizes import check_integer, check_number, check_sizes, entries_of
@@ -20,6 +20,7 @@ Float32 = NDArray[np.float32]
 
 _NAME = "Preprocessing"
 _WHITE = 255.0
+_COLOURS = (1, 3)  # channels of a picture
 _LUMA = (19595, 38470, 7471)  # of 2**16: ITU-R 601-2, in the integers of Pillow
 
 
@@ -102,7 +103,7 @@ class Preprocessing:
         channels = many if self.channels is None and many > 1 else self.channels
         if channels is None:
             return None
-        if check_integer(_NAME, "channels", channels, 1) not in (1, 3):
+        if check_integer(_NAME, "channels", channels, 1) not in _COLOURS:
             raise InvalidValueError(f"{_NAME}: channels must be 1 or 3, but got {channels}.")
         for name, numbers in (("mean", mean), ("std", std)):
             if len(numbers) not in (1, channels):
@@ -110,6 +111,41 @@ class Preprocessing:
                     f"{_NAME}: {name} must be one number, or one for each of {channels} channels, but got {numbers}."
                 )
         return int(channels)
+
+    @classmethod
+    def fitted(cls, images: Array | Dataset) -> Preprocessing:
+        """Return what gives every channel of some images mean 0 and deviation 1.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, C, H, W), uint8 or float32; or Dataset
+            Those that a network learns from, and no others.
+
+        Returns
+        -------
+        Preprocessing
+            With their mean and deviation; one for all channels where they are neither gray nor colours. What is the
+            same everywhere keeps its deviation.
+
+        Raises
+        ------
+        ValueError
+            If there is no image.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastconv.data import Preprocessing
+        >>> images = np.array([[[[0, 255]]], [[[255, 0]]]], np.uint8)
+        >>> Preprocessing.fitted(images)(images).ravel().tolist()
+        [-1.0, 1.0, 1.0, -1.0]
+        """
+        pixels = images.images if isinstance(images, Dataset) else check_images(_NAME, images)
+        if pixels.shape[1] not in _COLOURS:
+            pixels = pixels.reshape(len(pixels), 1, -1, pixels.shape[3])
+        unit = np.float64(_WHITE if pixels.dtype == np.uint8 else 1)
+        mean, std = (statistic / unit for statistic in channel_statistics(pixels))
+        return cls(mean=tuple(mean), std=tuple(np.where(std > 0, std, 1)))
 
     @property
     def color(self) -> str:

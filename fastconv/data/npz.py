@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 
-from fastconv.data.dataset import DataBundle, numbered_classes
+from fastconv.data.dataset import DataBundle
 from fastconv.data.files import PathLike, as_path, damaged, dataset_of, fault_of, listing
+from fastconv.data.targets import numbered_classes
 from fastconv.errors import DataError
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry

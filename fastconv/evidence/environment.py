@@ -35,6 +35,8 @@ class Environment:
         When the comparison began, in UTC.
     exact : bool
         Whether fastconv was asked to be exact, see `fastconv.set_options`.
+    unreliable : str
+        Why the times are not reliable; nothing on a quiet machine.
     """
 
     versions: dict[str, str]
@@ -45,6 +47,7 @@ class Environment:
     load: float | None
     date: str
     exact: bool = field(default=False, metadata=ADDED)
+    unreliable: str = field(default="", metadata=ADDED)
 
     @property
     def packages(self) -> str:
@@ -55,6 +58,11 @@ class Environment:
     def settings(self) -> str:
         """Threads, and that fastconv was asked to be exact where it was."""
         return f"{self.threads} threads" + self._exactly
+
+    @property
+    def caution(self) -> tuple[str, ...]:
+        """One line that says why the times are not reliable, or none."""
+        return (f"The times are not reliable, because {self.unreliable}.",) if self.unreliable else ()
 
     @property
     def _exactly(self) -> str:

@@ -45,6 +45,8 @@ class OperationProblem:
         Its sizes.
     image : bool
         Whether `x` holds pictures worth plotting.
+    map_names : tuple of str
+        What the output channels show, where that is known.
     """
 
     name: str
@@ -56,6 +58,7 @@ class OperationProblem:
     geometry: ConvGeometry | WindowGeometry
     description: str = ""
     image: bool = False
+    map_names: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -131,7 +134,8 @@ def from_workload(workload: Workload, dtype: np.dtype[Any], seed: int) -> Operat
     """Return the problem of a workload, its arrays drawn."""
     arrays, arguments = workload.inputs(dtype, seed), workload.arguments()
     problem = _problem(workload.name, workload.operation, arrays, arguments)
-    return replace(problem, description=workload.description, image=isinstance(workload, ImageWorkload))
+    problem = replace(problem, description=workload.description)
+    return replace(problem, image=True, map_names=workload.names) if isinstance(workload, ImageWorkload) else problem
 
 
 def from_call(

@@ -12,10 +12,11 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastconv.backends.geometry import ConvGeometry, WindowGeometry
 from fastconv.errors import InvalidValueError
+from fastconv.evidence.filters import EDGES, LINES, Filters, filter_bank
 from fastconv.validation.operations import conv_geometry, pool_geometry
 from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
 
@@ -194,10 +195,13 @@ class ImageWorkload(Workload):
         The images, between 0 and 1.
     filters : ndarray, (F, C, KH, KW), float32, optional
         The filters of a convolution.
+    names : tuple of str
+        What its output channels show.
     """
 
     images: Array = field(kw_only=True, repr=False, compare=False)
     filters: Array | None = field(default=None, kw_only=True, repr=False, compare=False)
+    names: tuple[str, ...] = field(default=(), kw_only=True, repr=False, compare=False)
 
     def with_batch(self, n: int) -> ImageWorkload:
         """Return the same workload over the first `n` images; beyond the last one they start again."""
@@ -321,26 +325,27 @@ def image_workloads() -> tuple[ImageWorkload, ...]:
         If scikit-learn (or Pillow, with which it reads photographs) is missing.
     """
     photos, digits = _photographs(), _digits()
-    lines, edges = _line_filters(), _edge_filters()
     wide, one = Options(stride=2, padding="same"), Options(padding=1)
     return (
-        _on_images("photos_lines7x7", "conv2d", photos, wide, "vertical and horizontal 7x7 lines, photographs", lines),
+        _on_images("photos_lines7x7", "conv2d", photos, wide, "vertical and horizontal 7x7 lines, photographs", LINES),
         _on_images("photos_maxpool2x2", "max_pool2d", photos, Options(2), "max 2x2 s2, photographs"),
         _on_images("photos_avgpool2x2", "avg_pool2d", photos, Options(2), "average 2x2 s2, photographs"),
-        _on_images("digits_edges3x3", "conv2d", digits, one, "eight 3x3 edge and blur filters, digits", edges),
+        _on_images("digits_edges3x3", "conv2d", digits, one, "eight 3x3 edge and blur filters, digits", EDGES),
         _on_images("digits_maxpool2x2", "max_pool2d", digits, Options(2), "max 2x2 s2, digits"),
         _on_images("digits_avgpool2x2", "avg_pool2d", digits, Options(2), "average 2x2 s2, digits"),
     )
 
 
 def _on_images(
-    name: str, operation: str, images: Array, options: Options, description: str, filters: Array | None = None
+    name: str, operation: str, images: Array, options: Options, description: str, filters: Filters | None = None
 ) -> ImageWorkload:
-    shape: Any = None if filters is None else filters.shape
+    bank = None if filters is None else filter_bank(filters, images.shape[1])
+    shape: Any = None if bank is None else bank.shape
     kernel: Any = (2, 2) if shape is None else shape[2:]
-    return ImageWorkload(
-        name, operation, images.shape, kernel, shape, False, options, description, images=images, filters=filters
+    workload = ImageWorkload(
+        name, operation, images.shape, kernel, shape, False, options, description, images=images, filters=bank
     )
+    return replace(workload, names=tuple(filters or ()))
 
 
 def _photographs() -> Array:
@@ -357,26 +362,3 @@ def _digits() -> Array:
     datasets = imported("image_workloads", "sklearn.datasets", "scikit-learn")
     images: Array = datasets.load_digits().images[:100, np.newaxis].astype(np.float32) / 16
     return images
-
-
-def _line_filters() -> Array:
-    """Return a vertical and a horizontal line through all colours: (2, 3, 7, 7)."""
-    filters = np.zeros((2, 3, 7, 7), np.float32)
-    filters[0, :, :, 3] = 1
-    filters[1, :, 3, :] = 1
-    return filters
-
-
-def _edge_filters() -> Array:
-    """Return eight classic filters: four Sobel edges, Laplacian, sharpen, box and binomial blur: (8, 1, 3, 3)."""
-    filters: list[ArrayLike] = [
-        [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-        [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-        [[0, 1, 2], [-1, 0, 1], [-2, -1, 0]],
-        [[-2, -1, 0], [-1, 0, 1], [0, 1, 2]],
-        [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
-        [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-        np.full((3, 3), 1 / 9),
-        np.outer([1, 2, 1], [1, 2, 1]) / 16,
-    ]
-    return np.array(filters, np.float32)[:, np.newaxis]

@@ -14,7 +14,7 @@ from fastconv.report.figure import COLOURS, new_figure, save_figure
 from fastconv.report.words import format_shape, plural
 
 _PLOT = "plot_predictions"
-_LONGEST = 30  # characters of a file name in the table: a terminal of 60 columns has room for the rest
+_LONGEST = 20  # characters of a file name in the table: a terminal of 60 columns has room for the rest
 _DRAWN = 20  # pictures of a figure
 _ROW = 1.8  # inches of each
 _SMALL = 8  # points
@@ -55,7 +55,7 @@ class Unread:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions(Record):
     """What a network says of some pictures.
 

@@ -31,7 +31,7 @@ class NodeSummary:
     parameters: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelSummary(Record):
     """A model, for inputs of some shapes; ``str()`` is a table.
 

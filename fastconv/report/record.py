@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type
 
 from fastconv.errors import FastconvError, InvalidValueError
 from fastconv.files import open_regular, write_whole
+from fastconv.report.page import fragment
 from fastconv.report.table import Report
 
 NOT_SAVED = {"saved": False}  # metadata of a field that is left out of the JSON
@@ -21,7 +22,9 @@ _T = TypeVar("_T")
 
 
 class Record:
-    """A result that prints as its report and is saved as JSON; its subclasses are frozen dataclasses.
+    """A result that prints as its report, in a REPL and a notebook too, and is saved as JSON.
+
+    Its subclasses are frozen dataclasses with ``repr=False``.
 
     Attributes
     ----------
@@ -43,6 +46,13 @@ class Record:
 
     def __str__(self) -> str:
         return self.report().text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return fragment(self.report())
 
     def markdown(self) -> str:
         """Return its tables and notes as Markdown, for a page to include."""

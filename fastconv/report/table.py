@@ -7,12 +7,27 @@ from typing import NamedTuple
 
 
 class Table(NamedTuple):
-    """A table of strings; the first `left` columns are aligned to the left, the others to the right."""
+    """A table of strings.
+
+    Attributes
+    ----------
+    title : str
+        What stands above it; may be empty.
+    headers : tuple of str
+        One for each column.
+    rows : tuple of tuple of str
+        The cells.
+    left : int
+        So many columns hold text and are aligned to the left; the others hold numbers and are aligned to the right.
+    spare : tuple of str
+        Headings of columns that a narrow terminal can do without, the first to go first.
+    """
 
     title: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left: int
+    spare: tuple[str, ...] = ()
 
 
 class Report(NamedTuple):
@@ -26,23 +41,36 @@ class Report(NamedTuple):
         What the columns mean, and where the numbers come from.
     failures : tuple of str
         What is wrong, one line each; nothing where all is well.
+    verdict : tuple of str
+        What it all comes to, in a line or two; it stands first.
+    details : tuple of Table
+        More numbers, for those who ask.
+    remarks : tuple of str
+        What their columns mean.
     """
 
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
+    details: tuple[Table, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def in_full(self) -> Report:
+        """The same with its details among the tables."""
+        tables, notes = (*self.tables, *self.details), (*self.remarks, *self.notes)
+        return self._replace(tables=tables, notes=notes, details=(), remarks=())
 
     def text(self) -> str:
-        """Return tables, notes and failures as text, with aligned columns and without colours."""
-        lines = (*self.notes, *self.failures)
-        blocks = [draw_table(table) for table in self.tables]
-        return "\n\n".join([*blocks, "\n".join(lines)] if lines else blocks)
+        """Return verdict, tables, notes and failures as text, with aligned columns and without colours."""
+        lines = ("\n".join(self.verdict), *map(draw_table, self.tables), "\n".join((*self.notes, *self.failures)))
+        return "\n\n".join(filter(None, lines))
 
     def markdown(self) -> str:
-        """Return tables and notes as Markdown: without a title of its own, for a page to include."""
-        blocks = [markdown_table(table) for table in self.tables]
-        notes = [f"- {note}" for note in (*self.notes, *self.failures)]
-        return "\n\n".join([*blocks, "\n".join(notes)] if notes else blocks) + "\n"
+        """Return verdict, tables and notes as Markdown: without a title of its own, for a page to include."""
+        notes = "\n".join(f"- {note}" for note in (*self.notes, *self.failures))
+        return "\n\n".join(filter(None, (*self.verdict, *map(markdown_table, self.tables), notes))) + "\n"
 
 
 def draw_table(table: Table) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastconv.backends import resolve_backend
 from fastconv.data.augment import Augmentation
@@ -25,12 +25,25 @@ Loss = Callable[[Array, Array], tuple[Any, Array]]
 Prepare = Callable[[Array], Array]
 
 
+Data = Dataset | tuple[ArrayLike, ArrayLike]
+
+
+def as_dataset(operation: str, subject: str, data: object) -> Dataset:
+    """Return a dataset, which must have images; a pair of arrays becomes one, inputs of other dtypes as float32."""
+    if isinstance(data, tuple) and len(data) == 2:
+        inputs, targets = (np.asarray(each) for each in data)
+        if inputs.dtype.kind in "biuf" and inputs.dtype != np.uint8:
+            inputs = inputs.astype(np.float32, copy=False)
+        data = Dataset(inputs, targets)
+    return check_dataset(operation, subject, data)
+
+
 def check_dataset(operation: str, subject: str, dataset: object) -> Dataset:
     """Return a dataset, which must have images."""
     if not isinstance(dataset, Dataset):
         raise InvalidTypeError(
             f"{operation}: {subject} must be a fastconv.data.Dataset, but got {type(dataset).__name__}. "
-            "Make one with Dataset(images, labels)."
+            "Make one with Dataset(images, labels); where a network learns or is judged, (images, labels) will do."
         )
     if len(dataset) == 0:
         raise InvalidValueError(f"{operation}: {subject} must not be empty, but got {dataset!r}.")
@@ -38,18 +51,32 @@ def check_dataset(operation: str, subject: str, dataset: object) -> Dataset:
 
 
 def check_fit(operation: str, model: Layer, dataset: Dataset, image_shape: tuple[int, ...]) -> None:
-    """Refuse images that the network does not take, and labels that it has no score for; nothing is computed."""
+    """Refuse images that the network does not take, and targets that are not like its output; nothing is computed."""
     try:
         scores = model.output_shape((1, *image_shape))
     except (InvalidValueError, InvalidTypeError) as error:
         raise InvalidValueError(
             f"{operation}: the model must take the images, {image_shape}, but it does not: {error}"
         ) from error
-    largest = int(dataset.labels.max())
-    if len(scores) != 2 or largest >= scores[1]:
+    if not dataset.has_classes:
+        _check_numbers(operation, scores[1:], dataset.labels.shape[1:])
+        return
+    largest, pixels = int(dataset.labels.max()), dataset.labels.shape[1:]
+    if len(scores) < 2 or scores[2:] != pixels or largest >= scores[1]:
         raise InvalidValueError(
-            f"{operation}: the output of the model must be one row of scores for each image, with one column for each "
-            f"class, but got shape {('N', *scores[1:])} for labels up to {largest}."
+            f"{operation}: the output of the model must be one row of scores for each "
+            f"{f'of the {pixels} labels of an image' if pixels else 'image'}, with one column for each class, but got "
+            f"shape {('N', *scores[1:])} for labels up to {largest}. Labels that are numbers, and no classes, have a "
+            "floating dtype."
+        )
+
+
+def _check_numbers(operation: str, output: tuple[int, ...], target: tuple[int, ...]) -> None:
+    """Refuse numbers of another shape than the output; of one number each the axis may be missing."""
+    if output != target and (output, target) != ((1,), ()):
+        raise InvalidValueError(
+            f"{operation}: labels that are numbers must have the shape of the output of the model, {('N', *output)}, "
+            f"but got {('N', *target)}. Labels that are classes have an integer dtype."
         )
 
 
@@ -74,7 +101,7 @@ class Gather:
 
     def __call__(
         self, chosen: NDArray[np.int64], augment: Augmentation | None, rng: np.random.Generator
-    ) -> tuple[Array, NDArray[np.int64]]:
+    ) -> tuple[Array, Array]:
         """Return the images and labels at these positions; the images stand until the next call."""
         images: Array = self._stored[: len(chosen)]
         # "clip": with "raise", which cannot happen, np.take would copy through a buffer
@@ -94,13 +121,21 @@ class Gather:
         return np.divide(images, np.float32(255), out=self._floats[: len(images)], dtype=np.float32)
 
 
-def hits(scores: Array, labels: Array) -> int:
-    """Number of images whose highest score is that of their class."""
-    return round(float(accuracy(scores, labels)) * len(labels))
+def hits(scores: Array, labels: Array) -> float:
+    """Number of images whose highest score is that of their class; 0 of those whose targets are numbers.
+
+    Where every pixel has a class, an image counts as the share of its pixels.
+    """
+    if labels.dtype.kind == "f":
+        return 0
+    right = float(accuracy(scores, labels)) * len(labels)
+    return round(right) if labels.ndim == 1 else right
 
 
 class OneHot:
     """A loss between numbers as one between scores and labels: the target is 1 for the class and 0 for the others.
+
+    Labels that are numbers are compared as they are.
 
     Parameters
     ----------
@@ -114,13 +149,15 @@ class OneHot:
 
     def __call__(self, scores: Array, labels: Array) -> tuple[Any, Array]:
         """Return loss and gradient."""
+        if labels.dtype.kind == "f":
+            return self._loss(scores, labels.reshape(scores.shape) if labels.ndim == 1 else labels)
         labels = check_labels("OneHot", labels, scores.shape)
         return self._loss(scores, resolve_backend(None, "OneHot").one_hot(labels, scores.shape[1], scores.dtype))
 
 
 def evaluate(
     model: Layer,
-    dataset: Dataset,
+    dataset: Data,
     loss: Loss,
     prepare: Prepare | None = None,
     *,
@@ -133,7 +170,7 @@ def evaluate(
     ----------
     model : Layer
         The network; its mode is restored afterwards.
-    dataset : Dataset
+    dataset : Dataset or (x, y)
         At least one image.
     loss : callable
         ``loss(scores, labels) -> (loss, gradient)``.
@@ -149,10 +186,10 @@ def evaluate(
     Metrics
         Means over the images.
     """
-    check_dataset("evaluate", "dataset", dataset)
+    dataset = as_dataset("evaluate", "dataset", dataset)
     size = check_integer("evaluate", "batch_size", batch_size, 1)
     gather, rng = Gather(dataset, size, prepare), np.random.default_rng(0)  # which draws nothing
-    total, right = 0.0, 0
+    total, right = 0.0, 0.0
     with modes_kept(model), inference_mode():
         model.eval()
         for first in range(0, len(dataset), size):
@@ -161,4 +198,4 @@ def evaluate(
             total += float(loss(scores, labels)[0]) * len(labels)
             right += hits(scores, labels)
             between()
-    return Metrics(total / len(dataset), right / len(dataset))
+    return Metrics(total / len(dataset), right / len(dataset) if dataset.has_classes else None)

@@ -1,13 +1,14 @@
-"""What a run has measured: per step, per epoch, and of a whole dataset; what it tells, and when it stops early."""
+"""What a run has measured: per step, per epoch, and of a whole dataset; and when it stops early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from fastconv.errors import InvalidValueError
 from fastconv.optim.arguments import check_not_negative
+from fastconv.report.words import plural
 from fastconv.validation.sizes import check_choice, check_integer
 
 # What may decide which epoch is best, and whether more of it is better.
@@ -21,12 +22,12 @@ class Metrics(NamedTuple):
     ----------
     loss : float
         Mean loss over the images.
-    accuracy : float
-        Share of the images whose highest score is that of their class.
+    accuracy : float or None
+        Share of the images whose highest score is that of their class; None where targets are numbers.
     """
 
     loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class EpochRecord:
     epoch : int
         From 1.
     train_loss, train_accuracy : float
-        Means over the training images of the epoch, each as its batch saw it, before the step it caused.
+        Means over the training images of the epoch, each as its batch saw it, before the step it caused. Where targets
+        are numbers, accuracies are None.
     validation_loss, validation_accuracy : float or None
         Of the validation images at the end of the epoch.
     lr : float
@@ -51,7 +53,7 @@ class EpochRecord:
 
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     validation_loss: float | None
     validation_accuracy: float | None
     lr: float
@@ -64,8 +66,8 @@ class EpochRecord:
         Parameters
         ----------
         monitor : str, optional
-            What `EarlyStopping` may watch. By default the accuracy on the validation images and then their loss; the
-            training loss where there are none.
+            What `EarlyStopping` may watch. By default the accuracy on the validation images, if there is one, and then
+            their loss; the training loss where there are none.
 
         Returns
         -------
@@ -78,19 +80,20 @@ class EpochRecord:
             If it was not measured.
         """
         if monitor is None:
-            if self.validation_accuracy is None or self.validation_loss is None:
+            if self.validation_loss is None:
                 return (-self.train_loss,)
-            return (self.validation_accuracy, -self.validation_loss)
+            accuracy = () if self.validation_accuracy is None else (self.validation_accuracy,)
+            return (*accuracy, -self.validation_loss)
         value = getattr(self, monitor)
         if value is None:
             raise InvalidValueError(
-                f"EpochRecord: {monitor} must have been measured, but the run has no validation images. "
-                "Pass validation= to fit, or watch train_loss."
+                f"EpochRecord: {monitor} must have been measured, but it was not. Pass validation= to "
+                "fit, or watch train_loss; where targets are numbers there is no accuracy."
             )
         return (value if _MONITORS[monitor] else -value,)
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a run has measured so far.
 
@@ -109,6 +112,8 @@ class History:
     True
     >>> history.best.epoch
     1
+    >>> history
+    History(1 epoch, 2 steps; train loss 2.0000; best in epoch 1)
     """
 
     epochs: list[EpochRecord] = field(default_factory=list)
@@ -120,6 +125,15 @@ class History:
         if not self.epochs:
             raise InvalidValueError("History: there must be a finished epoch to have a best one, but got none.")
         return max(self.epochs, key=EpochRecord.score)
+
+    def __repr__(self) -> str:
+        counts = f"{plural(len(self.epochs), 'epoch')}, {plural(len(self.step_losses), 'step')}"
+        if not self.epochs:
+            return f"History({counts})"
+        last, judged = self.epochs[-1], ""
+        if last.validation_loss is not None:
+            judged = f", validation loss {last.validation_loss:.4f}"
+        return f"History({counts}; train loss {last.train_loss:.4f}{judged}; best in epoch {self.best.epoch})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, for JSON.
@@ -156,8 +170,9 @@ class Position:
     ----------
     epoch, step : int
         Finished epochs, and finished steps of the next one.
-    images, right : int
-        Images seen in those steps, and how many of them were classified correctly.
+    images, right : int, float
+        Images seen in those steps, and how many of them were classified correctly; of an image with a class for every
+        pixel its share counts.
     loss : float
         Sum of their losses.
     seconds : float
@@ -169,7 +184,7 @@ class Position:
     epoch: int = 0
     step: int = 0
     images: int = 0
-    right: int = 0
+    right: float = 0
     loss: float = 0.0
     seconds: float = 0.0
     lr: float = 0.0
@@ -188,54 +203,6 @@ class Position:
     def images_per_second(self) -> float:
         """Speed of those steps."""
         return self.images / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is; what `Trainer.fit` calls ``progress`` with, after every step and every epoch.
-
-    Attributes
-    ----------
-    epoch, epochs : int
-        The epoch that runs, from 1, and how many there will be.
-    step, steps : int
-        Steps of this epoch that are done, and how many it has.
-    loss, accuracy : float
-        Means over the epoch so far.
-    lr : float
-        Learning rate of the last step.
-    images_per_second : float
-        Over the epoch so far.
-    seconds_left : float
-        Estimated time to the end of the last epoch.
-    record : EpochRecord or None
-        Not None at the end of an epoch.
-
-    Examples
-    --------
-    >>> print(Progress(2, 5, 7, 12, 0.25, 0.921875, 0.1, 12345.6, 3.2, None))
-    epoch 2/5, step 7/12: loss 0.2500, accuracy 92.2 %, 12,346 images/s, 3 s left
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    accuracy: float
-    lr: float
-    images_per_second: float
-    seconds_left: float
-    record: EpochRecord | None
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.4f}, accuracy "
-            f"{self.accuracy:.1%}, {self.images_per_second:,.0f} images/s, {self.seconds_left:.0f} s left"
-        ).replace("%,", " %,")
-
-
-ProgressCallback = Callable[[Progress], object]
 
 
 @dataclass(frozen=True)

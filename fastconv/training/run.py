@@ -6,27 +6,32 @@ import json
 import signal
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
 
 from fastconv.data.dataset import Dataset
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, LearningWarning
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.state import PathLike
+from fastconv.losses import softmax_cross_entropy
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
-from fastconv.training.evaluation import Gather, check_dataset, check_fit
-from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position, Progress, ProgressCallback
+from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit
+from fastconv.training.progress import Progress, ProgressCallback, reporting
+from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position
 from fastconv.training.saved import card_of
 from fastconv.training.snapshot import describe, restore, snapshot
+from fastconv.training.stalling import Guessing
 from fastconv.training.state import TrainState, generator_state, set_generator_state
 from fastconv.validation.sizes import check_flag, check_integer
 
 _FIT = "Trainer.fit"
+_LOOK = 50  # steps after which it is asked, in a long epoch, whether the network learns
 
 
 class _Interrupt:
@@ -48,20 +53,19 @@ class Run:
 
     trainer: TrainState
     evaluate: Callable[..., Metrics]
-    train: Dataset
-    validation: Dataset | None
+    train_data: InitVar[Data]
+    validation_data: InitVar[Data | None]
     epochs: int
     batch_size: int
     checkpoint: PathLike | None
     checkpoint_every: int | None
     resume: bool
     early_stopping: EarlyStopping | None
-    progress: ProgressCallback | None
+    progress: ProgressCallback | bool | None
 
-    def __post_init__(self) -> None:
-        check_dataset(_FIT, "train", self.train)
-        if self.validation is not None:
-            check_dataset(_FIT, "validation", self.validation)
+    def __post_init__(self, train_data: Data, validation_data: Data | None) -> None:
+        self.train = as_dataset(_FIT, "train", train_data)
+        self.validation = None if validation_data is None else as_dataset(_FIT, "validation", validation_data)
         self.epochs = check_integer(_FIT, "epochs", self.epochs, 1)
         self.batch_size = check_integer(_FIT, "batch_size", self.batch_size, 1)
         if self.checkpoint_every is not None:
@@ -77,6 +81,8 @@ class Run:
         self.trainer.card = card_of(self.trainer.model, self.trainer.prepare, self.train)
         self._folder = None if self.checkpoint is None else CheckpointFolder(self.checkpoint)
         self._interrupt = _Interrupt()
+        guessable = self.trainer.loss is softmax_cross_entropy and self.train.has_classes
+        self._guessing = Guessing(self.train.labels) if guessable else None
         self._done, self._busy = 0, 0.0  # steps and seconds of this call, for the time that is left
 
     def _check_images(self) -> None:
@@ -92,7 +98,7 @@ class Run:
             "train images": len(self.train),
             "image shape": self.train.image_shape,
             "image dtype": self.train.images.dtype.name,
-            "checksum of the labels": zlib.crc32(np.ascontiguousarray(self.train.labels, "<i8").tobytes()),
+            "checksum of the labels": _checksum(self.train),
             "validation images": 0 if self.validation is None else len(self.validation),
             "batch_size": self.batch_size,
             **describe(self.trainer),
@@ -105,7 +111,11 @@ class Run:
     def go(self) -> History:
         """Run; see `Trainer.fit`."""
         model = self.trainer.model
-        with _interrupt_between_steps() as self._interrupt, modes_kept(model):
+        with (
+            reporting(_FIT, self.progress) as self._tell,
+            _interrupt_between_steps() as self._interrupt,
+            modes_kept(model),
+        ):
             self._begin()
             try:
                 while not self._finished():
@@ -165,10 +175,21 @@ class Run:
             seconds = time.perf_counter() - started
             position.seconds += seconds
             self._done, self._busy = self._done + 1, self._busy + seconds
+            self._warn_of_guessing(position)
             self._report(position)
             self._leave_if_interrupted()
             if self.checkpoint_every is not None and len(trainer.history.step_losses) % self.checkpoint_every == 0:
                 self._save()
+
+    def _warn_of_guessing(self, position: Position) -> None:
+        """Say once that the network does not learn."""
+        losses = self.trainer.history.step_losses
+        if self._guessing is None or (position.step % _LOOK and position.step < self._steps):
+            return
+        if self._guessing.explains(losses, position.accuracy, images=position.images):
+            complaint = self._guessing.complaint(losses, position.lr)
+            warnings.warn(f"{_FIT}: {complaint}", LearningWarning, stacklevel=5)
+            self._guessing = None
 
     def _leave_if_interrupted(self) -> None:
         """Leave after Ctrl-C; a validation that was left begins anew when the run goes on."""
@@ -186,7 +207,7 @@ class Run:
         record = EpochRecord(
             epoch=position.epoch + 1,
             train_loss=position.mean_loss,
-            train_accuracy=position.accuracy,
+            train_accuracy=position.accuracy if self.train.has_classes else None,
             validation_loss=None if metrics is None else metrics.loss,
             validation_accuracy=None if metrics is None else metrics.accuracy,
             lr=position.lr,
@@ -210,23 +231,28 @@ class Run:
             snapshot(self.trainer, self._description).save(self._folder.last)
 
     def _report(self, position: Position, record: EpochRecord | None = None) -> None:
-        if self.progress is None:
+        if self._tell is None:
             return
         left = (self.epochs - position.epoch) * self._steps - position.step
-        self.progress(
+        self._tell(
             Progress(
                 epoch=position.epoch + 1,
                 epochs=self.epochs,
                 step=position.step,
                 steps=self._steps,
                 loss=position.mean_loss,
-                accuracy=position.accuracy,
+                accuracy=position.accuracy if self.train.has_classes else None,
                 lr=position.lr,
                 images_per_second=position.images_per_second,
                 seconds_left=left * self._busy / max(self._done, 1),
                 record=record,
             )
         )
+
+
+def _checksum(dataset: Dataset) -> int:
+    """That of the labels, the same on every machine."""
+    return zlib.crc32(np.ascontiguousarray(dataset.labels, "<i8" if dataset.has_classes else "<f4").tobytes())
 
 
 def _check_stopping(early_stopping: object, validation: Dataset | None) -> None:

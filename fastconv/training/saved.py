@@ -166,8 +166,10 @@ def card_of(model: Layer, prepare: Prepare | None, dataset: Dataset) -> ModelCar
     return ModelCard(architecture_of(model), preprocessing, dataset.classes)
 
 
-def _sized(preprocessing: Preprocessing, image_shape: tuple[int, int, int]) -> Preprocessing:
-    """Let other pictures become like those of the dataset."""
+def _sized(preprocessing: Preprocessing, image_shape: tuple[int, ...]) -> Preprocessing | None:
+    """Let other pictures become like those of the dataset; None where it has none."""
+    if len(image_shape) != 3:
+        return None
     channels, height, width = image_shape
     if preprocessing.channels is None and channels in (1, 3):
         preprocessing = replace(preprocessing, channels=channels)

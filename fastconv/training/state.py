@@ -86,15 +86,15 @@ class TrainState:
         self.compile, self.exact = check_flag("Trainer", "compile", compile), check_exact("Trainer", exact)
         self._program: TrainingStep | None = None
 
-    def train_step(self, images: Array, labels: Array, *, where: str = "") -> tuple[float, int]:
+    def train_step(self, images: Array, labels: Array, *, where: str = "") -> tuple[float, float]:
         """Do one step on a batch that is already augmented and prepared.
 
         Parameters
         ----------
-        images : ndarray, shape (N, C, H, W)
+        images : ndarray, shape (N, ...)
             What the network takes.
-        labels : ndarray of int, shape (N,)
-            Their classes.
+        labels : ndarray, shape (N, ...)
+            Their classes (integers), or numbers (floating).
         where : str
             Where in the run that is, for the message of an error.
 
@@ -102,7 +102,7 @@ class TrainState:
         -------
         loss : float
             With the `l2` penalty; before the step.
-        right : int
+        right : float
             Images that were classified correctly.
 
         Raises
@@ -143,11 +143,11 @@ class TrainState:
         """
         if math.isfinite(value):
             return
-        clipping = "" if self.clip_norm is not None else ", or clip_norm=1.0"
+        clipping = "" if self.clip_norm is not None else ", or a limit of the gradients (clip_norm)"
         raise DivergedError(
             f"Trainer.fit: the {subject} must stay finite, but got {value}{where} with a learning rate of "
-            f"{self.optimizer.lr:g}. Try a smaller learning rate, a LinearWarmup{clipping}, and look for NaN and large "
-            "values in the images."
+            f"{self.optimizer.lr:g}. Try a tenth of it, a warm-up{clipping}, and look for NaN and large values in the "
+            "images."
         )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastconv.backends.settings import with_exact
-from fastconv.data.dataset import Dataset
 from fastconv.layers.state import PathLike
-from fastconv.training.evaluation import evaluate
-from fastconv.training.records import EarlyStopping, History, Metrics, ProgressCallback
+from fastconv.training.evaluation import Data, evaluate
+from fastconv.training.progress import ProgressCallback
+from fastconv.training.records import EarlyStopping, History, Metrics
 from fastconv.training.run import Run
 from fastconv.training.saved import write_model
 from fastconv.training.state import TrainState
@@ -25,7 +25,8 @@ class Trainer(TrainState):
         Over the parameters of the model.
     loss : callable or str
         ``loss(scores, labels) -> (loss, gradient)``, or a name of `fastconv.losses.LOSSES`. The losses between
-        numbers (squared error, binary cross-entropy) compare with 1 for the class and 0 for the others.
+        numbers (squared error, binary cross-entropy) compare with labels that are numbers, and else with 1 for the
+        class and 0 for the others.
     schedule : Schedule, optional
         Of the learning rate of the optimiser; the trainer steps it.
     augment : callable, optional
@@ -75,8 +76,8 @@ class Trainer(TrainState):
 
     def fit(
         self,
-        train: Dataset,
-        validation: Dataset | None = None,
+        train: Data,
+        validation: Data | None = None,
         *,
         epochs: int = 10,
         batch_size: int = 128,
@@ -84,15 +85,17 @@ class Trainer(TrainState):
         checkpoint_every: int | None = None,
         resume: bool = False,
         early_stopping: EarlyStopping | None = None,
-        progress: ProgressCallback | None = None,
+        progress: ProgressCallback | bool | None = None,
     ) -> History:
         """Train for some epochs.
 
         Parameters
         ----------
-        train : Dataset
-            What the network learns from. Each epoch goes through it once, in an order of its own.
-        validation : Dataset, optional
+        train : Dataset or (x, y)
+            What the network learns from. Each epoch goes through it once, in an order of its own. Of a pair, x is
+            inputs of any rank, bytes or what becomes float32; y is classes (integers), or numbers (floating) of the
+            shape that the network returns, such as images.
+        validation : Dataset or (x, y), optional
             What it is judged by after each epoch.
         epochs : int
             How many; with `resume` the number of the whole run, before and after.
@@ -107,8 +110,9 @@ class Trainer(TrainState):
             never stopped.
         early_stopping : EarlyStopping, optional
             When to stop before the last epoch.
-        progress : callable, optional
-            Called with a `Progress` after every step and every epoch; ``print`` will do.
+        progress : bool or callable, optional
+            True is a bar in terminals and notebooks (extra ``cli``), and a line for each epoch elsewhere, as ``print``
+            is. Any other function is called with a `Progress` after every step and every epoch.
 
         Returns
         -------
@@ -126,6 +130,11 @@ class Trainer(TrainState):
             and `resume` is False, or if the images do not fit the model.
         KeyboardInterrupt
             After Ctrl-C: the step is finished and ``last.npz`` written before.
+
+        Warns
+        -----
+        fastconv.errors.LearningWarning
+            Once, if the cross-entropy stays that of guessing, with what to try.
         """
         return Run(
             self,
@@ -142,7 +151,7 @@ class Trainer(TrainState):
         ).go()
 
     def evaluate(
-        self, dataset: Dataset, *, batch_size: int = 128, between: Callable[[], object] = lambda: None
+        self, dataset: Data, *, batch_size: int = 128, between: Callable[[], object] = lambda: None
     ) -> Metrics:
         """Measure the network over a dataset, in evaluation mode, without `augment` and without the `l2` penalty.
 

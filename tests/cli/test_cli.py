@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import fastconv as fc
 from fastconv import cli
 from fastconv.backends.numpy import NumpyBackend
 from fastconv.cli import compare, console
-from fastconv.cli.arguments import parse_padding
+from fastconv.cli.arguments import parse_padding, parse_shape, parse_sizes
 
 pytest.importorskip("typer")
 
@@ -89,9 +90,9 @@ def test_a_layer_by_options_on_the_fast_backend(
     options = ("--stride", "2,1", "--padding", "1:0,0:1", "--groups", "1", "--repeats", "1")
     assert in_process(monkeypatch, "compare", *LAYER, *options, "--threads", "1") == 0
     out, err = capsys.readouterr()
-    assert "Time and memory" in out
+    assert out.startswith("naive and fast agree: the worst element takes ")
     assert "1 thread of" in out
-    assert re.search(r"conv2d +all .* ok", out)
+    assert re.search(r"conv2d .* ok", out)
     assert "[100%] done" in err
 
 
@@ -99,13 +100,17 @@ def test_real_digits_with_json_and_plot(monkeypatch: pytest.MonkeyPatch, tmp_pat
     pytest.importorskip("sklearn")
     names = ("digits_edges3x3", "digits_maxpool2x2", "digits_avgpool2x2")
     monkeypatch.chdir(tmp_path)
-    files = ("--json", "out.json", "--plot", "out.png")
+    files = ("--json", "out.json", "--plot", "out.png", "--html", "out.html")
     assert in_process(monkeypatch, "compare", *names, *QUICK, "--batch", "3", *files) == 0
     saved = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in saved["rows"]] == list(names)
     assert saved["ok"] is True
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.html", "out.json", "out.png"]
+    shown = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "naive and numpy agree on all 3 workloads" in shown
+    assert "data:image/svg+xml;base64," in shown
+    assert "scratch numpy" in shown
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -121,7 +126,7 @@ def test_json_on_stdout_is_json_alone() -> None:
     )
     assert done.returncode == 0
     assert json.loads(done.stdout)["rows"][0]["operation"] == "avg_pool2d"
-    assert "Time and memory" in done.stderr
+    assert "naive and numpy agree" in done.stderr
 
 
 def test_own_arrays(arrays: Path) -> None:
@@ -135,10 +140,44 @@ def test_own_arrays(arrays: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "padding"),
-    [("1", 1), ("1,2", (1, 2)), ("0:1,2:3", ((0, 1), (2, 3))), ("0:1,2", ((0, 1), 2)), ("same_lower", "same_lower")],
+    [
+        ("1", 1),
+        ("1x2", (1, 2)),
+        ("0:1x2:3", ((0, 1), (2, 3))),
+        ("1,2", (1, 2)),
+        ("0:1,2:3", ((0, 1), (2, 3))),
+        ("0:1,2", ((0, 1), 2)),
+        ("same_lower", "same_lower"),
+    ],
 )
 def test_padding(text: str, padding: object) -> None:
     assert parse_padding("--padding", text) == padding
+
+
+@pytest.mark.parametrize("text", ["1x3x32x40", "1,3,32,40", "1×3×32×40"])
+def test_a_shape_is_read_in_each_way_that_people_write_it(text: str) -> None:
+    assert parse_shape("--input", text, 4) == (1, 3, 32, 40)
+    assert parse_shape("--input", text) == (1, 3, 32, 40)
+    assert parse_sizes("--stride", "2x1") == parse_sizes("--stride", "2,1") == (2, 1)
+
+
+def test_quick_and_backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    layer = ("--input", "2x3x7x9", "--weight", "4x3x3x2")
+    assert in_process(monkeypatch, "compare", *layer, "--quick", "--backend", "numpy", "--json", str(target)) == 0
+    saved = json.loads(target.read_text(encoding="utf-8"))
+    assert saved["backends"] == ["naive", "numpy"]
+    assert saved["rows"][0]["shapes"]["x"] == [2, 3, 7, 9]
+    asked: list[Any] = []
+
+    def run_comparison(workloads: Any, **settings: Any) -> None:
+        asked.append((workloads, settings["repeats"]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compare, "run_comparison", run_comparison)
+    assert in_process(monkeypatch, "compare", "--quick") == 130
+    assert len(asked[0][0]) == 5
+    assert asked[0][1] == 1
 
 
 # what goes wrong
@@ -150,10 +189,14 @@ def test_padding(text: str, padding: object) -> None:
         (["conv9"], r"a workload must be one of conv3x3_64_56, .*, but got 'conv9'\."),
         (["--nothing"], r"[Nn]o such option:? '?--nothing"),
         (["--batch", "0"], r"Invalid value for '?--batch'?: "),
+        (["--backend", "fast", "--backends", "naive,numpy"], r"--backend.* is --backends naive,NAME: give one"),
         (["--backends", "fast"], r"--backends.* must be two different names of naive, numpy, fast"),
-        (["--input", "1,3,9"], r"--input.* must be 4 positive integers with commas between them, but got '1,3,9'"),
+        (
+            ["--input", "1,3,9"],
+            r"--input.* must be 4 positive integers with x .*, such as 1x3x32x32, but got '1,3,9'",
+        ),
         (["--input", "1,3,9,9", "--weight", "1,3,0,3"], r"--weight.* must be 4 positive integers"),
-        ([*LAYER, "--stride", "x"], r"--stride.* must be one integer, or two with a comma"),
+        ([*LAYER, "--stride", "x"], r"--stride.* must be one integer, or two with x between them"),
         ([*LAYER, "--padding", "some"], r"--padding.* must be an integer, .* but got 'some'"),
         ([*LAYER, "--kernel-size", "2"], r"--kernel-size belongs to a pooling operation"),
         ([*LAYER, "--operation", "max_pool2d"], r"--weight belongs to conv2d, but the operation is max_pool2d"),

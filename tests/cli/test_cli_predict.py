@@ -127,7 +127,7 @@ def test_a_checkpoint_a_name_and_a_python_file(
     (tmp_path / "net.py").write_text(NET, encoding="ascii")
     python, saved = f"{tmp_path / 'net.py'}:make", str(tmp_path / "own.npz")
     options = ["--backend", "numpy", "--epochs", "1", "--validation", "0.9", "--checkpoint", str(tmp_path / "run")]
-    monkeypatch.setattr(sys, "argv", ["fastconv", "train", *options, "--normalise"])
+    monkeypatch.setattr(sys, "argv", ["fastconv", "train", *options])
     assert cli.main() == 0
     assert run(monkeypatch, str(tmp_path / "run" / "best.npz"), *pictures) == 0
     assert "gray, times 1/255, less 0.30" in capsys.readouterr().out
@@ -266,7 +266,7 @@ def test_options_change_the_preset_and_the_preset_what_was_saved() -> None:
         (["NET", "--preset", "lsun"], 2, "must be one of imagenet, mnist, cifar10"),
         (["NET", "--scale", "1/0"], 2, "must be a number"),
         (["NET", "--mean", "a"], 2, "must be a number"),
-        (["NET", "--size", "8x8"], 2, "must be one integer, or two"),
+        (["NET", "--size", "8by8"], 2, "must be one integer, or two"),
         (["NET", "--crop", "9"], 1, "crop must be at most the size of a picture"),
         (["NET", "--std", "0"], 1, "std must be positive"),
         (["NET", "--layout", "HWC"], 1, "layout must be 'NCHW' or 'NHWC'"),

@@ -25,6 +25,7 @@ from fastconv import cli
 from fastconv.cli.train_parts import (
     Plan,
     default_model,
+    learning_rate,
     make_augment,
     make_schedule,
     parse_augment,
@@ -32,7 +33,7 @@ from fastconv.cli.train_parts import (
 )
 from fastconv.models import by_name
 from fastconv.optim import SGD
-from fastconv.training import Trainer
+from fastconv.training import Progress, Trainer
 
 MODEL = """
 from fastconv.layers import Flatten, Linear, Sequential
@@ -93,14 +94,15 @@ def test_every_file_and_every_option(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
-    files = {name: str(tmp_path / f"out{name}") for name in (".npz", ".png", ".json")}
+    files = {name: str(tmp_path / f"out{name}") for name in (".npz", ".png", ".json", ".html")}
     code = command(
         monkeypatch,
         *small,
         *("--optimizer", "sgd", "--schedule", "cosine", "--warmup", "1", "--augment", "flip,shift,crop"),
-        *("--validation", "0.2", "--normalise", "--early-stop", "5", "--threads", "1", "--weight-decay", "0.0001"),
+        *("--validation", "0.2", "--no-normalise", "--early-stop", "5", "--threads", "1", "--weight-decay", "0.0001"),
         *("--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "7", "--seed", "3", "--batch-size", "64"),
         *("--save", files[".npz"], "--plot", files[".png"], "--json", files[".json"]),
+        *("--html", files[".html"]),
     )
     out = capsys.readouterr().out
     assert code == 0
@@ -112,6 +114,7 @@ def test_every_file_and_every_option(
     assert 0 < values["test"]["accuracy"] <= 1
     assert load_state(files[".npz"])["1.weight"].shape == (10, 64)
     assert Path(files[".png"]).read_bytes().startswith(b"\x89PNG")
+    assert ">Epochs</h2>" in Path(files[".html"]).read_text(encoding="utf-8")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["best.npz", "last.npz"]
 
 
@@ -130,20 +133,57 @@ def test_the_same_seed_gives_the_same_files(monkeypatch: pytest.MonkeyPatch, tmp
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_ctrl_c_keeps_the_network_that_was_to_be_saved(
+@pytest.mark.parametrize(("method", "epochs", "steps"), [("fit", 0, 3), ("fit", 1, 43), ("evaluate", 1, 41)])
+def test_ctrl_c_keeps_the_files_that_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    small: list[str],
+    capsys: pytest.CaptureFixture[str],
+    method: str,
+    epochs: int,
+    steps: int,
+) -> None:
+    """In the first epoch, in the second one, and while the test images are measured."""
+    pytest.importorskip("matplotlib")
+    original = getattr(Trainer, method)
+
+    def stopped(trainer: Trainer, *arguments: Any, **options: Any) -> Any:
+        if method == "evaluate" and arguments[0].name != "digits test":
+            return original(trainer, *arguments, **options)
+        if method == "evaluate":
+            raise KeyboardInterrupt
+        return original(trainer, *arguments, **{**options, "progress": stop_after})
+
+    def stop_after(progress: Progress) -> None:
+        if (progress.epoch - 1) * progress.steps + progress.step == steps and progress.record is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, method, stopped)
+    files = {option: tmp_path / name for option, name in (("save", "a.npz"), ("plot", "a.svg"), ("json", "a.json"))}
+    words = [word for option, file in files.items() for word in (f"--{option}", str(file))]
+    assert command(monkeypatch, *small, "--epochs", str(max(epochs, 1) + (method == "fit")), *words) == 130
+    out = capsys.readouterr().out.replace("\n", "")
+    assert f"stopped; {files['save']} has the network of the last step" in out
+    assert set(load_state(files["save"])) == {"1.weight", "1.bias"}
+    history = json.loads(files["json"].read_text(encoding="utf-8"))
+    assert (len(history["epochs"]), len(history["step_losses"]), history["test"]) == (epochs, steps, None)
+    for option in ("plot", "json"):
+        assert f"stopped; {files[option]} has the run so far" in out
+    assert "<svg" in files["plot"].read_text(encoding="utf-8")
+
+
+def test_ctrl_c_before_the_first_step_draws_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fitted = Trainer.fit
+    pytest.importorskip("matplotlib")
 
     def stopped(trainer: Trainer, *arguments: Any, **options: Any) -> None:
-        fitted(trainer, *arguments, **options)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "fit", stopped)
-    file = tmp_path / "stopped.npz"
-    assert command(monkeypatch, *small, "--save", str(file)) == 130
-    assert f"stopped; {file} has the network of the last step" in capsys.readouterr().out.replace("\n", "")
-    assert set(load_state(file)) == {"1.weight", "1.bias"}
+    assert command(monkeypatch, *small, "--plot", str(tmp_path / "a.png")) == 130
+    assert "a.png" not in capsys.readouterr().out
+    assert not (tmp_path / "a.png").exists()
 
 
 @pytest.mark.slow
@@ -265,6 +305,13 @@ def test_schedules_count_the_steps_of_an_epoch() -> None:
 def test_schedules_that_are_refused(text: str) -> None:
     with pytest.raises(Exception, match="must be constant, cosine"):
         parse_schedule("--schedule", text)
+
+
+def test_the_network_says_the_rate_and_other_optimisers_take_theirs_in_proportion() -> None:
+    assert learning_rate("adam", "digits") == 2e-3
+    assert learning_rate("adam", "three-layer") == 1e-3
+    assert learning_rate("sgd", "digits") == learning_rate("sgd", "net.py:make") == 0.05
+    assert learning_rate("sgd", "vgg16") == pytest.approx(0.05 / 20)
 
 
 def test_augmentation_in_words() -> None:

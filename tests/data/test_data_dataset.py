@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -58,18 +59,18 @@ def test_two_datasets_compare_by_identity() -> None:
     ("arguments", "kind", "message"),
     [
         (
-            (np.zeros((2, 4, 6), np.uint8), [0, 1]),
+            (np.zeros(2, np.uint8), [0, 1]),
             InvalidValueError,
-            r"images must have 4 axes \(N, C, H, W\).*\(2, 4, 6\)",
+            r"images must have at least 2 axes, \(N, C, H, W\) for images, but got 1 \(shape \(2,\)\)",
         ),
         ((np.zeros((2, 1, 4, 6)), [0, 1]), InvalidTypeError, r"must be uint8 or float32, but got float64.*astype"),
         ((np.zeros((2, 0, 4, 6), np.uint8), [0, 1]), InvalidValueError, r"empty axis other than N.*\(2, 0, 4, 6\)"),
         ((np.zeros((2, 1, 4, 6), np.uint8), [0, 1, 1]), InvalidValueError, r"shape \(2,\).*one for each image.*\(3,\)"),
-        ((np.zeros((2, 1, 4, 6), np.uint8), [[0], [1]]), InvalidValueError, r"shape \(2,\).*\(2, 1\)"),
+        ((np.zeros((2, 1, 4, 6), np.uint8), [[0, 1]]), InvalidValueError, r"shape \(2,\) or \(2, ...\).*\(1, 2\)"),
         (
-            (np.zeros((2, 1, 4, 6), np.uint8), [0.0, 1.0]),
+            (np.zeros((2, 1, 4, 6), np.uint8), [False, True]),
             InvalidTypeError,
-            "labels must have an integer dtype.*float64",
+            r"labels must have an integer dtype \(classes\) or a floating one \(numbers\), but got bool",
         ),
         (
             (np.zeros((2, 1, 4, 6), np.uint8), [0, 2**40]),
@@ -77,6 +78,7 @@ def test_two_datasets_compare_by_identity() -> None:
             "labels must be below 65536.*got 1099511627776",
         ),
         ((np.zeros((2, 1, 4, 6), np.uint8), [0, -1]), InvalidValueError, "got -1 at position 1"),
+        ((np.zeros((2, 3), np.uint8), [[0, 1], [0, -1]]), InvalidValueError, r"got -1 at position \(1, 1\)"),
         (
             (np.zeros((2, 1, 4, 6), np.uint8), [2, 0], ("a", "b")),
             InvalidValueError,
@@ -88,6 +90,26 @@ def test_what_does_not_fit_together(arguments: Any, kind: type[Exception], messa
     with pytest.raises(kind, match=message) as caught:
         Dataset(*arguments)
     assert isinstance(caught.value, FastconvError)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 9), (2, 4, 5), (1, 3, 4, 5)])
+@pytest.mark.parametrize("target", [(), (2,), (1, 9)])
+def test_inputs_and_targets_have_any_rank(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
+    data = Dataset(np.zeros((6, *shape), np.float32), np.linspace(0, 1, 6 * math.prod(target)).reshape(6, *target))
+    assert (data.image_shape, data.labels.dtype, data.classes) == (shape, np.float32, ())
+    assert not data.has_classes
+    assert data[2:4].labels.shape == (2, *target)
+    first, second = data.split(0.5, 0)
+    assert len(first) == len(second) == 3
+    with pytest.raises(InvalidValueError, match="labels must be one class for each image with stratify=True"):
+        data.split(0.5, 0, stratify=True)
+
+
+def test_targets_in_words() -> None:
+    signals = np.zeros((6, 2, 9), np.float32)
+    assert repr(Dataset(signals, np.zeros(6))) == "Dataset(6 inputs 2x9 float32, targets of one number)"
+    assert repr(Dataset(signals, np.zeros((6, 1, 9)))) == "Dataset(6 inputs 2x9 float32, targets 1x9)"
+    assert repr(Dataset(signals, np.zeros((6, 9), int))) == "Dataset(6 inputs 2x9 float32, 1 classes)"
 
 
 # parts

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastconv.data import PRESETS, Preprocessing, as_float, channel_statistics, normalise
+from fastconv.data import PRESETS, Dataset, Preprocessing, as_float, channel_statistics, normalise
 from fastconv.errors import InvalidTypeError, InvalidValueError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 3, 6, 8), np.uint8)
@@ -25,6 +25,21 @@ def test_it_has_the_bits_of_normalise() -> None:
     mean, std = channel_statistics(IMAGES)
     prepare = Preprocessing(mean=tuple(mean / np.float64(255)), std=tuple(std / np.float64(255)))
     np.testing.assert_array_equal(prepare(IMAGES), normalise(IMAGES, mean, std))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_fitted_gives_mean_0_and_deviation_1_to_channels_that_are_not_constant(channels: int, dtype: Any) -> None:
+    images = np.random.default_rng(0).integers(20, 90, (7, channels, 5, 4)).astype(dtype)
+    images[:, 0] //= 3
+    prepared = Preprocessing.fitted(images)(images)
+    axes = (0, 2, 3) if channels in (1, 3) else None
+    np.testing.assert_allclose(prepared.mean(axes), 0, atol=1e-5)
+    np.testing.assert_allclose(prepared.std(axes), 1, atol=1e-5)
+    data = Dataset(images, np.zeros(7, int))
+    np.testing.assert_array_equal(Preprocessing.fitted(data)(images), prepared)
+    flat = np.full_like(images, 7)
+    np.testing.assert_allclose(Preprocessing.fitted(flat)(flat), 0, atol=1e-6)
 
 
 def test_the_formula_for_bytes_and_for_floats() -> None:

@@ -243,6 +243,12 @@ WRONG: dict[str, tuple[str, tuple[Change, ...], str, str]] = {
         "Convolution.backward",
         r"in the plain case .* dweight differs .*, where its object was called before",
     ),
+    "an object that takes images of its first size alone, book": (
+        "SCRATCH",
+        (before("    self.x, self.col, self.col_W", "    assert self.x is None or self.x.shape[1:] == x.shape[1:]"),),
+        "Convolution.forward",
+        "it raises, where its object was called with another size before, and its equivalent does not",
+    ),
     "an object with a step that is another in later calls, book": (
         "SCRATCH",
         (("self.dW = np.dot", "self.dW = (1 if self.dW is None else 2) * np.dot"),),

@@ -93,6 +93,39 @@ def test_other_dtypes_and_memory_than_those_in_a_region_go_to_the_original(monke
         assert accelerated.calls["conv_backward_naive"].fast == fast
 
 
+ROUNDED = """
+import numpy as np
+
+def conv2d(x, weight):
+    F, C, KH, KW = weight.shape
+    windows = np.lib.stride_tricks.sliding_window_view(x, (C, KH, KW))[0].astype(np.float32)
+    return np.array([[(windows[i, j] * weight).sum((1, 2, 3)) for j in range(windows.shape[1])]
+                     for i in range(len(windows))]).transpose(2, 0, 1)
+
+def max_pool(x, size=2):
+    y = np.zeros((len(x), x.shape[1] // size, x.shape[2] // size), np.float32)
+    for i, j in np.ndindex(*y.shape[1:]):
+        y[:, i, j] = x[:, i * size : i * size + size, j * size : j * size + size].max((1, 2))
+    return y
+"""
+
+
+def test_what_is_rounded_inside_is_fast_for_float32_and_what_is_stored_rounded_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = load(monkeypatch, ROUNDED)
+    originals = dict(vars(module))
+    accelerated = fc.accelerate(module, on_mismatch="skip")
+    assert {*accelerated} == {"conv2d", "max_pool"}
+    assert "with float64" in accelerated.partly["conv2d"]
+    for dtype, fast in ((np.float32, 1), (np.float64, 1)):
+        x, weight = numbers(3, 7, 9, dtype=dtype), numbers(4, 3, 2, 3, dtype=dtype)
+        same(module.conv2d(x, weight), originals["conv2d"](x, weight))
+        same(module.max_pool(x), originals["max_pool"](x))
+        assert accelerated.calls["conv2d"].fast == fast
+    assert accelerated.calls["max_pool"].fast == 2
+
+
 def test_calls_are_counted_in_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     module = load(monkeypatch, loop_code.IMAGES)
     accelerated = fc.accelerate(module)

@@ -109,6 +109,13 @@ def test_a_segmentation_fault_is_a_verdict_with_its_line(tmp_path: Path) -> None
     assert '"pad": 1' in found.example.code
 
 
+@pytest.mark.parametrize(("helper", "verdict"), [("types.SimpleNamespace(py_func=len)", "ok"), ("len", "timed out")])
+def test_the_first_call_of_what_is_compiled_may_take_longer(tmp_path: Path, helper: str, verdict: str) -> None:
+    lines = "import time, types", f"helper = {helper}", "late = [1.5]"
+    path = written(tmp_path, *lines, first="time.sleep(late.pop() if late else 0)")
+    assert plain(path, limit=LIMIT).verdict == verdict
+
+
 ENDLESS = {
     "silent": "while True: pass",
     "printing": "while True: print('x' * 1000)",

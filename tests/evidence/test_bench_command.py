@@ -113,6 +113,20 @@ def test_the_gate_runs_again_what_looks_slower(
     )
 
 
+def test_the_gate_refuses_times_that_are_not_reliable(
+    runs: Callable[..., Runs], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write(tmp_path / "old.json", run_of(record(), record(POOL)))
+    runs(run_of(record(), record(POOL, peak=80.0)))
+    assert command(monkeypatch, "bench", "--compare", "old.json", "--fail-over", "10") == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("The times are not reliable, because the peak moved between 80 and 100 GFLOP/s.")
+    assert err.splitlines()[-1] == (
+        "fastconv: bench: --fail-over must compare times that are reliable, but now the peak moved between 80 and 100 "
+        "GFLOP/s. Run it again when nothing else runs."
+    )
+
+
 def test_without_fail_over_a_comparison_only_shows(
     runs: Callable[..., Runs], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -209,7 +223,7 @@ def test_report_prints_or_writes(
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == read_saved(suite).markdown()
     comparison.save(tmp_path / "compare.json")
     assert command(monkeypatch, "report", str(tmp_path / "compare.json")) == 0
-    assert "Time and memory" in capsys.readouterr().out
+    assert "naive and numpy agree" in capsys.readouterr().out
 
 
 # for real, in a child

@@ -192,7 +192,7 @@ def test_a_comparison_comes_back_from_its_json(comparison: Any, tmp_path: Path) 
     assert str(again) == str(comparison)
     assert again.to_dict() == comparison.to_dict()
     assert "| `conv2d` |" in saved.markdown()
-    assert saved.result.report.tables[0].title == "Time and memory"
+    assert saved.result.report.details[0].title == "Time and memory"
 
 
 @pytest.mark.slow

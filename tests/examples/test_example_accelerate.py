@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import load_example, run_example
+from programs import EXAMPLES, load_example, run_example
 
 
 @pytest.fixture
 def example() -> Iterator[dict[str, Any]]:
     path = list(sys.path)
+    sys.path.insert(0, str(EXAMPLES))  # as for a program that is run there
     yield load_example("accelerate_loops")
     sys.path[:] = path
     sys.modules.pop("loop_layers", None)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import fastconv as fc
@@ -50,6 +51,7 @@ COMMANDS = {
     "summary": "summary digits --json OUT",
     "compare MODEL.onnx": "compare MODEL --backends naive,numpy --json OUT",
     "summary MODEL.onnx": "summary MODEL --json OUT",
+    "evaluate": "evaluate NET DATA --json OUT",
     "predict": "predict NET IMAGE gone.ppm --top 2 --json OUT",
 }
 NEED_FAST = ("race", "bench --accuracy", "bench --against", "bench --against --networks", "bench --ladder")
@@ -95,7 +97,13 @@ def run(command: str, folder: Path) -> Any:
     words["MODEL"] = folder / "net.onnx"
     if "MODEL" in command.split():
         fc.onnx.save(fc.models.by_name("digits", filters=2, rng=0), words["MODEL"], (1, 1, 8, 8))
-    if command.startswith("predict"):
+    words["DATA"] = folder / "data.npz"
+    if command.startswith("evaluate"):
+        images, labels = np.zeros((10, 1, 8, 8), np.uint8), np.arange(10)
+        np.savez(
+            words["DATA"], train_images=images, train_labels=labels, test_images=images[:3], test_labels=labels[:3]
+        )
+    if command.startswith(("evaluate", "predict")):
         fc.training.save_model(fc.models.by_name("digits", rng=0), words["NET"])
         words["IMAGE"].write_bytes(b"P5 8 8 255 " + bytes(range(64)))
     sys.argv = ["fastconv", *(str(words.get(word, word)) for word in command.split())]

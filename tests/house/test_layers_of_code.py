@@ -27,7 +27,7 @@ LAYERS = (
     ("programs",),
     ("models",),
     ("training", "onnx"),
-    ("compat",),
+    ("compat", "sklearn"),
     ("evidence",),
     ("dropin",),
     ("__init__",),  # `import fastconv` itself

@@ -114,3 +114,21 @@ def test_pictures_are_written_whole_and_of_three_kinds(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InvalidValueError, match=r"draw: path must end in one of pdf, png, svg, but got .*a\.gif"):
         save_figure("draw", tmp_path / "a.gif", draw)
+
+
+def test_a_picture_is_dark_on_white_whatever_the_settings_are(tmp_path: Path) -> None:
+    mpl = pytest.importorskip("matplotlib")
+    from matplotlib.image import imread
+
+    with mpl.rc_context({"savefig.transparent": True, "text.color": "white", "savefig.facecolor": "black"}):
+        save_figure("draw", tmp_path / "a.png", _with_words)
+    pixels = imread(tmp_path / "a.png")
+    assert pixels[0, 0].tolist() == [1, 1, 1, 1]
+    assert pixels[..., 3].min() == 1
+    assert pixels[..., :3].min() < 0.1
+
+
+def _with_words() -> Any:
+    figure = new_figure("draw", 3, 2)
+    figure.text(0.5, 0.5, "words", fontsize=30)
+    return figure

@@ -14,7 +14,7 @@ COMMANDS = (
     ("--help",),
     *(
         (name, "--help")
-        for name in ("compare", "info", "warmup", "train", "check", "bench", "report", "summary", "predict")
+        for name in ("compare", "info", "warmup", "train", "check", "bench", "report", "summary", "predict", "evaluate")
     ),
     ("summary", "--list"),
     ("summary", "resnet20", "--batch", "8"),

@@ -245,8 +245,16 @@ def test_the_picture_of_a_run(tmp_path: Path, suffix: str) -> None:
     assert (tmp_path / f"run.{suffix}").stat().st_size > 1000
     with pytest.raises(ValueError, match="path must end in one of pdf, png, svg"):
         plot_history(history, tmp_path / "run.gif")
-    with pytest.raises(ValueError, match="must have a finished epoch"):
+    with pytest.raises(ValueError, match="must have a step"):
         plot_history(History(), tmp_path / "run.png")
+
+
+def test_the_picture_of_a_run_whose_first_epoch_is_not_finished(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plot_history(History([], [2.0, 1.5]), tmp_path / "run.png", steps_per_epoch=7)
+    assert (tmp_path / "run.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="steps_per_epoch must be given where no epoch is finished"):
+        plot_history(History([], [2.0, 1.5]), tmp_path / "again.png")
 
 
 # when it stops
@@ -351,7 +359,18 @@ def test_what_fit_refuses(tmp_path: Path) -> None:
     small = Dataset(data.images[:, :, :4], data.labels, data.classes)
     many = Dataset(data.images, data.labels + 3)
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
-        ({"train": (data.images, data.labels)}, TypeError, "train must be a fastconv.data.Dataset, but got tuple"),
+        ({"train": data.images}, TypeError, r"train must be a .*Dataset, but got ndarray.*\(images, labels\) will do"),
+        ({"train": (data.images, data.labels[:3])}, ValueError, r"labels must have shape \(50,\) or"),
+        (
+            {"train": (data.images, data.labels / 2)},
+            ValueError,
+            r"numbers must have the shape.*\('N', 4\), but got \('N',\)",
+        ),
+        (
+            {"train": (data.images, data.images[:, 0])},
+            ValueError,
+            r"one row of scores for each of the \(6, 8\) labels of an image",
+        ),
         ({"train": data[:0]}, ValueError, "train must not be empty"),
         ({"validation": data[:0]}, ValueError, "validation must not be empty"),
         ({"train": small}, ValueError, r"the model must take the images, \(1, 4, 8\), but it does not: Linear"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import update_wrapper
 from textwrap import wrap
 from typing import Any
@@ -17,35 +18,60 @@ Function = Callable[..., Any]
 _WIDTH = 120  # columns of a report
 
 
-class Acceleration(Mapping[str, Function]):
-    """Functions that were replaced by fast equivalents: a mapping of their names to the originals.
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of the functions of a target.
 
     Parameters
     ----------
     title : str
         Name of what was accelerated.
-    originals : mapping of str to callable
-        The functions that were replaced.
-    fast : mapping of str to callable
-        What replaces them.
-    refused : mapping of str to Mismatch
+    originals, fast : dict of str to callable
+        The functions that were replaced, and what replaces them.
+    regions : dict of str to Region
+        The functions that are replaced for some calls alone, and for which.
+    calls : dict of str to CallCounts
+        How many calls of those that were replaced went where.
+    found : dict of str to str
+        What functions were found to compute, in words, where no name says it.
+    refused : dict of str to Mismatch
         The functions that were left as they are, and why.
+    slower : dict of str to str
+        The functions that were left as they are because their equivalents take longer: both times.
+    near_misses : dict of str to str
+        Functions and classes that look like convolution or pooling and were not recognised, with what is missing.
     places : list of (Place, callable)
         What was bound where.
     elsewhere : tuple of str
         Names in other modules that still are the originals.
-    function : callable, optional
+    given : callable, optional
         The one function that was given, to call.
-    regions : mapping of str to Region
-        The functions that are replaced for some calls alone, and for which.
-    calls : mapping of str to CallCounts
-        How many calls of those that were replaced went where.
-    found : mapping of str to str
-        What functions were found to compute, in words, where no name says it.
-    slower : mapping of str to str
-        The functions that were left as they are because their equivalents take longer: both times.
-    near_misses : mapping of str to str
-        Functions and classes that look like convolution or pooling and were not recognised, with what is missing.
+    note : str
+        What else is worth telling of the target.
+    """
+
+    title: str
+    originals: dict[str, Function]
+    fast: dict[str, Function]
+    regions: dict[str, Region]
+    calls: dict[str, CallCounts]
+    found: dict[str, str]
+    refused: dict[str, Mismatch]
+    slower: dict[str, str]
+    near_misses: dict[str, str]
+    places: list[tuple[Place, Function]]
+    elsewhere: tuple[str, ...]
+    given: Function | None = None
+    note: str = ""
+
+
+class Acceleration(Mapping[str, Function]):
+    """Functions that were replaced by fast equivalents: a mapping of their names to the originals.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What was replaced, and what was not.
 
     Attributes
     ----------
@@ -71,47 +97,32 @@ class Acceleration(Mapping[str, Function]):
     A replacement is process-wide: every thread sees it.
     """
 
-    def __init__(
-        self,
-        title: str,
-        originals: Mapping[str, Function],
-        fast: Mapping[str, Function],
-        refused: Mapping[str, Mismatch],
-        places: list[tuple[Place, Function]],
-        elsewhere: tuple[str, ...],
-        function: Function | None,
-        regions: Mapping[str, Region],
-        calls: Mapping[str, CallCounts],
-        found: Mapping[str, str],
-        slower: Mapping[str, str],
-        near_misses: Mapping[str, str],
-        note: str = "",
-    ) -> None:
-        self._note, self._title, self._originals = note, title, dict(originals)
-        self.fast, self.refused, self.elsewhere, self.calls = dict(fast), dict(refused), elsewhere, dict(calls)
-        self.partly = {name: str(region) for name, region in regions.items()}
-        self._regions, self.found, self.slower = dict(regions), dict(found), dict(slower)
-        self.near_misses = dict(near_misses)
-        self._places, self._active, self._given = places, True, function
-        if function is not None:
-            update_wrapper(self, function, updated=())
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome, self._active = outcome, True
+        self.fast, self.refused, self.slower = outcome.fast, outcome.refused, outcome.slower
+        self.calls, self.found, self.near_misses = outcome.calls, outcome.found, outcome.near_misses
+        self.partly = {name: str(region) for name, region in outcome.regions.items()}
+        self.elsewhere = outcome.elsewhere
+        if outcome.given is not None:
+            update_wrapper(self, outcome.given, updated=())
 
     def __getitem__(self, name: str) -> Function:
-        return self._originals[name]
+        return self._outcome.originals[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._originals)
+        return iter(self._outcome.originals)
 
     def __len__(self) -> int:
-        return len(self._originals)
+        return len(self._outcome.originals)
 
     def __bool__(self) -> bool:
-        return bool(self._originals)
+        return bool(self._outcome.originals)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the one function that was given or replaced."""
-        if self._given is not None:
-            return (next(iter(self.fast.values()), self._given) if self._active else self._given)(*args, **kwargs)
+        given = self._outcome.given
+        if given is not None:
+            return (next(iter(self.fast.values()), given) if self._active else given)(*args, **kwargs)
         if len(self.fast) != 1 or "." in next(iter(self.fast)):
             hint = " A class is changed in place: call accelerate(…) below it, not as its decorator."
             raise InvalidTypeError(
@@ -123,7 +134,8 @@ class Acceleration(Mapping[str, Function]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Pickle a function that was given by its name, as functions are."""
-        return super().__reduce__() if self._given is None else self._given.__qualname__
+        given = self._outcome.given
+        return super().__reduce__() if given is None else given.__qualname__
 
     @property
     def active(self) -> bool:
@@ -137,7 +149,7 @@ class Acceleration(Mapping[str, Function]):
         """
         with ONE_AT_A_TIME:
             active, self._active = self._active, False
-            for place, function in self._places if active else ():
+            for place, function in self._outcome.places if active else ():
                 if place.holds(function):
                     place.restore()
                 else:
@@ -151,8 +163,8 @@ class Acceleration(Mapping[str, Function]):
     def __enter__(self) -> Acceleration:
         if not self._active:
             raise InvalidValueError(
-                f"accelerate: what is entered must be in force, but got {self._title}, which was undone. Accelerate it"
-                " again."
+                f"accelerate: what is entered must be in force, but got {self._outcome.title}, which was undone."
+                " Accelerate it again."
             )
         return self
 
@@ -162,14 +174,14 @@ class Acceleration(Mapping[str, Function]):
     def __repr__(self) -> str:
         names = (*self.fast, *self.slower, *self.refused)
         undone = "" if self._active else " (undone)"
-        lines = [f"accelerated {self._title}: {len(self.fast)} of {len(names)}{undone}"]
+        lines = [f"accelerated {self._outcome.title}: {len(self.fast)} of {len(names)}{undone}"]
         width = max(map(len, names), default=0)
         lines += [line for name in names for line in _row(f"{name:<{width}}  ", self._said_of(name))]
         if self.elsewhere:
             lines += _row("still the original, unless everywhere=True: ", ", ".join(self.elsewhere))
         if self.near_misses:
             lines += _row("not recognised, see near_misses: ", ", ".join(self.near_misses))
-        return "\n".join([*lines, f"  {self._note}"] if self._note else lines)
+        return "\n".join([*lines, f"  {self._outcome.note}"] if self._outcome.note else lines)
 
     def _said_of(self, name: str) -> str:
         """What became of a function."""
@@ -180,7 +192,7 @@ class Acceleration(Mapping[str, Function]):
         calls = self.calls[name]
         said = str(calls) if calls.fast or calls.original else "fast"
         said += f": {self.found[name]}" if name in self.found else ""
-        region = self._regions.get(name)
+        region = self._outcome.regions.get(name)
         return said if region is None else f"{said}, except {region.limits}: {region.trial} {region.said}"
 
 

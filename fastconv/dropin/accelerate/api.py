@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from fastconv.dropin.accelerate.acceleration import Acceleration, Function
+from fastconv.dropin.accelerate.acceleration import Acceleration, Function, Outcome
 from fastconv.dropin.accelerate.course import note_on_course
 from fastconv.dropin.accelerate.isolated import call_here, prove
 from fastconv.dropin.accelerate.jitted import apart_from_jitted, jitted_readers
@@ -58,6 +58,10 @@ def accelerate(
         Where the loops are. Of a module, what is defined in it counts, or, if that is nothing, what it imports; a class
         is changed in place, so that its objects and subclasses profit too. A function is replaced in its module if it
         is still there, and what is returned can be called in its place.
+    example : array, tuple or dict, or list of these, optional
+        The arguments of one real call, or of several: what `target` computes is found by trying then, whatever its
+        name. One argument, a tuple of arguments, or a dict by name; of an object, those of its forward method. A dict
+        of nothing but strings is taken as `mapping`.
     mapping : mapping of str to str, optional
         The conventions of functions or classes that have other names: ``{"my_conv": "cs231n.conv2d.forward"}``.
     on_mismatch : {"warn", "skip", "raise"}
@@ -245,7 +249,7 @@ def _words(implementation: Implementation, role: str) -> str:
 
 
 def _replace(
-    target: Any, proofs: list[Proof], refused: Mapping[str, Mismatch], near: Mapping[str, str], everywhere: bool
+    target: Any, proofs: list[Proof], refused: dict[str, Mismatch], near: dict[str, str], everywhere: bool
 ) -> Acceleration:
     originals: dict[str, Function] = {}
     fast: dict[str, Function] = {}
@@ -275,7 +279,20 @@ def _replace(
     for place, function in places:
         place.put(function)
     left = tuple(str(place) for place, original in others if (place, original) not in bound)
-    title = getattr(target, "__name__", type(target).__name__)
-    given = target if callable(target) and not isinstance(target, type) else None
-    note = note_on_course(target)
-    return Acceleration(title, originals, fast, refused, places, left, given, regions, calls, found, slower, near, note)
+    return Acceleration(
+        Outcome(
+            title=getattr(target, "__name__", type(target).__name__),
+            originals=originals,
+            fast=fast,
+            regions=regions,
+            calls=calls,
+            found=found,
+            refused=refused,
+            slower=slower,
+            near_misses=near,
+            places=places,
+            elsewhere=left,
+            given=target if callable(target) and not isinstance(target, type) else None,
+            note=note_on_course(target),
+        )
+    )

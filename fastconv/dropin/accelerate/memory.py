@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from fastconv.dropin.accelerate.beside import gave_same
 from fastconv.dropin.accelerate.mismatch import Mismatch
 from fastconv.dropin.accelerate.trials import Trial, Trials, verdicts_on
+from fastconv.dropin.conventions.calls import Calls
 from fastconv.dropin.conventions.convention import Implementation
-from fastconv.dropin.conventions.judge import OK, RAISED, WRONG, Run
+from fastconv.dropin.conventions.judge import OK, RAISED, WRONG, Run, Verdict
 from fastconv.dropin.conventions.problem import Pair, Problem, draw
 
 _CASE = "a second call"
+Verdicts = Mapping[str, Verdict]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def remembering(implementation: Implementation, roles: list[str], trials: Trials
     -------
     dict of str to Mismatch
         By role: gradients that add up when the backward pass is run again, and objects that are right in their first
-        call, and not in the third after one with another size.
+        call, and not in the third after one with another size, or raise in that, where their equivalents would not.
     """
     return _unlike_the_first(implementation, roles, trials) | _adding_up(implementation, roles, trials)
 
@@ -78,18 +81,33 @@ def _unlike_the_first(implementation: Implementation, roles: list[str], trials: 
     first, larger, again = (
         Trial(right[0].case, problem, {}) for problem in (small, _like(small, (1, 3)), _like(small, (0, 0)))
     )
+    found: dict[str, Mismatch] = {}
     for between in ([larger], []):  # an object may be of one size
-        one = _OneObject(implementation.convention, implementation.targets, implementation.cls, implementation.details)
-        calls = [(trial, verdicts_on(one, trial.case, trial.problem)) for trial in (first, *between, again)]
-        if not any(verdict.kind == RAISED for _, verdicts in calls[1:-1] for verdict in verdicts.values()):
+        calls = _calls_of_one_object(implementation, (first, *between, again))
+        raised = [role for _, verdicts in calls[1:-1] for role in roles if verdicts[role].kind == RAISED]
+        if not raised:
             break
-    found = {}
+        found |= _answered(implementation, raised, (first, larger))
     for trial, verdicts in calls[:0:-1]:
         for role in roles:
             if verdicts[role].kind in (WRONG, RAISED):
                 text = f"{trial} {verdicts[role].text}, where its object was called before"
                 found[role] = Mismatch(_CASE, text, problem=trial.problem)
     return found
+
+
+def _calls_of_one_object(implementation: Implementation, trials: Trials) -> list[tuple[Trial, Verdicts]]:
+    """What one object does in a row of calls."""
+    one = _OneObject(implementation.convention, implementation.targets, implementation.cls, implementation.details)
+    return [(trial, verdicts_on(one, trial.case, trial.problem)) for trial in trials]
+
+
+def _answered(implementation: Implementation, raised: list[str], trials: Trials) -> dict[str, Mismatch]:
+    """The methods that raise in the last of these calls, and whose equivalents are right in it."""
+    functions = implementation.convention.fast(implementation, Calls(engine="numpy"))
+    trial, ours = _calls_of_one_object(implementation.with_functions(functions), trials)[-1]
+    text = f"{trial} it raises, where its object was called with another size before, and its equivalent does not"
+    return {role: Mismatch(_CASE, text, problem=trial.problem) for role in raised if ours[role].kind == OK}
 
 
 def _like(problem: Problem, more: Pair) -> Problem:

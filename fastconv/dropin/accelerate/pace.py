@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import product
 from time import perf_counter
 from typing import Any
+
+import numpy as np
 
 from fastconv.dropin.conventions.convention import Function, Implementation
 from fastconv.dropin.conventions.judge import run
@@ -140,8 +143,8 @@ def _sum(times: Mapping[str, tuple[float, float]], group: Group, whose: int) -> 
 def _problems(implementation: Implementation, equal: Mapping[str, Function]) -> list[Problem]:
     """A tiny problem and two ordinary ones, with windows that the functions take; none where they take no such."""
     convention = implementation.convention
-    for windows in _WINDOWS:
-        drawn = [draw(convention.operations[0], **sizes, **windows) for sizes in (_TINY, *_ORDINARY)]
+    for dtype, windows in product((np.float64, np.float32), _WINDOWS):  # some are fast for float32 alone
+        drawn = [draw(convention.operations[0], dtype=dtype, **sizes, **windows) for sizes in (_TINY, *_ORDINARY)]
         if convention.cannot_express(implementation, drawn[0]) is None:
             problems = [convention.adapted(implementation, problem) for problem in drawn]
             if not any(run(each, problems[0]).errors for each in _both(implementation, equal)):

@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from inspect import getattr_static
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, TextIO
@@ -176,6 +177,7 @@ class Requests:
             "stopped": next((stops[place] for place in stops if belongs_to(place.block, self.file)), None),
             "notes": notes_on(self.file, {place: what for place, (_, what, _) in stops.items()}, course.missing),
             "near_misses": told(near_misses(module, self._found)),
+            "jitted": any(getattr_static(value, "py_func", None) for value in vars(module).values()),
         }
 
     def do_replace(self, statement: str, block: str) -> Message:

@@ -16,6 +16,7 @@ from fastconv.errors import InvalidValueError
 from fastconv.evidence.process import Message
 
 _RECORDING = 2.0  # seconds
+_COMPILING = 60.0  # seconds more for the first calls of what Numba compiles, on a machine that is busy
 _ENDS = 3  # statements of a file that may end its process or take too long
 
 
@@ -123,6 +124,7 @@ class Examinee:
         self.notes: tuple[str, ...] = ()
         self.near_misses: tuple[str, ...] = ()
         self._process: CodeProcess | None = None
+        self._jitted, self._called = False, set[tuple[Any, ...]]()
         self._avoided: list[tuple[Place, tuple[str, str, str]]] = []
 
     def __enter__(self) -> Examinee:
@@ -155,6 +157,7 @@ class Examinee:
         self.module = answer["module"]
         self.stopped = None if answer["stopped"] is None else CodeProcessError(*answer["stopped"])
         self.notes, self.near_misses = tuple(answer["notes"]), tuple(answer["near_misses"])
+        self._jitted, self._called = answer["jitted"], set()
         return [
             Subject(number, each["label"], by_name(each["convention"])[0], each["targets"], tuple(each["names"]), {})
             for number, each in enumerate(answer["found"])
@@ -232,10 +235,20 @@ class Examinee:
         CannotExpress
             If there is no way to ask for it.
         """
-        answer = self.ask(do, limit=limit, problem=pack_problem(problem), **details)
+        process = self._ready()
+        if limit is None:
+            limit = self._limit(problem, details["index"])
+        answer = process.ask(limit, do, problem=pack_problem(problem), **details)
         if "cannot" in answer:
             raise CannotExpress(answer["cannot"])
         return problem if answer["adapted"] is None else unpack_problem(answer["adapted"]), answer
+
+    def _limit(self, problem: Problem, index: int) -> float:
+        """Seconds for a problem: more where Numba compiles, once for every dtype and memory order in every process."""
+        kind = (index, problem.x.dtype, problem.memory)
+        compiles = self._jitted and kind not in self._called
+        self._called.add(kind)
+        return self.time_limit + _COMPILING if compiles else self.time_limit
 
     def ask(self, do: str, *, limit: float | None = None, **details: Any) -> Message:
         """Ask the process, a new one where it has ended."""

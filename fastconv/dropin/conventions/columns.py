@@ -26,9 +26,9 @@ _NAMES = {
     "im2col": re.compile(f"{_IMAGE}(?:2|to){_COLUMN}(?![a-z])"),
     "col2im": re.compile(f"{_COLUMN}(?:2|to){_IMAGE}(?![a-z])"),
 }
-_WINDOWS = ("kernel", "kernel_h", "kernel_w", "stride", "padding")
+_WINDOWS = ("out_h", "out_w", "kernel", "kernel_h", "kernel_w", "stride", "padding")
 _USUAL = {"stride": (1, 1), "padding": (0, 0)}
-_ALL_SIZES = frozenset(("kernel", *_USUAL))
+_PAIRED = frozenset[str](), frozenset(("stride",)), frozenset(("kernel", *_USUAL))  # sizes that have to be pairs
 
 
 def columns_role(name: str) -> str | None:
@@ -81,7 +81,7 @@ class Columns(Formed):
         if "settled" in implementation.details:
             return implementation.details
         orders = dict.fromkeys((self._usual, *LAYOUTS))
-        kinds = [(single, paired) for single in (False, True) for paired in (frozenset[str](), _ALL_SIZES)]
+        kinds = [(single, paired) for single in (False, True) for paired in _PAIRED]
         ways: list[Way] = [
             {"layout": layout, "single": single, "paired": paired} for single, paired in kinds for layout in orders
         ]
@@ -91,7 +91,8 @@ class Columns(Formed):
         forms = self.forms(implementation)
         single = [name for name in ("kernel", *SIZES) if name in forms[0]]
         missing = [name for name in SIZES if not all(name in form for form in forms)]
-        return missing, [] if self.way(implementation)["paired"] else single
+        paired = self.way(implementation)["paired"]
+        return missing, [name for name in single if name not in paired]
 
     def trial_sizes(self, implementation: Implementation) -> Sequence[Mapping[str, Pair]]:
         form = self.known_form(implementation, next(iter(implementation.targets)))
@@ -122,6 +123,8 @@ class Columns(Formed):
             "x": problem.stored(problem.x[0] if way["single"] else problem.x),
             "kernel_h": problem.kernel[0],
             "kernel_w": problem.kernel[1],
+            "out_h": problem.out[0],
+            "out_w": problem.out[1],
         }
 
     def fast(self, implementation: Implementation, calls: Calls) -> dict[str, Function]:
@@ -142,7 +145,8 @@ class Columns(Formed):
             x = _images(values["x"], single)
             kernel, options = windows(values)
             sizes = Sizes(len(x), x.shape[1], kernel, output_size(x.shape[2:], kernel, **options, dilation=(1, 1)))
-            if min(*kernel, *options["stride"], *sizes.out) < 1 or min(options["padding"]) < 0:
+            told = tuple(values.get(name, size) for name, size in zip(("out_h", "out_w"), sizes.out))
+            if min(*kernel, *options["stride"], *sizes.out) < 1 or min(options["padding"]) < 0 or told != sizes.out:
                 raise Declined
             return calls.im2col(x, kernel, lambda x: layout.columns_of(x, sizes, **options), **options)
 

@@ -38,6 +38,8 @@ _SAYING = {
     "kernel": (_set("kernel filter pool pooling window win size ksize k f dims"), _OF_WINDOWS),
     "kernel_h": (_set("h height kh ph hh fh hf hk rows"), _OF_WINDOWS),
     "kernel_w": (_set("w width kw pw ww fw wf wk cols"), _OF_WINDOWS),
+    "out_h": (_set("out_h out_height output_h output_height h_out oh"), frozenset()),
+    "out_w": (_set("out_w out_width output_w output_width w_out ow"), frozenset()),
     "columns": (_set("col cols column columns dcol dcols dcolumn"), _OF_ARRAYS | _set("x d")),
     "shape": (_set("shape dims size"), _set("x a input inputs im image images img imgs output original data")),
     "stride": (_set("stride strides s step steps"), _OF_SIZES | {"pool", "pooling", "conv"}),

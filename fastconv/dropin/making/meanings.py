@@ -16,7 +16,7 @@ NAMES: dict[str, frozenset[str]] = {
         "kernel": "kernelsize filtersize size kernelshape filtershape f k ksize kerneldim kernel dim filterdim"
         " kerneldims filterdims shape fsize convolutionshape poolsize pool poolshape poolingsize poolingshape window"
         " windowsize windowshape filtersizes kernelsizes fshape kshape shapek sizek kernelwidth filterwidth filter"
-        " poolsz poolkernelsize kernelsz pooldim poolwidth blocksize spatialextent",
+        " poolsz poolkernelsize kernelsz pooldim pooldims poolwidth blocksize spatialextent dims",
         "kernel_h": "poolh poolheight kernelh kernelheight kh filterh filterheight ph fh fieldheight hh height",
         "kernel_w": "poolw poolwidth kernelw kernelwidth kw filterw filterwidth pw fw fieldwidth ww width",
         "stride": "stride strides s strideshape stridesize step steps stepsize stridedims subsample",

@@ -129,6 +129,7 @@ def _tables(race: Race) -> tuple[Table, ...]:
         ("functions", "pass", "theirs", "fast", "times faster"),
         tuple((row.label if lap is row.laps[0] else "", *_lap(lap)) for row, lap in laps),
         left=2,
+        spare=("theirs", "fast"),
     )
     ran = [row for row in race.rows if row.differences]
     present = [name for name in _ARRAYS if any(name == each.array for row in ran for each in row.differences)]

@@ -13,6 +13,7 @@ from fastconv.report.words import format_shape
 
 ON_BOTH = "NumPy on both"
 _HEADERS = ("pass", "shape", "numpy", "fast", "numpy / fast", "error")
+_SPARE = ("shape", "numpy", "error")
 
 
 class Pair(NamedTuple):
@@ -66,7 +67,7 @@ def family_tables(suite: Suite) -> list[Table]:
         kind = "layer" if isinstance(entry(pair.name).member, LayerOf) else "operation"
         rows.setdefault((pair.dtype, kind), []).append(_cells(pair))
     return [
-        Table(f"{kind.capitalize()}s, {dtype}", (kind, *_HEADERS), tuple(rows[dtype, kind]), 3)
+        Table(f"{kind.capitalize()}s, {dtype}", (kind, *_HEADERS), tuple(rows[dtype, kind]), 3, _SPARE)
         for dtype, kind in sorted(rows, key=lambda key: (key[0], key[1] != "operation"))
     ]
 

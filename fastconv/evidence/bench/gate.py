@@ -130,6 +130,12 @@ def obstacles(old: Suite, new: Suite) -> tuple[str, ...]:
     return tuple(f"{what} {before!r} then, {now!r} now" for what, before, now in both if before != now)
 
 
+def doubts(old: Suite, new: Suite) -> tuple[str, ...]:
+    """Say whose times are not reliable, and why."""
+    both = (("then", old.environment.unreliable), ("now", new.environment.unreliable))
+    return tuple(f"{when} {why}" for when, why in both if why)
+
+
 def failures(found: Sequence[Change]) -> tuple[str, ...]:
     """Say what stops the gate, one line each."""
     return tuple(_failure(change) for change in found if change.fails)

@@ -17,6 +17,7 @@ from fastconv.evidence.bench.family_work import check_member, member_work
 from fastconv.evidence.bench.network_work import check_network, network_work
 from fastconv.evidence.bench.operation_work import operation_work, shapes
 from fastconv.evidence.environment import blas_libraries, current_environment, current_load, version_of
+from fastconv.evidence.quiet import Watch
 from fastconv.evidence.timing import once, settle
 from fastconv.evidence.workloads import Workload
 from fastconv.report import plain_data
@@ -136,6 +137,11 @@ def peak(dtype: str, threads: int, seconds: float = _PEAK) -> float | None:
         return None
     measure = import_module("fastconv.evidence.peak").measure_peak
     return float(measure(dtype, threads, seconds))
+
+
+def doubts(watch: Watch) -> str:
+    """Say why the times since a watch began are not reliable; nothing on a quiet machine."""
+    return watch.judged(current_environment()).unreliable
 
 
 def facts(dtypes: tuple[str, ...]) -> dict[str, Any]:

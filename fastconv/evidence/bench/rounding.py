@@ -55,7 +55,7 @@ class Rounding:
     of_exact: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Roundings(Record):
     """Errors of 3×3 layers over the number of channels; prints as a table.
 

@@ -10,6 +10,7 @@ from typing import Any
 from fastconv.errors import InvalidValueError
 from fastconv.evidence.bench.cases import LOOPS, Case, Selection
 from fastconv.evidence.environment import Environment
+from fastconv.evidence.quiet import moved
 from fastconv.report import read_record
 
 FORMAT = "fastconv-suite/1"
@@ -113,6 +114,18 @@ def complete(data: dict[str, Any], selection: Selection) -> None:
         if info.get("flops"):
             info["gflops"] = info["flops"] / median / 1e9
             info["of_peak"] = info["gflops"] / info["peak_gflops"] if info.get("peak_gflops") else None
+    _doubt(data)
+
+
+def _doubt(data: dict[str, Any]) -> None:
+    """Say in the JSON that the times are not reliable where the peak beside the cases moved."""
+    peaks: dict[tuple[str, int], list[float | None]] = {}
+    for record in data["benchmarks"]:
+        info = record["extra_info"]
+        peaks.setdefault((info["dtype"], info["threads"]), []).append(info.get("peak_gflops"))
+    reasons = [reason for rates in peaks.values() for reason in moved(rates)]
+    here = data["machine_info"]["fastconv"]
+    here["unreliable"] = " and ".join(dict.fromkeys(filter(None, (here.get("unreliable"), *reasons))))
 
 
 def read_suite(data: dict[str, Any], name: str) -> Suite:

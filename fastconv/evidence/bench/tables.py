@@ -15,10 +15,12 @@ from fastconv.report import MISSING, Report, Table, format_number, format_second
 from fastconv.report.figure import bars_figure, save_figure
 from fastconv.report.words import plural
 
+_SPARE = ("IQR", "of it", "GFLOP/s", "of peak", "error")
+
 
 def report_of(suite: Suite) -> Report:
     """Return a table for each dtype, those of the family, and what they mean."""
-    return Report((*tables(suite),), (*notes(suite),))
+    return Report((*tables(suite),), (*notes(suite),), verdict=suite.environment.caution)
 
 
 def tables(suite: Suite) -> list[Table]:
@@ -29,7 +31,7 @@ def tables(suite: Suite) -> list[Table]:
     names = ("workload", "pass", "backend")
     headers = (*names, "of it", "median", "IQR", "GFLOP/s", "of peak", "times the loops", "error")
     ours = [
-        Table(f"Suite, {dtype}", headers, tuple(_cells(suite, result) for result in results), len(names))
+        Table(f"Suite, {dtype}", headers, tuple(_cells(suite, result) for result in results), len(names), _SPARE)
         for dtype, results in groups.items()
     ]
     return [*ours, *family_tables(suite)]
@@ -108,7 +110,7 @@ def change_table(found: Sequence[Change], name: str) -> Table:
     """Return a line for each case of two runs; `name` says what the older one was."""
     headers = ("workload", "pass", "backend", "dtype", "old", "new", "ratio", "")
     rows = tuple((*change.case, *_change_cells(change)) for change in found)
-    return Table(f"Compared with {name}", headers, rows, 4)
+    return Table(f"Compared with {name}", headers, rows, 4, spare=("dtype", "old", "new"))
 
 
 def _change_cells(change: Change) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from fastconv.evidence.compare.comparison import Comparison
 from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.problem import OPERATIONS, OperationProblem, from_call, from_workload
+from fastconv.evidence.quiet import Watch
 from fastconv.evidence.workloads import LAYERS, NAMES, ImageWorkload, Workload, by_name, image_workloads
 from fastconv.validation.sizes import check_flag, check_integer
 
@@ -64,7 +65,7 @@ def compare(
         Compare the gradients too.
     full : bool
         Run the reference on the whole of every problem. Otherwise it takes as many images and output rows as it
-        computes in about three seconds: both backends are then compared on that part, its time is extrapolated, and
+        computes in about a second: both backends are then compared on that part, its time is extrapolated, and
         the whole result of the candidate is compared with the numpy backend in float64.
     seed : int
         Seed of everything that is drawn.
@@ -114,13 +115,13 @@ def compare(
         check_integer("compare", "seed", seed, 0),
     )
     makers = _problems(workloads, args, arguments, batch, _check_dtype(dtype), settings.seed)
-    environment = current_environment()
+    environment, watch = current_environment(), Watch()
     rows = []
     for index, (name, make) in enumerate(makers):
         rows.append(compare_problem(make(), settings, _reporter(progress, name, index, len(makers))))
     if progress is not None:
         progress("", "done", 1.0)
-    return Comparison(tuple(rows), environment, (reference, candidate))
+    return Comparison(tuple(rows), watch.judged(environment), (reference, candidate))
 
 
 def default_workloads() -> tuple[Workload, ...]:

@@ -12,10 +12,17 @@ import numpy as np
 
 from fastconv.evidence.accuracy import EFFECTIVE, OF_PROMISE, Difference
 from fastconv.evidence.compare.rows import Row
-from fastconv.evidence.compare.tables import algorithm_table, difference_table, page_table, time_table
+from fastconv.evidence.compare.tables import (
+    algorithm_table,
+    difference_table,
+    overview_table,
+    page_table,
+    time_table,
+    verdict,
+)
 from fastconv.evidence.environment import Environment
 from fastconv.report import MISSING, Record, Report, format_seconds
-from fastconv.report.figure import bars_height, draw_bars, new_figure, save_figure
+from fastconv.report.figure import SMALL, bars_height, draw_bars, new_figure, save_figure
 from fastconv.validation.arrays import Array
 
 _NAME = "plot_comparison"
@@ -24,16 +31,16 @@ _COLUMNS = (
     "GFLOP/s: a multiply-add counts as two. scratch: peak memory beyond inputs and results.",
     EFFECTIVE,
     "(relative): absolute, divided by the largest magnitude in the array.",
-    "of tolerance: the worst element as a share of what is promised; a maximum must be exact.",
     OF_PROMISE,
 )
+_OF_TOLERANCE = "of tolerance: the worst element as a share of what is promised; a maximum must be exact."
 _ALGORITHMS = (
     "of exact: the worst element as a share of 64 eps sum |x·w|, which direct algorithms keep.",
     "of Winograd's: as a share of what its algorithm keeps, in proportion to the largest |x| of its tile.",
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Record):
     """Two backends side by side; prints as a table.
 
@@ -70,12 +77,18 @@ class Comparison(Record):
         return sorted({row.dtype for row in self.rows})
 
     def report(self) -> Report:
-        """Return the table of times and memory, that of differences, and what they mean."""
-        tables = [time_table(self.rows, *self.backends), difference_table(self.rows, *self.backends)]
+        """Return the verdict and a line for each workload; in the details times, memory and differences."""
+        details = [time_table(self.rows, *self.backends), difference_table(self.rows, *self.backends)]
         if self._with_algorithms:
-            tables.append(algorithm_table(self._with_algorithms))
-        notes = (*self._notes(), self.environment.origin(", ".join(self.dtypes)))
-        return Report((*tables,), notes, (*self._failures(),))
+            details.append(algorithm_table(self._with_algorithms))
+        return Report(
+            (overview_table(self.rows, self.backends[1]),),
+            (*self._notes(), self.environment.origin(", ".join(self.dtypes))),
+            (*self._failures(),),
+            (*verdict(self.rows, *self.backends), *self.environment.caution),
+            (*details,),
+            (*self._remarks(),),
+        )
 
     @property
     def _with_algorithms(self) -> list[Row]:
@@ -108,15 +121,20 @@ class Comparison(Record):
         return data
 
     def _notes(self) -> Iterator[str]:
-        """Say in words what the columns mean."""
-        reference, candidate = self.backends
-        passes = [passed for row in self.rows for passed in row.passes]
-        yield "loops/output: the frozen loops of the tutorials, timed on a crop."
-        yield f"faster: the time of the frozen loops for all outputs, divided by that of {candidate}."
+        """Say in words what the columns of the overview mean."""
+        candidate = self.backends[1]
+        yield f"faster: the time of the frozen loops of the tutorials for all outputs, divided by that of {candidate}."
         yield (
-            f"{candidate}: median after the first call. Compiling took {format_seconds(self.compile_seconds)} in all "
-            "and is in none of the times."
+            f"Times of {candidate} are medians after the first call. Compiling took "
+            f"{format_seconds(self.compile_seconds)} in all and is in none of them."
         )
+        yield _OF_TOLERANCE
+
+    def _remarks(self) -> Iterator[str]:
+        """Say the same of the details."""
+        reference = self.backends[0]
+        passes = [passed for row in self.rows for passed in row.passes]
+        yield "loops/output: the frozen loops, timed on a crop."
         yield from _COLUMNS
         if self._with_algorithms:
             yield from _ALGORITHMS
@@ -161,7 +179,7 @@ def _figure(comparison: Comparison) -> Any:
         return figure
     above, below = figure.subfigures(2, 1, height_ratios=(bars, maps))
     _draw_speeds(above.subplots(), comparison)
-    _draw_maps(below, pictures, comparison.backends)
+    _draw_maps(below, pictures, comparison.backends[1])
     return figure
 
 
@@ -173,8 +191,8 @@ def _draw_speeds(axes: Any, comparison: Comparison) -> None:
     draw_bars(axes, [row.name for row in rows], speeds, lambda value: f"{value:,.0f}×")
     axes.invert_yaxis()
     axes.set_xlabel(f"times faster than the frozen loops ({comparison.backends[1]})")
-    axes.legend(frameon=False)
-    axes.set_title(comparison.environment.headline, fontsize=9)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)  # above: no bar ends there
+    axes.set_title(comparison.environment.headline, fontsize=9, loc="left")
 
 
 def _shown(row: Row) -> int:
@@ -182,8 +200,8 @@ def _shown(row: Row) -> int:
     return _MAPS if row.operation == "conv2d" and row.shapes["weight"][0] >= _MAPS else 1
 
 
-def _draw_maps(figure: Any, pictures: list[Row], backends: tuple[str, str]) -> None:
-    """One line for each feature map: input, reference, candidate, and their difference."""
+def _draw_maps(figure: Any, pictures: list[Row], candidate_name: str) -> None:
+    """One line for each feature map: input, reference, candidate, and their difference; all of them whole."""
     lines = [(row, index) for row in pictures for index in range(_shown(row))]
     grid: Any = figure.subplots(len(lines), 4, squeeze=False)
     for axes, (row, index) in zip(grid, lines):
@@ -194,8 +212,9 @@ def _draw_maps(figure: Any, pictures: list[Row], backends: tuple[str, str]) -> N
         distance = np.abs(reference.astype(np.float64) - candidate.astype(np.float64))
         low, high = float(reference.min()), float(reference.max())
         _show(axes[0], _as_picture(maps.image), f"{row.name}: input")
-        _show(axes[1], reference, f"{backends[0]}, map {index}", low, high)
-        _show(axes[2], candidate, f"{backends[1]}, map {index}", low, high)
+        name = maps.names[index] if maps.names else f"channel {index + 1}"
+        _show(axes[1], reference, f"{name}, {maps.source}", low, high)
+        _show(axes[2], candidate, f"{name}, {candidate_name}", low, high)
         words = f"difference, up to {distance.max():.1e}" if distance.any() else "no difference"
         _show(axes[3], distance, words, 0.0, float(distance.max()) or 1.0)
 
@@ -207,5 +226,5 @@ def _as_picture(image: Array) -> Array:
 
 def _show(axes: Any, image: Array, title: str, low: float | None = None, high: float | None = None) -> None:
     axes.imshow(image.astype(np.float32), cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-    axes.set_title(title, fontsize=7)
+    axes.set_title(title, fontsize=SMALL)
     axes.set_axis_off()

@@ -72,11 +72,23 @@ class PassResult:
 
 @dataclass(frozen=True, eq=False)
 class FeatureMaps:
-    """The first image of a problem with what both backends made of it, each (C, H, W)."""
+    """The first image of a problem with what was made of it, each (C, H, W).
+
+    Attributes
+    ----------
+    image, reference, candidate : ndarray
+        The image, and the whole maps.
+    source : str
+        Who computed the reference: numpy in float64, where the reference itself did a part only.
+    names : tuple of str
+        What the maps show, as far as that is known.
+    """
 
     image: Array
     reference: Array
     candidate: Array
+    source: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

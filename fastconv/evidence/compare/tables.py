@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from statistics import geometric_mean
 
-from fastconv.evidence.accuracy import arrays_of
+from fastconv.evidence.accuracy import Difference, arrays_of
 from fastconv.evidence.compare.rows import PassResult, Row
 from fastconv.report import MISSING, Table, format_bytes, format_number, format_seconds, format_times
+from fastconv.report.words import plural
 
 _PAGE_HEAD = (
     "| workload | forward | | | backward | | | of tolerance |",
     "|---|---|---|---|---|---|---|---|",
     "| | µs a loop output | fast, ms | times faster | µs a loop output | fast, ms | times faster | |",
 )
+
+
+def verdict(rows: Sequence[Row], reference: str, candidate: str) -> Iterator[str]:
+    """Say whether all workloads agree, and how many times faster than the frozen loops the candidate is."""
+    beyond = [row.name for row in rows if not row.ok]
+    where, worst = max(((row, each) for row in rows for each in row.all_differences), key=_share_of)
+    place = f"{worst.array} of {where.name}"
+    share = f"the worst element takes {format_share(worst.of_tolerance)} of what is allowed ({place})"
+    if beyond:
+        count = f"{len(beyond)} of {plural(len(rows), 'workload')}"
+        yield f"{count} differ by more than is allowed, {', '.join(beyond)}: {share}."
+    elif len(rows) == 1:
+        yield f"{reference} and {candidate} agree: {share}."
+    else:
+        yield f"{reference} and {candidate} agree on all {len(rows)} workloads: {share}."
+    times = [passed.times_faster for row in rows for passed in row.passes if passed.times_faster is not None]
+    if times:
+        mean, least, most = map(format_times, (geometric_mean(times), min(times), max(times)))
+        yield f"{candidate} is {mean} faster than the loops of the tutorials (geometric mean; {least} to {most})."
+
+
+def _share_of(found: tuple[Row, Difference]) -> float:
+    share = found[1].of_tolerance
+    return math.inf if math.isnan(share) else share
+
+
+def overview_table(rows: Sequence[Row], candidate: str) -> Table:
+    """Return a line for each workload: time and speed-up of each pass, and the worst error."""
+    passes = [passed.name for passed in rows[0].passes]
+    headers = ("workload", *(head for name in passes for head in (name, f"faster {name}")), "of tolerance", "")
+    cells = tuple((row.name, *_overview_cells(row)) for row in rows)
+    return Table(f"Time of {candidate}, and how many times faster that is", headers, cells, 1, tuple(reversed(passes)))
+
+
+def _overview_cells(row: Row) -> Iterator[str]:
+    for passed in row.passes:
+        yield format_seconds(passed.seconds)
+        yield format_times(passed.times_faster)
+    yield format_share(max(difference.of_tolerance for difference in row.all_differences))
+    yield "ok" if row.ok else "BEYOND"
 
 
 def time_table(rows: Sequence[Row], reference: str, candidate: str) -> Table:
@@ -24,7 +67,8 @@ def time_table(rows: Sequence[Row], reference: str, candidate: str) -> Table:
         for row in rows
         for first, passed in zip((True, False), row.passes)
     ]
-    return Table("Time and memory", headers, tuple(cells), left=2)
+    spare = ("compile", *scratch, "loops/output", "GFLOP/s", reference)
+    return Table("Time and memory", headers, tuple(cells), 2, spare)
 
 
 def _time_cells(passed: PassResult) -> tuple[str, ...]:

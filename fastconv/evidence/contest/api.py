@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_high
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -21,6 +22,7 @@ from fastconv.evidence.contest.shared import write_problem
 from fastconv.evidence.contest.startup import measure_startup
 from fastconv.evidence.contest.turns import Pace
 from fastconv.evidence.environment import current_environment
+from fastconv.evidence.quiet import doubted, moved
 from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.validation.sizes import check_flag, check_integer
 
@@ -139,7 +141,8 @@ def run_contest(
         spinning = {process.name: process.busy / process.rested for process in processes if process.rested}
     if progress is not None:
         progress("done", 1.0)
-    environment = replace(environment, versions={**environment.versions, **versions})
+    peaks = [median_high(heat.peaks) for heat in heats if heat.dtype == plan.dtypes[0]]
+    environment = doubted(replace(environment, versions={**environment.versions, **versions}), *moved(peaks))
     return Contest(heats, environment, absent, spinning, first, time.perf_counter() - begun)
 
 

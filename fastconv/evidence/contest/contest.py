@@ -28,7 +28,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Contest(Record):
     """Every heat, and where the numbers come from.
 
@@ -87,7 +87,7 @@ class Contest(Record):
         tables: list[Table] = [target_table(verdicts)] if verdicts else []
         tables += [ratio_table(self.groups), *(time_table(*key, heats) for key, heats in self.groups.items())]
         origin = self.environment.origin(f"{self.seconds / 60:.1f} minutes")
-        return Report(tuple(tables), (*self._notes(), origin))
+        return Report(tuple(tables), (*self._notes(), origin), verdict=self.environment.caution)
 
     def failures(self) -> tuple[str, ...]:
         """Say whose results are wrong, fastconv's or another's, one line each."""

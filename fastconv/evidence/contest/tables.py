@@ -9,6 +9,8 @@ from fastconv.evidence.contest.heats import Entry, Heat
 from fastconv.evidence.contest.targets import Target
 from fastconv.report import MISSING, Table, format_number
 
+_SPARE = ("scratch", "one thread", "peak", "of peak", "GFLOP/s")
+
 
 def target_table(targets: Sequence[Target]) -> Table:
     """Return what fastconv sets out to reach, and whether it did."""
@@ -22,7 +24,9 @@ def target_table(targets: Sequence[Target]) -> Table:
         )
         for target in targets
     )
-    return Table("Targets", ("what", "worst at", "measured", "target", "reached"), rows, 2)
+    return Table(
+        "Targets", ("what", "worst at", "measured", "target", "reached"), rows, 2, spare=("worst at", "target")
+    )
 
 
 def _with_unit(value: float, unit: str) -> str:
@@ -42,7 +46,7 @@ def ratio_table(groups: Mapping[tuple[str, str], Sequence[Heat]]) -> Table:
         ahead = sum(ratio >= 1 for ratio in values)
         rows.append((step, dtype, f"{geometric_mean(values):.2f}", f"{worst:.2f}", where, f"{ahead} of {len(values)}"))
     headers = ("pass", "dtype", "geometric mean", "worst", "worst at", "fastconv ahead")
-    return Table("Best other engine / fastconv", headers, tuple(rows), 2)
+    return Table("Best other engine / fastconv", headers, tuple(rows), 2, spare=("worst at", "worst"))
 
 
 def time_table(step: str, dtype: str, heats: Sequence[Heat]) -> Table:
@@ -50,7 +54,18 @@ def time_table(step: str, dtype: str, heats: Sequence[Heat]) -> Table:
     columns = list(dict.fromkeys(str(entry) for heat in heats for entry in heat.entries))
     headers = ("workload", *columns, "ratio", "GFLOP/s", "of peak", "peak", "one thread", "scratch")
     rows = tuple((heat.workload, *_cells(heat, columns)) for heat in heats)
-    return Table(f"{step}, {dtype}: milliseconds (error as a share of the tolerance)", headers, rows, 1)
+    return Table(
+        f"{step}, {dtype}: milliseconds (error as a share of the tolerance)",
+        headers,
+        rows,
+        1,
+        spare_columns(columns, *_SPARE),
+    )
+
+
+def spare_columns(engines: Sequence[str], *others: str) -> tuple[str, ...]:
+    """Return the columns that a narrow terminal can do without: `others`, then engines, the last ones first."""
+    return (*others, *reversed(engines[1:]))
 
 
 def _cells(heat: Heat, columns: Sequence[str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from fastconv.evidence.contest.turns import TRIALS, Pace, schedule
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.ladder.ladder import Ladder, Measured, peak_of
 from fastconv.evidence.ladder.rungs import CROP, IMAGE, RUNG, RUNGS, THREADS, WHOLE, Exact, Fewer, Rung
+from fastconv.evidence.quiet import doubted, moved
 from fastconv.evidence.workloads import LAYERS, Workload
 from fastconv.validation.sizes import check_integer
 
@@ -109,6 +110,7 @@ def run_ladder(
             climb = _Climb(climbers, step, kind, count, pace, peaks)
             measured += climb.run(_within(tell, index / len(steps), 1 / len(steps)))
     tell("done", 1.0)
+    unsteady = tuple(dict.fromkeys(reason for rates in peaks.values() for reason in moved(rates)))
     geometry = shared[WHOLE].problem.geometry
     return Ladder(
         workload=workload.name,
@@ -121,7 +123,7 @@ def run_ladder(
         flops=workload.flops(),
         measured=tuple(measured),
         peaks={name: tuple(rates) for name, rates in peaks.items()},
-        environment=replace(environment, versions={**environment.versions, **versions}),
+        environment=doubted(replace(environment, versions={**environment.versions, **versions}), *unsteady),
         seconds=time.perf_counter() - begun,
     )
 

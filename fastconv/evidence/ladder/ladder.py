@@ -20,6 +20,7 @@ _HEADERS = (
     *("rung", "what it adds", "threads", "of it", "time", "faster than before", "than the loops"),
     *("GFLOP/s", "of peak", "error"),
 )
+_SPARE = ("what it adds", "of it", "error", "than the loops", "GFLOP/s", "of peak")
 _NOTES = (
     "time: of the whole layer, median over the rounds; extrapolated where only a part of it ran.",
     "of it: the outputs that ran. faster: median of the quotients within each round.",
@@ -101,7 +102,7 @@ class Gain:
     of_peak: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ladder(Record):
     """Every rung in every pass, and where the numbers come from.
 
@@ -183,7 +184,8 @@ class Ladder(Record):
         tables = tuple(
             self._table(step, [(each, gains[each.rung, step]) for each in rungs]) for step, rungs in self.passes.items()
         )
-        return Report(tables, (self._layer(), *_NOTES, self.environment.origin(f"{self.seconds:.0f} s")))
+        notes = (self._layer(), *_NOTES, self.environment.origin(f"{self.seconds:.0f} s"))
+        return Report(tables, notes, verdict=self.environment.caution)
 
     def failures(self) -> tuple[str, ...]:
         """Say whose results are wrong, one line each."""
@@ -195,7 +197,7 @@ class Ladder(Record):
         )
 
     def _table(self, step: str, rows: Sequence[tuple[Measured, Gain]]) -> Table:
-        return Table(f"The ladder, {step}, {self.dtype}", _HEADERS, tuple(_cells(*row) for row in rows), 2)
+        return Table(f"The ladder, {step}, {self.dtype}", _HEADERS, tuple(_cells(*row) for row in rows), 2, _SPARE)
 
     def _layer(self) -> str:
         """What the layer is."""

@@ -55,7 +55,7 @@ class OutputDifference:
         return self.of_tolerance <= 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelComparison(Record):
     """A model file on two backends; prints as tables.
 

@@ -48,7 +48,7 @@ class LayerSummary:
     workspace_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary(Record):
     """What a network computes and takes, for one shape of input and one dtype.
 
@@ -141,7 +141,8 @@ class Summary(Record):
         headers = ("layer", "kind", "output", "parameters", "multiply-adds", "FLOPs", "activations", *kept, "workspace")
         rows = tuple(self._layer_cells(layer) for layer in self.layers)
         totals = Table("", ("total", "", "exactly"), (*self._totals(), *self._memory()), 1)
-        return Report((Table(title, headers, rows, 3), totals))
+        spare = ("FLOPs", "workspace", *kept, "kind", "activations")
+        return Report((Table(title, headers, rows, 3, spare), totals))
 
     def __str__(self) -> str:
         layers, totals = self.report().tables

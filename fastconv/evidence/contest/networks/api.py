@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_high
 from tempfile import TemporaryDirectory
 
 from fastconv.errors import InvalidValueError
@@ -22,6 +23,7 @@ from fastconv.evidence.contest.turns import Pace
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.model_files.model_file import ModelFile
 from fastconv.evidence.networks import NETWORKS, Network
+from fastconv.evidence.quiet import doubted, moved
 from fastconv.validation.sizes import check_integer
 
 ENGINES = tuple(known.name for known in NETWORKS_OF_OTHERS)
@@ -111,7 +113,8 @@ def run_networks(
         heats = tuple(_heats(plan, processes, absent))
         spinning = {process.name: process.busy / process.rested for process in processes if process.rested}
     plan.report("done")
-    environment = replace(environment, versions={**environment.versions, **versions})
+    peaks = [median_high(heat.peaks) for heat in heats]
+    environment = doubted(replace(environment, versions={**environment.versions, **versions}), *moved(peaks))
     return NetworkContest(heats, environment, absent, spinning, time.perf_counter() - begun)
 
 

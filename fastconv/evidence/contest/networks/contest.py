@@ -29,7 +29,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetworkContest(Record):
     """Every heat, and where the numbers come from.
 
@@ -72,7 +72,7 @@ class NetworkContest(Record):
         ladder = ladder_table(self.heats)
         tables += [ladder] if ladder.rows else []
         origin = self.environment.origin(f"{self.seconds / 60:.1f} minutes")
-        return Report(tuple(tables), (*self._notes(), origin))
+        return Report(tuple(tables), (*self._notes(), origin), verdict=self.environment.caution)
 
     def failures(self) -> tuple[str, ...]:
         """Say whose results are wrong, fastconv's or another's, one line each."""

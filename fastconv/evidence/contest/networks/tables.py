@@ -8,10 +8,11 @@ from statistics import geometric_mean, median_high
 from fastconv.evidence.contest.engines.networks.own import FUSED, LAYERS, PROGRAM, RECORDED
 from fastconv.evidence.contest.heats import OURS
 from fastconv.evidence.contest.networks.heats import NetworkHeat
-from fastconv.evidence.contest.tables import time_cell
+from fastconv.evidence.contest.tables import spare_columns, time_cell
 from fastconv.report import MISSING, Table, format_number
 
 _BEST = "the best"
+_SPARE = ("peak", "of peak", "GFLOP/s", "best other")
 _RUNGS = {RECORDED: "recorded", FUSED: "fused", PROGRAM: "Winograd"}
 
 
@@ -32,7 +33,7 @@ def ratio_table(heats: Sequence[NetworkHeat]) -> Table:
     """Return a line for each kind and engine, and for the best of all: how far ahead fastconv is."""
     rows = [row for kind, some in by_kind(heats).items() for row in _ratio_rows(kind, some)]
     headers = ("what", "other engine", "geometric mean", "worst", "worst at", "fastconv ahead")
-    return Table("Other engine / fastconv", headers, tuple(rows), 2)
+    return Table("Other engine / fastconv", headers, tuple(rows), 2, spare=("worst at", "worst"))
 
 
 def _ratio_rows(kind: str, heats: Sequence[NetworkHeat]) -> Iterator[tuple[str, ...]]:
@@ -51,7 +52,9 @@ def time_table(kind: str, heats: Sequence[NetworkHeat]) -> Table:
     columns = list(dict.fromkeys(str(entry) for heat in heats for entry in heat.entries))
     headers = ("network", *columns, "ratio", "best other", "GFLOP/s", "of peak", "peak")
     rows = tuple((_short(heat), *_cells(heat, columns)) for heat in heats)
-    return Table(f"{kind}: milliseconds (error as a share of the tolerance)", headers, rows, 1)
+    return Table(
+        f"{kind}: milliseconds (error as a share of the tolerance)", headers, rows, 1, spare_columns(columns, *_SPARE)
+    )
 
 
 def ladder_table(heats: Sequence[NetworkHeat]) -> Table:

@@ -1,0 +1,91 @@
+"""``fastconv evaluate``."""
+
+from __future__ import annotations
+
+import contextlib
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastconv.backends import resolve_backend, use_backend
+from fastconv.backends.settings import use_num_threads
+from fastconv.cli import asking_options as asking
+from fastconv.cli.console import progress_bar
+from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, Result, Threads, in_output
+from fastconv.cli.predict_model import Preparation, open_model, read_labels
+from fastconv.data import DATASETS, Dataset, load
+
+_in_data = partial(typer.Option, rich_help_panel="Data")
+
+
+class Part(str, Enum):
+    """Parts of a dataset."""
+
+    TEST = "test"
+    TRAIN = "train"
+
+
+def evaluate(
+    model: asking.Model,
+    dataset: Annotated[
+        str, typer.Argument(help=f"{', '.join(DATASETS)}, or the path of a dataset.", metavar="[DATASET]")
+    ] = "digits",
+    weights: asking.Weights = None,
+    labels: asking.Labels = None,
+    classes: asking.Classes = None,
+    part: Annotated[Part, _in_data(help="Of the dataset.")] = Part.TEST,
+    seed: Annotated[int, _in_data(min=0, help="Of train: draws the test part where a dataset has none.")] = 0,
+    data_folder: Annotated[Path | None, _in_data(metavar="FOLDER", help="Where mnist or cifar10 lies.")] = None,
+    preset: asking.Preset = None,
+    size: asking.Size = None,
+    crop: asking.Crop = None,
+    scale: asking.Scale = None,
+    mean: asking.Mean = None,
+    std: asking.Std = None,
+    layout: asking.Layout = None,
+    backend: asking.Backend = None,
+    threads: Threads = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 128,
+    json: NumbersInPanel = None,
+    plot: Annotated[Path | None, in_output(metavar="FILE", help="Confusion matrix: png, svg, pdf.")] = None,
+    debug: DebugInPanel = False,
+) -> None:
+    """Say how a trained network does on labelled images: accuracy, each class, and what is taken for what.
+
+    What `fastconv train --save` wrote needs no option; its test part is held out as train did it, by the same seed.
+    """
+    outputs = Outputs("evaluate", json, plot=plot)
+    outputs.check()
+    if backend is not None:
+        resolve_backend(backend, "evaluate")
+    from fastconv.models.evaluating import evaluate_dataset  # not for --help
+    from fastconv.models.evaluations import plot_confusion
+
+    with (
+        contextlib.nullcontext() if backend is None else use_backend(backend),
+        contextlib.nullcontext() if threads is None else use_num_threads(threads),
+        progress_bar() as advance,
+    ):
+        advance("reading the images", 0.0)
+        images = _part(dataset, data_folder, seed, part)
+        advance("reading the network", 0.0)
+        names = () if labels is None else read_labels(labels)
+        asked = open_model(model, weights, Preparation(preset, size, crop, scale, mean, std, layout), names, classes)
+        found = evaluate_dataset(
+            images,
+            asked.run,
+            asked.preprocessing,
+            model=Path(model).name,
+            class_names=asked.class_names,
+            batch_size=batch,
+            progress=advance,
+        )
+    outputs.deliver(Result.of(found, partial(plot_confusion, found)), ok=True)
+
+
+def _part(dataset: str, folder: Path | None, seed: int, part: Part) -> Dataset:
+    train, test = load(dataset, folder=folder, seed=seed)
+    return test if part is Part.TEST else train
