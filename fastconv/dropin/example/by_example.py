@@ -18,8 +18,9 @@ from fastconv.dropin.example.backward_description import Added, Backward, read_g
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Forward
 from fastconv.dropin.example.effects import Effects
-from fastconv.dropin.example.equivalents import fast_backward, fast_forward, resumed, resumed_forward
+from fastconv.dropin.example.equivalents import fast_backward, fast_forward
 from fastconv.dropin.example.fitting import fitted, laid, y_of
+from fastconv.dropin.example.resuming import resumed, resumed_forward
 from fastconv.dropin.example.slots import Slot, is_object
 
 
