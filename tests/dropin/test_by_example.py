@@ -113,6 +113,33 @@ def test_an_object_that_was_used_on_the_example_keeps_its_next_input() -> None:
         assert layer.last is other
 
 
+def test_an_activation_that_was_not_in_the_example_goes_to_the_original() -> None:
+    layer = example_convolutions.Switched(normal(4, 3, 3, 3))
+    with fc.accelerate(layer, IMAGES, on_mismatch="raise") as accelerated:
+        layer.name = "first"  # type: ignore[assignment]
+        layer.forward(IMAGES)
+        assert accelerated.calls["Switched.forward"].fast == 1
+        layer.activation = "relu"
+        assert layer.forward(IMAGES).min() == 0
+
+
+def test_what_a_forward_pass_of_the_original_leaves_is_of_the_last_fast_one() -> None:
+    layer, dy = example_convolutions.Switched(normal(4, 3, 3, 3)), None
+    plain = deepcopy(layer)
+    with fc.accelerate(layer, IMAGES, on_mismatch="raise") as accelerated:
+        assert list(accelerated) == ["Switched.forward", "Switched.backward"]
+        for each in (plain, layer):
+            dy = each.forward(IMAGES)
+            each.forward(IMAGES[:1], train=False)
+        np.testing.assert_allclose(layer.backward(dy), plain.backward(dy))
+
+
+def test_what_another_method_tells_of_the_last_call_is_kept() -> None:
+    layer = example_convolutions.Measured(normal(4, 3, 3, 3))
+    with pytest.raises(InvalidValueError, match=r"must be known where another method reads it.*brightness"):
+        fc.accelerate(layer, IMAGES)
+
+
 def test_another_value_of_what_is_not_understood_goes_to_the_original() -> None:
     original = example_poolings.by_a_word
     with fc.accelerate(original, (MAPS, 2)) as fast:

@@ -18,8 +18,9 @@ from fastconv.dropin.example.backward_description import Added, Backward, read_g
 from fastconv.dropin.example.black_box import BlackBox, Call
 from fastconv.dropin.example.description import Forward
 from fastconv.dropin.example.effects import Effects
-from fastconv.dropin.example.equivalents import fast_backward, fast_forward, resumed
+from fastconv.dropin.example.equivalents import fast_backward, fast_forward
 from fastconv.dropin.example.fitting import fitted, laid, y_of
+from fastconv.dropin.example.resuming import resumed, resumed_forward
 from fastconv.dropin.example.slots import Slot, is_object
 
 
@@ -139,11 +140,14 @@ class ByExample(Convention):
         return {role: roles[role]() for role in implementation.targets}
 
     def resuming(self, implementation: Implementation, roles: Sequence[str]) -> dict[str, Function]:
-        """Their backward function, after their own forward function on what the last fast one was given."""
+        """Their functions, after their own forward function on what the last fast one was given."""
         if not {"forward", "backward"} <= {*roles}:
             return {}
         originals = implementation["forward"], implementation["backward"]
-        return {"backward": resumed(self.box, self._backward, *originals)}
+        return {
+            "forward": resumed_forward(self.box, originals[0]),
+            "backward": resumed(self.box, self._backward, *originals),
+        }
 
 
 def _difference(before: Any, after: Any, taken: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from fastconv.dropin.example.slots import RESULT, Slot, is_object
 from fastconv.dropin.example.windows import close
 from fastconv.validation.arrays import Array
 
-_KEPT = "_fastconv_call"  # attribute of an object: the arguments of its last fast forward pass
+KEPT = "_fastconv_call"  # attribute of an object: the arguments of its last fast forward pass
 
 
 class Read:
@@ -91,15 +91,13 @@ def fast_forward(box: BlackBox, forward: Forward, effects: Effects, calls: Calls
     def function(*args: Any, **kwargs: Any) -> Any:
         call = binding.bind(args, kwargs)
         keeper = call[owner] if is_object(call[owner]) else None
-        if keeper is not None:
-            keeper.__dict__.pop(_KEPT, None)
         y = _forward(forward, Read(forward, call), calls)
         kept = {name: value for name, value in call.items() if value is not keeper}
         computed = {"y": forward.y.axes.of_full(y), "cache": Cache((kept,))}
         result = made(returned, computed, call)
         write(prepared(effects.written, computed, call), call)
         if keeper is not None:
-            keeper.__dict__[_KEPT] = kept
+            keeper.__dict__[KEPT] = kept
         return result
 
     return function
@@ -225,7 +223,7 @@ def _forward_call(box: BlackBox, effects: Effects, backward: Backward, call: Cal
     owner = Slot(box.binding.names[0])
     found = {slot.root: value for slot, value in known.items() if not slot.steps}
     if is_object(known.get(owner)):
-        found.update(known[owner].__dict__.get(_KEPT) or _declined())
+        found.update(known[owner].__dict__.get(KEPT) or _declined())
     for slot, value in known.items():
         there = slot.get(found)
         if there is not value and not (isinstance(value, PLAIN) and there == value):
@@ -246,42 +244,3 @@ def _given_in(node: Node | None, value: Any, known: dict[Slot, Any]) -> None:
 
 def _declined() -> Any:
     raise Declined
-
-
-def resumed(box: BlackBox, backward: Backward, forward_function: Function, backward_function: Function) -> Function:
-    """Return a backward function that can go on after the fast equivalent of its forward function.
-
-    Parameters
-    ----------
-    box : BlackBox
-        The forward function.
-    backward : Backward
-        What the backward function computes.
-    forward_function, backward_function : callable
-        The originals. The first is run again on what its equivalent was given.
-    """
-    binding, owner = backward.box.binding, box.binding.names[0]
-
-    def function(*args: Any, **kwargs: Any) -> Any:
-        call = binding.bind(args, kwargs)
-        keeper = next((call[name] for name, slot in backward.sources.items() if slot == Slot(owner)), None)
-        if is_object(keeper):
-            kept = keeper.__dict__.pop(_KEPT, None)
-            if kept is not None:
-                box.run({**kept, owner: keeper}, forward_function)
-            return backward_function(*args, **kwargs)
-        for name, slot in backward.sources.items():
-            kept = next(_caches(call[name]), None) if slot.root == RESULT else None
-            if kept is not None:
-                call[name] = slot.get({RESULT: box.run({**kept[0]}, forward_function)})
-        return binding.run(backward_function, call)
-
-    return function
-
-
-def _caches(value: Any) -> Iterator[Cache]:
-    """Caches of fast forward passes in an argument: itself, or an element of it."""
-    if type(value) is Cache:
-        yield value
-    elif isinstance(value, (tuple, list)):
-        yield from (each for each in value if type(each) is Cache)

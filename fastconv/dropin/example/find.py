@@ -100,7 +100,7 @@ def find_by_example(target: Any, example: Example, *others: Example) -> Implemen
         found = Target(owner, name, method_function(owner, name))
         before, methods = (owner,), backward_methods(owner, name)
     boxes = [BlackBox(found.function, (*before, *args), kwargs) for args, kwargs in (example, *others)]
-    implementation = implementation_of(boxes[0], found, list(by_name(methods, boxes[0])), methods)
+    implementation = implementation_of(boxes[0], found, list(by_name(methods, boxes[0])))
     if isinstance(implementation.convention, ByExample):
         _confirm(implementation.convention.described, boxes[1:])
     return implementation
@@ -159,9 +159,8 @@ def find_in_recordings(recordings: list[Recording]) -> tuple[list[Implementation
             continue
         others = [each for each in recordings if each is not recording and id(each.target) not in taken]
         candidates = [candidate for each in others for candidate in each.candidates(recording)]
-        beside = [each.target for each in others if each.target.owner is recording.target.owner]
         try:
-            found.append(implementation_of(recording.box, recording.target, candidates, beside))
+            found.append(implementation_of(recording.box, recording.target, candidates))
         except (InvalidTypeError, InvalidValueError) as error:
             missed.append(str(error))
     return found, missed

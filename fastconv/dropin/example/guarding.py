@@ -10,6 +10,7 @@ from fastconv.dropin.example.black_box import BlackBox
 from fastconv.dropin.example.description import Forward
 from fastconv.dropin.example.fitting import fitted, laid
 from fastconv.dropin.example.guards import PLAIN, Guard, guard_of
+from fastconv.dropin.example.readers import codes_of, loaded, reached, stored
 from fastconv.dropin.example.slots import RESULT, Attribute, Slot, walk
 from fastconv.dropin.example.trials import Outcome, probes, trial
 
@@ -28,7 +29,7 @@ def guards_of(box: BlackBox, forward: Forward) -> tuple[Guard, ...]:
     -------
     tuple of Guard
         Of arguments all that are no arrays. Of attributes those that the call leaves as they are, unless the output is
-        right with another value, too.
+        right with another number or flag, too, or no code reads the word or None that is there.
     """
     example = box.call
     known = _read(forward)
@@ -41,7 +42,12 @@ def guards_of(box: BlackBox, forward: Forward) -> tuple[Guard, ...]:
         attribute = any(isinstance(step, Attribute) for step in slot.steps)
         if attribute and (isinstance(value, (dict, list, tuple)) or slot not in left):
             continue
-        if not (attribute and isinstance(value, PLAIN) and _without_effect(box, forward, slot, value)):
+        free = attribute and isinstance(value, PLAIN)
+        if free and _is_word(value):
+            free = not _is_read(box, slot, box.function.__name__)
+        elif free:
+            free = _without_effect(box, forward, slot, value)
+        if not free:
             guards.append(guard)
     return tuple(guards)
 
@@ -65,6 +71,20 @@ def _left_alone(box: BlackBox, forward: Forward) -> set[Slot]:
 
 def _same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, PLAIN) and type(one) is type(other) and one == other)
+
+
+def _is_word(value: Any) -> bool:
+    """Whether another value, of which one alone can be tried, says nothing about all others."""
+    return value is None or isinstance(value, (str, bytes))
+
+
+def _is_read(box: BlackBox, slot: Slot, method: str) -> bool:
+    """Whether a method may read an attribute of its object that it does not set, by its code and what that calls."""
+    if len(slot.steps) != 1:
+        return True
+    codes = codes_of(type(box.call[slot.root]))
+    name, called = str(slot.steps[0]).removeprefix("."), [codes.get(each) for each in reached(codes, [method])]
+    return any(name in loaded(code) for code in called) and not any(name in stored(code) for code in called)
 
 
 def _without_effect(box: BlackBox, forward: Forward, slot: Slot, value: Any) -> bool:
@@ -99,6 +119,10 @@ def backward_guards_of(box: BlackBox, forward: Forward, backward: Backward) -> t
         there = in_backward(slot, backward.sources)
         if not attribute or not isinstance(value, PLAIN) or slot in known or slot not in left or there is None:
             continue
-        if there not in rates and not agrees(box.with_value(slot, _other(value)), forward, backward):
+        if _is_word(value):
+            free = not _is_read(box, slot, backward.box.function.__name__)
+        else:
+            free = there in rates or agrees(box.with_value(slot, _other(value)), forward, backward)
+        if not free:
             guards.append(guard_of(there, value))
     return tuple(guard for guard in guards if guard is not None)

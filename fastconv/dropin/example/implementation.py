@@ -17,6 +17,7 @@ from fastconv.dropin.example.fitting import fitted, laid
 from fastconv.dropin.example.forward import solve_forward
 from fastconv.dropin.example.guarding import backward_guards_of, guards_of
 from fastconv.dropin.example.pairing import Candidate
+from fastconv.dropin.example.readers import codes_of, loaded, reached
 from fastconv.dropin.example.sizes import Freedom, settled, with_number
 from fastconv.dropin.example.slots import RESULT, Attribute
 from fastconv.dropin.example.trials import probes
@@ -25,9 +26,7 @@ from fastconv.errors import InvalidValueError
 _SURVIVORS = 4  # descriptions that agree with the example, of which sizes are tried
 
 
-def implementation_of(
-    box: BlackBox, target: Target, candidates: Sequence[Candidate], others: Sequence[Target] = ()
-) -> Implementation:
+def implementation_of(box: BlackBox, target: Target, candidates: Sequence[Candidate]) -> Implementation:
     """Return what a forward function, and the first of the candidates that is its backward pass, compute.
 
     Parameters
@@ -38,8 +37,6 @@ def implementation_of(
         Where it is found.
     candidates : sequence of Candidate
         What may be its backward pass.
-    others : sequence of Target
-        Methods of the same object that may read what it keeps, candidates too.
 
     Raises
     ------
@@ -61,7 +58,7 @@ def implementation_of(
     effects = _effects(box, forward)
     _check_result(box, effects, backward)
     _check_no_gradient(box, forward, effects, targets.get("backward"))
-    _check_kept(box, effects, targets.get("backward"), others)
+    _check_kept(box, effects, targets.get("backward"))
     return Implementation(ByExample(box, forward, effects, backward), targets)
 
 
@@ -98,16 +95,17 @@ def _effects(box: BlackBox, forward: Forward) -> Effects:
     return find_effects(seen)
 
 
-def _check_kept(box: BlackBox, effects: Effects, backward: Target | None, others: Sequence[Target]) -> None:
+def _check_kept(box: BlackBox, effects: Effects, backward: Target | None) -> None:
     """Refuse a forward method that keeps something unknown for methods of which nothing is known."""
-    kept = {slot.steps[-1].name for slot in effects.left if slot.steps and isinstance(slot.steps[-1], Attribute)}
-    called = () if backward is None else (backward.name, *_names_in(backward))
-    for other in others:
-        read = kept.intersection(_names_in(other))
-        if read and other.name not in called:
+    kept = {slot.steps[0].name for slot in effects.left if slot.steps and isinstance(slot.steps[0], Attribute)}
+    methods = codes_of(type(box.call[box.binding.names[0]])) if kept else {}
+    known = reached(methods, [box.function.__name__, *([] if backward is None else [backward.name])])
+    for name, code in methods.items():
+        read = kept & loaded(code)
+        if read and name not in known:
             raise InvalidValueError(
                 f"accelerate: what {box.name} keeps must be known where another method reads it, but got"
-                f" {', '.join(sorted(read))}, which {other.label} reads; that was not found to be its backward pass."
+                f" {', '.join(sorted(read))}, which {name} reads; that was not found to be its backward pass."
             )
 
 
@@ -118,19 +116,13 @@ def _check_no_gradient(box: BlackBox, forward: Forward, effects: Effects, backwa
     call = laid(forward, box, fitted(forward, probes(forward.operation)[0]))
     shape = forward.weight.slot.get(call).shape
     box.run(call)
-    read = () if backward is None else _names_in(backward)
+    read = set[str]() if backward is None else loaded(getattr(backward.function, "__code__", None))
     for slot in effects.left:
         if getattr(slot.get(call), "shape", None) == shape and not any(str(slot).endswith(f".{name}") for name in read):
             raise InvalidValueError(
                 f"accelerate: {box.name} must be a forward pass, but got one that keeps {slot}, which has the shape of"
                 f" the weights {forward.weight.slot} and may be their gradient. Give an example of its forward method."
             )
-
-
-def _names_in(target: Target) -> tuple[str, ...]:
-    """Names of attributes that a function reads."""
-    names: tuple[str, ...] = getattr(getattr(target.function, "__code__", None), "co_names", ())
-    return names
 
 
 def _check_result(box: BlackBox, effects: Effects, backward: Backward | None) -> None:

@@ -118,7 +118,7 @@ def _of_class(cls: type, operation: str) -> Implementation | None:
         layer = box.call[box.binding.names[0]]
         try:
             methods = backward_methods(layer, made.method)
-            found = implementation_of(box, Target(cls, made.method, box.function), [*by_name(methods, box)], methods)
+            found = implementation_of(box, Target(cls, made.method, box.function), [*by_name(methods, box)])
         except (Exception, SystemExit):  # noqa: BLE001 - as above
             return None
         return replace(found, targets={role: replace(target, owner=cls) for role, target in found.targets.items()})
@@ -143,7 +143,7 @@ def _of_function(target: Target, operation: str, others: list[Target]) -> Implem
         except (Exception, SystemExit):  # noqa: BLE001 - theirs: the next way may be right
             continue
         try:
-            return implementation_of(box, target, [*backward_functions(target, recipe, others)], [])
+            return implementation_of(box, target, [*backward_functions(target, recipe, others)])
         except (Exception, SystemExit):  # noqa: BLE001 - as above
             return None
     return None
