@@ -299,7 +299,6 @@ OUTSIDE = {
     "image changed where there is no padding": "no padding, or with read-only arrays",
     "an axis squeezed away": "a single filter",
     "cut with minus the padding": "no padding",
-    "padding by itself": "a padding for each axis",
     "dilation in steps of one": "a larger stride and dilation, or with dilation and padding",
 }
 
