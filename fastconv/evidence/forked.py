@@ -17,6 +17,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
@@ -60,7 +61,9 @@ def call_in_child(function: Callable[[], Result], time_limit: float) -> Result:
         What it raised.
     """
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as words:
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of other threads, which the child does not have
+            child = os.fork()
         if child == 0:
             _answer(function, time_limit, answer, words)
         try:
