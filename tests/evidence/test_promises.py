@@ -107,7 +107,7 @@ def test_a_comparison_says_which_algorithm_ran_and_what_both_promises_say(exact:
         assert each.of_winograd is not None
         assert each.of_tolerance == (each.of_exact if exact else each.of_winograd)
         assert ("64 eps" in each.promise) is exact
-    assert ("Winograd F(4×4, 3×3)" in str(found)) is not exact
+    assert ("Winograd F(4×4, 3×3)" in found.report().in_full.text()) is not exact
     saved = json.loads(found.to_json())["rows"][0]["differences"][0]
     assert saved["algorithm"] == row.differences[0].algorithm
     assert saved["of_winograd"] == row.differences[0].of_winograd

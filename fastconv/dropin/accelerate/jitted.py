@@ -81,9 +81,9 @@ def _all_jitted() -> Iterator[Any]:
 def _held_by(module: Any) -> Iterator[Any]:
     if not isinstance(module, ModuleType) or f"{module.__name__}.".startswith(("numba.", "fastconv.")):
         return
-    for value in list(vars(module).values()):
+    for value in list(vars(module).values()):  # any of which may warn where it is asked for an attribute, or its class
         yield value
-        if isinstance(value, type) and value.__module__ == module.__name__:
+        if issubclass(type(value), type) and value.__module__ == module.__name__:
             yield from (getattr(held, "__func__", held) for held in list(vars(value).values()))
 
 
