@@ -62,7 +62,7 @@ def suspected(verdict: Verdict, problem: Problem, also: str, only: str = "") -> 
         return (MISTAKES["changes its input"],)
     if verdict.kind != WRONG or not verdict.difference:
         return ()
-    if verdict.array in ARRAYS:
+    if verdict.array in (*ARRAYS, "input"):
         return (MISTAKES["changes its input"],)
     if verdict.got is None:
         return (MISTAKES["nothing returned"],) if "None" in verdict.text else ()

@@ -88,7 +88,8 @@ class _Watched(Problem):
         handed: list[tuple[Array, Array]] = self.__dict__.get("handed", [])
         changed = [pair for pair in handed if not np.array_equal(*pair)]
         self.__dict__["handed"] = [pair for pair in handed if all(pair is not other for other in changed)]
-        return {(role, names.get(id(array), "input")) for _, array in changed}
+        known = (names.get(id(array)) or names.get(id(array.base)) for _, array in changed)  # some are views
+        return {(role, name or "input") for name in known}
 
 
 def run(implementation: Implementation, problem: Problem) -> Run:
