@@ -305,7 +305,7 @@ def test_ctrl_c_leaves_no_file_and_gives_130(tmp_path: Path) -> None:
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.rstrip().endswith(": naive"):  # the slow part has begun
+            if ": naive" in line:  # the slow part has begun
                 break
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
