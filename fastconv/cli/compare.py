@@ -128,7 +128,7 @@ def compare(
         raise typer.BadParameter(f"{option} goes with --module alone.")
     outputs = Outputs("compare", json, plot=plot, html=html)
     outputs.check()
-    pair = parse_pair_of_names("--backends", backends, _BACKENDS)
+    pair = parse_pair_of_names("--backends" if backend is None else "--backend", backends, _BACKENDS)
     if any(map(is_model_file, names or [])):
         layers: dict[str, Any] = {
             "explain": explain,

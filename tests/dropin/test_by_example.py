@@ -318,11 +318,24 @@ def test_what_differs_beyond_the_example_is_refused_or_left_out(function: Any, e
         assert_same(accelerated(other, *others), function(other, *others))
 
 
+class Slotted:
+    __slots__ = ()
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
 def test_examples_that_cannot_be_are_refused() -> None:
     with pytest.raises(InvalidTypeError, match="must be arguments that loops_nhwc takes"):
         fc.accelerate(example_convolutions.loops_nhwc, (IMAGES,))
     with pytest.raises(InvalidTypeError, match="must be a function, a method or an object with a method"):
         fc.accelerate("loops", IMAGES)
+    with pytest.raises(
+        InvalidValueError, match=r"must be a call that runs, but in it .*loops_nhwc raised ValueError: "
+    ):
+        fc.accelerate(example_convolutions.loops_nhwc, (IMAGES[0], normal(3, 3, 3, 2)))
+    with pytest.raises(InvalidTypeError, match="Slotted has __slots__ alone"):
+        fc.accelerate(Slotted(), IMAGES)
     with pytest.raises(InvalidValueError, match="must be one call or a list of calls"):
         fc.accelerate(example_convolutions.loops_nhwc, [])
 

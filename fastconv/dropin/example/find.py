@@ -97,6 +97,11 @@ def find_by_example(target: Any, example: Example, *others: Example) -> Implemen
         methods: list[Target] = []
     else:
         owner, name = _method(target)
+        if not hasattr(owner, "__dict__"):
+            raise InvalidTypeError(
+                "accelerate: an object must have a __dict__, where its methods are replaced, but"
+                f" {type(owner).__name__} has __slots__ alone. Accelerate an object of a subclass without __slots__."
+            )
         found = Target(owner, name, method_function(owner, name))
         before, methods = (owner,), backward_methods(owner, name)
     boxes = [BlackBox(found.function, (*before, *args), kwargs) for args, kwargs in (example, *others)]

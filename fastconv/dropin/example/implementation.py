@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from textwrap import shorten
 
 from fastconv.dropin.conventions.convention import Implementation, Target
 from fastconv.dropin.example.backward import solve_backward
@@ -69,8 +70,8 @@ def solved(box: BlackBox) -> Forward:
     except InvalidValueError:
         try:
             box.learn()  # weights may be made in the first call
-        except Exception:  # noqa: BLE001 - theirs
-            raise InvalidValueError(_nothing_runs(box)) from None
+        except Exception as error:
+            raise InvalidValueError(_nothing_runs(box, error)) from error
         found = solve_forward(box)
     if len(found) == 1:
         return with_number(box, found[0])
@@ -78,8 +79,9 @@ def solved(box: BlackBox) -> Forward:
     return with_number(box, min(bounds, key=lambda pair: len(pair[0].fixed) + len(pair[0].square))[1])
 
 
-def _nothing_runs(box: BlackBox) -> str:
-    return f"accelerate: the example must be a call that runs, but {box.name} raised an exception in it."
+def _nothing_runs(box: BlackBox, error: Exception) -> str:
+    said = shorten(f"{type(error).__name__}: {error}", 200, placeholder=" …")
+    return f"accelerate: the example must be a call that runs, but in it {box.name} raised {said}"
 
 
 def _effects(box: BlackBox, forward: Forward) -> Effects:
