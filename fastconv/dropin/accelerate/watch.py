@@ -52,15 +52,19 @@ class watch:
 
     Examples
     --------
-    >>> import types
     >>> import numpy as np
     >>> import fastconv as fc
-    >>> net = types.ModuleType("net")
-    >>> exec("def halves(x): return x.reshape(len(x) // 2, 2, -1, 2).max((1, 3))", vars(net))
-    >>> with fc.accelerate.watch(net) as seen:
-    ...     y = net.halves(np.ones((4, 6)))
+    >>> class Halves:
+    ...     def forward(self, x):
+    ...         y = np.zeros((len(x) // 2, x.shape[1] // 2))
+    ...         for i, j in np.ndindex(*y.shape):
+    ...             y[i, j] = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max()
+    ...         return y
+    >>> layer = Halves()
+    >>> with fc.accelerate.watch(layer) as seen:
+    ...     y = layer.forward(np.ones((4, 6)))
     >>> list(seen.acceleration)
-    ['halves']
+    ['Halves.forward']
     """
 
     def __init__(self, target: Any, *, on_mismatch: str = "warn") -> None:
