@@ -1,7 +1,8 @@
 """No lock of fastconv is held for ever in a forked child, or waits for the thread that holds it.
 
 Found by reading: a child that was forked while another thread made a plan, or read a model, never came back from its
-first call; nor did the handler of a signal that came while its own thread did so.
+first call; nor did the handler of a signal that came while its own thread did so. And by forking in a second thread
+while the first one makes plans: one child in twelve waited for the lock of a `functools.cached_property`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 import pytest
 
 import fastconv
-from fastconv.backends.locks import RenewedLock
+from fastconv.backends.locks import RenewedLock, cached_property
 
 PACKAGE = Path(fastconv.__file__).parent
-MADE = re.compile(r"\b(?:R?Lock|Condition|Semaphore|BoundedSemaphore|Barrier)\(\)")
+MADE = re.compile(r"\b(?:R?Lock|Condition|Semaphore|BoundedSemaphore|Barrier)\(\)|functools import .*cached_property")
 REASONS = {
     "backends/locks.py": "makes them",
     "backends/fast/machine/jit.py": "held across a fork: a child needs kernels that are whole",
@@ -39,6 +40,24 @@ def test_who_holds_it_may_come_again() -> None:
     lock = RenewedLock()
     with lock.now, lock.now:
         pass
+
+
+def test_a_property_is_computed_once() -> None:
+    class Square:
+        def __init__(self, size: int) -> None:
+            self.size, self.times = size, 0
+
+        @cached_property
+        def area(self) -> int:
+            """Of the whole."""
+            self.times += 1
+            return self.size**2
+
+    square = Square(3)
+    assert (square.area, square.area, square.times, Square(4).area) == (9, 9, 1, 16)
+    assert Square.area.__doc__ == "Of the whole."
+    del square.__dict__["area"]
+    assert (square.area, square.times) == (9, 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
