@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import run
+from programs import FULL, SUPPORT, run, run_file
 from strategies import BACKENDS, normal
 
 import fastconv as fc
@@ -232,9 +232,11 @@ COUNTS = """
     import json
     import fastconv as fc
     from engine_work import digests, few_digests
+    from fastconv.backends.fast.machine import regions
+    regions.LOSS = float("inf")  # several threads, also where others want the cores
     found = {}
     for dtype in DTYPES:
-        for n in (4, 1, 2, 3):
+        for n in (7, 1, 2, 3):
             with fc.use_num_threads(n):
                 found[f"{dtype} {n}"] = WORK(dtype)
         fc.set_num_threads(2)
@@ -244,7 +246,7 @@ COUNTS = """
 
 
 def counted(program: str) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = json.loads(run(program, FASTCONV_BACKEND=ENGINE, NUMBA_NUM_THREADS="4"))
+    found: dict[str, dict[str, str]] = json.loads(run(program, FASTCONV_BACKEND=ENGINE, NUMBA_NUM_THREADS="7"))
     return found
 
 
@@ -262,6 +264,14 @@ def test_thread_counts_and_runs_change_no_bit(work: str, dtypes: tuple[str, ...]
         expected = found[f"{name.split()[0]} 1"]
         assert digests == expected, (name, [key for key in expected if digests[key] != expected[key]])
     assert counted(program) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "count"), [("training", 10 if FULL else 2), *[("operations", 200)] * FULL])
+def test_a_training_run_and_many_runs_of_everything_have_the_same_bits(what: str, count: int) -> None:
+    found = json.loads(run_file(SUPPORT / "bits_of_runs.py", what, str(count), timeout=1800, NUMBA_NUM_THREADS="7"))
+    assert [*found] == ["1", "2", "3", "7"]
+    assert len({result for results in found.values() for result in results}) == 1
 
 
 def shifted(array: Any, bytes_: int) -> Any:

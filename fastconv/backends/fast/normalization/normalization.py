@@ -130,7 +130,8 @@ def _plan_sums(shape: tuple[int, ...], item: int, per_image: bool, threads: int)
     batch, channels, pixels = shape
     images, group = (batch, 1) if per_image else (1, max(1, min(batch, BLOCK // pixels)))
     blocks = -(-pixels // BLOCK)
-    pieces = max(1, min(_PARTS // batch, blocks // (_PART_BYTES // (BLOCK * item))))
+    most = _PARTS if per_image else _PARTS // batch  # an image with sums of its own has the same bits in any batch
+    pieces = max(1, min(most, blocks // (_PART_BYTES // (BLOCK * item))))
     cuts = np.minimum(blocks * np.arange(pieces + 1) // pieces * BLOCK, pixels)
     members = np.diff(np.minimum(np.arange(0, batch + group, group), batch))  # images of a group
     counts = np.outer(members, np.diff(cuts)).reshape(images, -1, 1)
