@@ -48,8 +48,8 @@ class _Statistics(_Over):
         own = prod(x.shape) // layer.num_features if self.sums.weight else 0
         parts = self.ranks.gathered((own, mean.astype(np.float64), variance.astype(np.float64)))
         numbers = sum(count for count, *_ in parts)
-        centre = sum(count * mean for count, mean, _ in parts) / numbers
-        spread = sum(count * (variance + (mean - centre) ** 2) for count, mean, variance in parts) / numbers
+        centre: Array = np.sum([count * mean for count, mean, _ in parts], axis=0) / numbers
+        spread: Array = np.sum([n * (variance + (mean - centre) ** 2) for n, mean, variance in parts], axis=0) / numbers
         statistics = centre.astype(mean.dtype), spread.astype(variance.dtype)
         if layer.training and layer.num_batches_tracked is not None:
             layer._track(statistics, numbers, layer.momentum, layer.num_batches_tracked)

@@ -13,11 +13,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastconv._version import __version__
+from fastconv.backends.settings import get_num_threads, thread_limit
 from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
 from fastconv.parallel.shares import Share
 from fastconv.validation.arrays import Array
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+_OF_ALL = "_of_all_ranks"
 _FAILED = 1  # exit code of all ranks where one has failed
 
 
@@ -33,6 +36,8 @@ class Ranks:
 
     Attributes
     ----------
+    communicator
+        As it was passed.
     rank, size : int
         Number of this process, from 0, and how many there are.
     """
@@ -44,9 +49,10 @@ class Ranks:
                     f"{operation}: communicator must be one of mpi4py, such as MPI.COMM_WORLD, or None, but got "
                     f"{communicator!r}."
                 )
-        self.rank, self.size = (0, 1) if communicator is None else (communicator.rank, communicator.size)
+        self.communicator = communicator
+        self.rank: int = 0 if communicator is None else communicator.rank
+        self.size: int = 1 if communicator is None else communicator.size
         self._comm = communicator.Dup() if self.size > 1 else None
-        self._joint: BaseException | None = None  # what all ranks raise
 
     @property
     def is_first(self) -> bool:
@@ -66,7 +72,7 @@ class Ranks:
         values = np.array(numbers, np.float64)
         total = np.empty_like(values)
         self._comm.Allreduce(values, total)
-        return total.tolist()  # type: ignore[no-any-return]
+        return [*map(float, total)]
 
     def gathered(self, value: T) -> list[T]:
         """Return what each rank has."""
@@ -74,7 +80,7 @@ class Ranks:
 
     def from_first(self, value: T) -> T:
         """Return what rank 0 has."""
-        return value if self._comm is None else self._comm.bcast(value)  # type: ignore[no-any-return]
+        return value if self._comm is None else self._comm.bcast(value)
 
     def by_first(self, function: Callable[[], T]) -> T:
         """Return what a function gives on rank 0, where alone it is called; what it raises is raised everywhere."""
@@ -97,24 +103,23 @@ class Ranks:
         found = self.gathered(None if error is None else f"{type(error).__name__}: {error}")
         rank = next((rank for rank, message in enumerate(found) if message is not None), None)
         if rank is not None:
-            self._joint = error or RankError(f"rank {rank}: {found[rank]}")
-            raise self._joint
-        return result if own else self.from_first(result)
+            raise _of_all(error or RankError(f"rank {rank}: {found[rank]}"))
+        given: T = result if own else self.from_first(result)
+        return given
 
-    def check_same(self, operation: str, values: Mapping[str, Any]) -> None:
+    def check_same(self, operation: str, values: Callable[[], Mapping[str, Any]]) -> None:
         """Refuse ranks that differ in what has to be the same, by name."""
-        everybody = self.gathered(dict(values))
+        if self._comm is None:
+            return
+        everybody = self.gathered(dict(values()))
         differing = [
             f"{name} ({', '.join(f'{each.get(name)} on rank {rank}' for rank, each in enumerate(everybody))})"
             for name in {name: None for each in everybody for name in each}
             if any(each.get(name) != everybody[0].get(name) for each in everybody)
         ]
         if differing:
-            self._joint = InvalidValueError(
-                f"{operation}: all ranks must train the same network on the same data, but these differ: "
-                f"{'; '.join(differing)}."
-            )
-            raise self._joint
+            error = f"{operation}: all ranks must train the same network on the same data, but these differ: "
+            raise _of_all(InvalidValueError(f"{error}{'; '.join(differing)}."))
 
     # sums that go on while something else is computed
 
@@ -125,19 +130,12 @@ class Ranks:
 
     def threads(self) -> int | None:
         """Threads for this rank: its part of the cores it shares with others; None alone, and where they are set."""
-        if self._comm is None or os.environ.get("FASTCONV_NUM_THREADS") or os.environ.get("NUMBA_NUM_THREADS"):
+        if self._comm is None or get_num_threads() < thread_limit() or os.environ.get("FASTCONV_NUM_THREADS"):
             return None
         cores = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        node = self._comm.Split_type(self._comm_type_shared())
-        sharing = sum(1 for other in node.allgather(cores) if other == cores)
-        node.Free()
+        here = platform.node(), cores
+        sharing = self.gathered(here).count(here)
         return max(1, (len(cores) if isinstance(cores, frozenset) else cores or 1) // sharing)
-
-    @staticmethod
-    def _comm_type_shared() -> int:
-        from mpi4py import MPI
-
-        return int(MPI.COMM_TYPE_SHARED)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -145,16 +143,15 @@ class Ranks:
         try:
             yield
         except BaseException as error:
-            if self._comm is None or error is self._joint or isinstance(error, DivergedError):
+            if self._comm is None or isinstance(error, DivergedError) or hasattr(error, _OF_ALL):
                 raise  # so do the others
-            print(f"rank {self.rank} of {self.size}: {_described(error)}", file=sys.stderr, flush=True)
+            print(f"rank {self.rank} of {self.size}: {_described(error)}", file=sys.__stderr__, flush=True)
             self._comm.Abort(_FAILED)
             raise
 
     def interrupted(self) -> KeyboardInterrupt:
         """Return what all ranks raise after Ctrl-C was heard by one."""
-        self._joint = KeyboardInterrupt()
-        return self._joint
+        return _of_all(KeyboardInterrupt())
 
 
 def versions() -> dict[str, str]:
@@ -164,6 +161,12 @@ def versions() -> dict[str, str]:
 
 class RankError(RuntimeError):
     """Another rank has failed; the message is its."""
+
+
+def _of_all(error: E) -> E:
+    """Mark what every rank raises, so that none ends the others for it."""
+    setattr(error, _OF_ALL, True)
+    return error
 
 
 def _described(error: BaseException) -> str:

@@ -33,14 +33,14 @@ class Share(NamedTuple):
 
     Attributes
     ----------
-    first, count, whole : int
+    first, images, whole : int
         The first image, how many there are, and how many the batch has.
     weight : float
         Part of the batch; 0 where another rank has the image.
     """
 
     first: int
-    count: int
+    images: int
     whole: int
     weight: float
 
@@ -55,11 +55,11 @@ class Share(NamedTuple):
     @property
     def part(self) -> slice:
         """Where the images lie in the batch."""
-        return slice(self.first, self.first + self.count)
+        return slice(self.first, self.first + self.images)
 
     def draws(self, rng: np.random.Generator) -> np.random.Generator:
         """Return a generator that draws, for the images of the share, what `rng` would for those of the batch."""
-        return rng if self.count == self.whole else _DrawsOfAll(rng, self)
+        return rng if self.images == self.whole else _DrawsOfAll(rng, self)
 
 
 class _DrawsOfAll(np.random.Generator):
@@ -77,7 +77,7 @@ def _for_all(name: str, place: int) -> Callable[..., Any]:
         share = self._share
         size = options.get("size", args[place] if len(args) > place else None)
         shape = () if size is None else tuple(np.atleast_1d(size).tolist())
-        if shape[:1] != (share.count,):
+        if shape[:1] != (share.images,):
             return draw(self, *args, **options)
         shape = (share.whole, *shape[1:])
         if "size" in options:

@@ -139,7 +139,7 @@ class GradientSums:
         Raises
         ------
         fastconv.errors.DivergedError
-            If a gradient is infinite or NaN, on all ranks, with the name of the parameter.
+            If the loss or a gradient is infinite or NaN, on all ranks, with the rank and the name of the parameter.
         """
         if self.paused:
             return None
@@ -150,8 +150,9 @@ class GradientSums:
         for table in self._tables:
             table[...] = self._total[first : first + table.size].reshape(table.shape)
             first += table.size
-        if isfinite(loss):
-            self._check_finite(buckets)
+        if not isfinite(loss):
+            self._refuse("the loss", None if isfinite(self._numbers[0]) else f"{self._numbers[0]}")
+        self._check_finite(buckets)
         for bucket, own in zip(buckets, gradients):
             bucket.take(own)
         return loss
@@ -172,11 +173,15 @@ class GradientSums:
                 return
         bad = next((found for bucket in buckets if (found := bucket.bad()) is not None), None)
         names = {id(parameter): name for name, parameter in self._model.named_parameters()}
-        found = self._ranks.gathered(None if bad is None else names[id(bad)])
-        where = "; ".join(f"{name} on rank {rank}" for rank, name in enumerate(found) if name is not None)
+        self._refuse("all gradients", None if bad is None else f"infinite or NaN numbers in that of {names[id(bad)]}")
+
+    def _refuse(self, subject: str, found: str | None) -> None:
+        """Raise, on all ranks, what some have found."""
+        everybody = self._ranks.gathered(found)
+        where = "; ".join(f"{words} on rank {rank}" for rank, words in enumerate(everybody) if words is not None)
         raise DivergedError(
-            f"Trainer.fit: gradients must stay finite, but that of {where or 'their sum'} is infinite or NaN. Look at "
-            "the images of that rank, or try a smaller learning rate."
+            f"Trainer.fit: {subject} must stay finite, but got {where or 'a sum over all ranks that is not'}. Try a "
+            "tenth of the learning rate, and look for NaN and large values in the images of that rank."
         )
 
 

@@ -84,9 +84,7 @@ def record_step(rule: Rule, x: Array, labels: Array, fuse: bool) -> RecordedStep
         optimizer.restore()
 
 
-def _tried(
-    rule: Rule, x: Array, labels: Array, fuse: bool, model: Kept, optimizer: Progress
-) -> RecordedStep | None:
+def _tried(rule: Rule, x: Array, labels: Array, fuse: bool, model: Kept, optimizer: Progress) -> RecordedStep | None:
     """The first recording that is right; None if there is none."""
     for dry in (True, False) if _is_ours(rule) else (False,):
         try:

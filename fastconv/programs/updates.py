@@ -48,7 +48,7 @@ class UpdateRecorder(Recorder):
             self._breaks(self.summing.last(loss))
 
     def _breaks(self, steps: Iterable[Break]) -> None:
-        self.groups += [Group("sums over all ranks", [step], [*step.inputs]) for step in steps]
+        self.groups += [Group("sums over all ranks", [step], []) for step in steps]
 
     def loss(self, function: Loss, scores: Array, labels: Array) -> tuple[Array, Array]:
         """Record a loss; return an array with its value, and its gradient."""

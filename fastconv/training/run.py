@@ -31,6 +31,7 @@ from fastconv.training.saved import card_of
 from fastconv.training.snapshot import describe, restore, snapshot
 from fastconv.training.stalling import Guessing
 from fastconv.training.state import TrainState, generator_state, set_generator_state
+from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag, check_integer
 
 _FIT = "Trainer.fit"
@@ -80,7 +81,7 @@ class Run:
         self._steps = -(-len(self.train) // self.batch_size)
         self._ranks = self.trainer.ranks
         share = self._ranks.share(min(self.batch_size, len(self.train)))
-        self._gather = Gather(self.train, share.count + 1, self.trainer.prepare)
+        self._gather = Gather(self.train, share.images + 1, self.trainer.prepare)
         self._check_images()
         self._description = self._describe()
         self.trainer.card = card_of(self.trainer.model, self.trainer.prepare, self.train)
@@ -134,18 +135,28 @@ class Run:
     def _begin(self) -> None:
         """Go on where the checkpoint is, or where this trainer is."""
         trainer, ranks = self.trainer, self._ranks
-        ranks.check_same(_FIT, {**versions(), **self._description})
+        ranks.check_same(_FIT, self._common)
         checkpoint = ranks.by_first(self._found)
         if checkpoint is not None:
             restore(trainer, checkpoint, f"{_FIT}: {self._folder and self._folder.last}")
             return
         if ranks.size > 1:
-            restore(trainer, ranks.from_first(snapshot(trainer, self._description)), f"{_FIT}: the state of rank 0")
+            first = ranks.from_first(snapshot(trainer, self._description).in_words_of_json())
+            restore(trainer, first, f"{_FIT}: the state of rank 0")
         position = trainer.position
         if position.images != min(position.step * self.batch_size, len(self.train)):
             trainer.position = Position(position.epoch)  # an interrupted epoch of other data
         self.epochs += trainer.position.epoch
         self._save()
+
+    def _common(self) -> dict[str, Any]:
+        """What must be the same on all ranks."""
+        words = {"epochs": self.epochs, "resume": self.resume, "early_stopping": repr(self.early_stopping)}
+        words["checkpoint_every"] = self.checkpoint_every
+        images = {"checksum of the images": _crc(self.train.images)}
+        if self.validation is not None:
+            images["checksum of the validation images"] = _crc(self.validation.images)
+        return {**versions(), **self._description, **words, **images}
 
     def _found(self) -> Checkpoint | None:
         """Prepare the folder; return the checkpoint of a run that goes on."""
@@ -203,7 +214,8 @@ class Run:
     def _warn_of_guessing(self, position: Position) -> None:
         """Say once that the network does not learn."""
         losses = self.trainer.history.step_losses
-        if self._guessing is None or not self._ranks.is_first or (position.step % _LOOK and position.step < self._steps):
+        due = position.step % _LOOK == 0 or position.step == self._steps
+        if self._guessing is None or not self._ranks.is_first or not due:
             return
         if self._guessing.explains(losses, position.accuracy, images=position.images):
             complaint = self._guessing.complaint(losses, position.lr)
@@ -283,7 +295,15 @@ class Run:
 
 def _checksum(dataset: Dataset) -> int:
     """That of the labels, the same on every machine."""
-    return zlib.crc32(np.ascontiguousarray(dataset.labels, "<i8" if dataset.has_classes else "<f4").tobytes())
+    return _crc(np.asarray(dataset.labels, "<i8" if dataset.has_classes else "<f4"))
+
+
+def _crc(array: Array) -> int:
+    """Checksum of the numbers of an array, one after the other, an image at a time."""
+    found = 0
+    for each in array:
+        found = zlib.crc32(np.ascontiguousarray(each).data, found)
+    return found
 
 
 def _check_stopping(early_stopping: object, validation: Dataset | None) -> None:
