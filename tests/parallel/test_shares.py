@@ -25,7 +25,9 @@ def test_every_image_belongs_to_one_rank(whole: int, ranks: int) -> None:
 @pytest.mark.parametrize("ranks", [2, 3, 9])
 def test_augmentation_does_not_depend_on_ranks(ranks: int) -> None:
     images = np.arange(7 * 2 * 5 * 6, dtype=np.float32).reshape(7, 2, 5, 6)
-    augment = Compose(RandomFlip(), RandomCrop((5, 6), padding=2), lambda x, rng: x + rng.normal(size=(len(x), 1, 1, 1)))
+    augment = Compose(
+        RandomFlip(), RandomCrop((5, 6), padding=2), lambda x, rng: x + rng.normal(size=(len(x), 1, 1, 1))
+    )
     rng = np.random.default_rng(3)
     whole = augment(images, rng)
     for rank in range(ranks):

@@ -27,7 +27,7 @@ def launcher() -> str:
         pytest.skip("there is no mpiexec: python -m pip install mpich")
     program = "from mpi4py import MPI; print(MPI.COMM_WORLD.allreduce(1))"
     command = [found, "-n", "2", sys.executable, "-c", program]
-    tried = subprocess.run(command, capture_output=True, text=True, timeout=300)  # noqa: S603 - ours
+    tried = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if tried.stdout.split() != ["2", "2"]:
         pytest.skip(f"MPI starts no two ranks here: {tried.stdout} {tried.stderr}")
     return found
@@ -39,7 +39,7 @@ def on_ranks(
     """Run Python with some arguments on so many ranks; `code` is the exit code that must come, None any but 0."""
     clean = {name: value for name, value in os.environ.items() if name not in CLEARED}
     clean |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(SUPPORT)]), "FASTCONV_NUM_THREADS": _CRAMPED}
-    done = subprocess.run(  # noqa: S603 - ours
+    done = subprocess.run(
         [launcher(), "-n", str(ranks), sys.executable, *command],
         capture_output=True, text=True, timeout=900, cwd=cwd, env={**clean, **environment},
     )  # fmt: skip
