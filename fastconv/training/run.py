@@ -9,7 +9,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import InitVar, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError, LearningWarning
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.state import PathLike
 from fastconv.losses import softmax_cross_entropy
+from fastconv.parallel.batch_norm import synchronized
 from fastconv.parallel.ranks import versions
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
 from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit
@@ -121,7 +122,7 @@ class Run:
             reporting(_FIT, self.progress if self._ranks.is_first else None) as self._tell,
             _interrupt_between_steps() as self._interrupt,
             modes_kept(model),
-            self.trainer.statistics_of_all(),
+            self._statistics_of_all(),
         ):
             self._begin()
             try:
@@ -131,6 +132,13 @@ class Run:
             finally:
                 self.trainer.release()
         return self.trainer.history
+
+    def _statistics_of_all(self) -> AbstractContextManager[None]:
+        """Let batch norms take, for a block, the statistics of all ranks, if that was asked for."""
+        trainer = self.trainer
+        if trainer.sums is None or not trainer.synchronize_batch_norm:
+            return nullcontext()
+        return synchronized(trainer.model, self._ranks, trainer.sums)
 
     def _begin(self) -> None:
         """Go on where the checkpoint is, or where this trainer is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -26,7 +25,6 @@ from fastconv.models.card import ModelCard
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
 from fastconv.optim.schedules import Schedule
-from fastconv.parallel.batch_norm import synchronized
 from fastconv.parallel.ranks import Ranks
 from fastconv.parallel.shares import Share
 from fastconv.parallel.sums import GradientSums
@@ -147,15 +145,6 @@ class TrainState:
         program(images, labels)
         assert program.outcome is not None
         return program.outcome
-
-    @contextmanager
-    def statistics_of_all(self) -> Iterator[None]:
-        """Let batch norms take, for a block, the statistics of all ranks, if that was asked for."""
-        if self.sums is None or not self.synchronize_batch_norm:
-            yield
-            return
-        with synchronized(self.model, self.ranks, self.sums):
-            yield
 
     def release(self) -> None:
         """Let go of the memory of a step: what layers keep, and recordings."""
