@@ -201,7 +201,7 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
 
     def update(self) -> None:
         """Take the weights that the model has now; shapes are recorded again when they come."""
-        with self._lock:
+        with self._lock.now:
             self._changes = changes()
             self._fingerprint = _fingerprint(self.model)
             self._network = deepcopy(self.model).eval()
