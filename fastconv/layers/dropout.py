@@ -11,11 +11,11 @@ from fastconv.backends.base import Backend
 from fastconv.backends.dropout import shifted
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.functional.call import as_computed, finish
-from fastconv.layers.arguments import check_input_shape, check_rng
+from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, common_dtype, logical_shape
-from fastconv.validation.sizes import check_number
+from fastconv.validation.sizes import check_any_shape, check_number, check_rng
 from fastconv.validation.types import ArrayLike, Rng
 
 
@@ -115,7 +115,7 @@ class Dropout(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        return tuple(input_shape)
+        return check_any_shape(type(self).__name__, "input_shape", input_shape)
 
     def flops(self, input_shape: Shape) -> int:
         """Two per number in training, none in evaluation."""

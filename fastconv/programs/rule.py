@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.losses import LOSSES, softmax_cross_entropy
@@ -58,15 +58,17 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
-            raise InvalidTypeError(f"compile: optimizer must be an Optimizer, but got {self.optimizer!r}.")
+            raise InvalidTypeError(f"compile: optimizer must be an Optimizer, but got {shown(self.optimizer)}.")
         if self.loss is None:
             self.loss = softmax_cross_entropy
         if isinstance(self.loss, str):
             if self.loss not in LOSSES:
-                raise InvalidValueError(f"compile: loss must be one of {', '.join(LOSSES)}, but got {self.loss!r}.")
+                raise InvalidValueError(
+                    f"compile: loss must be one of {', '.join(LOSSES)}, but got {shown(self.loss)}."
+                )
             self.loss = LOSSES[self.loss]
         if not callable(self.loss):
-            raise InvalidTypeError(f"compile: loss must be a function or a name, but got {self.loss!r}.")
+            raise InvalidTypeError(f"compile: loss must be a function or a name, but got {shown(self.loss)}.")
         self.l2 = check_not_negative("compile", "l2", self.l2)
         self.clip_norm = None if self.clip_norm is None else check_positive("compile", "clip_norm", self.clip_norm)
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.data.dataset import Dataset
-from fastconv.errors import InvalidTypeError, InvalidValueError, LearningWarning
+from fastconv.errors import InvalidTypeError, InvalidValueError, LearningWarning, shown
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.state import PathLike
 from fastconv.losses import softmax_cross_entropy
@@ -318,7 +318,9 @@ def _check_stopping(early_stopping: object, validation: Dataset | None) -> None:
     if early_stopping is None:
         return
     if not isinstance(early_stopping, EarlyStopping):
-        raise InvalidTypeError(f"{_FIT}: early_stopping must be an EarlyStopping or None, but got {early_stopping!r}.")
+        raise InvalidTypeError(
+            f"{_FIT}: early_stopping must be an EarlyStopping or None, but got {shown(early_stopping)}."
+        )
     if validation is None and early_stopping.monitor.startswith("validation"):
         raise InvalidValueError(
             f"{_FIT}: early_stopping must watch something that is measured, but {early_stopping.monitor} needs "

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv.backends.settings import with_exact
 from fastconv.data.augment import Augmentation
-from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
+from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer
 from fastconv.layers.dropout import Dropout
 from fastconv.losses import (
@@ -78,7 +78,7 @@ class TrainState:
         self.augment, self.prepare = augment, prepare
         for name, value in (("augment", augment), ("prepare", prepare)):
             if value is not None and not callable(value):
-                raise InvalidTypeError(f"Trainer: {name} must be a function or None, but got {value!r}.")
+                raise InvalidTypeError(f"Trainer: {name} must be a function or None, but got {shown(value)}.")
         self.seed = check_integer("Trainer", "seed", seed, 0)
         self.l2 = check_not_negative("Trainer", "l2", l2)
         self.clip_norm = None if clip_norm is None else check_positive("Trainer", "clip_norm", clip_norm)
@@ -179,10 +179,10 @@ def _check_kind(name: str, value: object, kind: type) -> None:
 def _check_loss(loss: object) -> Loss:
     if isinstance(loss, str):
         if loss not in LOSSES:
-            raise InvalidValueError(f"Trainer: loss must be one of {', '.join(LOSSES)}, but got {loss!r}.")
+            raise InvalidValueError(f"Trainer: loss must be one of {', '.join(LOSSES)}, but got {shown(loss)}.")
         loss = LOSSES[loss]
     if not callable(loss):
-        raise InvalidTypeError(f"Trainer: loss must be a function or a name, but got {loss!r}.")
+        raise InvalidTypeError(f"Trainer: loss must be a function or a name, but got {shown(loss)}.")
     return OneHot(loss) if loss in _BETWEEN_NUMBERS else loss
 
 
