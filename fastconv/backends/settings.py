@@ -17,7 +17,7 @@ from operator import index
 from typing import ParamSpec, TypeVar
 
 from fastconv.backends.cores import affine_cores, available_cores
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,7 +88,7 @@ def _exact_from_environment() -> bool:
     setting = os.environ.get("FASTCONV_EXACT", "").strip()
     if setting.lower() not in ("", *_ON, *_OFF):
         words = ", ".join((*_ON, *_OFF))
-        raise InvalidValueError(f"FASTCONV_EXACT: the setting must be one of {words}, but got {setting!r}.")
+        raise InvalidValueError(f"FASTCONV_EXACT: the setting must be one of {words}, but got {shown(setting)}.")
     return setting.lower() in _ON
 
 
@@ -120,10 +120,10 @@ def _changed(current: Options, changes: dict[str, object]) -> Options:
     names = [field.name for field in fields(Options)]
     for name, value in changes.items():
         if name not in names:
-            raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {name!r}.")
+            raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {shown(name)}.")
         if name == "exact":
             if type(value).__name__ not in ("bool", "bool_"):  # NumPy's, whose name depends on the version
-                raise InvalidTypeError(f"set_options: exact must be True or False, but got {value!r}.")
+                raise InvalidTypeError(f"set_options: exact must be True or False, but got {shown(value)}.")
             changes[name] = bool(value)
         if name == "max_workspace":
             changes[name] = _positive_int("set_options", "max_workspace", value, "bytes")
@@ -133,12 +133,12 @@ def _changed(current: Options, changes: dict[str, object]) -> Options:
 def _positive_int(operation: str, subject: str, value: object, unit: str) -> int:
     try:
         number = index(value)  # type: ignore[arg-type]
-    except TypeError:
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
         number = None
     if number is None or isinstance(value, bool):
-        raise InvalidTypeError(f"{operation}: {subject} must be an integer ({unit}), but got {value!r}.")
+        raise InvalidTypeError(f"{operation}: {subject} must be an integer ({unit}), but got {shown(value)}.")
     if number < 1:
-        raise InvalidValueError(f"{operation}: {subject} must be at least 1 ({unit}), but got {number}.")
+        raise InvalidValueError(f"{operation}: {subject} must be at least 1 ({unit}), but got {shown(number)}.")
     return number
 
 
@@ -210,8 +210,8 @@ def _checked_threads(source: str, value: object) -> int:
     limit = thread_limit()
     if number > limit:
         raise InvalidValueError(
-            f"{source}: the number of threads must be at most Numba's limit, {limit}, but got {number}. "
-            f"Set the environment variable NUMBA_NUM_THREADS={number} before Numba is imported to raise it."
+            f"{source}: the number of threads must be at most Numba's limit, {limit}, but got {shown(number)}. "
+            f"Set the environment variable NUMBA_NUM_THREADS={shown(number)} before Numba is imported to raise it."
         )
     return number
 
@@ -268,7 +268,7 @@ def _threads_from_environment() -> int:
         number = int(setting)
     except ValueError:
         raise InvalidValueError(
-            f"FASTCONV_NUM_THREADS: the number of threads must be an integer, but got {setting!r}."
+            f"FASTCONV_NUM_THREADS: the number of threads must be an integer, but got {shown(setting)}."
         ) from None
     return _checked_threads("FASTCONV_NUM_THREADS", number)
 

@@ -13,7 +13,9 @@ from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.backends.locks import RenewedLock
 from fastconv.backends.settings import Options, get_num_threads, get_options, options, use_num_threads
 from fastconv.layers.base import Layer
-from fastconv.report.words import format_bytes, format_shape, plural
+from fastconv.report import Table, format_bytes
+from fastconv.report.record import Shown
+from fastconv.report.words import format_shape, plural
 from fastconv.validation.arrays import Array
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ _SHAPES = 8  # recordings that are kept, the last ones
 R = TypeVar("R")
 
 
-class Replayed(Generic[R]):
+class Replayed(Shown, Generic[R]):
     """Something that is recorded once for each shape that comes, with the settings of the time when it was made.
 
     `exact` is the option of that name, or None for what it is then.
@@ -84,15 +86,15 @@ class Replayed(Generic[R]):
         ]
 
 
-def lines_of(shape: tuple[int, ...], dtype: object, recorded: Recorded[Any]) -> list[str]:
-    """What is printed of a recording."""
+def table_of(shape: tuple[int, ...], dtype: object, recorded: Recorded[Any]) -> Table:
+    """What is shown of a recording."""
     program = recorded.program
     about = (
-        f"  {format_shape(shape)} {dtype}: {plural(len(program.runs), 'run')} of kernels "
+        f"{format_shape(shape)} {dtype}: {plural(len(program.runs), 'run')} of kernels "
         f"(+ {program.constants} done once), {plural(len(program.breaks), 'break')}, "
         f"arena {format_bytes(program.arena_bytes)}"
     )
-    return [about, *(f"    {text}" for text in recorded.lines())]
+    return Table(about, ("layer", "kernels"), recorded.rows(), 2)
 
 
 def _records() -> bool:
