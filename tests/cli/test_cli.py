@@ -348,8 +348,12 @@ def test_info_shows_what_the_environment_says(
 ) -> None:
     monkeypatch.setattr("fastconv.backends.settings._defaults", None)
     monkeypatch.setenv("FASTCONV_EXACT", "1")
+    monkeypatch.setenv("SECRET_OF_NUMBA_", "not for a report")
     assert in_process(monkeypatch, "info", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["options"]["exact"] is True
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["options"]["exact"] is True
+    assert facts["variables"]["FASTCONV_EXACT"] == "1"
+    assert "SECRET_OF_NUMBA_" not in facts["variables"]
 
 
 def test_warmup_says_what_it_compiled(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
