@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from programs import patience
 
 import fastconv as fc
 from fastconv import layers as L
@@ -61,7 +62,7 @@ def works() -> dict[str, Work]:
 def together(work: Work, count: int = COUNT, rounds: int = 2) -> list[list[bytes]]:
     """What threads that start at once compute, one after the other `rounds` times."""
     found: list[list[bytes]] = [[] for _ in range(count)]
-    errors, barrier = [], threading.Barrier(count, timeout=120)
+    errors, barrier = [], threading.Barrier(count, timeout=patience())
 
     def run(i: int) -> None:
         try:

@@ -268,7 +268,7 @@ def test_thread_counts_and_runs_change_no_bit(work: str, dtypes: tuple[str, ...]
 @pytest.mark.slow
 @pytest.mark.parametrize(("what", "count"), [("training", 10 if FULL else 2), *[("operations", 200)] * FULL])
 def test_a_training_run_and_many_runs_of_everything_have_the_same_bits(what: str, count: int) -> None:
-    found = json.loads(run_file(SUPPORT / "bits_of_runs.py", what, str(count), timeout=1800, NUMBA_NUM_THREADS="7"))
+    found = json.loads(run_file(SUPPORT / "bits_of_runs.py", what, str(count), NUMBA_NUM_THREADS="7"))
     assert [*found] == ["1", "2", "3", "7"]
     assert len({result for results in found.values() for result in results}) == 1
 
