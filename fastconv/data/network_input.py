@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastconv.data.dataset import Dataset, check_images
 from fastconv.data.files import imported
 from fastconv.data.preprocessing import channel_statistics, normalise
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array, check_layout
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_number, check_sizes, entries_of
 
 Float32 = NDArray[np.float32]
@@ -23,6 +24,8 @@ _WHITE = 255.0
 _OVER = 0.1  # share of white by which numbers may lie beyond it and below black: pictures that were resized do
 _COLOURS = (1, 3)  # channels of a picture
 _LUMA = (19595, 38470, 7471)  # of 2**16: ITU-R 601-2, in the integers of Pillow
+
+_LARGEST = 2**31 - 1  # cells of an axis, in Pillow
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Preprocessing:
             size = check_integer(_NAME, "size", size, 1)
         mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
         if min(std) <= 0:
-            raise InvalidValueError(f"{_NAME}: std must be positive, but got {std}.")
+            raise InvalidValueError(f"{_NAME}: std must be positive, but got {shown(std)}.")
         white = None if self.white is None else _positive("white", self.white)
         check_layout(_NAME, self.layout, 2)
         values = {"size": size, "crop": crop, "scale": _positive("scale", self.scale), "mean": mean, "std": std}
@@ -113,7 +116,8 @@ class Preprocessing:
         for name, numbers in (("mean", mean), ("std", std)):
             if len(numbers) not in (1, channels):
                 raise InvalidValueError(
-                    f"{_NAME}: {name} must be one number, or one for each of {channels} channels, but got {numbers}."
+                    f"{_NAME}: {name} must be one number, or one for each of {channels} channels, but got "
+                    f"{shown(numbers)}."
                 )
         return int(channels)
 
@@ -221,6 +225,9 @@ class Preprocessing:
         ImportError
             If something has to be resized and Pillow is missing (extra ``data``).
         """
+        given: object = images
+        if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+            raise InvalidTypeError(f"{_NAME}: images must be an array or pictures, but got {shown(given)}.")
         whole = isinstance(images, np.ndarray) and (len(images) == 0 or self._as_it_is(images.shape))
         batch = self._normalised(images) if whole else self._stacked(images)
         return batch if self.layout == "NCHW" else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
@@ -283,7 +290,7 @@ def _numbers(name: str, value: object) -> tuple[float, ...]:
     entries = entries_of(value)
     found = (value,) if entries is None else entries
     if not found:
-        raise InvalidValueError(f"{_NAME}: {name} must have a number, but got {value!r}.")
+        raise InvalidValueError(f"{_NAME}: {name} must have a number, but got {shown(value)}.")
     return tuple(check_number(_NAME, name, number) for number in found)
 
 
@@ -321,6 +328,9 @@ def _shorter_side(size: tuple[int, ...], target: int) -> tuple[int, int]:
 
 def _resized(picture: Array, size: tuple[int, int]) -> Array:
     image = imported(_NAME, "PIL.Image", "Pillow")
+    if max(size) > _LARGEST:
+        raise InvalidValueError(f"{_NAME}: size must be at most {_LARGEST} cells, but got {shown(size)}.")
+    check_fits(_NAME, "a picture", (len(picture), *size), picture.itemsize)
     planes = [image.fromarray(np.ascontiguousarray(plane)) for plane in picture]
     return np.stack([np.asarray(plane.resize(size[::-1], image.Resampling.BILINEAR)) for plane in planes])
 

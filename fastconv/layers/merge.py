@@ -14,7 +14,7 @@ from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.layers.containers import Container
 from fastconv.layers.linear import Identity
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_axis, check_integer
+from fastconv.validation.sizes import check_any_shape, check_axis, check_integer
 from fastconv.validation.types import ArrayLike
 
 
@@ -73,7 +73,7 @@ class _Branches(Container):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of what the branches make together; see `Layer.output_shape`."""
-        return self._joined(self._outputs(tuple(input_shape)))
+        return self._joined(self._outputs(check_any_shape(type(self).__name__, "input_shape", input_shape)))
 
     def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
         """See `Layer.trace`: the branches, and a step that reads all their outputs."""

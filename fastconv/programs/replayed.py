@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakSet
 
 from fastconv.backends import get_backend, use_backend
 from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.backends.locks import RenewedLock
 from fastconv.backends.settings import Options, get_num_threads, get_options, options, use_num_threads
 from fastconv.layers.base import Layer
 from fastconv.report import Table, format_bytes
@@ -42,8 +40,7 @@ class Replayed(Shown, Generic[R]):
         self._new_lock()
 
     def _new_lock(self) -> None:
-        self._lock = threading.RLock()
-        _programs.add(self)
+        self._lock = RenewedLock()
 
     @property
     def is_current(self) -> bool:
@@ -70,7 +67,7 @@ class Replayed(Shown, Generic[R]):
             return None
         from fastconv.backends.fast.machine.record import BusyError
 
-        with self._lock:
+        with self._lock.now:
             if key not in self._recorded:
                 try:
                     with self._settings():
@@ -98,19 +95,6 @@ def table_of(shape: tuple[int, ...], dtype: object, recorded: Recorded[Any]) -> 
         f"arena {format_bytes(program.arena_bytes)}"
     )
     return Table(about, ("layer", "kernels"), recorded.rows(), 2)
-
-
-_programs: WeakSet[Replayed[Any]] = WeakSet()
-
-
-def _after_fork() -> None:
-    """A thread that held a lock is not in the child."""
-    for program in list(_programs):
-        program._lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _records() -> bool:

@@ -76,7 +76,7 @@ class TrainingStep(Replayed["RecordedStep | None"]):
             If the network does not take the input, or the loss not the labels.
         """
         x, labels = _checked(x, labels)
-        with self._lock:
+        with self._lock.now:
             recorded = self._find(x, labels)
             self.outcome = self._layers(x, labels) if recorded is None else self._replay(recorded, x, labels)
             return self.outcome.loss
@@ -97,7 +97,7 @@ class TrainingStep(Replayed["RecordedStep | None"]):
         if x is None or labels is None:
             missing = "x" if x is None else "labels"
             raise InvalidValueError(f"compile: an example of a step must have x and labels, but {missing} is missing.")
-        with self._lock:
+        with self._lock.now:
             self._find(*_checked(x, labels))
 
     def _find(self, x: Array, labels: Array) -> RecordedStep | None:
