@@ -230,6 +230,7 @@ class Run:
             self._warn_of_guessing(position)
             self._report(position)
             self._leave_if(interrupted > 0)
+            self._between()
             if self.checkpoint_every is not None and len(trainer.history.step_losses) % self.checkpoint_every == 0:
                 self._save()
 
@@ -251,7 +252,7 @@ class Run:
             raise self._ranks.interrupted()
 
     def _between(self) -> None:
-        """Leave a validation after Ctrl-C, unless other ranks are in it."""
+        """Leave after Ctrl-C where no other rank would be left alone."""
         if self._ranks.size == 1:
             self._leave_if(self._interrupt.pending)
 
