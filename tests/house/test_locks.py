@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from programs import patience
 
 import fastconv
 from fastconv.backends.locks import RenewedLock, cached_property
@@ -68,16 +69,16 @@ def test_a_child_finds_it_free() -> None:
     def hold() -> None:
         with lock.now:
             held.set()
-            over.wait(60)
+            over.wait(patience())
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(60)
+    held.wait(patience())
     try:
         with RenewedLock().now:
             pid = os.fork()
             if pid == 0:
-                os._exit(0 if lock.now.acquire(timeout=30) else 3)
+                os._exit(0 if lock.now.acquire(timeout=patience()) else 3)
         assert os.waitpid(pid, 0)[1] == 0
     finally:
         over.set()

@@ -61,7 +61,7 @@ def works() -> dict[str, Work]:
 def together(work: Work, count: int = COUNT, rounds: int = 2) -> list[list[bytes]]:
     """What threads that start at once compute, one after the other `rounds` times."""
     found: list[list[bytes]] = [[] for _ in range(count)]
-    errors, barrier = [], threading.Barrier(count, timeout=120)
+    errors, barrier = [], threading.Barrier(count)
 
     def run(i: int) -> None:
         try:
