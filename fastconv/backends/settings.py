@@ -16,6 +16,7 @@ from functools import wraps
 from operator import index
 from typing import ParamSpec, TypeVar
 
+from fastconv.backends.cores import affine_cores, available_cores
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 
 P = ParamSpec("P")
@@ -201,9 +202,7 @@ def thread_limit() -> int:
     setting = os.environ.get("NUMBA_NUM_THREADS", "")
     if setting.strip().isdigit():
         return max(1, int(setting))
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+    return affine_cores()
 
 
 def _checked_threads(source: str, value: object) -> int:
@@ -248,7 +247,8 @@ def get_num_threads() -> int:
     -------
     int
         The innermost `use_num_threads`, else `set_num_threads`, else the environment variable
-        ``FASTCONV_NUM_THREADS``, else Numba's limit.
+        ``FASTCONV_NUM_THREADS``, else ``NUMBA_NUM_THREADS``, else as many as there are cores for this process: those
+        of its affinity, and no more than the CPU quota of its container (control groups of Linux), rounded up.
     """
     override = _threads_override.get()
     if override is not None:
@@ -262,7 +262,8 @@ def get_num_threads() -> int:
 def _threads_from_environment() -> int:
     setting = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
     if not setting:
-        return thread_limit()
+        chosen = os.environ.get("NUMBA_NUM_THREADS", "").strip()
+        return thread_limit() if chosen else min(thread_limit(), available_cores())
     try:
         number = int(setting)
     except ValueError:

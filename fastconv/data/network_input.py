@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ Float32 = NDArray[np.float32]
 
 _NAME = "Preprocessing"
 _WHITE = 255.0
+_OVER = 0.1  # share of white by which numbers may lie beyond it and below black: pictures that were resized do
 _COLOURS = (1, 3)  # channels of a picture
 _LUMA = (19595, 38470, 7471)  # of 2**16: ITU-R 601-2, in the integers of Pillow
 
@@ -41,18 +42,22 @@ class Preprocessing:
     crop : int or (int, int), optional
         Height and width that are then cut out of the centre.
     scale : float
-        What bytes are multiplied by. Pictures in float32 are between 0 and 1, and count as bytes over 255.
+        What bytes are multiplied by. Floats count as bytes times ``white / 255``.
     mean, std : float or sequence of float
         Are then subtracted and divided by, one for all channels or one for each.
     channels : {1, 3}, optional
         Gray or colours, whichever the network takes; by default as many as `mean` or `std` have, or as a picture has.
     layout : {"NCHW", "NHWC"}
         Of the batch. Pictures are always (C, H, W).
+    white : float, optional
+        What white is in pictures of floats: 1 or, say, 255. None where nobody knows, as of numbers that were normalised
+        before: then bytes and files are refused.
 
     Raises
     ------
     ValueError, TypeError
-        If a size is not positive, a number not finite, a deviation not positive, or there are not as many as channels.
+        If a size is not positive, a number not finite, a deviation or white not positive, or there are not as many
+        numbers as channels.
 
     See Also
     --------
@@ -82,6 +87,7 @@ class Preprocessing:
     std: tuple[float, ...] = (1.0,)
     channels: int | None = None
     layout: str = "NCHW"
+    white: float | None = 1.0
 
     def __post_init__(self) -> None:
         crop = None if self.crop is None else check_sizes(_NAME, "crop", self.crop, 2, 1)
@@ -93,11 +99,10 @@ class Preprocessing:
         mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
         if min(std) <= 0:
             raise InvalidValueError(f"{_NAME}: std must be positive, but got {shown(std)}.")
-        scale = check_number(_NAME, "scale", self.scale)
-        if scale <= 0:
-            raise InvalidValueError(f"{_NAME}: scale must be positive, but got {self.scale}.")
+        white = None if self.white is None else _positive("white", self.white)
         check_layout(_NAME, self.layout, 2)
-        values = {"size": size, "crop": crop, "scale": scale, "mean": mean, "std": std}
+        values = {"size": size, "crop": crop, "scale": _positive("scale", self.scale), "mean": mean, "std": std}
+        values["white"] = white
         for name, value in {**values, "channels": self._checked_channels(mean, std)}.items():
             object.__setattr__(self, name, value)
 
@@ -147,9 +152,51 @@ class Preprocessing:
         pixels = images.images if isinstance(images, Dataset) else check_images(_NAME, images)
         if pixels.shape[1] not in _COLOURS:
             pixels = pixels.reshape(len(pixels), 1, -1, pixels.shape[3])
-        unit = np.float64(_WHITE if pixels.dtype == np.uint8 else 1)
+        white = _white_of(pixels)
+        unit = np.float64(_WHITE if pixels.dtype == np.uint8 else white or 1)
         mean, std = (statistic / unit for statistic in channel_statistics(pixels))
-        return cls(mean=tuple(mean), std=tuple(np.where(std > 0, std, 1)))
+        return cls(mean=tuple(mean), std=tuple(np.where(std > 0, std, 1)), white=white)
+
+    @classmethod
+    def leaving(cls, images: Array | Dataset) -> Preprocessing:
+        """Return what leaves images of floats as they are, and makes bytes like them; of bytes their share of 255.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, C, H, W), uint8 or float32; or Dataset
+            Those that a network learns from.
+
+        Returns
+        -------
+        Preprocessing
+            Without mean and deviation.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastconv.data import Preprocessing
+        >>> prepare = Preprocessing.leaving(np.array([[[[0.0, 254.5]]]], np.float32))
+        >>> prepare(np.array([[[[51, 255]]]], np.uint8)).ravel().tolist()
+        [51.0, 255.0]
+        """
+        white = _white_of(images.images if isinstance(images, Dataset) else check_images(_NAME, images))
+        return cls(scale=(white or 1.0) / _WHITE, white=white)
+
+    def of_files(self) -> Preprocessing:
+        """Return the same for pictures that `load_image` reads: bytes, or floats between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If `white` is None.
+        """
+        if self.white is None:
+            raise InvalidValueError(
+                f"{_NAME}: white must be known to prepare bytes and files, but the images that the network has learned "
+                "from were neither between 0 and 1 nor between 0 and 255. Say what bytes are multiplied by to be like "
+                "them (scale, --scale), such as 16/255 where 16 is white."
+            )
+        return replace(self, white=1.0)
 
     @property
     def color(self) -> str:
@@ -162,7 +209,7 @@ class Preprocessing:
         Parameters
         ----------
         images : ndarray (N, C, H, W), or sequence of arrays (C, H, W)
-            uint8, or floats between 0 and 1; those of a sequence may differ in size, and in gray and colours.
+            uint8, or floats from black 0 to `white`; those of a sequence may differ in size, and in gray and colours.
 
         Returns
         -------
@@ -171,7 +218,8 @@ class Preprocessing:
         Raises
         ------
         ValueError
-            If a picture is smaller than `crop`, or pictures differ in size and `size` is None.
+            If a picture is smaller than `crop`, pictures differ in size and `size` is None, or they are bytes and
+            `white` is None.
         TypeError
             If pictures are neither uint8 nor floats.
         ImportError
@@ -212,9 +260,30 @@ class Preprocessing:
     def _normalised(self, images: object) -> Float32:
         images = check_array(_NAME, "images", images)
         pixels = check_images(_NAME, images.astype(np.float32) if images.dtype.kind == "f" else images)
-        unit = self.scale if pixels.dtype == np.uint8 else self.scale * _WHITE
+        if pixels.dtype == np.uint8:
+            unit = self.of_files().scale
+        else:
+            unit = self.scale * _WHITE / (self.white or 1.0)
         mean, std = (np.array(numbers if len(numbers) > 1 else numbers[0]) / unit for numbers in (self.mean, self.std))
         return normalise(pixels, mean, std)
+
+
+def _white_of(pixels: Array) -> float | None:
+    """Return what white is in images: 1 or 255, and None where their numbers do not tell."""
+    if pixels.dtype == np.uint8 or not pixels.size:
+        return 1.0
+    low, high = float(pixels.min()), float(pixels.max())
+    for white, least in ((1.0, 0.0), (_WHITE, 0.5)):  # 255 needs a picture that is not all dark: digits go to 16
+        if -_OVER * white <= low and least * white <= high <= (1 + _OVER) * white:
+            return white
+    return None
+
+
+def _positive(name: str, value: object) -> float:
+    number = check_number(_NAME, name, value)
+    if number <= 0:
+        raise InvalidValueError(f"{_NAME}: {name} must be positive, but got {value}.")
+    return number
 
 
 def _numbers(name: str, value: object) -> tuple[float, ...]:

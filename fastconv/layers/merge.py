@@ -113,8 +113,9 @@ class Residual(_Branches):
     Parameters
     ----------
     *branches : Layer, or one dict of str to Layer
-        Their outputs have the same shape. A dict names them. One alone makes ``x + branch(x)``; put an `Identity`
-        among several for the same.
+        Their outputs have the same shape. A dict names them. One alone makes ``x + branch(x)``, a skip connection,
+        which `Skip`, another name of this class, writes as it is drawn: ``Skip(block)``. Put an `Identity` among
+        several for the same.
 
     Raises
     ------
@@ -130,11 +131,11 @@ class Residual(_Branches):
     Examples
     --------
     >>> import numpy as np
-    >>> from fastconv.layers import Conv2d, Linear, ReLU, Sequential
+    >>> from fastconv.layers import Conv2d, Linear, ReLU, Sequential, Skip
     >>> block = Residual(Sequential(Conv2d(4, 4, 3, padding=1, rng=0), ReLU()), Conv2d(4, 4, 1, rng=1))
     >>> block.output_shape((2, 4, 5, 7))
     (2, 4, 5, 7)
-    >>> one = Residual(Linear(2, 2, rng=0))
+    >>> one = Skip(Linear(2, 2, rng=0))
     >>> one[0].weight = [[0, 1], [1, 0]]
     >>> one(np.array([[1.0, 10.0]], np.float32))
     array([[11., 11.]], dtype=float32)
@@ -185,6 +186,9 @@ class Residual(_Branches):
                 f"{' and '.join(map(str, shapes))}.{hint}"
             )
         return shapes[0]
+
+
+Skip = Residual
 
 
 class Concat(_Branches):

@@ -86,8 +86,8 @@ class Classifier(Layer):
         Parameters
         ----------
         x : ndarray (N, C, H, W), or sequence of arrays (C, H, W)
-            Pictures as `Preprocessing` takes them: uint8, or floats between 0 and 1. Without `preprocessing`, what the
-            network takes.
+            Pictures as `Preprocessing` takes them: uint8, or floats from 0 to its `white`, as those that the
+            network has learned from. Without `preprocessing`, what the network takes.
         batch_size : int
             Pictures at a time.
 

@@ -16,9 +16,10 @@ from fastconv.layers.inference import inference_mode
 from fastconv.layers.parameter import changes
 from fastconv.optim import Optimizer
 from fastconv.programs.folding import fold
-from fastconv.programs.replayed import Replayed, form_of, in_place, lines_of
+from fastconv.programs.replayed import Replayed, form_of, in_place, table_of
 from fastconv.programs.rule import Loss, Rule
 from fastconv.programs.step import TrainingStep
+from fastconv.report import Report
 from fastconv.report.words import plural
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_any_shape, check_exact, check_flag
@@ -195,7 +196,7 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
 
     def update(self) -> None:
         """Take the weights that the model has now; shapes are recorded again when they come."""
-        with self._lock:
+        with self._lock.now:
             self._changes = changes()
             self._fingerprint = _fingerprint(self.model)
             self._network = deepcopy(self.model).eval()
@@ -285,14 +286,13 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
         for shape, dtype in shapes:
             self._run(np.zeros(shape, dtype), None)
 
-    def __repr__(self) -> str:
+    def report(self) -> Report:
+        """Return the settings, and for each shape that came its layers in order and the kernels that each runs."""
         settings = self._settings_in_words()
         if self.folded:
             settings.append(f"{plural(self.folded, 'batch norm')} folded")
-        lines = [f"Program of {type(self.model).__name__} ({', '.join(settings)})"]
-        for (shape, dtype, _), recorded in self._recorded.items():
-            lines += lines_of(shape, dtype, recorded)
-        return "\n".join(lines)
+        tables = tuple(table_of(shape, dtype, recorded) for (shape, dtype, _), recorded in self._recorded.items())
+        return Report(tables, verdict=(f"Program of {type(self.model).__name__} ({', '.join(settings)})",))
 
 
 def _fingerprint(model: Layer) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from fastconv.losses import LOSSES, softmax_cross_entropy
 from fastconv.optim import Optimizer, clip_grad_norm
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
+from fastconv.parallel.sums import GradientSums
 from fastconv.validation.arrays import Array
 
 Loss = Callable[[Array, Array], "tuple[Any, Array]"]
@@ -53,6 +54,7 @@ class Rule:
     optimizer: Optimizer
     clip_norm: float | None = None
     l2: float = 0.0
+    sums: GradientSums | None = None  # where other ranks have their share of the batch
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
@@ -81,13 +83,17 @@ class Rule:
         scores = model.forward(x)
         value, dy = self.loss(scores, labels)
         loss = float(value)
-        if penalised:
-            loss += 0.5 * self.l2 * float(sum_of_squares(penalised)[0])
-        if not isfinite(loss):
-            return Outcome(loss, scores)
+        squares = 0.5 * self.l2 * float(sum_of_squares(penalised)[0]) if penalised else 0.0
+        if self.sums is None and not isfinite(loss + squares):
+            return Outcome(loss + squares, scores)
         model.zero_grad()
         self.optimizer.zero_grad()
         model.backward(dy, input_gradient=False)
+        if self.sums is not None:
+            loss = self.sums.all(loss, [one for one in model.parameters() if one.grad is not None])
+        loss += squares
+        if not isfinite(loss):
+            return Outcome(loss, scores)
         if penalised:
             add_penalty_gradient(penalised, np.array([self.l2]))
         norm = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class Checkpoint:
         arrays.update((f"model.{name}", array) for name, array in self.weights.items())
         arrays.update((f"optimizer.{name}", array) for name, array in self.slots.items())
         write_arrays(path, arrays)
+
+    def in_words_of_json(self) -> Checkpoint:
+        """Return what a file would give back."""
+        return replace(self, about=json.loads(json.dumps(self.about)))
 
     @classmethod
     def load(cls, operation: str, path: PathLike) -> Checkpoint:

@@ -161,7 +161,7 @@ def read_saved(path: PathLike) -> tuple[dict[str, Array], ModelCard]:
 
 def card_of(model: Layer, prepare: Prepare | None, dataset: Dataset) -> ModelCard:
     """Describe a network that learns from a dataset; bytes that nothing prepares are divided by 255."""
-    known = prepare if prepare is not None else Preprocessing()
+    known = Preprocessing.leaving(dataset) if prepare is None and dataset.images.ndim == 4 else prepare
     preprocessing = _sized(known, dataset.image_shape) if isinstance(known, Preprocessing) else None
     return ModelCard(architecture_of(model), preprocessing, dataset.classes)
 

@@ -15,7 +15,7 @@ import pytest
 from data_files import idx_bytes
 from fuzzed_calls import network
 from fuzzer import unclear
-from programs import FULL
+from programs import FULL, patience
 from pytorch_writer import mapping, storage, tensor, write
 
 from fastconv import data, models, onnx, training
@@ -118,7 +118,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, name: str) -> None:
         warnings.simplefilter("ignore")  # NumPy and Pillow warn of headers that are odd
         for content in damaged(file.read_bytes(), rng):
             file.write_bytes(content)
-            faulthandler.dump_traceback_later(120, exit=True)
+            faulthandler.dump_traceback_later(patience(), exit=True)
             try:
                 read(file)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is judged
