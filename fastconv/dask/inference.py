@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from fastconv.backends.locks import RenewedLock
 from fastconv.backends.settings import use_num_threads
 from fastconv.dask.halos import as_dask
 from fastconv.errors import InvalidTypeError, InvalidValueError
@@ -24,7 +24,7 @@ _METHODS = ("predict", "predict_proba", "scores")  # of a classifier
 _KEPT = 4  # networks of which a worker keeps a program
 
 _programs: OrderedDict[str, Callable[[Array], Array]] = OrderedDict()
-_lock = threading.Lock()
+_lock = RenewedLock()
 
 
 def predict(model: Layer, x: Any, *, method: str = "predict", batch_size: int = 128) -> Any:
@@ -93,7 +93,7 @@ class _Network:
 
     def __call__(self, images: Array) -> Array:
         """Run the program of this worker."""
-        with _lock:
+        with _lock.now:
             run = _programs.get(self.key)
             if run is None:
                 run = _programs[self.key] = self._program()
