@@ -63,7 +63,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object
     """
     target = Path(os.path.realpath(path))
     if _is_special(target):
-        with target.open("wb") as stream:
+        with _named(target), target.open("wb") as stream:
             write(stream)
         return
     with _named(target):
@@ -122,10 +122,10 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _named(target: Path) -> Iterator[None]:
-    """Let an OSError name the file that was asked for."""
+    """Let an OSError name the file that was asked for; that of a full disk names none."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is None:
+        if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(target)) from error

@@ -22,6 +22,7 @@ WIDE = 200  # columns where nobody looks: a file or a pipe
 _EXPECTED = (FastconvError, OSError, ImportError, MemoryError)
 
 Advance = Callable[[str, float], None]
+_LONGEST = 300  # characters of a word in an error
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -68,7 +69,8 @@ def _report(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    print("fastconv:", " ".join(message.split()), file=sys.stderr)
+    words = (word if len(word) <= _LONGEST else f"{word[:_LONGEST]}..." for word in message.split())
+    print("fastconv:", " ".join(words), file=sys.stderr)
 
 
 def deprecated(old: str, new: str) -> None:

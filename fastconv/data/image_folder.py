@@ -64,8 +64,8 @@ def load_image_folder(
     fastconv.errors.DataNotFoundError
         If the path does not exist, or holds no images; a ``FileNotFoundError``.
     fastconv.errors.DataError
-        If the folders are arranged in another way, a file is damaged or no image, or sizes are mixed; a
-        ``ValueError``.
+        If the folders are arranged in another way, that of a class has no image, a file is damaged or no image, or
+        sizes are mixed; a ``ValueError``.
     ImportError
         If Pillow is missing (extra ``data``).
 

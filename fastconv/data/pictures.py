@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.data.files import PathLike, as_path, imported
-from fastconv.errors import DataError, DataNotFoundError, FastconvError
+from fastconv.errors import DataError, DataNotFoundError, FastconvError, MemoryLimitError
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
@@ -110,13 +110,15 @@ def decoded(
             _check_size(operation, label, picture, image.MAX_IMAGE_PIXELS)
             operations.exif_transpose(picture, in_place=True)
             pixels = convert(picture)
-    except (FastconvError, MemoryError):
+    except FastconvError:
         raise
-    except Exception as error:  # damaged files raise almost anything, out of zlib, struct, zipfile and Pillow
+    except MemoryError:
+        raise MemoryLimitError(f"{operation}: {label} must fit into memory, but its pixels do not.") from None
+    except Exception as error:  # noqa: BLE001 - damaged files raise almost anything, out of zlib, struct, zipfile and Pillow
         raise DataError(
             f"{operation}: {label} must be an image ({', '.join(_FORMATS)}), but it is damaged, truncated or something "
             f"else ({error})."
-        ) from error
+        ) from None  # Pillow has a chain of its own
     return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

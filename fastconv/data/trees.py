@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -35,6 +36,10 @@ class Tree(ABC):
         """List all files, with ``/`` between folders."""
 
     @abstractmethod
+    def folders(self) -> list[str]:
+        """List all folders, likewise; those that an archive does not name are none."""
+
+    @abstractmethod
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
 
@@ -55,13 +60,18 @@ class FolderTree(Tree):
 
     def names(self) -> list[str]:
         """List all files, down to a depth."""
-        found = []
+        return [(folder / file).as_posix() for folder, files in self._walk() for file in files]
+
+    def folders(self) -> list[str]:
+        """List all folders, down to a depth."""
+        return [folder.as_posix() for folder, _ in self._walk()]
+
+    def _walk(self) -> Iterator[tuple[Path, list[str]]]:
         for folder, below, files in os.walk(self.path, followlinks=True):  # classes may be links
             inside = Path(folder).relative_to(self.path)
-            found += [(inside / file).as_posix() for file in files]
+            yield inside, files
             if len(inside.parts) == _DEEPEST:
                 below.clear()  # links may go round in circles
-        return found
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
@@ -88,6 +98,10 @@ class ZipTree(Tree):
     def names(self) -> list[str]:
         """List all members that are files."""
         return list(self._members)
+
+    def folders(self) -> list[str]:
+        """List all members that are folders."""
+        return [member.filename.rstrip("/") for member in self._archive.infolist() if member.is_dir()]
 
     def label(self, name: str) -> str:
         """Return archive and member."""
@@ -139,7 +153,21 @@ def samples_by_part(tree: Tree) -> dict[str, list[Sample]]:
         samples[part].append(Sample(name, parts[-2]))
     if not samples["train"]:
         raise DataError(f"{_OPERATION}: {tree.path} must hold train/<class>/<image>, but there is only test/.")
+    _check_classes(tree, [sample for part in samples.values() for sample in part])
     return samples
+
+
+def _check_classes(tree: Tree, samples: list[Sample]) -> None:
+    """Refuse a folder beside those of the classes that has no image."""
+    classes = {PurePosixPath(sample.name).parent for sample in samples}
+    beside = {folder.parent for folder in classes}
+    for name in sorted(tree.folders()):
+        folder = PurePosixPath(name)
+        if folder.name and folder.parent in beside and folder not in classes and _parts(tree, name):
+            raise DataError(
+                f"{_OPERATION}: the folder of every class must hold an image, but {tree.label(name)} holds none. "
+                "Remove it, or put images into it."
+            )
 
 
 def _parts(tree: Tree, name: str) -> tuple[str, ...] | None:

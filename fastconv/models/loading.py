@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.files import is_there, open_regular
 from fastconv.layers import Layer
+from fastconv.validation.sizes import check_path
 
 _OPERATION = "load_model_file"
 _USUAL = "model"
@@ -23,12 +25,12 @@ def is_model_file(name: str) -> bool:
     return name.endswith(".py") or ".py:" in name
 
 
-def load_model_file(path: str, **options: Any) -> Layer:
+def load_model_file(path: str | os.PathLike[str], **options: Any) -> Layer:
     r"""Run a Python file and return the network that it defines.
 
     Parameters
     ----------
-    path : str
+    path : path-like
         ``"file.py"`` or ``"file.py:name"``. Without a name, ``model`` is taken, or else the only `Layer` in the file.
     **options
         Passed on where the name belongs to a function or class that returns a `Layer`; if it takes none of them, it is
@@ -75,12 +77,13 @@ def load_model_file(path: str, **options: Any) -> Layer:
     return model
 
 
-def _split(path: str) -> tuple[Path, str | None]:
+def _split(path: object) -> tuple[Path, str | None]:
     """File and name; a colon without a name of Python after it belongs to the file."""
-    head, colon, tail = path.rpartition(":")
-    if colon and tail.isidentifier() and not Path(path).exists():
+    file = check_path(_OPERATION, path)
+    head, colon, tail = str(file).rpartition(":")
+    if colon and tail.isidentifier() and not file.exists():
         return Path(head), tail
-    return Path(path), None
+    return file, None
 
 
 def _run(file: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ MOST_AXES = 32  # of an array, in every version of NumPy
 _LARGEST = 2**63 - 1
 _MOST_ENTRIES = 1000  # of a sequence: more than anything here has
 _ENTROPY = (np.random.BitGenerator, np.random.SeedSequence, np.random.RandomState)  # what seeds a generator
+_BOOLEANS = ("bool", "bool_")  # those of NumPy are taken for an index by its older versions
 _SIZES = "an integer or a sequence of integers"
 _SEQUENCE = "a sequence of integers"
 _LONGEST_PATH = 4096  # characters: more than a system takes
@@ -35,7 +36,7 @@ def check_integer(operation: str, subject: str, value: object, least: int, rule:
         number = index(value)  # type: ignore[arg-type]
     except Exception:  # noqa: BLE001 - a foreign object raises anything
         number = None
-    if number is None or isinstance(value, bool):
+    if number is None or type(value).__name__ in _BOOLEANS:
         raise InvalidTypeError(
             f"{operation}: {subject} must be {rule}, but got {shown(value)} ({type(value).__name__})."
         )
@@ -48,7 +49,7 @@ def check_integer(operation: str, subject: str, value: object, least: int, rule:
 
 def check_number(operation: str, subject: str, value: object, *, least: float = -inf, most: float = inf) -> float:
     """Return `value` as a float between `least` and `most`; refuse NaN and infinities."""
-    if not isinstance(value, Real) or type(value).__name__ in ("bool", "bool_"):
+    if not isinstance(value, Real) or type(value).__name__ in _BOOLEANS:
         raise InvalidTypeError(
             f"{operation}: {subject} must be a number, but got {shown(value)} ({type(value).__name__})."
         )
@@ -202,7 +203,7 @@ def check_flag(operation: str, subject: str, value: object) -> bool:
     """Return `value`, which must be True or False."""
     if value is True or value is False:
         return value
-    if type(value).__name__ in ("bool", "bool_"):  # NumPy's, whose name depends on the version
+    if type(value).__name__ in _BOOLEANS:  # NumPy's, whose name depends on the version
         return bool(value)
     raise InvalidTypeError(f"{operation}: {subject} must be True or False, but got {shown(value)}.")
 

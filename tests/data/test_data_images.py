@@ -222,6 +222,23 @@ def test_broken_and_misplaced_files(tmp_path: Path, kind: str, files: dict[str, 
     assert "images" in str(caught.value)
 
 
+def test_the_folder_of_a_class_without_an_image(tmp_path: Path) -> None:
+    """It would be missing among the classes, and the network would have one output less."""
+    path = stored_in(tmp_path, {"train/cat/1.png": encoded(pixels(0)), "train/dog/2.png": encoded(pixels(1))})
+    (path / "train" / ".cache").mkdir()
+    (path / "notes").mkdir()
+    assert load_image_folder(path).train.classes == ("cat", "dog")
+    (path / "train" / "bird").mkdir()
+    (path / "train" / "bird" / "Thumbs.db").touch()
+    with pytest.raises(DataError, match=r"every class must hold an image, but .*train.bird holds none\. Remove it"):
+        load_image_folder(path)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("cat/1.png", encoded(pixels(0)))
+        archive.writestr("dog/", b"")
+    with pytest.raises(DataError, match=r"every class must hold an image, but .*a\.zip:dog holds none"):
+        load_image_folder(tmp_path / "a.zip")
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("files", "kind_of_error", "message"),

@@ -495,6 +495,17 @@ def test_counts_in_short(number: int, text: str) -> None:
 # what is wrong
 
 
+def test_who_forgets_the_batch_is_told() -> None:
+    model = Sequential(Conv2d(3, 4, 3), ReLU())
+    told = r"Conv2d.* must be a sequence of 4 integers .*\. Pass batch=1 where \(3, 8, 9\) is the shape of one image\.$"
+    with pytest.raises(InvalidValueError, match=told):
+        fc.summary(model, (3, 8, 9))
+    for shape, how in (((2, 8, 9), {}), ((1, 3, 8, 9), {"batch": 2})):  # those do not help
+        with pytest.raises(InvalidValueError, match=r"Conv2d.*[^.]\.$") as caught:
+            fc.summary(model, shape, **how)
+        assert "Pass batch" not in str(caught.value)
+
+
 def test_the_layer_that_fails_is_named() -> None:
     with pytest.raises(InvalidValueError, match=r"summary: layer 4: Linear: the input must have shape \(N, 60\)"):
         fc.summary(small(), (2, 3, 6, 12))

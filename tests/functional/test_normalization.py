@@ -580,7 +580,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: GroupNorm(3, 4), InvalidValueError, "num_groups must divide num_channels, but got num_groups=3"),
     (lambda: GroupNorm(2, 6)(X), InvalidValueError, r"must have 6 channels \(num_channels\), but got 4"),
     (lambda: GroupNorm(2, 4, layout="HWC"), InvalidValueError, "GroupNorm: layout must be one of"),
-    (lambda: LayerNorm(()), InvalidValueError, "normalized_shape must name at least one axis"),
+    (lambda: LayerNorm(()), InvalidValueError, "normalized_shape must name 1 to 32 axes"),
     (lambda: LayerNorm((3, 0)), InvalidValueError, "normalized_shape must be at least 1, but got 0"),
     (lambda: LayerNorm((3, 4))(X), InvalidValueError, r"must end with the axes of normalized_shape, \(3, 4\), but got"),
     (lambda: LocalResponseNorm(0), InvalidValueError, "LocalResponseNorm: size must be at least 1"),

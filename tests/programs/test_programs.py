@@ -101,9 +101,9 @@ def test_bad_calls_are_refused() -> None:
     with pytest.raises(InvalidValueError, match="4 channels of x"):
         fc.compile(MODEL, input_shape=(1, 4, 8, 10))
     for shape in ((1, 3, 8.5, 10), 5, "abc"):
-        with pytest.raises(InvalidTypeError, match="compile: input_shape must be a sequence of integers"):
+        with pytest.raises(InvalidTypeError, match=r"compile: .*input_shape must be a"):
             fc.compile(MODEL, input_shape=shape)  # type: ignore[arg-type]
-    with pytest.raises(InvalidValueError, match="compile: input_shape must be at least 0, but got -3"):
+    with pytest.raises(InvalidValueError, match="compile: every size of input_shape must be at least 0, but got -3"):
         fc.compile(MODEL, input_shape=(1, -3, 8, 10))
     program = fc.compile(MODEL, input_shape=(1, 3, 8, 10))
     with pytest.raises(InvalidValueError, match="Linear"):

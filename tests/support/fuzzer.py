@@ -18,13 +18,14 @@ from unittest import mock
 import numpy as np
 from fuzzed_calls import PublicCall, every_call
 from hostile_values import ANYTHING, OTHER_NUMBERS, SAME_NUMBERS
+from programs import patience
 
 from fastconv.errors import FastconvError
 from fastconv.validation import memory
 
 LONGEST = 600  # characters of a message
 MOST_CAUSES = 2  # exceptions that a message comes with, itself included
-_HANGS, _LINE = 120, 400  # seconds of a call; characters of what is printed about it
+_LINE = 400  # characters of what is printed about a call
 MEMORY = 2**28  # bytes that a call may ask for
 
 _FINITE = {*ANYTHING, *SAME_NUMBERS, *OTHER_NUMBERS} - {"NaNs", "infinities"}
@@ -167,7 +168,7 @@ def main(seed: int, count: int) -> None:
     faulthandler.enable()
     wrong = 0
     for trial in trials(seed, count):
-        faulthandler.dump_traceback_later(_HANGS, exit=True)
+        faulthandler.dump_traceback_later(patience(), exit=True)
         found = verdict(trial)
         if found is not None:
             print(f"{trial} -> {found}"[:_LINE].encode("ascii", "backslashreplace").decode())

@@ -25,7 +25,7 @@ FULL = os.environ.get("FASTCONV_FULL") == "1"  # the long forms of tests that ha
 CLEARED = ("FASTCONV_BACKEND", "FASTCONV_EXACT", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
 
 _T = TypeVar("_T")
-_HUNG = 600  # seconds of a quiet machine after which something does not only take long
+_HUNG = 3600 if FULL else 600  # seconds of a quiet machine after which something does not only take long
 
 # Put before a program: makes these packages impossible to import.
 BLOCKER = """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from grids import quick
-from programs import CLEARED, ROOT, SUPPORT, patience
+from programs import CLEARED, FULL, ROOT, SUPPORT, patience
 from training_runs import BATCH, EPOCHS, IMAGES, fit, images, network, trainer
 
 import fastconv as fc
@@ -113,7 +113,7 @@ def test_a_process_that_was_stopped_goes_on(
 
 
 @POSIX
-@pytest.mark.parametrize("delay", [0.01, 0.06, 0.13])
+@pytest.mark.parametrize("delay", np.random.default_rng(0).uniform(0, 0.3, 20) if FULL else [0.01, 0.06, 0.13])
 def test_a_process_that_was_killed_at_any_moment_goes_on(tmp_path: Path, whole: Trainer, delay: float) -> None:
     process = start(tmp_path, 1)
     assert process.stdin is not None
@@ -129,6 +129,30 @@ def test_a_process_that_was_killed_at_any_moment_goes_on(tmp_path: Path, whole: 
     fit(run, str(tmp_path), resume=True)
     assert_same(run, whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.npz", "last.npz"]
+
+
+@POSIX
+@pytest.mark.parametrize("moment", [5, 8])
+def test_a_full_disk_loses_no_checkpoint(tmp_path: Path, whole: Trainer, moment: int) -> None:
+    """A file that may not become larger is what a full disk is: the checkpoint before stays, and the run goes on."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    run = trainer()
+
+    def fill(progress: Any) -> None:
+        if len(run.history.step_losses) == moment:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            fit(run, str(tmp_path), progress=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(raised.value.filename).endswith(".npz")
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
+    again = trainer(model=network(seed=77))
+    fit(again, str(tmp_path), resume=True)
+    assert_same(again, whole)
 
 
 @POSIX

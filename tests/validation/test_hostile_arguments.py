@@ -47,7 +47,7 @@ LEFT_OUT = {
 def test_every_public_call() -> None:
     """In a process of its own: what crashes or hangs is one test that fails, with its last call in the message."""
     seed = int.from_bytes(np.random.default_rng().bytes(3), "big") if FULL else 0
-    printed = run_file(SUPPORT / "fuzzer.py", str(seed), str(COUNT), timeout=3600 if FULL else 600)
+    printed = run_file(SUPPORT / "fuzzer.py", str(seed), str(COUNT))
     assert printed.splitlines()[-1] == f"{COUNT} calls with seed {seed}, 0 unclear"
 
 

@@ -31,7 +31,7 @@ def read_cells(file: Path) -> list[str]:
         notebook = json.loads(file.read_text(encoding="utf-8"))
         cells = list(_cells(notebook))
         language = _language(notebook)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidValueError(
             f"notebook: {file.name} must be a notebook as Jupyter saves it, but got a file that cannot be read"
             f" ({type(error).__name__}: {error}). Open it in Jupyter and save it again."

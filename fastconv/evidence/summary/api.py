@@ -106,7 +106,8 @@ def summary(
     try:
         model.trace(Value(lifetimes.INPUT, shape), steps)
     except (InvalidTypeError, InvalidValueError) as error:
-        raise type(error)(f"{_OPERATION}: {error}") from None
+        hint = f" Pass batch=1 where {shape} is the shape of one image." if _is_one_image(model, shape, batch) else ""
+        raise type(error)(f"{_OPERATION}: {error}{hint}") from None
     chosen, trained = _check_optimizer(optimizer), check_flag(_OPERATION, "training", training)
     rows = [_row(step, own, kind.itemsize, trained) for step, own in zip(steps, _own_parameters(steps))]
     title = type(model).__name__ if name is None else str(name)
@@ -139,6 +140,17 @@ def _whole_shape(value: Any, batch: object) -> tuple[int, ...]:
     if batch is not None:
         shape = (check_integer(_OPERATION, "batch", batch, 0), *shape)
     return shape
+
+
+def _is_one_image(model: Layer, shape: tuple[int, ...], batch: int | None) -> bool:
+    """Whether the network takes such a shape with a batch before it."""
+    if batch is not None:
+        return False
+    try:
+        model.trace(Value(lifetimes.INPUT, (1, *shape)), [])
+    except (InvalidTypeError, InvalidValueError):
+        return False
+    return True
 
 
 def _dtype(model: Layer, dtype: DTypeLike | None) -> np.dtype[Any]:

@@ -1,0 +1,56 @@
+"""The command line with arguments that nobody should give: one line that says what is wrong, and a code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import FULL
+
+typer = pytest.importorskip("typer")
+from fastconv import cli  # noqa: E402 - needs typer
+
+TIMES = 100 if FULL else 12  # of each command
+BAD = ("no.npy", "half.npy", "half.npz", "half.onnx", "bad.json", "bad.py", "x" * 5000, "9" * 5000, "a\0b", "..")
+VALUES = (
+    *BAD,
+    "",
+    "nan",
+    "-1",
+    "0",
+    "1e400",
+    "1x-1x3x3",
+    "1x3x9223372036854775808x3",
+    "None",
+    "[]",
+    "%s%n",
+    ":",
+    "\u00e9",
+)
+COMMANDS = ("predict", "summary", "evaluate", "report", "compare", "race", "check", "bench", "train")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_hostile_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    contents = {"half.npy": b"\x93NUMPY\1\0", "half.npz": b"PK\3\4", "half.onnx": b"\0\1", "bad.json": b"{"}
+    for file, content in {**contents, "bad.py": b"x = (\n"}.items():
+        Path(file).write_bytes(content)
+    rng = np.random.default_rng(None if FULL else 0)
+    options = [one for one in typer.main.get_command(cli.app).commands[name].params if one.param_type_name == "option"]
+    for _ in range(TIMES):
+        arguments = ["fastconv", name, str(rng.choice(BAD))]
+        for option in options:
+            if rng.random() < 0.1 and not {"--debug", "--help", "--list"} & {*option.opts}:
+                arguments += [option.opts[0]] if option.is_flag else [option.opts[0], str(rng.choice(VALUES))]
+        monkeypatch.setattr(sys, "argv", arguments)
+        assert cli.main() in (1, 2), arguments
+        said = capsys.readouterr().err.splitlines()
+        lines = [line for line in said if line.startswith("fastconv: ") and "will be gone" not in line]
+        assert len(lines) == 1, arguments
+        assert len(lines[0]) < 2500, arguments
+        assert "fastconv: unexpected" not in lines[0], arguments
