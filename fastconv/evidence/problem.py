@@ -179,7 +179,7 @@ def from_call(
     arrays = {
         name: check_array(operation, name, bound.pop(name))
         for name in ("x", "weight", "bias")
-        if bound.get(name) is not None
+        if name in bound and (name != "bias" or bound[name] is not None)
     }
     bound.pop("bias", None)
     if dtype is not None:

@@ -152,7 +152,8 @@ def upsampled_size(
     out = tuple(floor(cells * factor) for cells, factor in zip(plane, factors))
     if min(out) < 1:
         raise InvalidValueError(
-            f"{operation}: the output must have at least one cell per axis, but got {out} (plane {plane}, scale_factor "
+            f"{operation}: the output must have at least one cell per axis, but got {shown(out)} (plane "
+            f"{shown(plane)}, scale_factor "
             f"{shown(scale_factor)})."
         )
     return out, tuple(factors)
