@@ -15,10 +15,11 @@ from rich.table import Table
 
 from fastconv._version import __version__
 from fastconv.backends import available_backends, get_backend
+from fastconv.backends.cores import available_cores
 from fastconv.backends.settings import get_num_threads, get_options, thread_limit
 from fastconv.cli.console import console
 from fastconv.cli.output import Debug
-from fastconv.evidence.environment import available_cores, blas_libraries, cpu_name, version_of
+from fastconv.evidence.environment import blas_libraries, cpu_name, version_of
 from fastconv.report import format_bytes
 from fastconv.validation.memory import memory_limit
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry, WindowGeometry
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.workloads import ImageWorkload, Workload, window_geometry
 from fastconv.validation.arrays import Array, check_array, check_layout, check_rank, common_dtype, logical_shape
 
@@ -151,7 +151,7 @@ def from_call(
         ) from None
     for name, advice in _NOT_COMPARED.items():
         if name in bound:
-            raise InvalidTypeError(f"compare: {name} must not be given, but got {name}={bound[name]!r}. {advice}")
+            raise InvalidTypeError(f"compare: {name} must not be given, but got {name}={shown(bound[name])}. {advice}")
     arrays = {
         name: check_array(operation, name, bound.pop(name))
         for name in ("x", "weight", "bias")

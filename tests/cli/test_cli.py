@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from light_commands import printed_by
+from programs import patience
 
 import fastconv as fc
 from fastconv import cli
@@ -32,7 +33,13 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     environment = {**os.environ, "PYTHONPATH": str(Path(fc.__file__).parent.parent), "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-m", "fastconv", *arguments]
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300
+        command,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=patience(),
     )
 
 
@@ -308,7 +315,7 @@ def test_ctrl_c_leaves_no_file_and_gives_130(tmp_path: Path) -> None:
             if ": naive" in line:  # the slow part has begun
                 break
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patience())
     assert process.returncode == 130
     assert out == ""
     assert err.splitlines()[-1] == "fastconv: interrupted"

@@ -13,7 +13,7 @@ from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, la
 from fastconv.backends.fast.machine.disk_cache import must_keep
 from fastconv.backends.fast.machine.jit import INTERPRETED, Built, build_log
 from fastconv.backends.fast.machine.kernel import KERNELS
-from fastconv.backends.fast.machine.launch import threading_layer
+from fastconv.backends.fast.machine.launch import FORMS, launcher
 from fastconv.backends.fast.machine.origin import FROZEN
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
@@ -27,7 +27,8 @@ _MOST_PROCESSES = 8
 
 
 def _jobs() -> Iterator[Callable[[], object]]:
-    yield threading_layer
+    for form in FORMS:
+        yield partial(launcher, form)
     for kernel in KERNELS:
         for variant in kernel.variants():
             yield partial(kernel.address, *variant)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.compare.comparison import Comparison
 from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
 from fastconv.evidence.environment import current_environment
@@ -165,14 +165,16 @@ def _problems(
     if operation is not None:
         if batch is not None:
             raise InvalidValueError(
-                f"compare: batch must not be given with arrays of your own, but got {batch!r}. The batch is that of x."
+                f"compare: batch must not be given with arrays of your own, but got {shown(batch)}. The batch is "
+                "that of x."
             )
         problem = from_call(operation, args, arguments, dtype)
         return [(operation, lambda: problem)]
     if args or arguments:
         raise InvalidTypeError(
             f"compare: the first argument must be an operation ({', '.join(OPERATIONS)}) where arrays or its options "
-            f"follow, but got {workloads!r} with {len(args)} positional and {', '.join(arguments) or 'no'} keyword "
+            f"follow, but got {shown(workloads)} with {len(args)} positional and {', '.join(arguments) or 'no'} "
+            "keyword "
             "arguments."
         )
     chosen = _select(workloads)
@@ -189,7 +191,7 @@ def _operation(workloads: Selection) -> str | None:
     if name in OPERATIONS:
         return str(name)
     if callable(workloads):
-        raise InvalidTypeError(f"compare: the operation must be one of {', '.join(OPERATIONS)}, but got {name!r}.")
+        raise InvalidTypeError(f"compare: the operation must be one of {', '.join(OPERATIONS)}, but got {shown(name)}.")
     return None
 
 
@@ -201,7 +203,7 @@ def _select(workloads: Selection) -> list[Workload]:
         workloads = (workloads,)
     if not isinstance(workloads, Sequence):
         raise InvalidTypeError(
-            f"compare: workloads must be names, workloads or an operation, but got {workloads!r} "
+            f"compare: workloads must be names, workloads or an operation, but got {shown(workloads)} "
             f"({type(workloads).__name__})."
         )
     if not workloads:
@@ -214,10 +216,10 @@ def _workload(item: object) -> Workload:
         return item
     if not isinstance(item, str):
         raise InvalidTypeError(
-            f"compare: a workload must be a name or a Workload, but got {item!r} ({type(item).__name__})."
+            f"compare: a workload must be a name or a Workload, but got {shown(item)} ({type(item).__name__})."
         )
     if item not in NAMES:
-        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {item!r}.")
+        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {shown(item)}.")
     found = by_name(item)
     return found if isinstance(found, ImageWorkload) else found.with_batch(1)
 
@@ -225,7 +227,7 @@ def _workload(item: object) -> Workload:
 def _check_backends(backends: Sequence[str]) -> tuple[str, str]:
     names = tuple(backends)
     if isinstance(backends, str) or len(names) != 2 or names[0] == names[1]:
-        raise InvalidValueError(f"compare: backends must be two different names, but got {backends!r}.")
+        raise InvalidValueError(f"compare: backends must be two different names, but got {shown(backends)}.")
     for name in names:
         resolve_backend(name)
     return names[0], names[1]
@@ -239,5 +241,5 @@ def _check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:
     except TypeError:
         checked = None
     if checked not in _DTYPES:
-        raise InvalidTypeError(f"compare: dtype must be float16, float32 or float64, but got {dtype!r}.")
+        raise InvalidTypeError(f"compare: dtype must be float16, float32 or float64, but got {shown(dtype)}.")
     return checked

@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from programs import FULL, ROOT, run
+from programs import FULL, ROOT, patience, run
 from strategies import BACKENDS
 
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
@@ -291,7 +291,7 @@ def test_eight_processes_that_fill_one_cache_at_once_are_right(tmp_path: Path, n
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "FASTCONV_CACHE": str(tmp_path)}
     at_once = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     for process in at_once:
-        y, _, messages = json.loads(process.communicate(timeout=240)[0])
+        y, _, messages = json.loads(process.communicate(timeout=patience())[0])
         assert (y, messages) == (9.0, [])
     assert compute(tmp_path) == (9.0, [], [])
     assert [path.name for path in tmp_path.rglob("*.tmp")] == []
