@@ -36,12 +36,22 @@ _PACKAGES = (
     "threadpoolctl",
     "py-cpuinfo",
 )
+_VARIABLES = (
+    "FASTCONV_",
+    "NUMBA_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "TBB_",
+    "MKL_",
+    "OPENBLAS_",
+)  # that change what is said here
 _X86 = ("sse4.2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512fp16", "amx-tile")
 _ARM = ("neon", "fullfp16", "dotprod", "i8mm", "sve", "sve2")
 
 
 def info(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False, debug: Debug = False) -> None:
-    """Print versions, processor, threads, threading layer, cache folder and BLAS: what a report should carry."""
+    """Print versions, processor, threads, cache folder, BLAS and variables that change them: what a report needs."""
     facts = describe()
     if json:
         typer.echo(json_format.dumps(facts, indent=2))
@@ -58,7 +68,7 @@ def _show(name: str, value: Any) -> str:
     if name == "memory_limit" and value is not None:
         return format_bytes(value)
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_show(key, item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_show(key, item)}" for key, item in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(str(item) for item in value) or "none"
     return "unknown" if value is None else str(value)
@@ -87,6 +97,7 @@ def describe() -> dict[str, Any]:
         "backend": get_backend(),
         "backends": list(backends),
         "options": asdict(get_options()),
+        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)},
     }
 
 

@@ -52,6 +52,7 @@ def train(
     exact: Exact = False,
     epochs: Annotated[int, _in_learning(min=1, help="Passes over the images.")] = 10,
     batch_size: Annotated[int, _in_learning(min=1, help="Images of one step.")] = 32,
+    drop_last: Annotated[bool, _in_learning("--drop-last", help="Leave out a smaller last step.")] = False,
     lr: Annotated[float | None, _in_learning(help="Learning rate; by default that of the network.")] = None,
     optimizer: Annotated[
         OptimizerName, _in_learning(help="Update rule; sgd has a momentum of 0.9.")
@@ -122,7 +123,7 @@ def train(
         if download:
             ranks.by_first(lambda: load(dataset, folder=data_folder, download=True, seed=seed)[0].name)
         learn, held_out, test = ranks.by_all(lambda: _datasets(dataset, data_folder, download, validation, seed))
-        steps = -(-len(learn) // batch_size)
+        steps = max(1, len(learn) // batch_size if drop_last else -(-len(learn) // batch_size))
         name = model or parts.default_model(learn.image_shape)
         network = ranks.by_all(lambda: parts.make_model(name, learn, seed))
         rate = parts.learning_rate(optimizer.value, name) if lr is None else lr
@@ -145,7 +146,7 @@ def train(
         if ranks.size > 1:
             settings = f"{ranks.size} ranks, each with {settings}"
         print_words(f"{get_backend()} backend, {settings}, {rule!r}", out)
-        options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
+        options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "resume": resume}
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
         options |= {"checkpoint_every": checkpoint_every, "early_stopping": stopping}

@@ -133,13 +133,17 @@ class _BatchNorm(Running):
 
     _operation = "batch_norm"
 
-    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
-        numbers = prod(x.shape) // self.num_features
-        if numbers == 1:
+    def check_batch(self, input_shape: Shape) -> None:
+        """Refuse an input with one value per channel; see `Layer.check_batch`."""
+        if prod(input_shape) == self.num_features:
             raise InvalidValueError(
                 f"{type(self).__name__}: the input must have more than 1 value per channel in training, but got shape "
-                f"{x.shape}. Use a larger batch, or eval()."
+                f"{tuple(input_shape)}. Use a larger batch, or eval()."
             )
+
+    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
+        self.check_batch(x.shape)
+        numbers = prod(x.shape) // self.num_features
         statistics = batch_norm_statistics(x, **options)
         if self.training and self.num_batches_tracked is not None:
             if numbers:

@@ -136,7 +136,7 @@ class Sequential(Container):
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Run all backward passes, last layer first; see `Layer.backward`."""
-        self._kept()
+        self._recall()
         layers = self._flat()
         gradient: Any = check_array(f"{type(self).__name__}.backward", "dy", dy)
         for i in reversed(range(len(layers))):

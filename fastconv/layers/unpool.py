@@ -37,7 +37,7 @@ class _MaxUnpool(OperationLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Put `x` where the maxima of the last forward pass of the pooling were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        maxima, input_shape = self.pool._kept()
+        maxima, input_shape = self.pool._recall().values
         indices = maxima.indices()
         if x.shape != indices.shape:
             raise InvalidValueError(
@@ -60,7 +60,7 @@ class _MaxUnpool(OperationLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Batch and channels of the input, with the planes that the pooling last had; see `Layer.output_shape`."""
-        _, pooled = self.pool._kept()
+        _, pooled = self.pool._recall().values
         last = self.pool._channels_last
         batch = logical_shape(check_any_shape(type(self).__name__, "input_shape", input_shape), channels_last=last)[:2]
         return layout_shape((*batch, *logical_shape(pooled, channels_last=last)[2:]), channels_last=last)

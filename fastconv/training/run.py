@@ -25,7 +25,7 @@ from fastconv.losses import softmax_cross_entropy
 from fastconv.parallel.batch_norm import synchronized
 from fastconv.parallel.ranks import versions
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
-from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit
+from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit, check_last_batch
 from fastconv.training.progress import Progress, ProgressCallback, reporting
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position
 from fastconv.training.saved import card_of
@@ -62,6 +62,7 @@ class Run:
     validation_data: InitVar[Data | None]
     epochs: int
     batch_size: int
+    drop_last: bool
     checkpoint: PathLike | None
     checkpoint_every: int | None
     resume: bool
@@ -79,7 +80,13 @@ class Run:
         if self.checkpoint is None and (self.resume or self.checkpoint_every is not None):
             raise InvalidValueError(f"{_FIT}: checkpoint must name a folder for resume and checkpoint_every.")
         _check_stopping(self.early_stopping, self.validation)
-        self._steps = -(-len(self.train) // self.batch_size)
+        whole = check_flag(_FIT, "drop_last", self.drop_last)
+        self._steps = len(self.train) // self.batch_size if whole else -(-len(self.train) // self.batch_size)
+        if not self._steps:
+            raise InvalidValueError(
+                f"{_FIT}: batch_size must be at most the {len(self.train)} training images where drop_last leaves out "
+                f"a smaller batch, but got {self.batch_size}."
+            )
         self._ranks = self.trainer.ranks
         share = self._ranks.share(min(self.batch_size, len(self.train)))
         self._gather = Gather(self.train, share.images + 1, self.trainer.prepare)
@@ -97,7 +104,12 @@ class Run:
         trainer, probe = self.trainer, self.train.images[:1]
         if trainer.augment is not None:
             probe = trainer.augment(probe, np.random.default_rng(0))
-        check_fit(_FIT, trainer.model, self.train, self._gather.prepared(probe).shape[1:])
+        image_shape = self._gather.prepared(probe).shape[1:]
+        check_fit(_FIT, trainer.model, self.train, image_shape)
+        last = min(len(self.train) - (self._steps - 1) * self.batch_size, self.batch_size)
+        if not trainer.synchronize_batch_norm:
+            last = max(1, last // self._ranks.size)  # the smallest share of a rank
+        check_last_batch(_FIT, trainer.model, (last, *image_shape), self.batch_size)
 
     def _describe(self) -> dict[str, Any]:
         """What must be the same for a run to go on; in the types that JSON knows."""
@@ -110,6 +122,8 @@ class Run:
             "batch_size": self.batch_size,
             **describe(self.trainer),
         }
+        if self.drop_last:  # a run of before there was such a choice says nothing of it
+            description["drop_last"] = True
         plain: dict[str, Any] = json.loads(json.dumps(description))
         return plain
 
@@ -216,6 +230,7 @@ class Run:
             self._warn_of_guessing(position)
             self._report(position)
             self._leave_if(interrupted > 0)
+            self._between()
             if self.checkpoint_every is not None and len(trainer.history.step_losses) % self.checkpoint_every == 0:
                 self._save()
 
@@ -237,7 +252,7 @@ class Run:
             raise self._ranks.interrupted()
 
     def _between(self) -> None:
-        """Leave a validation after Ctrl-C, unless other ranks are in it."""
+        """Leave after Ctrl-C where no other rank would be left alone."""
         if self._ranks.size == 1:
             self._leave_if(self._interrupt.pending)
 

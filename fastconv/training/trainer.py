@@ -90,6 +90,7 @@ class Trainer(TrainState):
         *,
         epochs: int = 10,
         batch_size: int = 128,
+        drop_last: bool = False,
         checkpoint: PathLike | None = None,
         checkpoint_every: int | None = None,
         resume: bool = False,
@@ -110,6 +111,8 @@ class Trainer(TrainState):
             How many; with `resume` the number of the whole run, before and after.
         batch_size : int
             Images of one step; the last one of an epoch may have fewer.
+        drop_last : bool
+            Leave out a last batch that is smaller than the others; which images those are, each epoch draws anew.
         checkpoint : path-like, optional
             Folder for ``last.npz`` and ``best.npz``, written whole at the end of each epoch.
         checkpoint_every : int, optional
@@ -136,7 +139,8 @@ class Trainer(TrainState):
             If the checkpoint is damaged or something else; a ``ValueError``.
         ValueError
             If the checkpoint belongs to another run (the message says what differs), if the folder has a run already
-            and `resume` is False, or if the images do not fit the model.
+            and `resume` is False, if the images do not fit the model, or if the last batch of an epoch is too small for
+            a layer to learn from, as one image is for batch norm without planes.
         KeyboardInterrupt
             After Ctrl-C: the step is finished and ``last.npz`` written before.
 
@@ -153,6 +157,7 @@ class Trainer(TrainState):
             validation,
             epochs=epochs,
             batch_size=batch_size,
+            drop_last=drop_last,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
             resume=resume,

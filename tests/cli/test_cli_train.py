@@ -99,7 +99,7 @@ def test_every_file_and_every_option(
         *("--validation", "0.2", "--no-normalise", "--early-stop", "5", "--threads", "1", "--weight-decay", "0.0001"),
         *("--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "7", "--seed", "3", "--batch-size", "64"),
         *("--save", files[".npz"], "--plot", files[".png"], "--json", files[".json"]),
-        *("--html", files[".html"]),
+        *("--html", files[".html"], "--drop-last"),
     )
     out = capsys.readouterr().out
     assert code == 0
@@ -107,7 +107,7 @@ def test_every_file_and_every_option(
     assert "SGD(2 parameters, lr=" in out
     values = json.loads(Path(files[".json"]).read_text(encoding="utf-8"))
     assert len(values["epochs"]) == 2
-    assert len(values["step_losses"]) == 2 * -(-1150 // 64)
+    assert len(values["step_losses"]) == 2 * (1150 // 64)
     assert 0 < values["test"]["accuracy"] <= 1
     assert load_state(files[".npz"])["1.weight"].shape == (10, 64)
     assert Path(files[".png"]).read_bytes().startswith(b"\x89PNG")
@@ -237,6 +237,7 @@ def test_a_resumed_run_shows_its_earlier_epochs(
         (["--warmup", "2"], 2, "must be fewer epochs than --epochs, 2, but got 2"),
         (["--optimizer", "lbfgs"], 2, "lbfgs"),
         (["--lr", "-1"], 1, "lr must be positive"),
+        (["--drop-last", "--batch-size", "5000"], 1, "batch_size must be at most the"),
         (["--validation", "1.5"], 2, "'--validation': Input should be less than or equal to 0.9"),
         (["--data-folder", "x"], 1, "folder must not be given for 'digits'"),
     ],

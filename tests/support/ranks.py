@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from programs import CLEARED, ROOT, SUPPORT
+from programs import CLEARED, ROOT, SUPPORT, patience
 
 _CRAMPED = "1"  # threads of each rank: there are more ranks than cores
 
@@ -27,7 +27,7 @@ def launcher() -> str:
         pytest.skip("there is no mpiexec: python -m pip install mpich")
     program = "from mpi4py import MPI; print(MPI.COMM_WORLD.allreduce(1))"
     command = [found, "-n", "2", sys.executable, "-c", program]
-    tried = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    tried = subprocess.run(command, capture_output=True, text=True, timeout=patience())
     if "".join(tried.stdout.split()) != "22":  # lines of two ranks, which may be mixed
         pytest.skip(f"MPI starts no two ranks here: {tried.stdout} {tried.stderr}")
     return found
@@ -41,7 +41,7 @@ def on_ranks(
     clean |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(SUPPORT)]), "FASTCONV_NUM_THREADS": _CRAMPED}
     done = subprocess.run(
         [launcher(), "-n", str(ranks), sys.executable, *command],
-        capture_output=True, text=True, timeout=900, cwd=cwd, env={**clean, **environment},
+        capture_output=True, text=True, timeout=patience(), cwd=cwd, env={**clean, **environment},
     )  # fmt: skip
     right = done.returncode != 0 if code is None else done.returncode == code
     assert right, f"exit code {done.returncode}\n{' '.join(command)}\n{done.stdout}\n{done.stderr}"

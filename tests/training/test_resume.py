@@ -271,6 +271,7 @@ def other_images(**changed: Any) -> Dataset:
         ({}, {"train": images(49)}, r"train images \(was 50, is 49\)"),
         ({}, {"train": other_images(labels=images().labels[::-1])}, "checksum of the labels"),
         ({}, {"train": images(stored=np.float32)}, r"image dtype \(was uint8, is float32\)"),
+        ({}, {"drop_last": True}, r"drop_last \(was None, is True\)"),
         ({}, {"validation": None}, r"validation images \(was 12, is 0\)"),
         ({"model": network(dtype=np.float64)}, {}, r"model 0\.weight \(was float32 \(4, 1, 3, 3\), is float64"),
         ({"kind": Adam}, {}, r"optimizer \(was SGD, is Adam\)"),

@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike
 from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.compare.comparison import Comparison
-from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
+from fastconv.evidence.compare.runner import compare_problems
+from fastconv.evidence.compare.runs import Settings
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.problem import OPERATIONS, OperationProblem, from_call, from_workload
 from fastconv.evidence.quiet import Watch
@@ -65,8 +66,8 @@ def compare(
         Compare the gradients too.
     full : bool
         Run the reference on the whole of every problem. Otherwise it takes as many images and output rows as it
-        computes in about a second: both backends are then compared on that part, its time is extrapolated, and
-        the whole result of the candidate is compared with the numpy backend in float64.
+        computes in about a second: both backends are then compared on that part, its time is extrapolated from a
+        tenth of a second, and the whole result of the candidate is compared with the numpy backend in float64.
     seed : int
         Seed of everything that is drawn.
     progress : callable, optional
@@ -88,6 +89,9 @@ def compare(
 
     Notes
     -----
+    With three workloads or more, a process of its own computes references while this one compiles, if there is a
+    second core; what is timed is timed after that, with nothing beside it.
+
     An element is within tolerance if it is no farther than ``64 * eps * sum |x·w|`` from the reference, or where `fast`
     computes it by Winograd's algorithm than what that promises, see `fastconv.set_options`. "Times faster" divides by
     the frozen loops of the tutorials, never by the naive backend.
@@ -116,12 +120,16 @@ def compare(
     )
     makers = _problems(workloads, args, arguments, batch, _check_dtype(dtype), settings.seed)
     environment, watch = current_environment(), Watch()
-    rows = []
-    for index, (name, make) in enumerate(makers):
-        rows.append(compare_problem(make(), settings, _reporter(progress, name, index, len(makers))))
+    names = [name for name, _ in makers]
+
+    def report(i: int, stage: str, fraction: float) -> None:
+        if progress is not None:
+            progress(names[i], stage, fraction)
+
+    rows = compare_problems([make for _, make in makers], settings, report)
     if progress is not None:
         progress("", "done", 1.0)
-    return Comparison(tuple(rows), watch.judged(environment), (reference, candidate))
+    return Comparison(rows, watch.judged(environment), (reference, candidate))
 
 
 def default_workloads() -> tuple[Workload, ...]:
@@ -137,19 +145,6 @@ def default_workloads() -> tuple[Workload, ...]:
         return (*layers, *image_workloads())
     except ImportError:
         return layers
-
-
-def _reporter(progress: Progress | None, name: str, index: int, count: int) -> Callable[[str], None]:
-    """Return what tells `progress` of the stages of one workload of many."""
-    begun = 0
-
-    def report(stage: str) -> None:
-        nonlocal begun
-        if progress is not None:
-            progress(name, stage, (index + begun / STAGES) / count)
-        begun += 1
-
-    return report
 
 
 def _problems(

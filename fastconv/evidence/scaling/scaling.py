@@ -10,7 +10,8 @@ from typing import Any
 from fastconv.evidence.environment import Environment
 from fastconv.evidence.scaling.network import Network, Step, between
 from fastconv.report import Record, Report, Table, format_seconds
-from fastconv.report.figure import COLOURS, new_figure, save_figure
+from fastconv.report.colours import colours_of
+from fastconv.report.figure import new_figure, save_figure
 from fastconv.report.words import format_bytes, plural
 
 _NAME = "plot_scaling"
@@ -225,7 +226,9 @@ def plot_scaling(scaling: Scaling, path: str | os.PathLike[str]) -> None:
 def _figure(scaling: Scaling) -> Any:
     figure = new_figure(_NAME, 6.5, 4.0)
     axes = figure.add_subplot()
-    for mode, colour, mark in (("weak", COLOURS["forward"], "o"), ("strong", COLOURS["backward"], "s")):
+    colours = colours_of(["weak", "strong"])
+    for mode, mark in (("weak", "o"), ("strong", "s")):
+        colour = colours[mode]
         curve = [each for each in scaling.predictions if each.mode == mode]
         axes.plot(
             [each.ranks for each in curve],
