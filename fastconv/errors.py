@@ -20,6 +20,7 @@ __all__ = [
     "FastconvError",
     "InvalidTypeError",
     "InvalidValueError",
+    "KernelCacheError",
     "LearningWarning",
     "MemoryLimitError",
     "ModelFileError",
@@ -63,6 +64,10 @@ class ExaminationError(FastconvError, RuntimeError):
 
 class BackendUnavailableError(FastconvError, ImportError):
     """A backend was asked for by name, but what it needs cannot be imported."""
+
+
+class KernelCacheError(FastconvError, OSError):
+    """Compiled kernels cannot be kept, or a file of them is damaged or was made for another machine."""
 
 
 class NotRunError(FastconvError, RuntimeError):

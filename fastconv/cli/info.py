@@ -76,7 +76,9 @@ def _show(name: str, value: Any) -> str:
 
 def describe() -> dict[str, Any]:
     """Return what a report of a bug or of a time should carry; imports Numba where it is installed."""
-    target, features = _host()
+    backends = available_backends()
+    fast = "fast" in backends
+    target, features = _host() if fast else (None, [])
     return {
         "fastconv": __version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -88,12 +90,12 @@ def describe() -> dict[str, Any]:
         "cores": available_cores(),
         "threads": get_num_threads(),
         "thread_limit": thread_limit(),
-        "threading_layer": _threading_layer(),
-        "cache_folder": _cache_folder(),
+        "threading_layer": _threading_layer() if fast else None,
+        **(_cache() if fast else dict.fromkeys(("cache_folder", "cache_writable", "cached_kernels"))),
         "blas": _blas(),
         "memory_limit": memory_limit(),
         "backend": get_backend(),
-        "backends": list(available_backends()),
+        "backends": list(backends),
         "options": asdict(get_options()),
         "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)},
     }
@@ -107,31 +109,26 @@ def _processor() -> str:
     return str(brand) if brand else cpu_name()
 
 
-def _host() -> tuple[str | None, list[str]]:
+def _host() -> tuple[str, list[str]]:
     """Name of the instruction set that LLVM compiles for, and those of its features that matter here."""
-    try:
-        binding = import_module("llvmlite.binding")
-    except ImportError:
-        return None, []
+    binding = import_module("llvmlite.binding")
     host = binding.get_host_cpu_features()
     return binding.get_host_cpu_name(), [feature for feature in (*_X86, *_ARM) if host.get(feature)]
 
 
-def _threading_layer() -> str | None:
+def _threading_layer() -> str:
     """Name of Numba's threading layer, which this starts."""
-    try:
-        return str(import_module("fastconv.backends.fast.machine.launch").threading_layer())
-    except ImportError:
-        return None
+    return str(import_module("fastconv.backends.fast.machine.launch").threading_layer())
 
 
-def _cache_folder() -> str | None:
-    """Folder where Numba keeps the compiled kernels; None without Numba, or where no folder is writable."""
-    try:
-        jit, caching = import_module("fastconv.backends.fast.machine.jit"), import_module("numba.core.caching")
-        return str(caching.FunctionCache(jit.c_function).cache_path)
-    except (ImportError, AttributeError, RuntimeError):
-        return None
+def _cache() -> dict[str, Any]:
+    """Folder that compiled kernels are kept in, or those that are looked into where none can be written."""
+    folders = import_module("fastconv.backends.fast.machine.cache_folders").kernel_folders()
+    return {
+        "cache_folder": os.pathsep.join(map(str, folders.read if folders.write is None else [folders.write])) or None,
+        "cache_writable": folders.write is not None,
+        "cached_kernels": len({file.name for folder in folders.read for file in folder.glob("*.nbc")}),
+    }
 
 
 def _blas() -> list[str]:

@@ -5,17 +5,45 @@ from __future__ import annotations
 import re
 import time
 from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from fastconv.backends import resolve_backend
 from fastconv.cli.console import console, progress_bar
 from fastconv.cli.output import Debug, print_table, print_words
-from fastconv.report import Table, format_seconds
+from fastconv.files import check_writable
+from fastconv.report import Table, format_bytes, format_seconds
 
 _TILE = re.compile(r"\d+x\d+")
 
+Export = Annotated[Path | None, typer.Option("--export", metavar="FILE", help="Then write all kernels into a file.")]
+Import = Annotated[
+    Path | None,
+    typer.Option(
+        "--import",
+        metavar="FILE",
+        help="Compile nothing, and take the kernels of a file. They are programs: take them from those you trust.",
+    ),
+]
 
-def warmup(debug: Debug = False) -> None:
+
+def warmup(export: Export = None, import_: Import = None, debug: Debug = False) -> None:
     """Compile everything and put it into the cache, so that no later call waits for the compiler."""
+    if export is not None and import_ is not None:
+        raise typer.BadParameter("must be given without --import, which compiles nothing.", param_hint="--export")
+    if import_ is not None:
+        _import(import_)
+        return
+    if export is not None:
+        check_writable(export)
+    _compile()
+    if export is not None:
+        _export(export)
+
+
+def _compile() -> None:
     with progress_bar() as advance:
         start = time.perf_counter()
         advance("importing Numba", 0.0)
@@ -25,6 +53,17 @@ def warmup(debug: Debug = False) -> None:
         )
         seconds = time.perf_counter() - start
     _print(kernels, seconds)
+
+
+def _export(file: Path) -> None:
+    moved = import_module("fastconv.kernel_archive").export_kernels(file)
+    print_words(f"{moved.kernels} kernels, {format_bytes(moved.nbytes)}, are in {file}.", console())
+
+
+def _import(file: Path) -> None:
+    resolve_backend("fast")
+    moved = import_module("fastconv.kernel_archive").import_kernels(file)
+    print_words(f"{moved.kernels} kernels, {format_bytes(moved.nbytes)}, are in {moved.folder}.", console())
 
 
 def _families(kernels: list[tuple[str, float, bool]]) -> tuple[tuple[str, ...], ...]:

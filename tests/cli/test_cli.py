@@ -348,6 +348,23 @@ def test_info_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert facts["memory_limit"] > 2**20
     assert facts["backends"] == ["fast", "numpy", "naive"]
     assert facts["options"] == {"exact": False, "max_workspace": 2**26}
+    assert facts["cache_writable"] is True
+    assert facts["cached_kernels"] == len(list(Path(facts["cache_folder"]).glob("*.nbc"))) > 0
+
+
+def test_info_says_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = pytest.importorskip("fastconv.backends.fast.machine.cache_folders")
+    (tmp_path / folders._name()).mkdir()
+    monkeypatch.setenv("FASTCONV_CACHE", str(tmp_path))
+    monkeypatch.setattr(folders, "_roots", lambda *_: [tmp_path, tmp_path / "missing"])
+    monkeypatch.setattr(folders, "_refusal", lambda _: PermissionError(13, "Permission denied"))
+    monkeypatch.setattr("fastconv.backends.fast.machine.launch.threading_layer", lambda: "omp")
+    assert in_process(monkeypatch, "info", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["cache_writable"], facts["cached_kernels"]) == (False, 0)
+    assert facts["cache_folder"] == str(tmp_path / folders._name())
 
 
 def test_info_shows_what_the_environment_says(
@@ -375,6 +392,45 @@ def test_warmup_says_what_it_compiled(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert re.search(r"tile_\*_f32 +1 +1 +500 ms", out)
     assert "2 compiled, 1 from the cache" in out
     assert "[ 50%] compiled conv_f32" in err
+
+
+def test_warmup_into_a_file_and_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("numba")
+    from small_kernels import nine
+
+    monkeypatch.setattr("fastconv.backends.fast.warmup", lambda progress: [("nine", 0.25, nine())])
+    monkeypatch.setenv("FASTCONV_CACHE", str(tmp_path / "there"))
+    assert in_process(monkeypatch, "warmup", "--export", str(tmp_path / "kernels.zip")) == 0
+    assert re.search(r"1 kernels, [\d.]+ KiB, are in .*kernels\.zip", capsys.readouterr().out)
+    monkeypatch.setenv("FASTCONV_CACHE", str(tmp_path / "here"))
+    assert in_process(monkeypatch, "warmup", "--import", str(tmp_path / "kernels.zip")) == 0
+    assert re.search(r"1 kernels, [\d.]+ KiB, are in .*here", capsys.readouterr().out)
+    assert nine() is True
+
+
+def test_warmup_refuses_what_it_cannot_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def compiled(progress):  # type: ignore[no-untyped-def]
+        pytest.fail("it compiled first")
+
+    pytest.importorskip("numba")
+    monkeypatch.setattr("fastconv.backends.fast.warmup", compiled)
+    (tmp_path / "text.zip").write_text("no archive")
+    for arguments, code, words in (
+        (["--export", "a", "--import", "b"], 2, "must be given without --import"),
+        (["--export", str(tmp_path / "missing" / "kernels.zip")], 1, "No such file or directory"),
+        (["--import", str(tmp_path / "missing.zip")], 1, "missing.zip: No such file or directory"),
+        (
+            ["--import", str(tmp_path / "text.zip")],
+            1,
+            "warmup --import: .*text.zip must be what warmup --export writes",
+        ),
+    ):
+        assert in_process(monkeypatch, "warmup", *arguments) == code
+        assert re.search(words, error_line(capsys.readouterr().err)), words
 
 
 @pytest.mark.slow

@@ -370,7 +370,7 @@ def test_the_chains_of_the_peak_end_where_they_should(dtype: str) -> None:
 @pytest.mark.slow
 @needs_fast
 def test_the_first_convolution_is_timed_with_an_empty_and_a_warm_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(startup, "_WARMUP", "import os; assert not os.listdir(os.environ['NUMBA_CACHE_DIR'])")
+    monkeypatch.setattr(startup, "_WARMUP", "import os; assert not os.listdir(os.environ['FASTCONV_CACHE'])")
     found = startup.measure_startup()
     assert found.warm < found.cold
     assert found.warmup > 0

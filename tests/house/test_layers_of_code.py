@@ -21,7 +21,7 @@ LAYERS = (
     ("_version", "_seed_loops", "errors"),
     ("files", "backends"),
     ("validation", "report"),
-    ("functional", "initializers"),
+    ("functional", "initializers", "kernel_archive"),
     ("layers", "losses", "testing"),
     ("optim", "data", "parallel"),
     ("programs",),

@@ -22,7 +22,14 @@ EXAMPLES = ROOT / "examples"
 SUPPORT = Path(__file__).parent  # what several tests share
 TESTS = SUPPORT.parent
 FULL = os.environ.get("FASTCONV_FULL") == "1"  # the long forms of tests that have a short one
-CLEARED = ("FASTCONV_BACKEND", "FASTCONV_EXACT", "FASTCONV_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER")
+CLEARED = (
+    "FASTCONV_BACKEND",
+    "FASTCONV_CACHE",
+    "FASTCONV_EXACT",
+    "FASTCONV_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "NUMBA_THREADING_LAYER",
+)
 
 _T = TypeVar("_T")
 _HUNG = 3600 if FULL else 600  # seconds of a quiet machine after which something does not only take long

@@ -13,15 +13,18 @@ from pathlib import Path
 
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
 from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
+from fastconv.backends.fast.machine.disk_cache import must_keep
 from fastconv.backends.fast.machine.jit import INTERPRETED, Built, build_log
 from fastconv.backends.fast.machine.kernel import KERNELS
 from fastconv.backends.fast.machine.launch import FORMS, launcher
+from fastconv.backends.fast.machine.origin import FROZEN
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
 from fastconv.backends.fast.winograd import transform_kernel as transforms
 from fastconv.backends.fast.winograd.tiles import VECTORS
 from fastconv.backends.fast.winograd.transform_kernel import Transform, transform_address
 from fastconv.backends.settings import thread_limit
+from fastconv.errors import KernelCacheError
 
 _MOST_PROCESSES = 8
 
@@ -92,7 +95,24 @@ def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[s
     -------
     list of (name, seconds, cached)
         Every kernel built by this process, in order; `cached` is whether it came from the disk.
+
+    Raises
+    ------
+    KernelCacheError
+        If a kernel has to be compiled and cannot be kept, so that the next process would not find it; or if nothing
+        is compiled at all.
     """
+    if INTERPRETED:
+        raise KernelCacheError(
+            "warmup: kernels must be compiled, but got NUMBA_DISABLE_JIT=1, with which they run as Python functions. "
+            "Unset that variable."
+        )
+    with must_keep():
+        _build_all(progress)
+    return [Built(*entry) for entry in build_log]
+
+
+def _build_all(progress: Callable[[str, float], None] | None) -> None:
     jobs, count = list(_jobs()), _processes()
     with contextlib.ExitStack() as stack:
         claims: Path | None = None
@@ -110,17 +130,20 @@ def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[s
             helper.wait()
     for job in jobs:  # from the disk by now, but for what a helper failed to compile
         job()
-    return [Built(*entry) for entry in build_log]
 
 
 def _processes() -> int:
     """Processes that share the compiling, where something has to be compiled: one for each core."""
-    return 1 if INTERPRETED or not sys.executable else min(thread_limit(), _MOST_PROCESSES)
+    alone = FROZEN or not sys.executable  # a frozen application would start itself once more
+    return 1 if alone else min(thread_limit(), _MOST_PROCESSES)
 
 
 def _helper(stack: contextlib.ExitStack, claims: Path, first: int) -> subprocess.Popen[bytes]:
     """Start a process that has a part in compiling into the cache on disk; it ends with the stack."""
-    code = f"from fastconv.backends.fast.warmup import build_claimed; build_claimed({str(claims)!r}, {first})"
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from fastconv.backends.fast.warmup import build_claimed; build_claimed({str(claims)!r}, {first})"
+    )
     quiet = subprocess.DEVNULL
     helper = subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)
     stack.callback(helper.wait)

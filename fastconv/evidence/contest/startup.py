@@ -66,7 +66,7 @@ def first_convolution(cache: str) -> float:
 
 
 def _run(program: str, cache: str) -> str:
-    environment = child_environment(NUMBA_CACHE_DIR=cache)
+    environment = child_environment(FASTCONV_CACHE=cache)
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]

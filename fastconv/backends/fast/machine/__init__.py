@@ -8,4 +8,9 @@ nothing, check nothing and return nothing; what they mean is said by the plans i
 from fastconv.backends.interrupts import DeferredInterrupt
 
 with DeferredInterrupt():
-    import numba  # noqa: F401 - first of all, and whole
+    try:
+        import numba  # noqa: F401 - first of all, and whole
+    except ImportError:
+        raise
+    except Exception as error:  # what a damaged or ill-matched installation raises, out of itself or out of llvmlite
+        raise ImportError(f"{type(error).__name__}: {error}", name="numba") from error

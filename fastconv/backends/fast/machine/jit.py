@@ -6,7 +6,7 @@
 - ``error_model="numpy"``: no branch for a division by zero.
 - Compiled code is kept on disk, in files of our own instead of those of ``cache=True`` (`disk_cache`). Numba's key
   contains the bytecode of the function and its closure, but neither the helpers and intrinsics that it calls nor the
-  jit options; therefore `REVISION`, a hash over the sources of this folder and of all kernels, is a part of it. Every
+  jit options; therefore a hash over the sources of this folder and of all kernels is a part of it (`origin`). Every
   kernel has a name of its own, which names its file.
   A closure may hold numbers and strings only: a jitted function in it is pickled with an identity that is new in every
   process, so that nothing would ever be found. Hence helpers are functions of a module, and take a number of the right
@@ -19,12 +19,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
@@ -34,23 +32,13 @@ from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic
 
-from fastconv.backends.fast.machine.disk_cache import kernel_cache
+from fastconv.backends.fast.machine.disk_cache import KernelCache
 from fastconv.backends.interrupts import DeferredInterrupt
 
 LOCK = threading.RLock()  # held while anything is compiled, and across a fork, so that a child never inherits it held
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 
-
-def _revision() -> str:
-    digest, engine = hashlib.sha256(), Path(__file__).parents[1]
-    for path in sorted([*engine.glob("machine/*.py"), *engine.rglob("*_kernel.py"), engine / "winograd/points.py"]):
-        digest.update(path.relative_to(engine).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-REVISION = _revision()
 
 _OPTIONS = {"error_model": "numpy"}
 
@@ -123,7 +111,7 @@ def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
     function.__qualname__ = name
     with DeferredInterrupt():
         compiled: Any = CFunc(function, normalize_signature(signature), {}, dict(_OPTIONS))  # as `numba.cfunc` does
-        compiled._cache = kernel_cache(function, REVISION)
+        compiled._cache = KernelCache(function)
         compiled.compile()
     build_log.append(Built(name, time.perf_counter() - start, compiled.cache_hits > 0))
     return compiled
@@ -149,7 +137,7 @@ def jitted(name: str, function: Callable[..., None], arguments: tuple[int, ...],
     function.__qualname__ = name
     with DeferredInterrupt():
         compiled = numba.njit(nogil=True, parallel=parallel, **_OPTIONS)(function)
-        compiled._cache = kernel_cache(function, REVISION)
+        compiled._cache = KernelCache(function)
         compiled(*arguments)
     build_log.append(Built(name, time.perf_counter() - start, bool(sum(compiled.stats.cache_hits.values()))))
     return compiled

@@ -14,15 +14,13 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from programs import FULL, ROOT, patience, run
 from strategies import BACKENDS
@@ -31,53 +29,13 @@ pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend
 
 if "fast" in BACKENDS:
     import numba
+    from small_kernels import nine, nine_jitted, warned
 
-    from fastconv.backends.fast.machine import disk_cache, jit
-    from fastconv.backends.fast.machine.intrinsics import integer, store
-    from fastconv.backends.fast.machine.launch import address
+    from fastconv.backends.fast.machine import cache_folders, disk_cache, jit, origin
 
     needs_jit = pytest.mark.skipif(jit.INTERPRETED, reason="nothing is compiled")
 else:
     needs_jit = pytest.mark.skip(reason="the fast backend needs Numba")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where kernels are kept in this test; no warning was given yet."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(disk_cache, "_warned", False)
-    built = len(jit.build_log)
-    yield tmp_path
-    del jit.build_log[built:]
-
-
-def nine(name: str = "nine") -> bool:
-    """Build a kernel that writes 9.0, run it, and return whether it came from the disk."""
-
-    def kernel(args: Any, task: Any) -> None:
-        store(integer(args, 0), np.float64(9.0))
-
-    compiled = jit.c_function(name, "void(intp, intp)", kernel)
-    result = np.zeros(1)
-    block = np.array([address(result)])
-    compiled.ctypes(address(block), 0)
-    assert result[0] == 9.0
-    return jit.build_log[-1].cached
-
-
-def nine_jitted() -> bool:
-    """The same for what is called from Python, as the launchers are."""
-    compiled = jit.jitted("nine_jitted", lambda number: number + 8, (0,), parallel=False)
-    assert compiled(1) == 9
-    return jit.build_log[-1].cached
-
-
-def warned(build: Callable[[], bool]) -> tuple[bool, list[str]]:
-    """What `build` says, and its warnings."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        cached = build()
-    return cached, [str(warning.message) for warning in caught]
 
 
 def the_file(folder: Path) -> Path:
@@ -87,7 +45,7 @@ def the_file(folder: Path) -> Path:
 
 def checked(path: Path, pickled: bytes) -> None:
     """Replace the kernel in a file by other bytes, under a checksum that is right."""
-    body = path.read_bytes()[32:64] + pickled
+    body = path.read_bytes()[32:96] + pickled
     path.write_bytes(sha256(body).digest() + body)
 
 
@@ -112,7 +70,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
     "text": lambda path: path.write_text("moved to the new server\n"),
     "first bit": lambda path: flip(path, 0),
-    "bit of the stamp": lambda path: flip(path, 8 * 40),
+    "bit of the origin": lambda path: flip(path, 8 * 40),
+    "bit of the key": lambda path: flip(path, 8 * 72),
     "last bit": lambda path: flip(path, 8 * path.stat().st_size - 1),
     "a folder": become_folder,
     "a foreign module": lambda path: checked(path, b"cno_such_module\nname\n."),
@@ -133,7 +92,7 @@ def test_a_damaged_file_is_replaced(folder: Path, build: Callable[[], bool], dam
     cached, (message,) = warned(build)
     assert not cached
     assert message.startswith(f"kernel cache: compiled kernels must be kept in {the_file(folder).parent}, but got ")
-    assert "NUMBA_CACHE_DIR" in message
+    assert "FASTCONV_CACHE" in message
     assert warned(build) == (True, [])
     assert the_file(folder).is_file()
 
@@ -194,11 +153,13 @@ def test_a_file_that_cannot_be_read_or_written_is_no_error(
 
 @needs_jit
 def test_without_a_folder_every_process_compiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = RuntimeError("cannot cache function 'nine': no locator available")
-    monkeypatch.setattr(disk_cache.FunctionCache, "__init__", failing(found))
+    monkeypatch.setattr(cache_folders, "_refusal", lambda _: DENIED)
     cached, (message,) = warned(nine)
     assert not cached
-    assert f"must be kept in {folder}, but got RuntimeError: cannot cache function" in message
+    assert "must be kept in a folder that can be written, but got none: " in message
+    assert f"{folder}/" in message
+    assert "(Permission denied)" in message
+    assert "Set FASTCONV_CACHE" in message
     assert warned(nine_jitted) == (False, [])
 
 
@@ -213,25 +174,31 @@ def test_a_folder_with_something_in_it_stays(folder: Path) -> None:
 
 
 @needs_jit
-def test_another_version_is_replaced_without_a_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_of_the_sources_replaces_without_a_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nine()
     with monkeypatch.context() as patch:
-        patch.setattr(disk_cache, "numba", SimpleNamespace(__version__="0.1", config=numba.config))
+        patch.setattr(origin, "REVISION", "an edit")
         assert warned(nine) == (False, [])
         assert warned(nine) == (True, [])
     assert warned(nine) == (False, [])
     assert warned(nine) == (True, [])
+    assert the_file(folder).is_file()
 
 
 @needs_jit
-def test_kernels_of_two_cpus_lie_side_by_side(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that two machines share: neither compiles again what the other has replaced."""
+@pytest.mark.parametrize("of", ["CPU", "version"])
+def test_kernels_of_two_kinds_lie_side_by_side(folder: Path, monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    """A home that two machines or installations share: neither compiles again what the other has replaced."""
     nine()
     codegen = type(numba.core.registry.cpu_target.target_context.codegen())
     triple, _, features = numba.core.registry.cpu_target.target_context.codegen().magic_tuple()
     with monkeypatch.context() as patch:
-        patch.setattr(codegen, "magic_tuple", lambda _: (triple, "other", features))
+        if of == "CPU":
+            patch.setattr(codegen, "magic_tuple", lambda _: (triple, "other", features))
+        else:
+            patch.setattr(origin, "numba", SimpleNamespace(__version__="0.1"))
         assert warned(nine) == (False, [])
+        assert warned(nine) == (True, [])
     assert len(list(folder.rglob("*.nbc"))) == 2
     assert warned(nine) == (True, [])
 
@@ -257,7 +224,7 @@ PROGRAM = """
 
 def compute(folder: Path, room: int = 0) -> tuple[float, list[str], list[str]]:
     """Result of two operations in a new process, the kernels that it compiled, and its warnings."""
-    y, compiled, messages = json.loads(run(PROGRAM.replace("ROOM", str(room)), NUMBA_CACHE_DIR=str(folder)))
+    y, compiled, messages = json.loads(run(PROGRAM.replace("ROOM", str(room)), FASTCONV_CACHE=str(folder)))
     return y, compiled, messages
 
 
@@ -284,7 +251,7 @@ def test_a_process_with_damaged_files_mends_them(warm: Path, tmp_path: Path, dam
     assert y == 9.0
     assert len(compiled) == len(files)
     assert str(files[0].parent) in message
-    assert "NUMBA_CACHE_DIR" in message
+    assert "FASTCONV_CACHE" in message
     assert compute(folder) == (9.0, [], [])
 
 
@@ -309,7 +276,7 @@ def test_a_process_that_may_not_read_the_files_mends_them(warm: Path, tmp_path: 
         file.chmod(0)
     code = textwrap.dedent(PROGRAM.replace("ROOM", "0"))
     command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", code]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(folder)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FASTCONV_CACHE": str(folder)}
     for damaged in (True, False):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         y, compiled, messages = json.loads(done.stdout)
@@ -318,11 +285,13 @@ def test_a_process_that_may_not_read_the_files_mends_them(warm: Path, tmp_path: 
 
 @needs_jit
 @pytest.mark.skipif(not FULL, reason="the long form: FASTCONV_FULL=1")
-def test_processes_that_fill_one_cache_at_once_are_right(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", range(20))
+def test_eight_processes_that_fill_one_cache_at_once_are_right(tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(PROGRAM.replace("ROOM", "0"))]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
-    at_once = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FASTCONV_CACHE": str(tmp_path)}
+    at_once = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     for process in at_once:
         y, _, messages = json.loads(process.communicate(timeout=patience())[0])
         assert (y, messages) == (9.0, [])
     assert compute(tmp_path) == (9.0, [], [])
+    assert [path.name for path in tmp_path.rglob("*.tmp")] == []
