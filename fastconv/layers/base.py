@@ -5,14 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from fastconv.backends import get_backend
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.layers.inference import remembers
 from fastconv.layers.tree import Tree
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 from fastconv.validation.types import Shape as Shape  # handed on
 
@@ -190,7 +188,7 @@ class Layer(Tree["Layer"]):
 
     def _check_dy(self, dy: ArrayLike, shape: Shape) -> Array:
         """Return `dy` as an array; refuse a shape other than that of the output."""
-        array = np.asarray(dy)
+        array = check_array(f"{type(self).__name__}.backward", "dy", dy)
         if array.shape != shape:
             raise InvalidValueError(
                 f"{type(self).__name__}.backward: dy must have the shape of the output, {shape}, but got {array.shape}."
@@ -223,7 +221,7 @@ class Layer(Tree["Layer"]):
         try:
             shape = self.output_shape(value.shape)
         except (InvalidTypeError, InvalidValueError) as error:
-            raise type(error)(f"layer {name}: {error}" if name else str(error)) from error
+            raise type(error)(f"layer {name}: {error}" if name else str(error)) from None
         key = value.key if self.returns_view else 1 + max((step.output.key for step in steps), default=value.key)
         steps.append(Step(name, self, (value,), Value(key, shape)))
         return steps[-1].output

@@ -15,13 +15,13 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.call import ConvGradients
 from fastconv.functional.normalization import Statistics, track
-from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
 from fastconv.layers.operation import OperationLayer, SpatialLayer
 from fastconv.layers.parameter import note_change
-from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_flag, check_integer, check_number
+from fastconv.validation.arrays import Array, check_array, check_dtype
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_any_shape, check_flag, check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
 
@@ -58,6 +58,7 @@ class Running(SpatialLayer, OperationLayer, Normalization):
         self._make((self.num_features,), kind, weight=self.affine, bias=self.affine)
         self.running_mean = self.running_var = self.num_batches_tracked = None
         if self.track_running_stats:
+            check_fits(name, "the running statistics", (self.num_features,), kind.itemsize)
             self.running_mean = np.zeros(self.num_features, kind)
             self.running_var = np.ones(self.num_features, kind)
             self.num_batches_tracked = np.zeros((), np.int64)
@@ -175,7 +176,7 @@ class BatchNorm1d(_BatchNorm):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         return self._with_channels(shape, self._layout_of(shape), self.num_features, "num_features")
 
 

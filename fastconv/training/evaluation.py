@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastconv.backends import resolve_backend
 from fastconv.data.augment import Augmentation
 from fastconv.data.dataset import Dataset
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.inference import inference_mode
@@ -47,7 +47,7 @@ def check_dataset(operation: str, subject: str, dataset: object) -> Dataset:
             "Make one with Dataset(images, labels); where a network learns or is judged, (images, labels) will do."
         )
     if len(dataset) == 0:
-        raise InvalidValueError(f"{operation}: {subject} must not be empty, but got {dataset!r}.")
+        raise InvalidValueError(f"{operation}: {subject} must not be empty, but got {shown(dataset)}.")
     return dataset
 
 

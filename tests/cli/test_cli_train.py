@@ -8,13 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from light_commands import printed_by
-from programs import CLEARED, ROOT
+from programs import CLEARED, ROOT, patience
 
 from fastconv.layers import load_state
 
@@ -74,16 +73,14 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_alone_it_trains_the_digits_past_97_percent() -> None:
-    started = time.perf_counter()
     process = start("train")
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=patience())
     assert process.returncode == 0, err
     assert err == ""
     accuracy = re.search(r"test accuracy ([\d.]+)% \(loss [\d.]+\) on 359 images; [\d,]+ images/s, [\d.]+ s", out)
     assert accuracy is not None, out
     assert float(accuracy[1]) >= 97.0
     assert len(re.findall(r"^ +\d+ +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+% ", out, re.MULTILINE)) == 10
-    assert time.perf_counter() - started < 300  # 30 s on two cores; what a loaded machine takes says nothing
 
 
 def test_help_imports_no_numba() -> None:
@@ -196,7 +193,7 @@ def test_ctrl_c_and_resume(tmp_path: Path, small: list[str], monkeypatch: pytest
         if re.match(r" +2 ", line):  # the second epoch is done
             break
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=patience())
     assert process.returncode == 130, err
     assert "fastconv: interrupted" in err
     assert "--resume goes on from" in out

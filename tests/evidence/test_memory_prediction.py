@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from programs import FULL
+from programs import FULL, patience
 
 import fastconv as fc
 
@@ -117,7 +117,7 @@ def measured(name: str, instrument: str, *works: str) -> dict[str, tuple[int, in
     arguments = json.dumps([*NETWORKS[name], instrument, works])
     command = [sys.executable, "-c", CHILD, arguments]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300
+        command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False, timeout=patience()
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, tuple[int, int]] = json.loads(done.stdout)

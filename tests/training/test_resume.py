@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from grids import quick
-from programs import CLEARED, ROOT, SUPPORT
+from programs import CLEARED, ROOT, SUPPORT, patience
 from training_runs import BATCH, EPOCHS, IMAGES, fit, images, network, trainer
 
 import fastconv as fc
@@ -101,7 +101,7 @@ def test_a_process_that_was_stopped_goes_on(
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"
         process.send_signal(getattr(signal, kind))
-        out, err = process.communicate("\n", timeout=100)
+        out, err = process.communicate("\n", timeout=patience())
         assert process.returncode == -getattr(signal, kind), err
         if kind == "SIGINT":  # the step was finished, and written
             assert "KeyboardInterrupt" in err
