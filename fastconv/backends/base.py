@@ -20,6 +20,7 @@ from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
 from fastconv.backends.parameters import ParameterOperations
+from fastconv.backends.resampling import Resampling, resample_backward
 from fastconv.backends.softmax import SoftmaxAlongAxis
 
 Array = NDArray[Any]
@@ -161,6 +162,10 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
     def concatenate(self, parts: Sequence[Array], axis: int) -> Array:
         """Arrays of one dtype, one after the other along an axis."""
         return np.concatenate(parts, axis)
+
+    def resample_backward(self, dy: Array, axis: int, resampling: Resampling) -> Array:
+        """Gradient of resampling along an axis of an array of any shape: each cell sums what the results say of it."""
+        return resample_backward(dy, axis, resampling)
 
     def in_memory_order(self, x: Array, order: Sequence[int]) -> Array:
         """Return an array whose axes have that order in memory, without gaps: itself where it is so, or a copy."""

@@ -7,6 +7,7 @@ from math import floor
 
 import numpy as np
 
+from fastconv.backends.resampling import Resampling, Taps
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import PlanesCall
 from fastconv.functional.padding import memory_order
@@ -18,8 +19,6 @@ from fastconv.validation.types import ArrayLike, Shape, ShapeLike, Size
 RESAMPLE_MODES = ("nearest", "bilinear")
 
 _LARGE_ROW = 2**12  # numbers from which on images are done one by one: what lies in between stays in a cache
-
-Taps = list[tuple[Array, "Array | None"]]  # per tap: the input cell of every output cell, and its weight
 
 
 def upsample(
@@ -79,9 +78,9 @@ def upsample(
     """
     x = check_array("upsample", "x", x)
     call = PlanesCall.of("upsample", "x", x.shape, layout)
-    taps = _checked(call, "x", x.shape, size, scale_factor, mode, align_corners)
+    axes = _checked(call, "x", x.shape, size, scale_factor, mode, align_corners)
     call.arrays(x=x)
-    return call.finish(gathered(call.view(x), dict(enumerate(taps, 2))))
+    return call.finish(gathered(call.view(x), {i: axis.taps() for i, axis in enumerate(axes, 2)}))
 
 
 def upsample_backward(
@@ -110,6 +109,10 @@ def upsample_backward(
     ndarray of shape `input_shape`
         In the dtype of `dy`, or float64 if that is an integer type.
 
+    Notes
+    -----
+    Each cell sums what the results that look at it say, one axis after the other, in float64; on the current backend.
+
     Examples
     --------
     >>> import numpy as np
@@ -117,15 +120,14 @@ def upsample_backward(
     array([3., 4.])
     """
     call, dy, shape = PlanesCall.of_gradient("upsample_backward", dy, input_shape, layout)
-    taps = _checked(call, "the input", shape, size, scale_factor, mode, align_corners)
-    logical = call.shape(shape)
-    call.expect_output(dy, (*logical[:2], *(len(axis[0][0]) for axis in taps)))
+    axes = _checked(call, "the input", shape, size, scale_factor, mode, align_corners)
+    call.expect_output(dy, (*call.shape(shape)[:2], *(axis.out for axis in axes)))
     call.arrays(dy=dy)
     dx = call.view(dy)
     order = memory_order(dx)
     dx = dx.transpose(order)
-    for axis, each in enumerate(taps):
-        dx = _scattered(dx, order.index(axis + 2), each, logical[axis + 2])
+    for i, axis in enumerate(axes, 2):
+        dx = call.backend().resample_backward(dx, order.index(i), axis)
     return call.finish(dx.transpose(np.argsort(order)))
 
 
@@ -161,8 +163,8 @@ def upsampled_size(
 
 def _checked(
     call: PlanesCall, name: str, shape: Shape, size: object, scale_factor: object, mode: object, align_corners: object
-) -> list[Taps]:
-    """The taps of every spatial axis, for an input of that shape."""
+) -> list[Resampling]:
+    """How every spatial axis gets another size, for an input of that shape."""
     operation = call.operation
     check_choice(operation, "mode", mode, RESAMPLE_MODES)
     aligned = check_flag(operation, "align_corners", align_corners)
@@ -173,31 +175,7 @@ def _checked(
     batch, channels, *plane = call.shape(shape)
     out, factors = upsampled_size(operation, tuple(plane), size, scale_factor)
     check_fits(operation, "the result", (batch, channels, *out), 4)
-    make = _nearest if mode == "nearest" else _linear
-    return [make(*numbers, aligned) for numbers in zip(plane, out, factors)]
-
-
-def _nearest(cells: int, out: int, factor: float | None, _: bool) -> Taps:
-    """The cell that every output cell copies; in float32, as PyTorch rounds, and with its exceptions."""
-    if out in (cells, 2 * cells):
-        return [(np.arange(out) // (out // cells), None)]
-    ratio = np.float32(cells) / np.float32(out) if factor is None else np.float32(1 / factor)
-    places = np.floor(np.arange(out, dtype=np.float32) * ratio).astype(np.int64)
-    return [(np.minimum(places, cells - 1), None)]
-
-
-def _linear(cells: int, out: int, factor: float | None, aligned: bool) -> Taps:
-    """The two cells that every output cell lies between, and their weights."""
-    if out == cells:
-        places: Array = np.arange(out, dtype=np.float64)
-    elif aligned:
-        places = np.arange(out) * ((cells - 1) / (out - 1) if out > 1 else 0.0)
-    else:
-        places = np.maximum((np.arange(out) + 0.5) * (cells / out if factor is None else 1 / factor) - 0.5, 0)
-    first = np.minimum(places.astype(np.int64), cells - 1)
-    second = np.minimum(first + 1, cells - 1)
-    share = np.minimum(places - first, 1.0)
-    return [(first, 1 - share), (second, share)]
+    return [Resampling(str(mode), *numbers, aligned) for numbers in zip(plane, out, factors)]
 
 
 def gathered(x: Array, taps: Mapping[int, Taps]) -> Array:
@@ -236,17 +214,3 @@ def _gathered(x: Array, axis: int, taps: Taps) -> Array:
             total = part if total is None else np.add(total, part, out=total)
     assert total is not None
     return total
-
-
-def _scattered(dy: Array, axis: int, taps: Taps, cells: int) -> Array:
-    """Adjoint of `_gathered`; the cells of a tap never go back, so that equal ones are neighbours."""
-    shape = list(dy.shape)
-    shape[axis] = cells
-    dx = np.zeros(shape, dy.dtype)
-    with np.errstate(invalid="ignore", over="ignore"):
-        for places, weight in taps:
-            part = dy if weight is None else dy * _weights(weight, dy, axis)
-            present, starts = np.unique(places, return_index=True)
-            place = (slice(None),) * axis + (present,)
-            dx[place] += np.add.reduceat(part, starts, axis)
-    return dx

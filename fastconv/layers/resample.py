@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
+from fastconv.backends import use_backend
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.padding import pad, pad_backward
 from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
@@ -88,7 +89,10 @@ class Upsample(Layer):
         """Return the gradient of the input; see `Layer.backward`."""
         shape, out = self._kept()
         dy = self._check_dy(dy, out)
-        return upsample_backward(dy, shape, **self._options) if input_gradient else None
+        if not input_gradient:
+            return None
+        with use_backend(self._kept_backend()):
+            return upsample_backward(dy, shape, **self._options)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""

@@ -209,6 +209,23 @@ def test_upsampling_of_any_memory_order(mode: str, order: str) -> None:
         assert np.moveaxis(dx, 1, -1).flags.c_contiguous
 
 
+@pytest.mark.parametrize("options", [*UPSAMPLES, {"size": (300, 9)}, {"size": (80, 90), "mode": "bilinear"}], ids=str)
+def test_the_gradient_of_every_backend(options: dict[str, Any]) -> None:
+    shape = (3, 9, 5, 7)
+    for dtype in FLOATS[-2:]:
+        dy = normal(upsample(np.zeros(shape, dtype), **options).shape, 2, np.dtype(dtype))
+        dx = upsample_backward(dy, shape, **options)
+        with fc.use_backend("naive"):
+            assert_close(
+                dx, upsample_backward(dy, shape, **options), magnitude=upsample_backward(abs(dy), shape, **options)
+            )
+        last = np.moveaxis(np.ascontiguousarray(np.moveaxis(dy, 1, -1)), -1, 1)
+        for stored_dy in (last, np.asfortranarray(dy), dy[..., ::-1].copy()[..., ::-1]):
+            np.testing.assert_array_equal(upsample_backward(stored_dy, shape, **options), dx)
+        with fc.use_num_threads(1):
+            np.testing.assert_array_equal(upsample_backward(dy, shape, **options), dx)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_dtypes_are_kept(dtype: str) -> None:
     x = normal(PLANES[2], 0, dtype)
@@ -255,6 +272,7 @@ def test_layers(name: str) -> None:
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert repr(twin) == repr(layer)
         assert np.array_equal(twin(x), expected)
+    layer(x)
     with pytest.raises(InvalidValueError, match="dy must have the shape of the output"):
         layer.backward(expected[:1])
     with inference_mode():

@@ -86,6 +86,9 @@ def window_cases(dtype: str, full: bool) -> Iterator[Case]:
             f"long windows {c} {last}",
             lambda x=x, last=last: list(pools(x, 2, {"kernel_size": 23, "stride": 1}, last)),
         )
+        x40 = draw((2, c, 40, 40), dtype, last=last)  # enough to be worth several passes
+        yield f"passes {c} {last}", lambda x=x40: list(fc.max_pool2d(x, 17, stride=1, return_indices=True))
+        yield f"resampling {c} {last}", lambda x=x: list(resampled(x))
         yield f"adaptive {c} {last}", lambda x=x, last=last: list(adaptive(x, last))
     x = draw((3, 2, *SPATIAL[2]), dtype)
     yield "columns", lambda: [cols := fc.im2col(x, (3, 2), padding=1), fc.col2im(cols, x.shape[2:], (3, 2), padding=1)]
@@ -116,6 +119,12 @@ def pools(x: Any, rank: int, options: dict[str, Any], last: bool) -> Iterator[An
         yield from (call("avg_pool", x, kernel, **more), call("avg_pool", dy, x.shape, kernel, way="_backward", **more))
     for p in (2, 3):
         yield from (call("lp_pool", x, p, kernel, **rest), call("lp_pool", dy, x, p, kernel, way="_backward", **rest))
+
+
+def resampled(x: Any) -> Iterator[Any]:
+    """Gradients of planes in another size."""
+    for shape, mode in product(((9, 11), (24, 12), (40, 30)), ("nearest", "bilinear")):
+        yield F.upsample_backward(x, (*x.shape[:2], *shape), x.shape[2:], mode=mode)
 
 
 def adaptive(x: Any, last: bool) -> Iterator[Any]:

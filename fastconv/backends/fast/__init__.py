@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast import activation as activations
-from fastconv.backends.fast import pointwise
+from fastconv.backends.fast import pointwise, resampling
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.dropout import dropout
 from fastconv.backends.fast.linear import linear as dense
@@ -72,6 +72,7 @@ class FastBackend(Normalization, Norms, Updates):
     concatenate = staticmethod(copying.concatenated)
     in_memory_order = staticmethod(copying.in_memory_order)
     placed = staticmethod(copying.placed)
+    resample_backward = staticmethod(resampling.resample_backward)
     dropout_mask = staticmethod(dropout.dropout_mask)
     dropout = staticmethod(dropout.dropout)
     softmax_cross_entropy = staticmethod(losses.softmax_cross_entropy)

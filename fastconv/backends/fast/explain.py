@@ -25,6 +25,8 @@ from fastconv.backends.fast.winograd.tiles import (
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.backends.settings import get_options
 
+_LONG_FILTER = 1024  # taps along an axis from which on overlap-add was faster on every long row that was timed
+
 
 def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     """Return lines that say which kernel runs for each pass of a convolution, and why.
@@ -49,7 +51,7 @@ def explain(geometry: ConvGeometry, itemsize: int, threads: int) -> list[str]:
     weight = plan_gradient(task, itemsize, threads, options.max_workspace, exact=options.exact)
     items = weight.description.replace(" tasks", " splits × parts")  # shared by fewer tasks
     return [
-        *_part("forward", forward.description, _reasons(task, forward, itemsize)),
+        *_part("forward", forward.description, [*_reasons(task, forward, itemsize), *_long_filters(geometry)]),
         *_input_gradient(geometry, itemsize, threads),
         *_part("weight gradient", items, [*_reasons(task, weight, itemsize), _splits(weight)]),
     ]
@@ -84,6 +86,16 @@ def _reasons(task: Pass, plan: Plan, itemsize: int) -> list[str]:
     if isinstance(plan, ConvPlan) and plan.packs:
         reasons.append("each task packs the weights of its filters itself, because they are more than x")
     return [*reasons, sharing]
+
+
+def _long_filters(geometry: ConvGeometry) -> Iterator[str]:
+    """Where another algorithm, which is not here, multiplies less."""
+    for axis in geometry.axes:
+        if axis.kernel >= _LONG_FILTER and axis.stride == 1 and axis.out >= axis.kernel:
+            yield (
+                f"filters of {axis.kernel:,} taps are long: overlap-add by Fourier transforms, such as "
+                "scipy.signal.oaconvolve, takes fewer products; its error is relative to the largest numbers of a block"
+            )
 
 
 def _segments(segments: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastconv.functional.resample import Taps
+from fastconv.backends.resampling import Taps
 from fastconv.validation.arrays import Array
 
 Weighted = list[tuple[Array, Array]]  # per tap: a cell for every place, and its weight

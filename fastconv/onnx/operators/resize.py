@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.backends.resampling import Taps
 from fastconv.errors import InvalidValueError
-from fastconv.functional.resample import Taps, gathered
+from fastconv.functional.resample import gathered
 from fastconv.onnx.operators.arguments import checked_axes, integers, widened
 from fastconv.onnx.operators.interpolation import ROUNDINGS, nearest, weighted, within
 from fastconv.onnx.registry import operator

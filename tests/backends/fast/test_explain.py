@@ -150,6 +150,16 @@ def test_why_all_products(case: ConvCase, passed: str, why: str) -> None:
     assert "all products" not in said(CONV_CASES["one-by-one"])
 
 
+@pytest.mark.parametrize(
+    ("size", "taps", "stride", "says"), [(9000, 1024, 1, True), (9000, 1023, 1, False), (9000, 1024, 2, False),
+    (1030, 1024, 1, False)],
+)  # fmt: skip
+def test_long_filters_are_named(size: int, taps: int, stride: int, says: bool) -> None:
+    axes = conv_axis(1, 1, 1, 1, 0, 0), conv_axis(size, taps, stride, 1, 0, 0)
+    forward, *_ = "\n".join(explain(ConvGeometry(axes, 1, 2, 2, 1), 4, 2)).split("input gradient")
+    assert ("scipy.signal.oaconvolve, takes fewer products" in forward) == says
+
+
 def test_one_thread_is_one_task() -> None:
     text = said(LARGE, threads=1)
     assert "one task for" in text

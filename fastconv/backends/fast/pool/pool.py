@@ -1,4 +1,7 @@
-"""Max, average and adaptive pooling on the fast engine, tap by tap, or by window where that is shorter or safer."""
+"""Max, average and adaptive pooling on the fast engine, tap by tap, or by window where that is shorter or safer.
+
+Where a window has many taps, it is done along one axis after the other; see `pool.separable`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast.machine.launch import address
+from fastconv.backends.fast.memory.copying import in_order
 from fastconv.backends.fast.memory.layout import (
     channels_last,
     empty_channels_last,
@@ -17,8 +21,10 @@ from fastconv.backends.fast.memory.layout import (
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.pool.avg_gradient_kernel import AVG_GRADIENT
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
+from fastconv.backends.fast.pool.indices import max_unpool_backward
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
 from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
+from fastconv.backends.fast.pool.separable import Lines, passes_of_maxima, passes_of_means
 from fastconv.backends.fast.pool.windows import (
     BY_TASKS,
     FEW_CHANNELS,
@@ -38,12 +44,13 @@ _MANY_TAPS = {8: 120, 4: 512}
 _MANY_SHARES = 120  # the same for the gradients that a cell adds up, in its own dtype
 
 
-def _window_by_window(geometry: WindowGeometry, itemsize: int = 4) -> bool:
+def _window_by_window(geometry: WindowGeometry, itemsize: int = 4, passes: int = 1) -> bool:
     """Whether windows are reduced one by one: they are long and few, or too long for one sum of such numbers.
 
-    It depends on the geometry and the dtype alone, so that the order of a sum does.
+    So are those of one of several passes, whose errors add up. It depends on the geometry and the dtype alone, so that
+    the order of a sum does.
     """
-    return geometry.taps >= _MANY_TAPS[itemsize] or geometry.kernel[-1] >= 2 * geometry.out[-1]
+    return geometry.taps * passes >= _MANY_TAPS[itemsize] or geometry.kernel[-1] >= 2 * geometry.out[-1]
 
 
 def in_best_order(x: Array, geometry: WindowGeometry) -> Array:
@@ -59,7 +66,21 @@ def max_pool(x: Array, geometry: WindowGeometry, return_indices: bool) -> tuple[
 
 
 def maxima(x: Array, geometry: WindowGeometry, keeps: str) -> tuple[Array, Array | None]:
-    """Maxima, and what is kept of them, of the keys of `KEPT`."""
+    """Maxima, and what is kept of them, of the keys of `KEPT`; numbers of taps, which are few, in one pass."""
+    passes = passes_of_maxima(geometry, keeps) if keeps != "place" else ()
+    y, kept = _maxima(x, passes[0].geometry if passes else geometry, keeps)
+    for each in passes[1:]:
+        lines = Lines.of(y, each.along)
+        best, places = _maxima(lines.array, each.over(lines.array), keeps)
+        if kept is not None and places is not None:
+            found = max_unpool_backward(Lines.of(kept, each.along).array.view(np.float64), places)
+            kept = lines.planes(found.view(np.int64))
+        y = lines.planes(best)
+    return y, kept
+
+
+def _maxima(x: Array, geometry: WindowGeometry, keeps: str) -> tuple[Array, Array | None]:
+    """Maxima in one pass."""
     if _window_by_window(geometry):
         return max_per_window(x, geometry, keeps)
     if geometry.channels >= FEW_CHANNELS and _inner_windows(geometry.axes[-1]) * x.itemsize < _SHORT_BYTES:
@@ -90,7 +111,19 @@ def window_sums(x: Array, geometry: WindowGeometry) -> Array:
 
 
 def _means(x: Array, geometry: WindowGeometry, divisor: str) -> Array:
-    if _window_by_window(geometry, x.itemsize):
+    passes = passes_of_means(geometry)
+    if not passes:
+        return _means_at_once(x, geometry, divisor)
+    x = x if is_channels_last(x) else in_order(x)
+    for each in passes:
+        lines = Lines.of(x, each.along)
+        x = lines.planes(_means_at_once(lines.array, each.over(lines.array), divisor, len(passes)))
+    return x
+
+
+def _means_at_once(x: Array, geometry: WindowGeometry, divisor: str, passes: int = 1) -> Array:
+    """Means in one pass, or in one of several."""
+    if _window_by_window(geometry, x.itemsize, passes):
         return avg_per_window(x, geometry, divisor)
     x = in_best_order(x, geometry)
     last = is_channels_last(x)
