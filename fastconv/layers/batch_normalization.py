@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
+from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_moments
 from fastconv.functional.call import ConvGradients
 from fastconv.functional.normalization import Statistics, track
 from fastconv.layers.arguments import check_dtype
@@ -139,7 +139,7 @@ class _BatchNorm(Running):
                 f"{type(self).__name__}: the input must have more than 1 value per channel in training, but got shape "
                 f"{x.shape}. Use a larger batch, or eval()."
             )
-        statistics = batch_norm_statistics(x, **options)
+        statistics = batch_norm_moments(x, **options)
         if self.training and self.num_batches_tracked is not None:
             if numbers:
                 self._track(statistics, numbers, self.momentum, self.num_batches_tracked)
@@ -148,8 +148,8 @@ class _BatchNorm(Running):
         return statistics
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """Mean and variance of every channel."""
-        return 2 * self.num_features * max(itemsize, 4)
+        """Mean and variance of every channel, the variance in float64."""
+        return self.num_features * (max(itemsize, 4) + 8)
 
 
 class BatchNorm1d(_BatchNorm):

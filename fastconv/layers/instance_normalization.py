@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.instance_normalization import instance_norm_statistics
+from fastconv.functional.instance_normalization import instance_norm_moments
 from fastconv.functional.normalization import Statistics
 from fastconv.layers.base import Shape
 from fastconv.layers.batch_normalization import Running
@@ -43,7 +43,7 @@ class _InstanceNorm(Running):
                 f"{type(self).__name__}: the input must have more than 1 value per channel and image, but got shape "
                 f"{x.shape}."
             )
-        statistics = instance_norm_statistics(x, **options)
+        statistics = instance_norm_moments(x, **options)
         if self.training and self.running_mean is not None and len(x):
             self._track(statistics, numbers, self.momentum or 0.0)
         return statistics
@@ -51,7 +51,7 @@ class _InstanceNorm(Running):
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every channel of every image, or the running ones."""
         images = input_shape[0] if self.uses_batch else 1
-        return 2 * images * self.num_features * max(itemsize, 4)
+        return images * self.num_features * (max(itemsize, 4) + 8)
 
 
 class InstanceNorm1d(_InstanceNorm):

@@ -60,7 +60,8 @@ class Parameter:
     __slots__ = ("_data", "_grad", "_requires_grad")
 
     def __init__(self, data: ArrayLike, dtype: DTypeLike | None = None, *, requires_grad: bool = True) -> None:
-        self._data = np.array(data, dtype=dtype)
+        with np.errstate(all="ignore"):
+            self._data = np.array(data, dtype=dtype)
         if self._data.dtype.name not in _FLOATS:
             raise InvalidTypeError(
                 f"Parameter: dtype must be float16, float32 or float64, but got {self._data.dtype} "
