@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if "PYTEST_XDIST_WORKER" in os.environ:
     del os.environ["PYTEST_XDIST_WORKER"]
     os.environ.pop("COLUMNS", None)
+
+# Packages that import an extra when they are imported, and whose examples are tests where it is installed.
+collect_ignore = [f"fastconv/{extra}" for extra in ("dask",) if find_spec(extra) is None]
 
 MOST_WORKERS = 8  # each compiles and computes with threads of its own, and may hold a gigabyte
 FILES_EACH = 4  # a worker takes about three seconds to start, as long as a small file

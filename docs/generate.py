@@ -6,6 +6,7 @@
     python docs/generate.py networks networks.json  # of fastconv bench --against ENGINES --networks --json FILE
     python docs/generate.py ladder ladder.json      # of fastconv bench --ladder --json FILE
     python docs/generate.py rounding rounding.json  # of fastconv bench --accuracy --json FILE
+    python docs/generate.py scaling scaling.json    # of fastconv bench scaling --json FILE
     python docs/generate.py suite suite.json        # of fastconv bench --json FILE
     python docs/generate.py family family.json      # of fastconv bench family --json FILE
     python docs/generate.py operators               # of the operators of ONNX, and of the tests in this checkout
@@ -34,6 +35,7 @@ COMMANDS = {
     "networks": "fastconv bench --against ENGINES --networks --json",
     "ladder": "fastconv bench --ladder --json",
     "rounding": "fastconv bench --accuracy --json",
+    "scaling": "fastconv bench scaling --json",
     "suite": "fastconv bench --json",
     "family": "fastconv bench family --json",
 }

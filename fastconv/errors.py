@@ -1,6 +1,12 @@
-"""The exceptions of fastconv: each is also the builtin exception that a NumPy user would expect."""
+"""The exceptions of fastconv: each is also the builtin exception that a NumPy user would expect.
+
+And the words in them for what somebody passed, which may be anything.
+"""
 
 from __future__ import annotations
+
+from reprlib import Repr
+from typing import Any
 
 __all__ = [
     "AccelerationError",
@@ -89,3 +95,47 @@ class ModelFileError(FastconvError, ValueError):
 
 class DivergedError(FastconvError, FloatingPointError):
     """The loss or a gradient has become infinite or NaN, so that no further step could help."""
+
+
+_LONGEST = 200  # characters of a value in a message
+_SHORT = 8  # items of one
+
+
+class _Words(Repr):
+    """Short representations; of an array with many numbers, its shape and dtype."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxlong, self.maxother = 3, _LONGEST, _LONGEST, _LONGEST
+
+    def repr_str(self, x: str, level: int) -> str:
+        return self._cut(x, "")
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        return self._cut(x, b"")
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() <= _LONGEST else f"an integer of {x.bit_length()} bits"
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        return repr(x)
+
+    def repr_ndarray(self, x: Any, level: int) -> str:
+        return repr(x) if x.size <= _SHORT else f"an array of shape {x.shape} and {x.dtype}"
+
+    def _cut(self, x: Any, kind: Any) -> str:
+        short = x[:_LONGEST]
+        return repr(short) + "..." * (len(short) < len(x))
+
+
+def shown(value: object) -> str:
+    """Words for a value that somebody passed, or that a file holds: short, and never an error of their own."""
+    try:
+        if isinstance(value, (list, tuple, dict, set, frozenset)) and len(value) > _SHORT:
+            return f"a {type(value).__name__} of {len(value)}"
+        if type(value).__repr__ is object.__repr__:
+            return type(value).__name__
+        text = " ".join(_Words().repr(value).split())
+    except Exception:  # noqa: BLE001 - of a foreign object, whatever it is
+        text = type(value).__name__
+    return text if len(text) <= _LONGEST + 20 else f"{text[:_LONGEST]}..."

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.validation.arrays import Array, compute_dtype
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.validation.arrays import Array, check_dtype, compute_dtype
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_any_shape, check_number
 from fastconv.validation.types import Shape
 
 __all__ = [
@@ -36,16 +38,29 @@ __all__ = [
     "xavier_uniform",
 ]
 
+_OPERATION = "initializer"
+
 Initializer = Callable[[Shape, np.random.Generator, "np.dtype[Any]"], Array]
 
 
+def _checked(shape: object, rng: object, dtype: object) -> tuple[Shape, np.random.Generator, np.dtype[Any]]:
+    """Arguments of any initializer."""
+    sizes = check_any_shape(_OPERATION, "shape", shape)
+    check_fits(_OPERATION, "a weight", sizes, 8)
+    if not isinstance(rng, np.random.Generator):
+        raise InvalidTypeError(f"{_OPERATION}: rng must be a numpy.random.Generator, but got {shown(rng)}.")
+    return sizes, rng, check_dtype(_OPERATION, dtype)
+
+
 def _draw_normal(std: float, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    shape, rng, dtype = _checked(shape, rng, dtype)
     drawn: Array = rng.standard_normal(shape, dtype=compute_dtype(dtype).type)
     drawn *= std
     return drawn.astype(dtype, copy=False)
 
 
 def _draw_uniform(low: float, high: float, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    shape, rng, dtype = _checked(shape, rng, dtype)
     drawn: Array = rng.random(shape, dtype=compute_dtype(dtype).type)
     drawn *= high - low
     drawn += low
@@ -53,6 +68,7 @@ def _draw_uniform(low: float, high: float, shape: Shape, rng: np.random.Generato
 
 
 def _fill(value: float, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+    shape, _, dtype = _checked(shape, rng, dtype)
     return np.full(shape, value, dtype)
 
 
@@ -74,23 +90,26 @@ def fans(shape: Shape) -> tuple[int, int]:
     >>> fans((32, 3, 5, 5))
     (75, 800)
     """
-    outputs, inputs, *kernel = shape if len(shape) > 1 else (*shape, 1)
+    sizes = check_any_shape("fans", "shape", shape, 1)
+    if not sizes:
+        raise InvalidValueError("fans: shape must have an axis, but got ().")
+    outputs, inputs, *kernel = sizes if len(sizes) > 1 else (*sizes, 1)
     return inputs * prod(kernel), outputs * prod(kernel)
 
 
 def normal(std: float) -> Initializer:
     """Draw from a normal distribution of mean 0; CS231n's ``weight_scale`` is `std`."""
-    return partial(_draw_normal, std)
+    return partial(_draw_normal, check_number("normal", "std", std, least=0))
 
 
 def uniform(low: float, high: float) -> Initializer:
     """Draw evenly from [low, high); the hand-written ``ConvLayer`` of the tutorials takes ±1e-4."""
-    return partial(_draw_uniform, low, high)
+    return partial(_draw_uniform, check_number("uniform", "low", low), check_number("uniform", "high", high))
 
 
 def constant(value: float) -> Initializer:
     """Fill with one value."""
-    return partial(_fill, value)
+    return partial(_fill, check_number("constant", "value", value))
 
 
 def he_normal(shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
@@ -181,8 +200,8 @@ def by_name(operation: str, value: str | Initializer) -> Initializer:
             return INITIALIZERS["zeros" if _undrawn.get() else value]
         raise InvalidValueError(
             f"{operation}: weight_init must be one of {', '.join(map(repr, INITIALIZERS))} or a function, but got "
-            f"{value!r}."
+            f"{shown(value)}."
         )
     if not callable(value):
-        raise InvalidTypeError(f"{operation}: weight_init must be a name or a function, but got {value!r}.")
+        raise InvalidTypeError(f"{operation}: weight_init must be a name or a function, but got {shown(value)}.")
     return INITIALIZERS["zeros"] if _undrawn.get() else value

@@ -16,7 +16,7 @@ from importlib import import_module
 
 from fastconv.backends.base import Backend
 from fastconv.backends.interrupts import DeferredInterrupt
-from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError
+from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError, shown
 
 __all__ = [
     "available_backends",
@@ -43,7 +43,7 @@ def check_backend_name(source: str, name: object) -> str:
     if isinstance(name, str) and name in known:
         return name
     kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    raise kind(f"{source}: backend must be one of {', '.join(map(repr, known))}, but got {name!r}.")
+    raise kind(f"{source}: backend must be one of {', '.join(map(repr, known))}, but got {shown(name)}.")
 
 
 def _load(name: str) -> Backend:
@@ -228,11 +228,13 @@ def register_backend(name: str, backend: Backend) -> None:
     """
     if not name or name in _NAMES:
         raise InvalidValueError(
-            f"register_backend: name must be a new name, but got {name!r}; {', '.join(map(repr, _NAMES))} are taken."
+            f"register_backend: name must be a new name, but got {shown(name)}; {', '.join(map(repr, _NAMES))} are "
+            "taken."
         )
     if not isinstance(backend, Backend):
         raise InvalidTypeError(
-            f"register_backend: backend must be an instance of fastconv.backends.base.Backend, but got {backend!r}."
+            "register_backend: backend must be an instance of fastconv.backends.base.Backend, but got "
+            f"{shown(backend)}."
         )
     _registered[name] = backend
 

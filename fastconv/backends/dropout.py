@@ -54,6 +54,11 @@ def threshold(p: float) -> int:
     return round(p * 2**32)
 
 
+def shifted(seed: int, positions: int) -> int:
+    """Return the seed whose position 0 is that position of another one."""
+    return (seed + positions * STEP) % 2**64
+
+
 def kept(positions: NDArray[np.uint64], seed: NDArray[np.uint64], least: int) -> NDArray[np.bool_]:
     """Whether positions are kept."""
     with np.errstate(all="ignore"):  # modulo 2^64

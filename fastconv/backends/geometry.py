@@ -11,8 +11,9 @@ from ``size`` upwards are padding.
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, replace
-from functools import cached_property
 from math import prod
+
+from fastconv.backends.locks import cached_property
 
 # orders of axes for `transpose`, by number of axes: (N, *spatial, C) -> (N, C, *spatial), and back
 CHANNELS_FIRST = {ndim: (0, ndim - 1, *range(1, ndim - 1)) for ndim in (3, 4, 5)}

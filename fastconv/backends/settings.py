@@ -16,7 +16,8 @@ from functools import wraps
 from operator import index
 from typing import ParamSpec, TypeVar
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.backends.cores import affine_cores, available_cores
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,7 +88,7 @@ def _exact_from_environment() -> bool:
     setting = os.environ.get("FASTCONV_EXACT", "").strip()
     if setting.lower() not in ("", *_ON, *_OFF):
         words = ", ".join((*_ON, *_OFF))
-        raise InvalidValueError(f"FASTCONV_EXACT: the setting must be one of {words}, but got {setting!r}.")
+        raise InvalidValueError(f"FASTCONV_EXACT: the setting must be one of {words}, but got {shown(setting)}.")
     return setting.lower() in _ON
 
 
@@ -119,10 +120,10 @@ def _changed(current: Options, changes: dict[str, object]) -> Options:
     names = [field.name for field in fields(Options)]
     for name, value in changes.items():
         if name not in names:
-            raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {name!r}.")
+            raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {shown(name)}.")
         if name == "exact":
             if type(value).__name__ not in ("bool", "bool_"):  # NumPy's, whose name depends on the version
-                raise InvalidTypeError(f"set_options: exact must be True or False, but got {value!r}.")
+                raise InvalidTypeError(f"set_options: exact must be True or False, but got {shown(value)}.")
             changes[name] = bool(value)
         if name == "max_workspace":
             changes[name] = _positive_int("set_options", "max_workspace", value, "bytes")
@@ -132,12 +133,12 @@ def _changed(current: Options, changes: dict[str, object]) -> Options:
 def _positive_int(operation: str, subject: str, value: object, unit: str) -> int:
     try:
         number = index(value)  # type: ignore[arg-type]
-    except TypeError:
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
         number = None
     if number is None or isinstance(value, bool):
-        raise InvalidTypeError(f"{operation}: {subject} must be an integer ({unit}), but got {value!r}.")
+        raise InvalidTypeError(f"{operation}: {subject} must be an integer ({unit}), but got {shown(value)}.")
     if number < 1:
-        raise InvalidValueError(f"{operation}: {subject} must be at least 1 ({unit}), but got {number}.")
+        raise InvalidValueError(f"{operation}: {subject} must be at least 1 ({unit}), but got {shown(number)}.")
     return number
 
 
@@ -201,9 +202,7 @@ def thread_limit() -> int:
     setting = os.environ.get("NUMBA_NUM_THREADS", "")
     if setting.strip().isdigit():
         return max(1, int(setting))
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+    return affine_cores()
 
 
 def _checked_threads(source: str, value: object) -> int:
@@ -211,8 +210,8 @@ def _checked_threads(source: str, value: object) -> int:
     limit = thread_limit()
     if number > limit:
         raise InvalidValueError(
-            f"{source}: the number of threads must be at most Numba's limit, {limit}, but got {number}. "
-            f"Set the environment variable NUMBA_NUM_THREADS={number} before Numba is imported to raise it."
+            f"{source}: the number of threads must be at most Numba's limit, {limit}, but got {shown(number)}. "
+            f"Set the environment variable NUMBA_NUM_THREADS={shown(number)} before Numba is imported to raise it."
         )
     return number
 
@@ -248,7 +247,8 @@ def get_num_threads() -> int:
     -------
     int
         The innermost `use_num_threads`, else `set_num_threads`, else the environment variable
-        ``FASTCONV_NUM_THREADS``, else Numba's limit.
+        ``FASTCONV_NUM_THREADS``, else ``NUMBA_NUM_THREADS``, else as many as there are cores for this process: those
+        of its affinity, and no more than the CPU quota of its container (control groups of Linux), rounded up.
     """
     override = _threads_override.get()
     if override is not None:
@@ -262,12 +262,13 @@ def get_num_threads() -> int:
 def _threads_from_environment() -> int:
     setting = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
     if not setting:
-        return thread_limit()
+        chosen = os.environ.get("NUMBA_NUM_THREADS", "").strip()
+        return thread_limit() if chosen else min(thread_limit(), available_cores())
     try:
         number = int(setting)
     except ValueError:
         raise InvalidValueError(
-            f"FASTCONV_NUM_THREADS: the number of threads must be an integer, but got {setting!r}."
+            f"FASTCONV_NUM_THREADS: the number of threads must be an integer, but got {shown(setting)}."
         ) from None
     return _checked_threads("FASTCONV_NUM_THREADS", number)
 

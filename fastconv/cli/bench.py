@@ -15,12 +15,14 @@ from fastconv.cli.layer import InputShape, Padding, Stride, of_layer
 from fastconv.cli.model_file import is_model_file
 from fastconv.cli.output import DebugInPanel, Exact, Html, NumbersInPanel, Outputs, exactness, in_output
 from fastconv.cli.rounding import rounding
+from fastconv.cli.scaling import WORD, scaling
 from fastconv.cli.suite import is_name, suite, writable
 from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
 
 _in_suite = partial(typer.Option, rich_help_panel="The suite")
 _in_contest = partial(typer.Option, rich_help_panel="Against other engines")
 _in_ladder = partial(typer.Option, rich_help_panel="The ladder")
+_in_scaling = partial(typer.Option, rich_help_panel="scaling")
 _in_rounds = partial(typer.Option, rich_help_panel="Against other engines, and the ladder")
 
 
@@ -29,7 +31,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             help="Workloads to run; family: all operations and layers; with --against, one-image: layers over one "
-            "image, or an .onnx file. A wrong name lists them."
+            "image, or an .onnx file; scaling [NETWORK]: training over ranks. A wrong name lists them."
         ),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every layer; its own number by default.")] = None,
@@ -77,6 +79,9 @@ def bench(
         _in_rounds(min=0, help="What they all may take; 600 by default, 180 for networks, 60 for the ladder."),
     ] = None,
     seed: Annotated[int | None, _in_rounds(min=0, help="Seed of what is drawn; 0 by default.")] = None,
+    latency: Annotated[float | None, _in_scaling(min=0, help="Microseconds between ranks; 2 by default.")] = None,
+    bandwidth: Annotated[float | None, _in_scaling(min=0, help="GB/s in and out of a rank; 10 by default.")] = None,
+    ranks: Annotated[int | None, _in_scaling(min=1, help="Ranks to predict; 1024 by default.")] = None,
     json: NumbersInPanel = None,
     html: Html = None,
     markdown: Annotated[Path | None, in_output(metavar="FILE", help="Write the tables as Markdown.")] = None,
@@ -88,7 +93,8 @@ def bench(
     With --accuracy: how exact they are, directly and by Winograd's algorithm.
     With --against: convolution against other engines, each in its own process, in interleaved rounds; with --networks
     too: inference and training steps of whole networks; of an .onnx file its inference. With --ladder: one convolution
-    in every way from plain loops to the engine.
+    in every way from plain loops to the engine. `bench scaling` measures training on the ranks of this machine (extra
+    mpi), and predicts it for more.
     Exits with 1 if a result of fastconv is beyond its tolerance, or slower than --fail-over allows.
     """
     if dtypes is not None:
@@ -99,6 +105,14 @@ def bench(
     theirs: dict[str, Any] = {"passes": passes, "rounds": rounds, "seconds": seconds, "seed": seed}
     ours: dict[str, Any] = {"backend": backend, "save": save, "compare": compare, "fail-over": fail_over}
     layer = {"input": input_shape, "weight": weight, "stride": stride, "padding": padding}
+    between_ranks = {"latency": latency, "bandwidth": bandwidth, "ranks": ranks}
+    if names and names[0] == WORD:
+        _refuse({**theirs, **ours, **layer, "against": against, "dtype": dtype}, f"does not go with {WORD}.")
+        speed = {"latency": latency and latency / 1e6, "bandwidth": bandwidth and bandwidth * 1e9}
+        outputs = Outputs("bench", json, markdown, plot, html)
+        scaling(names[1:], outputs, batch=batch, threads=threads, quick=quick, most_ranks=ranks, **speed)
+        return
+    _refuse(between_ranks, f"goes with {WORD}.")
     if accuracy:
         judged = {**ours, "against": against}
         switches = {

@@ -14,7 +14,7 @@ from fastconv.backends import resolve_backend, use_backend
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli import asking_options as asking
 from fastconv.cli.console import progress_bar
-from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, Result, Threads, in_output
+from fastconv.cli.output import DebugInPanel, Html, NumbersInPanel, Outputs, Result, Threads, in_output
 from fastconv.cli.predict_model import Preparation, open_model, read_labels
 from fastconv.data import DATASETS, Dataset, load
 
@@ -51,13 +51,14 @@ def evaluate(
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 128,
     json: NumbersInPanel = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Confusion matrix: png, svg, pdf.")] = None,
+    html: Html = None,
     debug: DebugInPanel = False,
 ) -> None:
     """Say how a trained network does on labelled images: accuracy, each class, and what is taken for what.
 
     What `fastconv train --save` wrote needs no option; its test part is held out as train did it, by the same seed.
     """
-    outputs = Outputs("evaluate", json, plot=plot)
+    outputs = Outputs("evaluate", json, plot=plot, html=html)
     outputs.check()
     if backend is not None:
         resolve_backend(backend, "evaluate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 import platform
 from dataclasses import asdict
 from importlib import import_module
@@ -14,10 +15,11 @@ from rich.table import Table
 
 from fastconv._version import __version__
 from fastconv.backends import available_backends, get_backend
+from fastconv.backends.cores import available_cores
 from fastconv.backends.settings import get_num_threads, get_options, thread_limit
 from fastconv.cli.console import console
 from fastconv.cli.output import Debug
-from fastconv.evidence.environment import available_cores, blas_libraries, cpu_name, version_of
+from fastconv.evidence.environment import blas_libraries, cpu_name, version_of
 from fastconv.report import format_bytes
 from fastconv.validation.memory import memory_limit
 
@@ -34,12 +36,22 @@ _PACKAGES = (
     "threadpoolctl",
     "py-cpuinfo",
 )
+_VARIABLES = (
+    "FASTCONV_",
+    "NUMBA_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "TBB_",
+    "MKL_",
+    "OPENBLAS_",
+)  # that change what is said here
 _X86 = ("sse4.2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512fp16", "amx-tile")
 _ARM = ("neon", "fullfp16", "dotprod", "i8mm", "sve", "sve2")
 
 
 def info(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False, debug: Debug = False) -> None:
-    """Print versions, processor, threads, threading layer, cache folder and BLAS: what a report should carry."""
+    """Print versions, processor, threads, cache folder, BLAS and variables that change them: what a report needs."""
     facts = describe()
     if json:
         typer.echo(json_format.dumps(facts, indent=2))
@@ -56,7 +68,7 @@ def _show(name: str, value: Any) -> str:
     if name == "memory_limit" and value is not None:
         return format_bytes(value)
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_show(key, item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_show(key, item)}" for key, item in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(str(item) for item in value) or "none"
     return "unknown" if value is None else str(value)
@@ -83,6 +95,7 @@ def describe() -> dict[str, Any]:
         "backend": get_backend(),
         "backends": list(available_backends()),
         "options": asdict(get_options()),
+        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)},
     }
 
 

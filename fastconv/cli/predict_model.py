@@ -46,6 +46,7 @@ class Preparation(NamedTuple):
         }
         if self.scale is not None:
             changes["scale"] = _fraction("--scale", self.scale)
+            changes["white"] = start.white or changes["scale"] * 255  # which leaves images of floats what they are
         for name, text in (("mean", self.mean), ("std", self.std)):
             if text is not None:
                 changes[name] = tuple(_fraction(f"--{name}", word) for word in text.split(","))

@@ -23,6 +23,7 @@ from fastconv.evidence.contest.contest import Contest, plot_contest
 from fastconv.evidence.contest.networks.contest import NetworkContest, plot_networks
 from fastconv.evidence.ladder import Ladder, plot_ladder
 from fastconv.evidence.model_files import ModelComparison
+from fastconv.evidence.scaling import Scaling, plot_scaling
 from fastconv.evidence.summary import Summary
 from fastconv.files import check_writable
 from fastconv.models.evaluations import Evaluation, plot_confusion
@@ -117,6 +118,7 @@ KINDS = {
         "networks", "bench --against ENGINES --networks --json", partial(_record, NetworkContest, plot_networks)
     ),
     Ladder.FORMAT: Kind("ladder", "bench --ladder --json", partial(_record, Ladder, plot_ladder)),
+    Scaling.FORMAT: Kind("scaling", "bench scaling --json", partial(_record, Scaling, plot_scaling)),
     Roundings.FORMAT: Kind("rounding", "bench --accuracy --json", partial(_record, Roundings, None)),
     SUITE: Kind("suite", "bench --json", lambda data, name: suite_result(read_suite(data, name), data)),
     "fastconv-race/1": Kind("race", "race --json", _race),

@@ -17,11 +17,13 @@ from fastconv.backends.settings import get_num_threads, get_options, use_num_thr
 from fastconv.cli import train_parts as parts
 from fastconv.cli.console import console
 from fastconv.cli.output import DebugInPanel, Exact, Html, Outputs, Threads, exactness, in_output, print_words
+from fastconv.cli.ranks import ranks_of_launcher
 from fastconv.cli.train_files import RunFiles
 from fastconv.cli.train_progress import EpochTable, complaints_on
 from fastconv.data import DATASETS, Dataset, Preprocessing, load
 from fastconv.files import check_writable
 from fastconv.layers.state import check_state_path
+from fastconv.report.words import plural
 from fastconv.training import EarlyStopping, Trainer
 
 _in_learning = partial(typer.Option, rich_help_panel="How it learns")
@@ -50,6 +52,7 @@ def train(
     exact: Exact = False,
     epochs: Annotated[int, _in_learning(min=1, help="Passes over the images.")] = 10,
     batch_size: Annotated[int, _in_learning(min=1, help="Images of one step.")] = 32,
+    drop_last: Annotated[bool, _in_learning("--drop-last", help="Leave out a smaller last step.")] = False,
     lr: Annotated[float | None, _in_learning(help="Learning rate; by default that of the network.")] = None,
     optimizer: Annotated[
         OptimizerName, _in_learning(help="Update rule; sgd has a momentum of 0.9.")
@@ -67,6 +70,9 @@ def train(
     compiled: Annotated[
         bool, _in_learning("--compile/--no-compile", help="Record a step once and replay it, or run layer by layer.")
     ] = True,
+    synchronized: Annotated[
+        bool, _in_learning("--synchronize-batch-norm", help="Under mpirun: statistics are those of all ranks.")
+    ] = False,
     augment: Annotated[
         str | None, _in_learning(metavar="flip,shift,crop", help="Random changes of the images.")
     ] = None,
@@ -92,7 +98,12 @@ def train(
 
     Ctrl-C finishes the step and writes the checkpoint, the network and the curve that were asked for; --resume then
     ends with the same weights as without it. What --save writes, `fastconv evaluate` and `predict` read.
+
+    `mpirun -n 4 fastconv train ...` trains on four processes, which share each batch (extra mpi).
     """
+    ranks = ranks_of_launcher("train")
+    if not ranks.is_first:
+        json = plot = html = save = None
     outputs = Outputs("train", json, plot=plot, html=html)
     if save is not None:
         check_writable(check_state_path("train --save", save))
@@ -104,14 +115,17 @@ def train(
     if backend is not None:
         resolve_backend(backend, "train")
     with (
+        ranks.guarded(),
         contextlib.nullcontext() if backend is None else use_backend(backend),
-        contextlib.nullcontext() if threads is None else use_num_threads(threads),
+        contextlib.nullcontext() if (number := threads or ranks.threads()) is None else use_num_threads(number),
         exactness(exact),
     ):
-        learn, held_out, test = _datasets(dataset, data_folder, download, validation, seed)
-        steps = -(-len(learn) // batch_size)
+        if download:
+            ranks.by_first(lambda: load(dataset, folder=data_folder, download=True, seed=seed)[0].name)
+        learn, held_out, test = ranks.by_all(lambda: _datasets(dataset, data_folder, download, validation, seed))
+        steps = max(1, len(learn) // batch_size if drop_last else -(-len(learn) // batch_size))
         name = model or parts.default_model(learn.image_shape)
-        network = parts.make_model(name, learn, seed)
+        network = ranks.by_all(lambda: parts.make_model(name, learn, seed))
         rate = parts.learning_rate(optimizer.value, name) if lr is None else lr
         rule = parts.make_optimizer(optimizer.value, network, rate, weight_decay)
         trainer = Trainer(
@@ -122,13 +136,17 @@ def train(
             prepare=Preprocessing.fitted(learn) if normalised else None,
             seed=seed,
             compile=compiled,
+            communicator=ranks.communicator,
+            synchronize_batch_norm=synchronized,
         )
         out = console(stderr=json == "-")
         size = sum(parameter.size for parameter in trainer.parameters)
         print_words(f"{name} ({size:,} parameters) on {learn!r}", out)
-        settings = f"{get_num_threads()} threads" + ", exact" * get_options().exact
+        settings = plural(get_num_threads(), "thread") + ", exact" * get_options().exact
+        if ranks.size > 1:
+            settings = f"{ranks.size} ranks, each with {settings}"
         print_words(f"{get_backend()} backend, {settings}, {rule!r}", out)
-        options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "resume": resume}
+        options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "resume": resume}
         watched = "train_loss" if held_out is None else "validation_loss"
         stopping = None if early_stop is None else EarlyStopping(early_stop, watched)
         options |= {"checkpoint_every": checkpoint_every, "early_stopping": stopping}

@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 
 from fastconv.cli.output import Outputs, Result
-from fastconv.cli.train_progress import epoch_table
 from fastconv.report import Report, plain_data
 from fastconv.report.record import json_text
 from fastconv.training import Metrics, Trainer
 from fastconv.training.plot import plot_history
+from fastconv.training.records import epoch_table
 
 
 class RunFiles(NamedTuple):

@@ -15,38 +15,18 @@ from rich.progress import BarColumn, Progress
 from fastconv.cli.console import console, what_is_done
 from fastconv.cli.output import print_words
 from fastconv.errors import LearningWarning
-from fastconv.report import Table
-from fastconv.training import EpochRecord, History, Trainer
 from fastconv.training import Progress as RunProgress
+from fastconv.training import Trainer
+from fastconv.training.records import EPOCH_HEADERS, epoch_cells
 
 _WIDTHS = (5, 10, 9, 10, 9, 8, 8, 10)
-_HEADERS = ("epoch", "train loss", "accuracy", "validation", "accuracy", "time", "images/s", "rate")
-_NONE, _GAP = "–", "  "
+_GAP = "  "
 
 
 def _line(room: int, *cells: str) -> str:
     """Return a line of so many letters at most: the columns go from the right."""
     ends = accumulate(width + len(_GAP) for width in _WIDTHS)
     return _GAP.join(cell.rjust(width) for cell, width, end in zip(cells, _WIDTHS, ends) if end - len(_GAP) <= room)
-
-
-def epoch_table(history: History) -> Table:
-    """Return the whole table."""
-    return Table("Epochs", _HEADERS, tuple(map(_cells, history.epochs)), 0)
-
-
-def _cells(record: EpochRecord) -> tuple[str, ...]:
-    validated = record.validation_loss is not None and record.validation_accuracy is not None
-    return (
-        str(record.epoch),
-        f"{record.train_loss:.4f}",
-        f"{record.train_accuracy:.2%}",
-        f"{record.validation_loss:.4f}" if validated else _NONE,
-        f"{record.validation_accuracy:.2%}" if validated else _NONE,
-        f"{record.seconds:.2f} s",
-        f"{record.images_per_second:,.0f}",
-        f"{record.lr:.3g}",
-    )
 
 
 @contextmanager
@@ -89,7 +69,7 @@ class EpochTable:
 
     def __enter__(self) -> EpochTable:
         self._bar.start()
-        self._out.print(_line(self._out.width, *_HEADERS), soft_wrap=True)
+        self._out.print(_line(self._out.width, *EPOCH_HEADERS), soft_wrap=True)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -104,7 +84,7 @@ class EpochTable:
     def _catch_up(self) -> None:
         """Print the epochs that are finished and not printed."""
         for record in self._trainer.history.epochs[self._printed :]:
-            self._out.print(_line(self._out.width, *_cells(record)), soft_wrap=True)
+            self._out.print(_line(self._out.width, *epoch_cells(record)), soft_wrap=True)
             self._printed += 1
             sys.stdout.flush()
 

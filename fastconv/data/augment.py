@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.data.dataset import check_generator
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array, check_rank
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_sizes
 
 Augmentation = Callable[[Array, np.random.Generator], Array]
@@ -39,6 +40,8 @@ def _padded(operation: str, images: Array, padding: tuple[int, ...], mode: str) 
                 f"{operation}: at most {extent + largest} cells must be padded along {letter} with mode {mode!r}, but "
                 f"got {pad} (images {images.shape})."
             )
+    out = (*images.shape[:2], *(size + 2 * pad for size, pad in zip(images.shape[2:], padding)))
+    check_fits(operation, "the padded images", out, images.itemsize)
     widths = ((0, 0), (0, 0), *((pad, pad) for pad in padding))
     return np.pad(images, widths, mode=mode)  # type: ignore[call-overload, no-any-return]
 
@@ -64,9 +67,9 @@ class RandomFlip:
 
     def __post_init__(self) -> None:
         if isinstance(self.p, bool) or not isinstance(self.p, (int, float, np.floating)):
-            raise InvalidTypeError(f"RandomFlip: p must be a number, but got {self.p!r}.")
+            raise InvalidTypeError(f"RandomFlip: p must be a number, but got {shown(self.p)}.")
         if not 0 <= self.p <= 1:
-            raise InvalidValueError(f"RandomFlip: p must be a probability between 0 and 1, but got {self.p}.")
+            raise InvalidValueError(f"RandomFlip: p must be a probability between 0 and 1, but got {shown(self.p)}.")
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Return images (N, C, H, W) of the same shape and dtype; draws N numbers."""

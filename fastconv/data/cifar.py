@@ -12,9 +12,9 @@ import numpy as np
 
 from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.download import Progress, fetch, folder_for
-from fastconv.data.files import PACKED, PathLike, as_path, damaged, dataset_of, listing, opened, shown
+from fastconv.data.files import PACKED, PathLike, as_path, damaged, dataset_of, listing, opened
 from fastconv.data.unpickling import load_arrays
-from fastconv.errors import DataError, DataNotFoundError
+from fastconv.errors import DataError, DataNotFoundError, shown
 from fastconv.files import is_there, open_regular
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"

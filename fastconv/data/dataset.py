@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import index as as_index
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.data.targets import check_range, check_targets, numbered_classes
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer
 
@@ -22,7 +23,7 @@ def check_generator(operation: str, rng: object) -> np.random.Generator:
     """Return `rng`, which must be a generator: a seed would draw the same numbers in every call."""
     if isinstance(rng, np.random.Generator):
         return rng
-    raise InvalidTypeError(f"{operation}: rng must be {_GENERATOR}, but got {rng!r}.")
+    raise InvalidTypeError(f"{operation}: rng must be {_GENERATOR}, but got {shown(rng)}.")
 
 
 def check_rng(operation: str, rng: object) -> np.random.Generator:
@@ -117,7 +118,7 @@ class Dataset:
     def __post_init__(self) -> None:
         images = _check_inputs("Dataset", self.images)
         labels = check_targets(self.labels, len(images))
-        classes = tuple(str(name) for name in self.classes)
+        classes = _check_classes(self.classes)
         if labels.dtype.kind != "f":
             classes = classes or numbered_classes(labels)
             check_range(labels, classes)
@@ -142,7 +143,8 @@ class Dataset:
         if not isinstance(index, slice):
             if isinstance(chosen, tuple) or np.ndim(chosen) != 1:
                 raise InvalidTypeError(
-                    f"Dataset: index must be a slice, an array of positions or a mask, but got {chosen!r}. For one "
+                    f"Dataset: index must be a slice, an array of positions or a mask, but got {shown(chosen)}. For "
+                    "one "
                     "image use dataset.images[i], or dataset[i : i + 1]."
                 )
             chosen = np.asarray(chosen) if len(chosen) else slice(0)  # an empty list would be an array of float64
@@ -226,7 +228,7 @@ class Dataset:
     def _split_classes(self, share: object, generator: np.random.Generator | None) -> tuple[Dataset, Dataset]:
         if not isinstance(share, float):
             raise InvalidValueError(
-                f"Dataset.split: sizes must be a share between 0 and 1 with stratify=True, but got {share!r}."
+                f"Dataset.split: sizes must be a share between 0 and 1 with stratify=True, but got {shown(share)}."
             )
         if not self.has_classes or self.labels.ndim > 1:
             raise InvalidValueError(
@@ -241,11 +243,17 @@ class Dataset:
         return self[order[chosen[order]]], self[order[~chosen[order]]]
 
 
+def _check_classes(classes: object) -> tuple[str, ...]:
+    if isinstance(classes, (str, bytes)) or not isinstance(classes, Sequence):
+        raise InvalidTypeError(f"Dataset: classes must be a sequence of names, but got {shown(classes)}.")
+    return tuple(map(str, classes))
+
+
 def _part_sizes(sizes: object, total: int) -> tuple[int, int]:
     """Return the numbers of images of both parts."""
     if isinstance(sizes, float):
         if not 0 <= sizes <= 1:
-            raise InvalidValueError(f"Dataset.split: a share must be between 0 and 1, but got {sizes}.")
+            raise InvalidValueError(f"Dataset.split: a share must be between 0 and 1, but got {shown(sizes)}.")
         first = round(sizes * total)
         return first, total - first
     try:
@@ -254,12 +262,12 @@ def _part_sizes(sizes: object, total: int) -> tuple[int, int]:
         given = []
     if len(given) not in (1, 2):
         raise InvalidTypeError(
-            f"Dataset.split: sizes must be a share, a number of images, or two of them, but got {sizes!r}."
+            f"Dataset.split: sizes must be a share, a number of images, or two of them, but got {shown(sizes)}."
         )
     if min(given) < 0 or sum(given) > total:
         raise InvalidValueError(
             f"Dataset.split: sizes must be at least 0 and {total} in sum (the images of the dataset) at most, but got "
-            f"{sizes!r}."
+            f"{shown(sizes)}."
         )
     return given[0], given[1] if len(given) == 2 else total - given[0]
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from fastconv.data.files import PathLike, as_path, imported
-from fastconv.errors import DownloadError, InvalidTypeError, InvalidValueError
+from fastconv.errors import DownloadError, InvalidTypeError, InvalidValueError, shown
 
 Progress = Callable[[str, float], object]
 
@@ -139,9 +139,11 @@ def _retrieve(pooch: ModuleType, url: str, checksum: str, path: Path, progress: 
 
 def _checked_url(operation: str, base_url: object) -> str:
     if not isinstance(base_url, str):
-        raise InvalidTypeError(f"{operation}: base_url must be a string, but got {base_url!r}.")
+        raise InvalidTypeError(f"{operation}: base_url must be a string, but got {shown(base_url)}.")
     if not base_url.startswith(("https://", "http://")):
-        raise InvalidValueError(f"{operation}: base_url must begin with https:// or http://, but got {base_url!r}.")
+        raise InvalidValueError(
+            f"{operation}: base_url must begin with https:// or http://, but got {shown(base_url)}."
+        )
     return base_url
 
 

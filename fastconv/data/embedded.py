@@ -6,6 +6,7 @@ import numpy as np
 
 from fastconv.data.dataset import DataBundle, Dataset, bundle_of
 from fastconv.data.files import imported, missing_package
+from fastconv.validation.sizes import check_number
 
 
 def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> DataBundle:
@@ -39,10 +40,11 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> DataBundle:
     DataBundle(train=Dataset('digits train': 1438 images 1x8x8 float32, 10 classes),
                test=Dataset('digits test': 359 images 1x8x8 float32, 10 classes))
     """
+    share = check_number("load_digits", "test_fraction", test_fraction, least=0, most=1)
     digits = imported("load_digits", "sklearn.datasets", "scikit-learn").load_digits()
     images = digits.images[:, np.newaxis].astype(np.float32) / np.float32(16)
     whole = Dataset(images, digits.target, tuple("0123456789"), "digits")
-    return bundle_of(whole.split(1 - float(test_fraction), seed, stratify=True), whole.name)
+    return bundle_of(whole.split(1 - share, seed, stratify=True), whole.name)
 
 
 def load_sample_photographs() -> Dataset:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Union
 from fastconv.data.dataset import Dataset
 from fastconv.errors import DataError, DataNotFoundError, FastconvError, InvalidTypeError, InvalidValueError
 from fastconv.files import open_regular
-from fastconv.validation.words import shown as shown  # handed on
+from fastconv.validation.sizes import check_path
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -26,9 +26,10 @@ _LISTED = 8  # names in a message; more would hide what it says
 
 def as_path(operation: str, path: object) -> Path:
     """Return a path, with ``~`` for the home folder."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidTypeError(f"{operation}: path must be a string or a path, but got {path!r}.")
-    return Path(path).expanduser()
+    try:
+        return check_path(operation, path).expanduser()
+    except RuntimeError as error:  # the home of somebody who is not there
+        raise InvalidValueError(f"{operation}: path must be that of a file, but {error}") from error
 
 
 def folder_of(operation: str, path: object, expected: str) -> Path:

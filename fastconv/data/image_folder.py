@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv.backends.cores import available_cores
 from fastconv.data.dataset import DataBundle, Dataset, bundle_of
 from fastconv.data.download import Progress
 from fastconv.data.files import PathLike, as_path, listing
@@ -49,7 +49,7 @@ def load_image_folder(
     color : {"auto", "rgb", "gray"}
         "auto" keeps one channel if all images are gray, and gives three otherwise. Transparency is dropped.
     threads : int, optional
-        Threads that decode; by default as many as there are processors, up to 8.
+        Threads that decode; by default as many as there are cores for this process, up to 8.
     progress : callable, optional
         Called as ``progress(text, fraction)``, from the thread of the caller.
 
@@ -89,7 +89,7 @@ def load_image_folder(
     """
     check_choice(_OPERATION, "color", color, COLORS)
     wanted = None if size is None else check_sizes(_OPERATION, "size", size, 2, 1)
-    workers = min(os.cpu_count() or 1, _MOST_THREADS)
+    workers = min(available_cores(), _MOST_THREADS)
     if threads is not None:
         workers = check_integer(_OPERATION, "threads", threads, 1)
     tree = _tree(path)

@@ -20,6 +20,7 @@ from fastconv.data.npz import load_npz
 from fastconv.errors import DataError, DataNotFoundError, InvalidValueError
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED
+from fastconv.validation.sizes import check_number
 
 DATASETS = ("digits", "mnist", "cifar10")
 
@@ -108,7 +109,7 @@ def load(
 
 def _check_options(kind: str, named: bool, given: dict[str, Any], folder: object) -> None:
     taken = () if kind == "digits" else _READERS[kind][1]
-    unused = [name for name, value in given.items() if name not in taken and value != _DEFAULTS[name]]
+    unused = [name for name, value in given.items() if name not in taken and not _is_default(name, value)]
     if folder is not None and (not named or kind == "digits"):
         unused.append("folder")
     if unused:
@@ -118,8 +119,14 @@ def _check_options(kind: str, named: bool, given: dict[str, Any], folder: object
         )
 
 
+def _is_default(name: str, value: object) -> bool:
+    usual = _DEFAULTS[name]
+    return value is usual or (isinstance(value, str) and value == usual)
+
+
 def _held_out(bundle: DataBundle, test_fraction: float, seed: int) -> DataBundle:
-    train, test = bundle.train.split(1 - float(test_fraction), seed, stratify=True)
+    share = check_number("load", "test_fraction", test_fraction, least=0, most=1)
+    train, test = bundle.train.split(1 - share, seed, stratify=True)
     return DataBundle(train, test.with_images(test.images, bundle.test.name))
 
 

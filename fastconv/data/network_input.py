@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 from fastconv.data.dataset import Dataset, check_images
 from fastconv.data.files import imported
 from fastconv.data.preprocessing import channel_statistics, normalise
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array, check_layout
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_number, check_sizes, entries_of
 
 Float32 = NDArray[np.float32]
 
 _NAME = "Preprocessing"
 _WHITE = 255.0
+_OVER = 0.1  # share of white by which numbers may lie beyond it and below black: pictures that were resized do
 _COLOURS = (1, 3)  # channels of a picture
 _LUMA = (19595, 38470, 7471)  # of 2**16: ITU-R 601-2, in the integers of Pillow
+
+_LARGEST = 2**31 - 1  # cells of an axis, in Pillow
 
 
 @dataclass(frozen=True)
@@ -38,18 +42,22 @@ class Preprocessing:
     crop : int or (int, int), optional
         Height and width that are then cut out of the centre.
     scale : float
-        What bytes are multiplied by. Pictures in float32 are between 0 and 1, and count as bytes over 255.
+        What bytes are multiplied by. Floats count as bytes times ``white / 255``.
     mean, std : float or sequence of float
         Are then subtracted and divided by, one for all channels or one for each.
     channels : {1, 3}, optional
         Gray or colours, whichever the network takes; by default as many as `mean` or `std` have, or as a picture has.
     layout : {"NCHW", "NHWC"}
         Of the batch. Pictures are always (C, H, W).
+    white : float, optional
+        What white is in pictures of floats: 1 or, say, 255. None where nobody knows, as of numbers that were normalised
+        before: then bytes and files are refused.
 
     Raises
     ------
     ValueError, TypeError
-        If a size is not positive, a number not finite, a deviation not positive, or there are not as many as channels.
+        If a size is not positive, a number not finite, a deviation or white not positive, or there are not as many
+        numbers as channels.
 
     See Also
     --------
@@ -79,6 +87,7 @@ class Preprocessing:
     std: tuple[float, ...] = (1.0,)
     channels: int | None = None
     layout: str = "NCHW"
+    white: float | None = 1.0
 
     def __post_init__(self) -> None:
         crop = None if self.crop is None else check_sizes(_NAME, "crop", self.crop, 2, 1)
@@ -89,12 +98,11 @@ class Preprocessing:
             size = check_integer(_NAME, "size", size, 1)
         mean, std = _numbers("mean", self.mean), _numbers("std", self.std)
         if min(std) <= 0:
-            raise InvalidValueError(f"{_NAME}: std must be positive, but got {std}.")
-        scale = check_number(_NAME, "scale", self.scale)
-        if scale <= 0:
-            raise InvalidValueError(f"{_NAME}: scale must be positive, but got {self.scale}.")
+            raise InvalidValueError(f"{_NAME}: std must be positive, but got {shown(std)}.")
+        white = None if self.white is None else _positive("white", self.white)
         check_layout(_NAME, self.layout, 2)
-        values = {"size": size, "crop": crop, "scale": scale, "mean": mean, "std": std}
+        values = {"size": size, "crop": crop, "scale": _positive("scale", self.scale), "mean": mean, "std": std}
+        values["white"] = white
         for name, value in {**values, "channels": self._checked_channels(mean, std)}.items():
             object.__setattr__(self, name, value)
 
@@ -108,7 +116,8 @@ class Preprocessing:
         for name, numbers in (("mean", mean), ("std", std)):
             if len(numbers) not in (1, channels):
                 raise InvalidValueError(
-                    f"{_NAME}: {name} must be one number, or one for each of {channels} channels, but got {numbers}."
+                    f"{_NAME}: {name} must be one number, or one for each of {channels} channels, but got "
+                    f"{shown(numbers)}."
                 )
         return int(channels)
 
@@ -143,9 +152,51 @@ class Preprocessing:
         pixels = images.images if isinstance(images, Dataset) else check_images(_NAME, images)
         if pixels.shape[1] not in _COLOURS:
             pixels = pixels.reshape(len(pixels), 1, -1, pixels.shape[3])
-        unit = np.float64(_WHITE if pixels.dtype == np.uint8 else 1)
+        white = _white_of(pixels)
+        unit = np.float64(_WHITE if pixels.dtype == np.uint8 else white or 1)
         mean, std = (statistic / unit for statistic in channel_statistics(pixels))
-        return cls(mean=tuple(mean), std=tuple(np.where(std > 0, std, 1)))
+        return cls(mean=tuple(mean), std=tuple(np.where(std > 0, std, 1)), white=white)
+
+    @classmethod
+    def leaving(cls, images: Array | Dataset) -> Preprocessing:
+        """Return what leaves images of floats as they are, and makes bytes like them; of bytes their share of 255.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, C, H, W), uint8 or float32; or Dataset
+            Those that a network learns from.
+
+        Returns
+        -------
+        Preprocessing
+            Without mean and deviation.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastconv.data import Preprocessing
+        >>> prepare = Preprocessing.leaving(np.array([[[[0.0, 254.5]]]], np.float32))
+        >>> prepare(np.array([[[[51, 255]]]], np.uint8)).ravel().tolist()
+        [51.0, 255.0]
+        """
+        white = _white_of(images.images if isinstance(images, Dataset) else check_images(_NAME, images))
+        return cls(scale=(white or 1.0) / _WHITE, white=white)
+
+    def of_files(self) -> Preprocessing:
+        """Return the same for pictures that `load_image` reads: bytes, or floats between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If `white` is None.
+        """
+        if self.white is None:
+            raise InvalidValueError(
+                f"{_NAME}: white must be known to prepare bytes and files, but the images that the network has learned "
+                "from were neither between 0 and 1 nor between 0 and 255. Say what bytes are multiplied by to be like "
+                "them (scale, --scale), such as 16/255 where 16 is white."
+            )
+        return replace(self, white=1.0)
 
     @property
     def color(self) -> str:
@@ -158,7 +209,7 @@ class Preprocessing:
         Parameters
         ----------
         images : ndarray (N, C, H, W), or sequence of arrays (C, H, W)
-            uint8, or floats between 0 and 1; those of a sequence may differ in size, and in gray and colours.
+            uint8, or floats from black 0 to `white`; those of a sequence may differ in size, and in gray and colours.
 
         Returns
         -------
@@ -167,12 +218,16 @@ class Preprocessing:
         Raises
         ------
         ValueError
-            If a picture is smaller than `crop`, or pictures differ in size and `size` is None.
+            If a picture is smaller than `crop`, pictures differ in size and `size` is None, or they are bytes and
+            `white` is None.
         TypeError
             If pictures are neither uint8 nor floats.
         ImportError
             If something has to be resized and Pillow is missing (extra ``data``).
         """
+        given: object = images
+        if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+            raise InvalidTypeError(f"{_NAME}: images must be an array or pictures, but got {shown(given)}.")
         whole = isinstance(images, np.ndarray) and (len(images) == 0 or self._as_it_is(images.shape))
         batch = self._normalised(images) if whole else self._stacked(images)
         return batch if self.layout == "NCHW" else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
@@ -205,16 +260,37 @@ class Preprocessing:
     def _normalised(self, images: object) -> Float32:
         images = check_array(_NAME, "images", images)
         pixels = check_images(_NAME, images.astype(np.float32) if images.dtype.kind == "f" else images)
-        unit = self.scale if pixels.dtype == np.uint8 else self.scale * _WHITE
+        if pixels.dtype == np.uint8:
+            unit = self.of_files().scale
+        else:
+            unit = self.scale * _WHITE / (self.white or 1.0)
         mean, std = (np.array(numbers if len(numbers) > 1 else numbers[0]) / unit for numbers in (self.mean, self.std))
         return normalise(pixels, mean, std)
+
+
+def _white_of(pixels: Array) -> float | None:
+    """Return what white is in images: 1 or 255, and None where their numbers do not tell."""
+    if pixels.dtype == np.uint8 or not pixels.size:
+        return 1.0
+    low, high = float(pixels.min()), float(pixels.max())
+    for white, least in ((1.0, 0.0), (_WHITE, 0.5)):  # 255 needs a picture that is not all dark: digits go to 16
+        if -_OVER * white <= low and least * white <= high <= (1 + _OVER) * white:
+            return white
+    return None
+
+
+def _positive(name: str, value: object) -> float:
+    number = check_number(_NAME, name, value)
+    if number <= 0:
+        raise InvalidValueError(f"{_NAME}: {name} must be positive, but got {value}.")
+    return number
 
 
 def _numbers(name: str, value: object) -> tuple[float, ...]:
     entries = entries_of(value)
     found = (value,) if entries is None else entries
     if not found:
-        raise InvalidValueError(f"{_NAME}: {name} must have a number, but got {value!r}.")
+        raise InvalidValueError(f"{_NAME}: {name} must have a number, but got {shown(value)}.")
     return tuple(check_number(_NAME, name, number) for number in found)
 
 
@@ -252,6 +328,9 @@ def _shorter_side(size: tuple[int, ...], target: int) -> tuple[int, int]:
 
 def _resized(picture: Array, size: tuple[int, int]) -> Array:
     image = imported(_NAME, "PIL.Image", "Pillow")
+    if max(size) > _LARGEST:
+        raise InvalidValueError(f"{_NAME}: size must be at most {_LARGEST} cells, but got {shown(size)}.")
+    check_fits(_NAME, "a picture", (len(picture), *size), picture.itemsize)
     planes = [image.fromarray(np.ascontiguousarray(plane)) for plane in picture]
     return np.stack([np.asarray(plane.resize(size[::-1], image.Resampling.BILINEAR)) for plane in planes])
 

@@ -16,10 +16,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from fastconv.errors import DataError
+from fastconv.errors import DataError, shown
 from fastconv.validation.arrays import Array
 from fastconv.validation.pickles import Allowance, RestrictedUnpickler, Source, bytes_left, check_keys
-from fastconv.validation.words import shown
 
 _ITEM_KINDS = "biuf"
 _UNFINISHED = object()

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from fastconv._version import __version__
+from fastconv.backends.cores import available_cores
 from fastconv.backends.settings import get_num_threads, get_options
 from fastconv.report.record import ADDED
 from fastconv.report.words import plural
@@ -103,13 +104,6 @@ def version_of(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)

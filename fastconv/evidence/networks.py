@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.layers import BatchNorm1d, Conv1d, Flatten, GlobalAvgPool1d, Layer, Linear, MaxPool1d, ReLU, Sequential
 
 SGD, ADAM = "sgd", "adam"  # update rules of a training step
@@ -134,4 +134,4 @@ def by_name(name: str) -> Network:
         if network.name == name:
             return network
     names = ", ".join(network.name for network in NETWORKS)
-    raise InvalidValueError(f"by_name: a network must be one of {names}, but got {name!r}.")
+    raise InvalidValueError(f"by_name: a network must be one of {names}, but got {shown(name)}.")

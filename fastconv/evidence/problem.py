@@ -12,12 +12,13 @@ import numpy as np
 
 from fastconv import functional
 from fastconv.backends.geometry import ConvGeometry, WindowGeometry
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.workloads import ImageWorkload, Workload, window_geometry
 from fastconv.validation.arrays import Array, check_array, check_layout, check_rank, common_dtype, logical_shape
 
 OPERATIONS = ("conv2d", "max_pool2d", "avg_pool2d")
 _CONV_OPTIONS = ("stride", "padding", "dilation", "groups", "layout")  # of its gradients
+_PLANES = ("x", "y", "dx")
 _RANK = 2
 _NOT_COMPARED = {
     "backend": "Name both of them with backends=(reference, candidate).",
@@ -124,10 +125,33 @@ class OperationProblem:
         arguments = {**self.arguments, "padding": padding}
         return replace(self, x=x, arguments=arguments, geometry=_geometry(self.operation, x, self.weight, arguments))
 
+    def place(self, name: str) -> tuple[Any, ...]:
+        """Index of a result of this part, or of its ``x``, in that of the whole call."""
+        if name not in _PLANES:
+            return (...,)
+        size = self.x.shape[1 if self.channels_last else 2] if name in ("x", "dx") else self.rows
+        images = slice(self.geometry.batch)
+        return (images, slice(size)) if self.channels_last else (images, slice(None), slice(size))
+
     def part_of_output(self, y: Array) -> Array:
         """Cut an array shaped like the output of the whole call down to the output of this part of it."""
-        images, rows = self.geometry.batch, self.rows
-        return y[:images, :rows] if self.channels_last else y[:images, :, :rows]
+        cut: Array = y[self.place("y")]
+        return cut
+
+    def zero_beyond(self, part: OperationProblem, dy: Array | None) -> tuple[OperationProblem, Array | None]:
+        """Return a call, and the gradient of its result, whose results on the part are those of the part alone.
+
+        It is this call with zeros in place of what the part does not see; or the part, where numbers are not finite:
+        zero times infinity is none.
+        """
+        numbers = [*self.arrays().values(), *([] if dy is None else [dy])]
+        if not all(np.isfinite(array).all() for array in numbers):
+            return part, None if dy is None else part.part_of_output(dy)
+        x, part_dy = np.zeros_like(self.x), None if dy is None else np.zeros_like(dy)
+        x[part.place("x")] = part.x
+        if dy is not None and part_dy is not None:
+            part_dy[part.place("y")] = part.part_of_output(dy)
+        return replace(self, x=x), part_dy
 
 
 def from_workload(workload: Workload, dtype: np.dtype[Any], seed: int) -> OperationProblem:
@@ -151,7 +175,7 @@ def from_call(
         ) from None
     for name, advice in _NOT_COMPARED.items():
         if name in bound:
-            raise InvalidTypeError(f"compare: {name} must not be given, but got {name}={bound[name]!r}. {advice}")
+            raise InvalidTypeError(f"compare: {name} must not be given, but got {name}={shown(bound[name])}. {advice}")
     arrays = {
         name: check_array(operation, name, bound.pop(name))
         for name in ("x", "weight", "bias")

@@ -88,13 +88,14 @@ class Worker:
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], time_limit: float) -> None:
         self._name, self._limit = name, time_limit
         self._errors: Any = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-        )
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments], env=environment, stdin=pipe, stdout=pipe, stderr=self._errors
+            )
+        except BaseException:
+            self._errors.close()
+            raise
         self._in, self._out = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
 
     @property

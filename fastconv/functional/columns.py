@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sized
 from math import prod
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import PlanesCall, Windows, finish
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import columns_geometry
-from fastconv.validation.sizes import check_sizes
+from fastconv.validation.sizes import check_sizes, entries_of
 from fastconv.validation.types import ArrayLike, Padding, Size
 
 
@@ -157,14 +157,15 @@ def col2im(
 
 
 def _default_layout(layout: object, rank: int) -> object:
-    return LAYOUTS[rank][0] if layout == LAYOUTS[2][0] else layout
+    return LAYOUTS[rank][0] if isinstance(layout, str) and layout == LAYOUTS[2][0] else layout
 
 
 def _rank_of_sizes(operation: str, otherwise: int, **sizes: object) -> int:
     """Spatial axes of the first of `sizes` that is a sequence."""
     for name, value in sizes.items():
-        if isinstance(value, Sized) and not isinstance(value, (str, bytes)) and getattr(value, "ndim", 1) == 1:
-            if len(value) not in LAYOUTS:
-                raise InvalidValueError(f"{operation}: {name} must have 1, 2 or 3 entries, but got {value!r}.")
-            return len(value)
+        entries = entries_of(value) if isinstance(value, Sized) else None  # an iterator is read once, later
+        if entries is not None:
+            if len(entries) not in LAYOUTS:
+                raise InvalidValueError(f"{operation}: {name} must have 1, 2 or 3 entries, but got {shown(value)}.")
+            return len(entries)
     return otherwise

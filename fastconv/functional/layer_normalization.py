@@ -8,11 +8,11 @@ from math import prod
 
 import numpy as np
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import Call, ConvGradients, finish
 from fastconv.functional.normalization import Statistics, check_eps, check_pair, computed_pair, rounded
 from fastconv.validation.arrays import Array, check_shape
-from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
+from fastconv.validation.sizes import GRADIENTS, MOST_AXES, check_integer, check_needs, entries_of
 from fastconv.validation.types import ArrayLike, Shape, Size
 
 
@@ -187,9 +187,12 @@ def _columns(rows: Array) -> Array:
 
 def check_normalized_shape(operation: str, value: object) -> Shape:
     """Return the sizes of the axes that are normalised over."""
-    items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
-    if not items:
-        raise InvalidValueError(f"{operation}: normalized_shape must name at least one axis, but got {value!r}.")
+    found = entries_of(value)
+    items = (value,) if found is None else found
+    if not 1 <= len(items) <= MOST_AXES:
+        raise InvalidValueError(
+            f"{operation}: normalized_shape must name 1 to {MOST_AXES} axes, but got {shown(value)}."
+        )
     return tuple(check_integer(operation, "normalized_shape", item, 1) for item in items)
 
 

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.functional.call import Call, ConvGradients, PlanesCall
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.sizes import check_integer, check_needs, check_number
@@ -27,7 +27,7 @@ Factors = tuple[Array, Array, Array]  # mean, scale and shift: ``y = (x - mean) 
 def check_pair(operation: str, value: object, shape: Shape, letters: str) -> Statistics:
     """Return the mean and the variance that a user passed."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise InvalidTypeError(f"{operation}: statistics must be a pair (mean, variance), but got {value!r}.")
+        raise InvalidTypeError(f"{operation}: statistics must be a pair (mean, variance), but got {shown(value)}.")
     pair = []
     for name, one in zip(("the mean", "the variance"), value):
         array = check_array(operation, name, one)
@@ -209,6 +209,8 @@ def _checked_rank(operation: str, shape: Shape, spatial: bool) -> int:
 def _check_rows(operation: str, shape: Shape, layout: object) -> None:
     """Refuse an x without spatial axes that has no channels, or a layout for it."""
     if layout not in (None, "NC"):
-        raise InvalidValueError(f"{operation}: layout must be 'NC' for an x without spatial axes, but got {layout!r}.")
+        raise InvalidValueError(
+            f"{operation}: layout must be 'NC' for an x without spatial axes, but got {shown(layout)}."
+        )
     if shape[1] == 0:
         raise InvalidValueError(f"{operation}: axis C of x must not be empty, but got shape {shape}.")

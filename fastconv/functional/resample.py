@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import floor
-from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import PlanesCall
 from fastconv.functional.padding import memory_order
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.memory import check_fits
-from fastconv.validation.sizes import check_choice, check_flag, check_number, check_sizes
+from fastconv.validation.sizes import check_choice, check_flag, check_number, check_sizes, entries_of
 from fastconv.validation.types import ArrayLike, Shape, ShapeLike, Size
 
 RESAMPLE_MODES = ("nearest", "bilinear")
@@ -137,22 +136,24 @@ def upsampled_size(
     rank = len(plane)
     if (size is None) == (scale_factor is None):
         raise InvalidValueError(
-            f"{operation}: one of size and scale_factor must be given, but got size={size!r} and "
-            f"scale_factor={scale_factor!r}."
+            f"{operation}: one of size and scale_factor must be given, but got size={shown(size)} and "
+            f"scale_factor={shown(scale_factor)}."
         )
     if size is not None:
         return check_sizes(operation, "size", size, rank, 1), (None,) * rank
-    items: list[Any] = list(scale_factor) if isinstance(scale_factor, (tuple, list, np.ndarray)) else [scale_factor]
+    entries = entries_of(scale_factor)
+    items = (scale_factor,) if entries is None else entries
     if len(items) not in (1, rank) or (len(items) == 1 and isinstance(scale_factor, (tuple, list)) and rank != 1):
         raise InvalidValueError(
-            f"{operation}: scale_factor must be one number or {rank} (one per spatial axis), but got {scale_factor!r}."
+            f"{operation}: scale_factor must be one number or {rank} (one per spatial axis), but got "
+            f"{shown(scale_factor)}."
         )
     factors = [check_number(operation, "scale_factor", item, least=0) for item in items] * (rank // len(items))
     out = tuple(floor(cells * factor) for cells, factor in zip(plane, factors))
     if min(out) < 1:
         raise InvalidValueError(
             f"{operation}: the output must have at least one cell per axis, but got {out} (plane {plane}, scale_factor "
-            f"{scale_factor!r})."
+            f"{shown(scale_factor)})."
         )
     return out, tuple(factors)
 

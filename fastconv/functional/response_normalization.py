@@ -120,7 +120,9 @@ class _Response:
         channels, pixels = call.x.shape[1], prod(call.x.shape[2:])
         self._shape = moved.shape if self._last else call.x.shape
         batch, width = (prod(moved.shape[:-1]), 1) if self._last else (len(call.x), pixels)
-        across = conv_axis(channels, self.size, 1, 1, self.size // 2, (self.size - 1) // 2)
+        taps = min(self.size, 2 * channels - 1)  # of a longer window no more ever lies on a channel
+        self._share = taps / self.size
+        across = conv_axis(channels, taps, 1, 1, taps // 2, (taps - 1) // 2)
         along = conv_axis(width, 1, 1, 1, 0, 0)
         self._geometry = WindowGeometry((along, across) if self._last else (across, along), batch, 1)
 
@@ -135,7 +137,7 @@ class _Response:
 
     def _divisor(self, x: Array) -> Array:
         divisor = self._backend.avg_pool(np.square(x), self._geometry, True)
-        divisor *= divisor.dtype.type(self.alpha)
+        divisor *= divisor.dtype.type(self.alpha * self._share)
         divisor += divisor.dtype.type(self.k)
         return divisor
 
@@ -153,6 +155,6 @@ class _Response:
         dx = gradient * divisor ** kind(-self.beta)
         shares = self._backend.avg_pool_backward(dx * planes / divisor, self._geometry, True)
         shares *= planes
-        shares *= kind(2 * self.alpha * self.beta)
+        shares *= kind(2 * self.alpha * self._share * self.beta)
         dx -= shares
         return self._back(dx)

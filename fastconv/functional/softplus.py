@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
@@ -63,7 +63,7 @@ def softplus_backward(dy: ArrayLike, x: ArrayLike, beta: float = 1.0, threshold:
 def _softplus_options(operation: str, beta: object, threshold: object) -> tuple[float, float]:
     slope = check_number(operation, "beta", beta)
     if slope == 0:
-        raise InvalidValueError(f"{operation}: beta must not be 0, but got {beta!r}.")
+        raise InvalidValueError(f"{operation}: beta must not be 0, but got {shown(beta)}.")
     return slope, check_number(operation, "threshold", threshold)
 
 

@@ -44,7 +44,7 @@ from fastconv.layers.inference import inference_mode
 from fastconv.layers.instance_normalization import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from fastconv.layers.layer_normalization import LayerNorm
 from fastconv.layers.linear import Flatten, Identity, Linear
-from fastconv.layers.merge import Concat, Residual
+from fastconv.layers.merge import Concat, Residual, Skip
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.pool import (
     AvgPool1d,
@@ -79,6 +79,7 @@ __all__ = [
     "Dropout3d",
     "Concat",
     "Residual",
+    "Skip",
     "GroupNorm",
     "LayerNorm",
     "LocalResponseNorm",

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastconv import functional
 from fastconv.backends import check_backend_name
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.gelu import APPROXIMATIONS
 from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.arrays import Array
@@ -211,7 +211,7 @@ class Softplus(Elementwise):
         super().__init__()
         self.beta = check_number("Softplus", "beta", beta)
         if self.beta == 0:
-            raise InvalidValueError(f"Softplus: beta must not be 0, but got {beta!r}.")
+            raise InvalidValueError(f"Softplus: beta must not be 0, but got {shown(beta)}.")
         self.threshold = check_number("Softplus", "threshold", threshold)
 
 

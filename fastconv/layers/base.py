@@ -5,14 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from fastconv.backends import get_backend
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.layers.inference import remembers
 from fastconv.layers.tree import Tree
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
 from fastconv.validation.types import Shape as Shape  # handed on
 
@@ -56,6 +54,16 @@ class Step(NamedTuple):
     branches: tuple[tuple[int, int], ...] = ()
 
 
+class _Memory(NamedTuple):
+    """What a forward pass kept, in which mode, and of how many passes since a backward pass it is the last."""
+
+    backend: str
+    values: tuple[Any, ...]
+    training: bool
+    passes: int
+    answered: bool = False  # whether a backward pass has used it
+
+
 class Layer(Tree["Layer"]):
     """Base class of all layers.
 
@@ -79,7 +87,7 @@ class Layer(Tree["Layer"]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._memory: tuple[str, tuple[Any, ...]] | None = None
+        self._memory: _Memory | None = None
 
     # the work
 
@@ -118,7 +126,8 @@ class Layer(Tree["Layer"]):
         Raises
         ------
         NotRunError
-            If there was no forward pass, or only in `inference_mode`.
+            If there was no forward pass, or only in `inference_mode`; or if this is a second call after several
+            forward passes, of which only the last is remembered.
         ValueError
             If `dy` has not the shape of the output.
         """
@@ -149,24 +158,37 @@ class Layer(Tree["Layer"]):
 
     def _keep(self, *values: Any) -> None:
         """Remember the backend and `values` for the backward pass, unless in `inference_mode`."""
-        self._memory = (get_backend(), values) if remembers() else None
+        last, passes = self._memory, 1
+        if last is not None and not last.answered and last.training == self.training:
+            passes += last.passes
+        self._memory = _Memory(get_backend(), values, self.training, passes) if remembers() else None
 
     def _kept(self) -> tuple[Any, ...]:
-        """Return what the last forward pass kept."""
-        return self._recall()[1]
+        """Return what the last forward pass kept, to `backward`, which asks once."""
+        memory = self._recall()
+        if memory.answered and memory.passes > 1:
+            raise NotRunError(
+                f"{type(self).__name__}.backward: a backward pass must follow each forward pass, but got a second one "
+                f"after {memory.passes} forward passes, of which only the last is remembered. Run backward before the "
+                "next forward, or one pass over both batches; passes that nothing is learned from belong in "
+                "inference_mode."
+            )
+        self._memory = memory._replace(answered=True)
+        return memory.values
 
     def _kept_backend(self) -> str:
         """Return the name of the backend that the last forward pass ran on."""
-        return self._recall()[0]
+        return self._recall().backend
 
-    def _recall(self) -> tuple[str, tuple[Any, ...]]:
+    def _recall(self) -> _Memory:
+        """Return what the last forward pass left, for a look that is no backward pass."""
         if self._memory is None:
             raise NotRunError(f"{type(self).__name__}.backward: forward must run first, outside of inference_mode.")
         return self._memory
 
     def _check_dy(self, dy: ArrayLike, shape: Shape) -> Array:
         """Return `dy` as an array; refuse a shape other than that of the output."""
-        array = np.asarray(dy)
+        array = check_array(f"{type(self).__name__}.backward", "dy", dy)
         if array.shape != shape:
             raise InvalidValueError(
                 f"{type(self).__name__}.backward: dy must have the shape of the output, {shape}, but got {array.shape}."
@@ -180,12 +202,26 @@ class Layer(Tree["Layer"]):
 
     # what it would do
 
+    def check_batch(self, input_shape: Shape) -> None:
+        """Refuse an input of which `forward` would learn nothing in training, by its shape; by default none.
+
+        Parameters
+        ----------
+        input_shape : sequence of int
+            Shape of the input, batch included.
+
+        Raises
+        ------
+        ValueError
+            If the batch is too small.
+        """
+
     def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
         """Append what `forward` would do with an array of that shape, layer by layer, and return its result."""
         try:
             shape = self.output_shape(value.shape)
         except (InvalidTypeError, InvalidValueError) as error:
-            raise type(error)(f"layer {name}: {error}" if name else str(error)) from error
+            raise type(error)(f"layer {name}: {error}" if name else str(error)) from None
         key = value.key if self.returns_view else 1 + max((step.output.key for step in steps), default=value.key)
         steps.append(Step(name, self, (value,), Value(key, shape)))
         return steps[-1].output

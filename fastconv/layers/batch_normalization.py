@@ -15,13 +15,13 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_moments
 from fastconv.functional.call import ConvGradients
 from fastconv.functional.normalization import Statistics, track
-from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import Normalization
 from fastconv.layers.operation import OperationLayer, SpatialLayer
 from fastconv.layers.parameter import note_change
-from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_flag, check_integer, check_number
+from fastconv.validation.arrays import Array, check_array, check_dtype
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_any_shape, check_flag, check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
 
@@ -58,6 +58,7 @@ class Running(SpatialLayer, OperationLayer, Normalization):
         self._make((self.num_features,), kind, weight=self.affine, bias=self.affine)
         self.running_mean = self.running_var = self.num_batches_tracked = None
         if self.track_running_stats:
+            check_fits(name, "the running statistics", (self.num_features,), kind.itemsize)
             self.running_mean = np.zeros(self.num_features, kind)
             self.running_var = np.ones(self.num_features, kind)
             self.num_batches_tracked = np.zeros((), np.int64)
@@ -132,13 +133,17 @@ class _BatchNorm(Running):
 
     _operation = "batch_norm"
 
-    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
-        numbers = prod(x.shape) // self.num_features
-        if numbers == 1:
+    def check_batch(self, input_shape: Shape) -> None:
+        """Refuse an input with one value per channel; see `Layer.check_batch`."""
+        if prod(input_shape) == self.num_features:
             raise InvalidValueError(
                 f"{type(self).__name__}: the input must have more than 1 value per channel in training, but got shape "
-                f"{x.shape}. Use a larger batch, or eval()."
+                f"{tuple(input_shape)}. Use a larger batch, or eval()."
             )
+
+    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
+        self.check_batch(x.shape)
+        numbers = prod(x.shape) // self.num_features
         statistics = batch_norm_moments(x, **options)
         if self.training and self.num_batches_tracked is not None:
             if numbers:
@@ -171,7 +176,7 @@ class BatchNorm1d(_BatchNorm):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         return self._with_channels(shape, self._layout_of(shape), self.num_features, "num_features")
 
 

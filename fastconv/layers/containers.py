@@ -9,12 +9,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.layers.inference import inference_mode
 from fastconv.layers.parameter import note_change
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_any_shape, check_integer
 from fastconv.validation.types import ArrayLike
 
 
@@ -37,10 +37,10 @@ class Container(Layer):
         owners = {id(one): name for name, present in self._layers.items() for _, one in present.named_layers()}
         for name, layer in named.items():
             if not isinstance(layer, Layer):
-                raise InvalidTypeError(f"{kind}: {part} {name} must be a Layer, but got {layer!r}.")
+                raise InvalidTypeError(f"{kind}: {part} {name} must be a Layer, but got {shown(layer)}.")
             if not name or "." in name:
                 raise InvalidValueError(
-                    f"{kind}: the name of a {part} must not be empty or have a dot, but got {name!r}."
+                    f"{kind}: the name of a {part} must not be empty or have a dot, but got {shown(name)}."
                 )
             for _, one in layer.named_layers():
                 other = owners.setdefault(id(one), name)
@@ -66,7 +66,7 @@ class Container(Layer):
 
     def _steps(self, input_shape: Shape) -> list[Step]:
         steps: list[Step] = []
-        self.trace(Value(0, tuple(input_shape)), steps)
+        self.trace(Value(0, check_any_shape(type(self).__name__, "input_shape", input_shape)), steps)
         return steps
 
     def __len__(self) -> int:
@@ -136,9 +136,9 @@ class Sequential(Container):
 
     def backward(self, dy: ArrayLike, *, input_gradient: bool = True) -> Array | None:
         """Run all backward passes, last layer first; see `Layer.backward`."""
-        self._kept()
+        self._recall()
         layers = self._flat()
-        gradient: Any = np.asarray(dy)
+        gradient: Any = check_array(f"{type(self).__name__}.backward", "dy", dy)
         for i in reversed(range(len(layers))):
             gradient = layers[i].backward(gradient, input_gradient=input_gradient or i > 0)
         return gradient if input_gradient else None
@@ -163,7 +163,7 @@ class Sequential(Container):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape after the last layer; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         for layer in self._layers.values():
             shape = layer.output_shape(shape)
         return shape
@@ -222,7 +222,11 @@ def predict(model: Layer, x: ArrayLike, *, batch_size: int = 128) -> Array:
     (5, 6)
     """
     x = check_array("predict", "x", x)
+    if x.ndim == 0:
+        raise InvalidValueError("predict: x must have an axis of inputs, but got shape ().")
     size = check_integer("predict", "batch_size", batch_size, 1)
+    if not isinstance(model, Layer):
+        raise InvalidTypeError(f"predict: model must be a Layer, but got {shown(model)}.")
     with modes_kept(model), inference_mode():
         model.eval()
         outputs = [model.forward(x[first : first + size]) for first in range(0, max(len(x), 1), size)]

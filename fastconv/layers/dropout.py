@@ -8,13 +8,14 @@ import numpy as np
 
 from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend
+from fastconv.backends.dropout import shifted
 from fastconv.backends.geometry import CHANNELS_LAST
 from fastconv.functional.call import as_computed, finish
-from fastconv.layers.arguments import check_input_shape, check_rng
+from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, common_dtype, logical_shape
-from fastconv.validation.sizes import check_number
+from fastconv.validation.sizes import check_any_shape, check_number, check_rng
 from fastconv.validation.types import ArrayLike, Rng
 
 
@@ -62,6 +63,8 @@ class Dropout(Layer):
         self.p = check_number(name, "p", p, least=0, most=1)
         self.rng = check_rng(name, rng)
         self._seed = np.zeros(1, np.uint64)  # the same array always, which a recorded step reads
+        self.first_image = 0  # of the input, in the batch that it is a part of
+        self._numbers = 0  # that are kept or dropped, of an image
 
     @property
     def drops(self) -> bool:
@@ -76,6 +79,7 @@ class Dropout(Layer):
             self._keep(shape, None)
             return finish(x, common_dtype(type(self).__name__, x))
         backend = resolve_backend(None, type(self).__name__)
+        self._numbers = prod(self._mask_shape(shape)[1:])
         self.draw()
         mask = self._mask(backend, x)
         self._keep(shape, mask)
@@ -91,11 +95,16 @@ class Dropout(Layer):
 
     def draw(self) -> None:
         """Draw the seed of the next mask, into the array that it is read from."""
-        self._seed[0] = self.rng.integers(2**64 - 1, dtype=np.uint64, endpoint=True)
+        drawn = int(self.rng.integers(2**64 - 1, dtype=np.uint64, endpoint=True))
+        self._seed[0] = shifted(drawn, self.first_image * self._numbers)
 
     def _mask(self, backend: Backend, x: Array) -> Array:
         """What is kept: a byte per number, stored as `x` is."""
         return backend.dropout_mask(self._seed, self.p, x)
+
+    def _mask_shape(self, shape: Shape) -> Shape:
+        """Shape of the mask for an input."""
+        return shape
 
     def _masked(self, backend: Backend, x: Array, mask: Array) -> Array:
         dtype = common_dtype(type(self).__name__, x)
@@ -106,7 +115,7 @@ class Dropout(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        return tuple(input_shape)
+        return check_any_shape(type(self).__name__, "input_shape", input_shape)
 
     def flops(self, input_shape: Shape) -> int:
         """Two per number in training, none in evaluation."""
@@ -134,8 +143,11 @@ class _ChannelDropout(SpatialLayer, Dropout):
 
     def _mask(self, backend: Backend, x: Array) -> Array:
         """What is kept: a byte per channel of every image, (N, C, 1, …)."""
-        batch, channels, *sizes = logical_shape(x.shape, channels_last=self._channels_last)
-        return backend.dropout_mask(self._seed, self.p, np.empty((batch, channels, *(1,) * len(sizes)), np.bool_))
+        return backend.dropout_mask(self._seed, self.p, np.empty(self._mask_shape(x.shape), np.bool_))
+
+    def _mask_shape(self, shape: Shape) -> Shape:
+        batch, channels, *sizes = logical_shape(shape, channels_last=self._channels_last)
+        return (batch, channels, *(1,) * len(sizes))
 
     def _applied(self, backend: Backend, x: Array, mask: Array) -> Array:
         if not self._channels_last:

@@ -10,6 +10,7 @@ from fastconv.backends import use_backend
 from fastconv.layers.base import Shape
 from fastconv.layers.operation import OperationLayer
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.sizes import check_any_shape
 from fastconv.validation.types import ArrayLike
 
 
@@ -49,7 +50,7 @@ class Elementwise(OperationLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        return tuple(input_shape)
+        return check_any_shape(type(self).__name__, "input_shape", input_shape)
 
     def flops(self, input_shape: Shape) -> int:
         """Operations per number, times numbers."""

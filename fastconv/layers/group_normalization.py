@@ -7,10 +7,11 @@ from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.group_normalization import group_norm_moments
-from fastconv.layers.arguments import ANY_LAYOUT, check_dtype, letters_of
+from fastconv.layers.arguments import ANY_LAYOUT, letters_of
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import OwnStatistics
-from fastconv.validation.sizes import check_choice, check_flag, check_integer
+from fastconv.validation.arrays import check_dtype
+from fastconv.validation.sizes import check_any_shape, check_choice, check_flag, check_integer
 
 
 class GroupNorm(OwnStatistics):
@@ -79,7 +80,7 @@ class GroupNorm(OwnStatistics):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         letters = "NC" if len(shape) == 2 and self.layout is None else letters_of(shape, self.layout)
         return self._with_channels(shape, letters, self.num_channels, "num_channels")
 

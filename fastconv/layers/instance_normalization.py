@@ -36,13 +36,17 @@ class _InstanceNorm(Running):
         options: dict[str, Any] = {"layout": layout, "dtype": dtype, "backend": backend}
         super().__init__(num_features, eps, momentum, affine, track_running_stats, **options)
 
-    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
-        numbers = prod(x.shape[1:]) // self.num_features
-        if numbers == 1:
+    def check_batch(self, input_shape: Shape) -> None:
+        """Refuse an input with one value per channel of an image; see `Layer.check_batch`."""
+        if prod(input_shape[1:]) == self.num_features:
             raise InvalidValueError(
                 f"{type(self).__name__}: the input must have more than 1 value per channel and image, but got shape "
-                f"{x.shape}."
+                f"{tuple(input_shape)}."
             )
+
+    def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
+        self.check_batch(x.shape)
+        numbers = prod(x.shape[1:]) // self.num_features
         statistics = instance_norm_moments(x, **options)
         if self.training and self.running_mean is not None and len(x):
             self._track(statistics, numbers, self.momentum or 0.0)

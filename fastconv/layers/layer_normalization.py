@@ -9,10 +9,10 @@ from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.layer_normalization import check_normalized_shape, layer_norm_moments
-from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import OwnStatistics
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.arrays import check_dtype
+from fastconv.validation.sizes import check_any_shape, check_flag
 from fastconv.validation.types import Size
 
 
@@ -70,7 +70,7 @@ class LayerNorm(OwnStatistics):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         if shape[max(0, len(shape) - len(self.normalized_shape)) :] != self.normalized_shape:
             raise InvalidValueError(
                 f"LayerNorm: the input must end with the axes of normalized_shape, {self.normalized_shape}, but got "

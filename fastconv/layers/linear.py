@@ -16,7 +16,7 @@ from fastconv.layers.base import Layer, Shape
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_any_shape, check_integer
 from fastconv.validation.types import ArrayLike, Rng
 
 
@@ -86,7 +86,7 @@ class Linear(WeightedLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_features); see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         if len(shape) != 2 or shape[1] != self.in_features:
             hint = " Put a Flatten layer before it." if len(shape) > 2 else ""
             raise InvalidValueError(
@@ -155,7 +155,7 @@ class Flatten(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape with one axis in the place of some; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         if len(shape) < 2:
             raise InvalidValueError(f"Flatten: the input must have at least 2 axes, (N, ...), but got shape {shape}.")
         first, last = (dim + len(shape) if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
@@ -192,4 +192,4 @@ class Identity(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        return tuple(input_shape)
+        return check_any_shape(type(self).__name__, "input_shape", input_shape)

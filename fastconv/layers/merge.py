@@ -14,7 +14,7 @@ from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.layers.containers import Container
 from fastconv.layers.linear import Identity
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_axis, check_integer
+from fastconv.validation.sizes import check_any_shape, check_axis, check_integer
 from fastconv.validation.types import ArrayLike
 
 
@@ -73,7 +73,7 @@ class _Branches(Container):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of what the branches make together; see `Layer.output_shape`."""
-        return self._joined(self._outputs(tuple(input_shape)))
+        return self._joined(self._outputs(check_any_shape(type(self).__name__, "input_shape", input_shape)))
 
     def trace(self, value: Value, steps: list[Step], name: str = "") -> Value:
         """See `Layer.trace`: the branches, and a step that reads all their outputs."""
@@ -113,8 +113,9 @@ class Residual(_Branches):
     Parameters
     ----------
     *branches : Layer, or one dict of str to Layer
-        Their outputs have the same shape. A dict names them. One alone makes ``x + branch(x)``; put an `Identity`
-        among several for the same.
+        Their outputs have the same shape. A dict names them. One alone makes ``x + branch(x)``, a skip connection,
+        which `Skip`, another name of this class, writes as it is drawn: ``Skip(block)``. Put an `Identity` among
+        several for the same.
 
     Raises
     ------
@@ -130,11 +131,11 @@ class Residual(_Branches):
     Examples
     --------
     >>> import numpy as np
-    >>> from fastconv.layers import Conv2d, Linear, ReLU, Sequential
+    >>> from fastconv.layers import Conv2d, Linear, ReLU, Sequential, Skip
     >>> block = Residual(Sequential(Conv2d(4, 4, 3, padding=1, rng=0), ReLU()), Conv2d(4, 4, 1, rng=1))
     >>> block.output_shape((2, 4, 5, 7))
     (2, 4, 5, 7)
-    >>> one = Residual(Linear(2, 2, rng=0))
+    >>> one = Skip(Linear(2, 2, rng=0))
     >>> one[0].weight = [[0, 1], [1, 0]]
     >>> one(np.array([[1.0, 10.0]], np.float32))
     array([[11., 11.]], dtype=float32)
@@ -185,6 +186,9 @@ class Residual(_Branches):
                 f"{' and '.join(map(str, shapes))}.{hint}"
             )
         return shapes[0]
+
+
+Skip = Residual
 
 
 class Concat(_Branches):

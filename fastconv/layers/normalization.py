@@ -17,6 +17,7 @@ from fastconv.layers.operation import OperationLayer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
 
@@ -29,6 +30,7 @@ class Normalization(WeightedLayer):
         super().__init__(backend)
 
     def _make(self, shape: Shape, kind: np.dtype[Any], *, weight: bool, bias: bool) -> None:
+        check_fits(type(self).__name__, "the weights", shape, kind.itemsize)
         self.weight = Parameter(np.ones(shape, kind)) if weight else None
         self.bias = Parameter(np.zeros(shape, kind)) if bias else None
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_dtype, check_real
+from fastconv.validation.sizes import check_flag
 
 _FLOATS = ("float16", "float32", "float64")
 _changes = 0
@@ -60,15 +61,16 @@ class Parameter:
     __slots__ = ("_data", "_grad", "_requires_grad")
 
     def __init__(self, data: ArrayLike, dtype: DTypeLike | None = None, *, requires_grad: bool = True) -> None:
+        given = check_real("Parameter", "data", data)
         with np.errstate(all="ignore"):
-            self._data = np.array(data, dtype=dtype)
+            self._data = np.array(given, dtype=None if dtype is None else check_dtype("Parameter", dtype))
         if self._data.dtype.name not in _FLOATS:
             raise InvalidTypeError(
                 f"Parameter: dtype must be float16, float32 or float64, but got {self._data.dtype} "
                 f"(shape {self._data.shape})."
             )
         self._grad: Array | None = None
-        self._requires_grad = requires_grad
+        self._requires_grad = check_flag("Parameter", "requires_grad", requires_grad)
 
     @property
     def requires_grad(self) -> bool:
@@ -77,7 +79,7 @@ class Parameter:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        self._requires_grad = value
+        self._requires_grad = check_flag("Parameter", "requires_grad", value)
         note_change()
 
     @property
@@ -133,9 +135,7 @@ class Parameter:
         note_change()
 
     def _fitting(self, subject: str, value: ArrayLike) -> Array:
-        array = np.asarray(value)
-        if array.dtype.kind not in "iubf":
-            raise InvalidTypeError(f"Parameter: {subject} must be real numbers, but got {array.dtype}.")
+        array = check_real("Parameter", subject, value)
         if array.shape != self.shape:
             raise InvalidValueError(
                 f"Parameter: {subject} must have the shape of the parameter, {self.shape}, but got {array.shape}."

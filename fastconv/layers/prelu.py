@@ -10,11 +10,10 @@ from numpy.typing import DTypeLike
 from fastconv.backends import use_backend
 from fastconv.errors import InvalidValueError
 from fastconv.functional.prelu import prelu, prelu_backward
-from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.parameter import Parameter
-from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_axis, check_integer, check_number
+from fastconv.validation.arrays import Array, check_array, check_dtype
+from fastconv.validation.sizes import check_any_shape, check_axis, check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
 
@@ -80,7 +79,7 @@ class PReLU(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input, which must have as many channels as slopes; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         if self.num_parameters > 1:
             channels = shape[check_axis("PReLU", "axis", self.axis, shape)]
             if channels != self.num_parameters:

@@ -15,14 +15,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastconv.errors import FastconvError, StateFileError
+from fastconv.errors import FastconvError, StateFileError, shown
 from fastconv.files import open_regular
 from fastconv.layers.pytorch_pickles import Storage, Tensor, TensorUnpickler
 from fastconv.validation.archives import entries, open_archive, read_bytes_entry, read_entry
 from fastconv.validation.arrays import Array, bfloat16_to_float32
 from fastconv.validation.memory import check_fits
 from fastconv.validation.pickles import Source
-from fastconv.validation.words import shown
 
 PYTORCH_SUFFIXES = (".pt", ".pth")
 

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.errors import StateFileError
+from fastconv.errors import StateFileError, shown
 from fastconv.validation.pickles import RestrictedUnpickler, Source, check_keys
-from fastconv.validation.words import shown
 
 _MOST_INSTRUCTIONS = 2**20  # a tensor takes about thirty
 _BFLOAT16 = "BFloat16Storage"

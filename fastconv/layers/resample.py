@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.padding import pad, pad_backward
 from fastconv.functional.resample import LARGE_ROW, RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
 from fastconv.layers.arguments import ANY_LAYOUT, check_input_shape, letters_of
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
-from fastconv.validation.sizes import check_choice, check_flag, check_integer
+from fastconv.validation.sizes import check_any_shape, check_choice, check_flag, check_integer, entries_of
 from fastconv.validation.types import ArrayLike, Padding, Size
 
 
@@ -92,7 +92,7 @@ class Upsample(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, C, *out), in the layout; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         letters = letters_of(shape, self.layout)
         shape = check_input_shape("Upsample", shape, letters)
         last = letters[1] != "C"
@@ -130,7 +130,8 @@ class Upsample(Layer):
 
 def _frozen(value: object) -> Any:
     """A sequence as a tuple, anything else as it is."""
-    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
+    entries = entries_of(value)
+    return value if entries is None else entries
 
 
 class _ZeroPad(SpatialLayer):
@@ -174,7 +175,7 @@ def _pairs(name: str, padding: object, rank: int) -> tuple[tuple[int, int], ...]
         items = [number for pair in reversed(items) for number in pair]
     rule = f"an integer, {flat} integers (last axis first) or {rank} (before, after) pairs"
     if len(items) != flat or any(isinstance(item, (tuple, list)) for item in items):
-        raise InvalidValueError(f"{name}: padding must be {rule}, but got {padding!r}.")
+        raise InvalidValueError(f"{name}: padding must be {rule}, but got {shown(padding)}.")
     numbers = [check_integer(name, "padding", item, -(2**63), rule) for item in items]
     if min(numbers) < 0:
         raise InvalidValueError(

@@ -10,7 +10,7 @@ from fastconv.functional.response_normalization import local_response_norm, loca
 from fastconv.layers.arguments import ANY_LAYOUT, check_input_shape, letters_of
 from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_choice, check_integer, check_number
+from fastconv.validation.sizes import check_any_shape, check_choice, check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
 
@@ -84,7 +84,7 @@ class LocalResponseNorm(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         return check_input_shape("LocalResponseNorm", shape, letters_of(shape, self.layout))
 
     def flops(self, input_shape: Shape) -> int:

@@ -8,6 +8,7 @@ from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Shape
 from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, check_layout
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_sizes
 from fastconv.validation.types import ArrayLike, Size
 
@@ -102,7 +103,9 @@ class SubsampleShortcut(SpatialLayer):
         sizes["C"] = self.out_channels
         for letter, step in zip("HW", self.stride):
             sizes[letter] = -(-sizes[letter] // step)
-        return tuple(sizes[letter] for letter in self.layout)
+        out = tuple(sizes[letter] for letter in self.layout)
+        check_fits("SubsampleShortcut", "the output", out, 1)
+        return out
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""

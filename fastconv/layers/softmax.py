@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.layers.base import Shape
 from fastconv.layers.elementwise import Elementwise
-from fastconv.validation.sizes import check_axis, check_integer
+from fastconv.validation.sizes import check_any_shape, check_axis, check_integer
 
 
 class _AlongAxis(Elementwise):
@@ -20,7 +20,9 @@ class _AlongAxis(Elementwise):
         super().__init__()
         name = type(self).__name__
         if dim is not None and axis is not None:
-            raise InvalidValueError(f"{name}: dim and axis must not both be given, but got dim={dim} and axis={axis}.")
+            raise InvalidValueError(
+                f"{name}: dim and axis must not both be given, but got dim={shown(dim)} and axis={shown(axis)}."
+            )
         given = axis if dim is None else dim
         self.dim = 1 if given is None else check_integer(name, "dim", given, -(2**63))
 
@@ -30,7 +32,7 @@ class _AlongAxis(Elementwise):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input, which must have the axis; see `Layer.output_shape`."""
-        shape = tuple(input_shape)
+        shape = check_any_shape(type(self).__name__, "input_shape", input_shape)
         check_axis(type(self).__name__, "dim", self.dim, shape)
         return shape
 

@@ -13,13 +13,14 @@ from typing import Any, BinaryIO, Union
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError
+from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError, shown
 from fastconv.files import fill, open_regular, write_whole
 from fastconv.layers.base import Layer
 from fastconv.layers.pytorch_files import PYTORCH_SUFFIXES, read_pytorch
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
-from fastconv.validation.arrays import Array, bfloat16_to_float32
+from fastconv.validation.arrays import Array, bfloat16_to_float32, check_real
 from fastconv.validation.memory import allocate, check_fits
+from fastconv.validation.sizes import check_path
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -170,7 +171,7 @@ def read_metadata(operation: str, path: PathLike) -> dict[str, str]:
 def _checked_metadata(metadata: object) -> dict[str, str]:
     if isinstance(metadata, Mapping) and all(isinstance(text, str) for pair in metadata.items() for text in pair):
         return dict(metadata)
-    raise InvalidTypeError(f"save_state: metadata must be a mapping of text to text, but got {metadata!r}.")
+    raise InvalidTypeError(f"save_state: metadata must be a mapping of text to text, but got {shown(metadata)}.")
 
 
 def _tensors_metadata(source: Path) -> dict[str, str]:
@@ -201,9 +202,7 @@ def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
 
 def check_state_path(operation: str, path: object, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
     """Return the path of a file of weights, whose suffix must be known."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidTypeError(f"{operation}: path must be a string or a path, but got {path!r}.")
-    target = Path(path)
+    target = check_path(operation, path)
     if target.suffix.lower() not in suffixes:
         raise InvalidValueError(f"{operation}: path must end in {' or '.join(suffixes)}, but got {str(target)!r}.")
     if target.suffix.lower() == ".safetensors":
@@ -214,16 +213,14 @@ def check_state_path(operation: str, path: object, suffixes: tuple[str, ...] = S
 def _plain_arrays(operation: str, state: object) -> dict[str, Array]:
     """Return C-ordered arrays in the byte order of the machine."""
     if not isinstance(state, Mapping):
-        raise InvalidTypeError(f"{operation}: state must be a mapping of names to arrays, but got {state!r}.")
+        raise InvalidTypeError(f"{operation}: state must be a mapping of names to arrays, but got {shown(state)}.")
     arrays = {}
     for name, value in state.items():
-        array = np.asarray(value)
         if not isinstance(name, str) or not name:
-            raise InvalidTypeError(f"{operation}: every name in state must be a non-empty string, but got {name!r}.")
-        if array.dtype.kind not in "iubf":
             raise InvalidTypeError(
-                f"{operation}: {name} must be an array of real numbers, but got {array.dtype} (shape {array.shape})."
+                f"{operation}: every name in state must be a non-empty string, but got {shown(name)}."
             )
+        array = check_real(operation, name, value)
         arrays[name] = np.asarray(array, array.dtype.newbyteorder("="), order="C")
     return arrays
 

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter, note_change
 from fastconv.layers.state_difference import StateDifference, difference, misshapen, named
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_dtype, check_real
+from fastconv.validation.sizes import check_flag
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -96,8 +97,9 @@ class Tree(ABC, Generic[Node]):
         Layer
             Itself.
         """
+        training = check_flag(f"{type(self).__name__}.train", "mode", mode)
         for _, layer in self.named_layers():
-            layer.training = bool(mode)
+            layer.training = training
         return self
 
     def eval(self) -> Self:
@@ -117,6 +119,7 @@ class Tree(ABC, Generic[Node]):
         Layer
             Itself.
         """
+        dtype = check_dtype(f"{type(self).__name__}.cast", dtype)
         for parameter in self.parameters():
             parameter.cast(dtype)
         for _, layer in self.named_layers():
@@ -169,10 +172,8 @@ class Tree(ABC, Generic[Node]):
                 f"{where}: state must be a dict of arrays by name, but got {type(state).__name__}. Read a file with "
                 "fastconv.layers.load_state."
             )
-        arrays = {name: np.asarray(state[name]) for name in own if name in state}
-        for name, array in arrays.items():
-            if array.dtype.kind not in "iubf":
-                raise InvalidTypeError(f"{where}: {name} must be real numbers, but got {array.dtype}.")
+        strict = check_flag(where, "strict", strict)
+        arrays = {name: check_real(where, name, state[name]) for name in own if name in state}
         found = difference(own, state, self._optional_names())
         wrong = [*(named(found) if strict else ()), *misshapen(own, arrays)]
         if wrong:
@@ -194,7 +195,7 @@ class Tree(ABC, Generic[Node]):
         if isinstance(current, Parameter) and not isinstance(value, Parameter) and value is not None:
             current.data = value
         elif name in self.buffers and isinstance(current, np.ndarray) and value is not None:
-            self._set_buffer(name, current, np.asarray(value))
+            self._set_buffer(name, current, check_real(type(self).__name__, name, value))
         else:
             super().__setattr__(name, value)
             if not name.startswith("_"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import OperationLayer
 from fastconv.layers.planes import MaximaLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
+from fastconv.validation.sizes import check_any_shape
 from fastconv.validation.types import ArrayLike
 
 
@@ -24,7 +25,7 @@ class _MaxUnpool(OperationLayer):
         name = type(self).__name__
         if not isinstance(pool, MaximaLayer) or pool.rank != self.rank:
             raise InvalidTypeError(
-                f"{name}: pool must be a max-pooling layer over {self.rank} spatial axes, but got {pool!r}."
+                f"{name}: pool must be a max-pooling layer over {self.rank} spatial axes, but got {shown(pool)}."
             )
         self._pool = (pool,)  # in a tuple, so that it does not count as a layer inside this one
 
@@ -36,7 +37,7 @@ class _MaxUnpool(OperationLayer):
     def forward(self, x: ArrayLike) -> Array:
         """Put `x` where the maxima of the last forward pass of the pooling were; see `Layer.forward`."""
         x = check_array(type(self).__name__, "x", x)
-        maxima, input_shape = self.pool._kept()
+        maxima, input_shape = self.pool._recall().values
         indices = maxima.indices()
         if x.shape != indices.shape:
             raise InvalidValueError(
@@ -59,9 +60,9 @@ class _MaxUnpool(OperationLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Batch and channels of the input, with the planes that the pooling last had; see `Layer.output_shape`."""
-        _, pooled = self.pool._kept()
+        _, pooled = self.pool._recall().values
         last = self.pool._channels_last
-        batch = logical_shape(tuple(input_shape), channels_last=last)[:2]
+        batch = logical_shape(check_any_shape(type(self).__name__, "input_shape", input_shape), channels_last=last)[:2]
         return layout_shape((*batch, *logical_shape(pooled, channels_last=last)[2:]), channels_last=last)
 
     def extra_repr(self) -> str:

@@ -10,11 +10,10 @@ from numpy.typing import DTypeLike
 from fastconv.backends import check_backend_name
 from fastconv.functional.call import ConvGradients
 from fastconv.initializers import Initializer, by_name
-from fastconv.layers.arguments import check_dtype, check_rng
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
-from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_flag
+from fastconv.validation.arrays import Array, check_dtype
+from fastconv.validation.sizes import check_flag, check_rng
 from fastconv.validation.types import Rng, Shape
 
 

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.layers import AdaptiveAvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
 from fastconv.models.blocks import dropped
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_rng
 
 _LEAST = 63  # pixels that leave something to the last pool
 

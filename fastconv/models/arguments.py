@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.validation.sizes import check_integer, check_shape_argument
 
 
@@ -13,8 +13,9 @@ def check_image(model: str, value: object, least: int) -> tuple[int, int, int]:
     channels, height, width = check_shape_argument(model, "input_shape", value, "CHW")
     if channels < 1 or min(height, width) < least:
         raise InvalidValueError(
-            f"{model}: input_shape must be (C, H, W) with at least one channel and planes of {least}×{least}, but got "
-            f"{(channels, height, width)}."
+            f"{model}: input_shape must be (C, H, W) with at least one channel and planes of "
+            f"{shown(least)}×{shown(least)}, but got "
+            f"{channels, height, width}."
         )
     return channels, height, width
 

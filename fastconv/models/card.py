@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastconv._version import __version__
-from fastconv.data.files import shown
 from fastconv.data.network_input import Preprocessing
-from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError
+from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, StateFileError, shown
 from fastconv.initializers import undrawn
 from fastconv.layers import Layer
 from fastconv.models.architecture import Architecture

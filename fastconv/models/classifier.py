@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.data.network_input import Preprocessing
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.functional.softmax import softmax
 from fastconv.layers.base import Layer, Shape, Step, Value
 from fastconv.programs.program import Program
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, entries_of
 from fastconv.validation.types import ArrayLike
 
 _SUM = 1e-3  # how far from 1 probabilities of float16 may sum to
@@ -65,14 +65,16 @@ class Classifier(Layer):
     ) -> None:
         super().__init__()
         if not isinstance(network, Layer):
-            raise InvalidTypeError(f"Classifier: network must be a Layer, but got {network!r}.")
+            raise InvalidTypeError(f"Classifier: network must be a Layer, but got {shown(network)}.")
         if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
             raise InvalidTypeError(
-                f"Classifier: preprocessing must be a fastconv.data.Preprocessing or None, but got {preprocessing!r}."
+                "Classifier: preprocessing must be a fastconv.data.Preprocessing or None, but got "
+                f"{shown(preprocessing)}."
             )
-        if not all(isinstance(name, str) for name in class_names):
-            raise InvalidTypeError(f"Classifier: class_names must be strings, but got {class_names!r}.")
-        self.network, self.preprocessing, self.class_names = network, preprocessing, tuple(class_names)
+        names = entries_of(class_names)
+        if names is None or not all(isinstance(name, str) for name in names):
+            raise InvalidTypeError(f"Classifier: class_names must be strings, but got {shown(class_names)}.")
+        self.network, self.preprocessing, self.class_names = network, preprocessing, names
         self._program: Program | None = None
         self.eval()
 
@@ -84,8 +86,8 @@ class Classifier(Layer):
         Parameters
         ----------
         x : ndarray (N, C, H, W), or sequence of arrays (C, H, W)
-            Pictures as `Preprocessing` takes them: uint8, or floats between 0 and 1. Without `preprocessing`, what the
-            network takes.
+            Pictures as `Preprocessing` takes them: uint8, or floats from 0 to its `white`, as those that the
+            network has learned from. Without `preprocessing`, what the network takes.
         batch_size : int
             Pictures at a time.
 
@@ -220,6 +222,11 @@ def as_probabilities(scores: Array) -> Array:
     >>> as_probabilities(np.array([[2.0, 2.0]])).tolist()
     [[0.5, 0.5]]
     """
+    scores = check_array("as_probabilities", "scores", scores)
+    if scores.ndim != 2:
+        raise InvalidValueError(
+            f"as_probabilities: scores must have 2 axes (N, classes), but got shape {scores.shape}."
+        )
     sums = scores.sum(axis=1, dtype=np.float64)
     if (scores >= 0).all() and (np.abs(sums - 1) <= _SUM).all():
         return scores

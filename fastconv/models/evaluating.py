@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastconv.backends import get_backend
 from fastconv.data.dataset import Dataset
 from fastconv.data.network_input import Preprocessing
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.models.classifier import as_probabilities, score_rows
 from fastconv.models.evaluations import ClassScore, Evaluation
 from fastconv.models.predictions import preparation_in_words
@@ -67,9 +67,9 @@ def evaluate_dataset(
     if not isinstance(dataset, Dataset):
         raise InvalidTypeError(f"{_NAME}: dataset must be a fastconv.data.Dataset, but got {type(dataset).__name__}.")
     if not len(dataset):
-        raise InvalidValueError(f"{_NAME}: dataset must have an image, but got {dataset!r}.")
+        raise InvalidValueError(f"{_NAME}: dataset must have an image, but got {shown(dataset)}.")
     if not dataset.has_classes or dataset.labels.ndim > 1:
-        raise InvalidValueError(f"{_NAME}: dataset must have one class for each image, but got {dataset!r}.")
+        raise InvalidValueError(f"{_NAME}: dataset must have one class for each image, but got {shown(dataset)}.")
     size = check_integer(_NAME, "batch_size", batch_size, 1)
     scores = []
     for first in range(0, len(dataset), size):

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.layers import Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Sequential
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_depth, check_image
 from fastconv.models.blocks import ResidualBlock, basic_body, normalized
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_rng
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _WIDTHS = (64, 128, 256, 512)

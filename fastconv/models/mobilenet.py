@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.layers import Flatten, GlobalAvgPool2d, Layer, Linear, ReLU6, Residual, Sequential
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
 from fastconv.models.blocks import dropped, normalized
-from fastconv.validation.sizes import check_flag, check_integer
+from fastconv.validation.sizes import check_flag, check_integer, check_rng
 
 # Table 2 of the paper: expansion, channels, blocks, stride of the first.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))

@@ -9,9 +9,8 @@ from numpy.typing import DTypeLike
 
 from fastconv.initializers import normal
 from fastconv.layers import Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential, Tanh
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
-from fastconv.validation.sizes import check_choice, check_integer
+from fastconv.validation.sizes import check_choice, check_integer, check_rng
 
 
 class DigitsNet(Sequential):

@@ -90,8 +90,10 @@ def predict_files(
     Raises
     ------
     ValueError
-        If there are not as many names as classes, or the network does not take the batch.
+        If there are not as many names as classes, the network does not take the batch, or what white was in its own
+        images is not known.
     """
+    preprocessing = preprocessing.of_files()
     top, size = check_integer(_NAME, "top", top, 1), check_integer(_NAME, "batch_size", batch_size, 1)
     named: list[Path] = []
     scores: list[Array] = []

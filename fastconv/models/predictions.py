@@ -10,7 +10,8 @@ from fastconv.data.network_input import Preprocessing
 from fastconv.data.pictures import load_image
 from fastconv.errors import InvalidValueError
 from fastconv.report import Record, Report, Table
-from fastconv.report.figure import COLOURS, new_figure, save_figure
+from fastconv.report.colours import PALETTE
+from fastconv.report.figure import new_figure, save_figure
 from fastconv.report.words import format_shape, plural
 
 _PLOT = "plot_predictions"
@@ -173,7 +174,7 @@ def _figure(found: Predictions) -> Any:
 
 def _draw_bars(axes: Any, top: tuple[Guess, ...]) -> None:
     places = range(len(top))
-    bars = axes.barh(places, [guess.probability for guess in top], color=COLOURS["fast"])
+    bars = axes.barh(places, [guess.probability for guess in top], color=PALETTE[0])
     axes.bar_label(bars, [f"{guess.probability:.1%}" for guess in top], padding=3, fontsize=_SMALL)
     axes.set_yticks(places, [guess.name for guess in top], fontsize=_SMALL, parse_math=False)
     axes.invert_yaxis()

@@ -9,10 +9,9 @@ from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
 from fastconv.layers import Flatten, GlobalAvgPool2d, Identity, Layer, Linear, ReLU, Sequential, SubsampleShortcut
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
 from fastconv.models.blocks import ResidualBlock, basic_body, normalized
-from fastconv.validation.sizes import check_choice, check_integer
+from fastconv.validation.sizes import check_choice, check_integer, check_rng
 
 
 class BasicBlock(ResidualBlock):

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.layers import Concat, Conv2d, Flatten, GlobalAvgPool2d, Layer, MaxPool2d, ReLU, Sequential
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
 from fastconv.models.blocks import Block, dropped
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_rng
 
 _LEAST = 25  # pixels that leave something to the last pool
 # Channels of a squeeze and of each of its two expansions; None is a pool.

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.layers import Concat, Conv2d, ConvTranspose2d, Identity, Layer, MaxPool2d, ReLU, Sequential
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_image
 from fastconv.models.blocks import Block, normalized
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_rng
 
 
 class UNet(Block):
@@ -66,10 +65,12 @@ class UNet(Block):
     ) -> None:
         name = "UNet"
         channels, height, width_ = check_image(name, input_shape, 1)
-        step = 2 ** check_integer(name, "levels", levels, 1)
+        check_integer(name, "levels", levels, 1)
+        step = 2 ** min(levels, 63)  # divides no size in memory
         if height % step or width_ % step:
             raise InvalidValueError(
-                f"{name}: input_shape must have a height and a width that {step} divides (levels={levels}), but got "
+                f"{name}: input_shape must have a height and a width that {shown(step)} divides "
+                f"(levels={shown(levels)}), but got "
                 f"{(channels, height, width_)}."
             )
         check_integer(name, "width", width, 1)

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sequential
-from fastconv.layers.arguments import check_rng
 from fastconv.models.arguments import check_depth, check_image
 from fastconv.models.blocks import dropped, normalized
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_rng, entries_of
 
 _WIDTHS = (64, 128, 256, 512, 512)
 _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -145,12 +144,15 @@ class SmallVGG(Sequential):
         rng: Any = None,
     ) -> None:
         name = "SmallVGG"
-        if not widths:
-            raise InvalidValueError(f"{name}: widths must name the filters of at least one stage, but got {widths!r}.")
-        channels, height, width = check_image(name, input_shape, 2 ** len(widths))
+        stages = entries_of(widths)
+        if not stages:
+            raise InvalidValueError(
+                f"{name}: widths must name the filters of at least one stage, but got {shown(widths)}."
+            )
+        channels, height, width = check_image(name, input_shape, 2 ** len(stages))
         generator = check_rng(name, rng)
         named: dict[str, Layer] = {}
-        for stage, filters in enumerate(widths, start=1):
+        for stage, filters in enumerate(stages, start=1):
             named[f"stage{stage}"] = _vgg_stage(channels, filters, dtype, generator)
             channels, height, width = filters, height // 2, width // 2
         options: dict[str, Any] = {"dtype": dtype, "rng": generator}

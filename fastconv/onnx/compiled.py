@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
 from fastconv.backends import get_backend
+from fastconv.backends.locks import RenewedLock
 from fastconv.backends.settings import Options, get_num_threads, get_options
 from fastconv.errors import FastconvError
 from fastconv.layers import Layer
@@ -50,7 +50,7 @@ class ShapedGraph:
         self.program: Program | None = None
         self.reason = "" if compile else "none was asked for"
         self._network: Layer | None = None
-        self._lock = threading.Lock()
+        self._lock = RenewedLock()
         if compile:
             self._cut_off()
 
@@ -95,7 +95,7 @@ class ShapedGraph:
         """Program with the settings of now, or None."""
         network, program = self._network, self.program
         if network is not None and (program is None or not program.is_current):
-            with self._lock:
+            with self._lock.now:
                 program = self.program = Program(network)
         return program
 
@@ -115,7 +115,7 @@ class ShapedGraphs:
         self.graph, self._compile = graph, compile
         self._walk = Walk(graph)
         self._found: OrderedDict[Any, Shapes | ShapedGraph] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = RenewedLock()
 
     def __call__(self, inputs: dict[str, Array]) -> list[Array]:
         """Return the outputs, for shapes that are new by a walk: some never come again."""
@@ -124,13 +124,13 @@ class ShapedGraphs:
         if found is None:
             shapes = Shapes(self.graph, inputs)
             outputs = self._walk(inputs, shapes)
-            with self._lock:
+            with self._lock.now:
                 self._found[key] = shapes
                 if len(self._found) > _SHAPES:
                     self._found.popitem(last=False)
             return outputs
         if isinstance(found, Shapes):
-            with self._lock:
+            with self._lock.now:
                 found = self._found.get(key, found)
                 if isinstance(found, Shapes):
                     found = self._found[key] = ShapedGraph(self.graph, found, self._compile)
@@ -139,5 +139,5 @@ class ShapedGraphs:
     @property
     def last(self) -> ShapedGraph | None:
         """That of the shapes that came again last."""
-        with self._lock:
+        with self._lock.now:
             return next((one for one in reversed(self._found.values()) if isinstance(one, ShapedGraph)), None)

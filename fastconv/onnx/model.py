@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers import Sequential
 from fastconv.onnx.compiled import ShapedGraphs
 from fastconv.onnx.graph import Graph, Size, Value
@@ -21,7 +21,6 @@ from fastconv.onnx.walking import Walk
 from fastconv.programs import Program
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_flag, check_integer, entries_of
-from fastconv.validation.words import shown
 
 _RUN = "OnnxModel.run"
 InputShapes = Mapping[str, Sequence[int]] | Sequence[int] | None
@@ -198,7 +197,7 @@ class OnnxModel:
             shape = given.get(one.name, [size if isinstance(size, int) else 1 for size in one.shape or ()])
             items = entries_of(shape)
             if items is None:
-                raise InvalidTypeError(f"{where}: the shape of {one.name} must be integers, but got {shape!r}.")
+                raise InvalidTypeError(f"{where}: the shape of {one.name} must be integers, but got {shown(shape)}.")
             sizes = tuple(check_integer(where, f"sizes of {one.name}", size, 0) for size in items)
             zeros[one.name] = np.zeros(sizes, one.dtype)
         return self._checked(zeros)
@@ -215,7 +214,7 @@ class OnnxModel:
         if len(names) != 1:
             raise InvalidValueError(
                 f"{where}: input_shapes must be a dict for a model of {len(names)} inputs ({', '.join(names)}), "
-                f"but got {input_shapes!r}."
+                f"but got {shown(input_shapes)}."
             )
         return {names[0]: input_shapes}
 

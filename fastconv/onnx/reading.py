@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, Union
 
 import fastconv.onnx.operators  # noqa: F401 - registers them
@@ -17,6 +16,7 @@ from fastconv.onnx.registry import lookup
 from fastconv.onnx.sorting import check_origins, check_text, in_order, unique_names
 from fastconv.onnx.tensors import Origin, array_of, dense_of, dtype_of
 from fastconv.validation.arrays import Array
+from fastconv.validation.sizes import check_path
 
 Source = Union[str, "os.PathLike[str]", bytes, Any]
 _LOAD = "onnx.load"
@@ -41,7 +41,7 @@ def _model(package: Any, source: Source) -> tuple[Any, Origin]:
     if isinstance(source, bytes):
         origin, data = Origin(package, "the bytes of a model", None), source
     elif isinstance(source, (str, os.PathLike)):
-        path = Path(source)
+        path = check_path(_LOAD, source, "source")
         origin = Origin(package, str(path), path.parent)
         with open_regular(_LOAD, path, ModelFileError) as stream:
             data = stream.read()

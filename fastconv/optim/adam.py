@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError
+from fastconv.errors import InvalidTypeError, shown
 from fastconv.layers.parameter import Parameter
 from fastconv.optim.arguments import check_fraction
 from fastconv.optim.base import Group, Optimizer, Slots, rule, with_decay
@@ -74,7 +74,7 @@ class Adam(Optimizer):
         """See `Optimizer`."""
         betas = group["betas"]
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise InvalidTypeError(f"{self._name}: betas must be two numbers, but got {betas!r}.")
+            raise InvalidTypeError(f"{self._name}: betas must be two numbers, but got {shown(betas)}.")
         group["betas"] = tuple(check_fraction(self._name, f"betas[{i}]", beta) for i, beta in enumerate(betas))
         super()._check(group)
 

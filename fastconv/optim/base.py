@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.parameter import Parameter, note_change
-from fastconv.optim.arguments import check_fraction, check_not_negative, check_positive
+from fastconv.optim.arguments import check_fraction, check_not_negative, check_parameters, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
 from fastconv.validation.sizes import check_flag, check_integer, check_number
 
@@ -96,13 +96,7 @@ class Optimizer(ABC):
                 f"{self._name}: a group must have parameters, and options among {', '.join(options)}, but got "
                 f"{', '.join(map(repr, given)) or 'nothing'}."
             )
-        group = {**options, **given, "parameters": list(given["parameters"])}
-        for parameter in group["parameters"]:
-            if not isinstance(parameter, Parameter):
-                raise InvalidTypeError(
-                    f"{self._name}: parameters must be Parameter objects, as model.parameters() returns them, but got "
-                    f"{type(parameter).__name__}."
-                )
+        group = {**options, **given, "parameters": list(check_parameters(self._name, given["parameters"]))}
         group["lr"] = check_positive(self._name, "lr", group["lr"])
         self._check(group)
         return group
@@ -301,11 +295,18 @@ class Optimizer(ABC):
             If something in it has another type.
         """
         where, members = f"{self._name}.load_state_dict", list(self._members())
+        if not isinstance(state, Mapping):
+            raise InvalidTypeError(f"{where}: state must be a mapping, but got {shown(state)}.")
         missing = [name for name in ("kind", "groups", "steps", "slots") if name not in state]
         if missing:
             raise InvalidValueError(f"{where}: state must be whole, but {', '.join(missing)} cannot be found.")
-        if state["kind"] != self._name:
-            raise InvalidValueError(f"{where}: state must be of {self._name}, but got that of {state['kind']}.")
+        if not isinstance(state["kind"], str) or state["kind"] != self._name:
+            raise InvalidValueError(f"{where}: state must be of {self._name}, but got that of {shown(state['kind'])}.")
+        for name, kind in (("groups", Sequence), ("steps", Sequence), ("slots", Mapping)):
+            if not isinstance(state[name], kind):
+                raise InvalidTypeError(
+                    f"{where}: {name} must be a {kind.__name__.lower()}, but got {shown(state[name])}."
+                )
         if len(state["groups"]) != len(self.groups) or len(state["steps"]) != len(members):
             raise InvalidValueError(
                 f"{where}: state must have {len(self.groups)} groups with {len(members)} parameters, but got "
@@ -383,14 +384,9 @@ class Optimizer(ABC):
 
 def _as_groups(name: str, parameters: Any) -> list[Mapping[str, Any]]:
     """Return groups, also for plain parameters."""
-    if isinstance(parameters, Parameter) or not isinstance(parameters, Iterable):
-        raise InvalidTypeError(
-            f"{name}: parameters must be a list, as model.parameters() returns it, but got {parameters!r}."
-        )
-    given = list(parameters)
-    if given and all(isinstance(one, Mapping) for one in given):
-        return given
-    return [{"parameters": given}]
+    if isinstance(parameters, (list, tuple)) and parameters and all(isinstance(one, Mapping) for one in parameters):
+        return list(parameters)
+    return [{"parameters": list(check_parameters(name, parameters))}]
 
 
 def with_decay(grad: Array, data: Array, decay: float, out: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from fastconv.backends import resolve_backend
 from fastconv.errors import DivergedError
 from fastconv.layers.parameter import Parameter
-from fastconv.optim.arguments import check_positive
+from fastconv.optim.arguments import check_parameters, check_positive
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
 
@@ -57,7 +57,7 @@ def clip_grad_norm(parameters: Iterable[Parameter], max_norm: float, *, error_if
     """
     limit = check_positive("clip_grad_norm", "max_norm", max_norm)
     strict = check_flag("clip_grad_norm", "error_if_nonfinite", error_if_nonfinite)
-    trained = list(parameters)
+    trained = list(check_parameters("clip_grad_norm", parameters))
     norm = grad_norm(trained) if strict else 0.0
     if not isfinite(norm):
         raise DivergedError(f"clip_grad_norm: the norm of the gradients must be finite, but got {norm}.")
@@ -88,7 +88,7 @@ def grad_norm(parameters: Iterable[Parameter]) -> float:
     float
         The norm. Squares that overflow their dtype are computed again on scaled numbers.
     """
-    return float(resolve_backend(None).norm(_gradients(parameters))[0])
+    return float(resolve_backend(None).norm(_gradients(check_parameters("grad_norm", parameters)))[0])
 
 
 def _gradients(parameters: Iterable[Parameter]) -> list[Array]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import cos, pi
 from typing import Any
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
 from fastconv.validation.sizes import check_choice, check_integer
@@ -341,7 +341,7 @@ class SequentialLR(Schedule):
             )
         for schedule in self.schedules:
             if not isinstance(schedule, Schedule):
-                raise InvalidTypeError(f"SequentialLR: every schedule must be a Schedule, but got {schedule!r}.")
+                raise InvalidTypeError(f"SequentialLR: every schedule must be a Schedule, but got {shown(schedule)}.")
             if schedule.optimizer is not optimizer or schedule.interval != self.schedules[0].interval:
                 raise InvalidValueError(
                     f"SequentialLR: all schedules must have the same optimizer and interval, but {schedule!r} differs."
@@ -356,8 +356,8 @@ class SequentialLR(Schedule):
 
 def _milestones(operation: str, values: Sequence[int]) -> tuple[int, ...]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
-        raise InvalidTypeError(f"{operation}: milestones must be a sequence of integers, but got {values!r}.")
+        raise InvalidTypeError(f"{operation}: milestones must be a sequence of integers, but got {shown(values)}.")
     milestones = tuple(check_integer(operation, "every milestone", value, 1) for value in values)
     if any(first >= second for first, second in pairwise(milestones)):
-        raise InvalidValueError(f"{operation}: milestones must rise, but got {milestones}.")
+        raise InvalidValueError(f"{operation}: milestones must rise, but got {shown(milestones)}.")
     return milestones

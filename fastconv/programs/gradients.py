@@ -129,6 +129,7 @@ class StepRecorder(UpdateRecorder):
         before = Kept(layer)
         y: Array
         y, forward = self.hear(title, layer.forward, *inputs)
+        self.await_gradients(layer)
 
         def backward(dy: Array | None, needed: bool) -> Any:
             done = None
@@ -137,6 +138,7 @@ class StepRecorder(UpdateRecorder):
                 dx, group = self.hear(f"{title} backward", function, dy)
                 done = dy, dx, needed, group
             self._try(layer, before, (inputs, y, forward), done)
+            self.start_sums(layer)
             return done and done[1]
 
         return y, backward

@@ -10,18 +10,19 @@ from zlib import crc32
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, StaleProgramError
+from fastconv.errors import InvalidTypeError, InvalidValueError, StaleProgramError, shown
 from fastconv.layers.base import Layer
 from fastconv.layers.inference import inference_mode
 from fastconv.layers.parameter import changes
 from fastconv.optim import Optimizer
 from fastconv.programs.folding import fold
-from fastconv.programs.replayed import Replayed, form_of, in_place, lines_of
+from fastconv.programs.replayed import Replayed, form_of, in_place, table_of
 from fastconv.programs.rule import Loss, Rule
 from fastconv.programs.step import TrainingStep
+from fastconv.report import Report
 from fastconv.report.words import plural
 from fastconv.validation.arrays import Array, check_array, check_shape
-from fastconv.validation.sizes import check_exact, check_flag, check_integer, entries_of
+from fastconv.validation.sizes import check_any_shape, check_exact, check_flag
 from fastconv.validation.types import ArrayLike
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def compile(
     True
     """
     if not isinstance(model, Layer):
-        raise InvalidTypeError(f"compile: model must be a Layer, but got {model!r}.")
+        raise InvalidTypeError(f"compile: model must be a Layer, but got {shown(model)}.")
     fuse, exact = check_flag("compile", "fuse", fuse), check_exact("compile", exact)
     if optimizer is not None:
         if input_shape is not None:
@@ -159,18 +160,13 @@ def compile(
     program = Program(model, fuse=fuse, exact=exact)
     if input_shape is not None:
         kind = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-        x = np.zeros(_checked_shape(input_shape), kind)
+        x = np.zeros(check_any_shape("compile", "input_shape", input_shape, rule=_BATCHED), kind)
     if x is not None:
         program(x)
     return program
 
 
-def _checked_shape(input_shape: object) -> tuple[int, ...]:
-    rule = "a sequence of integers, the batch first"
-    sizes = entries_of(input_shape)
-    if sizes is None:
-        raise InvalidTypeError(f"compile: input_shape must be {rule}, but got {input_shape!r}.")
-    return tuple(check_integer("compile", "input_shape", size, 0, rule) for size in sizes)
+_BATCHED = "a sequence of integers, the batch first"
 
 
 class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
@@ -200,7 +196,7 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
 
     def update(self) -> None:
         """Take the weights that the model has now; shapes are recorded again when they come."""
-        with self._lock:
+        with self._lock.now:
             self._changes = changes()
             self._fingerprint = _fingerprint(self.model)
             self._network = deepcopy(self.model).eval()
@@ -290,14 +286,13 @@ class Program(Replayed["Recorded[FastProgram | GroupedProgram]"]):
         for shape, dtype in shapes:
             self._run(np.zeros(shape, dtype), None)
 
-    def __repr__(self) -> str:
+    def report(self) -> Report:
+        """Return the settings, and for each shape that came its layers in order and the kernels that each runs."""
         settings = self._settings_in_words()
         if self.folded:
             settings.append(f"{plural(self.folded, 'batch norm')} folded")
-        lines = [f"Program of {type(self.model).__name__} ({', '.join(settings)})"]
-        for (shape, dtype, _), recorded in self._recorded.items():
-            lines += lines_of(shape, dtype, recorded)
-        return "\n".join(lines)
+        tables = tuple(table_of(shape, dtype, recorded) for (shape, dtype, _), recorded in self._recorded.items())
+        return Report(tables, verdict=(f"Program of {type(self.model).__name__} ({', '.join(settings)})",))
 
 
 def _fingerprint(model: Layer) -> tuple[object, ...]:

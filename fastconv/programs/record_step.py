@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +18,7 @@ from fastconv.programs.gradients import StepRecorder
 from fastconv.programs.recording import Recorded, all_ours, same
 from fastconv.programs.rule import Outcome, Rule
 from fastconv.programs.state import Kept, Progress, optimizer_slots, state_of
+from fastconv.programs.summing import Summing
 from fastconv.validation.arrays import Array
 
 
@@ -75,22 +77,28 @@ def record_step(rule: Rule, x: Array, labels: Array, fuse: bool) -> RecordedStep
     rule.optimizer.zero_grad()
     model, optimizer = Kept(rule.model), Progress(rule.optimizer)
     try:
-        for dry in (True, False) if _is_ours(rule) else (False,):
-            try:
-                step = record_unchecked(rule, x, labels, fuse, dry)
-            except Exception:
-                if not dry:
-                    raise
-                continue
-            finally:
-                model.restore()
-                optimizer.restore()
-            if not (dry and step.recorded.program.constants) and _is_right(step, rule, x, labels, model, optimizer):
-                return step
-        return None
+        with nullcontext() if rule.sums is None else rule.sums.pause():
+            return _tried(rule, x, labels, fuse, model, optimizer)
     finally:
         model.restore()
         optimizer.restore()
+
+
+def _tried(rule: Rule, x: Array, labels: Array, fuse: bool, model: Kept, optimizer: Progress) -> RecordedStep | None:
+    """The first recording that is right; None if there is none."""
+    for dry in (True, False) if _is_ours(rule) else (False,):
+        try:
+            step = record_unchecked(rule, x, labels, fuse, dry)
+        except Exception:
+            if not dry:
+                raise
+            continue
+        finally:
+            model.restore()
+            optimizer.restore()
+        if not (dry and step.recorded.program.constants) and _is_right(step, rule, x, labels, model, optimizer):
+            return step
+    return None
 
 
 def record_unchecked(rule: Rule, x: Array, labels: Array, fuse: bool, dry: bool) -> RecordedStep:
@@ -100,9 +108,13 @@ def record_unchecked(rule: Rule, x: Array, labels: Array, fuse: bool, dry: bool)
     with recording() as heard, np.errstate(all="ignore"):
         forget_plans()  # so that every plan is made while somebody listens, and its tables are known
         recorder = StepRecorder(heard, fuse, dry)
+        if rule.sums is not None:
+            recorder.summing = Summing(rule.sums, model)
         scores, backward = recorder.layer("", model, x)
         loss, dy = recorder.loss(rule.loss, scores, labels)
+        recorder.begin_sums(loss)
         backward(dy, False)
+        recorder.end_sums(loss)
         outcome, due = recorder.rest(rule, loss)
     drawing = [layer for _, layer in model.named_layers() if isinstance(layer, Dropout) and layer.drops]
     state = [*state_of(model), *optimizer_slots(optimizer, due), optimizer._numbers, scores]

@@ -35,17 +35,16 @@ class Recorded(Generic[P]):
     program: P
     names: list[str]
 
-    def lines(self) -> list[str]:
+    def rows(self) -> tuple[tuple[str, str], ...]:
         """Layers in order, with the kernels that each launches, or that it is a break."""
         by_layer: dict[str, Counter[str]] = {}
         for name, step in zip(self.names, self.program.steps):
             what = "computed by NumPy (break)" if isinstance(step, Break) else AT[step.kernel].name
             by_layer.setdefault(name, Counter())[what] += 1
-        width = max(map(len, by_layer), default=0)
-        return [
-            f"{name:{width}}  " + ", ".join(what + f" ×{count}" * (count > 1) for what, count in steps.items())
+        return tuple(
+            (name, ", ".join(what + f" ×{count}" * (count > 1) for what, count in steps.items()))
             for name, steps in by_layer.items()
-        ]
+        )
 
 
 @dataclass

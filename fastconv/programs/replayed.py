@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakSet
 
 from fastconv.backends import get_backend, use_backend
 from fastconv.backends.geometry import CHANNELS_LAST
+from fastconv.backends.locks import RenewedLock
 from fastconv.backends.settings import Options, get_num_threads, get_options, options, use_num_threads
 from fastconv.layers.base import Layer
-from fastconv.report.words import format_bytes, format_shape, plural
+from fastconv.report import Table, format_bytes
+from fastconv.report.record import Shown
+from fastconv.report.words import format_shape, plural
 from fastconv.validation.arrays import Array
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _SHAPES = 8  # recordings that are kept, the last ones
 R = TypeVar("R")
 
 
-class Replayed(Generic[R]):
+class Replayed(Shown, Generic[R]):
     """Something that is recorded once for each shape that comes, with the settings of the time when it was made.
 
     `exact` is the option of that name, or None for what it is then.
@@ -40,8 +40,7 @@ class Replayed(Generic[R]):
         self._new_lock()
 
     def _new_lock(self) -> None:
-        self._lock = threading.RLock()
-        _programs.add(self)
+        self._lock = RenewedLock()
 
     @property
     def is_current(self) -> bool:
@@ -68,7 +67,7 @@ class Replayed(Generic[R]):
             return None
         from fastconv.backends.fast.machine.record import BusyError
 
-        with self._lock:
+        with self._lock.now:
             if key not in self._recorded:
                 try:
                     with self._settings():
@@ -87,28 +86,15 @@ class Replayed(Generic[R]):
         ]
 
 
-def lines_of(shape: tuple[int, ...], dtype: object, recorded: Recorded[Any]) -> list[str]:
-    """What is printed of a recording."""
+def table_of(shape: tuple[int, ...], dtype: object, recorded: Recorded[Any]) -> Table:
+    """What is shown of a recording."""
     program = recorded.program
     about = (
-        f"  {format_shape(shape)} {dtype}: {plural(len(program.runs), 'run')} of kernels "
+        f"{format_shape(shape)} {dtype}: {plural(len(program.runs), 'run')} of kernels "
         f"(+ {program.constants} done once), {plural(len(program.breaks), 'break')}, "
         f"arena {format_bytes(program.arena_bytes)}"
     )
-    return [about, *(f"    {text}" for text in recorded.lines())]
-
-
-_programs: WeakSet[Replayed[Any]] = WeakSet()
-
-
-def _after_fork() -> None:
-    """A thread that held a lock is not in the child."""
-    for program in list(_programs):
-        program._lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    return Table(about, ("layer", "kernels"), recorded.rows(), 2)
 
 
 def _records() -> bool:

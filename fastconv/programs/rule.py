@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.losses import LOSSES, softmax_cross_entropy
 from fastconv.optim import Optimizer, clip_grad_norm
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
+from fastconv.parallel.sums import GradientSums
 from fastconv.validation.arrays import Array
 
 Loss = Callable[[Array, Array], "tuple[Any, Array]"]
@@ -53,18 +54,21 @@ class Rule:
     optimizer: Optimizer
     clip_norm: float | None = None
     l2: float = 0.0
+    sums: GradientSums | None = None  # where other ranks have their share of the batch
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
-            raise InvalidTypeError(f"compile: optimizer must be an Optimizer, but got {self.optimizer!r}.")
+            raise InvalidTypeError(f"compile: optimizer must be an Optimizer, but got {shown(self.optimizer)}.")
         if self.loss is None:
             self.loss = softmax_cross_entropy
         if isinstance(self.loss, str):
             if self.loss not in LOSSES:
-                raise InvalidValueError(f"compile: loss must be one of {', '.join(LOSSES)}, but got {self.loss!r}.")
+                raise InvalidValueError(
+                    f"compile: loss must be one of {', '.join(LOSSES)}, but got {shown(self.loss)}."
+                )
             self.loss = LOSSES[self.loss]
         if not callable(self.loss):
-            raise InvalidTypeError(f"compile: loss must be a function or a name, but got {self.loss!r}.")
+            raise InvalidTypeError(f"compile: loss must be a function or a name, but got {shown(self.loss)}.")
         self.l2 = check_not_negative("compile", "l2", self.l2)
         self.clip_norm = None if self.clip_norm is None else check_positive("compile", "clip_norm", self.clip_norm)
 
@@ -79,13 +83,17 @@ class Rule:
         scores = model.forward(x)
         value, dy = self.loss(scores, labels)
         loss = float(value)
-        if penalised:
-            loss += 0.5 * self.l2 * float(sum_of_squares(penalised)[0])
-        if not isfinite(loss):
-            return Outcome(loss, scores)
+        squares = 0.5 * self.l2 * float(sum_of_squares(penalised)[0]) if penalised else 0.0
+        if self.sums is None and not isfinite(loss + squares):
+            return Outcome(loss + squares, scores)
         model.zero_grad()
         self.optimizer.zero_grad()
         model.backward(dy, input_gradient=False)
+        if self.sums is not None:
+            loss = self.sums.all(loss, [one for one in model.parameters() if one.grad is not None])
+        loss += squares
+        if not isfinite(loss):
+            return Outcome(loss, scores)
         if penalised:
             add_penalty_gradient(penalised, np.array([self.l2]))
         norm = 0.0

@@ -10,8 +10,9 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.parameter import changes, note_change
-from fastconv.programs.replayed import Replayed, form_of, in_place, lines_of
+from fastconv.programs.replayed import Replayed, form_of, in_place, table_of
 from fastconv.programs.rule import Outcome, Rule
+from fastconv.report import Report, Table
 from fastconv.report.words import format_shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
@@ -75,7 +76,7 @@ class TrainingStep(Replayed["RecordedStep | None"]):
             If the network does not take the input, or the loss not the labels.
         """
         x, labels = _checked(x, labels)
-        with self._lock:
+        with self._lock.now:
             recorded = self._find(x, labels)
             self.outcome = self._layers(x, labels) if recorded is None else self._replay(recorded, x, labels)
             return self.outcome.loss
@@ -96,7 +97,7 @@ class TrainingStep(Replayed["RecordedStep | None"]):
         if x is None or labels is None:
             missing = "x" if x is None else "labels"
             raise InvalidValueError(f"compile: an example of a step must have x and labels, but {missing} is missing.")
-        with self._lock:
+        with self._lock.now:
             self._find(*_checked(x, labels))
 
     def _find(self, x: Array, labels: Array) -> RecordedStep | None:
@@ -164,20 +165,22 @@ class TrainingStep(Replayed["RecordedStep | None"]):
         self._new_lock()
         self._forget()
 
-    def __repr__(self) -> str:
+    def report(self) -> Report:
+        """Return the settings, and for each shape that came its layers in order and the kernels that each runs."""
         rule = self.rule
         limits = [f"clip_norm={rule.clip_norm:g}"] if rule.clip_norm is not None else []
         limits += [f"l2={rule.l2:g}"] if rule.l2 else []
         settings = [getattr(rule.loss, "__qualname__", str(rule.loss)), type(rule.optimizer).__name__, *limits]
         settings += self._settings_in_words()
-        lines = [f"Training step of {type(rule.model).__name__} ({', '.join(settings)})"]
+        tables: list[Table] = []
+        notes: list[str] = []
         for (shape, dtype, *_), step in self._recorded.items():
-            lines += (
-                [f"  {format_shape(shape)} {dtype}: by the layers"]
-                if step is None
-                else lines_of(shape, dtype, step.recorded)
-            )
-        return "\n".join(lines)
+            if step is None:
+                notes.append(f"{format_shape(shape)} {dtype}: by the layers")
+            else:
+                tables.append(table_of(shape, dtype, step.recorded))
+        verdict = f"Training step of {type(rule.model).__name__} ({', '.join(settings)})"
+        return Report(tuple(tables), tuple(notes), verdict=(verdict,))
 
 
 def _checked(x: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:

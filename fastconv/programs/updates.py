@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from fastconv.backends.fast.memory.strided import copy_into
 from fastconv.backends.fast.program import Break, again
+from fastconv.layers import Layer
 from fastconv.optim.clipping import _clip
 from fastconv.optim.penalty import add_penalty_gradient, sum_of_squares
 from fastconv.programs.recording import Group, Recorder, overwrite, same, trials
 from fastconv.programs.rule import Loss, Rule
 from fastconv.programs.state import give, optimizer_slots, scattered
+from fastconv.programs.summing import Summing
 from fastconv.validation.arrays import Array
 
 
@@ -22,6 +24,31 @@ class UntriedError(Exception):
 
 class UpdateRecorder(Recorder):
     """What a step does beside the passes of its layers."""
+
+    summing: Summing | None = None
+
+    def await_gradients(self, layer: Layer) -> None:
+        """Note that the backward pass of a layer is still to come."""
+        if self.summing is not None:
+            self.summing.expect(layer)
+
+    def begin_sums(self, loss: Array) -> None:
+        """Record that the sums over ranks begin: with the loss."""
+        if self.summing is not None:
+            self._breaks([self.summing.first(loss)])
+
+    def start_sums(self, layer: Layer) -> None:
+        """Record that those begin whose gradients are known after the backward pass of a layer."""
+        if self.summing is not None:
+            self._breaks(self.summing.known(layer))
+
+    def end_sums(self, loss: Array) -> None:
+        """Record that the sums are waited for, and take the place of loss and gradients."""
+        if self.summing is not None:
+            self._breaks(self.summing.last(loss))
+
+    def _breaks(self, steps: Iterable[Break]) -> None:
+        self.groups += [Group("sums over all ranks", [step], []) for step in steps]
 
     def loss(self, function: Loss, scores: Array, labels: Array) -> tuple[Array, Array]:
         """Record a loss; return an array with its value, and its gradient."""

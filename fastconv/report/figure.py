@@ -11,9 +11,9 @@ from typing import Any
 
 from fastconv.errors import InvalidValueError
 from fastconv.files import write_whole
+from fastconv.report.colours import colours_of
 
 FORMATS = ("pdf", "png", "svg")
-COLOURS = {"forward": "#1f6f8b", "backward": "#e08e45", "fast": "#1f6f8b", "numpy": "#e08e45", "naive": "#9aa5ab"}
 SMALL = 8  # points, the least that is read in a picture
 _TITLE = 9
 _LINE = 0.42  # inches of a group of bars
@@ -116,12 +116,12 @@ def draw_bars(axes: Any, names: Sequence[str], series: Series, label: Callable[[
     label : callable
         What is written at the end of a bar.
     """
-    height = _GROUP / max(1, len(series))
+    height, colours = _GROUP / max(1, len(series)), colours_of(series)
     for index, (name, values) in enumerate(series.items()):
         numbers = [math.nan if value is None else value for value in values]
         places = [group + index * height for group in range(len(names))]
         lengths = [value - 1 for value in numbers]
-        bars = axes.barh(places, lengths, height, left=1, label=name, color=COLOURS.get(name))
+        bars = axes.barh(places, lengths, height, left=1, label=name, color=colours[name])
         words = ["" if math.isnan(value) else label(value) for value in numbers]
         axes.bar_label(bars, words, padding=3, fontsize=SMALL)
     axes.set_yticks([group + height * (len(series) - 1) / 2 for group in range(len(names))], names)

@@ -21,8 +21,26 @@ _NON_FINITE = {None: math.inf, "inf": math.inf, "-inf": -math.inf, "nan": math.n
 _T = TypeVar("_T")
 
 
-class Record:
-    """A result that prints as its report, in a REPL and a notebook too, and is saved as JSON.
+class Shown:
+    """What prints as its report, in a REPL and a notebook too."""
+
+    def report(self) -> Report:
+        """Return its tables and notes."""
+        raise NotImplementedError(f"{type(self).__name__} must say what its tables are.")
+
+    def __str__(self) -> str:
+        return self.report().text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return fragment(self.report())
+
+
+class Record(Shown):
+    """A result that prints as its report, and is saved as JSON.
 
     Its subclasses are frozen dataclasses with ``repr=False``.
 
@@ -39,20 +57,6 @@ class Record:
     FORMAT: ClassVar[str] = ""
     DERIVED: ClassVar[tuple[str, ...]] = ()
     NON_FINITE_AS_TEXT: ClassVar[bool] = False
-
-    def report(self) -> Report:
-        """Return its tables and notes."""
-        raise NotImplementedError(f"{type(self).__name__} must say what its tables are.")
-
-    def __str__(self) -> str:
-        return self.report().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return fragment(self.report())
 
     def markdown(self) -> str:
         """Return its tables and notes as Markdown, for a page to include."""

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastconv.data.augment import Augmentation
 from fastconv.data.dataset import Dataset
-from fastconv.errors import InvalidTypeError
+from fastconv.errors import InvalidTypeError, shown
 from fastconv.layers import Layer, inference_mode
 from fastconv.optim import OPTIMIZERS, Optimizer
 from fastconv.sklearn.inputs import Standardised, input_shape_of
@@ -89,7 +89,7 @@ class CNNEstimator(BaseEstimator):
         if isinstance(make, str):
             make = OPTIMIZERS[check_choice(self._name, "optimizer", make, tuple(OPTIMIZERS))]
         if not callable(make):
-            raise InvalidTypeError(f"{self._name}: optimizer must be a name or a function, but got {make!r}.")
+            raise InvalidTypeError(f"{self._name}: optimizer must be a name or a function, but got {shown(make)}.")
         self._trainer = Trainer(
             network,
             make(network.parameters(), lr=self.lr),

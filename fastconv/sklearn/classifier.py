@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.softmax import softmax
 from fastconv.sklearn.base import CNNEstimator
 from fastconv.validation.arrays import Array
@@ -186,7 +186,8 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
         unknown = np.setdiff1d(y, self.classes_)
         if unknown.size:
             raise InvalidValueError(
-                f"{self._name}: y must have labels of {self.classes_.tolist()} alone, but got {unknown[0]!r}. Pass all "
+                f"{self._name}: y must have labels of {self.classes_.tolist()} alone, but got {shown(unknown[0])}. "
+                "Pass all "
                 "classes to the first partial_fit."
             )
         return np.searchsorted(self.classes_, y)

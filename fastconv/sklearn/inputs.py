@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from fastconv.data.preprocessing import channel_statistics, normalise
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer, entries_of
 from fastconv.validation.types import Shape
@@ -20,7 +20,7 @@ def input_shape_of(estimator: str, given: object, X: Array) -> Shape:
         return (1, *X.shape[1:]) if X.ndim == 2 else X.shape[1:]
     entries = entries_of(given)
     if entries is None:
-        raise InvalidTypeError(f"{estimator}: input_shape must be a tuple of sizes, but got {given!r}.")
+        raise InvalidTypeError(f"{estimator}: input_shape must be a tuple of sizes, but got {shown(given)}.")
     sizes = tuple(check_integer(estimator, "input_shape", size, 1) for size in entries)
     if prod(sizes) != prod(X.shape[1:]):
         raise InvalidValueError(

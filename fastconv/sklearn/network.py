@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers import (
     Conv1d,
     Conv2d,
@@ -18,8 +18,8 @@ from fastconv.layers import (
     ReLU,
     Sequential,
 )
-from fastconv.layers.arguments import check_rng
 from fastconv.models import by_name
+from fastconv.validation.sizes import check_rng
 from fastconv.validation.types import Shape
 
 AUTO = "auto"
@@ -36,7 +36,7 @@ def make_network(estimator: str, network: object, input_shape: Shape, outputs: i
     if not callable(network):
         raise InvalidTypeError(
             f"{estimator}: network must be {AUTO!r}, a name of fastconv.models.MODELS, or a function of input_shape, "
-            f"classes and rng, but got {network!r}."
+            f"classes and rng, but got {shown(network)}."
         )
     made = network(input_shape=input_shape, classes=outputs, rng=seed)
     if not isinstance(made, Layer):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastconv.errors import InvalidValueError
+from fastconv.validation.arrays import as_array, check_dtype, check_real
 
 Array = NDArray[Any]
 
@@ -41,8 +42,9 @@ def tolerance(dtype: DTypeLike, magnitude: Any) -> Any:
     >>> tolerance(np.float32, 2.0) == 128 * 2.0**-23
     True
     """
-    eps = float(np.finfo(np.dtype(dtype)).eps)
-    return ROUNDINGS * eps * (float(magnitude) if np.ndim(magnitude) == 0 else np.asarray(magnitude, np.float64))
+    eps = float(np.finfo(check_dtype("tolerance", dtype)).eps)
+    size = check_real("tolerance", "magnitude", magnitude).astype(np.float64)
+    return ROUNDINGS * eps * (float(size) if size.ndim == 0 else size)
 
 
 def magnitude(operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -120,8 +122,8 @@ def assert_close(
     """
     __tracebackhide__ = True
     prefix = f"{name}: " if name else ""
-    expected_dtype = getattr(desired, "dtype", None) if dtype is None else np.dtype(dtype)
-    actual, desired = np.asarray(actual), np.asarray(desired)
+    expected_dtype = getattr(desired, "dtype", None) if dtype is None else check_dtype("assert_close", dtype)
+    actual, desired = as_array("assert_close", "actual", actual), as_array("assert_close", "desired", desired)
     if actual.shape != desired.shape:
         raise AssertionError(f"{prefix}the shape is {actual.shape} instead of {desired.shape}")
     if expected_dtype is not None and actual.dtype != expected_dtype:
@@ -139,7 +141,7 @@ def _allowed(actual: Array, desired: Array, magnitude: Any) -> Array:
     if magnitude is None:
         finite = np.abs(desired[np.isfinite(desired)].astype(np.float64))
         magnitude = finite.max(initial=0.0)
-    magnitude = np.asarray(magnitude, np.float64)
+    magnitude = check_real("assert_close", "magnitude", magnitude).astype(np.float64)
     if magnitude.shape not in ((), desired.shape):
         raise InvalidValueError(
             f"assert_close: magnitude must be a number or have the shape of desired, {desired.shape}, but got "

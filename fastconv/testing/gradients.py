@@ -12,6 +12,8 @@ import numpy as np
 from fastconv.errors import InvalidValueError
 from fastconv.testing.closeness import ROUNDINGS, Array, in_tolerances, tolerance
 from fastconv.testing.problems import GradientProblem, Variable, as_checked, problem_of
+from fastconv.validation.arrays import check_real
+from fastconv.validation.sizes import check_choice, check_integer, check_number, check_rng
 from fastconv.validation.types import Shape
 
 Directions = Callable[[Shape], Iterable[Array]] | None  # of moves of an array of a shape; None: along every axis
@@ -143,14 +145,23 @@ def gradient_check(
     True
     """
     __tracebackhide__ = True
-    if mode not in ("projection", "full"):
-        raise InvalidValueError(f"gradient_check: mode must be 'projection' or 'full', but got {mode!r}.")
-    generator = np.random.default_rng(rng)
+    check_choice("gradient_check", "mode", mode, ("projection", "full"))
+    for name, number in (("eps", eps), ("tolerance", tolerance)):
+        if number is not None:
+            check_number("gradient_check", name, number, least=float(np.finfo(float).tiny))
+    projections = check_integer("gradient_check", "projections", projections, 1)
+    generator = check_rng("gradient_check", rng)
     several = isinstance(inputs, tuple) or (isinstance(inputs, list) and any(isinstance(i, np.ndarray) for i in inputs))
     values = [as_checked(value) for value in (inputs if several else (inputs,))]
+    if not values:
+        raise InvalidValueError("gradient_check: inputs must hold an array, but got none.")
     with problem_of(function_or_layer, values, options) as problem:
         y = np.asarray(problem.forward())
-        weights = generator.standard_normal(y.shape) if dy is None else np.asarray(dy, np.float64)
+        weights = (
+            generator.standard_normal(y.shape)
+            if dy is None
+            else check_real("gradient_check", "dy", dy).astype(np.float64)
+        )
         directions = None if mode == "full" else partial(_random_directions, projections, generator)
         check = _check(problem, y, weights, directions, eps, tolerance)
     return check.raise_if_failed() if raise_exception else check
@@ -283,7 +294,7 @@ def adjoint_check(
     ... )
     """
     __tracebackhide__ = True
-    generator = np.random.default_rng(rng)
+    generator = check_rng("adjoint_check", rng)
     x, y = generator.standard_normal(x_shape), generator.standard_normal(y_shape)
     forth, back = np.asarray(forward(x)), np.asarray(adjoint(y))
     if forth.shape != y.shape or back.shape != x.shape:

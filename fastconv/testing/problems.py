@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError
+from fastconv.errors import InvalidTypeError, shown
 from fastconv.testing.closeness import Array
+from fastconv.validation.arrays import check_array
 
 
 def as_checked(value: Any) -> Array:
     """Copy as float64; integers stay as they are."""
-    array = np.asarray(value)
+    array = check_array("gradient_check", "every input", value)
     return array if array.dtype.kind in "iub" else array.astype(np.float64)
 
 
@@ -54,7 +55,7 @@ def problem_of(subject: Any, values: list[Array], options: dict[str, Any]) -> It
     else:
         raise InvalidTypeError(
             "gradient_check: function_or_layer must be a function, a (forward, backward) pair or a layer, but got "
-            f"{subject!r}."
+            f"{shown(subject)}."
         )
 
 
@@ -108,7 +109,7 @@ def _loss_problem(function: Any, values: list[Array], options: dict[str, Any]) -
     if not (isinstance(result, tuple) and len(result) == 2 and np.ndim(result[0]) == 0):
         raise InvalidTypeError(
             "gradient_check: a function must have its ..._backward beside it in its module, or return "
-            f"(value, gradient), but got {function!r}. Pass a pair (forward, backward)."
+            f"(value, gradient), but got {shown(function)}. Pass a pair (forward, backward)."
         )
     return GradientProblem(
         lambda: function(*values, **options)[0],

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from fastconv.data.files import shown
-from fastconv.errors import InvalidValueError, StateFileError
+from fastconv.errors import InvalidValueError, StateFileError, shown
 from fastconv.files import check_writable, remove_partial
 from fastconv.layers.state import PathLike, read_arrays, write_arrays
 from fastconv.training.whole import check_whole
 from fastconv.validation.arrays import Array
+from fastconv.validation.sizes import check_path
 
 _FORMAT = "fastconv checkpoint"
 _VERSION = 1
@@ -52,10 +50,15 @@ class Checkpoint:
         arrays.update((f"optimizer.{name}", array) for name, array in self.slots.items())
         write_arrays(path, arrays)
 
+    def in_words_of_json(self) -> Checkpoint:
+        """Return what a file would give back."""
+        return replace(self, about=json.loads(json.dumps(self.about)))
+
     @classmethod
     def load(cls, operation: str, path: PathLike) -> Checkpoint:
         """Read a file; one that is no checkpoint, or not a whole one, is refused with its name."""
-        arrays, where = read_arrays(operation, path), f"{operation}: {os.fspath(path)}"
+        where = f"{operation}: {check_path(operation, path)}"
+        arrays = read_arrays(operation, path)
         try:
             about = json.loads(arrays.pop(_ABOUT).item().decode("ascii"))
             known = about["format"] == _FORMAT
@@ -117,7 +120,7 @@ class CheckpointFolder:
     """
 
     def __init__(self, folder: PathLike) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = check_path("Trainer.fit", folder, "checkpoint").expanduser()
         self.last, self.best = self.folder / "last.npz", self.folder / "best.npz"
 
     def prepare(self, *, fresh: bool) -> None:

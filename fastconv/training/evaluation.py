@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastconv.backends import resolve_backend
 from fastconv.data.augment import Augmentation
 from fastconv.data.dataset import Dataset
-from fastconv.errors import InvalidTypeError, InvalidValueError
-from fastconv.layers.base import Layer
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.inference import inference_mode
 from fastconv.losses import accuracy
@@ -20,6 +20,7 @@ from fastconv.losses.arguments import check_labels
 from fastconv.training.records import Metrics
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer
+from fastconv.validation.types import Shape
 
 Loss = Callable[[Array, Array], tuple[Any, Array]]
 Prepare = Callable[[Array], Array]
@@ -46,7 +47,7 @@ def check_dataset(operation: str, subject: str, dataset: object) -> Dataset:
             "Make one with Dataset(images, labels); where a network learns or is judged, (images, labels) will do."
         )
     if len(dataset) == 0:
-        raise InvalidValueError(f"{operation}: {subject} must not be empty, but got {dataset!r}.")
+        raise InvalidValueError(f"{operation}: {subject} must not be empty, but got {shown(dataset)}.")
     return dataset
 
 
@@ -69,6 +70,23 @@ def check_fit(operation: str, model: Layer, dataset: Dataset, image_shape: tuple
             f"shape {('N', *scores[1:])} for labels up to {largest}. Labels that are numbers, and no classes, have a "
             "floating dtype."
         )
+
+
+def check_last_batch(operation: str, model: Layer, shape: Shape, batch_size: int) -> None:
+    """Refuse a last batch of an epoch, of that shape, from which a layer cannot learn; nothing is computed."""
+    steps: list[Step] = []
+    with modes_kept(model):
+        model.train().trace(Value(0, shape), steps)
+        for step in steps:
+            try:
+                step.layer.check_batch(step.inputs[0].shape)
+            except InvalidValueError as error:
+                change = "Pass drop_last=True (--drop-last), or another" if shape[0] < batch_size else "Take a larger"
+                raise InvalidValueError(
+                    f"{operation}: the last batch of an epoch must be one that the model learns from, but got "
+                    f"{shape[0]} of the images with batch_size={batch_size}. {change} batch_size. Layer {step.name} "
+                    f"says: {error}"
+                ) from error
 
 
 def _check_numbers(operation: str, output: tuple[int, ...], target: tuple[int, ...]) -> None:

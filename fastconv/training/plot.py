@@ -6,12 +6,12 @@ import os
 from typing import Any
 
 from fastconv.errors import InvalidValueError
+from fastconv.report.colours import colours_of
 from fastconv.report.figure import new_figure, save_figure
-from fastconv.training.records import History
+from fastconv.training.records import History, points_of
 from fastconv.validation.sizes import check_integer
 
 _NAME = "plot_history"
-_TRAIN, _VALIDATION, _STEPS = "#1f6f8b", "#e08e45", "#b9d3dc"
 
 
 def plot_history(history: History, path: str | os.PathLike[str], *, steps_per_epoch: int | None = None) -> None:
@@ -38,24 +38,20 @@ def plot_history(history: History, path: str | os.PathLike[str], *, steps_per_ep
     if not history.step_losses and not history.epochs:
         raise InvalidValueError(f"{_NAME}: history must have a step, but got none.")
     if steps_per_epoch is not None:
-        steps = check_integer(_NAME, "steps_per_epoch", steps_per_epoch, 1)
-    elif history.epochs:
-        steps = max(1, len(history.step_losses) // len(history.epochs))
-    else:
+        check_integer(_NAME, "steps_per_epoch", steps_per_epoch, 1)
+    elif not history.epochs:
         raise InvalidValueError(f"{_NAME}: steps_per_epoch must be given where no epoch is finished.")
-    save_figure(_NAME, path, lambda: _figure(history, steps))
+    save_figure(_NAME, path, lambda: _figure(history, steps_per_epoch))
 
 
-def _figure(history: History, steps: int) -> Any:
+def _figure(history: History, steps_per_epoch: int | None) -> Any:
     figure = new_figure(_NAME, 10, 4)
     from matplotlib.ticker import MaxNLocator
 
     numbers = any(record.train_accuracy is None for record in history.epochs)
     quantities = ("loss",) if numbers else ("loss", "accuracy")
     for axes, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities):
-        if quantity == "loss":
-            _draw_steps(axes, history, steps)
-        _draw_epochs(axes, history, quantity)
+        _draw(axes, points_of(history, quantity, steps_per_epoch))
         axes.set_xlabel("epoch")
         axes.set_ylabel(quantity)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -65,16 +61,8 @@ def _figure(history: History, steps: int) -> Any:
     return figure
 
 
-def _draw_steps(axes: Any, history: History, steps: int) -> None:
-    """Draw the loss of every step; the first epoch ends at 1."""
-    positions = [(step + 1) / steps for step in range(len(history.step_losses))]
-    axes.plot(positions, history.step_losses, color=_STEPS, linewidth=0.8, label="each step")
-
-
-def _draw_epochs(axes: Any, history: History, quantity: str) -> None:
-    """One line for training, and one for validation where there was one."""
-    for part, colour in (("train", _TRAIN), ("validation", _VALIDATION)):
-        values = [(record.epoch, getattr(record, f"{part}_{quantity}")) for record in history.epochs]
-        measured = [(epoch, value) for epoch, value in values if value is not None]
-        if measured:
-            axes.plot(*zip(*measured), marker="o", markersize=3, color=colour, label=part)
+def _draw(axes: Any, series: dict[str, list[tuple[float, float]]]) -> None:
+    """Draw a thin line for all steps, and dots for the epochs."""
+    for name, colour in colours_of(series).items():
+        how = {"linewidth": 0.8} if name == "each step" else {"marker": "o", "markersize": 3}
+        axes.plot(*zip(*series[name]), color=colour, label=name, **how)

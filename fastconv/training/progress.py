@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fastconv.errors import InvalidTypeError
+from fastconv.errors import InvalidTypeError, shown
 from fastconv.training.records import EpochRecord
 
 _WIDTH = 24  # letters of the bar
@@ -95,7 +95,7 @@ def reporting(operation: str, progress: object) -> Iterator[ProgressCallback | N
     elif callable(progress):
         yield progress
     else:
-        raise InvalidTypeError(f"{operation}: progress must be True, False or a function, but got {progress!r}.")
+        raise InvalidTypeError(f"{operation}: progress must be True, False or a function, but got {shown(progress)}.")
 
 
 def _print_epoch(progress: Progress) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any, NamedTuple
 
 from fastconv.errors import InvalidValueError
 from fastconv.optim.arguments import check_not_negative
+from fastconv.report import Report, Table, format_number
+from fastconv.report.curves import curves
+from fastconv.report.page import fragment
 from fastconv.report.words import plural
 from fastconv.validation.sizes import check_choice, check_integer
 
@@ -135,6 +139,12 @@ class History:
             judged = f", validation loss {last.validation_loss:.4f}"
         return f"History({counts}; train loss {last.train_loss:.4f}{judged}; best in epoch {self.best.epoch})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the curves, and a table of the epochs."""
+        drawn = [curves(name, "epoch", points_of(self, name)) for name in ("loss", "accuracy")]
+        table = [fragment(Report((epoch_table(self),)))] if self.epochs else []
+        return "\n".join([f"<p>{escape(repr(self))}</p>", *filter(None, drawn), *table])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, for JSON.
 
@@ -160,6 +170,43 @@ class History:
             It has lists of its own.
         """
         return cls([EpochRecord(**record) for record in values["epochs"]], [float(x) for x in values["step_losses"]])
+
+
+def points_of(
+    history: History, quantity: str, steps_per_epoch: int | None = None
+) -> dict[str, list[tuple[float, float]]]:
+    """Return what is drawn of "loss" or "accuracy": points (epoch, value) by the names of their curves.
+
+    The first epoch ends at 1; where `steps_per_epoch` is not given, as if the last epoch were finished.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    if quantity == "loss":
+        steps = steps_per_epoch or max(1, len(history.step_losses) // max(1, len(history.epochs)))
+        found["each step"] = [((step + 1) / steps, loss) for step, loss in enumerate(history.step_losses)]
+    for part in ("train", "validation"):
+        values = [(float(record.epoch), getattr(record, f"{part}_{quantity}")) for record in history.epochs]
+        found[part] = [(epoch, value) for epoch, value in values if value is not None]
+    return {name: points for name, points in found.items() if points}
+
+
+EPOCH_HEADERS = ("epoch", "train loss", "accuracy", "validation", "accuracy", "time", "images/s", "rate")
+
+
+def epoch_table(history: History) -> Table:
+    """Return a row for each epoch."""
+    return Table("Epochs", EPOCH_HEADERS, tuple(map(epoch_cells, history.epochs)), 0)
+
+
+def epoch_cells(record: EpochRecord) -> tuple[str, ...]:
+    """Return the row of an epoch; a dash for what was not measured."""
+    forms = {"loss": ".4f", "accuracy": ".2%"}
+    numbers = [
+        format_number(getattr(record, f"{part}_{name}"), form)
+        for part in ("train", "validation")
+        for name, form in forms.items()
+    ]
+    speed = f"{record.seconds:.2f} s", f"{record.images_per_second:,.0f}", f"{record.lr:.3g}"
+    return (str(record.epoch), *numbers, *speed)
 
 
 @dataclass

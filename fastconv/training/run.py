@@ -9,25 +9,30 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import InitVar, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastconv.data.dataset import Dataset
-from fastconv.errors import InvalidTypeError, InvalidValueError, LearningWarning
+from fastconv.errors import InvalidTypeError, InvalidValueError, LearningWarning, shown
 from fastconv.layers.containers import modes_kept
 from fastconv.layers.state import PathLike
 from fastconv.losses import softmax_cross_entropy
+from fastconv.parallel.batch_norm import synchronized
+from fastconv.parallel.ranks import versions
 from fastconv.training.checkpoint import Checkpoint, CheckpointFolder, differences
-from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit
+from fastconv.training.evaluation import Data, Gather, as_dataset, check_fit, check_last_batch
 from fastconv.training.progress import Progress, ProgressCallback, reporting
 from fastconv.training.records import EarlyStopping, EpochRecord, History, Metrics, Position
 from fastconv.training.saved import card_of
 from fastconv.training.snapshot import describe, restore, snapshot
 from fastconv.training.stalling import Guessing
 from fastconv.training.state import TrainState, generator_state, set_generator_state
+from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag, check_integer
 
 _FIT = "Trainer.fit"
@@ -57,6 +62,7 @@ class Run:
     validation_data: InitVar[Data | None]
     epochs: int
     batch_size: int
+    drop_last: bool
     checkpoint: PathLike | None
     checkpoint_every: int | None
     resume: bool
@@ -74,8 +80,16 @@ class Run:
         if self.checkpoint is None and (self.resume or self.checkpoint_every is not None):
             raise InvalidValueError(f"{_FIT}: checkpoint must name a folder for resume and checkpoint_every.")
         _check_stopping(self.early_stopping, self.validation)
-        self._steps = -(-len(self.train) // self.batch_size)
-        self._gather = Gather(self.train, self.batch_size, self.trainer.prepare)
+        whole = check_flag(_FIT, "drop_last", self.drop_last)
+        self._steps = len(self.train) // self.batch_size if whole else -(-len(self.train) // self.batch_size)
+        if not self._steps:
+            raise InvalidValueError(
+                f"{_FIT}: batch_size must be at most the {len(self.train)} training images where drop_last leaves out "
+                f"a smaller batch, but got {self.batch_size}."
+            )
+        self._ranks = self.trainer.ranks
+        share = self._ranks.share(min(self.batch_size, len(self.train)))
+        self._gather = Gather(self.train, share.images + 1, self.trainer.prepare)
         self._check_images()
         self._description = self._describe()
         self.trainer.card = card_of(self.trainer.model, self.trainer.prepare, self.train)
@@ -90,7 +104,12 @@ class Run:
         trainer, probe = self.trainer, self.train.images[:1]
         if trainer.augment is not None:
             probe = trainer.augment(probe, np.random.default_rng(0))
-        check_fit(_FIT, trainer.model, self.train, self._gather.prepared(probe).shape[1:])
+        image_shape = self._gather.prepared(probe).shape[1:]
+        check_fit(_FIT, trainer.model, self.train, image_shape)
+        last = min(len(self.train) - (self._steps - 1) * self.batch_size, self.batch_size)
+        if not trainer.synchronize_batch_norm:
+            last = max(1, last // self._ranks.size)  # the smallest share of a rank
+        check_last_batch(_FIT, trainer.model, (last, *image_shape), self.batch_size)
 
     def _describe(self) -> dict[str, Any]:
         """What must be the same for a run to go on; in the types that JSON knows."""
@@ -103,6 +122,8 @@ class Run:
             "batch_size": self.batch_size,
             **describe(self.trainer),
         }
+        if self.drop_last:  # a run of before there was such a choice says nothing of it
+            description["drop_last"] = True
         plain: dict[str, Any] = json.loads(json.dumps(description))
         return plain
 
@@ -112,9 +133,10 @@ class Run:
         """Run; see `Trainer.fit`."""
         model = self.trainer.model
         with (
-            reporting(_FIT, self.progress) as self._tell,
+            reporting(_FIT, self.progress if self._ranks.is_first else None) as self._tell,
             _interrupt_between_steps() as self._interrupt,
             modes_kept(model),
+            self._statistics_of_all(),
         ):
             self._begin()
             try:
@@ -125,27 +147,55 @@ class Run:
                 self.trainer.release()
         return self.trainer.history
 
+    def _statistics_of_all(self) -> AbstractContextManager[None]:
+        """Let batch norms take, for a block, the statistics of all ranks, if that was asked for."""
+        trainer = self.trainer
+        if trainer.sums is None or not trainer.synchronize_batch_norm:
+            return nullcontext()
+        return synchronized(trainer.model, self._ranks, trainer.sums)
+
     def _begin(self) -> None:
         """Go on where the checkpoint is, or where this trainer is."""
-        trainer = self.trainer
-        resumed = self.resume and self._folder is not None and self._folder.last.exists()
-        if self._folder is not None:
-            self._folder.prepare(fresh=not self.resume and not trainer.history.step_losses)
-        if resumed and self._folder is not None:
-            checkpoint = Checkpoint.load(_FIT, self._folder.last)
-            differing = differences(checkpoint.about["run"], self._description)
-            if differing:
-                raise InvalidValueError(
-                    f"{_FIT}: the run that goes on must be that of {self._folder.last}, but these differ: "
-                    f"{'; '.join(differing)}."
-                )
-            restore(trainer, checkpoint, f"{_FIT}: {self._folder.last}")
+        trainer, ranks = self.trainer, self._ranks
+        ranks.check_same(_FIT, self._common)
+        checkpoint = ranks.by_first(self._found)
+        if checkpoint is not None:
+            restore(trainer, checkpoint, f"{_FIT}: {self._folder and self._folder.last}")
             return
+        if ranks.size > 1:
+            first = ranks.from_first(snapshot(trainer, self._description).in_words_of_json())
+            restore(trainer, first, f"{_FIT}: the state of rank 0")
         position = trainer.position
         if position.images != min(position.step * self.batch_size, len(self.train)):
             trainer.position = Position(position.epoch)  # an interrupted epoch of other data
         self.epochs += trainer.position.epoch
         self._save()
+
+    def _common(self) -> dict[str, Any]:
+        """What must be the same on all ranks."""
+        words = {"epochs": self.epochs, "resume": self.resume, "early_stopping": repr(self.early_stopping)}
+        words["checkpoint_every"] = self.checkpoint_every
+        images = {"checksum of the images": _crc(self.train.images)}
+        if self.validation is not None:
+            images["checksum of the validation images"] = _crc(self.validation.images)
+        return {**versions(), **self._description, **words, **images}
+
+    def _found(self) -> Checkpoint | None:
+        """Prepare the folder; return the checkpoint of a run that goes on."""
+        folder = self._folder
+        if folder is None:
+            return None
+        resumed = self.resume and folder.last.exists()
+        folder.prepare(fresh=not self.resume and not self.trainer.history.step_losses)
+        if not resumed:
+            return None
+        checkpoint = Checkpoint.load(_FIT, folder.last)
+        differing = differences(checkpoint.about["run"], self._description)
+        if differing:
+            raise InvalidValueError(
+                f"{_FIT}: the run that goes on must be that of {folder.last}, but these differ: {'; '.join(differing)}."
+            )
+        return checkpoint
 
     def _finished(self) -> bool:
         history = self.trainer.history
@@ -161,10 +211,12 @@ class Run:
             started = time.perf_counter()
             first = position.step * self.batch_size
             chosen = order[first : first + self.batch_size]
-            images, labels = self._gather(chosen, trainer.augment, trainer.augment_rng)
+            share = self._ranks.share(len(chosen))
+            images, labels = self._gather(chosen[share.part], trainer.augment, share.draws(trainer.augment_rng))
             position.lr = trainer.optimizer.lr
             where = f" in epoch {position.epoch + 1}, step {position.step + 1}"
-            loss, right = trainer.train_step(images, labels, where=where)
+            loss, right = trainer.train_step(images, labels, where=where, share=share)
+            right, interrupted = self._ranks.totals(right, self._interrupt.pending)
             trainer.history.step_losses.append(loss)
             position.step += 1
             position.images += len(chosen)
@@ -177,32 +229,38 @@ class Run:
             self._done, self._busy = self._done + 1, self._busy + seconds
             self._warn_of_guessing(position)
             self._report(position)
-            self._leave_if_interrupted()
+            self._leave_if(interrupted > 0)
             if self.checkpoint_every is not None and len(trainer.history.step_losses) % self.checkpoint_every == 0:
                 self._save()
 
     def _warn_of_guessing(self, position: Position) -> None:
         """Say once that the network does not learn."""
         losses = self.trainer.history.step_losses
-        if self._guessing is None or (position.step % _LOOK and position.step < self._steps):
+        due = position.step % _LOOK == 0 or position.step == self._steps
+        if self._guessing is None or not self._ranks.is_first or not due:
             return
         if self._guessing.explains(losses, position.accuracy, images=position.images):
             complaint = self._guessing.complaint(losses, position.lr)
             warnings.warn(f"{_FIT}: {complaint}", LearningWarning, stacklevel=5)
             self._guessing = None
 
-    def _leave_if_interrupted(self) -> None:
+    def _leave_if(self, interrupted: bool) -> None:
         """Leave after Ctrl-C; a validation that was left begins anew when the run goes on."""
-        if self._interrupt.pending:
+        if interrupted:
             self._save()
-            raise KeyboardInterrupt
+            raise self._ranks.interrupted()
+
+    def _between(self) -> None:
+        """Leave a validation after Ctrl-C, unless other ranks are in it."""
+        if self._ranks.size == 1:
+            self._leave_if(self._interrupt.pending)
 
     def _end_epoch(self) -> None:
         """Validate, record, and write the checkpoints."""
         trainer, position = self.trainer, self.trainer.position
         started, metrics = time.perf_counter(), None
         if self.validation is not None:
-            metrics = self.evaluate(self.validation, batch_size=self.batch_size, between=self._leave_if_interrupted)
+            metrics = self.evaluate(self.validation, batch_size=self.batch_size, between=self._between)
             trainer.check_finite("loss of the validation", metrics.loss, f" after epoch {position.epoch + 1}")
         record = EpochRecord(
             epoch=position.epoch + 1,
@@ -214,21 +272,28 @@ class Run:
             seconds=position.seconds + time.perf_counter() - started,
             images_per_second=position.images_per_second,
         )
+        record = self._ranks.from_first(record)
         trainer.history.epochs.append(record)
         if trainer.schedule is not None and trainer.schedule.interval == "epoch":
             trainer.schedule.step()
         trainer.order_state = generator_state(trainer.order_rng)
         trainer.position = Position(position.epoch + 1)
         if self._folder is not None and trainer.history.best is record:
-            snapshot(trainer, self._description).save(self._folder.best)
+            self._save(self._folder.best)
         self._save()
         self._report(position, record)
-        if self._interrupt.pending:
-            raise KeyboardInterrupt
+        (interrupted,) = self._ranks.totals(self._interrupt.pending)
+        if interrupted:
+            raise self._ranks.interrupted()
 
-    def _save(self) -> None:
+    def _save(self, path: Path | None = None) -> None:
+        """Write a checkpoint, by default the last one; rank 0 does it."""
         if self._folder is not None:
-            snapshot(self.trainer, self._description).save(self._folder.last)
+            path = self._folder.last if path is None else path
+            self._ranks.by_first(partial(self._write, path))
+
+    def _write(self, path: Path) -> None:
+        snapshot(self.trainer, self._description).save(path)
 
     def _report(self, position: Position, record: EpochRecord | None = None) -> None:
         if self._tell is None:
@@ -252,14 +317,24 @@ class Run:
 
 def _checksum(dataset: Dataset) -> int:
     """That of the labels, the same on every machine."""
-    return zlib.crc32(np.ascontiguousarray(dataset.labels, "<i8" if dataset.has_classes else "<f4").tobytes())
+    return _crc(np.asarray(dataset.labels, "<i8" if dataset.has_classes else "<f4"))
+
+
+def _crc(array: Array) -> int:
+    """Checksum of the numbers of an array, one after the other, an image at a time."""
+    found = 0
+    for each in array:
+        found = zlib.crc32(np.ascontiguousarray(each).data, found)
+    return found
 
 
 def _check_stopping(early_stopping: object, validation: Dataset | None) -> None:
     if early_stopping is None:
         return
     if not isinstance(early_stopping, EarlyStopping):
-        raise InvalidTypeError(f"{_FIT}: early_stopping must be an EarlyStopping or None, but got {early_stopping!r}.")
+        raise InvalidTypeError(
+            f"{_FIT}: early_stopping must be an EarlyStopping or None, but got {shown(early_stopping)}."
+        )
     if validation is None and early_stopping.monitor.startswith("validation"):
         raise InvalidValueError(
             f"{_FIT}: early_stopping must watch something that is measured, but {early_stopping.monitor} needs "

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 from fastconv.data.dataset import Dataset
-from fastconv.data.files import shown
 from fastconv.data.network_input import Preprocessing
-from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError
+from fastconv.errors import InvalidTypeError, InvalidValueError, StateFileError, shown
 from fastconv.layers.base import Layer
 from fastconv.layers.state import PathLike, load_state, read_metadata, save_state
 from fastconv.models.architecture import architecture_of
@@ -19,6 +17,7 @@ from fastconv.models.classifier import Classifier
 from fastconv.training.checkpoint import Checkpoint, is_checkpoint
 from fastconv.training.evaluation import Prepare
 from fastconv.validation.arrays import Array
+from fastconv.validation.sizes import check_path
 
 _LOAD = "load_model"
 _KEY = "fastconv"  # in the metadata of a file
@@ -69,10 +68,11 @@ def save_model(
     (('A', 'B'), (5, 2))
     """
     if not isinstance(model, Layer):
-        raise InvalidTypeError(f"save_model: model must be a Layer, but got {model!r}.")
+        raise InvalidTypeError(f"save_model: model must be a Layer, but got {shown(model)}.")
     network = model.network if isinstance(model, Classifier) else model
     if isinstance(model, Classifier):
-        preprocessing, class_names = preprocessing or model.preprocessing, class_names or model.class_names
+        preprocessing = model.preprocessing if preprocessing is None else preprocessing
+        class_names = class_names or model.class_names
     write_model(network, path, ModelCard(architecture_of(network), preprocessing, tuple(class_names)))
 
 
@@ -126,10 +126,10 @@ def load_model(
     array([0])
     """
     weights, card = read_saved(path)
-    where = f"{_LOAD}: {os.fspath(path)}"
+    where = f"{_LOAD}: {check_path(_LOAD, path)}"
     network = card.network(where) if model is None else model
     named = card.class_names if class_names is None else class_names
-    classifier = Classifier(network, preprocessing or card.preprocessing, named)
+    classifier = Classifier(network, card.preprocessing if preprocessing is None else preprocessing, named)
     try:
         network.load_state_dict(weights)
     except (InvalidValueError, InvalidTypeError) as error:
@@ -141,7 +141,7 @@ def load_model(
 
 def read_saved(path: PathLike) -> tuple[dict[str, Array], ModelCard]:
     """Return the weights in a file, and what it says about them."""
-    where = f"{_LOAD}: {os.fspath(path)}"
+    where = f"{_LOAD}: {check_path(_LOAD, path)}"
     if where.endswith(".onnx"):
         raise InvalidValueError(f"{where} must be a file of weights; fastconv.onnx.load reads models of ONNX.")
     weights = load_state(path)
@@ -161,7 +161,7 @@ def read_saved(path: PathLike) -> tuple[dict[str, Array], ModelCard]:
 
 def card_of(model: Layer, prepare: Prepare | None, dataset: Dataset) -> ModelCard:
     """Describe a network that learns from a dataset; bytes that nothing prepares are divided by 255."""
-    known = prepare if prepare is not None else Preprocessing()
+    known = Preprocessing.leaving(dataset) if prepare is None and dataset.images.ndim == 4 else prepare
     preprocessing = _sized(known, dataset.image_shape) if isinstance(known, Preprocessing) else None
     return ModelCard(architecture_of(model), preprocessing, dataset.classes)
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from fastconv.backends.settings import with_exact
 from fastconv.data.augment import Augmentation
-from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
+from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer
+from fastconv.layers.dropout import Dropout
 from fastconv.losses import (
     LOSSES,
     binary_cross_entropy,
@@ -24,6 +25,9 @@ from fastconv.models.card import ModelCard
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
 from fastconv.optim.schedules import Schedule
+from fastconv.parallel.ranks import Ranks
+from fastconv.parallel.shares import Share
+from fastconv.parallel.sums import GradientSums
 from fastconv.programs.rule import Outcome, Rule
 from fastconv.programs.step import TrainingStep
 from fastconv.training.evaluation import Loss, OneHot, Prepare, hits
@@ -52,6 +56,8 @@ class TrainState:
         clip_norm: float | None = None,
         compile: bool = True,
         exact: bool | None = None,
+        communicator: Any = None,
+        synchronize_batch_norm: bool = False,
     ) -> None:
         _check_kind("model", model, Layer)
         _check_kind("optimizer", optimizer, Optimizer)
@@ -72,7 +78,7 @@ class TrainState:
         self.augment, self.prepare = augment, prepare
         for name, value in (("augment", augment), ("prepare", prepare)):
             if value is not None and not callable(value):
-                raise InvalidTypeError(f"Trainer: {name} must be a function or None, but got {value!r}.")
+                raise InvalidTypeError(f"Trainer: {name} must be a function or None, but got {shown(value)}.")
         self.seed = check_integer("Trainer", "seed", seed, 0)
         self.l2 = check_not_negative("Trainer", "l2", l2)
         self.clip_norm = None if clip_norm is None else check_positive("Trainer", "clip_norm", clip_norm)
@@ -82,12 +88,18 @@ class TrainState:
         order, augmentation = np.random.SeedSequence(self.seed).spawn(2)
         self.order_rng, self.augment_rng = np.random.default_rng(order), np.random.default_rng(augmentation)
         self.order_state = generator_state(self.order_rng)  # from which the order of this epoch is drawn
-        self._rule = Rule(model, self.loss, optimizer, self.clip_norm, self.l2)
+        self.ranks = Ranks("Trainer", communicator)
+        self.sums = GradientSums(self.ranks, model) if self.ranks.size > 1 else None
+        self.synchronize_batch_norm = check_flag("Trainer", "synchronize_batch_norm", synchronize_batch_norm)
+        self._dropouts = [layer for _, layer in model.named_layers() if isinstance(layer, Dropout)]
+        self._rule = Rule(model, self.loss, optimizer, self.clip_norm, self.l2, self.sums)
         self.compile, self.exact = check_flag("Trainer", "compile", compile), check_exact("Trainer", exact)
         self._program: TrainingStep | None = None
 
-    def train_step(self, images: Array, labels: Array, *, where: str = "") -> tuple[float, float]:
-        """Do one step on a batch that is already augmented and prepared.
+    def train_step(
+        self, images: Array, labels: Array, *, where: str = "", share: Share | None = None
+    ) -> tuple[float, float]:
+        """Do one step on a batch, or on the share of it that this rank has, already augmented and prepared.
 
         Parameters
         ----------
@@ -97,27 +109,35 @@ class TrainState:
             Their classes (integers), or numbers (floating).
         where : str
             Where in the run that is, for the message of an error.
+        share : Share, optional
+            Which images of the batch these are, if there are several ranks.
 
         Returns
         -------
         loss : float
-            With the `l2` penalty; before the step.
+            With the `l2` penalty; before the step; over all ranks.
         right : float
-            Images that were classified correctly.
+            Images that were classified correctly, of those that were passed.
 
         Raises
         ------
         fastconv.errors.DivergedError
             If the loss, or with `clip_norm` the gradient, is infinite or NaN; no step is done then.
         """
+        if share is not None and self.sums is not None:
+            self.sums.weight = share.weight
+            for layer in self._dropouts:
+                layer.first_image = share.first
         outcome = self._step(images, labels)
         self.check_finite("loss", outcome.loss, where)
         self.check_finite("norm of the gradients", outcome.norm, where)
-        return outcome.loss, hits(outcome.scores, labels)
+        counted = share is None or share.weight > 0
+        return outcome.loss, hits(outcome.scores, labels) if counted else 0.0
 
     def _step(self, images: Array, labels: Array) -> Outcome:
         """Do a step, recorded or layer by layer."""
-        if not self.compile or not all(layer.training for _, layer in self.model.named_layers()):
+        together = self.sums is not None and self.synchronize_batch_norm  # in the middle of a pass
+        if not self.compile or together or not all(layer.training for _, layer in self.model.named_layers()):
             return with_exact(self.exact, self._rule.step, images, labels)  # a recorded step has all layers in training
         program = self._program
         if program is None or program.exact is not self.exact or not program.is_current:
@@ -159,10 +179,10 @@ def _check_kind(name: str, value: object, kind: type) -> None:
 def _check_loss(loss: object) -> Loss:
     if isinstance(loss, str):
         if loss not in LOSSES:
-            raise InvalidValueError(f"Trainer: loss must be one of {', '.join(LOSSES)}, but got {loss!r}.")
+            raise InvalidValueError(f"Trainer: loss must be one of {', '.join(LOSSES)}, but got {shown(loss)}.")
         loss = LOSSES[loss]
     if not callable(loss):
-        raise InvalidTypeError(f"Trainer: loss must be a function or a name, but got {loss!r}.")
+        raise InvalidTypeError(f"Trainer: loss must be a function or a name, but got {shown(loss)}.")
     return OneHot(loss) if loss in _BETWEEN_NUMBERS else loss
 
 

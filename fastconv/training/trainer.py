@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
-from fastconv.backends.settings import with_exact
+from fastconv.backends.settings import use_num_threads, with_exact
 from fastconv.layers.state import PathLike
-from fastconv.training.evaluation import Data, evaluate
+from fastconv.training.evaluation import Data, as_dataset, evaluate
 from fastconv.training.progress import ProgressCallback
 from fastconv.training.records import EarlyStopping, History, Metrics
 from fastconv.training.run import Run
@@ -47,6 +49,13 @@ class Trainer(TrainState):
     exact : bool, optional
         Whether convolutions are exact, in training and evaluation, but for layers that say something else; by default
         as the options say, see `fastconv.set_options`.
+    communicator : mpi4py.MPI.Intracomm, optional
+        Ranks that train together, such as ``MPI.COMM_WORLD`` (extra ``mpi``). Each calls the same methods with the same
+        arguments, and has its share of each batch and of the images that are evaluated. `fit` begins from the network
+        and the optimiser of rank 0, which alone writes checkpoints and reports.
+    synchronize_batch_norm : bool
+        Whether batch norms take the statistics of the images of all ranks in training, and not of those of their own.
+        Layers then run one by one.
 
     Attributes
     ----------
@@ -81,6 +90,7 @@ class Trainer(TrainState):
         *,
         epochs: int = 10,
         batch_size: int = 128,
+        drop_last: bool = False,
         checkpoint: PathLike | None = None,
         checkpoint_every: int | None = None,
         resume: bool = False,
@@ -101,6 +111,8 @@ class Trainer(TrainState):
             How many; with `resume` the number of the whole run, before and after.
         batch_size : int
             Images of one step; the last one of an epoch may have fewer.
+        drop_last : bool
+            Leave out a last batch that is smaller than the others; which images those are, each epoch draws anew.
         checkpoint : path-like, optional
             Folder for ``last.npz`` and ``best.npz``, written whole at the end of each epoch.
         checkpoint_every : int, optional
@@ -127,7 +139,8 @@ class Trainer(TrainState):
             If the checkpoint is damaged or something else; a ``ValueError``.
         ValueError
             If the checkpoint belongs to another run (the message says what differs), if the folder has a run already
-            and `resume` is False, or if the images do not fit the model.
+            and `resume` is False, if the images do not fit the model, or if the last batch of an epoch is too small for
+            a layer to learn from, as one image is for batch norm without planes.
         KeyboardInterrupt
             After Ctrl-C: the step is finished and ``last.npz`` written before.
 
@@ -136,19 +149,24 @@ class Trainer(TrainState):
         fastconv.errors.LearningWarning
             Once, if the cross-entropy stays that of guessing, with what to try.
         """
-        return Run(
+        make = partial(
+            Run,
             self,
             self.evaluate,
             train,
             validation,
             epochs=epochs,
             batch_size=batch_size,
+            drop_last=drop_last,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
             resume=resume,
             early_stopping=early_stopping,
             progress=progress,
-        ).go()
+        )
+        threads = self.ranks.threads()
+        with self.ranks.guarded(), nullcontext() if threads is None else use_num_threads(threads):
+            return self.ranks.by_all(make).go()
 
     def evaluate(
         self, dataset: Data, *, batch_size: int = 128, between: Callable[[], object] = lambda: None
@@ -165,8 +183,15 @@ class Trainer(TrainState):
         Metrics
             ``(loss, accuracy)``.
         """
-        arguments = self.model, dataset, self.loss, self.prepare
-        return with_exact(self.exact, evaluate, *arguments, batch_size=batch_size, between=between)
+        images = as_dataset("evaluate", "dataset", dataset)
+        share = self.ranks.share(len(images))
+        arguments = self.model, images[share.part], self.loss, self.prepare
+        own = with_exact(self.exact, evaluate, *arguments, batch_size=batch_size, between=between)
+        if self.ranks.size == 1:
+            return own
+        weighted = [0.0 if value is None else value * share.weight for value in own]
+        loss, accuracy = self.ranks.totals(*weighted) if share.weight else self.ranks.totals(0.0, 0.0)
+        return Metrics(loss, accuracy if images.has_classes else None)
 
     def save(self, path: PathLike) -> None:
         """Write the network with what a prediction needs to one file, for `fastconv.load_model`.

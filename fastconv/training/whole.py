@@ -12,8 +12,7 @@ from math import isfinite
 from types import NoneType
 from typing import Any
 
-from fastconv.data.files import shown
-from fastconv.errors import StateFileError
+from fastconv.errors import StateFileError, shown
 from fastconv.training.records import EpochRecord, Position
 from fastconv.validation.arrays import Array
 

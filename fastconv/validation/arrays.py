@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, shown
 from fastconv.validation.memory import check_fits
 
 Array = NDArray[Any]
@@ -27,19 +27,31 @@ def check_array(operation: str, name: str, value: object) -> Array:
                 f"{operation}: {name} must be a plain array, but got a masked array, whose mask would be lost. "
                 "Fill it first, for example with .filled(0)."
             )
-        try:
-            value = np.asarray(value)
-        except ValueError as error:  # ragged nested sequences
-            raise InvalidTypeError(f"{operation}: {name} must be an array of numbers, but got {value!r}.") from error
+        value = as_array(operation, name, value)
     if value.nbytes > _LARGE:
         check_fits(operation, name, value.shape, value.itemsize)
     dtype = value.dtype
-    if dtype in _FLOATS or dtype.kind in "iub" or dtype.newbyteorder("=") in _FLOATS:
+    if dtype in _FLOATS or dtype.kind in "iub" or (dtype.kind == "f" and dtype.newbyteorder("=") in _FLOATS):
         return value
     raise InvalidTypeError(
         f"{operation}: {name} must have a float16, float32, float64, integer or boolean dtype, but got {dtype} "
         f"(shape {value.shape})." + _dtype_advice(dtype)
     )
+
+
+def as_array(operation: str, name: str, value: object) -> Array:
+    """Return what NumPy makes of a value that is no array."""
+    try:
+        return np.asarray(value)
+    except MemoryError as error:
+        raise MemoryLimitError(
+            f"{operation}: {name} must fit into memory, but {str(error) or 'there is too little'}."
+        ) from None
+    except Exception as error:
+        reason = "" if isinstance(error, ValueError) else f", which raises {shown(error)}"
+        raise InvalidTypeError(
+            f"{operation}: {name} must be an array of numbers, but got {shown(value)}{reason}."
+        ) from error
 
 
 def _dtype_advice(dtype: np.dtype[Any]) -> str:
@@ -48,6 +60,29 @@ def _dtype_advice(dtype: np.dtype[Any]) -> str:
     if dtype.kind in "OUSf":
         return " Convert it first, for example with .astype(np.float64)."
     return ""
+
+
+def check_dtype(operation: str, value: Any) -> np.dtype[Any]:
+    """Return a dtype for parameters and results."""
+    try:
+        dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)
+    except Exception:  # noqa: BLE001 - NumPy raises whatever a foreign object does
+        dtype = None
+    if dtype is None or dtype not in _FLOATS:  # None == float64 for NumPy
+        raise InvalidTypeError(f"{operation}: dtype must be float16, float32 or float64, but got {shown(value)}.")
+    return dtype
+
+
+def check_real(operation: str, name: str, value: object) -> Array:
+    """Return `value` as an array of real numbers of any precision, which will be converted."""
+    array = value if type(value) is np.ndarray else as_array(operation, name, value)
+    if array.nbytes > _LARGE:
+        check_fits(operation, name, array.shape, array.itemsize)
+    if array.dtype.kind not in "iubf":
+        raise InvalidTypeError(
+            f"{operation}: {name} must be real numbers, but got {array.dtype} (shape {array.shape})."
+        )
+    return array
 
 
 def check_index_array(operation: str, name: str, value: object) -> NDArray[np.int64]:
@@ -87,12 +122,13 @@ def check_layout(operation: str, layout: object, rank: int) -> bool:
     if rank not in LAYOUTS:
         raise InvalidValueError(f"{operation}: the number of spatial axes must be 1, 2 or 3, but got {rank}.")
     first, last = LAYOUTS[rank]
-    if layout == first:
-        return False
-    if layout == last:
-        return True
+    if isinstance(layout, str):
+        if layout == first:
+            return False
+        if layout == last:
+            return True
     kind = InvalidValueError if isinstance(layout, str) else InvalidTypeError
-    raise kind(f"{operation}: layout must be {first!r} or {last!r}, but got {layout!r}.")
+    raise kind(f"{operation}: layout must be {first!r} or {last!r}, but got {shown(layout)}.")
 
 
 def spatial_names(rank: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.errors import InvalidValueError, MemoryLimitError
+from fastconv.errors import InvalidValueError, MemoryLimitError, shown
 
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _ADDRESSABLE = 2**63 - 1
@@ -52,13 +52,14 @@ def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: i
     elements = prod(max(size, 1) for size in shape)  # NumPy refuses such shapes for empty arrays too
     if elements > _ADDRESSABLE:
         raise InvalidValueError(
-            f"{operation}: {subject} must have at most 2**63 - 1 elements, but got {elements} (shape {shape})."
+            f"{operation}: {subject} must have at most 2**63 - 1 elements, but got {shown(elements)} (shape "
+            f"{shown(shape)})."
         )
     needed = prod(shape) * itemsize
     if needed > memory_limit():
         raise MemoryLimitError(
-            f"{operation}: {subject} must fit into memory ({memory_limit()} bytes), but got {needed} bytes "
-            f"(shape {shape}). Use a smaller batch or smaller planes."
+            f"{operation}: {subject} must fit into memory ({memory_limit()} bytes), but got {shown(needed)} bytes "
+            f"(shape {shown(shape)}). Use a smaller batch or smaller planes."
         )
 
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable
 from mmap import mmap
 from typing import IO, Any
 
+from fastconv.errors import shown
 from fastconv.files import fill
-from fastconv.validation.words import shown
 
 _PIECE = 2**20  # bytes that are read at once
 _MOST_NAMES = 1000

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv.backends.geometry import AdaptiveGeometry
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_sizes
 from fastconv.validation.types import Shape
@@ -42,7 +42,7 @@ def check_norm_type(operation: str, value: object) -> float:
     """Return the exponent of a norm, a positive finite number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidTypeError(
-            f"{operation}: norm_type must be a positive number, but got {value!r} ({type(value).__name__})."
+            f"{operation}: norm_type must be a positive number, but got {shown(value)} ({type(value).__name__})."
         )
     try:
         exponent = float(value)

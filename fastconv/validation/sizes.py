@@ -2,52 +2,86 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from math import inf, isnan
+from itertools import islice
+from math import inf, isnan, nan
 from numbers import Real
 from operator import index
+from pathlib import Path
 from typing import Any, Union
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+import numpy as np
+
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.types import Shape
 
 CheckedPadding = Union[str, "tuple[tuple[int, int], ...]"]
 
 GRADIENTS = ("x", "weight", "bias")
 PADDING_NAMES = ("valid", "same", "same_lower")
+MOST_AXES = 32  # of an array, in every version of NumPy
 _LARGEST = 2**63 - 1
+_MOST_ENTRIES = 1000  # of a sequence: more than anything here has
+_ENTROPY = (np.random.BitGenerator, np.random.SeedSequence, np.random.RandomState)  # what seeds a generator
 _SIZES = "an integer or a sequence of integers"
+_SEQUENCE = "a sequence of integers"
+_LONGEST_PATH = 4096  # characters: more than a system takes
 
 
 def check_integer(operation: str, subject: str, value: object, least: int, rule: str = "an integer") -> int:
     """Return `value` as a Python int; refuse floats, booleans and anything below `least`."""
     try:
         number = index(value)  # type: ignore[arg-type]
-    except TypeError:
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
         number = None
     if number is None or isinstance(value, bool):
-        raise InvalidTypeError(f"{operation}: {subject} must be {rule}, but got {value!r} ({type(value).__name__}).")
+        raise InvalidTypeError(
+            f"{operation}: {subject} must be {rule}, but got {shown(value)} ({type(value).__name__})."
+        )
     if number < least:
-        raise InvalidValueError(f"{operation}: {subject} must be at least {least}, but got {number}.")
+        raise InvalidValueError(f"{operation}: {subject} must be at least {least}, but got {shown(number)}.")
     if number > _LARGEST:
-        raise InvalidValueError(f"{operation}: {subject} must be at most 2**63 - 1, but got {number}.")
+        raise InvalidValueError(f"{operation}: {subject} must be at most 2**63 - 1, but got {shown(number)}.")
     return number
 
 
 def check_number(operation: str, subject: str, value: object, *, least: float = -inf, most: float = inf) -> float:
     """Return `value` as a float between `least` and `most`; refuse NaN and infinities."""
     if not isinstance(value, Real) or type(value).__name__ in ("bool", "bool_"):
-        raise InvalidTypeError(f"{operation}: {subject} must be a number, but got {value!r} ({type(value).__name__}).")
+        raise InvalidTypeError(
+            f"{operation}: {subject} must be a number, but got {shown(value)} ({type(value).__name__})."
+        )
     try:
         number = float(value)
     except OverflowError:
         number = inf
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
+        number = nan
     if isnan(number) or number in (-inf, inf):
-        raise InvalidValueError(f"{operation}: {subject} must be a finite number, but got {value!r}.")
+        raise InvalidValueError(f"{operation}: {subject} must be a finite number, but got {shown(value)}.")
     if not least <= number <= most:
         rule = f"at least {least:g}" if most == inf else f"between {least:g} and {most:g}"
-        raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {value!r}.")
+        raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {shown(value)}.")
     return number
+
+
+def check_rng(operation: str, value: object) -> np.random.Generator:
+    """Return a generator, from one, from a seed, or (None) from fresh entropy."""
+    if isinstance(value, np.random.Generator):
+        return value
+    try:
+        return np.random.default_rng(value if value is None or isinstance(value, _ENTROPY) else _seed(value))
+    except Exception as error:
+        raise InvalidTypeError(
+            f"{operation}: rng must be a numpy.random.Generator, a non-negative seed or None, but got {shown(value)}."
+        ) from error
+
+
+def _seed(value: Any) -> int | list[int]:
+    """Integers alone: NumPy recurses into sequences, and ends the process over one that holds itself."""
+    entries = entries_of(value)
+    return index(value) if entries is None else [index(entry) for entry in entries]
 
 
 def check_axis(operation: str, subject: str, value: object, shape: Shape) -> int:
@@ -61,12 +95,15 @@ def check_axis(operation: str, subject: str, value: object, shape: Shape) -> int
 
 
 def entries_of(value: object) -> tuple[Any, ...] | None:
-    """Return what is in a sequence; None for text, an array without axes, and what is no sequence."""
+    """Return what is in a sequence, which may have no end; None for text, an array without axes, and what is none."""
     if type(value) is tuple:
         return value
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         return None
-    return tuple(value)
+    try:
+        return tuple(islice(value, _MOST_ENTRIES))
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
+        return None
 
 
 def check_sizes(operation: str, subject: str, value: object, rank: int, least: int) -> Shape:
@@ -79,7 +116,7 @@ def check_sizes(operation: str, subject: str, value: object, rank: int, least: i
     if len(items) != rank:
         raise InvalidValueError(
             f"{operation}: {subject} must be one integer or a sequence of {rank} (one per spatial axis), but got "
-            f"{len(items)}: {value!r}."
+            f"{len(items)}: {shown(value)}."
         )
     return tuple(check_integer(operation, subject, item, least, _SIZES) for item in items)
 
@@ -93,10 +130,36 @@ def check_shape_argument(operation: str, subject: str, value: object, letters: s
     rule = f"a sequence of {len(letters)} integers ({', '.join(letters)})"
     items = entries_of(value)
     if items is None:
-        raise InvalidTypeError(f"{operation}: {subject} must be {rule}, but got {value!r} ({type(value).__name__}).")
+        raise InvalidTypeError(
+            f"{operation}: {subject} must be {rule}, but got {shown(value)} ({type(value).__name__})."
+        )
     if len(items) != len(letters):
-        raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {len(items)}: {value!r}.")
+        raise InvalidValueError(f"{operation}: {subject} must be {rule}, but got {len(items)}: {shown(value)}.")
     return tuple(check_integer(operation, subject, item, 0, rule) for item in items)
+
+
+def check_any_shape(operation: str, subject: str, value: object, least: int = 0, rule: str = _SEQUENCE) -> Shape:
+    """Return a shape of any number of axes."""
+    items = entries_of(value)
+    if items is None:
+        raise InvalidTypeError(f"{operation}: {subject} must be {rule}, but got {shown(value)}.")
+    if len(items) > MOST_AXES:
+        raise InvalidValueError(f"{operation}: {subject} must have at most {MOST_AXES} axes, but got {shown(value)}.")
+    return tuple(check_integer(operation, f"every size of {subject}", item, least) for item in items)
+
+
+def check_path(operation: str, value: object, subject: str = "path") -> Path:
+    """Return a path, which is there or not; text of any other kind names no file."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise InvalidTypeError(f"{operation}: {subject} must be a string or a path, but got {shown(value)}.")
+    try:
+        os.fsencode(value)
+        valid = "\0" not in (name := os.fspath(value)) and len(name) <= _LONGEST_PATH
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
+        valid = False
+    if not valid:
+        raise InvalidValueError(f"{operation}: {subject} must be the name of a file, but got {shown(value)}.")
+    return Path(value)
 
 
 def check_padding(operation: str, value: object, rank: int, names: tuple[str, ...] = PADDING_NAMES) -> CheckedPadding:
@@ -107,7 +170,7 @@ def check_padding(operation: str, value: object, rank: int, names: tuple[str, ..
         if value in names:
             return value
         raise InvalidValueError(
-            f"{operation}: padding must be one of {', '.join(map(repr, names))} or integers, but got {value!r}."
+            f"{operation}: padding must be one of {', '.join(map(repr, names))} or integers, but got {shown(value)}."
         )
     items = entries_of(value)
     if items is None:
@@ -116,7 +179,7 @@ def check_padding(operation: str, value: object, rank: int, names: tuple[str, ..
     if len(items) != rank:
         raise InvalidValueError(
             f"{operation}: padding must be one integer, {rank} integers or {rank} (before, after) pairs "
-            f"(one per spatial axis), but got {len(items)}: {value!r}."
+            f"(one per spatial axis), but got {len(items)}: {shown(value)}."
         )
     return tuple(_padding_pair(operation, item) for item in items)
 
@@ -129,7 +192,7 @@ def _padding_pair(operation: str, item: object) -> tuple[int, int]:
     if len(pair) != 2:
         raise InvalidValueError(
             f"{operation}: padding must be integers or (before, after) pairs, but got {len(pair)} values for one "
-            f"axis: {item!r}."
+            f"axis: {shown(item)}."
         )
     before, after = (check_integer(operation, "padding", one, 0, "a pair of integers") for one in pair)
     return before, after
@@ -141,7 +204,7 @@ def check_flag(operation: str, subject: str, value: object) -> bool:
         return value
     if type(value).__name__ in ("bool", "bool_"):  # NumPy's, whose name depends on the version
         return bool(value)
-    raise InvalidTypeError(f"{operation}: {subject} must be True or False, but got {value!r}.")
+    raise InvalidTypeError(f"{operation}: {subject} must be True or False, but got {shown(value)}.")
 
 
 def check_exact(operation: str, value: object) -> bool | None:
@@ -155,16 +218,16 @@ def check_choice(operation: str, subject: str, value: object, choices: tuple[str
         return value
     listed = ", ".join(repr(choice) for choice in choices)
     kind = InvalidValueError if isinstance(value, str) else InvalidTypeError
-    raise kind(f"{operation}: {subject} must be one of {listed}, but got {value!r}.")
+    raise kind(f"{operation}: {subject} must be one of {listed}, but got {shown(value)}.")
 
 
 def check_needs(operation: str, needs: object) -> frozenset[str]:
     """Return the names of the gradients to compute; one name may stand alone."""
     wanted = (needs,) if isinstance(needs, str) else entries_of(needs)
     if wanted is None:
-        raise InvalidTypeError(f"{operation}: needs must be an iterable of names, but got {needs!r}.")
-    if any(name not in GRADIENTS for name in wanted):
+        raise InvalidTypeError(f"{operation}: needs must be an iterable of names, but got {shown(needs)}.")
+    if not all(isinstance(name, str) and name in GRADIENTS for name in wanted):
         raise InvalidValueError(
-            f"{operation}: needs must name some of {', '.join(map(repr, GRADIENTS))}, but got {wanted!r}."
+            f"{operation}: needs must name some of {', '.join(map(repr, GRADIENTS))}, but got {shown(wanted)}."
         )
     return frozenset(wanted)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import run
+from programs import patience, run
 from strategies import BACKENDS
 
 import fastconv as fc
@@ -219,7 +219,7 @@ def test_settings_are_seen_by_every_thread() -> None:
 
 def test_two_threads_with_two_backends(naive_calls: list[str]) -> None:
     fc.set_backend("numpy")
-    barrier = threading.Barrier(2, timeout=30)
+    barrier = threading.Barrier(2, timeout=patience())
 
     def work(backend: str) -> None:
         with fc.use_backend(backend):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from light_commands import printed_by
+from programs import patience
 
 import fastconv as fc
 from fastconv import cli
@@ -32,7 +33,13 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     environment = {**os.environ, "PYTHONPATH": str(Path(fc.__file__).parent.parent), "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-m", "fastconv", *arguments]
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", check=False, timeout=300
+        command,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=patience(),
     )
 
 
@@ -296,19 +303,25 @@ def test_a_difference_beyond_the_tolerance_exits_with_one(
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT reaches the whole console there")
-def test_ctrl_c_leaves_no_file_and_gives_130(tmp_path: Path) -> None:
-    arguments = ("conv3x3_64_56", "--full", "--backends", "naive,numpy", "--json", "out.json", "--plot", "out.png")
+@pytest.mark.parametrize(
+    "workloads",
+    [("conv3x3_64_56", "--full"), ("conv3x3_64_56", "conv3x3_128_28", "conv3x3_256_14")],
+    ids=["one process", "two processes"],
+)
+def test_ctrl_c_leaves_no_file_and_no_process_and_gives_130(workloads: tuple[str, ...], tmp_path: Path) -> None:
+    arguments = (*workloads, "--backends", "naive,numpy", "--json", "out.json", "--plot", "out.png")
     command = [sys.executable, "-m", "fastconv", "compare", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(fc.__file__).parent.parent)}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    environment = {**os.environ, "PYTHONPATH": str(Path(fc.__file__).parent.parent), "TMPDIR": str(tmp_path)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **pipes) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if ": naive" in line:  # the slow part has begun
                 break
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=patience())
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
     assert process.returncode == 130
     assert out == ""
     assert err.splitlines()[-1] == "fastconv: interrupted"
@@ -342,8 +355,12 @@ def test_info_shows_what_the_environment_says(
 ) -> None:
     monkeypatch.setattr("fastconv.backends.settings._defaults", None)
     monkeypatch.setenv("FASTCONV_EXACT", "1")
+    monkeypatch.setenv("SECRET_OF_NUMBA_", "not for a report")
     assert in_process(monkeypatch, "info", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["options"]["exact"] is True
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["options"]["exact"] is True
+    assert facts["variables"]["FASTCONV_EXACT"] == "1"
+    assert "SECRET_OF_NUMBA_" not in facts["variables"]
 
 
 def test_warmup_says_what_it_compiled(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

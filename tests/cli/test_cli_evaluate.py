@@ -49,13 +49,13 @@ def test_help_imports_no_numba() -> None:
 def test_what_train_measured_evaluate_measures_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, data: str, normalise: str
 ) -> None:
-    net, files = str(tmp_path / "net.npz"), [str(tmp_path / name) for name in ("a.json", "a.svg")]
+    net, files = str(tmp_path / "net.npz"), [str(tmp_path / name) for name in ("a.json", "a.svg", "a.html")]
     options = ["--epochs", "2", "--backend", "numpy", "--seed", "3", normalise, "--save", net]
     assert run(monkeypatch, "train", data, *options) == 0
     trained = re.search(r"test accuracy ([\d.]+)% \(loss ([\d.]+)\) on (\d+) images", capsys.readouterr().out)
     assert trained is not None
     pytest.importorskip("matplotlib")
-    arguments = ["--seed", "3", "--json", files[0], "--plot", files[1]]
+    arguments = ["--seed", "3", "--json", files[0], "--plot", files[1], "--html", files[2]]
     assert run(monkeypatch, "evaluate", net, data, *arguments) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"accuracy {trained[1]}% (loss {trained[2]}) on {trained[3]} images of data test\n")
@@ -65,6 +65,8 @@ def test_what_train_measured_evaluate_measures_again(
     assert saved["loss"] == pytest.approx(float(trained[2]), abs=1e-4)
     assert sum(map(sum, saved["confusion"])) == saved["images"]
     assert "<svg" in Path(files[1]).read_text(encoding="utf-8")
+    shown = Path(files[2]).read_text(encoding="utf-8")
+    assert all(part in shown for part in (">Confusion matrix</h2>", f"accuracy {trained[1]}%", "data:image/svg+xml"))
     assert run(monkeypatch, "report", files[0]) == 0
     assert capsys.readouterr().out.splitlines()[:5] == out.splitlines()[:5]
 

@@ -295,3 +295,27 @@ def test_a_folder_without_pictures_is_an_error(
     (tmp_path / "empty").mkdir()
     assert run(monkeypatch, net, str(tmp_path / "empty")) == 1
     assert "must have pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("normalise", ["--normalise", "--no-normalise"])
+def test_what_learned_from_floats_takes_pictures_or_says_why_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, normalise: str
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8)).astype(np.float32)
+    Image.fromarray(images[0, 0].astype(np.uint8)).save(tmp_path / "first.png")
+    picture = str(tmp_path / "first.png")
+    for name, floats in {"bytes": images, "shares": images / 255, "signed": images / 255 - 0.5}.items():
+        file, network, out = (str(tmp_path / f"{name}{end}") for end in (".npz", ".net.npz", ".json"))
+        np.savez(file, images=floats, labels=np.arange(40) % 2)
+        monkeypatch.setattr(sys, "argv", ["fastconv", "train", file, "--epochs", "1", normalise, "--save", network])
+        assert cli.main() == 0
+        capsys.readouterr()
+        expected = fc.load_model(network).predict_proba(floats[:1])[0]
+        if name == "signed":
+            assert run(monkeypatch, network, picture) == 1
+            assert "white must be known to prepare bytes and files" in capsys.readouterr().err
+            continue
+        assert run(monkeypatch, network, picture, "--json", out) == 0
+        (row,) = json.loads(Path(out).read_text(encoding="utf-8"))["rows"]
+        found = {guess["index"]: guess["probability"] for guess in row["top"]}
+        np.testing.assert_allclose([found[0], found[1]], expected, rtol=1e-3)

@@ -8,13 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from light_commands import printed_by
-from programs import CLEARED, ROOT
+from programs import CLEARED, ROOT, patience
 
 from fastconv.layers import load_state
 
@@ -74,16 +73,14 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_alone_it_trains_the_digits_past_97_percent() -> None:
-    started = time.perf_counter()
     process = start("train")
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=patience())
     assert process.returncode == 0, err
     assert err == ""
     accuracy = re.search(r"test accuracy ([\d.]+)% \(loss [\d.]+\) on 359 images; [\d,]+ images/s, [\d.]+ s", out)
     assert accuracy is not None, out
     assert float(accuracy[1]) >= 97.0
     assert len(re.findall(r"^ +\d+ +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+% ", out, re.MULTILINE)) == 10
-    assert time.perf_counter() - started < 300  # 30 s on two cores; what a loaded machine takes says nothing
 
 
 def test_help_imports_no_numba() -> None:
@@ -102,7 +99,7 @@ def test_every_file_and_every_option(
         *("--validation", "0.2", "--no-normalise", "--early-stop", "5", "--threads", "1", "--weight-decay", "0.0001"),
         *("--checkpoint", str(tmp_path / "run"), "--checkpoint-every", "7", "--seed", "3", "--batch-size", "64"),
         *("--save", files[".npz"], "--plot", files[".png"], "--json", files[".json"]),
-        *("--html", files[".html"]),
+        *("--html", files[".html"], "--drop-last"),
     )
     out = capsys.readouterr().out
     assert code == 0
@@ -110,7 +107,7 @@ def test_every_file_and_every_option(
     assert "SGD(2 parameters, lr=" in out
     values = json.loads(Path(files[".json"]).read_text(encoding="utf-8"))
     assert len(values["epochs"]) == 2
-    assert len(values["step_losses"]) == 2 * -(-1150 // 64)
+    assert len(values["step_losses"]) == 2 * (1150 // 64)
     assert 0 < values["test"]["accuracy"] <= 1
     assert load_state(files[".npz"])["1.weight"].shape == (10, 64)
     assert Path(files[".png"]).read_bytes().startswith(b"\x89PNG")
@@ -196,7 +193,7 @@ def test_ctrl_c_and_resume(tmp_path: Path, small: list[str], monkeypatch: pytest
         if re.match(r" +2 ", line):  # the second epoch is done
             break
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=patience())
     assert process.returncode == 130, err
     assert "fastconv: interrupted" in err
     assert "--resume goes on from" in out
@@ -240,6 +237,7 @@ def test_a_resumed_run_shows_its_earlier_epochs(
         (["--warmup", "2"], 2, "must be fewer epochs than --epochs, 2, but got 2"),
         (["--optimizer", "lbfgs"], 2, "lbfgs"),
         (["--lr", "-1"], 1, "lr must be positive"),
+        (["--drop-last", "--batch-size", "5000"], 1, "batch_size must be at most the"),
         (["--validation", "1.5"], 2, "'--validation': Input should be less than or equal to 0.9"),
         (["--data-folder", "x"], 1, "folder must not be given for 'digits'"),
     ],

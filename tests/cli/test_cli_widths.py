@@ -5,23 +5,54 @@ from __future__ import annotations
 import json
 import re
 import sys
+import warnings
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from bench_numbers import made_suite
+from made_results import made
 from programs import run
 
 from fastconv.data import Dataset, Preprocessing
+from fastconv.dropin.race import Race
+from fastconv.errors import LearningWarning
+from fastconv.evidence.bench.rounding import Roundings
+from fastconv.evidence.compare import Comparison
+from fastconv.evidence.contest import Contest
+from fastconv.evidence.contest.networks.contest import NetworkContest
+from fastconv.evidence.ladder import Ladder
+from fastconv.evidence.model_files import ModelComparison
+from fastconv.evidence.summary import Summary
 from fastconv.models.evaluating import evaluate_dataset
+from fastconv.models.predictions import Predictions
+from fastconv.onnx.summary import ModelSummary
+from fastconv.training import EpochRecord, History, Metrics, Progress, Trainer
 
 pytest.importorskip("typer")
 
 from fastconv import cli
+from fastconv.cli.info import describe
 
 WIDTHS = (60, 80, 100, 160)
 WIDE = 1000
 LAYERS = ("compare", "conv5x5_1_20_28", "avgpool2x2_64_56", "--backends", "naive,numpy", "--repeats", "1")
+# what bench, race, predict and the others print is what `report` makes of the file
+RECORDS = (
+    Comparison,
+    ModelComparison,
+    ModelSummary,
+    Contest,
+    NetworkContest,
+    Ladder,
+    Roundings,
+    Predictions,
+    Summary,
+    Race,
+)
 COMMANDS = (
     ("compare", "--list"),
     ("summary", "--list"),
@@ -33,6 +64,9 @@ COMMANDS = (
     ("report", "compare.json", "--verbose"),
     ("report", "suite.json"),
     ("report", "evaluate.json"),
+    ("info",),
+    ("train", "digits"),
+    *(("report", f"made {kind.__name__}.json", "--verbose") for kind in RECORDS),
 )
 HELPS = """
     import io, json, sys
@@ -66,10 +100,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(place)
         patch.setattr(sys, "argv", ["fastconv", *LAYERS, "--json", "compare.json"])
         assert cli.main() == 0
+    for kind in RECORDS:
+        made(kind).save(place / f"made {kind.__name__}.json")
     (place / "suite.json").write_text(json.dumps(made_suite()), encoding="utf-8")
     return place
 
 
+facts = cache(describe)
+
+
+@pytest.fixture
+def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `info` say the same each time, and `train` be at its end at once: with an epoch, and a complaint."""
+    monkeypatch.setattr("fastconv.cli.info.describe", lambda: {**facts(), "cache_folder": "/home/somebody/.cache"})
+    monkeypatch.setattr("fastconv.cli.train.time", SimpleNamespace(perf_counter=lambda: 0.0))
+
+    def fit(trainer: Trainer, *data: Dataset, progress: Any, **options: Any) -> History:
+        trainer.history.epochs.append(EpochRecord(1, 123.4567, 0.1234, 234.5678, 0.9876, 0.0012, 12345.67, 1234567.0))
+        progress(Progress(1, 1, 1, 1, 123.4567, 0.1234, 0.0012, 1234567.0, 0.0, trainer.history.epochs[-1]))
+        warnings.warn("the loss is that of guessing: try another rate, " * 5, LearningWarning, stacklevel=1)
+        return trainer.history
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    monkeypatch.setattr(Trainer, "evaluate", lambda trainer, data, batch_size: Metrics(1.2345, 0.9876))
+
+
+@pytest.mark.usefixtures("quiet_machine")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_no_line_is_too_wide_and_no_word_is_split(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, command: tuple[str, ...]
@@ -98,10 +154,16 @@ def test_every_workload_has_one_line_below_the_verdict(
     assert "scratch" in printed(monkeypatch, capsys, 160, "report", "compare.json", "--verbose")
 
 
+@cache
+def helps(width: int) -> dict[str, str]:
+    """The help of every command, in a terminal so wide."""
+    found: dict[str, str] = json.loads(run(HELPS, PYTHONIOENCODING="utf-8", COLUMNS=str(width)))
+    return found
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_help_names_every_option_whole(width: int) -> None:
-    wide = json.loads(run(HELPS, PYTHONIOENCODING="utf-8", COLUMNS=str(WIDE)))
-    narrow = json.loads(run(HELPS, PYTHONIOENCODING="utf-8", COLUMNS=str(width)))
+    wide, narrow = helps(WIDE), helps(width)
     for name, text in narrow.items():
         options = re.findall(r"--[a-z][a-z-]*", wide[name])
         assert not [option for option in options if not re.search(rf"{option}(?![a-z-])", text)], name

@@ -42,6 +42,29 @@ def test_fitted_gives_mean_0_and_deviation_1_to_channels_that_are_not_constant(c
     np.testing.assert_allclose(Preprocessing.fitted(flat)(flat), 0, atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [Preprocessing.fitted, Preprocessing.leaving])
+@pytest.mark.parametrize("white", [1, 255])
+def test_bytes_count_as_the_floats_that_a_network_has_learned_from(make: Any, white: int) -> None:
+    floats = as_float(IMAGES) * np.float32(white)
+    floats[0, 0, 0, 0], floats[0, 0, 0, 1] = -0.01 * white, 1.01 * white  # as where pictures were resized
+    prepare = make(floats)
+    assert prepare.white == white
+    np.testing.assert_allclose(prepare(IMAGES)[1:], prepare(floats)[1:], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(prepare.of_files()(as_float(IMAGES)), prepare(IMAGES), rtol=1e-5, atol=1e-5)
+    if make == Preprocessing.leaving:
+        np.testing.assert_allclose(prepare(floats), floats, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [Preprocessing.fitted, Preprocessing.leaving])
+@pytest.mark.parametrize("change", [lambda x: x - 0.5, lambda x: 16 * x, lambda x: 1000 * x])
+def test_bytes_are_refused_where_nobody_knows_what_white_was(make: Any, change: Any) -> None:
+    floats = change(as_float(IMAGES))
+    prepare = make(floats)
+    np.testing.assert_allclose(prepare(floats), floats if make == Preprocessing.leaving else prepare(floats))
+    with pytest.raises(InvalidValueError, match=r"Preprocessing: white must be known .* but the images .*scale"):
+        prepare(IMAGES)
+
+
 def test_the_formula_for_bytes_and_for_floats() -> None:
     prepare = Preprocessing(scale=1 / 128, mean=MEAN, std=STD)
     expected = (IMAGES / 128 - np.array(MEAN)[:, None, None]) / np.array(STD)[:, None, None]

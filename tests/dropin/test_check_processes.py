@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from loop_code import CS231N, changed
-from programs import FULL
+from programs import FULL, patience, until
 
 import fastconv as fc
 from fastconv.backends.settings import use_num_threads
@@ -43,23 +41,23 @@ def line_of(path: Path, text: str) -> int:
     return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
-def plain(path: Path, *, limit: float = 20.0, label: str = FORWARD) -> CaseResult:
+def plain(path: Path, *, limit: float | None = None, label: str = FORWARD) -> CaseResult:
     """The verdict on the plain case."""
-    return fc.check(path, cases=["plain"], time_limit=limit)[label]["plain"]
+    return fc.check(path, cases=["plain"], time_limit=limit or patience())[label]["plain"]
 
 
 def gone(pid: int) -> bool:
     """Whether a process has ended, or does so within a moment."""
-    for _ in range(100):
+
+    def has_ended() -> bool:
         try:
             os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat")  # Z: ended, and its parent has not looked
+            return state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
         except ProcessLookupError:
             return True
-        state = Path(f"/proc/{pid}/stat")
-        if state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z":
-            return True  # ended, and its parent has not looked
-        time.sleep(0.1)
-    return False
+
+    return until(has_ended)
 
 
 # in a call
@@ -131,7 +129,6 @@ def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.Monkey
     shows = kind == "silent"
     if not shows:  # an example waits for the end of the time twice more
         monkeypatch.setattr(examination, "_minimal", lambda *arguments: None)
-    start = time.monotonic()
     path = written(tmp_path, "import sys, threading", first=ENDLESS[kind])
     found = plain(path, limit=LIMIT)
     assert (found.verdict, found.what) == ("timed out", "no result after 0.5 s")
@@ -140,7 +137,6 @@ def test_an_endless_loop_is_a_verdict(tmp_path: Path, monkeypatch: pytest.Monkey
     if shows:
         assert found.example is not None
         assert f"{FORWARD}(x, w, b, " in found.example.code
-    assert time.monotonic() - start < 60
 
 
 @pytest.mark.slow
@@ -344,11 +340,8 @@ def test_a_killed_examiner_takes_the_process_with_it(tmp_path: Path) -> None:
 
 def waited_for(path: Path) -> int:
     """The number in a file, once it is there."""
-    for _ in range(600):
-        with contextlib.suppress(OSError, ValueError):
-            return int(path.read_text(encoding="utf-8"))
-        time.sleep(0.1)
-    raise AssertionError(f"{path} was not written")
+    assert until(lambda: path.exists() and path.read_text(encoding="utf-8")), f"{path} was not written"
+    return int(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.skipif(not POSIX, reason="SIGINT reaches the whole console there")
@@ -362,7 +355,7 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_child(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **pipes) as process:
         pid = waited_for(tmp_path / "pid")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patience())
     assert process.returncode == 130
     assert out == ""
     assert err.splitlines()[-1] == "fastconv: interrupted"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from grids import quick
 from loop_code import CS231N, changed
+from programs import patience
 
 import fastconv as fc
 from fastconv.dropin.check import CaseResult, Examination, Example, examination
@@ -97,8 +98,8 @@ def test_an_example_keeps_the_reason(
     reason: str,
     problem: str,
 ) -> None:
-    monkeypatch.setattr(examination, "_LONGEST", 60.0)  # on a machine with other things to do
-    found = fc.check(written(tmp_path, change), cases=[case], time_limit=60.0)[label][case]
+    monkeypatch.setattr(examination, "_LONGEST", patience())  # on a machine with other things to do
+    found = fc.check(written(tmp_path, change), cases=[case], time_limit=patience())[label][case]
     assert found.verdict == "wrong", found
     assert found.what.partition(": ")[2] == reason
     assert found.example is not None

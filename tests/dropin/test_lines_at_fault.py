@@ -8,6 +8,7 @@ import loop_code
 import pytest
 from grids import quick
 from loop_code import changed
+from programs import patience
 
 import fastconv as fc
 from fastconv.dropin.check import explanation
@@ -167,10 +168,10 @@ def written(folder: Path, source: str) -> Path:
 def test_the_mistake_is_named_and_its_line_mends_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str, module: str, change: Change
 ) -> None:
-    monkeypatch.setattr(explanation, "_SECONDS", 60.0)  # on a machine with other things to do
+    monkeypatch.setattr(explanation, "_SECONDS", patience())  # on a machine with other things to do
     source = changed(code_of(module), change)
     path = written(tmp_path, source)
-    report = fc.check(path, cases=CASES, time_limit=60.0)
+    report = fc.check(path, cases=CASES, time_limit=patience())
     bad = [case for each in report.implementations for case in each.bad]
     assert mistake in {case.mistake for case in bad}, [(case.case, case.what) for case in bad]
     assert {case.mistake for case in bad} <= {mistake, "", "last filter alone", "changes its input"}, str(report)

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from bench_numbers import CONV, POOL, Data, made_suite, record, run_of, write
 from light_commands import printed_by
+from programs import patience, until
 from strategies import BACKENDS as AVAILABLE
 
 import fastconv as fc
@@ -333,13 +333,10 @@ def test_ctrl_c_leaves_no_file(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert "maxpool2x2_64_56 forward numpy" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patience())
     assert process.returncode == 130
     assert err.splitlines()[-1] == "fastconv: interrupted"
-    end = time.monotonic() + 10
-    while list(tmp_path.iterdir()) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert [path.name for path in tmp_path.iterdir()] == []
+    assert until(lambda: not list(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize("name", ["bench", "report"])

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import Future
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -11,8 +16,9 @@ import pytest
 
 import fastconv as fc
 from fastconv.backends.numpy import NumpyBackend
-from fastconv.evidence import timing, workloads
-from fastconv.evidence.compare import Comparison, compare, runner
+from fastconv.evidence import process, timing, workloads
+from fastconv.evidence.compare import Comparison, compare, reference, references, runner
+from fastconv.evidence.compare.runs import Runs
 from fastconv.evidence.problem import from_call
 from fastconv.evidence.quiet import Watch
 from fastconv.evidence.timing import seed_seconds_per_output, workspace
@@ -39,7 +45,7 @@ def small_comparison(**settings: object) -> Comparison:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the reference compute as little as it can."""
-    monkeypatch.setattr(runner, "_REFERENCE_SECONDS", 1e-9)
+    monkeypatch.setattr(reference, "_SECONDS", 1e-9)
 
 
 # what runs
@@ -148,6 +154,50 @@ def test_a_part_computes_the_first_images_and_rows(operation: str, options: dict
             assert np.array_equal(part_y, part.part_of_output(y))
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(
+    ("operation", "options"),
+    [
+        ("conv2d", {"padding": ((2, 0), (0, 1)), "stride": (2, 1), "dilation": (2, 1)}),
+        ("max_pool2d", {"kernel_size": (3, 2), "stride": (1, 2), "padding": (1, 1)}),
+        ("avg_pool2d", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}),
+    ],
+)
+def test_with_zeros_beyond_a_part_the_whole_has_its_results(
+    operation: str, options: dict[str, object], layout: str
+) -> None:
+    x, weight, bias = small_arrays()
+    x = np.moveaxis(x, 1, -1) if layout == "NHWC" else x
+    whole = from_call(
+        operation, (x, weight, bias) if operation == "conv2d" else (x,), {**options, "layout": layout}, None
+    )
+    dy = whole.draw_gradient(0)
+    for images, rows in ((1, 1), (1, 2), (2, 1)):
+        part = whole.part(images, rows)
+        masked, masked_dy = whole.zero_beyond(part, dy)
+        assert masked.geometry == whole.geometry
+        found, expected = (
+            Runs(each, "numpy", gradient).results for each, gradient in ((masked, masked_dy), (part, dy))
+        )
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            np.testing.assert_allclose(found[name][part.place(name)], array, rtol=0, atol=1e-13, err_msg=name)
+            beyond = found[name].copy()
+            beyond[part.place(name)] = 0
+            assert name == "y" or not beyond.any()
+
+
+def test_what_is_not_finite_is_compared_on_the_part_itself() -> None:
+    x, weight, _ = small_arrays()
+    x[0, 0, 2, 3] = np.inf
+    whole = from_call("conv2d", (x, weight), {}, None)
+    part = whole.part(1, 1)
+    seen, dy = whole.zero_beyond(part, whole.draw_gradient(0))
+    assert seen is part
+    assert dy is not None
+    assert dy.shape == part.output_shape
+
+
 def test_a_slow_reference_runs_on_a_part_and_the_row_says_so(impatient: None) -> None:
     row = (result := small_comparison()).rows[0]
     assert (row.checked_images, row.images, row.checked_rows, row.rows) == (1, 2, 1, 4)
@@ -164,6 +214,84 @@ def test_full_leaves_nothing_out(impatient: None) -> None:
     assert not row.partial
     assert row.whole_differences == ()
     assert not any(passed.reference_workspace_partial for passed in row.passes)
+
+
+# a process beside this one
+
+
+SMALL = [
+    workloads.Workload("three", "conv2d", (2, 3, 7, 9), (3, 2), (4, 3, 3, 2), True),
+    workloads.Workload("max", "max_pool2d", (2, 3, 7, 9), (3, 2)),
+    workloads.Workload("one", "conv2d", (1, 2, 8, 5), (1, 1), (3, 2, 1, 1)),
+    workloads.Workload("average", "avg_pool2d", (2, 3, 7, 9), (2, 3)),
+]
+
+
+def found_beside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """What does not depend on time, of a comparison whose temporary files are in a folder, which it leaves empty."""
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    rows = compare(SMALL, backends=BOTH, repeats=1).rows
+    assert list(folder.iterdir()) == []
+    return tuple(
+        (row.name, row.differences, row.whole_differences, row.checked_images, row.checked_rows) for row in rows
+    )
+
+
+@pytest.fixture
+def computed_here(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Problems whose reference this process computes itself."""
+    here: list[object] = []
+    right = references.reference_of
+    monkeypatch.setattr(references, "reference_of", lambda *of: (here.append(of[0].name), right(*of))[1])
+    monkeypatch.setattr(references, "available_cores", lambda: 2)
+    return here
+
+
+def test_the_other_process_finds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed_here: list[object]
+) -> None:
+    monkeypatch.setattr(references.References, "left", lambda self: iter(sorted(self._waiting)))  # nothing from the end
+    monkeypatch.setattr(Future, "cancel", lambda self: False)
+    found = found_beside(tmp_path, monkeypatch)
+    assert computed_here == []
+    monkeypatch.setattr(references, "available_cores", lambda: 1)
+    assert found == found_beside(tmp_path, monkeypatch)
+    assert len(computed_here) == len(SMALL)
+
+
+@pytest.mark.parametrize("fault", ["cannot start", "ends at once"])
+def test_without_the_other_process_all_is_computed_here(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed_here: list[object]
+) -> None:
+    if fault == "cannot start":
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    else:
+        monkeypatch.setattr(references, "_MODULE", "fastconv.no_such_module")
+    found = found_beside(tmp_path, monkeypatch)
+    assert sorted(computed_here) == sorted(row[0] for row in found)  # type: ignore[index]
+
+
+def test_nothing_runs_beside_a_timing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed_here: list[object]
+) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+    looked_at: list[int | None] = []
+    right, right_time = process.subprocess.Popen, runner.Runs.time
+
+    def begin(*args, **options):  # type: ignore[no-untyped-def]
+        begun.append(right(*args, **options))
+        return begun[-1]
+
+    def time(self, repeats):  # type: ignore[no-untyped-def]
+        looked_at.extend(each.returncode for each in begun)
+        right_time(self, repeats)
+
+    monkeypatch.setattr(process.subprocess, "Popen", begin)
+    monkeypatch.setattr(runner.Runs, "time", time)
+    found_beside(tmp_path, monkeypatch)
+    assert len(begun) == 1
+    assert looked_at
+    assert None not in looked_at
 
 
 # faults

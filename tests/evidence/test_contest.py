@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from documentation import generate_into
 from light_commands import printed_by
-from programs import FULL, ROOT, SUPPORT
+from programs import FULL, ROOT, SUPPORT, patience, until
 from strategies import BACKENDS
 
 import fastconv as fc
@@ -439,7 +439,7 @@ def test_bench_quick(tmp_path: Path) -> None:
     engine = "torch" if FULL and "torch" in OTHERS else own("Right")
     files = ("--json", "out.json", "--markdown", "out.md", "--plot", "out.svg")
     process = command("conv5x5_1_20_28", "--batch", "1", "--quick", "--against", engine, *files, cwd=tmp_path)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=patience())
     assert process.returncode == 0, err
     assert "Best other engine / fastconv" in out
     assert "[100%] done" in err
@@ -524,12 +524,10 @@ def test_ctrl_c_leaves_no_child_and_no_file(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     options = ("--quick", "--against", own("Sleeper"), "--json", "out.json")
     with command("conv5x5_1_20_28", *options, cwd=tmp_path, SLEEPER=str(note), TMPDIR=str(tmp_path)) as process:
-        end = time.monotonic() + 120
-        while not (note.exists() and note.read_text(encoding="ascii").endswith("\n")) and time.monotonic() < end:
-            time.sleep(0.05)
+        assert until(lambda: note.exists() and note.read_text(encoding="ascii").endswith("\n"))
         child = int(note.read_text(encoding="ascii"))
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patience())
     assert process.returncode == 130
     assert err.splitlines()[-1] == "fastconv: interrupted"
     assert "Traceback" not in err

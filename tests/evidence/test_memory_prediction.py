@@ -141,7 +141,7 @@ def measured(
     question = json.dumps([instrument, held, [(*EVERY[name], works) for name in names]])
     # freed memory goes back to the system: else the C library holds up to 64 MiB of it in pieces
     environment = {"FASTCONV_BACKEND": "fast", "MALLOC_TRIM_THRESHOLD_": "131072"}
-    answers = json.loads(run_file(SUPPORT / "measured_memory.py", question, timeout=1800, **environment))
+    answers = json.loads(run_file(SUPPORT / "measured_memory.py", question, **environment))
     return {(name, work): tuple(pair) for name, found in zip(names, answers) for work, pair in found.items()}
 
 

@@ -17,6 +17,9 @@ NEEDS = {
     "cs231n_solver": ("sklearn",),
     "onnx_digits": ("sklearn", "matplotlib", "onnx"),
     "photo_maps": ("sklearn", "matplotlib"),
+    "grid_search": ("sklearn",),
+    "notebook_loops": ("numba",),
+    "picture_folder": ("sklearn", "PIL"),
 }
 SHORT = EXAMPLES / "short"
 LINES = 15  # of a short program
@@ -49,12 +52,29 @@ def test_it_runs_to_its_end(name: str, tmp_path: Path) -> None:
     assert re.fullmatch(last, run(name, *arguments, folder=tmp_path).splitlines()[-1])
 
 
+# The last line of each short program.
+SHORT_ENDS = {
+    "fits_in_memory": r"batch 16,384: +[\d.]+ GiB does not fit into 2 GiB",
+    "grid_search": r"the best on digits that it has not seen: 9[5-9]\.\d%",
+    "notebook_loops": r"\d+ ms before, [\d.]+ ms now; largest difference \d\.\de-1[5-7]",
+    "photo_maps": None,
+    "picture_folder": r"the picture is a digit 7",
+    "two_layers": r"all results are within their tolerance",
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [file.stem for file in sorted(SHORT.glob("*.py"))])
+@pytest.mark.parametrize("name", SHORT_ENDS)
 def test_a_short_program_runs(name: str, tmp_path: Path) -> None:
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package, reason=f"{name} needs it")
-    run_example(f"short/{name}", folder=tmp_path)
+    printed = run_example(f"short/{name}", folder=tmp_path, TMPDIR=str(tmp_path)).splitlines()
+    last = SHORT_ENDS[name]
+    assert printed == [] if last is None else re.fullmatch(last, printed[-1]), printed
+
+
+def test_every_short_program_is_run() -> None:
+    assert {file.stem for file in SHORT.glob("*.py")} == {*SHORT_ENDS}
 
 
 def test_short_programs_are_short() -> None:

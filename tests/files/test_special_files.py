@@ -18,6 +18,7 @@ READERS = """
 import os, signal, socket, sys
 from pathlib import Path
 from fastconv import data
+from programs import patience
 from fastconv.cli.arguments import load_array
 from fastconv.compat.cs231n import checkpoints, data_utils, tiny_imagenet
 from fastconv.data.cifar import load_cifar10_batch
@@ -74,7 +75,7 @@ def ring(*_):
 
 signal.signal(signal.SIGALRM, ring)
 for name, read in calls:
-    signal.alarm(5)
+    signal.alarm(patience() // 10)
     try:
         read(folder / name)
         print("NO ERROR", name)

@@ -23,11 +23,11 @@ LAYERS = (
     ("validation", "report"),
     ("functional", "initializers"),
     ("layers", "losses", "testing"),
-    ("optim", "data"),
+    ("optim", "data", "parallel"),
     ("programs",),
     ("models",),
     ("training", "onnx"),
-    ("compat", "sklearn"),
+    ("compat", "sklearn", "dask"),
     ("evidence",),
     ("dropin",),
     ("__init__",),  # `import fastconv` itself

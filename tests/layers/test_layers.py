@@ -195,6 +195,42 @@ def test_backward_works_after_evaluation(name: str) -> None:
 
 
 @every_layer
+def test_a_second_backward_pass_after_two_forward_passes_is_an_error(name: str) -> None:
+    layer, x = made(name)
+    layer(x)
+    dy = np.ones_like(layer(2 * x))
+    expected = layer.backward(dy)
+    with pytest.raises(NotRunError, match=rf"{name}\.backward: .*after 2 forward passes, of which only the last"):
+        layer.backward(dy)
+    layer(2 * x)
+    for _ in range(2):  # two losses of one pass
+        np.testing.assert_array_equal(layer.backward(dy), expected)
+
+
+def test_passes_that_nothing_is_learned_from_do_not_count() -> None:
+    layer, x = made("Linear")
+    for looks in (layer.eval(), layer.train()):
+        looks(x)
+        with inference_mode():
+            looks(x)
+    layer.eval()(x)
+    dy = np.ones_like(layer.train()(x))
+    np.testing.assert_array_equal(layer.backward(dy), layer.backward(dy))
+
+
+def test_a_network_of_which_two_passes_are_answered_twice_changes_no_gradient() -> None:
+    model, x = network(), normal(SHAPE, 5, np.dtype(np.float32))
+    model(x)
+    dy = np.ones_like(model(2 * x))
+    model.backward(dy)
+    before = [parameter.grad.copy() for parameter in model.parameters()]  # type: ignore[union-attr]
+    with pytest.raises(NotRunError, match="a backward pass must follow each forward pass"):
+        model.backward(dy)
+    for parameter, gradient in zip(model.parameters(), before):
+        np.testing.assert_array_equal(parameter.grad, gradient)
+
+
+@every_layer
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
 def test_copies_work_and_leave_the_memory_behind(name: str, duplicate: Callable[[Layer], Layer]) -> None:
     layer, x = made(name)

@@ -26,6 +26,7 @@ from fastconv.layers import (
     ReLU,
     Residual,
     Sequential,
+    Skip,
     inference_mode,
 )
 from fastconv.layers.base import Step, Value
@@ -44,7 +45,7 @@ LAYERS: dict[str, Callable[[], Layer]] = {
     "identities": lambda: Residual(Identity(), Identity(), Identity()),
     "body and shortcut": lambda: Residual(Sequential(conv(4, 3, 0), ReLU(), conv(7, 3, 1)), conv(7, 1, 2)),
     "named": lambda: Residual({"body": conv(4, 3, 0), "shortcut": Identity()}),
-    "nested": lambda: Residual(Sequential(Residual(conv(4, 3, 0)), Residual(conv(4, 1, 1), Identity()))),
+    "nested": lambda: Skip(Sequential(Skip(conv(4, 3, 0)), Skip(conv(4, 1, 1), Identity()))),
     "concat": lambda: Concat(conv(3, 3, 0), conv(2, 1, 1), Identity()),
     "concat of one": lambda: Concat(Identity()),
     "concat of rows": lambda: Concat(Identity(), MaxPool2d(1), axis=2),
@@ -58,7 +59,7 @@ def test_by_hand() -> None:
     double = Linear(2, 2, bias=False, dtype=np.float64, rng=0)
     double.weight = [[2, 0], [0, 2]]
     x, dy = np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])
-    for block in (Residual(double), Residual(Identity(), double)):
+    for block in (Skip(double), Residual(double), Residual(Identity(), double)):
         block.zero_grad()
         assert_close(block(x), 3 * x)
         assert_close(block.backward(dy), 3 * dy)

@@ -217,7 +217,7 @@ def test_a_state_dict_is_a_copy() -> None:
 
 def test_foreign_states_are_refused() -> None:
     state = Adam(parameters(np.float32)).state_dict()
-    with pytest.raises(ValueError, match="state must be of SGD, but got that of Adam"):
+    with pytest.raises(ValueError, match="state must be of SGD, but got that of 'Adam'"):
         SGD(parameters(np.float32)).load_state_dict(state)
     with pytest.raises(ValueError, match="1 groups with 1 parameters, but got 1 with 3"):
         Adam(parameters(np.float32)[:1]).load_state_dict(state)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import patience
 
 import fastconv as fc
 from fastconv import layers as L
@@ -240,17 +241,17 @@ def test_a_child_that_is_forked_while_a_program_records_can_record() -> None:
     def waits(_: Any, x: Any) -> Any:
         if len(x) == 3 and os.getpid() == parent:
             reached.set()
-            done.wait(10)
+            done.wait(patience())
         return x + 1
 
     program = fc.compile(L.Sequential(L.ReLU(), Own(lambda *given: held[0](*given))), normal(2, 3, 6, 6))
     held[0] = waits
     thread = threading.Thread(target=program, args=(normal(3, 3, 6, 6),))
     thread.start()
-    assert reached.wait(10)
+    assert reached.wait(patience())
     child = os.fork()
     if not child:
-        signal.alarm(10)
+        signal.alarm(patience())
         program(normal(4, 3, 6, 6))
         os._exit(0)
     status = os.waitpid(child, 0)[1]
@@ -269,7 +270,7 @@ class Starts(L.Identity):
         results: list[Any] = []
         thread = threading.Thread(target=lambda: results.append(fc.compile(MODEL)(np.zeros((1, 3, 8, 10), np.float32))))
         thread.start()
-        thread.join(60)
+        thread.join(patience())
         assert results
         return super().forward(x)
 

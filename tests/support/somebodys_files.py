@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from programs import patience
+
 import fastconv as fc
 from fastconv.dropin.check import CheckReport
 
@@ -39,5 +41,5 @@ def notebook(folder: Path, *cells: str, language: str = "python", name: str = "n
     return written(folder, json.dumps({"nbformat": 4, "metadata": metadata, "cells": parts}), name=name)
 
 
-def checked(path: Path, *, limit: float = 20.0) -> CheckReport:
-    return fc.check(path, cases=["plain", "a larger stride"], time_limit=limit)
+def checked(path: Path, *, limit: float | None = None) -> CheckReport:
+    return fc.check(path, cases=["plain", "a larger stride"], time_limit=limit or patience())

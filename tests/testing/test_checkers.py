@@ -470,7 +470,12 @@ def test_a_given_dy_is_used() -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        ((pair(tuple), (GX, GW)), {"mode": "fast"}, ValueError, "mode must be 'projection' or 'full', but got 'fast'"),
+        (
+            (pair(tuple), (GX, GW)),
+            {"mode": "fast"},
+            ValueError,
+            "mode must be one of 'projection', 'full', but got 'fast'",
+        ),
         ((pair(tuple), (GX, GW)), {"dy": np.ones(3)}, ValueError, r"dy must have shape \(2, 4, 3, 3\)"),
         ((pair(tuple), (GX.astype(int), GW.astype(int))), {}, ValueError, "at least one floating-point number"),
         ((np.tanh, GX), {}, TypeError, "must have its ..._backward beside it"),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from grids import quick
-from programs import CLEARED, ROOT, SUPPORT
+from programs import CLEARED, ROOT, SUPPORT, patience
 from training_runs import BATCH, EPOCHS, IMAGES, fit, images, network, trainer
 
 import fastconv as fc
@@ -101,7 +101,7 @@ def test_a_process_that_was_stopped_goes_on(
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"
         process.send_signal(getattr(signal, kind))
-        out, err = process.communicate("\n", timeout=100)
+        out, err = process.communicate("\n", timeout=patience())
         assert process.returncode == -getattr(signal, kind), err
         if kind == "SIGINT":  # the step was finished, and written
             assert "KeyboardInterrupt" in err
@@ -271,6 +271,7 @@ def other_images(**changed: Any) -> Dataset:
         ({}, {"train": images(49)}, r"train images \(was 50, is 49\)"),
         ({}, {"train": other_images(labels=images().labels[::-1])}, "checksum of the labels"),
         ({}, {"train": images(stored=np.float32)}, r"image dtype \(was uint8, is float32\)"),
+        ({}, {"drop_last": True}, r"drop_last \(was None, is True\)"),
         ({}, {"validation": None}, r"validation images \(was 12, is 0\)"),
         ({"model": network(dtype=np.float64)}, {}, r"model 0\.weight \(was float32 \(4, 1, 3, 3\), is float64"),
         ({"kind": Adam}, {}, r"optimizer \(was SGD, is Adam\)"),

@@ -9,12 +9,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from strategies import Array
 from training_runs import BATCH, IMAGES, fit, images, network, trainer
 
 import fastconv as fc
 from fastconv.data import Dataset, load_digits, normalise
 from fastconv.errors import DivergedError
-from fastconv.layers import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from fastconv.layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Identity,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Sequential,
+)
 from fastconv.losses import LOSSES, softmax_cross_entropy
 from fastconv.optim import SGD, Adam, CosineAnnealingLR, ExponentialLR
 from fastconv.testing import assert_close
@@ -377,6 +390,8 @@ def test_what_fit_refuses(tmp_path: Path) -> None:
         ({"train": many}, ValueError, r"one column for each class, but got shape \('N', 4\) for labels up to 6"),
         ({"epochs": 0}, ValueError, "epochs must be at least 1"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"drop_last": 1}, TypeError, "drop_last must be True or False"),
+        ({"drop_last": True, "batch_size": 51}, ValueError, "at most the 50 training images where drop_last .* got 51"),
         ({"resume": True}, ValueError, "checkpoint must name a folder for resume"),
         ({"checkpoint_every": 5}, ValueError, "checkpoint must name a folder for resume and checkpoint_every"),
         ({"checkpoint": tmp_path, "checkpoint_every": 0}, ValueError, "checkpoint_every must be at least 1"),
@@ -393,6 +408,50 @@ def test_what_fit_refuses(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="validation_accuracy must have been measured"):
         EpochRecord(1, 1.0, 0.5, None, None, 0.1, 1.0, 1.0).score("validation_accuracy")
     assert list(tmp_path.iterdir()) == []
+
+
+def rows(layer: Layer) -> Trainer:
+    """A network that normalises rows of 48 numbers by such a layer."""
+    model = Sequential(Flatten(), layer, Linear(48, 4, rng=0))
+    return Trainer(model, SGD(model.parameters(), lr=0.01), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "count", "batch", "words"),
+    [
+        (BatchNorm1d(48), 49, 16, r"got 1 of the images with batch_size=16\. Pass drop_last=True .*or another"),
+        (BatchNorm1d(48), 49, 1, r"got 1 of the images with batch_size=1\. Take a larger batch_size"),
+        (
+            Residual(BatchNorm1d(48), Identity()),
+            49,
+            16,
+            r"Layer 1\.0 says: BatchNorm1d: the input must have more than 1",
+        ),
+    ],
+)
+def test_a_last_batch_of_which_a_layer_learns_nothing_is_found_before_the_epoch(
+    layer: Layer, count: int, batch: int, words: str
+) -> None:
+    run, steps = rows(layer), []
+    with pytest.raises(ValueError, match=r"Trainer\.fit: the last batch of an epoch must .*" + words):
+        run.fit(images(count), epochs=1, batch_size=batch, progress=steps.append)
+    assert steps == []
+    run.model.eval()
+    run.fit(images(count), epochs=1, batch_size=28)
+    assert not run.model.training
+
+
+def test_drop_last_leaves_out_a_smaller_batch_that_each_epoch_draws_anew() -> None:
+    seen: list[Array] = []
+    run, steps = rows(BatchNorm1d(48)), []
+    run.prepare = lambda stored: seen.append(stored.copy()) or stored.astype(np.float32)  # type: ignore[func-returns-value]
+    run.fit(images(49), epochs=3, batch_size=16, drop_last=True, progress=steps.append)
+    batches = [stored for stored in seen if len(stored) == 16]
+    assert [len(stored) for stored in seen if len(stored) > 1] == [16] * 9
+    assert [(step.epoch, step.step, step.steps) for step in steps if step.record is None][-1] == (3, 3, 3)
+    epochs = [{image.tobytes() for stored in batches[i : i + 3] for image in stored} for i in (0, 3, 6)]
+    assert [len(epoch) for epoch in epochs] == [48] * 3
+    assert len(set.union(*epochs)) == 49
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
 from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
 from fastconv.backends.fast.machine.jit import INTERPRETED, Built, build_log
 from fastconv.backends.fast.machine.kernel import KERNELS
-from fastconv.backends.fast.machine.launch import threading_layer
+from fastconv.backends.fast.machine.launch import FORMS, launcher
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
 from fastconv.backends.fast.winograd import transform_kernel as transforms
@@ -24,7 +27,8 @@ _MOST_PROCESSES = 8
 
 
 def _jobs() -> Iterator[Callable[[], object]]:
-    yield threading_layer
+    for form in FORMS:
+        yield partial(launcher, form)
     for kernel in KERNELS:
         for variant in kernel.variants():
             yield partial(kernel.address, *variant)
@@ -77,7 +81,7 @@ def _transforms() -> Iterator[Transform]:
 
 
 def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[str, float, bool]]:
-    """Compile the kernels, a share in a process for each core, or load them from the cache on disk.
+    """Compile the kernels, in a process for each core, or load them from the cache on disk.
 
     Parameters
     ----------
@@ -90,19 +94,19 @@ def warmup(progress: Callable[[str, float], None] | None = None) -> list[tuple[s
         Every kernel built by this process, in order; `cached` is whether it came from the disk.
     """
     jobs, count = list(_jobs()), _processes()
-    helpers: list[subprocess.Popen[bytes]] = []
-    try:
-        for i in range(0, len(jobs), count):
-            jobs[i]()
-            if count > 1 and not helpers and build_log and not build_log[-1].cached:
-                helpers = [_helper(share, count) for share in range(1, count)]
+    with contextlib.ExitStack() as stack:
+        claims: Path | None = None
+        helpers: list[subprocess.Popen[bytes]] = []
+        for i, job in enumerate(jobs):
+            if claims is None or _claim(claims, i):
+                job()
+            if count > 1 and claims is None and build_log and not build_log[-1].cached:
+                claims = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fastconv-warmup-")))
+                with contextlib.suppress(OSError):  # where no process can be started, this one does all
+                    helpers.extend(_helper(stack, claims, i + 1) for _ in range(1, count))
             if progress is not None:
-                progress(build_log[-1].name if build_log else "", min(1.0, (i + count) / len(jobs)))
+                progress(build_log[-1].name if build_log else "", (i + 1) / len(jobs))
         for helper in helpers:
-            helper.wait()
-    finally:
-        for helper in helpers:
-            helper.kill()
             helper.wait()
     for job in jobs:  # from the disk by now, but for what a helper failed to compile
         job()
@@ -114,14 +118,27 @@ def _processes() -> int:
     return 1 if INTERPRETED or not sys.executable else min(thread_limit(), _MOST_PROCESSES)
 
 
-def _helper(share: int, count: int) -> subprocess.Popen[bytes]:
-    """Start a process that compiles every `count`-th kernel into the cache on disk."""
-    code = f"from fastconv.backends.fast.warmup import build_share; build_share({share}, {count})"
+def _helper(stack: contextlib.ExitStack, claims: Path, first: int) -> subprocess.Popen[bytes]:
+    """Start a process that has a part in compiling into the cache on disk; it ends with the stack."""
+    code = f"from fastconv.backends.fast.warmup import build_claimed; build_claimed({str(claims)!r}, {first})"
     quiet = subprocess.DEVNULL
-    return subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)
+    helper = subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)
+    stack.callback(helper.wait)
+    stack.callback(helper.kill)
+    return helper
 
 
-def build_share(share: int, count: int) -> None:
-    """Build every `count`-th kernel, from number `share` on."""
-    for job in list(_jobs())[share::count]:
-        job()
+def build_claimed(claims: str, first: int) -> None:
+    """Build kernels from number `first` on, but for those that other processes claim."""
+    for i, job in enumerate(_jobs()):
+        if i >= first and _claim(Path(claims), i):
+            job()
+
+
+def _claim(claims: Path, i: int) -> bool:
+    """Whether this process is the first that wants a kernel: it makes the file, of which there can be one."""
+    try:
+        (claims / str(i)).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

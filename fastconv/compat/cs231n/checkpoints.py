@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.data.files import as_path, shown
+from fastconv.data.files import as_path
 from fastconv.data.unpickling import load_arrays
-from fastconv.errors import DataError, DataNotFoundError, StateFileError
+from fastconv.errors import DataError, DataNotFoundError, StateFileError, shown
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 

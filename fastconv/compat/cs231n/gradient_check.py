@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 
@@ -283,7 +283,8 @@ def _both_sides(operation: str, x: Array, ix: Position, h: float, result: Callab
     width = float(above) - float(below)
     if width == 0:
         raise InvalidValueError(
-            f"{operation}: h must change every element of x, but got {h!r}, which {x.dtype} does not tell from nothing "
+            f"{operation}: h must change every element of x, but got {shown(h)}, which {x.dtype} does not tell from "
+            "nothing "
             f"beside {old} (position {ix}). Use float64, or a larger h."
         )
     return plus, minus, width

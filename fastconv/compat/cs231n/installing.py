@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 
 MODULES = (
     "classifiers",
@@ -155,20 +155,24 @@ def install(name: str = "cs231n", *, only: Iterable[str] | None = None, replace:
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str):
-        raise InvalidTypeError(f"install: name must be a string, but got {name!r} ({type(name).__name__}).")
+        raise InvalidTypeError(f"install: name must be a string, but got {shown(name)} ({type(name).__name__}).")
     if not name.isidentifier():
-        raise InvalidValueError(f"install: name must be a plain module name such as 'cs231n', but got {name!r}.")
+        raise InvalidValueError(f"install: name must be a plain module name such as 'cs231n', but got {shown(name)}.")
 
 
 def _checked(only: Iterable[str] | None) -> tuple[str, ...]:
     if only is None:
         return MODULES
     if isinstance(only, str):
-        raise InvalidTypeError(f"install: only must be a sequence of names, but got {only!r}. Write [{only!r}].")
+        raise InvalidTypeError(
+            f"install: only must be a sequence of names, but got {shown(only)}. Write [{shown(only)}]."
+        )
     wanted = tuple(only)
     for module in wanted:
         if module not in MODULES:
-            raise InvalidValueError(f"install: only must name modules of {', '.join(MODULES)}, but got {module!r}.")
+            raise InvalidValueError(
+                f"install: only must name modules of {', '.join(MODULES)}, but got {shown(module)}."
+            )
     return tuple(module for module in MODULES if module in wanted)
 
 

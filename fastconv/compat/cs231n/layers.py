@@ -14,7 +14,7 @@ from fastconv.compat.cs231n.affine import affine_backward, affine_forward
 from fastconv.compat.cs231n.arguments import OldNames, PoolCache, parameters, unpacked
 from fastconv.compat.cs231n.normalization import *  # noqa: F403 - what it lists
 from fastconv.compat.cs231n.windows import ConvCache, Gradients
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import finish
 from fastconv.functional.relu import relu
 from fastconv.functional.relu import relu_backward as _relu_backward
@@ -119,7 +119,8 @@ def dropout_forward(x: Any, dropout_param: Any) -> tuple[Array, tuple[Any, Array
         return x.astype(dtype, copy=False), (dropout_param, None)
     if keep == 0:
         raise InvalidValueError(
-            f"{operation}: dropout_param['p'] must be more than 0 to train, but got {p!r}. It is the probability of "
+            f"{operation}: dropout_param['p'] must be more than 0 to train, but got {shown(p)}. It is the "
+            "probability of "
             "keeping a number; in the courses of 2016 and 2017 it was that of dropping it, for which 1 - p is right "
             "here."
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.data.files import PathLike, folder_of, imported
-from fastconv.errors import DataError, DataNotFoundError, FastconvError
+from fastconv.errors import DataError, DataNotFoundError, FastconvError, shown
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import check_fits
@@ -96,7 +96,9 @@ def _annotated(folder: Path, classes: dict[str, str], wnids: Sequence[str], dtyp
     numbers = {wnid: label for label, wnid in enumerate(wnids)}
     unknown = sorted(set(classes.values()) - numbers.keys())
     if unknown:
-        raise DataError(f"load_tiny_imagenet: {folder} must have classes of wnids.txt alone, but got {unknown[0]!r}.")
+        raise DataError(
+            f"load_tiny_imagenet: {folder} must have classes of wnids.txt alone, but got {shown(unknown[0])}."
+        )
     labels = np.array([numbers[wnid] for wnid in classes.values()], np.int64)
     return _images([folder / "images" / name for name in classes], dtype), labels
 

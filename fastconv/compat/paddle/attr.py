@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag, check_number
 
@@ -193,7 +193,7 @@ def param_attribute(
     if value is None:
         return ParameterAttribute()
     if not isinstance(value, ParameterAttribute):
-        raise InvalidTypeError(f"{operation}: {name} must be {allowed}, but got {value!r}.")
+        raise InvalidTypeError(f"{operation}: {name} must be {allowed}, but got {shown(value)}.")
     return value
 
 
@@ -208,7 +208,9 @@ def bias_attribute(operation: str, value: Any) -> ParameterAttribute | None:
 def extra_attribute(operation: str, value: Any) -> ExtraLayerAttribute | None:
     """Return what `layer_attr` says."""
     if value is not None and not isinstance(value, ExtraLayerAttribute):
-        raise InvalidTypeError(f"{operation}: layer_attr must be an ExtraLayerAttribute or None, but got {value!r}.")
+        raise InvalidTypeError(
+            f"{operation}: layer_attr must be an ExtraLayerAttribute or None, but got {shown(value)}."
+        )
     return value
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array, check_rank
 from fastconv.validation.sizes import check_choice, check_sizes
 
@@ -94,7 +94,8 @@ def _padding(operation: str, value: Any, layout: str) -> Any:
     if isinstance(value, str):
         return check_choice(operation, "padding", value.upper(), ("SAME", "VALID")).lower()
     message = (
-        f"{operation}: padding must be 'SAME', 'VALID' or four pairs (before, after), one per axis, but got {value!r}."
+        f"{operation}: padding must be 'SAME', 'VALID' or four pairs (before, after), one per axis, but got "
+        f"{shown(value)}."
     )
     if not isinstance(value, Iterable) or isinstance(value, bytes):
         raise InvalidTypeError(message)
@@ -104,7 +105,8 @@ def _padding(operation: str, value: Any, layout: str) -> Any:
     inner, outer = _split(tuple(check_sizes(operation, "padding", pair, 2, 0) for pair in pairs), layout)
     if outer != ((0, 0), (0, 0)):
         raise InvalidValueError(
-            f"{operation}: padding must be (0, 0) over batch and channels, but got {value!r} (data_format {layout!r})."
+            f"{operation}: padding must be (0, 0) over batch and channels, but got {shown(value)} (data_format "
+            f"{layout!r})."
         )
     return inner
 
@@ -122,6 +124,7 @@ def _length(operation: str, name: str, value: Any, allowed: tuple[int, ...]) -> 
         return 1
     if len(value) not in allowed:
         raise InvalidValueError(
-            f"{operation}: {name} must be one integer or a list of one, two or four, but got {len(value)}: {value!r}."
+            f"{operation}: {name} must be one integer or a list of one, two or four, but got {len(value)}: "
+            f"{shown(value)}."
         )
     return len(value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fastconv.backends.geometry import conv_axis
+from fastconv.backends.locks import cached_property
 from fastconv.compat.tutorial.activators import Activator
 from fastconv.compat.tutorial.functions import element_wise_op, padding
 from fastconv.compat.tutorial.images import Plane, as_images, as_sensitivities, stored

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.functional.exact import conv2d
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_integer
@@ -123,7 +123,7 @@ def conv(input_array: Any, kernel_array: Any, output_array: Any, stride: int, bi
         if array.ndim not in (2, 3):
             raise InvalidValueError(f"conv: {name} must have 2 or 3 axes, but got {array.ndim} (shape {array.shape}).")
     if not isinstance(output_array, np.ndarray) or output_array.ndim != 2:
-        raise InvalidTypeError(f"conv: output_array must be an array with two axes, but got {output_array!r}.")
+        raise InvalidTypeError(f"conv: output_array must be an array with two axes, but got {shown(output_array)}.")
     if image.ndim < kernel.ndim:
         image = np.broadcast_to(image, (len(kernel), *image.shape))
     elif kernel.ndim < image.ndim:

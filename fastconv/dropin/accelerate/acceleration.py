@@ -147,7 +147,7 @@ class Acceleration(Mapping[str, Function]):
 
         A name that somebody has bound to something else since is left as it is, with an `AccelerationWarning`.
         """
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME.now:
             active, self._active = self._active, False
             for place, function in self._outcome.places if active else ():
                 if place.holds(function):

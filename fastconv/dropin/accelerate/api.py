@@ -140,7 +140,7 @@ def accelerate(
         return target
     if isinstance(example, Mapping) and all(isinstance(value, str) for value in example.values()):
         example, mapping = None, example
-    with ONE_AT_A_TIME:
+    with ONE_AT_A_TIME.now:
         if example is None:
             found = recognise(target, mapping, source="accelerate")
             others = [*unrecognised(target, found, source="accelerate")]

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from threading import RLock
 from types import MethodType, ModuleType
 from typing import Any
 
+from fastconv.backends.locks import RenewedLock
 from fastconv.dropin.conventions.calls import Declined
 from fastconv.dropin.conventions.convention import Function, Target
 from fastconv.errors import FastconvError
@@ -17,7 +17,7 @@ from fastconv.errors import FastconvError
 # What a fast equivalent does not take is left to the original, whose error or result it then is.
 _LEFT = (Declined, FastconvError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 # What is swallowed and bound meanwhile belongs to the whole process.
-ONE_AT_A_TIME = RLock()
+ONE_AT_A_TIME = RenewedLock()
 _MARK = "_fastconv_equivalent"
 _NOWHERE = object()
 

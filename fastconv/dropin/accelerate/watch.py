@@ -74,7 +74,7 @@ class watch:
         self.acceleration: Acceleration | None = None
 
     def __enter__(self) -> watch:
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME.now:
             for recording in self._recordings:
                 place = place_of(recording.target)
                 if place is not None:
@@ -83,7 +83,7 @@ class watch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME.now:
             for recording in self._recordings:
                 recording.open = False
             for place, function in reversed(self._places):

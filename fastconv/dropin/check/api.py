@@ -18,7 +18,7 @@ from fastconv.dropin.check.examinee import Examinee, Subject
 from fastconv.dropin.check.finding import file_of, files_of, is_whole
 from fastconv.dropin.conventions import CONVENTIONS
 from fastconv.dropin.conventions.judge import fault_of
-from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
+from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError, shown
 
 _LONGEST = 1e6  # seconds
 
@@ -183,7 +183,7 @@ def _reporter(progress: Progress, subjects: Sequence[Subject], cases: int) -> Ca
 def check_limit(operation: str, subject: str, seconds: object) -> float:
     """Return a number of seconds."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise InvalidTypeError(f"{operation}: {subject} must be a number of seconds, but got {seconds!r}.")
+        raise InvalidTypeError(f"{operation}: {subject} must be a number of seconds, but got {shown(seconds)}.")
     if not 0 < seconds < _LONGEST:
         raise InvalidValueError(f"{operation}: {subject} must be positive (seconds), but got {seconds}.")
     return float(seconds)
@@ -195,7 +195,7 @@ def _check_cases(cases: Sequence[str] | None) -> tuple[str, ...] | None:
     chosen, known = (cases,) if isinstance(cases, str) else tuple(cases), names_of_cases()
     for name in chosen:
         if name not in known:
-            raise InvalidValueError(f"check: a case must be one of {', '.join(known)}, but got {name!r}.")
+            raise InvalidValueError(f"check: a case must be one of {', '.join(known)}, but got {shown(name)}.")
     if not chosen:
         raise InvalidValueError("check: cases must name at least one, but got none. Leave it out for all.")
     return chosen

@@ -6,8 +6,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
+from fastconv.backends.locks import cached_property
 from fastconv.dropin.check.code_process import CodeProcessError
 from fastconv.dropin.check.examinee import CannotExpress, Examinee, Subject
 from fastconv.dropin.check.findings import Finding

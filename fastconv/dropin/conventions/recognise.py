@@ -19,7 +19,7 @@ from fastconv.dropin.conventions import (
 )
 from fastconv.dropin.conventions.convention import Convention, Implementation, Target
 from fastconv.dropin.conventions.spelling import BACKWARD, FORWARD, words
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 
 # In the order in which they are tried.
 CONVENTIONS: tuple[Convention, ...] = (
@@ -69,7 +69,8 @@ def by_name(name: str, *, source: str = "recognise") -> tuple[Convention, str | 
                 return convention, role
     listed = ", ".join(convention.name for convention in CONVENTIONS)
     raise InvalidValueError(
-        f"{source}: a convention must be one of {listed}, or one of them with .forward or .backward, but got {name!r}."
+        f"{source}: a convention must be one of {listed}, or one of them with .forward or .backward, but got "
+        f"{shown(name)}."
     )
 
 

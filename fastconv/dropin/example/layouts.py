@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from fastconv.backends.locks import cached_property
 from fastconv.dropin.conventions.calls import Declined
 from fastconv.dropin.conventions.problem import Pair
 from fastconv.validation.arrays import Array

@@ -22,7 +22,7 @@ from fastconv.dropin.conventions import Problem
 from fastconv.dropin.conventions.expected import Results, expected, rounding
 from fastconv.dropin.race.race_report import Lap, Race, RaceRow
 from fastconv.dropin.race.sizes import Plan, Sizes, candidates
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.evidence.accuracy import Difference, differences, exact_bounds
 from fastconv.evidence.environment import current_environment
 from fastconv.validation.sizes import check_flag, check_integer
@@ -166,7 +166,7 @@ def _check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     except TypeError:
         checked = None
     if checked not in _DTYPES:
-        raise InvalidValueError(f"compare: dtype must be float32 or float64, but got {dtype!r}.")
+        raise InvalidValueError(f"compare: dtype must be float32 or float64, but got {shown(dtype)}.")
     return checked
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.compare.comparison import Comparison
-from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
+from fastconv.evidence.compare.runner import compare_problems
+from fastconv.evidence.compare.runs import Settings
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.problem import OPERATIONS, OperationProblem, from_call, from_workload
 from fastconv.evidence.quiet import Watch
@@ -65,8 +66,8 @@ def compare(
         Compare the gradients too.
     full : bool
         Run the reference on the whole of every problem. Otherwise it takes as many images and output rows as it
-        computes in about a second: both backends are then compared on that part, its time is extrapolated, and
-        the whole result of the candidate is compared with the numpy backend in float64.
+        computes in about a second: both backends are then compared on that part, its time is extrapolated from a
+        tenth of a second, and the whole result of the candidate is compared with the numpy backend in float64.
     seed : int
         Seed of everything that is drawn.
     progress : callable, optional
@@ -88,6 +89,9 @@ def compare(
 
     Notes
     -----
+    With three workloads or more, a process of its own computes references while this one compiles, if there is a
+    second core; what is timed is timed after that, with nothing beside it.
+
     An element is within tolerance if it is no farther than ``64 * eps * sum |x·w|`` from the reference, or where `fast`
     computes it by Winograd's algorithm than what that promises, see `fastconv.set_options`. "Times faster" divides by
     the frozen loops of the tutorials, never by the naive backend.
@@ -116,12 +120,16 @@ def compare(
     )
     makers = _problems(workloads, args, arguments, batch, _check_dtype(dtype), settings.seed)
     environment, watch = current_environment(), Watch()
-    rows = []
-    for index, (name, make) in enumerate(makers):
-        rows.append(compare_problem(make(), settings, _reporter(progress, name, index, len(makers))))
+    names = [name for name, _ in makers]
+
+    def report(i: int, stage: str, fraction: float) -> None:
+        if progress is not None:
+            progress(names[i], stage, fraction)
+
+    rows = compare_problems([make for _, make in makers], settings, report)
     if progress is not None:
         progress("", "done", 1.0)
-    return Comparison(tuple(rows), watch.judged(environment), (reference, candidate))
+    return Comparison(rows, watch.judged(environment), (reference, candidate))
 
 
 def default_workloads() -> tuple[Workload, ...]:
@@ -139,19 +147,6 @@ def default_workloads() -> tuple[Workload, ...]:
         return layers
 
 
-def _reporter(progress: Progress | None, name: str, index: int, count: int) -> Callable[[str], None]:
-    """Return what tells `progress` of the stages of one workload of many."""
-    begun = 0
-
-    def report(stage: str) -> None:
-        nonlocal begun
-        if progress is not None:
-            progress(name, stage, (index + begun / STAGES) / count)
-        begun += 1
-
-    return report
-
-
 def _problems(
     workloads: Selection,
     args: tuple[Any, ...],
@@ -165,14 +160,16 @@ def _problems(
     if operation is not None:
         if batch is not None:
             raise InvalidValueError(
-                f"compare: batch must not be given with arrays of your own, but got {batch!r}. The batch is that of x."
+                f"compare: batch must not be given with arrays of your own, but got {shown(batch)}. The batch is "
+                "that of x."
             )
         problem = from_call(operation, args, arguments, dtype)
         return [(operation, lambda: problem)]
     if args or arguments:
         raise InvalidTypeError(
             f"compare: the first argument must be an operation ({', '.join(OPERATIONS)}) where arrays or its options "
-            f"follow, but got {workloads!r} with {len(args)} positional and {', '.join(arguments) or 'no'} keyword "
+            f"follow, but got {shown(workloads)} with {len(args)} positional and {', '.join(arguments) or 'no'} "
+            "keyword "
             "arguments."
         )
     chosen = _select(workloads)
@@ -189,7 +186,7 @@ def _operation(workloads: Selection) -> str | None:
     if name in OPERATIONS:
         return str(name)
     if callable(workloads):
-        raise InvalidTypeError(f"compare: the operation must be one of {', '.join(OPERATIONS)}, but got {name!r}.")
+        raise InvalidTypeError(f"compare: the operation must be one of {', '.join(OPERATIONS)}, but got {shown(name)}.")
     return None
 
 
@@ -201,7 +198,7 @@ def _select(workloads: Selection) -> list[Workload]:
         workloads = (workloads,)
     if not isinstance(workloads, Sequence):
         raise InvalidTypeError(
-            f"compare: workloads must be names, workloads or an operation, but got {workloads!r} "
+            f"compare: workloads must be names, workloads or an operation, but got {shown(workloads)} "
             f"({type(workloads).__name__})."
         )
     if not workloads:
@@ -214,10 +211,10 @@ def _workload(item: object) -> Workload:
         return item
     if not isinstance(item, str):
         raise InvalidTypeError(
-            f"compare: a workload must be a name or a Workload, but got {item!r} ({type(item).__name__})."
+            f"compare: a workload must be a name or a Workload, but got {shown(item)} ({type(item).__name__})."
         )
     if item not in NAMES:
-        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {item!r}.")
+        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {shown(item)}.")
     found = by_name(item)
     return found if isinstance(found, ImageWorkload) else found.with_batch(1)
 
@@ -225,7 +222,7 @@ def _workload(item: object) -> Workload:
 def _check_backends(backends: Sequence[str]) -> tuple[str, str]:
     names = tuple(backends)
     if isinstance(backends, str) or len(names) != 2 or names[0] == names[1]:
-        raise InvalidValueError(f"compare: backends must be two different names, but got {backends!r}.")
+        raise InvalidValueError(f"compare: backends must be two different names, but got {shown(backends)}.")
     for name in names:
         resolve_backend(name)
     return names[0], names[1]
@@ -239,5 +236,5 @@ def _check_dtype(dtype: DTypeLike | None) -> np.dtype[Any] | None:
     except TypeError:
         checked = None
     if checked not in _DTYPES:
-        raise InvalidTypeError(f"compare: dtype must be float16, float32 or float64, but got {dtype!r}.")
+        raise InvalidTypeError(f"compare: dtype must be float16, float32 or float64, but got {shown(dtype)}.")
     return checked

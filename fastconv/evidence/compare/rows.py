@@ -19,7 +19,7 @@ class PassResult:
     name : {"forward", "backward"}
         Which pass. Backward computes every gradient.
     seconds : float
-        Median time of the candidate over the whole problem, in rounds before and after the run of the reference.
+        Median time of the candidate over the whole problem, in rounds before and after those of the frozen loops.
     compile_seconds : float
         What its first call took beyond that: compilation, where nothing had compiled it before.
     workspace : int
@@ -27,7 +27,7 @@ class PassResult:
     reference_seconds : float
         Time of the reference.
     reference_estimated : bool
-        Whether that is extrapolated from a part of the problem (see `Row.checked_rows`).
+        Whether that is extrapolated from a part of the problem, smaller than what is compared (`Row.checked_rows`).
     reference_workspace : int
         Peak bytes that the reference allocates beyond what it returns.
     reference_workspace_partial : bool

@@ -1,112 +1,149 @@
-"""One problem on two backends, from the first call to a finished row."""
+"""Problems on two backends, from the first call to finished rows.
+
+First comes what is not timed: compiling, the references, the differences. Another process may work beside that, see
+`references`. Then the times are taken, with nothing beside them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
-import numpy as np
-
-from fastconv.evidence.accuracy import Difference, Results, differences, exact_results, magnitudes, promised
+from fastconv.evidence.accuracy import Difference, Results, differences, promised
+from fastconv.evidence.compare.reference import Reference
+from fastconv.evidence.compare.references import Make, References
 from fastconv.evidence.compare.rows import FeatureMaps, PassResult, Row
-from fastconv.evidence.problem import OperationProblem, bound_call
-from fastconv.evidence.timing import once, rounds, seed_seconds_per_output, workspace
-from fastconv.validation.arrays import Array
+from fastconv.evidence.compare.runs import Runs, Settings, largest_size
+from fastconv.evidence.problem import OperationProblem
+from fastconv.evidence.timing import seed_seconds_per_output
 
-STAGES = 5  # reports of `compare_problem`
+Report = Callable[[int, str, float], None]  # told the number of a problem, its stage, and the fraction done
 
-_REFERENCE_SECONDS = 1.0  # of one workload: plain loops are not what one waits for
-_TRACED_SECONDS = 0.5
-_TRACED_SLOWDOWN = 4.0  # of the naive loops under tracemalloc
+_UNTIMED = 0.8  # of the time that all takes
+_STAGES = 3  # of timing a problem
+_TIMED_SECONDS = 0.1  # of the reference, unless all of it is run
 _EXACT = "numpy in float64"  # who judges what the reference has no time for
 
 _Differences = tuple[Difference, ...]
-
-
-class Runs:
-    """Both passes of a backend over a problem; making one runs them for the first time.
-
-    Parameters
-    ----------
-    problem : OperationProblem
-        What to run.
-    backend : str
-        Who runs it.
-    dy : ndarray or None
-        Gradient of the output of the problem, or of a larger one that it is a part of; None to run forward only.
-
-    Attributes
-    ----------
-    results : dict of str to ndarray
-        Results of the first run: ``y`` and the gradients.
-    first : dict of str to float
-        Seconds of the first run, by pass.
-    """
-
-    def __init__(self, problem: OperationProblem, backend: str, dy: Array | None) -> None:
-        self.problem = problem
-        self._backend = backend
-        self._calls = {"forward": bound_call(problem, backend, None)}
-        self._rounds: dict[str, list[float]] = {}
-        self.results: dict[str, Array] = {}
-        self.first: dict[str, float] = {}
-        self._run("forward")
-        if dy is not None:
-            self._calls["backward"] = bound_call(problem, backend, problem.part_of_output(dy))
-            self._run("backward")
-
-    def _run(self, name: str) -> None:
-        self.first[name], results = once(self._calls[name])
-        self.results |= results
-
-    def time(self, repeats: int) -> None:
-        """Add rounds of timing."""
-        for name, call in self._calls.items():
-            self._rounds.setdefault(name, []).extend(rounds(call, repeats) if repeats else [])
-
-    def seconds(self, name: str) -> float:
-        """Median of the rounds of a pass."""
-        return float(np.median(self._rounds[name]))
-
-    def compile_seconds(self, name: str) -> float:
-        """What the first run of a pass took beyond a later one."""
-        return max(0.0, self.first[name] - self.seconds(name))
-
-    def workspaces(self) -> dict[str, int]:
-        """Peak bytes of another run, by pass, those included that the backend keeps from call to call."""
-        return {name: workspace(call, self._backend) for name, call in self._calls.items()}
+_Seconds = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to compare: see `fastconv.compare`."""
+class _Judged:
+    """What is known of a problem before it is timed."""
 
-    reference: str
-    candidate: str
-    repeats: int
-    backward: bool
-    full: bool
-    seed: int
+    first: _Seconds
+    near: _Differences
+    whole: _Differences
+    maps: FeatureMaps | None
+    size: tuple[int, int]
+    reference_seconds: _Seconds
+    reference_workspaces: dict[str, int]
+    workspace_partial: bool
 
 
-def compare_problem(problem: OperationProblem, settings: Settings, report: Callable[[str], None]) -> Row:
-    """Run, time and compare one problem; `report` is told of each stage when it begins."""
-    dy = problem.draw_gradient(settings.seed) if settings.backward else None
-    report(f"{settings.candidate}, {'compiling and ' if settings.candidate == 'fast' else ''}first call")
-    candidate = Runs(problem, settings.candidate, dy)
+def compare_problems(makers: Sequence[Make], settings: Settings, report: Report) -> tuple[Row, ...]:
+    """Compare and time problems, each of which is made when its turn comes; `report` is told when a stage begins."""
+    judged = _judge_all(makers, settings, report)
+    done = count()
+
+    def timed(i: int) -> Row:
+        share = (1 - _UNTIMED) / (_STAGES * len(makers))
+        return _time(makers[i](), settings, judged[i], lambda stage: report(i, stage, _UNTIMED + share * next(done)))
+
+    return tuple(map(timed, range(len(makers))))
+
+
+def _judge_all(makers: Sequence[Make], settings: Settings, report: Report) -> dict[int, _Judged]:
+    """Compile, and find the differences; a process beside this one has a part in that where it pays."""
+    compiling = "compiling and " if settings.candidate == "fast" else ""
+    first: list[_Seconds] = []
+    judged: dict[int, _Judged] = {}
+
+    def tell(i: int, stage: str) -> None:
+        report(i, stage, _UNTIMED * (len(first) + len(judged)) / (2 * len(makers)))
+
+    with References(makers, settings) as references:
+
+        def judge(i: int) -> None:
+            tell(i, settings.reference)
+            judged[i] = _judge(makers[i](), settings, references.take(i), first[i])
+
+        for i, make in enumerate(makers):
+            tell(i, f"{settings.candidate}, {compiling}first call")
+            problem = make()
+            first.append(Runs(problem, settings.candidate, settings.gradient(problem)).first)
+            for other in references.finished():
+                if other <= i:
+                    judge(other)
+        for i in references.left():
+            judge(i)
+    return judged
+
+
+def _judge(problem: OperationProblem, settings: Settings, reference: Reference, first: _Seconds) -> _Judged:
+    """Compare the candidate with the reference, and where that is only a part, over the whole with what is exact."""
+    dy, names = settings.gradient(problem), (settings.candidate, settings.reference)
+    candidate, part = Runs(problem, settings.candidate, dy).results, problem.part(*reference.size)
+    whole: _Differences = ()
+    if reference.exact is None:
+        bounds = promised(problem, dy, reference.sums, *names)
+        near = differences(candidate, reference.results, bounds, settings.reference)
+    else:
+        seen, seen_dy = problem.zero_beyond(part, dy)
+        bounds = promised(seen, seen_dy, reference.part_sums, *names)
+        results = Runs(seen, settings.candidate, seen_dy).results
+        near = differences(
+            {name: array[part.place(name)] for name, array in results.items()},
+            reference.results,
+            {name: bound.part(part.place(name)) for name, bound in bounds.items()},
+            settings.reference,
+        )
+        bounds = promised(problem, dy, reference.sums, settings.candidate)
+        whole = differences(candidate, reference.exact, bounds, _EXACT)
+    return _Judged(
+        first=first,
+        near=near,
+        whole=whole,
+        maps=_maps(problem, candidate, reference, settings),
+        size=reference.size,
+        reference_seconds=reference.seconds,
+        reference_workspaces=reference.workspaces,
+        workspace_partial=reference.workspace_partial,
+    )
+
+
+def _maps(
+    problem: OperationProblem, candidate: Results, reference: Reference, settings: Settings
+) -> FeatureMaps | None:
+    """Return the first image with what was made of all of it, where there are pictures."""
+    if not problem.image:
+        return None
+    exact = reference.exact
+    source, results = (settings.reference, reference.results) if exact is None else (_EXACT, exact)
+    return FeatureMaps(
+        image=problem.x[0].copy(),
+        reference=results["y"][0].copy(),
+        candidate=candidate["y"][0].copy(),
+        source=source,
+        names=problem.map_names,
+    )
+
+
+def _time(problem: OperationProblem, settings: Settings, judged: _Judged, report: Callable[[str], None]) -> Row:
+    """Time a problem that was judged, and put everything together."""
     report(f"{settings.candidate}, timing")
+    candidate = Runs(problem, settings.candidate, settings.gradient(problem))
     candidate.time(-(-settings.repeats // 2))
     report("frozen loops")
     loops = _time_loops(problem, settings)
-    report(settings.reference)
-    part = problem if settings.full else _affordable(problem, settings, dy)
-    reference = Runs(part, settings.reference, dy)
+    report(f"{settings.reference}, timing")
+    part, seconds = _time_reference(problem, settings, judged)
+    memory = candidate.workspaces()
     candidate.time(settings.repeats // 2)  # apart from the others, so that one disturbance does not reach both
     loops = _faster(loops, _time_loops(problem, settings))
-    report("differences and memory")
-    exact = None if part is problem else exact_results(problem, dy)
-    near, whole = _compare(candidate, reference, exact, settings, dy)
-    passes = _passes(candidate, reference, _traced(reference, settings, dy), loops)
+    checked = problem.part(*judged.size)
     return Row(
         name=problem.name,
         operation=problem.operation,
@@ -114,15 +151,42 @@ def compare_problem(problem: OperationProblem, settings: Settings, report: Calla
         shapes={**{name: array.shape for name, array in problem.arrays().items()}, "y": problem.output_shape},
         arguments=problem.arguments,
         dtype=str(problem.dtype),
-        passes=passes,
-        differences=near,
-        whole_differences=whole,
+        passes=tuple(
+            PassResult(
+                name=name,
+                seconds=candidate.seconds(name),
+                compile_seconds=max(0.0, first - candidate.seconds(name)),
+                workspace=memory[name],
+                reference_seconds=seconds[name] * problem.outputs / part.outputs,
+                reference_estimated=part is not problem,
+                reference_workspace=judged.reference_workspaces[name],
+                reference_workspace_partial=judged.workspace_partial,
+                loop_seconds_per_output=loops[name],
+                outputs=problem.outputs,
+                flops=problem.multiply_adds * (2 if name == "forward" else 4),  # backward: dx and dweight
+            )
+            for name, first in judged.first.items()
+        ),
+        differences=judged.near,
+        whole_differences=judged.whole,
         images=problem.geometry.batch,
         rows=problem.rows,
-        checked_images=part.geometry.batch,
-        checked_rows=part.rows,
-        maps=_maps(candidate, reference, exact, settings),
+        checked_images=checked.geometry.batch,
+        checked_rows=checked.rows,
+        maps=judged.maps,
     )
+
+
+def _time_reference(
+    problem: OperationProblem, settings: Settings, judged: _Judged
+) -> tuple[OperationProblem, _Seconds]:
+    """Part of a problem, and how long the reference takes for it; what ran in full ran with nothing beside it."""
+    if settings.full:
+        return problem, judged.reference_seconds
+    checked = problem.part(*judged.size)
+    share = _TIMED_SECONDS / sum(judged.reference_seconds.values())
+    part = checked.part(*largest_size(checked, checked.outputs * share))
+    return part, Runs(part, settings.reference, settings.gradient(problem)).first
 
 
 def _time_loops(problem: OperationProblem, settings: Settings) -> dict[str, float | None]:
@@ -135,85 +199,3 @@ def _time_loops(problem: OperationProblem, settings: Settings) -> dict[str, floa
 def _faster(first: dict[str, float | None], second: dict[str, float | None]) -> dict[str, float | None]:
     """Return the shorter of two times, so that a disturbance of the yardstick does not flatter what is measured."""
     return {name: time if time is None else min(time, second[name] or time) for name, time in first.items()}
-
-
-def _affordable(problem: OperationProblem, settings: Settings, dy: Array | None) -> OperationProblem:
-    """Return the largest part that the reference computes in a few seconds."""
-    probe = Runs(problem.part(1, 1), settings.reference, dy)
-    return _largest_part(problem, _REFERENCE_SECONDS * probe.problem.outputs / sum(probe.first.values()))
-
-
-def _largest_part(problem: OperationProblem, outputs: float) -> OperationProblem:
-    """Halve the images, then the output rows, until so many outputs are left."""
-    images, rows = problem.geometry.batch, problem.rows
-    each = problem.outputs / (images * rows)
-    while images * rows * each > outputs and images > 1:
-        images = -(-images // 2)
-    while images * rows * each > outputs and rows > 1:
-        rows = -(-rows // 2)
-    return problem.part(images, rows)
-
-
-def _compare(
-    candidate: Runs, reference: Runs, exact: Results | None, settings: Settings, dy: Array | None
-) -> tuple[_Differences, _Differences]:
-    """Compare over the part of the reference; where that is not the whole, compare the whole with `exact` too."""
-    whole, part = candidate.problem, reference.problem
-    names = settings.candidate, settings.reference
-    sums = magnitudes(whole, dy)
-    if exact is None:
-        return differences(
-            candidate.results, reference.results, promised(whole, dy, sums, *names), settings.reference
-        ), ()
-    part_dy = None if dy is None else part.part_of_output(dy)
-    same_part = Runs(part, settings.candidate, dy).results
-    bounds = promised(part, part_dy, magnitudes(part, part_dy), *names)
-    near = differences(same_part, reference.results, bounds, settings.reference)
-    bounds = promised(whole, dy, sums, settings.candidate)
-    return near, differences(candidate.results, exact, bounds, _EXACT)
-
-
-def _traced(reference: Runs, settings: Settings, dy: Array | None) -> Runs:
-    """Return the reference over what it computes in good time under tracemalloc, which slows plain loops down."""
-    if settings.full or settings.reference != "naive":
-        return reference
-    share = _TRACED_SECONDS / (_TRACED_SLOWDOWN * sum(reference.first.values()))
-    part = _largest_part(reference.problem, reference.problem.outputs * share)
-    return reference if part is reference.problem else Runs(part, settings.reference, dy)
-
-
-def _passes(candidate: Runs, reference: Runs, traced: Runs, loops: dict[str, float | None]) -> tuple[PassResult, ...]:
-    problem = candidate.problem
-    scale = problem.outputs / reference.problem.outputs
-    memory, reference_memory = candidate.workspaces(), traced.workspaces()
-    return tuple(
-        PassResult(
-            name=name,
-            seconds=candidate.seconds(name),
-            compile_seconds=candidate.compile_seconds(name),
-            workspace=memory[name],
-            reference_seconds=seconds * scale,
-            reference_estimated=reference.problem is not problem,
-            reference_workspace=reference_memory[name],
-            reference_workspace_partial=traced.problem is not problem,
-            loop_seconds_per_output=loops[name],
-            outputs=problem.outputs,
-            flops=problem.multiply_adds * (2 if name == "forward" else 4),  # backward: dx and dweight
-        )
-        for name, seconds in reference.first.items()
-    )
-
-
-def _maps(candidate: Runs, reference: Runs, exact: Results | None, settings: Settings) -> FeatureMaps | None:
-    """Return the first image with what was made of all of it, where there are pictures."""
-    problem = candidate.problem
-    if not problem.image:
-        return None
-    source, results = (settings.reference, reference.results) if exact is None else (_EXACT, exact)
-    return FeatureMaps(
-        image=problem.x[0].copy(),
-        reference=results["y"][0].copy(),
-        candidate=candidate.results["y"][0].copy(),
-        source=source,
-        names=problem.map_names,
-    )

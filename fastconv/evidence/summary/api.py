@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends.settings import get_num_threads
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.summary import lifetimes
 from fastconv.evidence.summary.fast_workspace import borrowed_bytes, evaluated, temporary_bytes
 from fastconv.evidence.summary.summaries import LayerSummary, Summary
 from fastconv.evidence.summary.workspace import KEPT_BUFFER
-from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.parameter import Parameter
 from fastconv.optim import OPTIMIZERS
-from fastconv.validation.sizes import check_flag, check_integer
+from fastconv.validation.arrays import check_dtype
+from fastconv.validation.sizes import check_any_shape, check_flag, check_integer
 
 _OPERATION = "summary"
 # numbers beside each parameter: the velocity; the mean square; both moments
@@ -107,10 +107,11 @@ def summary(
     try:
         model.trace(Value(lifetimes.INPUT, shape), steps)
     except (InvalidTypeError, InvalidValueError) as error:
-        raise type(error)(f"{_OPERATION}: {error}") from error
-    chosen, shown = _check_optimizer(optimizer), check_flag(_OPERATION, "training", training)
-    rows = [_row(step, own, kind.itemsize, shown) for step, own in zip(steps, _own_parameters(steps))]
-    total = _total(model, name or type(model).__name__, shape, kind, chosen, shown, steps, rows)
+        raise type(error)(f"{_OPERATION}: {error}") from None
+    chosen, trained = _check_optimizer(optimizer), check_flag(_OPERATION, "training", training)
+    rows = [_row(step, own, kind.itemsize, trained) for step, own in zip(steps, _own_parameters(steps))]
+    title = type(model).__name__ if name is None else str(name)
+    total = _total(model, title, shape, kind, chosen, trained, steps, rows)
     return _with_program(total, model, kind) if check_flag(_OPERATION, "program", program) else total
 
 
@@ -135,9 +136,7 @@ def _with_program(total: Summary, model: Layer, kind: np.dtype[Any]) -> Summary:
 
 
 def _whole_shape(value: Any, batch: object) -> tuple[int, ...]:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InvalidTypeError(f"{_OPERATION}: input_shape must be a sequence of integers, but got {value!r}.")
-    shape = tuple(check_integer(_OPERATION, "every size of input_shape", size, 0) for size in value)
+    shape = check_any_shape(_OPERATION, "input_shape", value)
     if batch is not None:
         shape = (check_integer(_OPERATION, "batch", batch, 0), *shape)
     return shape
@@ -155,7 +154,7 @@ def _check_optimizer(name: object) -> str:
         return name
     kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
     known = ", ".join(map(repr, _STATE_PER_PARAMETER))
-    raise kind(f"{_OPERATION}: optimizer must be one of {known}, but got {name!r}.")
+    raise kind(f"{_OPERATION}: optimizer must be one of {known}, but got {shown(name)}.")
 
 
 def scratch_numbers(shapes: Iterable[tuple[int, ...]]) -> int:

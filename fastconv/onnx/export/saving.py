@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.backends import use_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.files import write_whole
 from fastconv.layers import Layer, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from fastconv.layers.base import Step, Value
@@ -27,7 +27,7 @@ from fastconv.onnx.export.message import checked_message
 from fastconv.onnx.export.registry import exporter_of, is_traced
 from fastconv.onnx.export.writer import INPUT, OUTPUT, GraphWriter, Place
 from fastconv.onnx.extra import onnx
-from fastconv.validation.sizes import check_flag, check_integer, entries_of
+from fastconv.validation.sizes import check_any_shape, check_flag, check_path
 from fastconv.validation.types import Shape
 
 _SAVE = "onnx.save"
@@ -81,10 +81,9 @@ def save(model: Layer, path: str | os.PathLike[str], input_shape: Iterable[int],
     >>> file.stat().st_size > 4 * 29066
     True
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidTypeError(f"{_SAVE}: path must be a string or a path, but got {path!r}.")
+    target = check_path(_SAVE, path)
     data = to_model_proto(model, input_shape, dynamic_batch=dynamic_batch).SerializeToString()
-    write_whole(path, lambda stream: stream.write(data))
+    write_whole(target, lambda stream: stream.write(data))
 
 
 def to_model_proto(model: Layer, input_shape: Iterable[int], *, dynamic_batch: bool = True) -> Any:
@@ -129,14 +128,10 @@ def to_model_proto(model: Layer, input_shape: Iterable[int], *, dynamic_batch: b
 
 
 def _checked_shape(value: object) -> Shape:
-    items = entries_of(value)
-    if items is None:
-        raise InvalidTypeError(
-            f"{_SAVE}: input_shape must be a sequence of integers, batch included, but got {value!r}."
-        )
-    if not items:
-        raise InvalidValueError(f"{_SAVE}: input_shape must have a batch, but got {value!r}.")
-    return tuple(check_integer(_SAVE, "every size of input_shape", size, 1) for size in items)
+    sizes = check_any_shape(_SAVE, "input_shape", value, 1, "a sequence of integers, batch included")
+    if not sizes:
+        raise InvalidValueError(f"{_SAVE}: input_shape must have a batch, but got {shown(value)}.")
+    return sizes
 
 
 def _dtype_of(model: Layer) -> np.dtype[Any]:

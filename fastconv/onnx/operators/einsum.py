@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.onnx.operators.arguments import widened
 from fastconv.onnx.registry import operator
 from fastconv.validation.arrays import Array
@@ -21,7 +21,7 @@ def einsum(*inputs: Array, equation: str) -> Array:
     except ValueError as error:
         shapes = " and ".join(str(one.shape) for one in inputs)
         raise InvalidValueError(
-            f"Einsum: equation must fit the inputs, but got {equation!r} for shapes {shapes} ({error})."
+            f"Einsum: equation must fit the inputs, but got {shown(equation)} for shapes {shapes} ({error})."
         ) from error
     return np.asarray(y).astype(inputs[0].dtype, copy=False)
 

@@ -56,7 +56,7 @@ THREADS = """
     ROUNDS = 3
 
     def together(count):
-        found, errors, barrier = [], [], threading.Barrier(6, timeout=120)
+        found, errors, barrier = [], [], threading.Barrier(6)
 
         def work(i):
             try:
@@ -90,7 +90,7 @@ Threads = tuple[dict[str, str], dict[str, list[list[str]]]]
 @pytest.fixture(scope="module")
 def threads(environment: dict[str, str]) -> Threads:
     """Results of a process, and those of its calls that were others."""
-    results, wrong = json.loads(run(THREADS, timeout=600, **environment))
+    results, wrong = json.loads(run(THREADS, **environment))
     return results, wrong
 
 
@@ -111,15 +111,14 @@ def test_threading_layers_change_no_bit(threads: Threads, expected: dict[str, st
 
 
 FORK = """
-    import json, os, signal, sys, threading, warnings
+    import json, os, sys, threading, warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
     import fastconv as fc
     from engine_work import digests, few_digests
 
-    def status_of_child(holds, seconds=100):
+    def status_of_child(holds):
         pid = os.fork()
         if pid == 0:
-            signal.alarm(seconds)  # a child that hangs ends
             try:
                 os._exit(0 if holds() else 3)
             except BaseException as error:
@@ -139,7 +138,7 @@ FORKED = (
         return [status_of_child(agrees), 0 if agrees() else 3, status_of_child(agrees)]
 
     def a_child_of_a_child():
-        return [status_of_child(lambda: agrees() and status_of_child(agrees) == 0, 250)]
+        return [status_of_child(lambda: agrees() and status_of_child(agrees) == 0)]
 
     def beside_a_thread():
         stop, busy, wrong = threading.Event(), threading.Event(), []
@@ -163,7 +162,7 @@ FORKED = (
     def a_pool():
         with multiprocessing.get_context("fork").Pool(2) as pool:
             calls = [pool.apply_async(digests) for _ in range(4)]
-            return [0 if call.get(timeout=100) == expected else 3 for call in calls]
+            return [0 if call.get() == expected else 3 for call in calls]
 
     expected = digests()
     found = {check.__name__: check() for check in (a_child, a_child_of_a_child, beside_a_thread, a_pool)}
@@ -175,7 +174,7 @@ FORKED = (
 @pytest.fixture(scope="module")
 def forked(environment: dict[str, str]) -> dict[str, list[int]]:
     """How the children of a process ended."""
-    printed = run(FORKED, timeout=600, **environment).splitlines()  # TBB prints of every fork before
+    printed = run(FORKED, **environment).splitlines()  # TBB prints of every fork before
     statuses: dict[str, list[int]] = json.loads(printed[-1])
     return statuses
 

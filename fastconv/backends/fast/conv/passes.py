@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
-from functools import cached_property
 from itertools import product
 from math import gcd, prod
 
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.geometry import Axis, ConvGeometry
+from fastconv.backends.locks import cached_property
 
 _TRIVIAL = Axis(1, 1, 1, 1, 0, 0, 1)
 

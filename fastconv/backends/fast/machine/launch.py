@@ -1,11 +1,5 @@
 """Running a kernel over its tasks: on one thread, or on several through Numba's threading layer; and where arrays lie.
 
-Whichever layer Numba has, calls from several Python threads at once and from forked children are right:
-
-- the OpenMP and TBB layers are entered from several Python threads at once;
-- the workqueue layer aborts the process when two threads enter it, so only one may: the others run on one thread;
-- a forked child of a process that used OpenMP must not use it, so forked children run on one thread.
-
 Tasks are independent and their number does not depend on how they run, so the result is the same, to the last bit.
 
 Python answers Ctrl-C between launches, and not in compiled code. A launch of more work than `SLICE` per thread is
@@ -15,8 +9,6 @@ adds to what it wrote before, into parts of the range that every task goes throu
 
 from __future__ import annotations
 
-import os
-import threading
 from ctypes import c_size_t
 from typing import Any, NamedTuple
 
@@ -37,11 +29,12 @@ from fastconv.backends.fast.machine.intrinsics import (
 )
 from fastconv.backends.fast.machine.jit import INTERPRETED, LOCK, helper, jitted
 from fastconv.backends.fast.machine.record import Run, active, listening
+from fastconv.backends.fast.machine.regions import patience_of_threads, run_region
 
 # Numbers that a thread goes through in a slice, or 16 times as many products in tiles: 0.02 to 0.2 s here.
 SLICE = 2**26
 ENTRY_BYTES = 64  # of a run in a program, whose first numbers are these
-KERNEL, BLOCK, FIRST, TASKS, CLAIMED, DONE = range(6)
+KERNEL, BLOCK, FIRST, TASKS, CLAIMED, DONE, OWN, ALL = range(8)
 SHARES = 63  # of the tasks of a run at most: a bit for each
 # Each worker has two addresses, of a table of runs and of its argument blocks. ENTRIES are those numbers of the blocks
 # that point into input or output, OFFSETS how far from where that of a group starts; X_GROUP bytes are in between two.
@@ -49,26 +42,9 @@ GROUPS = Block("WORKERS RUNS NEXT X X_GROUP X_ENTRIES X_OFFSETS X_COUNT Y Y_GROU
 NEXT = GROUPS.index["NEXT"]
 PATIENCE, LONG = 2**8, 2**14  # looks at a number: 3 µs and 0.2 ms here
 
-_workqueue = threading.Lock()
-_forked = False
-
-
-def _after_fork() -> None:
-    global _forked, _workqueue
-    _forked, _workqueue = True, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
 
 def _serial(kernel, arguments, first, tasks):
     for task in range(tasks):
-        call_kernel(kernel, arguments, first + task)
-
-
-def _parallel(kernel, arguments, first, tasks):
-    for task in numba.prange(tasks):
         call_kernel(kernel, arguments, first + task)
 
 
@@ -99,8 +75,10 @@ def _work(program, threads, first, last, worker):
     """Go through all runs; of each, do the shares of its tasks that nobody has claimed, and wait for the others.
 
     Whoever has claimed a share does it, however many workers there are at a time: nobody waits for one that never
-    comes. A worker begins with a share of its own, the same in every run, since what it reads is then in its cache.
+    comes, or comes late. A worker begins with a share of its own, the same in every run, since what it reads is then in
+    its cache. The first one, which is the calling thread, notes how many tasks it did, and of how many.
     """
+    own = everything = 0
     for i in range(first, last):
         run = program + i * ENTRY_BYTES
         kernel, block, start, tasks = (
@@ -124,9 +102,13 @@ def _work(program, threads, first, last, worker):
         if done > 0:
             fence()
             atomic_add(run, DONE, done)
-        while atomic_integer(run, DONE) < tasks:
+        own, everything = own + done, everything + tasks
+        while i + 1 < last and atomic_integer(run, DONE) < tasks:
             waited += 1
             relax(int(waited > LONG))
+    if worker == 0 and first < last:
+        store_integer(program + first * ENTRY_BYTES, OWN, own)
+        store_integer(program + first * ENTRY_BYTES, ALL, everything)
 
 
 def _serial_groups(groups, threads, first, last):
@@ -154,9 +136,8 @@ def _do_groups(args, groups, first, last, worker):
         group = first + atomic_add(groups, NEXT, 1)
 
 
-_FORMS = {
+FORMS = {
     "serial": _serial,
-    "parallel": _parallel,
     "serial_program": _serial_program,
     "parallel_program": _parallel_program,
     "serial_groups": _serial_groups,
@@ -165,7 +146,7 @@ _FORMS = {
 _built: dict[str, Any] = {}
 
 
-def _launcher(name: str) -> Any:
+def launcher(name: str) -> Any:
     """Launcher of that name; compiled on first use, by one thread."""
     try:
         return _built[name]
@@ -173,13 +154,14 @@ def _launcher(name: str) -> Any:
         with LOCK:
             if name not in _built:
                 parallel = name.startswith("parallel")
-                _built[name] = jitted(f"launch_{name}", _FORMS[name], (0, 0, 0, 0), parallel=parallel)
+                with patience_of_threads():
+                    _built[name] = jitted(f"launch_{name}", FORMS[name], (0, 0, 0, 0), parallel=parallel)
             return _built[name]
 
 
 def threading_layer() -> str:
     """Name of the threading layer that Numba uses; starts it if need be."""
-    _launcher("parallel")
+    launcher("parallel_program")
     return "none" if INTERPRETED else numba.threading_layer()
 
 
@@ -218,7 +200,7 @@ def launch(
     """
     slices = 1 if cut is None else slices_of(work, threads)
     if slices == 1 and not active and (threads <= 1 or tasks <= 1):  # a call of little work, but for the rest of this
-        (_built.get("serial") or _launcher("serial"))(kernel, address(arguments), 0, tasks)
+        (_built.get("serial") or launcher("serial"))(kernel, address(arguments), 0, tasks)
     elif slices == 1 or cut is None:
         _run(kernel, arguments, 0, tasks, threads, work)
     elif cut.span is not None:
@@ -251,9 +233,9 @@ def _run(
         if record.dry:
             return
     if threads <= 1 or tasks <= 1:
-        _launcher("serial")(kernel, address(arguments), first, tasks)
+        launcher("serial")(kernel, address(arguments), first, tasks)
     else:
-        _start("", threads, kernel, address(arguments), first, tasks)
+        run_program(np.array(((kernel, address(arguments), first, tasks, 0, 0, 0, 0),)), 0, 1, threads)
 
 
 def run_program(program: np.ndarray, first: int, last: int, threads: int) -> None:
@@ -262,41 +244,14 @@ def run_program(program: np.ndarray, first: int, last: int, threads: int) -> Non
     All are one parallel region, in which threads wait for each other after every run: a region of its own for each
     takes several microseconds more.
     """
-    _start("_program", threads, address(program), threads, first, last)
+    numbers = address(program), threads, first, last
+    run_region(launcher, "program", threads, numbers, lambda: (program.item(first, OWN), program.item(first, ALL)))
 
 
 def run_groups(groups: np.ndarray, first: int, last: int, threads: int) -> None:
     """Do groups `first` to ``last - 1`` of a block of `GROUPS`, each on one thread."""
     groups[NEXT] = 0
-    _start("_groups", threads, address(groups), threads, first, last)
-
-
-def _start(form: str, threads: int, *numbers: int) -> None:
-    """Call a launcher with these numbers, on several threads where that is allowed."""
-    if threads <= 1 or _forked:
-        _launcher("serial" + form)(*numbers)
-    elif threading_layer() != "workqueue":
-        _start_parallel(form, threads, *numbers)
-    elif _workqueue.acquire(blocking=False):
-        try:
-            _start_parallel(form, threads, *numbers)
-        finally:
-            _workqueue.release()
-    else:
-        _launcher("serial" + form)(*numbers)
-
-
-def _start_parallel(form: str, threads: int, *numbers: int) -> None:
-    parallel = _launcher("parallel" + form)
-    before = numba.get_num_threads()  # a setting of this Python thread, which belongs to its own jitted code
-    if before == threads:
-        parallel(*numbers)
-        return
-    numba.set_num_threads(threads)
-    try:
-        parallel(*numbers)
-    finally:
-        numba.set_num_threads(before)
+    run_region(launcher, "groups", threads, (address(groups), threads, first, last), lambda: (1, threads))
 
 
 # ``array.ctypes.data`` builds three objects, 0.9 µs each time, and a call of the engine needs five or six addresses.

@@ -8,7 +8,6 @@ newest plan where that alone is larger: it is no larger than a few of the number
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
@@ -16,13 +15,14 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from fastconv.backends.fast.machine.record import active
+from fastconv.backends.locks import RenewedLock
 
 CACHED_BYTES = 2**26  # bytes; a plan has 2 to 50 KB, but for weights with very many taps or channels
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _caches: list[Any] = []
-_lock = threading.Lock()
+_lock = RenewedLock()
 _bytes = 0  # of what was made since the caches were last empty: of what is in them, at most
 
 
@@ -47,7 +47,7 @@ def plan_cache(maxsize: int) -> Callable[[_Function], _Function]:
 
 def _make_room(nbytes: int) -> None:
     global _bytes
-    with _lock:
+    with _lock.now:
         full = _bytes + nbytes > CACHED_BYTES
         _bytes = nbytes if full else _bytes + nbytes
     if full:
@@ -62,7 +62,7 @@ def _empty() -> None:
 def forget_plans() -> None:
     """Empty all caches."""
     global _bytes
-    with _lock:
+    with _lock.now:
         _bytes = 0
     _empty()
 

@@ -41,10 +41,29 @@ def _vector(stride, x, gap, dy, skipped, down, taps, wide, split, number):
 
 
 @helper
-def _side_by_side(stride, x, gap, dy, count, down, taps, split, number):
+def _one_apart(stride, x, gap, dy, skipped, down, taps, wide, split, number):
+    """A vector of windows that begin one cell apart, as channels do: a kernel that needs no others compiles none."""
+    _vector(1, x, gap, dy, skipped, down, taps, wide, split, number)
+
+
+@helper
+def _some_apart(stride, x, gap, dy, skipped, down, taps, wide, split, number):
+    """A vector of windows that begin one to four cells apart."""
+    if stride == 1:
+        _vector(1, x, gap, dy, skipped, down, taps, wide, split, number)
+    elif stride == 2:
+        _vector(2, x, gap, dy, skipped, down, taps, wide, split, number)
+    elif stride == 3:
+        _vector(3, x, gap, dy, skipped, down, taps, wide, split, number)
+    else:
+        _vector(4, x, gap, dy, skipped, down, taps, wide, split, number)
+
+
+@helper
+def _side_by_side(vector, stride, x, gap, dy, count, down, taps, split, number):
     """Windows or channels side by side that have the same taps; the last vector also has some of the one before it.
 
-    There may be several rows of them, `down`, if these have no cells in common.
+    There may be several rows of them, `down`, if these have no cells in common. `vector` is one of the two above.
     """
     item, done = size_of(number), 0
     wide = count * item >= 64
@@ -55,15 +74,8 @@ def _side_by_side(stride, x, gap, dy, count, down, taps, split, number):
             ties_of_rows(x + done * stride * item, gap, dy + done * item, down, taps, split, number)
             done += 1
         else:
-            here, skipped = x + first * stride * item, done - first
-            if stride == 1:
-                _vector(1, here, gap, dy + first * item, skipped, down, taps, wide, split, number)
-            elif stride == 2:
-                _vector(2, here, gap, dy + first * item, skipped, down, taps, wide, split, number)
-            elif stride == 3:
-                _vector(3, here, gap, dy + first * item, skipped, down, taps, wide, split, number)
-            else:
-                _vector(4, here, gap, dy + first * item, skipped, down, taps, wide, split, number)
+            here = x + first * stride * item
+            vector(stride, here, gap, dy + first * item, done - first, down, taps, wide, split, number)
             done = first + lanes
 
 
@@ -74,7 +86,9 @@ def _row_lanes(args, plane, dy, channels, depths, heights, start, stop, split, n
     for ow in range(start, stop):
         first, taps = _taps(args, depths, heights, window(args, W, ow))
         if not _is_empty(taps):
-            _side_by_side(1, plane + first, gap, dy + ow * args.Y_W, channels, (1, 0, 0), taps, split, number)
+            _side_by_side(
+                _one_apart, 1, plane + first, gap, dy + ow * args.Y_W, channels, (1, 0, 0), taps, split, number
+            )
 
 
 @helper
@@ -97,7 +111,7 @@ def _rows_plane(args, plane, dy, depths, heights, rows, start, stop, inner, spli
         if ow >= inner[0] and ow < inner[1]:
             count = min(inner[1], stop) - ow
         if not _is_empty(taps):
-            _side_by_side(args.S_W, x, gap, y, count, down, taps, split, number)
+            _side_by_side(_some_apart, args.S_W, x, gap, y, count, down, taps, split, number)
         ow += count
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.winograd.axes import Cut, cut, dilation_of, first_phase, interleaved, phases, reaches_in
 from fastconv.backends.fast.winograd.points import GROUP
 from fastconv.backends.fast.winograd.transform_kernel import Transform, transform_address
+from fastconv.backends.locks import cached_property
 
 FEWEST_TILES = 14  # of a strip, for which U is read once
 VECTORS = 2  # of a block of filters

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 from fastconv.compat.cs231n import layer_utils, normalization
 from fastconv.compat.cs231n.affine import affine_weight_gradients
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, shown
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
 
@@ -152,7 +152,8 @@ class FullyConnectedNet:
     ) -> None:
         if normalization is not None and normalization not in _NORMALIZATIONS:
             raise InvalidValueError(
-                f"FullyConnectedNet: normalization must be None, 'batchnorm' or 'layernorm', but got {normalization!r}."
+                "FullyConnectedNet: normalization must be None, 'batchnorm' or 'layernorm', but got "
+                f"{shown(normalization)}."
             )
         keep = _kept(dropout, dropout_keep_ratio)
         self.normalization, self.use_dropout, self.reg, self.dtype = normalization, keep != 1, reg, dtype

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections.abc import Collection, Iterator
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from fastconv.backends.locks import cached_property
 from fastconv.dropin.source.blocks import Block, parse, read_blocks
 from fastconv.dropin.source.statements import is_definition
 

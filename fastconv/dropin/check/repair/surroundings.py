@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from itertools import pairwise
 
+from fastconv.backends.locks import cached_property
 from fastconv.dropin.check.repair.source import Edit, Function, Source, plain_name
 
 _STRIDE = re.compile(r"stride|^s[hwxy]?$|^step|^S$", re.IGNORECASE)

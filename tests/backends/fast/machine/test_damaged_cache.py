@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import FULL, ROOT, run
+from programs import FULL, ROOT, patience, run
 from strategies import BACKENDS
 
 pytestmark = pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
@@ -323,6 +323,6 @@ def test_processes_that_fill_one_cache_at_once_are_right(tmp_path: Path) -> None
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
     at_once = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for process in at_once:
-        y, _, messages = json.loads(process.communicate(timeout=240)[0])
+        y, _, messages = json.loads(process.communicate(timeout=patience())[0])
         assert (y, messages) == (9.0, [])
     assert compute(tmp_path) == (9.0, [], [])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import FULL, run
+from programs import FULL, patience, run
 from strategies import BACKENDS
 
 from fastconv.backends.interrupts import DeferredInterrupt
@@ -138,7 +138,7 @@ def test_who_waits_for_another_thread_to_compile_is_interrupted_at_once() -> Non
     def compile_for_long() -> None:
         with jit.LOCK:
             held.set()
-            enough.wait(60)
+            enough.wait(patience())
 
     thread = threading.Thread(target=compile_for_long)
     thread.start()
