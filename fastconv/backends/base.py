@@ -49,7 +49,7 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
         y, _, _ = self.conv_backward(x, unused, weight, geometry, frozenset({"x"}))
         assert y is not None
         if bias is not None:
-            with np.errstate(invalid="ignore", over="ignore"):
+            with np.errstate(all="ignore"):
                 y += bias.reshape(-1, *(1,) * geometry.rank)
         return y
 
@@ -62,7 +62,7 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
         if "weight" in needs:
             _, dweight, _ = self.conv_backward(x, dy, weight, geometry, frozenset({"weight"}))
         if "bias" in needs:
-            with np.errstate(invalid="ignore", over="ignore"):
+            with np.errstate(all="ignore"):
                 dbias = dy.sum(axis=(0, *range(2, dy.ndim)), dtype=np.float64).astype(dy.dtype)
         return dx, dweight, dbias
 
@@ -156,7 +156,7 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
 
     def multiply(self, a: Array, b: Array) -> Array:
         """Return a * b, for arrays of any and equal shape."""
-        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):
             return np.multiply(a, b, out=np.empty_like(a))
 
     def concatenate(self, parts: Sequence[Array], axis: int) -> Array:
@@ -195,7 +195,10 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
 
     @abstractmethod
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
-        """Mean and biased variance of every channel, (1, C), or of every channel of every image, (N, C)."""
+        """Mean and biased variance of every channel, (1, C), or of every channel of every image, (N, C).
+
+        The variance is in float64: that of float32 numbers may be too large or too small for float32.
+        """
 
     @abstractmethod
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
@@ -206,47 +209,52 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
         """Sums of dy and of ``dy * (x - mean)`` over what each `mean`, (1, C) or (N, C), is the mean of."""
 
     @abstractmethod
-    def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
-        """Return ``dy * scale + (x - mean) * slope + shift``, with factors of shape (1, C) or (N, C)."""
+    def normalize_backward(
+        self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array, inverse: Array
+    ) -> Array:
+        """Return ``dy * scale + ((x - mean) * slope + shift) * inverse``, with factors of shape (1, C) or (N, C)."""
 
-    # Tables between the passes of a normalisation, from (rows, groups) statistics: 1 or N rows, groups of channels.
+    # Tables between the passes of a normalisation, from (rows, groups) statistics: 1 or N rows, groups of channels. A
+    # variance is in float64, or in the dtype of the mean, as a user's may be.
 
     def merge_moments(self, mean: Array, variance: Array) -> tuple[Array, Array]:
         """Mean and variance over the last axis, of parts of equal size."""
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             center = mean.mean(axis=-1, dtype=np.float64, keepdims=True)
             spread = (variance + np.square(mean - center)).mean(axis=-1)
-        return center[..., 0].astype(mean.dtype), spread.astype(mean.dtype)
+        return center[..., 0].astype(mean.dtype), spread
 
     def normalize_factors(
         self, mean: Array, variance: Array, eps: float, weight: Array | None, bias: Array | None, channels: int
     ) -> tuple[Array, Array, Array]:
         """Mean, scale and shift that `normalize` takes, (1, C) or (N, C)."""
         mean, inverse = (_of_channels(table, channels) for table in (mean, _inverse_deviation(variance, eps)))
-        scale = inverse if weight is None else inverse * weight
+        with np.errstate(all="ignore"):
+            scale = (inverse if weight is None else inverse * weight).astype(mean.dtype)
         return mean, scale, np.zeros((1, channels), mean.dtype) if bias is None else bias[None]
 
     def normalize_flow(
         self, first: Array, second: Array, variance: Array, eps: float, weight: Array | None, count: int, channels: int
-    ) -> tuple[Array, Array]:
-        """Slope and shift that `normalize_backward` takes: gradients of statistics, over the `count` of their numbers.
+    ) -> tuple[Array, Array, Array]:
+        """Slope, shift and inverse deviation that `normalize_backward` takes, from the `count` of their numbers.
 
         The sums are those of `normalize_sums`, (rows, groups * parts), and the results (rows, channels).
         """
         rows, groups = variance.shape
         inverse = _inverse_deviation(variance, eps)
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             totals = [
                 (table if weight is None else table * weight).reshape(rows, groups, -1).sum(axis=2)
                 for table in (first, second)
             ]
-            slope, shift = -totals[1] * inverse**3 / count, -totals[0] * inverse / count
-        return _of_channels(slope, channels), _of_channels(shift, channels)
+            tables = (-totals[1] * inverse * inverse / count, -totals[0] / count, inverse)
+            slope, shift, inverse = (_of_channels(table.astype(first.dtype), channels) for table in tables)
+        return slope, shift, inverse
 
     def normalize_gradients(self, first: Array, second: Array, variance: Array, eps: float) -> tuple[Array, Array]:
         """Gradients of weight and bias, (C,), from the sums of `normalize_sums`."""
         spread = _of_channels(_inverse_deviation(variance, eps), first.shape[1])
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             dweight = np.add.reduce(second * spread, axis=0, dtype=np.float64).astype(first.dtype)
             dbias = np.add.reduce(first, axis=0, dtype=np.float64).astype(first.dtype)
         return dweight, dbias
@@ -262,12 +270,12 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
         if batches is not None:
             batches[...] += 1
         factor = momentum if momentum is not None else 0.0 if batches is None else 1 / int(batches)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             mean, variance = (
                 table[0] if len(table) == 1 else table.mean(axis=0, dtype=np.float64).astype(table.dtype)
                 for table in (mean, variance)
             )
-            unbiased = variance * variance.dtype.type(numbers / (numbers - 1))
+            unbiased = (variance * variance.dtype.type(numbers / (numbers - 1))).astype(mean.dtype)
             for running, value in ((running_mean, mean), (running_var, unbiased)):
                 running[...] = running * value.dtype.type(1 - factor) + value * value.dtype.type(factor)
 
@@ -288,9 +296,9 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
 
 
 def _inverse_deviation(variance: Array, eps: float) -> Array:
-    """1 / sqrt(variance + eps), in the dtype of the variance."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse: Array = 1 / np.sqrt(variance + variance.dtype.type(eps))
+    """1 / sqrt(variance + eps), in float64."""
+    with np.errstate(all="ignore"):
+        inverse: Array = 1 / np.sqrt(np.add(variance, eps, dtype=np.float64))
     return inverse
 
 

@@ -38,7 +38,7 @@ class DropoutMasks:
 
     def dropout(self, x: Array, mask: NDArray[np.bool_], p: float) -> Array:
         """Return x over ``1 - p`` where it is kept, and 0 elsewhere; a mask (N, C, 1, …) is one of channels."""
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             y: Array = np.multiply(x, mask, dtype=x.dtype)
             y *= x.dtype.type(scale(p))
         return y
@@ -61,7 +61,7 @@ def shifted(seed: int, positions: int) -> int:
 
 def kept(positions: NDArray[np.uint64], seed: NDArray[np.uint64], least: int) -> NDArray[np.bool_]:
     """Whether positions are kept."""
-    with np.errstate(over="ignore"):  # modulo 2^64
+    with np.errstate(all="ignore"):  # modulo 2^64
         bits = seed + (positions + np.uint64(1)) * np.uint64(STEP)
         bits = (bits ^ bits >> np.uint64(SHIFTS[0])) * np.uint64(FACTORS[0])
         bits = (bits ^ bits >> np.uint64(SHIFTS[1])) * np.uint64(FACTORS[1])

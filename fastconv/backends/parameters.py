@@ -29,13 +29,13 @@ class ParameterOperations:
         """
         return list(arrays)
 
+    @np.errstate(all="ignore")
     def norm(self, arrays: Sequence[Array], out: Array | None = None) -> Array:
         """Euclidean norm of all arrays together, as the one float64 in `out`, or in a new array.
 
         Squares that overflow their dtype are computed again on scaled numbers.
         """
-        with np.errstate(over="ignore"):
-            total = sum(_sum_of_squares(array) for array in arrays)
+        total = sum(_sum_of_squares(array) for array in arrays)
         if isfinite(total):
             return _filled(out, sqrt(total))
         largest = float(np.max([np.abs(array).max(initial=0) for array in arrays]))  # NaN wins
@@ -43,6 +43,7 @@ class ParameterOperations:
             return _filled(out, largest)
         return _filled(out, largest * sqrt(sum(_sum_of_squares(array, 1.0 / largest) for array in arrays)))
 
+    @np.errstate(all="ignore")
     def limit_norm(self, arrays: Sequence[Array], norm: Array, limit: Array) -> None:
         """Scale arrays whose `norm` is above a `limit`, or is NaN, so that it is the limit."""
         factor = float(limit[0]) / (float(norm[0]) + SLACK)
@@ -50,10 +51,12 @@ class ParameterOperations:
             for array in arrays:
                 np.multiply(array, factor, out=array)
 
+    @np.errstate(all="ignore")
     def sum_of_squares(self, arrays: Sequence[Array], out: Array | None = None) -> Array:
         """Sum of the squares of all numbers, as the one float64 in `out`, or in a new array."""
         return _filled(out, sum(_sum_of_squares(array) for array in arrays))
 
+    @np.errstate(all="ignore")
     def add_scaled(self, targets: Sequence[Array], sources: Sequence[Array], factor: Array) -> None:
         """Add ``factor[0] * source`` to each target."""
         for target, source in zip(targets, sources):

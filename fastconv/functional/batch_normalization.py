@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import ConvGradients
-from fastconv.functional.normalization import NormCall, Statistics
+from fastconv.functional.normalization import NormCall, Statistics, rounded
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS, check_flag
 from fastconv.validation.types import ArrayLike
@@ -26,6 +26,7 @@ def batch_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: s
     -------
     mean, variance : ndarray, shape (C,)
         In the dtype of the computation: that of `x`, float32 for float16, float64 for integers. NaN for an empty batch.
+        A variance that is too large for it is infinite here, and `batch_norm` uses what it is.
 
     Raises
     ------
@@ -43,6 +44,11 @@ def batch_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: s
     >>> batch_norm_statistics(np.array([[[1.0, 3.0], [5.0, 5.0]]]))
     (array([2., 5.]), array([1., 0.]))
     """
+    return rounded(batch_norm_moments(x, layout=layout, backend=backend))
+
+
+def batch_norm_moments(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+    """Those of `batch_norm_statistics` as the layers use them, with the variance in float64."""
     call = NormCall("batch_norm_statistics", x, layout, backend)
     mean, variance = call.moments(per_image=False)
     return mean[0], variance[0]
@@ -81,7 +87,7 @@ def batch_norm(
     -------
     ndarray, shaped like `x`
         Its dtype is `np.result_type` of x, weight and bias, or float64 if that is an integer type. Statistics are
-        converted to the dtype of the computation.
+        converted to the dtype of the computation, but for a variance in float64.
 
     Raises
     ------

@@ -67,7 +67,7 @@ def as_computed(x: Array, dtype: DType) -> Array:
 def finish(y: Array, dtype: DType) -> Array:
     """Give a result its dtype; only float16 is rounded here, once."""
     if y.dtype != dtype:
-        with np.errstate(over="ignore"):  # too large for float16 is infinity, as in every framework
+        with np.errstate(all="ignore"):  # too large for float16 is infinity, as in every framework
             y = y.astype(dtype)
     return y
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fastconv.functional.call import ConvGradients
-from fastconv.functional.normalization import NormCall, Statistics
+from fastconv.functional.normalization import NormCall, Statistics, rounded
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS
 from fastconv.validation.types import ArrayLike
@@ -36,6 +36,13 @@ def group_norm_statistics(
     >>> group_norm_statistics(np.array([[1.0, 3.0, 4.0, 4.0]]), 2)
     (array([[2., 4.]]), array([[1., 0.]]))
     """
+    return rounded(group_norm_moments(x, num_groups, layout=layout, backend=backend))
+
+
+def group_norm_moments(
+    x: ArrayLike, num_groups: int, *, layout: str | None = None, backend: str | None = None
+) -> Statistics:
+    """Those of `group_norm_statistics` as the layers use them, with the variance in float64."""
     call = NormCall("group_norm_statistics", x, layout, backend)
     return call.group_moments(call.groups(num_groups))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fastconv.functional.call import ConvGradients
-from fastconv.functional.normalization import NormCall, Statistics
+from fastconv.functional.normalization import NormCall, Statistics, rounded
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS
 from fastconv.validation.types import ArrayLike
@@ -33,6 +33,11 @@ def instance_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend
     array([[1.],
            [0.]])
     """
+    return rounded(instance_norm_moments(x, layout=layout, backend=backend))
+
+
+def instance_norm_moments(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+    """Those of `instance_norm_statistics` as the layers use them, with the variance in float64."""
     call = NormCall("instance_norm_statistics", x, layout, backend, spatial=True)
     return call.moments(per_image=True)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import Call, ConvGradients, finish
-from fastconv.functional.normalization import Statistics, check_eps, check_pair
+from fastconv.functional.normalization import Statistics, check_eps, check_pair, computed_pair, rounded
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import GRADIENTS, MOST_AXES, check_integer, check_needs, entries_of
 from fastconv.validation.types import ArrayLike, Shape, Size
@@ -46,6 +46,11 @@ def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: str 
     >>> layer_norm_statistics(np.array([[1.0, 3.0], [5.0, 5.0]]), 2)
     (array([2., 5.]), array([1., 0.]))
     """
+    return rounded(layer_norm_moments(x, normalized_shape, backend=backend))
+
+
+def layer_norm_moments(x: ArrayLike, normalized_shape: Size, *, backend: str | None = None) -> Statistics:
+    """Those of `layer_norm_statistics` as the layers use them, with the variance in float64."""
     call = _LayerCall("layer_norm_statistics", x, normalized_shape, backend)
     mean, variance = (table.reshape(call.lead) for table in call.moments())
     return mean, variance
@@ -171,8 +176,8 @@ def _input_gradient(call: _LayerCall, pair: Statistics, eps: float) -> Array:
     of_planes, _, _ = backend.normalize_factors(*pair, eps, None, None, parts[0].shape[1])
     sums = backend.normalize_sums(*parts, of_planes)
     flow = backend.normalize_flow(*sums, pair[1], eps, None, call.x.shape[2], 1)
-    mean, inverse, _ = backend.normalize_factors(*pair, eps, None, None, 1)
-    return backend.normalize_backward(g, call.x, mean, inverse, *flow)
+    mean, scale, _ = backend.normalize_factors(*pair, eps, None, None, 1)
+    return backend.normalize_backward(g, call.x, mean, scale, *flow)
 
 
 def _columns(rows: Array) -> Array:
@@ -263,8 +268,7 @@ class _LayerCall(Call):
         if statistics is None:
             return self.moments()
         given = check_pair(self.operation, statistics, self.lead, "the axes of x before normalized_shape")
-        mean, variance = (self.computed(table).reshape(-1, 1) for table in given)
-        return mean, variance
+        return computed_pair(self, given, 1)
 
     def normal(self, pair: Statistics, eps: float) -> Array:
         """Rows without weight and bias."""

@@ -14,12 +14,13 @@ import numpy as np
 
 from fastconv.backends import resolve_backend
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
-from fastconv.functional.call import ConvGradients, PlanesCall
+from fastconv.functional.call import Call, ConvGradients, PlanesCall
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.sizes import check_integer, check_needs, check_number
 from fastconv.validation.types import Shape
 
 Statistics = tuple[Array, Array]
+Flow = tuple[Array, Array, Array]  # slope, shift and inverse deviation, see `Backend.normalize_backward`
 Factors = tuple[Array, Array, Array]  # mean, scale and shift: ``y = (x - mean) * scale + shift``
 
 
@@ -33,6 +34,20 @@ def check_pair(operation: str, value: object, shape: Shape, letters: str) -> Sta
         check_shape(operation, name, array.shape, shape, letters)
         pair.append(array)
     return pair[0], pair[1]
+
+
+def computed_pair(call: Call, pair: Statistics, columns: int) -> Statistics:
+    """A mean and a variance as backends take them, in rows: float64, which variances of large numbers need, stays."""
+    mean, variance = pair
+    variance = variance if variance.dtype == np.dtype(np.float64) else call.computed(variance)
+    return call.computed(mean).reshape(-1, columns), variance.reshape(-1, columns)
+
+
+def rounded(statistics: Statistics) -> Statistics:
+    """Statistics with a variance in the dtype of the mean."""
+    mean, variance = statistics
+    with np.errstate(all="ignore"):
+        return mean, variance.astype(mean.dtype, copy=False)
 
 
 def check_eps(operation: str, eps: object) -> float:
@@ -131,9 +146,7 @@ class NormCall(PlanesCall):
         return self._given(statistics, (len(self.x), groups), "one value per group of every image")
 
     def _given(self, statistics: object, shape: Shape, letters: str) -> Statistics:
-        mean, variance = check_pair(self.operation, statistics, shape, letters)
-        mean, variance = (self.computed(array).reshape(-1, shape[-1]) for array in (mean, variance))
-        return mean, variance
+        return computed_pair(self, check_pair(self.operation, statistics, shape, letters), shape[-1])
 
     def normalized(self, pair: Statistics, eps: object) -> Array:
         """The result of a forward call."""
@@ -178,8 +191,8 @@ class NormCall(PlanesCall):
         """See `Backend.normalize_sums`; the factors are mean, scale and shift of the forward pass."""
         return self.backend().normalize_sums(self.dy, self.x, factors[0])
 
-    def input_gradient(self, factors: Factors, flow: Statistics) -> Array:
-        """See `Backend.normalize_backward`; the flow is its slope and shift."""
+    def input_gradient(self, factors: Factors, flow: Flow) -> Array:
+        """See `Backend.normalize_backward`; the flow is its last three factors."""
         mean, scale, _ = factors
         return self.backend().normalize_backward(self.dy, self.x, mean, scale, *flow)
 

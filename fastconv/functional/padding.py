@@ -139,6 +139,6 @@ def _folded(dy: Array, axis: int, size: int, pair: Pair, mode: str) -> Array:
         dx = dx.copy(order="K")
         source = np.pad(np.arange(size), pair, _NUMPY_MODES[mode])  # type: ignore[call-overload]
         for cell in (*range(before), *range(before + size, before + size + after)):
-            with np.errstate(invalid="ignore", over="ignore"):
+            with np.errstate(all="ignore"):
                 dx[source[cell]] += rows[cell]
     return np.moveaxis(dx, 0, axis)

@@ -18,7 +18,7 @@ from fastconv.validation.types import ArrayLike, Shape, ShapeLike, Size
 
 RESAMPLE_MODES = ("nearest", "bilinear")
 
-_LARGE_ROW = 2**12  # numbers from which on images are done one by one: what lies in between stays in a cache
+LARGE_ROW = 2**12  # numbers from which on images are done one by one: what lies in between stays in a cache
 
 
 def upsample(
@@ -183,7 +183,7 @@ def gathered(x: Array, taps: Mapping[int, Taps]) -> Array:
     order = memory_order(x)
     rows = x.transpose(order)
     along = {order.index(axis): each for axis, each in taps.items()}
-    if 0 in along or len(rows) < 2 or rows[0].size < _LARGE_ROW:
+    if 0 in along or len(rows) < 2 or rows[0].size < LARGE_ROW:
         return _gathered_along(rows, along).transpose(np.argsort(order))
     y: Array = np.empty([len(along[i][0][0]) if i in along else size for i, size in enumerate(rows.shape)], x.dtype)
     inner = {axis - 1: each for axis, each in along.items()}
@@ -206,7 +206,7 @@ def _weights(weight: Array, x: Array, axis: int) -> Array:
 def _gathered(x: Array, axis: int, taps: Taps) -> Array:
     """Output cells along one axis."""
     total: Array | None = None
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         for places, weight in taps:
             part = x.take(places, axis)
             if weight is not None:

@@ -141,13 +141,13 @@ class _Response:
         divisor += divisor.dtype.type(self.k)
         return divisor
 
-    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    @np.errstate(all="ignore")
     def divided(self, x: Array) -> Array:
         """The result of a forward call."""
         planes = self._planes(x)
         return self._back(planes * self._divisor(planes) ** planes.dtype.type(-self.beta))
 
-    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    @np.errstate(all="ignore")
     def gradient(self, dy: Array, x: Array) -> Array:
         """Its gradient."""
         planes, gradient = self._planes(x), self._planes(dy)

@@ -242,6 +242,10 @@ class Layer(Tree["Layer"]):
         """Bytes of temporary arrays of `forward` or `backward`, whichever has more, beyond arguments and results."""
         return 0
 
+    def forward_scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """Bytes of temporary arrays of `forward` alone."""
+        return self.scratch_bytes(input_shape, itemsize)
+
     def convolutions(self, input_shape: Shape) -> tuple[ConvGeometry, ...]:
         """Return the convolutions that `forward` computes, whose workspace depends on more than bytes."""
         return ()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
+from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_moments
 from fastconv.functional.call import ConvGradients
 from fastconv.functional.normalization import Statistics, track
 from fastconv.layers.base import Shape
@@ -144,7 +144,7 @@ class _BatchNorm(Running):
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
         self.check_batch(x.shape)
         numbers = prod(x.shape) // self.num_features
-        statistics = batch_norm_statistics(x, **options)
+        statistics = batch_norm_moments(x, **options)
         if self.training and self.num_batches_tracked is not None:
             if numbers:
                 self._track(statistics, numbers, self.momentum, self.num_batches_tracked)
@@ -153,8 +153,8 @@ class _BatchNorm(Running):
         return statistics
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """Mean and variance of every channel."""
-        return 2 * self.num_features * max(itemsize, 4)
+        """Mean and variance of every channel, the variance in float64."""
+        return self.num_features * (max(itemsize, 4) + 8)
 
 
 class BatchNorm1d(_BatchNorm):

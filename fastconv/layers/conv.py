@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -165,6 +166,18 @@ class _Conv(ConvolutionLayer):
         if dx is None or self.padding_mode == "zeros":
             return dx
         return pad_backward(dx, x.shape, self._pairs(x.shape), self.padding_mode, layout=self.layout)
+
+    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """The padded input and its gradient, or that and a part of it, where the operation does not pad itself."""
+        return 2 * self.forward_scratch_bytes(input_shape, itemsize)
+
+    def forward_scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """The padded input."""
+        if self.padding_mode == "zeros":
+            return 0
+        batch, channels, *plane = self._logical(input_shape)
+        padded = (size + sum(pair) for size, pair in zip(plane, self._pairs(input_shape)))
+        return batch * channels * prod(padded) * max(itemsize, 4)
 
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
         shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.group_normalization import group_norm_statistics
+from fastconv.functional.group_normalization import group_norm_moments
 from fastconv.layers.arguments import ANY_LAYOUT, letters_of
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import OwnStatistics
@@ -51,7 +51,7 @@ class GroupNorm(OwnStatistics):
     """
 
     _operation = "group_norm"
-    _statistics = staticmethod(group_norm_statistics)
+    _statistics = staticmethod(group_norm_moments)
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class GroupNorm(OwnStatistics):
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every group of every image."""
-        return 2 * input_shape[0] * self.num_groups * max(itemsize, 4)
+        return input_shape[0] * self.num_groups * (max(itemsize, 4) + 8)
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.instance_normalization import instance_norm_statistics
+from fastconv.functional.instance_normalization import instance_norm_moments
 from fastconv.functional.normalization import Statistics
 from fastconv.layers.base import Shape
 from fastconv.layers.batch_normalization import Running
@@ -47,7 +47,7 @@ class _InstanceNorm(Running):
     def _statistics(self, x: Array, options: dict[str, Any]) -> Statistics:
         self.check_batch(x.shape)
         numbers = prod(x.shape[1:]) // self.num_features
-        statistics = instance_norm_statistics(x, **options)
+        statistics = instance_norm_moments(x, **options)
         if self.training and self.running_mean is not None and len(x):
             self._track(statistics, numbers, self.momentum or 0.0)
         return statistics
@@ -55,7 +55,7 @@ class _InstanceNorm(Running):
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every channel of every image, or the running ones."""
         images = input_shape[0] if self.uses_batch else 1
-        return 2 * images * self.num_features * max(itemsize, 4)
+        return images * self.num_features * (max(itemsize, 4) + 8)
 
 
 class InstanceNorm1d(_InstanceNorm):

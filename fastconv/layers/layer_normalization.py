@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.errors import InvalidValueError
-from fastconv.functional.layer_normalization import check_normalized_shape, layer_norm_statistics
+from fastconv.functional.layer_normalization import check_normalized_shape, layer_norm_moments
 from fastconv.layers.base import Shape
 from fastconv.layers.normalization import OwnStatistics
 from fastconv.validation.arrays import check_dtype
@@ -48,7 +48,7 @@ class LayerNorm(OwnStatistics):
     """
 
     _operation = "layer_norm"
-    _statistics = staticmethod(layer_norm_statistics)
+    _statistics = staticmethod(layer_norm_moments)
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class LayerNorm(OwnStatistics):
 
     def kept_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """Mean and variance of every row."""
-        return 2 * prod(input_shape) // prod(self.normalized_shape) * max(itemsize, 4)
+        return prod(input_shape) // prod(self.normalized_shape) * (max(itemsize, 4) + 8)
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """In the backward pass, the normalised input or dy times the weight; for float16 copies in float32."""

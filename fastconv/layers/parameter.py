@@ -62,7 +62,8 @@ class Parameter:
 
     def __init__(self, data: ArrayLike, dtype: DTypeLike | None = None, *, requires_grad: bool = True) -> None:
         given = check_real("Parameter", "data", data)
-        self._data = np.array(given, dtype=None if dtype is None else check_dtype("Parameter", dtype))
+        with np.errstate(all="ignore"):
+            self._data = np.array(given, dtype=None if dtype is None else check_dtype("Parameter", dtype))
         if self._data.dtype.name not in _FLOATS:
             raise InvalidTypeError(
                 f"Parameter: dtype must be float16, float32 or float64, but got {self._data.dtype} "

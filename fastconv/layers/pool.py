@@ -147,6 +147,16 @@ class LPPool(_Pool, MeansLayer):
         """One power and one addition for each element of a window."""
         return 2 * super().flops(input_shape)
 
+    def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """In float64, powers or their gradients, sums of windows and their gradients; for float16 copies in float32."""
+        more = 4 * (2 * prod(input_shape) + prod(self.output_shape(input_shape))) if itemsize == 2 else 0
+        return 8 * (prod(input_shape) + 2 * prod(self.output_shape(input_shape))) + more
+
+    def forward_scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """In float64, powers and sums of windows, before there is a result; for float16 copies in float32."""
+        x, y = prod(input_shape), prod(self.output_shape(input_shape))
+        return 8 * (x + y) - itemsize * y + (4 * x if itemsize == 2 else 0)
+
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
         return f"norm_type={self.norm_type:g}, {super().extra_repr()}"

@@ -95,7 +95,11 @@ class PReLU(Layer):
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
         """What every number contributes to the gradient of the slopes, and a mask."""
-        return (max(itemsize, 4) + 1 + (12 if itemsize == 2 else 0)) * prod(input_shape)
+        return (max(itemsize, 4) + 1) * prod(input_shape) + self.forward_scratch_bytes(input_shape, itemsize)
+
+    def forward_scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """Nothing, but for float16: what is read and what is written, in float32."""
+        return 12 * prod(input_shape) if itemsize == 2 else 0
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""

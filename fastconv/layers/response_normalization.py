@@ -95,6 +95,10 @@ class LocalResponseNorm(Layer):
         """Three arrays of the size of the input: squares or products, means and powers."""
         return 3 * prod(input_shape) * max(itemsize, 4) + (3 * 4 * prod(input_shape) if itemsize == 2 else 0)
 
+    def forward_scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
+        """One array: the divisor beside its power; for float16 copies in float32."""
+        return prod(input_shape) * (max(itemsize, 4) + (3 * 4 if itemsize == 2 else 0))
+
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""
         layout = "" if self.layout is None else f", layout={self.layout!r}"

@@ -197,6 +197,7 @@ class Optimizer(ABC):
         slots = self._slots[index]
         return [parameter.data, parameter.grad, *[slots[name] for name in self.slots_of(group)]]
 
+    @np.errstate(all="ignore")
     def _update_in_blocks(self, index: int, group: Group, parameter: Parameter) -> None:
         grad, step = parameter.grad, int(self._steps[index])
         assert grad is not None

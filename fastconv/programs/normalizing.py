@@ -10,7 +10,7 @@ from typing import TypeGuard
 from fastconv.backends import get_backend
 from fastconv.backends.fast.machine.emitter import RELU, RELU6
 from fastconv.backends.fast.normalization.normalization import masked_backward, masked_sums, normalize_ended
-from fastconv.functional.normalization import Factors, NormCall, Statistics
+from fastconv.functional.normalization import Factors, Flow, NormCall, Statistics
 from fastconv.layers import BatchNorm1d, BatchNorm2d, BatchNorm3d, Layer, ReLU, ReLU6
 from fastconv.validation.arrays import Array
 
@@ -100,6 +100,6 @@ class _EndedCall(NormCall):
     def sums(self, factors: Factors) -> Statistics:
         return masked_sums(self.dy, self.x, self.other, factors, self.ending)
 
-    def input_gradient(self, factors: Factors, flow: Statistics) -> Array:
+    def input_gradient(self, factors: Factors, flow: Flow) -> Array:
         dx, self.masked = masked_backward(self.dy, self.x, self.other, factors, flow, self.ending)
         return dx

@@ -251,13 +251,13 @@ def test_the_moments_of_a_training_step() -> None:
     moments = {moment.what: moment.nbytes for moment in training_moments(found, sizes, optimizer=7)}
     kept = 100 + 101 + 102
     assert moments == {
-        # batch, new array; the batch, the array and the output of the step before
-        "forward of 0": 100 + 101 + 100 + 101 + 102,
+        # batch, new array; the batch, the array, the output and its gradient of the step before
+        "forward of 0": 100 + 101 + 100 + 101 + 102 + 102,
         # batch, two new arrays; the batch of the step before has gone
-        "forward of 1": 100 + 101 + 102 + 101 + 102,
+        "forward of 1": 100 + 101 + 102 + 101 + 102 + 102,
         "backward of 1": kept + 1000 + 102 + 101,
-        "backward of 0": kept + 2000 + 101,  # nobody wants the gradient of the batch
-        "the optimiser": kept + 2000 + 7,
+        "backward of 0": kept + 2000 + 102 + 101,  # nobody wants the gradient of the batch; the caller holds dy
+        "the optimiser": kept + 2000 + 102 + 7,
     }
     assert peak(training_moments(found, sizes, 7)).what == "backward of 0"
 
@@ -290,8 +290,9 @@ def test_branches_send_their_gradients_back_one_by_one(shortcut: bool) -> None:
     moments = [moment for moment in training_moments(found, sizes, 0) if moment.what.startswith("backward")]
     kept = kept_bytes(found, sizes)
     assert kept == 1 + 10**6
-    alive = [(moment.what.removeprefix("backward of "), moment.nbytes - kept) for moment in moments]
-    first = [("out", 1100000), ("b", 100000 + 100), ("a", 100000 + 110)]
+    dy = 10**6  # which the caller holds
+    alive = [(moment.what.removeprefix("backward of "), moment.nbytes - kept - dy) for moment in moments]
+    first = [("out", 100000), ("b", 100000 + 100), ("a", 100000 + 110)]
     if shortcut:
         # dx of both branches, and their sum
         assert alive == [*first, ("s", 100000 + 20), ("sum", 100000 + 30), ("in", 10)]

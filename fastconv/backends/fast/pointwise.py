@@ -48,7 +48,7 @@ def multiply(a: Array, b: Array) -> Array:
 
 def _by_numpy(function: np.ufunc, a: Array, b: Array) -> Array:
     result = np.empty_like(a)
-    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         return function(a, b, out=result)  # type: ignore[no-any-return]
 
 

@@ -43,7 +43,7 @@ def _rounded(needs: frozenset[str], dtype: np.dtype[Any], **totals: Totals) -> G
 class ConvLoops(Backend):
     """Convolution and linear layers, one output at a time."""
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def conv(self, x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
         """Forward pass of conv2d and its kin."""
         y = np.empty(geometry.output_shape, x.dtype)
@@ -59,7 +59,7 @@ class ConvLoops(Backend):
                     y[(n, f, *position)] = (window_at(planes, geometry, cells, taps) * weight[f]).sum() + start
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def conv_backward(
         self, dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]
     ) -> Gradients:
@@ -82,7 +82,7 @@ class ConvLoops(Backend):
                     dbias.add(f, g)
         return _rounded(needs, dtype, x=dx, weight=dweight, bias=dbias)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
         """Forward pass of linear."""
         y = np.empty((len(x), len(weight)), x.dtype)
@@ -93,7 +93,7 @@ class ConvLoops(Backend):
                 y[n, o] = (x[n] * weight[o]).sum() + start
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def linear_backward(self, dy: Array, x: Array, weight: Array, needs: frozenset[str]) -> Gradients:
         """Gradients of linear."""
         dtype = x.dtype

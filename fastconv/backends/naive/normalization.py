@@ -21,18 +21,18 @@ def _channels(x: Array, images: int) -> Iterator[tuple[int, int, list[tuple[int,
 class NormalizationLoops(Backend):
     """Normalisation, one number at a time, in float64."""
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
-        """Mean and biased variance of every channel."""
+        """Mean and biased variance of every channel, the variance in float64."""
         images = len(x) if per_image else 1
         mean, variance = np.empty((images, x.shape[1])), np.empty((images, x.shape[1]))
         values = x.astype(np.float64)
         for row, c, places in _channels(x, images):
             mean[row, c] = sum(values[place] for place in places) / len(places)
             variance[row, c] = sum((values[place] - mean[row, c]) ** 2 for place in places) / len(places)
-        return mean.astype(x.dtype), variance.astype(x.dtype)
+        return mean.astype(x.dtype), variance
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """``(x - mean) * scale + shift``."""
         y = np.empty(x.shape, x.dtype)
@@ -42,7 +42,7 @@ class NormalizationLoops(Backend):
             y[position] = (float(x[position]) - mean[n, c]) * scale[n, c] + shift[n, c]
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Sums of dy and of ``dy * (x - mean)``."""
         first, second = np.empty(mean.shape), np.empty(mean.shape)
@@ -52,15 +52,18 @@ class NormalizationLoops(Backend):
             second[row, c] = sum(gradients[place] * (values[place] - mean[row, c]) for place in places)
         return first.astype(x.dtype), second.astype(x.dtype)
 
-    @np.errstate(invalid="ignore", over="ignore")
-    def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
-        """``dy * scale + (x - mean) * slope + shift``."""
+    @np.errstate(all="ignore")
+    def normalize_backward(
+        self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array, inverse: Array
+    ) -> Array:
+        """``dy * scale + ((x - mean) * slope + shift) * inverse``."""
         dx = np.empty(x.shape, x.dtype)
-        mean, scale, slope, shift = (_of_images(table, len(x)) for table in (mean, scale, slope, shift))
+        tables = (mean, scale, slope, shift, inverse)
+        mean, scale, slope, shift, inverse = (_of_images(table, len(x)) for table in tables)
         for position in np.ndindex(x.shape):
             n, c = position[:2]
             deviation = float(x[position]) - mean[n, c]
-            dx[position] = float(dy[position]) * scale[n, c] + deviation * slope[n, c] + shift[n, c]
+            dx[position] = float(dy[position]) * scale[n, c] + (deviation * slope[n, c] + shift[n, c]) * inverse[n, c]
         return dx
 
 
@@ -86,7 +89,7 @@ class PointwiseLoops(Backend):
             dx[position] = 0 if y[position] <= 0 else dy[position]
         return dx
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def add(self, a: Array, b: Array, relu: bool) -> Array:
         """Return a + b, or its ReLU."""
         total = np.empty(a.shape, a.dtype)

@@ -53,7 +53,7 @@ class PoolLoops(Backend):
         y, indices = _maxima(x, geometry, _windows(geometry))
         return y, indices if return_indices else None
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
         """Every gradient goes to the cell that won."""
         batch, channels, *size = input_shape
@@ -64,7 +64,7 @@ class PoolLoops(Backend):
                     dx[n, c, winner] += g
         return dx.reshape(input_shape).astype(dy.dtype)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def max_pool_ties_backward(self, dy: Array, x: Array, geometry: WindowGeometry, ties: str) -> Array:
         """Every gradient goes to the cells that equal the maximum of their window: where that is NaN, to none."""
         dx = np.zeros(geometry.input_shape)
@@ -76,7 +76,7 @@ class PoolLoops(Backend):
                 dx[box] += np.where(hits, float(dy[position]) / max(cells, 1), 0)
         return dx.astype(dy.dtype)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
         """Means of the windows."""
         y = np.empty(geometry.output_shape, x.dtype)
@@ -87,7 +87,7 @@ class PoolLoops(Backend):
             y[position] = x[box].sum() / count if count else np.nan
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def avg_pool_backward(self, dy: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
         """Every gradient is shared by the cells of its window."""
         dx = np.zeros(geometry.input_shape)
@@ -97,7 +97,7 @@ class PoolLoops(Backend):
                 dx[box] += float(dy[position]) / counts[position[2:]]
         return dx.astype(dy.dtype)
 
-    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    @np.errstate(all="ignore")
     def lp_pool(self, x: Array, geometry: WindowGeometry, norm_type: float) -> Array:
         """Norms of the windows."""
         y = np.empty(geometry.output_shape, x.dtype)
@@ -106,7 +106,7 @@ class PoolLoops(Backend):
             y[position] = (x[box] ** norm_type).sum() ** (1 / norm_type)
         return y
 
-    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    @np.errstate(all="ignore")
     def lp_pool_backward(self, dy: Array, x: Array, geometry: WindowGeometry, norm_type: float) -> Array:
         """Every gradient goes to the cells of its window, times sign(x) (|x| / y)^(p-1)."""
         dx = np.zeros(geometry.input_shape)
@@ -119,7 +119,7 @@ class PoolLoops(Backend):
                 dx[box] += float(dy[position]) * slope / norm ** (norm_type - 1)
         return dx.astype(dy.dtype)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def adaptive_avg_pool(self, x: Array, geometry: AdaptiveGeometry) -> Array:
         """Means of the windows."""
         y = np.empty(geometry.output_shape, x.dtype)
@@ -128,7 +128,7 @@ class PoolLoops(Backend):
             y[position] = x[box].sum() / x[box].size
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def adaptive_avg_pool_backward(self, dy: Array, geometry: AdaptiveGeometry) -> Array:
         """Every gradient is shared by the cells of its window."""
         dx = np.zeros(geometry.input_shape)

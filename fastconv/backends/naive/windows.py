@@ -60,6 +60,7 @@ class ColumnLoops(Backend):
                     cols[(n, c, *taps, *position)] = x[(n, c, *cells)]
         return cols.reshape(geometry.columns_shape)
 
+    @np.errstate(all="ignore")
     def col2im(self, cols: Array, geometry: WindowGeometry) -> Array:
         """Columns added back into planes."""
         x = np.zeros(geometry.input_shape)

@@ -33,7 +33,7 @@ def _gradients_of_images(rows: Array, x: Array, geometry: ConvGeometry) -> Itera
 class ConvProducts(Backend):
     """Convolution: im2col, a product, col2im. Linear layers: one product each."""
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def conv(self, x: Array, weight: Array, bias: Array | None, geometry: ConvGeometry) -> Array:
         """Forward pass of conv2d and its kin: Y = W X."""
         g, y = geometry, np.empty(geometry.output_shape, x.dtype)
@@ -45,7 +45,7 @@ class ConvProducts(Backend):
             y += bias.reshape(-1, *(1,) * g.rank)
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def conv_backward(
         self, dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]
     ) -> Gradients:
@@ -66,7 +66,7 @@ class ConvProducts(Backend):
             dbias = row_sums(np.moveaxis(dy, 1, 0).reshape(g.filters, -1))
         return dx, dweight, dbias
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
         """Forward pass of linear: Y = X Wᵀ."""
         y: Array = product(x, weight.T)  # (N, I) @ (I, O)
@@ -74,7 +74,7 @@ class ConvProducts(Backend):
             y += bias
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def linear_backward(self, dy: Array, x: Array, weight: Array, needs: frozenset[str]) -> Gradients:
         """Gradients of linear: dX = dY W, dW = dYᵀ X."""
         dx = product(dy, weight) if "x" in needs else None  # (N, O) @ (O, I)

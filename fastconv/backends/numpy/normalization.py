@@ -20,15 +20,15 @@ def _over(table: Array, x: Array) -> Array:
 class NormalizationArrays(Backend):
     """Normalisation in NumPy: sums in float64, the rest in the dtype of the arrays."""
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def moments(self, x: Array, per_image: bool) -> tuple[Array, Array]:
-        """Mean and biased variance of every channel."""
+        """Mean and biased variance of every channel, the variance in float64."""
         axes, shape = _axes(x, per_image), (len(x) if per_image else 1, x.shape[1])
         mean = x.mean(axis=axes, dtype=np.float64).astype(x.dtype).reshape(shape)
-        variance = np.square(x - _over(mean, x)).mean(axis=axes, dtype=np.float64)
-        return mean, variance.astype(x.dtype).reshape(shape)
+        variance = np.square(x - _over(mean, x), dtype=np.float64).mean(axis=axes)
+        return mean, variance.reshape(shape)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """``(x - mean) * scale + shift``."""
         y = x - _over(mean, x)
@@ -36,7 +36,7 @@ class NormalizationArrays(Backend):
         y += _over(shift, x)
         return y
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Sums of dy and of ``dy * (x - mean)``."""
         axes = _axes(x, len(mean) > 1)
@@ -46,12 +46,15 @@ class NormalizationArrays(Backend):
         first, second = (array.reshape(mean.shape) for array in sums)
         return first, second
 
-    @np.errstate(invalid="ignore", over="ignore")
-    def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
-        """``dy * scale + (x - mean) * slope + shift``."""
+    @np.errstate(all="ignore")
+    def normalize_backward(
+        self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array, inverse: Array
+    ) -> Array:
+        """``dy * scale + ((x - mean) * slope + shift) * inverse``."""
         dx = x - _over(mean, x)
         dx *= _over(slope, x)
         dx += _over(shift, x)
+        dx *= _over(inverse, x)
         dx += dy * _over(scale, x)
         return dx
 
@@ -61,7 +64,7 @@ class Pointwise(Backend):
 
     def relu(self, x: Array) -> Array:
         """Return max(x, 0)."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             return np.maximum(x, 0, out=np.empty_like(x))
 
     def relu_backward(self, dy: Array, y: Array) -> Array:
@@ -76,6 +79,6 @@ class Pointwise(Backend):
 
     def add(self, a: Array, b: Array, relu: bool) -> Array:
         """Return a + b, or its ReLU."""
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             total = np.add(a, b, out=np.empty_like(a))
             return np.maximum(total, 0, out=total) if relu else total

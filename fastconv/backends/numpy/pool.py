@@ -111,7 +111,7 @@ class PoolSlices(Backend):
         y = np.take_along_axis(cols, winner[:, :, None], axis=2)[:, :, 0]
         return y.reshape(g.output_shape), _winning_cells(winner, g).reshape(g.output_shape)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def max_pool_backward(self, dy: Array, indices: Array, input_shape: tuple[int, ...]) -> Array:
         """Every gradient goes to the cell that won."""
         planes, plane = prod(input_shape[:2]), prod(input_shape[2:])
@@ -122,7 +122,7 @@ class PoolSlices(Backend):
         np.add.at(dx, target[real], dy.reshape(winners.shape)[real])
         return dx.reshape(input_shape)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def max_pool_ties_backward(self, dy: Array, x: Array, geometry: WindowGeometry, ties: str) -> Array:
         """Every gradient goes to the columns that equal the maximum of theirs: where that is NaN, to none."""
         cols = gather(x, geometry, -np.inf)
@@ -133,24 +133,24 @@ class PoolSlices(Backend):
             dy = dy / np.maximum(cells.sum(axis=taps), 1)
         return scatter(np.where(hits, np.expand_dims(dy, taps), dy.dtype.type(0)), geometry)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def avg_pool(self, x: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
         """Means of the windows."""
         return _divide(_window_sums(x, geometry), geometry, count_include_pad, np.nan)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def avg_pool_backward(self, dy: Array, geometry: WindowGeometry, count_include_pad: bool) -> Array:
         """Every gradient is shared by the cells of its window."""
         return _spread(_divide(dy, geometry, count_include_pad, 0.0), geometry)
 
-    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    @np.errstate(all="ignore")
     def lp_pool(self, x: Array, geometry: WindowGeometry, norm_type: float) -> Array:
         """Norms of the windows; powers and their sums in float64."""
         powers = np.abs(x.astype(np.float64)) ** norm_type
         norms: Array = (_window_sums(powers, geometry) ** (1 / norm_type)).astype(x.dtype)
         return norms
 
-    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
+    @np.errstate(all="ignore")
     def lp_pool_backward(self, dy: Array, x: Array, geometry: WindowGeometry, norm_type: float) -> Array:
         """Gradient of the norms: dy / y^(p-1), spread, times sign(x) |x|^(p-1)."""
         x = x.astype(np.float64)
@@ -161,7 +161,7 @@ class PoolSlices(Backend):
         dx: Array = (_spread(share, geometry) * slope).astype(dy.dtype)
         return dx
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def adaptive_avg_pool(self, x: Array, geometry: AdaptiveGeometry) -> Array:
         """Means of the windows, taken in float64."""
         y = x
@@ -170,7 +170,7 @@ class PoolSlices(Backend):
             y = np.concatenate([part.mean(axis + 2, dtype=np.float64, keepdims=True) for part in parts], axis + 2)
         return y.astype(x.dtype)
 
-    @np.errstate(invalid="ignore", over="ignore")
+    @np.errstate(all="ignore")
     def adaptive_avg_pool_backward(self, dy: Array, geometry: AdaptiveGeometry) -> Array:
         """Every gradient is shared by the cells of its window."""
         dx = dy

@@ -73,6 +73,7 @@ class ColumnSlices(Backend):
         """Windows as columns."""
         return gather(x, geometry).reshape(geometry.columns_shape)
 
+    @np.errstate(all="ignore")
     def col2im(self, cols: Array, geometry: WindowGeometry) -> Array:
         """Columns added back into planes."""
         return scatter(cols.reshape(geometry.batch, geometry.channels, *geometry.kernel, *geometry.out), geometry)

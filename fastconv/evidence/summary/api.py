@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from fastconv.backends.settings import get_num_threads
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.summary import lifetimes
-from fastconv.evidence.summary.fast_workspace import borrowed_bytes, temporary_bytes
+from fastconv.evidence.summary.fast_workspace import borrowed_bytes, evaluated, temporary_bytes
 from fastconv.evidence.summary.summaries import LayerSummary, Summary
 from fastconv.evidence.summary.workspace import KEPT_BUFFER
 from fastconv.layers.base import Layer, Step, Value
@@ -86,8 +86,9 @@ def summary(
 
     Memory is that of the fast backend, with the threads and the option ``max_workspace`` in force now; its scratch
     memory is an upper bound. The peaks are those of a step in the steady state: the arrays that the layers kept in the
-    step before are still there, and go one by one as new ones take their places. Python itself, the labels and whatever
-    the program holds beside the network are not counted.
+    step before are still there, and go one by one as new ones take their places; the caller holds the batch, the output
+    and its gradient until then. A forward pass in evaluation is a single call. Python itself, the labels and whatever
+    else the program holds are not counted.
 
     Examples
     --------
@@ -237,7 +238,7 @@ def _total(
     )
     state = trained * _STATE_PER_PARAMETER[optimizer] * item
     found, sizes, workspace = _works(steps, rows, prod(shape) * item, item, training=True)
-    forward, forward_sizes, forward_workspace = _works(steps, rows, prod(shape) * item, item, training=False)
+    forward, forward_sizes, forward_workspace = _works(evaluated(steps), rows, prod(shape) * item, item, training=False)
     # of the NumPy code; the kernels, which have no float16, need none
     update = scratch_numbers(one.shape for one in trainable) * np.float32().itemsize if kind == np.float16 else 0
     train = lifetimes.peak(lifetimes.training_moments(found, sizes, update))

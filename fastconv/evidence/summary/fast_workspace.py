@@ -9,9 +9,10 @@ from fastconv.backends.settings import get_num_threads, get_options
 from fastconv.evidence.summary.lifetimes import INPUT
 from fastconv.evidence.summary.workspace import KEPT_BUFFER, Workspace, conv_workspace, linear_workspace
 from fastconv.layers.base import Step
+from fastconv.layers.conv import ConvolutionLayer
 from fastconv.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from fastconv.layers.dropout import Dropout
 from fastconv.layers.linear import Linear
-from fastconv.layers.weighted import WeightedLayer
 
 _TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
@@ -45,17 +46,35 @@ def borrowed_bytes(step: Step, itemsize: int, *, training: bool) -> int:
     return largest
 
 
-def temporary_bytes(step: Step, itemsize: int, borrowed: int) -> int:
-    """Bytes of arrays that come and go while a layer runs: its own, copies, a buffer that the engine does not keep."""
+def temporary_bytes(step: Step, itemsize: int, borrowed: int) -> tuple[int, int]:
+    """Bytes of arrays that come and go in the forward pass of a layer, and in its backward pass.
+
+    They are its own, copies, and a buffer that the engine does not keep.
+    """
     x, y = (prod(value.shape) for value in (step.inputs[0], step.output))
-    own = step.layer.scratch_bytes(step.inputs[0].shape, itemsize)
-    if borrowed > KEPT_BUFFER:
-        own += borrowed
-    if step.inputs[0].key == INPUT and _reads_planes(step):
-        own += x * max(itemsize, 4)  # in the order of the engine: the batch is the only array that is not
-    if itemsize == 2 and isinstance(step.layer, WeightedLayer):
-        own += 4 * (2 * x + y)  # in float32: x and dy, or y, and dx
-    return own
+    shape = step.inputs[0].shape
+    forward, backward = step.layer.forward_scratch_bytes(shape, itemsize), step.layer.scratch_bytes(shape, itemsize)
+    both, first = borrowed if borrowed > KEPT_BUFFER else 0, step.inputs[0].key == INPUT
+    if first and _reads_planes(step):
+        both += forward or x * max(itemsize, 4)  # in the order of the engine: the batch is the only array that is not
+    if itemsize == 2 and isinstance(step.layer, (ConvolutionLayer, Linear)):
+        both += 4 * (x + y)  # in float32: x, and y or dy
+        forward -= itemsize * y  # which is rounded later
+        backward += 0 if first else 4 * x  # and dx
+    return forward + both, backward + both
+
+
+def evaluated(steps: list[Step]) -> list[Step]:
+    """The steps of an evaluation, in which dropout returns its input."""
+    keys: dict[int, int] = {}
+    found = []
+    for step in steps:
+        inputs = tuple(value._replace(key=keys.get(value.key, value.key)) for value in step.inputs)
+        if isinstance(step.layer, Dropout) or step.output.key in keys:
+            keys[step.output.key] = inputs[0].key
+        output = step.output._replace(key=keys.get(step.output.key, step.output.key))
+        found.append(step._replace(inputs=inputs, output=output))
+    return found
 
 
 def _reads_planes(step: Step) -> bool:

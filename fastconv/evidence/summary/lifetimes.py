@@ -44,8 +44,8 @@ class Work:
         Bytes that it keeps beyond those.
     gradients : int
         Bytes of the gradients of its trainable parameters.
-    scratch : int
-        Bytes of temporary arrays.
+    forward_scratch, scratch : int
+        Bytes of temporary arrays: of the forward pass, and of the backward pass.
     """
 
     name: str
@@ -55,15 +55,17 @@ class Work:
     keeps: frozenset[int] = frozenset()
     kept: int = 0
     gradients: int = 0
+    forward_scratch: int = 0
     scratch: int = 0
 
 
 def works(
-    steps: Sequence[Step], batch: int, itemsize: int, gradients: Sequence[int], scratch: Sequence[int]
+    steps: Sequence[Step], batch: int, itemsize: int, gradients: Sequence[int], scratch: Sequence[tuple[int, int]]
 ) -> tuple[list[Work], dict[int, int]]:
     """Return the steps in bytes, and the bytes of every array.
 
-    `batch` is the bytes of the input, `gradients` those of the trainable parameters of each step.
+    `batch` is the bytes of the input, `gradients` those of the trainable parameters of each step, `scratch` those of
+    temporary arrays of both passes.
     """
     sizes = {INPUT: batch}
     found = []
@@ -74,7 +76,7 @@ def works(
         keeps = (keys if step.layer.keeps_input else ()) + ((step.output.key,) if step.layer.keeps_output else ())
         kept = step.layer.kept_bytes(step.inputs[0].shape, itemsize)
         name = step.name or type(step.layer).__name__
-        found.append(Work(name, keys, step.output.key, step.branches, frozenset(keeps), kept, gradient, temporary))
+        found.append(Work(name, keys, step.output.key, step.branches, frozenset(keeps), kept, gradient, *temporary))
     return found, sizes
 
 
@@ -117,29 +119,33 @@ def inference_moments(found: Sequence[Work], sizes: dict[int, int], *, everythin
     for i, work in enumerate(found):
         alive.add(work.output)
         nbytes = sum(sizes[key] for key in alive)
-        yield Moment(f"forward of {work.name}", nbytes + (work.scratch if everything else 0))
+        yield Moment(f"forward of {work.name}", nbytes + (work.forward_scratch if everything else 0))
         alive = {key for key in alive if last[key] > i}
 
 
 def training_moments(found: Sequence[Work], sizes: dict[int, int], optimizer: int) -> Iterator[Moment]:
-    """What is alive at every point of a training step in the steady state; `optimizer` is its temporary bytes."""
+    """What is alive at every point of a training step in the steady state; `optimizer` is its temporary bytes.
+
+    The caller holds the batch, the output of the network and the gradient of that, until new ones take their places.
+    """
     yield from _forward_moments(found, sizes)
     backward = _Backward(found, sizes)
     yield from backward.run(0, len(found))
-    yield Moment("the optimiser", backward.always + sum(work.gradients for work in found) + optimizer)
+    yield Moment("the optimiser", backward.always + backward.dy + sum(work.gradients for work in found) + optimizer)
 
 
 def _forward_moments(found: Sequence[Work], sizes: dict[int, int]) -> Iterator[Moment]:
     """Layers let go of what the step before kept one by one, when they keep something new."""
     last = _last_uses(found)
-    alive, kept, extra = {INPUT}, {INPUT}, 0
+    alive, kept = {INPUT}, {INPUT}
+    extra = sum(sizes[work.output] for work in found[-1:])  # the old gradient of the output
     for i, work in enumerate(found):
         alive.add(work.output)
         extra += work.kept
         old = {key for later in found[i:] for key in later.keeps} | {found[-1].output}
         old_extra = sum(later.kept for later in found[i:])
         nbytes = sum(sizes[key] for key in alive | kept) + sum(sizes[key] for key in old) + extra + old_extra
-        yield Moment(f"forward of {work.name}", nbytes + work.scratch)
+        yield Moment(f"forward of {work.name}", nbytes + work.forward_scratch)
         alive = {key for key in alive if last[key] > i}
         kept |= work.keeps
 
@@ -151,8 +157,9 @@ class _Backward:
         self.found, self.sizes = found, sizes
         self.always = kept_bytes(found, sizes)
         self.parameters = 0
-        self.gradients: dict[int, _Buffer] = {work.output: ("dy", sizes[work.output]) for work in found[-1:]}
-        self.held: list[_Buffer] = []
+        self.dy = sum(sizes[work.output] for work in found[-1:])
+        self.held: list[_Buffer] = [("dy", self.dy)]
+        self.gradients: dict[int, _Buffer] = {work.output: self.held[0] for work in found[-1:]}
 
     def _moment(self, what: str, temporary: int) -> Moment:
         alive = sum(dict([*self.gradients.values(), *self.held]).values())

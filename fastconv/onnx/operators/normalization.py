@@ -8,6 +8,7 @@ import numpy as np
 
 from fastconv import functional
 from fastconv.functional.call import as_computed, finish
+from fastconv.functional.layer_normalization import layer_norm_moments
 from fastconv.onnx.graph import Node
 from fastconv.onnx.registry import operator
 from fastconv.validation.arrays import Array
@@ -107,7 +108,7 @@ def layer_normalization(
 ) -> Array | tuple[Array, ...]:
     """Normalise over all axes from `axis` on; mean and 1 / deviation too, if they are asked for."""
     shape = x.shape[axis:]
-    mean, variance = functional.layer_norm_statistics(x, shape)
+    mean, variance = layer_norm_moments(x, shape)
     if all(table is None or table.ndim <= len(shape) for table in (scale, bias)):
         tables = (None if table is None else np.broadcast_to(table, shape) for table in (scale, bias))
         y = functional.layer_norm(x, shape, *tables, statistics=(mean, variance), eps=epsilon)

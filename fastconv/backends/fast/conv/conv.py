@@ -306,7 +306,7 @@ def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry, bias: Arra
         _run(task, dy, weight, start, dx, geometry, transposed=True)
     if multiplier > 1:  # one gradient per filter of the group: add them up
         by_filter = np.moveaxis(dx, 1, -1).reshape(geometry.batch, *geometry.size, geometry.channels, multiplier)
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             return add_bias(np.moveaxis(by_filter.sum(axis=-1), -1, 1), bias)
     return dx
 

@@ -297,6 +297,9 @@ def _inside(y, rectified, ceiling):
     return ~(below | (y >= ceiling) if ceiling else below)
 
 
+_FACTORS = {1: 2, 4: 3}  # of kinds that have more than a mean
+
+
 def _addends(kind, factors, ceiling, x, dy, y):
     """What the sums of a kind add up; see `normalization.reductions_kernel`."""
     if kind == 0:
@@ -304,6 +307,7 @@ def _addends(kind, factors, ceiling, x, dy, y):
     mean, *forward = factors
     deviation = x - mean
     if kind == 1:
+        deviation = deviation * forward[0]
         return deviation, deviation**2
     if kind == 4:
         scale, shift = forward
@@ -317,7 +321,7 @@ def reduce_run(kind, number, x, dy, mean, count, runs, step, y_shift, ceiling, o
     """Sums over runs; the twin of `normalization.reductions_kernel`."""
     item = number.itemsize
     arrays = [matrix(place, (runs, count), (step, item), item) for place in (x, dy, dy + y_shift * (kind == 3))]
-    factors = [load(mean + i * y_shift, number) for i in range(3 if kind == 4 else 1)]
+    factors = [load(mean + i * y_shift, number) for i in range(_FACTORS.get(kind, 1))]
     for i, term in enumerate(_addends(kind, factors, ceiling, *arrays)):
         store(out + i * item, type(number)(term.sum()))
 
@@ -332,27 +336,27 @@ def reduce_columns(kind, number, vectors, x, dy, mean, rows, step, valid, y_shif
     item = number.itemsize
     width = valid if vectors == 1 else vectors * host().lanes(item)
     arrays = [matrix(place, (rows, width), (step, item), item) for place in (x, dy, dy + y_shift * (kind == 3))]
-    factors = [matrix(mean + i * y_shift, (width,), (item,), item) for i in range(3 if kind == 4 else 1)]
+    factors = [matrix(mean + i * y_shift, (width,), (item,), item) for i in range(_FACTORS.get(kind, 1))]
     for i, term in enumerate(_addends(kind, factors, ceiling, *arrays)):
         matrix(out + i * out_step, (width,), (item,), item)[...] += term.sum(axis=0)
 
 
 def normalize_run(
     form, backward, columns, number,
-    x, dy, out, mean, scale, slope, shift, before, other, masked, rectified, ceiling, count,
+    x, dy, out, mean, scale, slope, shift, before, inverse, other, masked, rectified, ceiling, count,
 ):  # fmt: skip
     """One row of a normalisation or its gradient; the twin of `normalization.normalize_kernel`."""
     item = number.itemsize
     x, dy, out = (matrix(place, (count,), (item,), item) for place in (x, dy, out))
     beside = matrix(other, (count,), (item,), item) if form == 2 else None
-    tables, step = (mean, scale, slope, shift, before), item if columns else 0
-    means, scales, slopes, shifts, befores = (matrix(place, (count,), (step,), item) for place in tables)
+    tables, step = (mean, scale, slope, shift, before, inverse), item if columns else 0
+    means, scales, slopes, shifts, befores, inverses = (matrix(place, (count,), (step,), item) for place in tables)
     if backward:
         y = beside if form == 2 else (x - means) * scales + befores
         gradient = np.where(_inside(y, rectified, ceiling), dy, dy.dtype.type(0)) if form else dy
         if form == 2:
             matrix(masked, (count,), (item,), item)[...] = gradient
-        out[...] = gradient * scales + ((x - means) * slopes + shifts)
+        out[...] = gradient * scales + ((x - means) * slopes + shifts) * inverses
     else:
         y = (x - means) * scales + shifts
         y = y + beside if form == 2 else y

@@ -3,13 +3,16 @@
 Two forms, of one order: *rows* for planes, a channel at a time, and *columns* for channels-last memory, some channels
 at a time. The numbers of a channel are cut into *units*, a few small images or a piece of a large one, and these into
 blocks of at most `BLOCK` numbers. Both forms go through a block twice while it is in the cache: first its mean, then
-the squared deviations from it, with sums that depend on the place of a pixel alone (`reductions_kernel`).
+the squared deviations from it, with sums that depend on the place of a pixel alone (`reductions_kernel`). Where squares
+in float32 are too large or too small for it, they are summed once more, of deviations times a power of two.
 Blocks are merged in float64 (Chan, Golub and LeVeque 1983, equations 1.7 and 2.1), so that the variance has no
 cancellation however far the mean is from zero, and an array is read from memory once. So nothing depends on the number
 of tasks, nor on the order in which the numbers lie in memory.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.intrinsics import (
@@ -51,6 +54,20 @@ COLUMN_BYTES = VECTORS * host().vector_bytes  # of the columns that are summed a
 TABLE_BYTES = COLUMN_BYTES * COLUMN_BYTES // 4  # of sums: RESIDUES pixels of up to COLUMN_BYTES of channels
 SCRATCH_BYTES = 5 * TABLE_BYTES  # of a task: two tables of sums; means, scales and shifts
 
+# Sums of squares in float32 that round too much, and powers of two that bring those below and above into the middle.
+_LOW, _UP, _DOWN = 2.0**-100, 2.0**70, 2.0**-80
+
+
+@helper
+def _rescaling(squares, mean, number):
+    """Power of two with which deviations are squared once more, or 1; numbers that are all 0 are as they should be."""
+    if size_of(number) == 4:
+        if squares == np.inf:
+            return _DOWN
+        if squares < _LOW and mean != 0.0:
+            return _UP
+    return 1.0
+
 
 @helper
 def _merge(out, second, count, shift, total, squares, done):
@@ -59,14 +76,16 @@ def _merge(out, second, count, shift, total, squares, done):
     `total` and `squares` are the sums of the deviations from `shift`, and of their squares. The shift is the mean but
     for its rounding, so that the first is small, and makes up for it (equation 1.7).
     """
+    if squares != np.inf:  # else there would be no number left
+        squares -= total * total / count
     if done == 0:
         store_double(out, 0, shift + total / count)
-        store_double(second, 0, squares - total * total / count)
+        store_double(second, 0, squares)
     else:
         before, share = load_double(out, 0), count / (done + count)
         delta = shift + total / count - before
         store_double(out, 0, before + delta * share)
-        squares += delta * delta * done * share - total * total / count
+        squares += delta * delta * done * share
         store_double(second, 0, load_double(second, 0) + squares)
 
 
@@ -125,16 +144,21 @@ def moments_rows(args, task, number, kind):
             store_double(out, 0, total)
             store_double(out, channels, product)
         else:
-            mean, done = scratch + 2 * item, 0
+            mean, scale, done = scratch + 2 * item, scratch + 3 * item, 0
             for first in range(start, stop, BLOCK):
                 x, length = args.X + row + first * item, min(BLOCK, stop - first)
                 count = length * images
                 reduce_run(SUM, number, x, x, x, length, images, step, 0, 0, scratch)
                 store_number(mean, load(scratch, number) / count, number)
-                reduce_run(SQUARES, number, x, x, mean, length, images, step, 0, 0, scratch)
-                shift = float(load(mean, number))
-                total, squares = float(load(scratch, number)), float(load(scratch + item, number))
-                _merge(out, out + channels * 8, count, shift, total, squares, done)
+                shift, factor, total, squares = float(load(mean, number)), 1.0, 0.0, 0.0
+                for _ in range(2):
+                    store_number(scale, factor, number)
+                    reduce_run(SQUARES, number, x, x, mean, length, images, step, item, 0, scratch)
+                    total, squares = float(load(scratch, number)), float(load(scratch + item, number))
+                    if factor != 1.0 or _rescaling(squares, shift, number) == 1.0:
+                        break
+                    factor = _rescaling(squares, shift, number)
+                _merge(out, out + channels * 8, count, shift, total / factor, squares / factor / factor, done)
                 done += count
         c += 1
 
@@ -221,11 +245,29 @@ def _repeat(mean, some, residues, number):
 @helper
 def _end_block(out, channels, some, count, mean, totals, done, number):
     """Merge a block of `some` channels into their results."""
-    item, second, squares = size_of(number), out + channels * 8, totals + TABLE_BYTES
+    item, second, squares, scale = size_of(number), out + channels * 8, totals + TABLE_BYTES, mean + TABLE_BYTES
     for c in range(some):
-        shift, total = float(load(mean + c * item, number)), float(load(totals + c * item, number))
-        deviations = float(load(squares + c * item, number))
+        shift, factor = float(load(mean + c * item, number)), 1.0 * load(scale + c * item, number)  # a float64
+        total, deviations = load(totals + c * item, number) / factor, load(squares + c * item, number) / factor / factor
         _merge(out + c * 8, second + c * 8, count, shift, total, deviations, done)
+
+
+@helper
+def _rescale(mean, squares, some, number):
+    """Store the scales of channels whose squares are to be summed once more; say whether there are any."""
+    item, found = size_of(number), False
+    for c in range(some):
+        factor = _rescaling(float(load(squares + c * item, number)), float(load(mean + c * item, number)), number)
+        if factor != 1.0:
+            store_number(mean + TABLE_BYTES + c * item, factor, number)
+            found = True
+    return found
+
+
+@helper
+def _fill_ones(place, count, number):
+    for i in range(count):
+        store_number_at(place, i, 1.0, number)
 
 
 @helper
@@ -247,6 +289,9 @@ def moments_columns(args, task, number, kind):
     step, chunks = pixels * pixel, (channels + most - 1) // most
     items, sums = _units(args) * chunks, args.SCRATCH + task * args.SCRATCH_STRIDE
     mean = sums + 2 * TABLE_BYTES
+    scale, scales = mean + TABLE_BYTES, _residues(min(BLOCK, pixels), number) * min(channels, most)
+    if kind == SUM:
+        _fill_ones(scale, scales, number)
     for i in range(items * task // tasks, items * (task + 1) // tasks):
         unit, c = i // chunks, i % chunks * most
         some, (image, images, start, stop) = min(most, channels - c), _unit(args, unit)
@@ -272,8 +317,17 @@ def moments_columns(args, task, number, kind):
                 store_number(mean + k * item, load(sums + k * item, number) / count, number)
             if channels == some:
                 _repeat(mean, some, _residues(length, number), number)
-            _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, 0, 0, number)
+            rescaled = False
+            for _ in range(2):
+                _block(SQUARES, x, x, mean, sums, length, images, step, pixel, some, TABLE_BYTES, 0, number)
+                if rescaled or not _rescale(mean, sums + TABLE_BYTES, some, number):
+                    break
+                rescaled = True
+                if channels == some:
+                    _repeat(scale, some, _residues(length, number), number)
             _end_block(out, channels, some, count, mean, sums, done, number)
+            if rescaled:
+                _fill_ones(scale, scales, number)
             done += count
 
 

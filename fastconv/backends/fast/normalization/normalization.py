@@ -181,7 +181,8 @@ def _sums(
 def _merged(form: str, plan: _SumsPlan, sums: Array, dtype: DType) -> tuple[Array, Array]:
     """Mean and variance of all units together, or both sums, (images, C)."""
     images, units, _, channels = plan.shape
-    first, second = np.empty((images, channels), dtype), np.empty((images, channels), dtype)
+    first = np.empty((images, channels), dtype)
+    second = np.empty((images, channels), np.float64 if form == "moments" else dtype)
     places = [address(sums), address(plan.shares), address(first), address(second)]
     sizes = {"IMAGES": images, "UNITS": units, "CHANNELS": channels, "COUNT": plan.count}
     tables.start(merge_units, UNITS, images * channels, dtype.itemsize, places, form, **sizes)
@@ -196,7 +197,8 @@ def _plan_elementwise(
     cut = _rows(shape, item, last, images > 1)
     threads = threads if prod(shape) >= _SERIAL_NUMBERS else 1
     arguments = NORMALIZE.fill(
-        X=0, DY=0, OUT=0, MEAN=0, SCALE=0, SLOPE=0, SHIFT=0, BEFORE=0, OTHER=0, MASKED=0, RECTIFIED=0, CEILING=0,
+        X=0, DY=0, OUT=0, MEAN=0, SCALE=0, SLOPE=0, SHIFT=0, BEFORE=0, INVERSE=0, OTHER=0, MASKED=0,
+        RECTIFIED=0, CEILING=0,
         REPEAT=cut.repeat, PERIOD=images if cut.columns else images * shape[1], ROWS=cut.images * cut.rows,
         LENGTH=cut.length, TASKS=threads,
     )  # fmt: skip
@@ -208,8 +210,8 @@ def _elementwise(
 ) -> tuple[Array, Array]:
     """Forward or backward pass: the result, and dy as it was masked.
 
-    The factors are (mean, scale, slope, shift, shift of the forward pass). The arrays are x, dy in a backward pass, and
-    what an ending reads.
+    The factors are (mean, scale, slope, shift, shift of the forward pass, inverse). The arrays are x, dy in a backward
+    pass, and what an ending reads.
     """
     last, arrays = _arranged(*arrays)
     x, images = arrays[0], max(len(table) for table in factors)
@@ -240,7 +242,7 @@ def normalize_ended(x: Array, factors: tuple[Array, Array, Array], ending: int, 
     mean, scale, shift = factors
     arrays = (x,) if other is None else (x, other)
     form = "relu" if other is None else "sum"
-    return _elementwise(arrays, (mean, scale, scale, shift, shift), form, ending, backward=False)[0]
+    return _elementwise(arrays, (mean, scale, scale, shift, shift, scale), form, ending, backward=False)[0]
 
 
 def masked_sums(
@@ -258,15 +260,15 @@ def masked_sums(
 
 
 def masked_backward(
-    dy: Array, x: Array, y: Array | None, factors: Sequence[Array], flow: tuple[Array, Array], ending: int
+    dy: Array, x: Array, y: Array | None, factors: Sequence[Array], flow: tuple[Array, Array, Array], ending: int
 ) -> tuple[Array, Array | None]:
     """`normalize_backward` of the dy that a ReLU lets through, and where there was a sum, with output `y`, that dy too.
 
-    The factors are as for `masked_sums`, the flow is (slope, shift).
+    The factors are as for `masked_sums`, the flow is that of `normalize_flow`.
     """
-    (mean, scale, before), (slope, shift) = factors, flow
+    (mean, scale, before), (slope, shift, inverse) = factors, flow
     arrays, form = ((x, dy), "relu") if y is None else ((x, dy, y), "sum")
-    dx, masked = _elementwise(arrays, (mean, scale, slope, shift, before), form, ending, backward=True)
+    dx, masked = _elementwise(arrays, (mean, scale, slope, shift, before, inverse), form, ending, backward=True)
     return dx, None if y is None else masked
 
 
@@ -282,7 +284,7 @@ class Normalization(Tables):
 
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """``(x - mean) * scale + shift``."""
-        return _elementwise((x,), (mean, scale, scale, shift, shift), backward=False)[0]
+        return _elementwise((x,), (mean, scale, scale, shift, shift, scale), backward=False)[0]
 
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Sums of dy and of ``dy * (x - mean)``."""
@@ -291,6 +293,8 @@ class Normalization(Tables):
         plan = _plan_sums(shape, x.itemsize, images, get_num_threads())
         return _merged("sums", plan, _sums(form, plan, "products", *arrays, factors=[mean]), x.dtype)
 
-    def normalize_backward(self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array) -> Array:
-        """``dy * scale + (x - mean) * slope + shift``."""
-        return _elementwise((x, dy), (mean, scale, slope, shift, shift), backward=True)[0]
+    def normalize_backward(
+        self, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array, inverse: Array
+    ) -> Array:
+        """``dy * scale + ((x - mean) * slope + shift) * inverse``."""
+        return _elementwise((x, dy), (mean, scale, slope, shift, shift, inverse), backward=True)[0]

@@ -1,7 +1,8 @@
 """The elementwise passes of a normalisation, over rows of consecutive numbers.
 
-Forward ``y = (x - mean) * scale + shift``; backward ``dx = dy * scale + (x - mean) * slope + shift``. The factors are
-those of a row (planes: one channel each), or there is one for every number of a row (channels-last: a pixel is a row).
+Forward ``y = (x - mean) * scale + shift``; backward ``dx = dy * scale + ((x - mean) * slope + shift) * inverse``,
+whose last factor is apart because its products with slopes may be too small for float32. The factors are those of a row
+(planes: one channel each), or there is one for every number of a row (channels-last: a pixel is a row).
 
 There may be an ending, the sum with another array and a ReLU, which is bounds of y. Backward, dy then counts where y is
 within them. Without a sum y is computed again, with what was the shift forward, `before` here; with one it is read, and
@@ -25,7 +26,7 @@ from fastconv.backends.fast.normalization.reductions_kernel import bounds, let_t
 # LENGTH numbers at that place. OUT is y or dx. OTHER is what a sum adds, and backward its y; MASKED is for the dy that
 # this lets through. The bounds are 0 if RECTIFIED, and CEILING if that is not 0.
 NORMALIZE = Block(
-    "X DY OUT MEAN SCALE SLOPE SHIFT BEFORE OTHER MASKED RECTIFIED CEILING REPEAT PERIOD ROWS LENGTH TASKS",
+    "X DY OUT MEAN SCALE SLOPE SHIFT BEFORE INVERSE OTHER MASKED RECTIFIED CEILING REPEAT PERIOD ROWS LENGTH TASKS",
     results="OUT MASKED",
 )
 PLAIN, RELU, SUM = 0, 1, 2
@@ -37,7 +38,7 @@ _I64 = ir.IntType(64)
 @emitted(twins.normalize_run, literal=True)
 def normalize_run(
     typing_context, form, backward, columns, number,
-    x, dy, out, mean, scale, slope, shift, before, other, masked, rectified, ceiling, count,
+    x, dy, out, mean, scale, slope, shift, before, inverse, other, masked, rectified, ceiling, count,
 ):  # fmt: skip
     """One row of `count` numbers; `columns` says whether every number has factors of its own."""
     if not all(isinstance(flag, types.Literal) for flag in (form, backward, columns)):
@@ -47,9 +48,9 @@ def normalize_run(
 
     def emit(
         builder, _, __, ___, ____,
-        x, dy, out, mean, scale, slope, shift, before, other, masked, rectified, ceiling, count,
+        x, dy, out, mean, scale, slope, shift, before, inverse, other, masked, rectified, ceiling, count,
     ):  # fmt: skip
-        whole, tables = Emitter(builder, item), (mean, scale, slope, shift, before)
+        whole, tables = Emitter(builder, item), (mean, scale, slope, shift, before, inverse)
         spread = None if lanewise else [whole.broadcast(table) for table in tables]
         low, high = bounds(whole, rectified, ceiling)
 
@@ -74,11 +75,13 @@ def normalize_run(
 
         def vector(row, offset):
             factors = spread or [row.load_vector(builder.add(table, offset), 0) for table in tables]
-            mean, scale, slope, shift, before = factors
+            mean, scale, slope, shift, before, inverse = factors
             deviation = builder.fsub(row.load_vector(builder.add(x, offset), 0), mean)
             if is_backward:
                 gradient = gradient_of(row, offset, deviation, scale, before)
-                result = row.multiply_add(gradient, scale, row.multiply_add(deviation, slope, shift))
+                result = row.multiply_add(
+                    gradient, scale, builder.fmul(row.multiply_add(deviation, slope, shift), inverse)
+                )
             else:
                 result = forward_of(row, offset, deviation, scale, shift)
             row.store_vector(result, builder.add(out, offset), 0)
@@ -91,7 +94,7 @@ def normalize_run(
         with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
             vector(Emitter(builder, item, tail=rest), builder.mul(done, constant(item)))
 
-    return code(types.void(form, backward, columns, number, *[types.intp] * 13), emit)
+    return code(types.void(form, backward, columns, number, *[types.intp] * 14), emit)
 
 
 @kernel(NORMALIZE, columns=(False, True), backward=(False, True), form=FORMS)
@@ -106,6 +109,6 @@ def normalize(args, task, number, columns, backward, form):
             form, backward, columns, number,
             args.X + offset, args.DY + offset, args.OUT + offset,
             args.MEAN + place, args.SCALE + place,
-            args.SLOPE + place, args.SHIFT + place, args.BEFORE + place,
+            args.SLOPE + place, args.SHIFT + place, args.BEFORE + place, args.INVERSE + place,
             args.OTHER + offset, args.MASKED + offset, args.RECTIFIED, args.CEILING, length,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 There are five kinds, told apart by a literal:
 
 - `SUM`: the sum of x;
-- `SQUARES`: the sums of ``x - mean`` and of its square;
+- `SQUARES`: the sums of ``(x - mean) * scale`` and of its square;
 - `PRODUCTS`: the sums of dy and of ``dy * (x - mean)``;
 - `MASKED`: the same of the dy that a ReLU after the normalisation lets through, where its output y is within bounds;
 - `RECOMPUTED`: the same, where ``(x - mean) * scale + shift`` is, so that y need not be read.
@@ -50,7 +50,7 @@ def let_through(emit, gradient, y, low, high):
 class _Sums:
     """Accumulators of one kind of sum, in memory that LLVM turns into registers.
 
-    Y lies `y_shift` bytes after dy; of `RECOMPUTED`, scale lies so many after mean, and shift after scale.
+    Y lies `y_shift` bytes after dy; of `SQUARES` and `RECOMPUTED`, scale lies so many after mean, and shift after that.
     """
 
     def __init__(self, emit, kind, y_shift, ceiling):
@@ -66,7 +66,8 @@ class _Sums:
         if self.kind == SUM:
             return []
         scale = self.builder.add(mean, self.y_shift)
-        return [mean, scale, self.builder.add(scale, self.y_shift)] if self.kind == RECOMPUTED else [mean]
+        beside = {SQUARES: [scale], RECOMPUTED: [scale, self.builder.add(scale, self.y_shift)]}
+        return [mean, *beside.get(self.kind, [])]
 
     def add(self, emit, place, x, dy, factors, j):
         """Add vector number j of x and dy to the sums at `place`; lanes beyond a tail add zero."""
@@ -74,10 +75,13 @@ class _Sums:
             terms = [emit.load_vector(x, j)]
         else:
             mean, *forward = factors
-            deviation = emit.builder.fsub(emit.load_vector(x, j), mean)
-            if self.kind == SQUARES:
+            if self.kind == SQUARES:  # scales are powers of two: one multiply-add in the place of a subtraction
+                (scale,) = forward
+                negative = emit.builder.fneg(emit.builder.fmul(mean, scale))
+                deviation = emit.multiply_add(emit.load_vector(x, j), scale, negative)
                 terms = [deviation, emit.builder.fmul(deviation, deviation)]
             else:
+                deviation = emit.builder.fsub(emit.load_vector(x, j), mean)
                 gradient = emit.load_vector(dy, j)
                 if self.kind == MASKED:
                     y = emit.load_vector(self.builder.add(dy, self.y_shift), j)

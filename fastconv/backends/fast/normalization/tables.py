@@ -62,25 +62,30 @@ def _place(table: Array | None) -> int:
     return 0 if table is None else address(table)
 
 
+def _wide(variance: Array) -> int:
+    """Whether variances are float64, whatever the dtype of the numbers."""
+    return int(variance.dtype == np.float64)
+
+
 def spread_out(factors: Sequence[Array], images: int, fold: int, *, planar: bool) -> tuple[list[int], Any]:
-    """Addresses of five (images, C) factors in which every number is there `fold` times, and what owns that memory.
+    """Addresses of six (images, C) factors in which every number is there `fold` times, and what owns that memory.
 
     With `planar` equal numbers are side by side, else the channels are. Tables may have one row for all images.
     """
     factors = [in_order(table) for table in factors]
     places, rows = [address(table) for table in factors], [len(table) for table in factors]
-    if fold == 1 and rows == [images] * 5:
+    if fold == 1 and rows == [images] * len(factors):
         return places, factors
     row, item = factors[0].strides[0], factors[0].itemsize
-    out = np.empty((5, images, factors[0].shape[1] * fold), factors[0].dtype)
+    out = np.empty((len(factors), images, factors[0].shape[1] * fold), factors[0].dtype)
     first = address(out)
     steps = [row if size > 1 else 0 for size in rows]
     start(
         spread, SPREAD, out.size, item, [*places, *steps, first],
-        TABLES=5, IMAGES=images, CHANNELS=factors[0].shape[1], FOLD=fold, PLANAR=int(planar),
+        TABLES=len(factors), IMAGES=images, CHANNELS=factors[0].shape[1], FOLD=fold, PLANAR=int(planar),
     )  # fmt: skip
     step = out.strides[0]
-    return [first + i * step for i in range(5)], out
+    return [first + i * step for i in range(len(factors))], out
 
 
 class Tables(Backend):
@@ -89,7 +94,7 @@ class Tables(Backend):
     def merge_moments(self, mean: Array, variance: Array) -> tuple[Array, Array]:
         """Mean and variance over the last axis, of parts of equal size."""
         mean, variance = in_order(mean), in_order(variance)
-        center, spread = np.empty(mean.shape[:-1], mean.dtype), np.empty(mean.shape[:-1], mean.dtype)
+        center, spread = np.empty(mean.shape[:-1], mean.dtype), np.empty(mean.shape[:-1])
         places = [address(mean), address(variance), address(center), address(spread)]
         start(merge_parts, PARTS, mean.size, mean.itemsize, places, ROWS=center.size, PARTS=mean.shape[-1])
         return center, spread
@@ -103,24 +108,26 @@ class Tables(Backend):
         center, scale, shift = out = np.empty((3, rows, channels), mean.dtype)
         first, step = address(out), out.strides[0]
         places = [address(mean), address(variance), _place(weight), _place(bias), first, first + step, first + 2 * step]
-        sizes = {"ROWS": rows, "GROUPS": groups, "SIZE": channels // groups, "EPS": float(eps)}
+        sizes = {"ROWS": rows, "GROUPS": groups, "SIZE": channels // groups, "EPS": float(eps), "WIDE": _wide(variance)}
         start(factors, FACTORS, scale.size, mean.itemsize, places, **sizes)
         return center, scale, shift
 
     def normalize_flow(
         self, first: Array, second: Array, variance: Array, eps: float, weight: Array | None, count: int, channels: int
-    ) -> tuple[Array, Array]:
-        """Slope and shift that `normalize_backward` takes."""
+    ) -> tuple[Array, Array, Array]:
+        """Slope, shift and inverse deviation that `normalize_backward` takes."""
         rows, groups = variance.shape
         first, second, variance = in_order(first), in_order(second), in_order(variance)
         weight = None if weight is None else in_order(weight)
-        slope, shift = np.empty((rows, channels), first.dtype), np.empty((rows, channels), first.dtype)
-        places = [address(first), address(second), address(variance), _place(weight), address(slope), address(shift)]
+        slope, shift, inverse = found = np.empty((3, rows, channels), first.dtype)
+        results = [address(found) + i * found.strides[0] for i in range(3)]
+        places = [address(first), address(second), address(variance), _place(weight), *results]
         start(
             flow, FLOW, first.size + slope.size, first.itemsize, places, ROWS=rows, GROUPS=groups,
             PARTS=first.shape[1] // groups, SIZE=channels // groups, COUNT=count, EPS=float(eps),
+            WIDE=_wide(variance),
         )  # fmt: skip
-        return slope, shift
+        return slope, shift, inverse
 
     def normalize_gradients(self, first: Array, second: Array, variance: Array, eps: float) -> tuple[Array, Array]:
         """Gradients of weight and bias, from the sums of `normalize_sums`."""
@@ -128,7 +135,7 @@ class Tables(Backend):
         first, second, variance = in_order(first), in_order(second), in_order(variance)
         dweight, dbias = np.empty(channels, first.dtype), np.empty(channels, first.dtype)
         places = [address(first), address(second), address(variance), address(dweight), address(dbias)]
-        sizes = {"ROWS": rows, "GROUPS": groups, "SIZE": channels // groups, "EPS": float(eps)}
+        sizes = {"ROWS": rows, "GROUPS": groups, "SIZE": channels // groups, "EPS": float(eps), "WIDE": _wide(variance)}
         start(gradients, GRADIENTS, first.size, first.itemsize, places, **sizes)
         return dweight, dbias
 
@@ -145,7 +152,7 @@ class Tables(Backend):
         start(
             track, TRACK, mean.size, mean.itemsize, [*places, _place(batches)],
             ROWS=len(mean), CHANNELS=mean.shape[1], NUMBERS=numbers, MOMENTUM=float(momentum or 0),
-            CUMULATIVE=int(momentum is None),
+            CUMULATIVE=int(momentum is None), WIDE=_wide(variance),
         )  # fmt: skip
 
     def in_order(self, x: Array) -> Array:

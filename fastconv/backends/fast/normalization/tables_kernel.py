@@ -17,33 +17,42 @@ from fastconv.backends.fast.machine.intrinsics import (
     load_double,
     size_of,
     store,
+    store_double,
     store_integer,
     store_number_at,
 )
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 
-# SUMS is (IMAGES, UNITS, 2, CHANNELS) float64, SHARES (IMAGES, UNITS) float64; the results are (IMAGES, CHANNELS).
+# SUMS is (IMAGES, UNITS, 2, CHANNELS) float64, SHARES (IMAGES, UNITS) float64; the results are (IMAGES, CHANNELS). A
+# variance is in float64, because that of float32 numbers may be too large or too small for float32; one that a user has
+# may be of the dtype of the numbers, and WIDE tells which.
 UNITS = Block("SUMS SHARES FIRST SECOND IMAGES UNITS CHANNELS COUNT TASKS", results="FIRST SECOND")
-# (ROWS, PARTS) -> (ROWS,): mean and variance of parts of equal size
+# (ROWS, PARTS) -> (ROWS,): mean and variance of parts of equal size, the variances in float64
 PARTS = Block("MEANS VARIANCES MEAN VARIANCE ROWS PARTS TASKS", results="MEAN VARIANCE")
 # (ROWS, GROUPS) statistics of groups of SIZE channels, weight and bias of a channel (or 0) -> (ROWS, GROUPS * SIZE);
 # EPS is a float64
-FACTORS = Block("MEAN VARIANCE WEIGHT BIAS CENTER SCALE SHIFT ROWS GROUPS SIZE EPS TASKS", results="CENTER SCALE SHIFT")
+FACTORS = Block(
+    "MEAN VARIANCE WEIGHT BIAS CENTER SCALE SHIFT ROWS GROUPS SIZE EPS WIDE TASKS", results="CENTER SCALE SHIFT"
+)
 # (ROWS, GROUPS * PARTS) sums -> (ROWS, GROUPS * SIZE) factors; a statistic is over COUNT numbers
-FLOW = Block("FIRST SECOND VARIANCE WEIGHT SLOPE SHIFT ROWS GROUPS PARTS SIZE COUNT EPS TASKS", results="SLOPE SHIFT")
+FLOW = Block(
+    "FIRST SECOND VARIANCE WEIGHT SLOPE SHIFT INVERSE ROWS GROUPS PARTS SIZE COUNT EPS WIDE TASKS",
+    results="SLOPE SHIFT INVERSE",
+)
 # (ROWS, GROUPS * SIZE) sums -> (GROUPS * SIZE,) gradients of weight and bias
-GRADIENTS = Block("FIRST SECOND VARIANCE DWEIGHT DBIAS ROWS GROUPS SIZE EPS TASKS", results="DWEIGHT DBIAS")
+GRADIENTS = Block("FIRST SECOND VARIANCE DWEIGHT DBIAS ROWS GROUPS SIZE EPS WIDE TASKS", results="DWEIGHT DBIAS")
 # (ROWS, CHANNELS) statistics of a batch; BATCHES is the address of an int64 that counts, or 0; MOMENTUM is a float64,
 # and 1 / batches with CUMULATIVE
 TRACK = Block(
-    "MEAN VARIANCE RUNNING_MEAN RUNNING_VAR BATCHES ROWS CHANNELS NUMBERS MOMENTUM CUMULATIVE",
+    "MEAN VARIANCE RUNNING_MEAN RUNNING_VAR BATCHES ROWS CHANNELS NUMBERS MOMENTUM CUMULATIVE WIDE",
     results="RUNNING_MEAN RUNNING_VAR BATCHES",
 )
 # TABLES tables (IMAGES, CHANNELS), whose rows are so many bytes apart -> (TABLES, IMAGES, CHANNELS, FOLD) if PLANAR,
 # else (TABLES, IMAGES, FOLD, CHANNELS)
 SPREAD = Block(
-    "TABLE0 TABLE1 TABLE2 TABLE3 TABLE4 ROW0 ROW1 ROW2 ROW3 ROW4 OUT TABLES IMAGES CHANNELS FOLD PLANAR TASKS",
+    "TABLE0 TABLE1 TABLE2 TABLE3 TABLE4 TABLE5 ROW0 ROW1 ROW2 ROW3 ROW4 ROW5 OUT TABLES IMAGES CHANNELS FOLD PLANAR "
+    "TASKS",
     results="OUT",
 )
 
@@ -67,6 +76,12 @@ def _number(table, index, number):
     return float(load_at(table, index, number))
 
 
+@helper
+def _variance(table, index, wide, number):
+    """Number `index` of a table of variances, which are float64 if `wide`."""
+    return load_double(table, index) if wide else _number(table, index, number)
+
+
 @kernel(UNITS, form={"moments": MOMENTS, "sums": SUMS})
 def merge_units(args, task, number, form):
     """Mean and variance of all units together (Chan, Golub and LeVeque 1983, equation 2.1), or sums of their sums."""
@@ -87,7 +102,10 @@ def merge_units(args, task, number, form):
                 a += load_double(sums, start + 2 * u * channels)
                 b += load_double(sums, start + (2 * u + 1) * channels)
         store_number_at(args.FIRST, i, a, number)
-        store_number_at(args.SECOND, i, b, number)
+        if form == MOMENTS:
+            store_double(args.SECOND, i, b)
+        else:
+            store_number_at(args.SECOND, i, b, number)
 
 
 @kernel(PARTS)
@@ -101,9 +119,9 @@ def merge_parts(args, task, number):
         center /= parts
         for part in range(parts):
             deviation = _number(args.MEANS, row * parts + part, number) - center
-            spread += _number(args.VARIANCES, row * parts + part, number) + deviation * deviation
+            spread += load_double(args.VARIANCES, row * parts + part) + deviation * deviation
         store_number_at(args.MEAN, row, center, number)
-        store_number_at(args.VARIANCE, row, spread / parts, number)
+        store_double(args.VARIANCE, row, spread / parts)
 
 
 @kernel(FACTORS)
@@ -113,7 +131,7 @@ def factors(args, task, number):
     eps, channels, entries = load_double(args, _FACTORS_EPS), args.GROUPS * size, args.ROWS * args.GROUPS * size
     for i in range(entries * task // tasks, entries * (task + 1) // tasks):
         c, place = i % channels, i // size
-        scale = _inverse_deviation(_number(args.VARIANCE, place, number), eps)
+        scale = _inverse_deviation(_variance(args.VARIANCE, place, args.WIDE, number), eps)
         if weight != 0:
             scale *= _number(weight, c, number)
         store_number_at(args.CENTER, i, _number(args.MEAN, place, number), number)
@@ -123,7 +141,7 @@ def factors(args, task, number):
 
 @kernel(FLOW)
 def flow(args, task, number):
-    """What the statistics add to dx, as factors of ``x - mean`` and of 1: their gradients over their numbers."""
+    """What the statistics add to dx, as factors of ``x - mean`` and of 1, all times the inverse deviation."""
     parts, size, tasks, weight = args.PARTS, args.SIZE, args.TASKS, args.WEIGHT
     eps, count, entries = load_double(args, _FLOW_EPS), args.COUNT, args.ROWS * args.GROUPS
     for i in range(entries * task // tasks, entries * (task + 1) // tasks):
@@ -132,11 +150,12 @@ def flow(args, task, number):
             factor = _number(weight, i % args.GROUPS * parts + part, number) if weight != 0 else 1.0
             first += _number(args.FIRST, i * parts + part, number) * factor
             second += _number(args.SECOND, i * parts + part, number) * factor
-        inverse = _inverse_deviation(_number(args.VARIANCE, i, number), eps)
-        slope, shift = -second * (inverse * inverse * inverse) / count, -first * inverse / count
+        inverse = _inverse_deviation(_variance(args.VARIANCE, i, args.WIDE, number), eps)
+        slope, shift = -second * inverse * inverse / count, -first / count
         for k in range(i * size, (i + 1) * size):
             store_number_at(args.SLOPE, k, slope, number)
             store_number_at(args.SHIFT, k, shift, number)
+            store_number_at(args.INVERSE, k, inverse, number)
 
 
 @kernel(GRADIENTS)
@@ -147,7 +166,7 @@ def gradients(args, task, number):
     for c in range(channels * task // tasks, channels * (task + 1) // tasks):
         dweight, dbias = 0.0, 0.0
         for row in range(args.ROWS):
-            inverse = _inverse_deviation(_number(args.VARIANCE, row * groups + c // size, number), eps)
+            inverse = _inverse_deviation(_variance(args.VARIANCE, row * groups + c // size, args.WIDE, number), eps)
             dweight += _number(args.SECOND, row * channels + c, number) * inverse
             dbias += _number(args.FIRST, row * channels + c, number)
         store_number_at(args.DWEIGHT, c, dweight, number)
@@ -167,7 +186,7 @@ def track(args, task, number):
         mean, variance = 0.0, 0.0
         for row in range(rows):
             mean += _number(args.MEAN, row * channels + c, number)
-            variance += _number(args.VARIANCE, row * channels + c, number)
+            variance += _variance(args.VARIANCE, row * channels + c, args.WIDE, number)
         mean, variance = mean / rows, variance / rows * unbiased
         before = _number(args.RUNNING_MEAN, c, number)
         store_number_at(args.RUNNING_MEAN, c, before * (1 - factor) + mean * factor, number)

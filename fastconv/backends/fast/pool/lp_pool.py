@@ -9,11 +9,12 @@ from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.pool.pool import in_best_order, window_sums, window_sums_backward
 from fastconv.backends.fast.pool.powers_kernel import EXPONENTS, POWERS, ROOTS, powers
-from fastconv.backends.geometry import WindowGeometry
+from fastconv.backends.geometry import CHANNELS_LAST, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
 _DOUBLE = np.dtype(np.float64)
 _BY_TASKS = by_tasks(POWERS)
+_BLOCK = 2**14  # numbers that NumPy's functions do at a time
 _SERIAL = 2**14  # numbers below which one thread does it all
 
 
@@ -30,11 +31,10 @@ def _like(array: Array, x: Array) -> Array:
 
 def _map(form: str, a: Array, b: Array | None, norm_type: float, dtype: np.dtype[np.floating]) -> Array:
     """One of the maps of `pool.powers_kernel` over dense arrays of one memory order."""
-    if norm_type not in (ROOTS if form in ("root", "share") else EXPONENTS):
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            return _any_power(form, a, b, norm_type).astype(dtype, copy=False)
     y: Array = (np.empty if a.flags.c_contiguous else empty_channels_last)(a.shape, dtype)
-    if a.size:
+    if norm_type not in (ROOTS if form in ("root", "share") else EXPONENTS):
+        _map_any(form, a, b, y, norm_type)
+    elif a.size:
         threads = 1 if a.size < _SERIAL else get_num_threads()
         arguments = POWERS.fill(
             A=address(a), B=0 if b is None else address(b), Y=address(y), COUNT=a.size, TASKS=threads
@@ -42,6 +42,20 @@ def _map(form: str, a: Array, b: Array | None, norm_type: float, dtype: np.dtype
         item = dtype.itemsize if form == "root" else a.itemsize
         launch(powers.address(item, form, int(norm_type)), arguments, threads, threads, a.size, _BY_TASKS)
     return y
+
+
+def _flat(x: Array) -> Array:
+    """View of a dense array as its numbers in the order of memory."""
+    return (x if x.flags.c_contiguous else x.transpose(CHANNELS_LAST[x.ndim])).reshape(-1)
+
+
+@np.errstate(all="ignore")
+def _map_any(form: str, a: Array, b: Array | None, y: Array, norm_type: float) -> None:
+    """The same by NumPy, some numbers at a time, which stay in a cache."""
+    first, second, result = _flat(a), None if b is None else _flat(b), _flat(y)
+    for start in range(0, a.size, _BLOCK):
+        some = slice(start, start + _BLOCK)
+        result[some] = _any_power(form, first[some], None if second is None else second[some], norm_type)
 
 
 def _any_power(form: str, a: Array, b: Array | None, p: float) -> Array:

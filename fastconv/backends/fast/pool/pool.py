@@ -211,7 +211,7 @@ def _halves(share: Array, geometry: WindowGeometry, i: int) -> Array:
             dx = part
         else:
             cells = (slice(None),) * (2 + i) + (slice(skipped, None),)
-            with np.errstate(invalid="ignore", over="ignore"):
+            with np.errstate(all="ignore"):
                 dx[cells] += part
     assert dx is not None
     return dx
