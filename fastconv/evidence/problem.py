@@ -176,7 +176,7 @@ def from_call(
     for name, advice in _NOT_COMPARED.items():
         if name in bound:
             raise InvalidTypeError(f"compare: {name} must not be given, but got {name}={shown(bound[name])}. {advice}")
-    arrays = {
+    arrays: dict[str, Array] = {
         name: check_array(operation, name, bound.pop(name))
         for name in ("x", "weight", "bias")
         if name in bound and (name != "bias" or bound[name] is not None)
