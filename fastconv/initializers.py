@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, unknown_name
 from fastconv.validation.arrays import Array, compute_dtype
 from fastconv.validation.types import Shape
 
@@ -179,10 +179,7 @@ def by_name(operation: str, value: str | Initializer) -> Initializer:
     if isinstance(value, str):
         if value in INITIALIZERS:
             return INITIALIZERS["zeros" if _undrawn.get() else value]
-        raise InvalidValueError(
-            f"{operation}: weight_init must be one of {', '.join(map(repr, INITIALIZERS))} or a function, but got "
-            f"{value!r}."
-        )
+        raise unknown_name(operation, "weight_init", value, INITIALIZERS, others=" or a function")
     if not callable(value):
         raise InvalidTypeError(f"{operation}: weight_init must be a name or a function, but got {value!r}.")
     return INITIALIZERS["zeros"] if _undrawn.get() else value

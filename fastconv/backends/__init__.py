@@ -16,7 +16,7 @@ from importlib import import_module
 
 from fastconv.backends.base import Backend
 from fastconv.backends.interrupts import DeferredInterrupt
-from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError
+from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError, unknown_name
 
 __all__ = [
     "available_backends",
@@ -42,8 +42,7 @@ def check_backend_name(source: str, name: object) -> str:
     known = (*_NAMES, *_registered)
     if isinstance(name, str) and name in known:
         return name
-    kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    raise kind(f"{source}: backend must be one of {', '.join(map(repr, known))}, but got {name!r}.")
+    raise unknown_name(source, "backend", name, known)
 
 
 def _load(name: str) -> Backend:

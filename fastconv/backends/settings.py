@@ -16,7 +16,7 @@ from functools import wraps
 from operator import index
 from typing import ParamSpec, TypeVar
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -119,7 +119,8 @@ def _changed(current: Options, changes: dict[str, object]) -> Options:
     names = [field.name for field in fields(Options)]
     for name, value in changes.items():
         if name not in names:
-            raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {name!r}.")
+            listed, hint = ", ".join(names), meant(name, names)
+            raise InvalidTypeError(f"set_options: an option must be one of {listed}, but got {name!r}.{hint}")
         if name == "exact":
             if type(value).__name__ not in ("bool", "bool_"):  # NumPy's, whose name depends on the version
                 raise InvalidTypeError(f"set_options: exact must be True or False, but got {value!r}.")

@@ -89,7 +89,7 @@ def dataset_of(
 ) -> Dataset:
     """Return a dataset; what does not fit together is the fault of the file."""
     with fault_of(operation, path):
-        return Dataset(images, labels, tuple(classes), name)  # type: ignore[arg-type]  # checked there
+        return Dataset(images, labels, tuple(classes), name, "NCHW")  # type: ignore[arg-type]  # checked there
 
 
 def imported(operation: str, module: str, package: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant
 from fastconv.validation.arrays import LAYOUTS
 from fastconv.validation.sizes import check_shape_argument
 from fastconv.validation.types import Shape
@@ -22,7 +22,8 @@ def check_dtype(layer: str, value: Any) -> np.dtype[Any]:
     except TypeError:
         dtype = None
     if dtype is None or dtype not in _FLOATS:  # None == float64 for NumPy
-        raise InvalidTypeError(f"{layer}: dtype must be float16, float32 or float64, but got {value!r}.")
+        hint = meant(value, tuple(each.name for each in _FLOATS))
+        raise InvalidTypeError(f"{layer}: dtype must be float16, float32 or float64, but got {value!r}.{hint}")
     return dtype
 
 

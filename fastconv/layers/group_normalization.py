@@ -41,7 +41,7 @@ class GroupNorm(OwnStatistics):
 
     Notes
     -----
-    Wu and He 2018; see `fastconv.functional.group_norm`.
+    Wu and He 2018; see `fastconv.group_norm`.
 
     Examples
     --------

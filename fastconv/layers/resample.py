@@ -44,7 +44,7 @@ class Upsample(Layer):
 
     Notes
     -----
-    As in PyTorch, see `fastconv.functional.upsample`.
+    As in PyTorch, see `fastconv.upsample`.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv.backends.settings import with_exact
 from fastconv.data.augment import Augmentation
-from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
+from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError, unknown_name
 from fastconv.layers.base import Layer
 from fastconv.losses import (
     LOSSES,
@@ -159,7 +159,7 @@ def _check_kind(name: str, value: object, kind: type) -> None:
 def _check_loss(loss: object) -> Loss:
     if isinstance(loss, str):
         if loss not in LOSSES:
-            raise InvalidValueError(f"Trainer: loss must be one of {', '.join(LOSSES)}, but got {loss!r}.")
+            raise unknown_name("Trainer", "loss", loss, LOSSES, bare=True)
         loss = LOSSES[loss]
     if not callable(loss):
         raise InvalidTypeError(f"Trainer: loss must be a function or a name, but got {loss!r}.")

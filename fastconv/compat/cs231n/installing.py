@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant
 
 MODULES = (
     "classifiers",
@@ -168,7 +168,10 @@ def _checked(only: Iterable[str] | None) -> tuple[str, ...]:
     wanted = tuple(only)
     for module in wanted:
         if module not in MODULES:
-            raise InvalidValueError(f"install: only must name modules of {', '.join(MODULES)}, but got {module!r}.")
+            hint = meant(module, MODULES)
+            raise InvalidValueError(
+                f"install: only must name modules of {', '.join(MODULES)}, but got {module!r}.{hint}"
+            )
     return tuple(module for module in MODULES if module in wanted)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, unknown_name
 from fastconv.evidence.compare.comparison import Comparison
 from fastconv.evidence.compare.runner import STAGES, Settings, compare_problem
 from fastconv.evidence.environment import current_environment
@@ -189,7 +189,8 @@ def _operation(workloads: Selection) -> str | None:
     if name in OPERATIONS:
         return str(name)
     if callable(workloads):
-        raise InvalidTypeError(f"compare: the operation must be one of {', '.join(OPERATIONS)}, but got {name!r}.")
+        listed, hint = ", ".join(OPERATIONS), meant(name, OPERATIONS)
+        raise InvalidTypeError(f"compare: the operation must be one of {listed}, but got {name!r}.{hint}")
     return None
 
 
@@ -217,7 +218,7 @@ def _workload(item: object) -> Workload:
             f"compare: a workload must be a name or a Workload, but got {item!r} ({type(item).__name__})."
         )
     if item not in NAMES:
-        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {item!r}.")
+        raise unknown_name("compare", "a workload", item, NAMES, bare=True)
     found = by_name(item)
     return found if isinstance(found, ImageWorkload) else found.with_batch(1)
 

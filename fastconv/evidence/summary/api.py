@@ -20,7 +20,7 @@ from fastconv.layers.arguments import check_dtype
 from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.parameter import Parameter
 from fastconv.optim import OPTIMIZERS
-from fastconv.validation.sizes import check_flag, check_integer
+from fastconv.validation.sizes import check_choice, check_flag, check_integer
 
 _OPERATION = "summary"
 # numbers beside each parameter: the velocity; the mean square; both moments
@@ -102,15 +102,33 @@ def summary(
         raise InvalidTypeError(f"{_OPERATION}: model must be a Layer, but got {type(model).__name__}.")
     shape = _whole_shape(input_shape, batch)
     kind = _dtype(model, dtype)
+    steps = _traced(model, shape, batch)
+    chosen = check_choice(_OPERATION, "optimizer", optimizer, tuple(_STATE_PER_PARAMETER))
+    shown = check_flag(_OPERATION, "training", training)
+    rows = [_row(step, own, kind.itemsize, shown) for step, own in zip(steps, _own_parameters(steps))]
+    total = _total(model, name or type(model).__name__, shape, kind, chosen, shown, steps, rows)
+    return _with_program(total, model, kind) if check_flag(_OPERATION, "program", program) else total
+
+
+def _traced(model: Layer, shape: tuple[int, ...], batch: object) -> list[Step]:
+    """Return what the network does with an input, layer by layer."""
     steps: list[Step] = []
     try:
         model.trace(Value(lifetimes.INPUT, shape), steps)
     except (InvalidTypeError, InvalidValueError) as error:
-        raise type(error)(f"{_OPERATION}: {error}") from error
-    chosen, shown = _check_optimizer(optimizer), check_flag(_OPERATION, "training", training)
-    rows = [_row(step, own, kind.itemsize, shown) for step, own in zip(steps, _own_parameters(steps))]
-    total = _total(model, name or type(model).__name__, shape, kind, chosen, shown, steps, rows)
-    return _with_program(total, model, kind) if check_flag(_OPERATION, "program", program) else total
+        advice = ""
+        if batch is None and _takes(model, (1, *shape)):
+            advice = f" The batch comes first: pass {(1, *shape)}, or batch=1 beside the shape of one image."
+        raise type(error)(f"{_OPERATION}: {error}{advice}") from None
+    return steps
+
+
+def _takes(model: Layer, shape: tuple[int, ...]) -> bool:
+    try:
+        model.trace(Value(lifetimes.INPUT, shape), [])
+    except (InvalidTypeError, InvalidValueError):
+        return False
+    return True
 
 
 def _with_program(total: Summary, model: Layer, kind: np.dtype[Any]) -> Summary:
@@ -146,15 +164,6 @@ def _dtype(model: Layer, dtype: DTypeLike | None) -> np.dtype[Any]:
     if dtype is not None:
         return check_dtype(_OPERATION, dtype)
     return next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-
-
-def _check_optimizer(name: object) -> str:
-    """Return the name of an optimiser whose state is known."""
-    if isinstance(name, str) and name in _STATE_PER_PARAMETER:
-        return name
-    kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    known = ", ".join(map(repr, _STATE_PER_PARAMETER))
-    raise kind(f"{_OPERATION}: optimizer must be one of {known}, but got {name!r}.")
 
 
 def scratch_numbers(shapes: Iterable[tuple[int, ...]]) -> int:
