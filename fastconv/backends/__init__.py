@@ -72,7 +72,7 @@ def _require(source: str, name: object) -> str:
         raise BackendUnavailableError(
             f"{source}: the fast backend must be able to import Numba, but got {error}. "
             "Install it (pip install numba), or choose the backend 'numpy'."
-        ) from error
+        ) from None
     return checked
 
 

@@ -33,10 +33,10 @@ def check_rng(layer: str, value: object) -> np.random.Generator:
         return value
     try:
         return np.random.default_rng(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
         raise InvalidTypeError(
             f"{layer}: rng must be a numpy.random.Generator, a non-negative seed or None, but got {value!r}."
-        ) from error
+        ) from None
 
 
 def check_input_shape(layer: str, value: object, letters: str) -> Shape:

@@ -185,7 +185,7 @@ class Layer(Tree["Layer"]):
         try:
             shape = self.output_shape(value.shape)
         except (InvalidTypeError, InvalidValueError) as error:
-            raise type(error)(f"layer {name}: {error}" if name else str(error)) from error
+            raise type(error)(f"layer {name}: {error}" if name else str(error)) from None
         key = value.key if self.returns_view else 1 + max((step.output.key for step in steps), default=value.key)
         steps.append(Step(name, self, (value,), Value(key, shape)))
         return steps[-1].output

@@ -57,7 +57,7 @@ def check_fit(operation: str, model: Layer, dataset: Dataset, image_shape: tuple
     except (InvalidValueError, InvalidTypeError) as error:
         raise InvalidValueError(
             f"{operation}: the model must take the images, {image_shape}, but it does not: {error}"
-        ) from error
+        ) from None
     if not dataset.has_classes:
         _check_numbers(operation, scores[1:], dataset.labels.shape[1:])
         return

@@ -181,7 +181,7 @@ def check_generator_state(name: str, generator: np.random.Generator, state: Any)
     try:
         set_generator_state(deepcopy(generator), state)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:  # as NumPy does
-        raise InvalidValueError(f"the state of the generator {name} must be whole, but got {error!r}.") from error
+        raise InvalidValueError(f"the state of the generator {name} must be whole, but got {error!r}.") from None
 
 
 def layer_generators(model: Layer) -> Iterator[tuple[str, np.random.Generator]]:

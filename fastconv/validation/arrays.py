@@ -31,8 +31,8 @@ def check_array(operation: str, name: str, value: object) -> Array:
             )
         try:
             value = np.asarray(value)
-        except ValueError as error:  # ragged nested sequences
-            raise InvalidTypeError(f"{operation}: {name} must be an array of numbers, but got {value!r}.") from error
+        except ValueError:  # ragged nested sequences
+            raise InvalidTypeError(f"{operation}: {name} must be an array of numbers, but got {value!r}.") from None
     if value.nbytes > _LARGE:
         check_fits(operation, name, value.shape, value.itemsize)
     dtype = value.dtype
