@@ -8,7 +8,7 @@ and `summary` need.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fastconv import testing
+from fastconv import errors, functional, testing
 from fastconv._version import __version__
 from fastconv.backends import (
     available_backends,
@@ -27,8 +27,8 @@ from fastconv.backends.settings import (
     set_options,
     use_num_threads,
 )
-from fastconv.functional import windows as _windows
-from fastconv.functional.windows import *
+from fastconv.errors import meant
+from fastconv.functional import *
 from fastconv.testing import gradient_check
 
 __all__ = [
@@ -40,6 +40,8 @@ __all__ = [
     "compat",
     "compile",
     "data",
+    "errors",
+    "functional",
     "get_backend",
     "get_num_threads",
     "get_options",
@@ -64,8 +66,9 @@ __all__ = [
     "use_backend",
     "use_num_threads",
 ]
-__all__ += _windows.__all__
+__all__ += functional.__all__
 
+_ROOMS = ("layers", "losses", "optim", "models", "data", "training")  # where other libraries have one namespace
 _MODULES = ("compat", "data", "initializers", "layers", "losses", "models", "onnx", "optim", "training")
 _FUNCTIONS = {
     "accelerate": "dropin.accelerate",
@@ -92,8 +95,18 @@ else:
             return import_module(f"fastconv.{name}")
         if name in _FUNCTIONS:
             return getattr(import_module(f"fastconv.{_FUNCTIONS[name]}"), name)
-        raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+        raise AttributeError(f"module 'fastconv' has no attribute {name!r}.{_place_of(name)}", name=name)
+
+
+def _place_of(name: str) -> str:
+    """Say where a name is that is looked for here, or which was likely meant; nothing of what starts with "_"."""
+    if name.startswith("_"):  # asked for by tools
+        return ""
+    for room in _ROOMS:
+        if name in import_module(f"fastconv.{room}").__all__:
+            return f" It is fastconv.{room}.{name}."
+    return meant(name, __all__)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_FUNCTIONS})
+    return sorted(__all__)

@@ -5,6 +5,7 @@ And the words in them for what somebody passed, which may be anything.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from reprlib import Repr
 from typing import Any
 
@@ -144,3 +145,55 @@ def shown(value: object) -> str:
     except Exception:  # noqa: BLE001 - of a foreign object, whatever it is
         text = type(value).__name__
     return text if len(text) <= _LONGEST + 20 else f"{text[:_LONGEST]}..."
+
+
+_NEAR, _NEARER = 0.6, 0.05  # how like names are that may be meant, of 1, and by how much the best may be better
+_LONGEST_NAME = 80  # signs of a name that is looked at
+_ELSEWHERE = {  # what others call it, without case and signs
+    "channelsfirst": ("NCHW", "NCW", "NCDHW"),
+    "channelslast": ("NHWC", "NWC", "NDHWC"),
+    "crossentropy": ("softmax",),
+    "hinge": ("svm",),
+    "mse": ("squared_error",),
+    "kaiming": ("he_normal", "he_uniform"),
+    "kaimingnormal": ("he_normal",),
+    "kaiminguniform": ("he_uniform",),
+    "numclasses": ("classes",),
+    "softmaxcrossentropy": ("softmax",),
+}
+
+
+def unknown_name(
+    operation: str, subject: str, name: object, known: Collection[str], *, others: str = "", bare: bool = False
+) -> InvalidValueError | InvalidTypeError:
+    """Return the error of a name that is none of those that are known, and say which was likely meant.
+
+    `others` says what else may stand there; `bare` names are those that are typed on a command line, too.
+    """
+    kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
+    listed = ", ".join(known if bare else map(repr, known))
+    return kind(f"{operation}: {subject} must be one of {listed}{others}, but got {shown(name)}.{meant(name, known)}")
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """Return a sentence that offers the known names closest to another, after a space; nothing if none is close."""
+    found = closest(name, known) if isinstance(name, str) and len(name) <= _LONGEST_NAME else []
+    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names closest to another, the closest first; case and signs count for nothing."""
+    from difflib import SequenceMatcher  # where something is wrong already
+
+    names, wanted = [*known], _bare(name)
+    if foreign := [one for one in names if one in _ELSEWHERE.get(wanted, ())]:
+        return foreign
+    longer = [one for one in names if wanted and _bare(one).startswith(wanted)]
+    likeness = {one: SequenceMatcher(None, wanted, _bare(one)).ratio() for one in longer or names}
+    best = max(likeness.values(), default=0.0)
+    least = max(_NEAR, best - _NEARER if best < 1 else 1.0)
+    return sorted((one for one, ratio in likeness.items() if ratio >= least), key=lambda one: -likeness[one])[:3]
+
+
+def _bare(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown, unknown_name
 from fastconv.validation.arrays import Array, check_dtype, compute_dtype
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_any_shape, check_number
@@ -198,10 +198,7 @@ def by_name(operation: str, value: str | Initializer) -> Initializer:
     if isinstance(value, str):
         if value in INITIALIZERS:
             return INITIALIZERS["zeros" if _undrawn.get() else value]
-        raise InvalidValueError(
-            f"{operation}: weight_init must be one of {', '.join(map(repr, INITIALIZERS))} or a function, but got "
-            f"{shown(value)}."
-        )
+        raise unknown_name(operation, "weight_init", value, INITIALIZERS, others=" or a function")
     if not callable(value):
         raise InvalidTypeError(f"{operation}: weight_init must be a name or a function, but got {shown(value)}.")
     return INITIALIZERS["zeros"] if _undrawn.get() else value

@@ -16,7 +16,7 @@ from importlib import import_module
 
 from fastconv.backends.base import Backend
 from fastconv.backends.interrupts import DeferredInterrupt
-from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import BackendUnavailableError, InvalidTypeError, InvalidValueError, shown, unknown_name
 
 __all__ = [
     "available_backends",
@@ -42,8 +42,7 @@ def check_backend_name(source: str, name: object) -> str:
     known = (*_NAMES, *_registered)
     if isinstance(name, str) and name in known:
         return name
-    kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    raise kind(f"{source}: backend must be one of {', '.join(map(repr, known))}, but got {shown(name)}.")
+    raise unknown_name(source, "backend", name, known)
 
 
 def _load(name: str) -> Backend:
@@ -73,7 +72,7 @@ def _require(source: str, name: object) -> str:
         raise BackendUnavailableError(
             f"{source}: the fast backend must be able to import Numba, but got {error}. "
             "Install it (pip install numba), or choose the backend 'numpy'."
-        ) from error
+        ) from None
     return checked
 
 

@@ -17,7 +17,7 @@ from operator import index
 from typing import ParamSpec, TypeVar
 
 from fastconv.backends.cores import affine_cores, available_cores
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -120,7 +120,8 @@ def _changed(current: Options, changes: dict[str, object]) -> Options:
     names = [field.name for field in fields(Options)]
     for name, value in changes.items():
         if name not in names:
-            raise InvalidTypeError(f"set_options: an option must be one of {', '.join(names)}, but got {shown(name)}.")
+            listed, hint = ", ".join(names), meant(name, names)
+            raise InvalidTypeError(f"set_options: an option must be one of {listed}, but got {shown(name)}.{hint}")
         if name == "exact":
             if type(value).__name__ not in ("bool", "bool_"):  # NumPy's, whose name depends on the version
                 raise InvalidTypeError(f"set_options: exact must be True or False, but got {shown(value)}.")

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from fastconv.data.targets import check_range, check_targets, numbered_classes
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
-from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.arrays import COLOURS, LAYOUTS, Array, check_array, check_layout
 from fastconv.validation.sizes import check_flag, check_integer
 
 _GENERATOR = "a numpy.random.Generator, for example np.random.default_rng(0)"
+_SMALLEST = 8  # pixels of a side of the smallest pictures that there are
 IMAGE_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 
 
@@ -63,6 +64,28 @@ def _check_inputs(operation: str, inputs: object, name: str = "images") -> Array
     return array
 
 
+def colours_last(shape: tuple[int, ...]) -> bool:
+    """Whether inputs look like pictures with the colours on the last axis: it is short, and both before are not."""
+    return len(shape) == 4 and shape[3] in COLOURS and min(shape[1:3]) >= _SMALLEST
+
+
+def layout_as_is(inputs: Array) -> str | None:
+    """Layout of inputs that a `Dataset` is to take as they are; None where their axes have no names."""
+    return LAYOUTS.get(inputs.ndim - 2, (None,))[0]
+
+
+def _channels_first(images: Array, layout: str | None) -> Array:
+    """View inputs with their channels on the second axis."""
+    if layout is None:
+        if colours_last(images.shape):
+            raise InvalidValueError(
+                f"Dataset: images must be (N, C, H, W), but got shape {images.shape}, which looks like (N, H, W, C). "
+                f'Pass layout="NHWC" if it is, or layout="NCHW" if there are {images.shape[1]} channels.'
+            )
+        return images
+    return np.moveaxis(images, -1, 1) if check_layout("Dataset", layout, images.ndim - 2) else images
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Labelled images, or other inputs of a network with their targets, all in memory.
@@ -79,11 +102,15 @@ class Dataset:
         Names of the classes; by default the numbers "0", "1", ... up to the largest label, and none for numbers.
     name : str
         What the dataset is called.
+    layout : {"NCHW", "NHWC"}, optional
+        Order of the axes of `images`, likewise of signals and volumes; a dataset has the channels first. By default
+        they come first, and what looks otherwise is refused: with 1, 3 or 4 on the last axis, and at least 8 on the two
+        before.
 
     Raises
     ------
     ValueError
-        If shapes do not fit together, or a label is outside of the classes.
+        If shapes do not fit together, a label is outside of the classes, or the channels seem to come last.
     TypeError
         If the images are neither uint8 nor float32, or the labels are no numbers.
 
@@ -93,8 +120,8 @@ class Dataset:
 
     Notes
     -----
-    The arrays are not copied. An index is a slice, an array of positions or a mask, and gives a Dataset; a slice is a
-    view of the same memory.
+    The arrays are not copied; where channels come last, they are a view. An index is a slice, an array of positions or
+    a mask, and gives a Dataset; a slice is a view of the same memory.
 
     Examples
     --------
@@ -114,15 +141,17 @@ class Dataset:
     labels: Array
     classes: tuple[str, ...] = ()
     name: str = ""
+    layout: str | None = None
 
     def __post_init__(self) -> None:
-        images = _check_inputs("Dataset", self.images)
+        images = _channels_first(_check_inputs("Dataset", self.images), self.layout)
         labels = check_targets(self.labels, len(images))
         classes = _check_classes(self.classes)
         if labels.dtype.kind != "f":
             classes = classes or numbered_classes(labels)
             check_range(labels, classes)
-        for field, value in (("images", images), ("labels", labels), ("classes", classes)):
+        values = {"images": images, "labels": labels, "classes": classes, "layout": layout_as_is(images)}
+        for field, value in values.items():
             object.__setattr__(self, field, value)
 
     @property
@@ -172,7 +201,7 @@ class Dataset:
         Dataset
             It shares the labels.
         """
-        return replace(self, images=images, name=self.name if name is None else name)
+        return replace(self, images=images, name=self.name if name is None else name, layout=layout_as_is(images))
 
     def split(
         self,

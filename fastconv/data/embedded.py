@@ -71,6 +71,6 @@ def load_sample_photographs() -> Dataset:
 
         photographs = load_sample_images().images
     except ImportError as error:
-        raise missing_package("load_sample_photographs", "scikit-learn with Pillow", error) from error
+        raise missing_package("load_sample_photographs", "scikit-learn with Pillow", error) from None
     images = np.ascontiguousarray(np.stack(photographs).transpose(0, 3, 1, 2))
     return Dataset(images, np.arange(2), ("china", "flower"), "photographs")

@@ -60,7 +60,7 @@ def damaged(
     except FastconvError:
         raise
     except errors as error:
-        raise DataError(f"{operation}: {path} must be {expected}, but it is {state} ({error}).") from error
+        raise DataError(f"{operation}: {path} must be {expected}, but it is {state} ({error}).") from None
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def fault_of(operation: str, path: object) -> Iterator[None]:
     try:
         yield
     except (InvalidValueError, InvalidTypeError) as error:
-        raise DataError(f"{operation}: {path}: {str(error).removeprefix('Dataset: ')}") from error
+        raise DataError(f"{operation}: {path}: {str(error).removeprefix('Dataset: ')}") from None
 
 
 def dataset_of(
@@ -90,7 +90,7 @@ def dataset_of(
 ) -> Dataset:
     """Return a dataset; what does not fit together is the fault of the file."""
     with fault_of(operation, path):
-        return Dataset(images, labels, tuple(classes), name)  # type: ignore[arg-type]  # checked there
+        return Dataset(images, labels, tuple(classes), name, "NCHW")  # type: ignore[arg-type]  # checked there
 
 
 def imported(operation: str, module: str, package: str) -> Any:
@@ -99,7 +99,7 @@ def imported(operation: str, module: str, package: str) -> Any:
         import_module(module.partition(".")[0])  # a part of it may be there though the package is not
         return import_module(module)
     except ImportError as error:
-        raise missing_package(operation, package, error) from error
+        raise missing_package(operation, package, error) from None
 
 
 def missing_package(operation: str, package: str, error: ImportError) -> ImportError:

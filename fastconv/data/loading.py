@@ -17,7 +17,7 @@ from fastconv.data.files import PathLike, as_path, listing, opened
 from fastconv.data.idx import MNIST_FILES, load_mnist
 from fastconv.data.image_folder import load_image_folder
 from fastconv.data.npz import load_npz
-from fastconv.errors import DataError, DataNotFoundError, InvalidValueError
+from fastconv.errors import DataError, DataNotFoundError, InvalidValueError, meant
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED
 from fastconv.validation.sizes import check_number
@@ -137,7 +137,7 @@ def _recognise(path: Path) -> str:
     if not path.exists():
         raise DataNotFoundError(
             f"load: name_or_path must be one of {', '.join(DATASETS)}, or the path of {_PATHS}, but got {str(path)!r}, "
-            "which does not exist."
+            f"which does not exist.{meant(str(path), DATASETS)}"
         )
     with open_regular("load", path, DataError) as stream, suppress(*DAMAGED):
         names = zipfile.ZipFile(stream).namelist()

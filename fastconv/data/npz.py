@@ -14,7 +14,7 @@ from fastconv.data.targets import numbered_classes
 from fastconv.errors import DataError
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, array_entries, open_archive, read_array_entry
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import COLOURS, Array
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice
 
@@ -22,7 +22,6 @@ _TRAIN_KEYS = (("train_images", "train_labels"), ("x_train", "y_train"), ("image
 _TEST_KEYS = (("test_images", "test_labels"), ("x_test", "y_test"))
 _CLASS_KEYS = ("classes", "class_names")
 _EXPECTED = "images and labels; x_train and y_train; or train_images and train_labels"
-_CHANNELS = (1, 3, 4)  # what an axis of colours has, where the layout is to be guessed
 
 
 def load_npz(path: PathLike, *, layout: str = "auto") -> DataBundle:
@@ -139,7 +138,7 @@ def _channels_first(file: Path, key: str, images: Array, layout: str) -> Array:
             f"load_npz: {file}: {key} must have 4 axes (N, C, H, W) or (N, H, W, C), or 3 (N, H, W), but got shape "
             f"{images.shape}."
         )
-    first, last = images.shape[1] in _CHANNELS, images.shape[3] in _CHANNELS
+    first, last = images.shape[1] in COLOURS, images.shape[3] in COLOURS
     if layout == "auto" and first == last:
         raise DataError(
             f"load_npz: {file}: {key} must have 1, 3 or 4 channels on either the second or the last axis, but got "

@@ -61,8 +61,8 @@ def load_arrays(operation: str, name: str, stream: IO[bytes], size: int | None =
         return _Converter(swapped.spend).converted(content)
     except DataError:
         raise
-    except RecursionError as error:
-        raise DataError(f"{operation}: {name} must be a pickle of arrays, but it is nested too deeply.") from error
+    except RecursionError:
+        raise DataError(f"{operation}: {name} must be a pickle of arrays, but it is nested too deeply.") from None
     except Exception as error:
         # What a damaged pickle raises is not limited to UnpicklingError: the bytes are taken for instructions.
         raise DataError(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastconv.backends.geometry import ConvGeometry, WindowGeometry
-from fastconv.errors import InvalidValueError, shown
+from fastconv.errors import InvalidValueError, unknown_name
 from fastconv.evidence.filters import EDGES, LINES, Filters, filter_bank
 from fastconv.validation.operations import conv_geometry, pool_geometry
 from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
@@ -305,7 +305,7 @@ def by_name(name: str) -> Workload:
     for workload in table:
         if workload.name == name:
             return workload
-    raise InvalidValueError(f"by_name: name must be one of {', '.join(NAMES)}, but got {shown(name)}.")
+    raise unknown_name("by_name", "name", name, NAMES, bare=True)
 
 
 def image_workloads() -> tuple[ImageWorkload, ...]:

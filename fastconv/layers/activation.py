@@ -15,7 +15,7 @@ from fastconv.validation.types import ArrayLike
 
 
 class ReLU(Elementwise):
-    """Rectified linear unit, ``max(x, 0)``; see `fastconv.functional.relu`.
+    """Rectified linear unit, ``max(x, 0)``; see `fastconv.relu`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class ReLU(Elementwise):
 
 
 class LeakyReLU(Elementwise):
-    """`x` where it is positive, ``negative_slope * x`` elsewhere; see `fastconv.functional.leaky_relu`.
+    """`x` where it is positive, ``negative_slope * x`` elsewhere; see `fastconv.leaky_relu`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class LeakyReLU(Elementwise):
 
 
 class ReLU6(Elementwise):
-    """``min(max(x, 0), 6)``; see `fastconv.functional.relu6`.
+    """``min(max(x, 0), 6)``; see `fastconv.relu6`.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class ReLU6(Elementwise):
 
 
 class HardSigmoid(Elementwise):
-    """``min(max(x + 3, 0), 6) / 6``; see `fastconv.functional.hardsigmoid`.
+    """``min(max(x + 3, 0), 6) / 6``; see `fastconv.hardsigmoid`.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class HardSigmoid(Elementwise):
 
 
 class HardSwish(Elementwise):
-    """``x * hardsigmoid(x)``; see `fastconv.functional.hardswish`.
+    """``x * hardsigmoid(x)``; see `fastconv.hardswish`.
 
     Examples
     --------
@@ -113,7 +113,7 @@ class HardSwish(Elementwise):
 
 
 class ELU(Elementwise):
-    """`x` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere; see `fastconv.functional.elu`.
+    """`x` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere; see `fastconv.elu`.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class ELU(Elementwise):
 
 
 class SELU(Elementwise):
-    """ELU with the two constants that keep mean 0 and variance 1 from layer to layer; see `fastconv.functional.selu`.
+    """ELU with the two constants that keep mean 0 and variance 1 from layer to layer; see `fastconv.selu`.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class SELU(Elementwise):
 
 
 class GELU(Elementwise):
-    """``x * Φ(x)``, the Gaussian error linear unit; see `fastconv.functional.gelu`.
+    """``x * Φ(x)``, the Gaussian error linear unit; see `fastconv.gelu`.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class GELU(Elementwise):
 
 
 class SiLU(Elementwise):
-    """``x * sigmoid(x)``, also called swish; see `fastconv.functional.silu`.
+    """``x * sigmoid(x)``, also called swish; see `fastconv.silu`.
 
     Examples
     --------
@@ -187,7 +187,7 @@ class SiLU(Elementwise):
 
 
 class Softplus(Elementwise):
-    """``log(1 + exp(beta * x)) / beta``, a smooth ReLU; see `fastconv.functional.softplus`.
+    """``log(1 + exp(beta * x)) / beta``, a smooth ReLU; see `fastconv.softplus`.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class Softplus(Elementwise):
 
 
 class Softsign(Elementwise):
-    """``x / (1 + |x|)``; see `fastconv.functional.softsign`.
+    """``x / (1 + |x|)``; see `fastconv.softsign`.
 
     Examples
     --------
@@ -230,7 +230,7 @@ class Softsign(Elementwise):
 
 
 class Sigmoid(Elementwise):
-    """``1 / (1 + exp(-x))``; see `fastconv.functional.sigmoid`.
+    """``1 / (1 + exp(-x))``; see `fastconv.sigmoid`.
 
     Examples
     --------
@@ -243,7 +243,7 @@ class Sigmoid(Elementwise):
 
 
 class Tanh(Elementwise):
-    """The hyperbolic tangent; see `fastconv.functional.tanh`.
+    """The hyperbolic tangent; see `fastconv.tanh`.
 
     Examples
     --------

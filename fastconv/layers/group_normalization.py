@@ -42,7 +42,7 @@ class GroupNorm(OwnStatistics):
 
     Notes
     -----
-    Wu and He 2018; see `fastconv.functional.group_norm`.
+    Wu and He 2018; see `fastconv.group_norm`.
 
     Examples
     --------

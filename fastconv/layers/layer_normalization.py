@@ -39,7 +39,7 @@ class LayerNorm(OwnStatistics):
 
     Notes
     -----
-    Ba, Kiros and Hinton 2016; see `fastconv.functional.layer_norm`.
+    Ba, Kiros and Hinton 2016; see `fastconv.layer_norm`.
 
     Examples
     --------

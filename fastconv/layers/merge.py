@@ -83,7 +83,7 @@ class _Branches(Container):
         try:
             shape = self._joined([arm.shape for arm in arms])
         except InvalidValueError as error:
-            raise type(error)(f"layer {name}: {error}" if name else str(error)) from error
+            raise type(error)(f"layer {name}: {error}" if name else str(error)) from None
         steps.append(Step(name, self._join, arms, Value(key, shape), tuple(zip((first, *ends), ends))))
         return steps[-1].output
 

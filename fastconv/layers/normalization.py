@@ -16,7 +16,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.operation import OperationLayer
 from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
-from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.arrays import Array, check_array, layout_advice, logical_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_number
 from fastconv.validation.types import ArrayLike
@@ -44,9 +44,10 @@ class Normalization(WeightedLayer):
         checked = check_input_shape(name, shape, letters)
         found = checked[letters.index("C")]
         if found != channels:
+            logical = logical_shape(checked, channels_last=letters.endswith("C"))
             raise InvalidValueError(
                 f"{name}: the input must have {channels} channels ({argument}), but got {found} (shape {checked}, "
-                f"{letters})."
+                f"{letters}).{layout_advice(logical, channels)}"
             )
         return checked
 

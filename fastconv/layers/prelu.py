@@ -18,7 +18,7 @@ from fastconv.validation.types import ArrayLike
 
 
 class PReLU(Layer):
-    """`x` where it is positive, ``weight * x`` elsewhere; see `fastconv.functional.prelu`.
+    """`x` where it is positive, ``weight * x`` elsewhere; see `fastconv.prelu`.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class Upsample(Layer):
 
     Notes
     -----
-    As in PyTorch, see `fastconv.functional.upsample`.
+    As in PyTorch, see `fastconv.upsample`.
 
     Examples
     --------

@@ -32,7 +32,7 @@ class LocalResponseNorm(Layer):
 
     Notes
     -----
-    As in PyTorch, see `fastconv.functional.local_response_norm`.
+    As in PyTorch, see `fastconv.local_response_norm`.
 
     Examples
     --------

@@ -38,7 +38,7 @@ class _AlongAxis(Elementwise):
 
 
 class Softmax(_AlongAxis):
-    """Scores become probabilities, ``exp(x) / sum(exp(x))``; see `fastconv.functional.softmax`.
+    """Scores become probabilities, ``exp(x) / sum(exp(x))``; see `fastconv.softmax`.
 
     A network that is trained with `fastconv.losses.softmax_cross_entropy` ends without it: the loss takes scores.
 
@@ -66,7 +66,7 @@ class Softmax(_AlongAxis):
 
 
 class LogSoftmax(_AlongAxis):
-    """Logarithms of `Softmax`; see `fastconv.functional.log_softmax`.
+    """Logarithms of `Softmax`; see `fastconv.log_softmax`.
 
     Arguments as for `Softmax`.
 

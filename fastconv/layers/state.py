@@ -250,14 +250,14 @@ def read_arrays(operation: str, path: PathLike, *, only: str | None = None) -> d
             members = array_entries(archive)
             members = {name: member for name, member in members.items() if only in (None, name)}
         except DAMAGED as error:
-            raise StateFileError(f"{expected}, but it is damaged or truncated ({error}).") from error
+            raise StateFileError(f"{expected}, but it is damaged or truncated ({error}).") from None
         check_fits(operation, os.fspath(path), (sum(member.file_size for member in members.values()),), 1)
         arrays = {}
         for name, member in members.items():
             try:
                 arrays[name] = read_array_entry(operation, f"{name} of {os.fspath(path)}", archive, member)
             except DAMAGED as error:
-                raise StateFileError(f"{expected}, but {name} is something else, or damaged ({error}).") from error
+                raise StateFileError(f"{expected}, but {name} is something else, or damaged ({error}).") from None
     return arrays
 
 
@@ -278,5 +278,5 @@ def _safetensors(operation: str) -> Any:
         raise ImportError(
             f"{operation}: safetensors must be installed for .safetensors files, but it cannot be imported ({error}). "
             'Install it with: python -m pip install "fastconv[safetensors]"'
-        ) from error
+        ) from None
     return safetensors.numpy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from fastconv.errors import meant
 from fastconv.validation.arrays import Array
 
 
@@ -36,6 +37,12 @@ def named(found: StateDifference) -> Iterator[str]:
     for word, names in (("missing", found.missing_keys), ("unexpected", found.unexpected_keys)):
         if names:
             yield f"{word}: {', '.join(names)}"
+
+
+def likely_mistake(found: StateDifference) -> str:
+    """Return a sentence about the first name that is not known, if one that is missing is close to it."""
+    hint = meant(found.unexpected_keys[0], found.missing_keys) if found.unexpected_keys else ""
+    return hint and f" {found.unexpected_keys[0]!r} is not known.{hint}"
 
 
 def misshapen(own: Mapping[str, Array], arrays: Mapping[str, Array]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter, note_change
-from fastconv.layers.state_difference import StateDifference, difference, misshapen, named
+from fastconv.layers.state_difference import StateDifference, difference, likely_mistake, misshapen, named
 from fastconv.validation.arrays import Array, check_dtype, check_real
 from fastconv.validation.sizes import check_flag
 
@@ -177,7 +177,8 @@ class Tree(ABC, Generic[Node]):
         found = difference(own, state, self._optional_names())
         wrong = [*(named(found) if strict else ()), *misshapen(own, arrays)]
         if wrong:
-            hint = " Use strict=False to load what has a name here." if strict and any(found) else ""
+            hint = likely_mistake(found)
+            hint += " Use strict=False to load what has a name here." if strict and any(found) else ""
             raise InvalidValueError(
                 f"{where}: state must have the names and shapes of this network, but {'; '.join(wrong)}.{hint}"
             )

@@ -91,9 +91,9 @@ class ModelCard:
             with undrawn():
                 return by_name(name, **{key: _tuples(value) for key, value in arguments.items()}, rng=0)
         except MemoryError as error:
-            raise MemoryLimitError(f"{where} must describe a network that fits into memory, but: {error}") from error
+            raise MemoryLimitError(f"{where} must describe a network that fits into memory, but: {error}") from None
         except (ValueError, TypeError, ArithmeticError) as error:
-            raise StateFileError(f"{where} must describe a network of this version, but: {error}") from error
+            raise StateFileError(f"{where} must describe a network of this version, but: {error}") from None
 
 
 def _mapping(where: str, subject: str, value: Any) -> Mapping[str, Any]:
@@ -113,7 +113,7 @@ def _preprocessing(where: str, data: Mapping[str, Any]) -> Preprocessing:
     try:
         return Preprocessing(**data)
     except (InvalidValueError, InvalidTypeError, TypeError) as error:
-        raise StateFileError(f"{where} must have a whole preprocessing, but: {error}") from error
+        raise StateFileError(f"{where} must have a whole preprocessing, but: {error}") from None
 
 
 def _tuples(value: Any) -> Any:

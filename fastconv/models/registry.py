@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastconv.errors import InvalidTypeError, meant
 from fastconv.layers import Layer
 from fastconv.models.alexnet import AlexNet
 from fastconv.models.architecture import remember
@@ -90,6 +92,18 @@ def _entry(operation: str, name: object) -> ModelEntry:
     return MODELS[check_choice(operation, "name", name, tuple(MODELS))]
 
 
+def _check_options(name: str, make: Callable[..., Layer], options: dict[str, Any]) -> None:
+    """Refuse what a network does not take, by the name that somebody typed and not by that of its class."""
+    taken = signature(make).parameters
+    if any(each.kind is Parameter.VAR_KEYWORD for each in taken.values()):
+        return
+    for option in options:
+        if option not in taken:
+            raise InvalidTypeError(
+                f"by_name: {name} must have options among {', '.join(taken)}, but got {option!r}.{meant(option, taken)}"
+            )
+
+
 def input_shape_of(name: str) -> Image:
     """Shape of the images that a network was made for.
 
@@ -146,6 +160,8 @@ def by_name(
     ------
     ValueError
         If there is no such network, or it does not take images of that shape.
+    TypeError
+        If the network has no such option.
 
     Examples
     --------
@@ -153,6 +169,7 @@ def by_name(
     (5, 10)
     """
     entry = _entry("by_name", name)
+    _check_options(name, entry.make, options)
     shape = entry.input_shape if input_shape is None else input_shape
     scores = entry.classes if classes is None else classes
     model = entry.make(input_shape=shape, classes=scores, dtype=dtype, rng=rng, **options)

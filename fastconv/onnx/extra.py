@@ -13,5 +13,5 @@ def onnx(operation: str) -> Any:
         raise ImportError(
             f"{operation}: onnx must be installed for model files, but it cannot be imported ({error}). "
             'Install it with: python -m pip install "fastconv[onnx]"'
-        ) from error
+        ) from None
     return package

@@ -187,7 +187,7 @@ class OnnxModel:
         except (NotSeriesParallelError, RecursionError) as error:
             raise InvalidValueError(
                 f"OnnxModel.to_layer: the model must be chains and branches, but {error}."
-            ) from error
+            ) from None
 
     def _zeros(self, operation: str, input_shapes: InputShapes) -> dict[str, Array]:
         """Inputs of some shapes."""

@@ -31,7 +31,7 @@ def read_graph(source: Source) -> Graph:
     try:
         return _graph(origin, inlined(origin, model))
     except UnicodeDecodeError as error:
-        raise origin.error(f"its names must be UTF-8, but {error}.") from error
+        raise origin.error(f"its names must be UTF-8, but {error}.") from None
 
 
 def _model(package: Any, source: Source) -> tuple[Any, Origin]:

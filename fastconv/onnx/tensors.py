@@ -81,7 +81,7 @@ def array_of(origin: Origin, subject: str, tensor: Any) -> Array:
     try:
         array = np.array(numbers, np.uint16).view(dtype) if dtype == np.float16 else np.array(numbers, dtype)
     except (OverflowError, ValueError) as error:
-        raise origin.error(f"{subject} must have numbers of {dtype}, but {error}.") from error
+        raise origin.error(f"{subject} must have numbers of {dtype}, but {error}.") from None
     return array.reshape(shape)
 
 
@@ -120,7 +120,7 @@ def _external(origin: Origin, subject: str, tensor: Any, shape: tuple[int, ...],
     try:
         offset, length = int(about.get("offset") or 0), int(about.get("length") or array.nbytes)
     except ValueError as error:
-        raise origin.error(f"{subject} must have whole numbers for offset and length, but {error}.") from error
+        raise origin.error(f"{subject} must have whole numbers for offset and length, but {error}.") from None
     _check_count(origin, subject, shape, "bytes", length, array.nbytes)
     with open_regular(_LOAD, path, ModelFileError) as stream:
         size = os.fstat(stream.fileno()).st_size

@@ -66,9 +66,9 @@ def computed(node: Node, inputs: list[Array | None], compute: Callable[..., Any]
         check_growth(_RUN, node, inputs)
         result = (node if compute is None else compute)(*inputs)
     except FastconvError as error:
-        raise type(error)(f"{_RUN}: {node}: {error}") from error
+        raise type(error)(f"{_RUN}: {node}: {error}") from None
     except MemoryError as error:
-        raise MemoryLimitError(f"{_RUN}: {node}: its result must fit into memory ({error}).") from error
+        raise MemoryLimitError(f"{_RUN}: {node}: its result must fit into memory ({error}).") from None
     except _MISTAKES as error:
         kind = InvalidTypeError if isinstance(error, TypeError) else InvalidValueError
         raise kind(f"{_RUN}: {node} does not take {_words(inputs)}: {error}") from error

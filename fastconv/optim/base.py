@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown
 from fastconv.layers.parameter import Parameter, note_change
 from fastconv.optim.arguments import check_fraction, check_not_negative, check_parameters, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
@@ -94,7 +94,7 @@ class Optimizer(ABC):
         if unknown or "parameters" not in given:
             raise InvalidTypeError(
                 f"{self._name}: a group must have parameters, and options among {', '.join(options)}, but got "
-                f"{', '.join(map(repr, given)) or 'nothing'}."
+                f"{', '.join(map(repr, given)) or 'nothing'}.{meant(unknown[0], options) if unknown else ''}"
             )
         group = {**options, **given, "parameters": list(check_parameters(self._name, given["parameters"]))}
         group["lr"] = check_positive(self._name, "lr", group["lr"])

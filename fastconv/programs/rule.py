@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, shown, unknown_name
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.losses import LOSSES, softmax_cross_entropy
@@ -63,9 +63,7 @@ class Rule:
             self.loss = softmax_cross_entropy
         if isinstance(self.loss, str):
             if self.loss not in LOSSES:
-                raise InvalidValueError(
-                    f"compile: loss must be one of {', '.join(LOSSES)}, but got {shown(self.loss)}."
-                )
+                raise unknown_name("compile", "loss", self.loss, LOSSES, bare=True)
             self.loss = LOSSES[self.loss]
         if not callable(self.loss):
             raise InvalidTypeError(f"compile: loss must be a function or a name, but got {shown(self.loss)}.")

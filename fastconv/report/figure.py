@@ -80,7 +80,7 @@ def _matplotlib(operation: str, module: str) -> Any:
         raise ImportError(
             f"{operation}: matplotlib must be installed, but got {error}. "
             'Install it with: python -m pip install "fastconv[plot]"'
-        ) from error
+        ) from None
 
 
 def bars_height(groups: int) -> float:

@@ -6,7 +6,7 @@ except ImportError as error:
     raise ImportError(
         f"fastconv.sklearn: scikit-learn must be installed for estimators, but it cannot be imported ({error}). "
         'Install it with: python -m pip install "fastconv[sklearn]"'
-    ) from error
+    ) from None
 
 from fastconv.sklearn.classifier import CNNClassifier
 from fastconv.sklearn.regressor import CNNRegressor

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastconv.data.augment import Augmentation
-from fastconv.data.dataset import Dataset
+from fastconv.data.dataset import Dataset, layout_as_is
 from fastconv.errors import InvalidTypeError, shown
 from fastconv.layers import Layer, inference_mode
 from fastconv.optim import OPTIMIZERS, Optimizer
@@ -102,7 +102,7 @@ class CNNEstimator(BaseEstimator):
 
     def _train(self, X: Array, targets: Array, *, epochs: int, early_stopping: bool = False) -> None:
         """Train the network on; with `early_stopping` it ends with the weights of the best epoch."""
-        trainer, train = self._trainer, Dataset(X, targets)
+        trainer, train = self._trainer, Dataset(X, targets, layout=layout_as_is(X))
         validation = stopping = None
         if early_stopping:
             train, validation = train.split(

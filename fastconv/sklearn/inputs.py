@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from fastconv.data.dataset import colours_last
 from fastconv.data.preprocessing import channel_statistics, normalise
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array
@@ -17,6 +18,11 @@ from fastconv.validation.types import Shape
 def input_shape_of(estimator: str, given: object, X: Array) -> Shape:
     """Return the shape of one input: what is given, or that of X; flat features are one channel of a signal."""
     if given is None:
+        if colours_last(X.shape):
+            raise InvalidValueError(
+                f"{estimator}: X must be (N, C, H, W), but got shape {X.shape}, which looks like (N, H, W, C). Pass "
+                f"X.transpose(0, 3, 1, 2) if it is, or input_shape={X.shape[1:]} if there are {X.shape[1]} channels."
+            )
         return (1, *X.shape[1:]) if X.ndim == 2 else X.shape[1:]
     entries = entries_of(given)
     if entries is None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastconv.backends import resolve_backend
 from fastconv.data.augment import Augmentation
-from fastconv.data.dataset import Dataset
+from fastconv.data.dataset import Dataset, layout_as_is
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.containers import modes_kept
@@ -35,7 +35,7 @@ def as_dataset(operation: str, subject: str, data: object) -> Dataset:
         inputs, targets = (np.asarray(each) for each in data)
         if inputs.dtype.kind in "biuf" and inputs.dtype != np.uint8:
             inputs = inputs.astype(np.float32, copy=False)
-        data = Dataset(inputs, targets)
+        data = Dataset(inputs, targets, layout=layout_as_is(inputs))  # `check_fit` says what a network does not take
     return check_dataset(operation, subject, data)
 
 
@@ -58,7 +58,7 @@ def check_fit(operation: str, model: Layer, dataset: Dataset, image_shape: tuple
     except (InvalidValueError, InvalidTypeError) as error:
         raise InvalidValueError(
             f"{operation}: the model must take the images, {image_shape}, but it does not: {error}"
-        ) from error
+        ) from None
     if not dataset.has_classes:
         _check_numbers(operation, scores[1:], dataset.labels.shape[1:])
         return

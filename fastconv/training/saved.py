@@ -135,7 +135,7 @@ def load_model(
     except (InvalidValueError, InvalidTypeError) as error:
         if model is not None:
             raise
-        raise StateFileError(f"{where} must have the weights of the network that it describes, but: {error}") from error
+        raise StateFileError(f"{where} must have the weights of the network that it describes, but: {error}") from None
     return classifier
 
 
@@ -155,7 +155,7 @@ def read_saved(path: PathLike) -> tuple[dict[str, Array], ModelCard]:
     try:
         about = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise StateFileError(f"{where} must describe its network as JSON, but got {shown(text)} ({error}).") from error
+        raise StateFileError(f"{where} must describe its network as JSON, but got {shown(text)} ({error}).") from None
     return weights, ModelCard.from_dict(where, about)
 
 

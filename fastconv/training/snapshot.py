@@ -68,7 +68,7 @@ def restore(trainer: TrainState, checkpoint: Checkpoint, where: str) -> None:
         _check(trainer, about)
         trainer.optimizer.load_state_dict({**about["optimizer"], "slots": checkpoint.slots})
     except (InvalidValueError, InvalidTypeError) as error:
-        raise StateFileError(f"{where} must be a whole checkpoint, but: {error}") from error
+        raise StateFileError(f"{where} must be a whole checkpoint, but: {error}") from None
     trainer.model.load_state_dict(checkpoint.weights)
     if trainer.schedule is not None:
         trainer.schedule.load_state_dict(about["schedule"])

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv.backends.settings import with_exact
 from fastconv.data.augment import Augmentation
-from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError, shown, unknown_name
 from fastconv.layers.base import Layer
 from fastconv.layers.dropout import Dropout
 from fastconv.losses import (
@@ -179,7 +179,7 @@ def _check_kind(name: str, value: object, kind: type) -> None:
 def _check_loss(loss: object) -> Loss:
     if isinstance(loss, str):
         if loss not in LOSSES:
-            raise InvalidValueError(f"Trainer: loss must be one of {', '.join(LOSSES)}, but got {shown(loss)}.")
+            raise unknown_name("Trainer", "loss", loss, LOSSES, bare=True)
         loss = LOSSES[loss]
     if not callable(loss):
         raise InvalidTypeError(f"Trainer: loss must be a function or a name, but got {shown(loss)}.")
@@ -201,7 +201,7 @@ def check_generator_state(name: str, generator: np.random.Generator, state: Any)
     try:
         set_generator_state(deepcopy(generator), state)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:  # as NumPy does
-        raise InvalidValueError(f"the state of the generator {name} must be whole, but got {error!r}.") from error
+        raise InvalidValueError(f"the state of the generator {name} must be whole, but got {error!r}.") from None
 
 
 def layer_generators(model: Layer) -> Iterator[tuple[str, np.random.Generator]]:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, meant, shown
 from fastconv.validation.memory import check_fits
 
 Array = NDArray[Any]
 
 LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
+
+COLOURS = (1, 3, 4)  # what an axis of colours has
 
 _LARGE = 2**30  # bytes from which on an array is held against the memory: a broadcast view takes none, and hours
 
@@ -122,13 +124,34 @@ def check_layout(operation: str, layout: object, rank: int) -> bool:
     if rank not in LAYOUTS:
         raise InvalidValueError(f"{operation}: the number of spatial axes must be 1, 2 or 3, but got {rank}.")
     first, last = LAYOUTS[rank]
-    if isinstance(layout, str):
-        if layout == first:
-            return False
-        if layout == last:
-            return True
-    kind = InvalidValueError if isinstance(layout, str) else InvalidTypeError
-    raise kind(f"{operation}: layout must be {first!r} or {last!r}, but got {shown(layout)}.")
+    if layout == first:
+        return False
+    if layout == last:
+        return True
+    kind, hint = InvalidValueError if isinstance(layout, str) else InvalidTypeError, meant(layout, LAYOUTS[rank])
+    raise kind(f"{operation}: layout must be {shown(first)} or {shown(last)}, but got {shown(layout)}.{hint}")
+
+
+def layout_advice(shape: tuple[int, ...], channels: int) -> str:
+    """Return a sentence for (N, C, *planes) whose channels lie where the other layout has them; nothing otherwise.
+
+    Axes that would make no square plane tell of no other layout, unless the channels can be colours.
+    """
+    if len(shape) < 4:  # of signals either axis may be either
+        return ""
+    first, last = (", ".join(letters) for letters in LAYOUTS[len(shape) - 2])
+    if shape[-1] == channels and _are_planes(shape[1:-1], channels):
+        order = (0, len(shape) - 1, *range(1, len(shape) - 1))
+        return (
+            f' If the channels of x come last ({last}), pass layout="{last.replace(", ", "")}", or x.transpose{order}.'
+        )
+    if shape[2] == channels and _are_planes((*shape[3:], shape[1]), channels):
+        return f' If the channels of x come first ({first}), pass layout="{first.replace(", ", "")}".'
+    return ""
+
+
+def _are_planes(sizes: tuple[int, ...], channels: int) -> bool:
+    return channels in COLOURS or len({*sizes}) == 1
 
 
 def spatial_names(rank: int) -> str:

@@ -69,4 +69,4 @@ def allocate(operation: str, subject: str, shape: tuple[int, ...], dtype: np.dty
     try:
         return np.empty(shape, dtype)
     except MemoryError as error:
-        raise MemoryLimitError(f"{operation}: {subject} must fit into memory, but {error}.") from error
+        raise MemoryLimitError(f"{operation}: {subject} must fit into memory, but {error}.") from None

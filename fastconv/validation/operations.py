@@ -14,7 +14,7 @@ from fastconv.backends.geometry import (
     window_extent,
 )
 from fastconv.errors import InvalidValueError
-from fastconv.validation.arrays import spatial_names
+from fastconv.validation.arrays import COLOURS, layout_advice, spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import CheckedPadding
 from fastconv.validation.types import Shape
@@ -31,14 +31,14 @@ def _axis_paddings(
     return tuple(same_padding(*sizes, lower=lower) for sizes in zip(size, kernel, stride, dilation))
 
 
-def _check_window_fits(operation: str, axes: tuple[Axis, ...]) -> None:
+def _check_window_fits(operation: str, axes: tuple[Axis, ...], x_shape: Shape) -> None:
     for letter, axis in zip(spatial_names(len(axes)).split(", "), axes):
         if axis.extent > axis.padded:
             raise InvalidValueError(
                 f"{operation}: the window must fit into the padded input, but got a window of {axis.extent} cells "
                 f"(kernel {axis.kernel}, dilation {axis.dilation}) over {axis.padded} cells along {letter} "
                 f"(size {axis.size}, padding {axis.before} + {axis.after}). Use a smaller kernel or dilation, or more "
-                "padding."
+                f"padding.{layout_advice(x_shape, x_shape[-1]) if x_shape[-1] in COLOURS else ''}"
             )
 
 
@@ -49,13 +49,18 @@ def _check_memory(operation: str, geometry: WindowGeometry, itemsize: int) -> No
     check_fits(operation, "the output", geometry.output_shape, itemsize)
 
 
-def _check_channels(operation: str, channels: int, filters: int, weight_channels: int, groups: int) -> None:
+def _check_channels(operation: str, x_shape: Shape, filters: int, weight_channels: int, groups: int) -> None:
+    channels, needed = x_shape[1], weight_channels * groups
+    if needed != channels and (advice := layout_advice(x_shape, needed)):
+        raise InvalidValueError(
+            f"{operation}: x must have as many channels as weight is for, {needed}, but got {channels}.{advice}"
+        )
     if channels % groups or filters % groups:
         raise InvalidValueError(
             f"{operation}: groups must divide the channels of x and the filters of weight, but got groups={groups} "
             f"with {channels} channels and {filters} filters."
         )
-    if weight_channels * groups != channels:
+    if needed != channels:
         raise InvalidValueError(
             f"{operation}: weight must have {channels // groups} input channels (the {channels} channels of x divided "
             f"by groups={groups}), but got {weight_channels}. The shape of weight is (F, C//groups, *kernel) in "
@@ -64,11 +69,12 @@ def _check_channels(operation: str, channels: int, filters: int, weight_channels
 
 
 def _conv_axes(
-    operation: str, size: Shape, kernel: Shape, stride: Shape, padding: CheckedPadding, dilation: Shape
+    operation: str, x_shape: Shape, kernel: Shape, stride: Shape, padding: CheckedPadding, dilation: Shape
 ) -> tuple[Axis, ...]:
+    size = x_shape[2:]
     pads = _axis_paddings(padding, size, kernel, stride, dilation)
     axes = tuple(conv_axis(i, k, s, d, *pair) for i, k, s, d, pair in zip(size, kernel, stride, dilation, pads))
-    _check_window_fits(operation, axes)
+    _check_window_fits(operation, axes, x_shape)
     return axes
 
 
@@ -93,11 +99,11 @@ def conv_geometry(
     itemsize: int,
 ) -> ConvGeometry:
     """Geometry of a convolution of (N, C, *size) with (F, C//groups, *kernel)."""
-    batch, channels, *size = x_shape
+    batch, channels, *_ = x_shape
     filters, weight_channels, *kernel = weight_shape
     check_weight_axes(operation, ("F", "C//groups"), weight_shape)
-    _check_channels(operation, channels, filters, weight_channels, groups)
-    axes = _conv_axes(operation, tuple(size), tuple(kernel), stride, padding, dilation)
+    _check_channels(operation, x_shape, filters, weight_channels, groups)
+    axes = _conv_axes(operation, x_shape, tuple(kernel), stride, padding, dilation)
     geometry = ConvGeometry(axes, batch, channels, filters, groups)
     _check_memory(operation, geometry, itemsize)
     return geometry
@@ -127,7 +133,7 @@ def pool_geometry(
         pool_axis(i, k, s, d, *pair, ceil_mode=ceil_mode)
         for i, k, s, d, pair in zip(size, kernel, stride, dilation, pads)
     )
-    _check_window_fits(operation, axes)
+    _check_window_fits(operation, axes, x_shape)
     geometry = WindowGeometry(axes, batch, channels)
     _check_memory(operation, geometry, itemsize)
     return geometry
@@ -144,8 +150,8 @@ def columns_geometry(
     itemsize: int,
 ) -> WindowGeometry:
     """Geometry of im2col and col2im over (N, C, *size)."""
-    batch, channels, *size = x_shape
-    axes = _conv_axes(operation, tuple(size), kernel, stride, padding, dilation)
+    batch, channels, *_ = x_shape
+    axes = _conv_axes(operation, x_shape, kernel, stride, padding, dilation)
     geometry = WindowGeometry(axes, batch, channels)
     _check_memory(operation, geometry, itemsize)
     check_fits(operation, "the columns", geometry.columns_shape, itemsize)

@@ -13,7 +13,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown, unknown_name
 from fastconv.validation.types import Shape
 
 CheckedPadding = Union[str, "tuple[tuple[int, int], ...]"]
@@ -170,9 +170,7 @@ def check_padding(operation: str, value: object, rank: int, names: tuple[str, ..
     if isinstance(value, str):
         if value in names:
             return value
-        raise InvalidValueError(
-            f"{operation}: padding must be one of {', '.join(map(repr, names))} or integers, but got {shown(value)}."
-        )
+        raise unknown_name(operation, "padding", value, names, others=" or integers")
     items = entries_of(value)
     if items is None:
         number = check_integer(operation, "padding", value, 0, f"{_SIZES}, or one of {', '.join(map(repr, names))}")
@@ -217,9 +215,7 @@ def check_choice(operation: str, subject: str, value: object, choices: tuple[str
     """Return `value`, which must be one of `choices`."""
     if isinstance(value, str) and value in choices:
         return value
-    listed = ", ".join(repr(choice) for choice in choices)
-    kind = InvalidValueError if isinstance(value, str) else InvalidTypeError
-    raise kind(f"{operation}: {subject} must be one of {listed}, but got {shown(value)}.")
+    raise unknown_name(operation, subject, value, choices)
 
 
 def check_needs(operation: str, needs: object) -> frozenset[str]:
@@ -227,8 +223,10 @@ def check_needs(operation: str, needs: object) -> frozenset[str]:
     wanted = (needs,) if isinstance(needs, str) else entries_of(needs)
     if wanted is None:
         raise InvalidTypeError(f"{operation}: needs must be an iterable of names, but got {shown(needs)}.")
-    if not all(isinstance(name, str) and name in GRADIENTS for name in wanted):
+    unknown = next((name for name in wanted if name not in GRADIENTS), None)
+    if unknown is not None:
         raise InvalidValueError(
             f"{operation}: needs must name some of {', '.join(map(repr, GRADIENTS))}, but got {shown(wanted)}."
+            f"{meant(unknown, GRADIENTS)}"
         )
     return frozenset(wanted)

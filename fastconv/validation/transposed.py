@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from fastconv.backends.geometry import Axis, ConvGeometry, same_padding, transposed_axis, transposed_size
 from fastconv.errors import InvalidValueError
-from fastconv.validation.arrays import spatial_names
+from fastconv.validation.arrays import layout_advice, spatial_names
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import check_weight_axes
 from fastconv.validation.sizes import CheckedPadding
@@ -30,10 +30,10 @@ def conv_transpose_geometry(
 
     Its weights are (C_in, C_out//groups, *kernel) as well: C_in are its filters.
     """
-    batch, channels, *size = x_shape
+    batch, _, *size = x_shape
     filters, group_channels, *kernel = weight_shape
     check_weight_axes(operation, ("C_in", "C_out//groups"), weight_shape)
-    _check_channels(operation, channels, filters, groups)
+    _check_channels(operation, x_shape, filters, groups)
     names = spatial_names(len(size)).split(", ")
     sizes = tuple(zip(size, kernel, stride, dilation))
     if output_size is None:
@@ -61,11 +61,13 @@ def conv_transpose_geometry(
     return geometry
 
 
-def _check_channels(operation: str, channels: int, filters: int, groups: int) -> None:
+def _check_channels(operation: str, x_shape: Shape, filters: int, groups: int) -> None:
+    channels = x_shape[1]
     if filters != channels:
         raise InvalidValueError(
             f"{operation}: weight must have {channels} input channels (those of x), but got {filters}. The shape of "
             "weight is (C_in, C_out//groups, *kernel) in either layout: input channels first."
+            f"{layout_advice(x_shape, filters)}"
         )
     if channels % groups:
         raise InvalidValueError(

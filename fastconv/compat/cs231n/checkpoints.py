@@ -62,7 +62,7 @@ def load_checkpoint(filename: str | os.PathLike[str]) -> dict[str, Any]:
         with open_regular("load_checkpoint", path, StateFileError) as stream:
             content = _text(load_arrays("load_checkpoint", str(path), stream, objects=True), {})
     except DataError as error:
-        raise StateFileError(str(error)) from error
+        raise StateFileError(str(error)) from None
     if not isinstance(content, dict) or not {"model", "epoch", *_HISTORIES} <= content.keys():
         raise StateFileError(
             f"load_checkpoint: {path} must hold the dictionary of a Solver with model, epoch, {', '.join(_HISTORIES)}, "

@@ -148,8 +148,8 @@ def _parts(operation: str, folder: PathLike) -> DataBundle:
         return DataBundle(Dataset(images, labels, name="cifar10 train"), load_cifar10_batch(path / "test_batch"))
     try:
         return load_cifar10(path)
-    except DataNotFoundError as error:
+    except DataNotFoundError:
         raise DataNotFoundError(
             f"{operation}: {path} must have the batches of CIFAR-10 ({', '.join(_TRAIN)}, test_batch), but they cannot "
             f"be found. fastconv.data.load_cifar10({str(path)!r}, download=True) fetches them to there."
-        ) from error
+        ) from None

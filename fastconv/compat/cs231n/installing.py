@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown
 
 MODULES = (
     "classifiers",
@@ -170,8 +170,9 @@ def _checked(only: Iterable[str] | None) -> tuple[str, ...]:
     wanted = tuple(only)
     for module in wanted:
         if module not in MODULES:
+            hint = meant(module, MODULES)
             raise InvalidValueError(
-                f"install: only must name modules of {', '.join(MODULES)}, but got {shown(module)}."
+                f"install: only must name modules of {', '.join(MODULES)}, but got {shown(module)}.{hint}"
             )
     return tuple(module for module in MODULES if module in wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidValueError, unknown_name
 from fastconv.validation.sizes import check_integer
 
 Kind = TypeVar("Kind")
@@ -33,6 +33,4 @@ def one_of(operation: str, name: str, value: Any, kind: type[Kind], by_name: Map
         return by_name[value]()
     if isinstance(value, type) and issubclass(value, kind):
         return value()
-    names = ", ".join(repr(each) for each in by_name)
-    error = InvalidValueError if isinstance(value, str) else InvalidTypeError
-    raise error(f"{operation}: {name} must be one of {names}, or an object of that name, but got {shown(value)}.")
+    raise unknown_name(operation, name, value, by_name, others=", or an object of that name")

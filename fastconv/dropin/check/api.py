@@ -18,7 +18,7 @@ from fastconv.dropin.check.examinee import Examinee, Subject
 from fastconv.dropin.check.finding import file_of, files_of, is_whole
 from fastconv.dropin.conventions import CONVENTIONS
 from fastconv.dropin.conventions.judge import fault_of
-from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError, shown, unknown_name
 
 _LONGEST = 1e6  # seconds
 
@@ -195,7 +195,7 @@ def _check_cases(cases: Sequence[str] | None) -> tuple[str, ...] | None:
     chosen, known = (cases,) if isinstance(cases, str) else tuple(cases), names_of_cases()
     for name in chosen:
         if name not in known:
-            raise InvalidValueError(f"check: a case must be one of {', '.join(known)}, but got {shown(name)}.")
+            raise unknown_name("check", "a case", name, known, bare=True)
     if not chosen:
         raise InvalidValueError("check: cases must name at least one, but got none. Leave it out for all.")
     return chosen

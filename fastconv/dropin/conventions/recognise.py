@@ -19,7 +19,7 @@ from fastconv.dropin.conventions import (
 )
 from fastconv.dropin.conventions.convention import Convention, Implementation, Target
 from fastconv.dropin.conventions.spelling import BACKWARD, FORWARD, words
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown
 
 # In the order in which they are tried.
 CONVENTIONS: tuple[Convention, ...] = (
@@ -67,10 +67,11 @@ def by_name(name: str, *, source: str = "recognise") -> tuple[Convention, str | 
         for role in convention.gives:
             if name == f"{convention.name}.{role}":
                 return convention, role
-    listed = ", ".join(convention.name for convention in CONVENTIONS)
+    names = [convention.name for convention in CONVENTIONS]
+    hint = meant(name, [*names, *(f"{each.name}.{role}" for each in CONVENTIONS for role in each.gives)])
     raise InvalidValueError(
-        f"{source}: a convention must be one of {listed}, or one of them with .forward or .backward, but got "
-        f"{shown(name)}."
+        f"{source}: a convention must be one of {', '.join(names)}, or one of them with .forward or .backward, but got "
+        f"{shown(name)}.{hint}"
     )
 
 
@@ -196,7 +197,7 @@ def _mapped(
         if name not in names:
             raise InvalidValueError(
                 f"{source}: mapping must name functions or classes of {getattr(target, '__name__', target)}, but got "
-                f"{name!r}, which is not there."
+                f"{name!r}, which is not there.{meant(name, names)}"
             )
     return {name: by_name(convention, source=source) for name, convention in mapping.items()}
 

@@ -42,8 +42,8 @@ class Binding:
         if not self._simple:
             try:
                 bound = self._signature.bind(*args, **kwargs)
-            except TypeError as error:
-                raise Declined from error
+            except TypeError:
+                raise Declined from None
             bound.apply_defaults()
             return dict(bound.arguments)
         call = dict(zip(self._positional, args))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import unknown_name
 from fastconv.evidence.bench import family
 from fastconv.evidence.bench.family import Member
 from fastconv.evidence.workloads import COURSE, LAYERS, POOLS, Workload
@@ -171,7 +171,7 @@ class Selection:
 def _check(subject: str, chosen: Sequence[str], known: Sequence[str]) -> None:
     for name in chosen:
         if name not in known:
-            raise InvalidValueError(f"bench: {subject} must be one of {', '.join(known)}, but got {name!r}.")
+            raise unknown_name("bench", subject, name, known, bare=True)
 
 
 def names() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends import resolve_backend
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown, unknown_name
 from fastconv.evidence.compare.comparison import Comparison
 from fastconv.evidence.compare.runner import compare_problems
 from fastconv.evidence.compare.runs import Settings
@@ -186,7 +186,8 @@ def _operation(workloads: Selection) -> str | None:
     if name in OPERATIONS:
         return str(name)
     if callable(workloads):
-        raise InvalidTypeError(f"compare: the operation must be one of {', '.join(OPERATIONS)}, but got {shown(name)}.")
+        listed, hint = ", ".join(OPERATIONS), meant(name, OPERATIONS)
+        raise InvalidTypeError(f"compare: the operation must be one of {listed}, but got {shown(name)}.{hint}")
     return None
 
 
@@ -214,7 +215,7 @@ def _workload(item: object) -> Workload:
             f"compare: a workload must be a name or a Workload, but got {shown(item)} ({type(item).__name__})."
         )
     if item not in NAMES:
-        raise InvalidValueError(f"compare: a workload must be one of {', '.join(NAMES)}, but got {shown(item)}.")
+        raise unknown_name("compare", "a workload", item, NAMES, bare=True)
     found = by_name(item)
     return found if isinstance(found, ImageWorkload) else found.with_batch(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastconv.backends.settings import get_num_threads, use_num_threads
-from fastconv.errors import BackendUnavailableError, InvalidValueError
+from fastconv.errors import BackendUnavailableError, InvalidValueError, meant
 from fastconv.evidence.contest.engines import FASTCONV, Entrant
 from fastconv.evidence.contest.processes import EngineProcess
 from fastconv.evidence.process import WorkerError
@@ -39,9 +39,10 @@ def check_names(
 ) -> tuple[str, ...]:
     """Return names without repetitions; refuse none, and those that are not known."""
     chosen = tuple(dict.fromkeys(names))
-    if not chosen or not set(chosen) <= set(known):
-        got = ", ".join(map(repr, chosen)) or "none"
-        raise InvalidValueError(f"{operation}: {subject} must be some of {', '.join(known)}, but got {got}.")
+    unknown = next((name for name in chosen if name not in known), None)
+    if not chosen or unknown is not None:
+        got, hint = ", ".join(map(repr, chosen)) or "none", meant(unknown, known)
+        raise InvalidValueError(f"{operation}: {subject} must be some of {', '.join(known)}, but got {got}.{hint}")
     return chosen
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends.settings import get_num_threads
-from fastconv.errors import InvalidTypeError, InvalidValueError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.evidence.summary import lifetimes
 from fastconv.evidence.summary.fast_workspace import borrowed_bytes, evaluated, temporary_bytes
 from fastconv.evidence.summary.summaries import LayerSummary, Summary
@@ -20,7 +20,7 @@ from fastconv.layers.base import Layer, Step, Value
 from fastconv.layers.parameter import Parameter
 from fastconv.optim import OPTIMIZERS
 from fastconv.validation.arrays import check_dtype
-from fastconv.validation.sizes import check_any_shape, check_flag, check_integer
+from fastconv.validation.sizes import check_any_shape, check_choice, check_flag, check_integer
 
 _OPERATION = "summary"
 # numbers beside each parameter: the velocity; the mean square; both moments
@@ -103,17 +103,26 @@ def summary(
         raise InvalidTypeError(f"{_OPERATION}: model must be a Layer, but got {type(model).__name__}.")
     shape = _whole_shape(input_shape, batch)
     kind = _dtype(model, dtype)
-    steps: list[Step] = []
-    try:
-        model.trace(Value(lifetimes.INPUT, shape), steps)
-    except (InvalidTypeError, InvalidValueError) as error:
-        hint = f" Pass batch=1 where {shape} is the shape of one image." if _is_one_image(model, shape, batch) else ""
-        raise type(error)(f"{_OPERATION}: {error}{hint}") from None
-    chosen, trained = _check_optimizer(optimizer), check_flag(_OPERATION, "training", training)
+    steps = _traced(model, shape, batch)
+    chosen = check_choice(_OPERATION, "optimizer", optimizer, tuple(_STATE_PER_PARAMETER))
+    trained = check_flag(_OPERATION, "training", training)
     rows = [_row(step, own, kind.itemsize, trained) for step, own in zip(steps, _own_parameters(steps))]
     title = type(model).__name__ if name is None else str(name)
     total = _total(model, title, shape, kind, chosen, trained, steps, rows)
     return _with_program(total, model, kind) if check_flag(_OPERATION, "program", program) else total
+
+
+def _traced(model: Layer, shape: tuple[int, ...], batch: object) -> list[Step]:
+    """Return what the network does with an input, layer by layer."""
+    steps: list[Step] = []
+    try:
+        model.trace(Value(lifetimes.INPUT, shape), steps)
+    except (InvalidTypeError, InvalidValueError) as error:
+        advice = ""
+        if _is_one_image(model, shape, batch):
+            advice = f" The batch comes first: pass {(1, *shape)}, or batch=1 beside the shape of one image."
+        raise type(error)(f"{_OPERATION}: {error}{advice}") from None
+    return steps
 
 
 def _with_program(total: Summary, model: Layer, kind: np.dtype[Any]) -> Summary:
@@ -143,7 +152,7 @@ def _whole_shape(value: Any, batch: object) -> tuple[int, ...]:
     return shape
 
 
-def _is_one_image(model: Layer, shape: tuple[int, ...], batch: int | None) -> bool:
+def _is_one_image(model: Layer, shape: tuple[int, ...], batch: object) -> bool:
     """Whether the network takes such a shape with a batch before it."""
     if batch is not None:
         return False
@@ -158,15 +167,6 @@ def _dtype(model: Layer, dtype: DTypeLike | None) -> np.dtype[Any]:
     if dtype is not None:
         return check_dtype(_OPERATION, dtype)
     return next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-
-
-def _check_optimizer(name: object) -> str:
-    """Return the name of an optimiser whose state is known."""
-    if isinstance(name, str) and name in _STATE_PER_PARAMETER:
-        return name
-    kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    known = ", ".join(map(repr, _STATE_PER_PARAMETER))
-    raise kind(f"{_OPERATION}: optimizer must be one of {known}, but got {shown(name)}.")
 
 
 def scratch_numbers(shapes: Iterable[tuple[int, ...]]) -> int:

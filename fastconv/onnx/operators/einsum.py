@@ -22,7 +22,7 @@ def einsum(*inputs: Array, equation: str) -> Array:
         shapes = " and ".join(str(one.shape) for one in inputs)
         raise InvalidValueError(
             f"Einsum: equation must fit the inputs, but got {shown(equation)} for shapes {shapes} ({error})."
-        ) from error
+        ) from None
     return np.asarray(y).astype(inputs[0].dtype, copy=False)
 
 

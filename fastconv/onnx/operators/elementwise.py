@@ -31,8 +31,8 @@ def computed(name: str, function: Callable[..., Any], *inputs: Array) -> Array:
     with np.errstate(all="ignore"):
         try:
             return np.asarray(function(*inputs))
-        except ValueError as error:
+        except ValueError:
             shapes = " and ".join(str(one.shape) for one in inputs)
             raise InvalidValueError(
                 f"{name}: the inputs must have shapes that broadcast to one, but got {shapes}."
-            ) from error
+            ) from None

@@ -119,9 +119,9 @@ def expand(data: Array, shape: Array) -> Array:
     sizes = integers("Expand", "shape", shape)
     try:
         result = np.broadcast_shapes(data.shape, sizes)
-    except ValueError as error:
+    except ValueError:
         raise InvalidValueError(
             f"Expand: shape must broadcast with that of data, but got {sizes} and {data.shape}."
-        ) from error
+        ) from None
     check_fits("Expand", "the result", result, data.itemsize)
     return np.broadcast_to(data, result)

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import unknown_name
 from fastconv.evidence.contest.engines.base import EngineBase
 
 __all__ = ["FASTCONV", "NETWORKS_OF_FASTCONV", "NETWORKS_OF_OTHERS", "OTHERS", "Entrant", "entrant", "load"]
@@ -52,8 +52,8 @@ def entrant(name: str, others: tuple[Entrant, ...] = OTHERS) -> Entrant:
             return known
     module, _, cls = name.partition(":")
     if not (module and cls):
-        names = ", ".join(known.name for known in others)
-        raise InvalidValueError(f"contest: an engine must be one of {names}, or module:Class, but got {name!r}.")
+        names = tuple(known.name for known in others)
+        raise unknown_name("contest", "an engine", name, names, others=", or module:Class", bare=True)
     return Entrant(cls, name, (module.partition(".")[0],))
 
 

@@ -44,7 +44,7 @@ def session_of(model: str | bytes, threads: int) -> onnxruntime.InferenceSession
     except Exception as error:
         if "NOT_IMPLEMENTED" not in str(error):
             raise
-        raise Refusal(f"ONNX Runtime cannot: {first_line(error)}") from error
+        raise Refusal(f"ONNX Runtime cannot: {first_line(error)}") from None
 
 
 def bound(session: onnxruntime.InferenceSession, x: Array) -> Prepared:
