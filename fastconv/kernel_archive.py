@@ -100,7 +100,7 @@ def import_kernels(path: str | os.PathLike[str]) -> Moved:
             raise KernelCacheError(
                 f"warmup --import: {os.fspath(path)} must be what warmup --export writes, but got a file of which "
                 f"{type(error).__name__} says: {error}."
-            ) from error
+            ) from None
     for name, content in found.items():
         keep(folders.write / name, content)
     return Moved(len(found), sum(map(len, found.values())), str(folders.write))

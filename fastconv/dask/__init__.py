@@ -9,7 +9,7 @@ except ImportError as error:
     raise ImportError(
         f"fastconv.dask: dask must be installed for arrays in pieces, but it cannot be imported ({error}). "
         'Install it with: python -m pip install "fastconv[dask]"'
-    ) from error
+    ) from None
 
 from fastconv.dask.inference import predict
 from fastconv.dask.operations import avg_pool2d, conv2d, max_pool2d

@@ -29,7 +29,7 @@ def as_path(operation: str, path: object) -> Path:
     try:
         return check_path(operation, path).expanduser()
     except RuntimeError as error:  # the home of somebody who is not there
-        raise InvalidValueError(f"{operation}: path must be that of a file, but {error}") from error
+        raise InvalidValueError(f"{operation}: path must be that of a file, but {error}") from None
 
 
 def folder_of(operation: str, path: object, expected: str) -> Path:

@@ -66,7 +66,9 @@ class Upsample(Layer):
         name = "Upsample"
         self.size, self.scale_factor = _frozen(size), _frozen(scale_factor)
         given = self.scale_factor if self.size is None else self.size
-        upsampled_size(name, (2**31,) * (len(given) if isinstance(given, tuple) else 1), self.size, self.scale_factor)
+        upsampled_size(
+            name, (2**31,) * (max(len(given), 1) if isinstance(given, tuple) else 1), self.size, self.scale_factor
+        )
         self.mode = check_choice(name, "mode", mode, RESAMPLE_MODES)
         self.align_corners = False if align_corners is None else check_flag(name, "align_corners", align_corners)
         if self.align_corners and mode == "nearest":

@@ -86,7 +86,7 @@ def check_last_batch(operation: str, model: Layer, shape: Shape, batch_size: int
                     f"{operation}: the last batch of an epoch must be one that the model learns from, but got "
                     f"{shape[0]} of the images with batch_size={batch_size}. {change} batch_size. Layer {step.name} "
                     f"says: {error}"
-                ) from error
+                ) from None
 
 
 def _check_numbers(operation: str, output: tuple[int, ...], target: tuple[int, ...]) -> None:

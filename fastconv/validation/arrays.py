@@ -71,7 +71,8 @@ def check_dtype(operation: str, value: Any) -> np.dtype[Any]:
     except Exception:  # noqa: BLE001 - NumPy raises whatever a foreign object does
         dtype = None
     if dtype is None or dtype not in _FLOATS:  # None == float64 for NumPy
-        raise InvalidTypeError(f"{operation}: dtype must be float16, float32 or float64, but got {shown(value)}.")
+        hint = meant(value, tuple(each.name for each in _FLOATS))
+        raise InvalidTypeError(f"{operation}: dtype must be float16, float32 or float64, but got {shown(value)}.{hint}")
     return dtype
 
 
@@ -124,10 +125,11 @@ def check_layout(operation: str, layout: object, rank: int) -> bool:
     if rank not in LAYOUTS:
         raise InvalidValueError(f"{operation}: the number of spatial axes must be 1, 2 or 3, but got {rank}.")
     first, last = LAYOUTS[rank]
-    if layout == first:
-        return False
-    if layout == last:
-        return True
+    if isinstance(layout, str):
+        if layout == first:
+            return False
+        if layout == last:
+            return True
     kind, hint = InvalidValueError if isinstance(layout, str) else InvalidTypeError, meant(layout, LAYOUTS[rank])
     raise kind(f"{operation}: layout must be {shown(first)} or {shown(last)}, but got {shown(layout)}.{hint}")
 

@@ -223,10 +223,10 @@ def check_needs(operation: str, needs: object) -> frozenset[str]:
     wanted = (needs,) if isinstance(needs, str) else entries_of(needs)
     if wanted is None:
         raise InvalidTypeError(f"{operation}: needs must be an iterable of names, but got {shown(needs)}.")
-    unknown = next((name for name in wanted if name not in GRADIENTS), None)
-    if unknown is not None:
+    unknown = [name for name in wanted if not (isinstance(name, str) and name in GRADIENTS)]
+    if unknown:
         raise InvalidValueError(
             f"{operation}: needs must name some of {', '.join(map(repr, GRADIENTS))}, but got {shown(wanted)}."
-            f"{meant(unknown, GRADIENTS)}"
+            f"{meant(unknown[0], GRADIENTS)}"
         )
     return frozenset(wanted)

@@ -52,7 +52,7 @@ def test_train(given: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     with asked_engine() as asked:
         assert command(monkeypatch, "train", "--epochs", "1", "--batch-size", "512", "--threads", "1", *given) == 0
     assert set(asked) == {bool(given)}
-    assert f"fast backend, 1 threads, {'exact, ' if given else ''}Adam(" in capsys.readouterr().out
+    assert f"fast backend, 1 thread, {'exact, ' if given else ''}Adam(" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,9 @@ def _planes() -> Iterator[PublicCall]:
     padding = {"padding": 1, "mode": "reflect", **kept}
     yield _operation("pad", x=x, **padding)
     yield _operation("pad_backward", dy=numbers(2, 3, 6, 7), input_shape=x.shape, **padding)
+    rows, weight = numbers(3, 4), numbers(5, 4)
+    yield _operation("linear", x=rows, weight=weight, bias=numbers(5), backend="fast")
+    yield _operation("linear_backward", dy=numbers(3, 5), x=rows, weight=weight, needs=NEEDS, backend="fast")
     bilinear = {"size": None, "scale_factor": 2, "mode": "bilinear", "align_corners": False, **kept}
     yield _operation("upsample", x=x, **bilinear)
     yield _operation("upsample_backward", dy=numbers(2, 3, 8, 10), input_shape=x.shape, **bilinear)

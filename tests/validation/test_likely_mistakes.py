@@ -69,7 +69,7 @@ def test_a_misspelt_name_is_told_what_was_meant(call: Callable[[], Any], wanted:
 
 @pytest.mark.parametrize("name", ["", "?", "q" * 10**6, None, 3])
 def test_nothing_is_guessed_of_what_is_like_no_name(name: Any) -> None:
-    with pytest.raises(FastconvError, match=r"backend must be one of 'fast', 'numpy', 'naive', but got [^.]*\.$"):
+    with pytest.raises(FastconvError, match=r"backend must be one of 'fast', 'numpy', 'naive', but got .*[^?]$"):
         fc.set_backend(name)
 
 
