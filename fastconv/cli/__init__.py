@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import Annotated
 
 import typer
@@ -69,4 +70,12 @@ def main() -> int:
         The exit code: 0 for success, 1 for a failure, 2 for wrong usage and where an error of fastconv itself leaves
         no verdict, 130 after Ctrl-C.
     """
-    return exit_code_of(lambda: app(prog_name="fastconv", standalone_mode=False))
+    return exit_code_of(lambda: app(prog_name="fastconv", standalone_mode=False), _options)
+
+
+def _options() -> dict[str, list[str]]:
+    """Spellings of the arguments of the command that runs, by their names."""
+    commands = getattr(typer.main.get_command(app), "commands", {})
+    command = next((commands[word] for word in sys.argv[1:] if word in commands), None)
+    found = {} if command is None else {each.name: [*each.opts, *each.secondary_opts] for each in command.params}
+    return {name: words for name, words in found.items() if all(word.startswith("--") for word in words)}

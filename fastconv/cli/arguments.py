@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import typer
 from numpy.lib.format import MAGIC_PREFIX
 
-from fastconv.errors import InvalidValueError
+from fastconv.errors import InvalidValueError, meant, shown
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, read_array
 from fastconv.validation.arrays import Array
@@ -41,6 +42,12 @@ def given(options: dict[str, Any]) -> list[str]:
 def refused(option: str, rule: str, text: str) -> typer.BadParameter:
     """Return the error of an option that breaks a rule."""
     return typer.BadParameter(f"must {rule}, but got {text!r}.", param_hint=option)
+
+
+def unknown(subject: str, name: str, known: Collection[str], *, others: str = "") -> typer.BadParameter:
+    """Return the error of a name that is none of those that are known, and say which was likely meant."""
+    rule = f"{subject} must be one of {', '.join(known)}{others}".lstrip()
+    return typer.BadParameter(f"{rule}, but got {shown(name)}.{meant(name, known)}")
 
 
 def is_shape(text: str) -> bool:

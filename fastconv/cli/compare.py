@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fastconv.backends.settings import use_num_threads
-from fastconv.cli.arguments import given, parse_pair_of_names
+from fastconv.cli.arguments import given, parse_pair_of_names, unknown
 from fastconv.cli.console import console, deprecated, progress_bar
 from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
 from fastconv.cli.model_file import compare_file, is_model_file
@@ -177,5 +177,5 @@ def _select(names: list[str], layer: Layer, dtype: str, seed: int) -> tuple[Any,
         )
     for name in names:
         if name not in NAMES:
-            raise typer.BadParameter(f"a workload must be one of {', '.join(NAMES)}, but got {name!r}.")
+            raise unknown("a workload", name, NAMES)
     return layer.call(dtype, seed) if described else (names or None, {})

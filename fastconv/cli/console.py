@@ -7,13 +7,14 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.table import Column
 
+from fastconv.cli.words import in_words_of
 from fastconv.errors import ExaminationError, FastconvError
 
 FAILURE, NO_VERDICT, INTERRUPTED = 1, 2, 130
@@ -32,23 +33,24 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
-def exit_code_of(run: Callable[[], object]) -> int:
+def exit_code_of(run: Callable[[], object], options: Callable[[], Mapping[str, Sequence[str]]] = dict) -> int:
     """Run a command line; turn what it raises into one line on the standard error stream and an exit code.
 
-    ``--debug`` among the arguments prints the traceback as well.
+    ``--debug`` among the arguments prints the traceback as well. `options` are those of the command, as `in_words_of`
+    takes them.
     """
     try:
         code = run()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 (the outermost layer: every error becomes a line and a code)
-        code = _report(error)
+        code = _report(error, options)
     if code == INTERRUPTED:
         _complain("interrupted")
     return code if isinstance(code, int) else 0
 
 
-def _report(error: Exception) -> int:
+def _report(error: Exception, options: Callable[[], Mapping[str, Sequence[str]]]) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of a pipe has gone: nobody to tell
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -62,7 +64,7 @@ def _report(error: Exception) -> int:
         where = "" if error.filename is None else f"{os.fspath(error.filename)}: "
         _complain(f"{where}{error.strerror}")
     elif isinstance(error, _EXPECTED):
-        _complain(str(error))
+        _complain(in_words_of(options(), str(error)))
     else:
         _complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
     return NO_VERDICT if isinstance(error, ExaminationError) else FAILURE

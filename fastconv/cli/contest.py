@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import typer
-
+from fastconv.cli.arguments import unknown
 from fastconv.cli.console import progress_bar
 from fastconv.cli.model_file import is_model_file
 from fastconv.cli.output import Outputs, Result
@@ -60,7 +59,7 @@ def convolutions(names: Sequence[str], batch: int | None) -> list[Workload]:
     """Return the convolutions of some names, each once; a set has a name, too."""
     for name in names:
         if name not in CONVOLUTIONS:
-            raise typer.BadParameter(f"a layer must be one of {', '.join(CONVOLUTIONS)}, but got {name!r}.")
+            raise unknown("a layer", name, CONVOLUTIONS)
     chosen = dict.fromkeys(layer for name in names for layer in CONVOLUTIONS[name])
     return [layer if batch is None else layer.with_batch(batch) for layer in chosen]
 
@@ -69,5 +68,4 @@ def _network(name: str) -> Network:
     for network in NETWORKS:
         if network.name == name:
             return network
-    known = ", ".join(network.name for network in NETWORKS)
-    raise typer.BadParameter(f"a network must be one of {known}, but got {name!r}.")
+    raise unknown("a network", name, [network.name for network in NETWORKS])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import typer
 
-from fastconv.cli.arguments import parse_sizes, refused
+from fastconv.cli.arguments import parse_sizes, refused, unknown
 from fastconv.data import PRESETS, Preprocessing
 from fastconv.errors import InvalidValueError
 from fastconv.files import open_regular
@@ -144,9 +144,7 @@ def _with_weights(
         with undrawn():
             network = models.by_name(model, **options, **_input_shape(preprocessing))
     else:
-        raise typer.BadParameter(
-            f"must be one of {', '.join(models.MODELS)}, or a Python file, but got {model!r}.", param_hint="MODEL"
-        )
+        raise unknown("MODEL", model, models.MODELS, others=", or a Python file")
     network.load_state_dict(state)
     return Asked(models.Classifier(network).scores, preprocessing, names)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastconv.cli.arguments import given, parse_shape
+from fastconv.cli.arguments import given, parse_shape, unknown
 from fastconv.cli.console import console
 from fastconv.cli.model_file import is_model_file, summarise_file
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, print_table
@@ -74,7 +74,7 @@ def _network(model: str, image: tuple[int, ...] | None, classes: int | None) -> 
     options: dict[str, Any] = {} if classes is None else {"classes": classes}
     if not models.is_model_file(model):
         if model not in models.MODELS:
-            raise typer.BadParameter(f"must be one of {', '.join(models.MODELS)}, or a Python file, but got {model!r}.")
+            raise unknown("MODEL", model, models.MODELS, others=", or a Python file")
         shape = image or models.input_shape_of(model)
         with undrawn():
             return model, models.by_name(model, input_shape=shape, **options), shape

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import typer
 
 from fastconv import optim
-from fastconv.cli.arguments import refused
+from fastconv.cli.arguments import refused, unknown
 from fastconv.data import Dataset
 from fastconv.data.augment import Augmentation, Compose, RandomCrop, RandomFlip, RandomShift
 from fastconv.layers import Layer
@@ -119,7 +119,7 @@ def make_model(name: str, dataset: Dataset, seed: int) -> Layer:
     elif name in MODELS:
         model = by_name(name, **options)
     else:
-        raise refused("--model", f"be one of {', '.join(MODELS)}, or a Python file", name)
+        raise unknown("--model", name, MODELS, others=", or a Python file")
     check_fit("train", model, dataset, dataset.image_shape)
     return model
 

@@ -14,7 +14,7 @@ from fastconv.functional.max_pool import max_pool2d as max_pool2d_of_array
 from fastconv.validation.arrays import check_array, check_layout, check_rank, common_dtype, logical_shape
 from fastconv.validation.operations import conv_geometry, pool_geometry
 from fastconv.validation.sizes import check_flag, check_integer, check_padding, check_sizes
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Size
 
 _NO_BYTES = 0  # of an element: the result need not fit into memory
 
@@ -28,8 +28,8 @@ def conv2d(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Any:
     """Convolve a batch of planes with a set of filters, chunk by chunk; see `fastconv.conv2d`.
 
@@ -96,8 +96,8 @@ def max_pool2d(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Any:
     """Largest element of every window, chunk by chunk; see `fastconv.max_pool2d`.
 
@@ -136,8 +136,8 @@ def avg_pool2d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Any:
     """Mean of every window, chunk by chunk; see `fastconv.avg_pool2d`.
 

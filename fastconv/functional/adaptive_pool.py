@@ -10,14 +10,14 @@ from fastconv.functional.max_pool import Maxima, maxima_of
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import adaptive_geometry, check_adaptive_size
 from fastconv.validation.sizes import check_flag
-from fastconv.validation.types import ArrayLike, OutputSize, Shape, ShapeLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout, OutputSize, Shape, ShapeLike
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
 def adaptive_avg_pool2d(
-    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCHW", backend: str | None = None
+    x: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCHW", backend: BackendName | None = None
 ) -> Array:
     """Mean of windows that share a plane out among a given number of positions.
 
@@ -58,7 +58,7 @@ def adaptive_avg_pool2d(
 
 
 def adaptive_avg_pool2d_backward(
-    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: Layout = "NCHW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool2d` with respect to its input; the size of its output is that of `dy`.
 
@@ -77,7 +77,7 @@ def adaptive_avg_pool2d_backward(
 
 
 def adaptive_avg_pool1d(
-    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCW", backend: str | None = None
+    x: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCW", backend: BackendName | None = None
 ) -> Array:
     """Mean of windows that share a sequence out among a given number of positions.
 
@@ -96,7 +96,7 @@ def adaptive_avg_pool1d(
 
 
 def adaptive_avg_pool1d_backward(
-    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: Layout = "NCW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool1d` with respect to its input; the size of its output is that of `dy`.
 
@@ -115,7 +115,7 @@ def adaptive_avg_pool1d_backward(
 
 
 def adaptive_avg_pool3d(
-    x: ArrayLike, output_size: OutputSize, *, layout: str = "NCDHW", backend: str | None = None
+    x: ArrayLike, output_size: OutputSize, *, layout: Layout = "NCDHW", backend: BackendName | None = None
 ) -> Array:
     """Mean of windows that share a volume out among a given number of positions.
 
@@ -136,7 +136,7 @@ def adaptive_avg_pool3d(
 
 
 def adaptive_avg_pool3d_backward(
-    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: Layout = "NCDHW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `adaptive_avg_pool3d` with respect to its input; the size of its output is that of `dy`.
 
@@ -168,8 +168,8 @@ def adaptive_max_pool2d(
     output_size: OutputSize,
     *,
     return_indices: bool = False,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a plane out among a given number of positions.
 
@@ -206,8 +206,8 @@ def adaptive_max_pool1d(
     output_size: OutputSize,
     *,
     return_indices: bool = False,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a sequence out among a given number of positions.
 
@@ -238,8 +238,8 @@ def adaptive_max_pool3d(
     output_size: OutputSize,
     *,
     return_indices: bool = False,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of windows that share a volume out among a given number of positions.
 

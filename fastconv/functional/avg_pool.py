@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
-from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, ShapeLike, Size
 
 
 def avg_pool2d(
@@ -17,8 +17,8 @@ def avg_pool2d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Mean of every window.
 
@@ -65,8 +65,8 @@ def avg_pool2d_backward(
     dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `avg_pool2d` with respect to its input: every gradient is shared by the cells of its window.
 
@@ -108,8 +108,8 @@ def avg_pool1d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Mean of every window of sequences.
 
@@ -138,8 +138,8 @@ def avg_pool1d_backward(
     dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `avg_pool1d` with respect to its input: every gradient is shared by the cells of its window.
 
@@ -168,8 +168,8 @@ def avg_pool3d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Mean of every window of volumes.
 
@@ -200,8 +200,8 @@ def avg_pool3d_backward(
     dilation: Size = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `avg_pool3d` with respect to its input: every gradient is shared by the cells of its window.
 

@@ -9,10 +9,12 @@ from fastconv.functional.call import ConvGradients
 from fastconv.functional.normalization import NormCall, Statistics, rounded
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS, check_flag
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout
 
 
-def batch_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+def batch_norm_statistics(
+    x: ArrayLike, *, layout: Layout | None = None, backend: BackendName | None = None
+) -> Statistics:
     """Mean and biased variance of every channel, over batch and positions.
 
     ``(N, C, ...) -> (C,), (C,)``
@@ -47,7 +49,7 @@ def batch_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: s
     return rounded(batch_norm_moments(x, layout=layout, backend=backend))
 
 
-def batch_norm_moments(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+def batch_norm_moments(x: ArrayLike, *, layout: Layout | None = None, backend: BackendName | None = None) -> Statistics:
     """Those of `batch_norm_statistics` as the layers use them, with the variance in float64."""
     call = NormCall("batch_norm_statistics", x, layout, backend)
     mean, variance = call.moments(per_image=False)
@@ -61,8 +63,8 @@ def batch_norm(
     *,
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> Array:
     """Give every channel mean `bias` and standard deviation `weight`.
 
@@ -121,8 +123,8 @@ def batch_norm_backward(
     training: bool = True,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `batch_norm` with respect to its input, weight and bias.
 

@@ -27,7 +27,7 @@ from fastconv.validation.arrays import (
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.sizes import CheckedPadding, check_flag, check_padding, check_shape_argument, check_sizes
-from fastconv.validation.types import Shape
+from fastconv.validation.types import BackendName, Layout, Shape
 
 DType = np.dtype[Any]
 
@@ -35,8 +35,8 @@ DType = np.dtype[Any]
 class CallOptions(TypedDict, total=False):
     """Options of every operation on planes; for the type checker."""
 
-    layout: str
-    backend: str | None
+    layout: Layout
+    backend: BackendName | None
 
 
 class ConvGradients(NamedTuple):
@@ -78,7 +78,7 @@ class Call:
     dtype: DType
     batches: ClassVar[tuple[str, ...]] = ()  # names of the arrays that `check_planes` is for
 
-    def __init__(self, operation: str, backend: str | None = None) -> None:
+    def __init__(self, operation: str, backend: BackendName | None = None) -> None:
         self.operation, self._backend = operation, backend
 
     def backend(self) -> Backend:
@@ -140,12 +140,14 @@ class PlanesCall(Call):
 
     batches = ("x", "y", "dy")
 
-    def __init__(self, operation: str, rank: int, layout: object, backend: str | None = None) -> None:
+    def __init__(self, operation: str, rank: int, layout: object, backend: BackendName | None = None) -> None:
         self.operation, self._backend, self.rank = operation, backend, rank
         self.channels_last = check_layout(operation, layout, rank)
 
     @classmethod
-    def of(cls, operation: str, name: str, shape: Shape, layout: object, backend: str | None = None) -> PlanesCall:
+    def of(
+        cls, operation: str, name: str, shape: Shape, layout: object, backend: BackendName | None = None
+    ) -> PlanesCall:
         """A call of the rank that a shape has; by default, the channels come first."""
         rank = len(shape) - 2
         if rank not in LAYOUTS:

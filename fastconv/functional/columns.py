@@ -11,7 +11,7 @@ from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import columns_geometry
 from fastconv.validation.sizes import check_sizes, entries_of
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Size
 
 
 def im2col(
@@ -21,8 +21,8 @@ def im2col(
     stride: Size = 1,
     padding: Padding = 0,
     dilation: Size = 1,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Lay the windows of a batch of planes out as the columns of a matrix.
 
@@ -93,8 +93,8 @@ def col2im(
     stride: Size = 1,
     padding: Padding = 0,
     dilation: Size = 1,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Add columns back into planes: the adjoint of `im2col`.
 

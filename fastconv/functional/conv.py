@@ -16,7 +16,7 @@ from fastconv.functional.call import ConvGradients, PlanesCall, Windows
 from fastconv.validation.arrays import Array
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
-from fastconv.validation.types import ArrayLike, Padding, Shape, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Shape, Size
 
 
 def conv2d(
@@ -28,8 +28,8 @@ def conv2d(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Convolve a batch of planes with a set of filters.
 
@@ -112,9 +112,9 @@ def conv2d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCHW",
+    layout: Layout = "NCHW",
     needs: Iterable[str] = GRADIENTS,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `conv2d` with respect to its input, weights and bias.
 
@@ -180,8 +180,8 @@ def conv1d(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Convolve a batch of sequences with a set of filters.
 
@@ -210,9 +210,9 @@ def conv1d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCW",
+    layout: Layout = "NCW",
     needs: Iterable[str] = GRADIENTS,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `conv1d` with respect to its input, weights and bias.
 
@@ -242,8 +242,8 @@ def conv3d(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Convolve a batch of volumes with a set of filters.
 
@@ -273,9 +273,9 @@ def conv3d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCDHW",
+    layout: Layout = "NCDHW",
     needs: Iterable[str] = GRADIENTS,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `conv3d` with respect to its input, weights and bias.
 

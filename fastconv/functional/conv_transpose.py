@@ -13,7 +13,7 @@ from fastconv.functional.conv import ConvWindows, convolve, convolve_backward
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
-from fastconv.validation.types import ArrayLike, Padding, Shape, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Shape, Size
 
 
 @dataclass
@@ -60,8 +60,8 @@ def conv_transpose2d(
     output_size: Size | None = None,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Convolve the other way round: spread every pixel over a window of the output, and add the windows up.
 
@@ -146,9 +146,9 @@ def conv_transpose2d_backward(
     output_size: Size | None = None,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCHW",
+    layout: Layout = "NCHW",
     needs: Iterable[str] = GRADIENTS,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `conv_transpose2d` with respect to its input, weights and bias.
 
@@ -206,8 +206,8 @@ def conv_transpose1d(
     output_size: Size | None = None,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Spread every cell of a batch of sequences over a window of the output, and add the windows up.
 
@@ -240,9 +240,9 @@ def conv_transpose1d_backward(
     output_size: Size | None = None,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCW",
+    layout: Layout = "NCW",
     needs: Iterable[str] = GRADIENTS,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `conv_transpose1d` with respect to its input, weights and bias.
 
@@ -275,8 +275,8 @@ def conv_transpose3d(
     output_size: Size | None = None,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Spread every cell of a batch of volumes over a window of the output, and add the windows up.
 
@@ -311,9 +311,9 @@ def conv_transpose3d_backward(
     output_size: Size | None = None,
     dilation: Size = 1,
     groups: int = 1,
-    layout: str = "NCDHW",
+    layout: Layout = "NCDHW",
     needs: Iterable[str] = GRADIENTS,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `conv_transpose3d` with respect to its input, weights and bias.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, GeluForm
 
 APPROXIMATIONS = ("none", "tanh")
 _KINDS = {"none": "gelu", "tanh": "gelu_tanh"}
 
 
-def gelu(x: ArrayLike, approximate: str = "none") -> Array:
+def gelu(x: ArrayLike, approximate: GeluForm = "none") -> Array:
     """Compute ``x * Φ(x)``, the Gaussian error linear unit.
 
     Parameters
@@ -45,7 +45,7 @@ def gelu(x: ArrayLike, approximate: str = "none") -> Array:
     return forward("gelu", x, kind=_KINDS[check_choice("gelu", "approximate", approximate, APPROXIMATIONS)])
 
 
-def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: str = "none") -> Array:
+def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: GeluForm = "none") -> Array:
     """Gradient of `gelu`, from its input: ``dy * (Φ(x) + x Φ'(x))``.
 
     Arguments as for `sigmoid_backward`, with the input in place of the output; `approximate` as in the forward call.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, overload
 from fastconv.functional.adaptive_pool import adaptive_avg, adaptive_avg_backward, adaptive_max
 from fastconv.functional.call import CallOptions, PlanesCall
 from fastconv.validation.arrays import Array
-from fastconv.validation.types import ArrayLike, ShapeLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout, ShapeLike
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None = None) -> Array:
+def global_avg_pool2d(x: ArrayLike, *, layout: Layout = "NCHW", backend: BackendName | None = None) -> Array:
     """Mean of every plane; the axes stay.
 
     ``(N, C, H, W) -> (N, C, 1, 1)``
@@ -36,7 +36,7 @@ def global_avg_pool2d(x: ArrayLike, *, layout: str = "NCHW", backend: str | None
 
 
 def global_avg_pool2d_backward(
-    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: Layout = "NCHW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `global_avg_pool2d` with respect to its input: every gradient is shared by its plane.
 
@@ -56,7 +56,7 @@ def global_avg_pool2d_backward(
     return adaptive_avg_backward(call, dy, input_shape, (1,) * 2)
 
 
-def global_avg_pool1d(x: ArrayLike, *, layout: str = "NCW", backend: str | None = None) -> Array:
+def global_avg_pool1d(x: ArrayLike, *, layout: Layout = "NCW", backend: BackendName | None = None) -> Array:
     """Mean of every sequence.
 
     ``(N, C, W) -> (N, C, 1)``
@@ -74,7 +74,7 @@ def global_avg_pool1d(x: ArrayLike, *, layout: str = "NCW", backend: str | None 
 
 
 def global_avg_pool1d_backward(
-    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: Layout = "NCW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `global_avg_pool1d` with respect to its input: every gradient is shared by its sequence.
 
@@ -93,7 +93,7 @@ def global_avg_pool1d_backward(
     return adaptive_avg_backward(call, dy, input_shape, (1,) * 1)
 
 
-def global_avg_pool3d(x: ArrayLike, *, layout: str = "NCDHW", backend: str | None = None) -> Array:
+def global_avg_pool3d(x: ArrayLike, *, layout: Layout = "NCDHW", backend: BackendName | None = None) -> Array:
     """Mean of every volume.
 
     ``(N, C, D, H, W) -> (N, C, 1, 1, 1)``
@@ -111,7 +111,7 @@ def global_avg_pool3d(x: ArrayLike, *, layout: str = "NCDHW", backend: str | Non
 
 
 def global_avg_pool3d_backward(
-    dy: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, input_shape: ShapeLike, *, layout: Layout = "NCDHW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `global_avg_pool3d` with respect to its input: every gradient is shared by its volume.
 
@@ -140,7 +140,7 @@ def global_max_pool2d(
     x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
 def global_max_pool2d(
-    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCHW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: Layout = "NCHW", backend: BackendName | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every plane; the axes stay.
 
@@ -171,7 +171,7 @@ def global_max_pool1d(
     x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
 def global_max_pool1d(
-    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: Layout = "NCW", backend: BackendName | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every sequence.
 
@@ -198,7 +198,7 @@ def global_max_pool3d(
     x: ArrayLike, *, return_indices: Literal[True], **options: Unpack[CallOptions]
 ) -> tuple[Array, Array]: ...
 def global_max_pool3d(
-    x: ArrayLike, *, return_indices: bool = False, layout: str = "NCDHW", backend: str | None = None
+    x: ArrayLike, *, return_indices: bool = False, layout: Layout = "NCDHW", backend: BackendName | None = None
 ) -> Array | tuple[Array, Array]:
     """Largest element of every volume.
 

@@ -8,11 +8,11 @@ from fastconv.functional.call import ConvGradients
 from fastconv.functional.normalization import NormCall, Statistics, rounded
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout
 
 
 def group_norm_statistics(
-    x: ArrayLike, num_groups: int, *, layout: str | None = None, backend: str | None = None
+    x: ArrayLike, num_groups: int, *, layout: Layout | None = None, backend: BackendName | None = None
 ) -> Statistics:
     """Mean and biased variance of every group of channels of every image.
 
@@ -40,7 +40,7 @@ def group_norm_statistics(
 
 
 def group_norm_moments(
-    x: ArrayLike, num_groups: int, *, layout: str | None = None, backend: str | None = None
+    x: ArrayLike, num_groups: int, *, layout: Layout | None = None, backend: BackendName | None = None
 ) -> Statistics:
     """Those of `group_norm_statistics` as the layers use them, with the variance in float64."""
     call = NormCall("group_norm_statistics", x, layout, backend)
@@ -55,8 +55,8 @@ def group_norm(
     *,
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> Array:
     """Normalise every group of channels of every image, then scale and shift every channel.
 
@@ -99,8 +99,8 @@ def group_norm_backward(
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `group_norm` with respect to its input, weight and bias.
 

@@ -8,10 +8,12 @@ from fastconv.functional.call import ConvGradients
 from fastconv.functional.normalization import NormCall, Statistics, rounded
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import GRADIENTS
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout
 
 
-def instance_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+def instance_norm_statistics(
+    x: ArrayLike, *, layout: Layout | None = None, backend: BackendName | None = None
+) -> Statistics:
     """Mean and biased variance of every channel of every image.
 
     ``(N, C, ...) -> (N, C), (N, C)``
@@ -36,7 +38,9 @@ def instance_norm_statistics(x: ArrayLike, *, layout: str | None = None, backend
     return rounded(instance_norm_moments(x, layout=layout, backend=backend))
 
 
-def instance_norm_moments(x: ArrayLike, *, layout: str | None = None, backend: str | None = None) -> Statistics:
+def instance_norm_moments(
+    x: ArrayLike, *, layout: Layout | None = None, backend: BackendName | None = None
+) -> Statistics:
     """Those of `instance_norm_statistics` as the layers use them, with the variance in float64."""
     call = NormCall("instance_norm_statistics", x, layout, backend, spatial=True)
     return call.moments(per_image=True)
@@ -49,8 +53,8 @@ def instance_norm(
     *,
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> Array:
     """Give every channel of every image mean `bias` and standard deviation `weight`.
 
@@ -91,8 +95,8 @@ def instance_norm_backward(
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `instance_norm` with respect to its input, weight and bias.
 

@@ -13,10 +13,10 @@ from fastconv.functional.call import Call, ConvGradients, finish
 from fastconv.functional.normalization import Statistics, check_eps, check_pair, computed_pair, rounded
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import GRADIENTS, MOST_AXES, check_integer, check_needs, entries_of
-from fastconv.validation.types import ArrayLike, Shape, Size
+from fastconv.validation.types import ArrayLike, BackendName, Shape, Size
 
 
-def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: str | None = None) -> Statistics:
+def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: BackendName | None = None) -> Statistics:
     """Mean and biased variance over the last axes.
 
     ``(..., *normalized_shape) -> (...), (...)``
@@ -49,7 +49,7 @@ def layer_norm_statistics(x: ArrayLike, normalized_shape: Size, *, backend: str 
     return rounded(layer_norm_moments(x, normalized_shape, backend=backend))
 
 
-def layer_norm_moments(x: ArrayLike, normalized_shape: Size, *, backend: str | None = None) -> Statistics:
+def layer_norm_moments(x: ArrayLike, normalized_shape: Size, *, backend: BackendName | None = None) -> Statistics:
     """Those of `layer_norm_statistics` as the layers use them, with the variance in float64."""
     call = _LayerCall("layer_norm_statistics", x, normalized_shape, backend)
     mean, variance = (table.reshape(call.lead) for table in call.moments())
@@ -64,7 +64,7 @@ def layer_norm(
     *,
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> Array:
     """Normalise over the last axes, then scale and shift every element.
 
@@ -124,7 +124,7 @@ def layer_norm_backward(
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     eps: float = 1e-5,
     needs: Iterable[str] = GRADIENTS,
-    backend: str | None = None,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `layer_norm` with respect to its input, weight and bias.
 

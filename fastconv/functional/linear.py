@@ -10,12 +10,14 @@ from fastconv.functional.call import Call, ConvGradients
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import GRADIENTS, check_needs
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName
 
 _SMALL = 2**20  # bytes of an output that need no look at the memory
 
 
-def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, backend: str | None = None) -> Array:
+def linear(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, backend: BackendName | None = None
+) -> Array:
     """Multiply every row with a matrix: ``y = x weightᵀ + bias``.
 
     ``(N, I) * (O, I) -> (N, O)``
@@ -61,7 +63,12 @@ def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, ba
 
 
 def linear_backward(
-    dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, needs: Iterable[str] = GRADIENTS, backend: str | None = None
+    dy: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    needs: Iterable[str] = GRADIENTS,
+    backend: BackendName | None = None,
 ) -> ConvGradients:
     """Gradients of `linear` with respect to its input, weights and bias.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import check_norm_type
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Size
 
 
 def lp_pool2d(
@@ -17,8 +17,8 @@ def lp_pool2d(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Norm of every window: the p-th root of the sum of the p-th powers.
 
@@ -69,8 +69,8 @@ def lp_pool2d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `lp_pool2d` with respect to its input.
 
@@ -116,8 +116,8 @@ def lp_pool1d(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Norm of every window of sequences: the p-th root of the sum of the p-th powers.
 
@@ -146,8 +146,8 @@ def lp_pool1d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `lp_pool1d` with respect to its input.
 
@@ -176,8 +176,8 @@ def lp_pool3d(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Norm of every window of volumes: the p-th root of the sum of the p-th powers.
 
@@ -207,8 +207,8 @@ def lp_pool3d_backward(
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `lp_pool3d` with respect to its input.
 

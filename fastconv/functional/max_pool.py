@@ -9,7 +9,7 @@ from fastconv.functional.call import CallOptions, PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array, check_index_array, check_shape
 from fastconv.validation.pooling import check_positions
 from fastconv.validation.sizes import check_flag
-from fastconv.validation.types import ArrayLike, Padding, ShapeLike, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, ShapeLike, Size
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -63,8 +63,8 @@ def max_pool2d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of every window.
 
@@ -130,7 +130,12 @@ def max_pool2d(
 
 
 def max_pool2d_backward(
-    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike,
+    indices: ArrayLike,
+    input_shape: ShapeLike,
+    *,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `max_pool2d` with respect to its input: every gradient goes to the cell that won.
 
@@ -186,8 +191,8 @@ def max_pool1d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of every window of sequences.
 
@@ -207,7 +212,12 @@ def max_pool1d(
 
 
 def max_pool1d_backward(
-    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike,
+    indices: ArrayLike,
+    input_shape: ShapeLike,
+    *,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `max_pool1d` with respect to its input: every gradient goes to the cell that won.
 
@@ -242,8 +252,8 @@ def max_pool3d(
     dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array | tuple[Array, Array]:
     """Largest element of every window of volumes.
 
@@ -265,7 +275,12 @@ def max_pool3d(
 
 
 def max_pool3d_backward(
-    dy: ArrayLike, indices: ArrayLike, input_shape: ShapeLike, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike,
+    indices: ArrayLike,
+    input_shape: ShapeLike,
+    *,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `max_pool3d` with respect to its input: every gradient goes to the cell that won.
 

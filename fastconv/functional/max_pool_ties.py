@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Size, Ties
 
 TIES = ("all", "split")
 
@@ -15,13 +15,13 @@ def max_pool2d_ties_backward(
     x: ArrayLike,
     kernel_size: Size,
     *,
-    ties: str,
+    ties: Ties,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCHW",
-    backend: str | None = None,
+    layout: Layout = "NCHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `max_pool2d` for every cell that is the maximum of its window, not for the first of them alone.
 
@@ -82,13 +82,13 @@ def max_pool1d_ties_backward(
     x: ArrayLike,
     kernel_size: Size,
     *,
-    ties: str,
+    ties: Ties,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCW",
-    backend: str | None = None,
+    layout: Layout = "NCW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `max_pool1d` for every cell that is the maximum of its window, not for the first of them alone.
 
@@ -112,13 +112,13 @@ def max_pool3d_ties_backward(
     x: ArrayLike,
     kernel_size: Size,
     *,
-    ties: str,
+    ties: Ties,
     stride: Size | None = None,
     padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
-    layout: str = "NCDHW",
-    backend: str | None = None,
+    layout: Layout = "NCDHW",
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `max_pool3d` for every cell that is the maximum of its window, not for the first of them alone.
 

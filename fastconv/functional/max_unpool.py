@@ -8,11 +8,11 @@ from fastconv.validation.arrays import Array, check_index_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.pooling import check_positions
 from fastconv.validation.sizes import check_sizes
-from fastconv.validation.types import ArrayLike, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Size
 
 
 def max_unpool2d(
-    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCHW", backend: str | None = None
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: Layout = "NCHW", backend: BackendName | None = None
 ) -> Array:
     """Put maxima back to where they came from, into planes of zeros.
 
@@ -52,7 +52,7 @@ def max_unpool2d(
 
 
 def max_unpool2d_backward(
-    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCHW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, *, layout: Layout = "NCHW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `max_unpool2d` with respect to its values: what `dy` has at the indices.
 
@@ -82,7 +82,7 @@ def max_unpool2d_backward(
 
 
 def max_unpool1d(
-    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCW", backend: str | None = None
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: Layout = "NCW", backend: BackendName | None = None
 ) -> Array:
     """Put maxima back to where they came from, into sequences of zeros.
 
@@ -101,7 +101,7 @@ def max_unpool1d(
 
 
 def max_unpool1d_backward(
-    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, *, layout: Layout = "NCW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `max_unpool1d` with respect to its values: what `dy` has at the indices.
 
@@ -120,7 +120,7 @@ def max_unpool1d_backward(
 
 
 def max_unpool3d(
-    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: str = "NCDHW", backend: str | None = None
+    y: ArrayLike, indices: ArrayLike, output_size: Size, *, layout: Layout = "NCDHW", backend: BackendName | None = None
 ) -> Array:
     """Put maxima back to where they came from, into volumes of zeros.
 
@@ -140,7 +140,7 @@ def max_unpool3d(
 
 
 def max_unpool3d_backward(
-    dy: ArrayLike, indices: ArrayLike, *, layout: str = "NCDHW", backend: str | None = None
+    dy: ArrayLike, indices: ArrayLike, *, layout: Layout = "NCDHW", backend: BackendName | None = None
 ) -> Array:
     """Gradient of `max_unpool3d` with respect to its values: what `dy` has at the indices.
 

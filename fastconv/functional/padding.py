@@ -9,7 +9,7 @@ from fastconv.functional.call import PlanesCall, finish
 from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_padding
-from fastconv.validation.types import ArrayLike, Padding, Shape, ShapeLike
+from fastconv.validation.types import ArrayLike, Layout, Padding, PaddingMode, Shape, ShapeLike
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 _NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -17,7 +17,7 @@ _NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", 
 Pair = tuple[int, int]
 
 
-def pad(x: ArrayLike, padding: Padding, mode: str = "zeros", *, layout: str | None = None) -> Array:
+def pad(x: ArrayLike, padding: Padding, mode: PaddingMode = "zeros", *, layout: Layout | None = None) -> Array:
     """Put cells around planes.
 
     ``(N, C, H, W) -> (N, C, before + H + after, before + W + after)``
@@ -69,7 +69,12 @@ def pad(x: ArrayLike, padding: Padding, mode: str = "zeros", *, layout: str | No
 
 
 def pad_backward(
-    dy: ArrayLike, input_shape: ShapeLike, padding: Padding, mode: str = "zeros", *, layout: str | None = None
+    dy: ArrayLike,
+    input_shape: ShapeLike,
+    padding: Padding,
+    mode: PaddingMode = "zeros",
+    *,
+    layout: Layout | None = None,
 ) -> Array:
     """Gradient of `pad` with respect to its input: every cell gets back what its copies got.
 

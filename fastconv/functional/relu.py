@@ -6,10 +6,10 @@ from fastconv.functional.call import Call
 from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array, check_shape
 from fastconv.validation.sizes import check_flag, check_number
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName
 
 
-def relu(x: ArrayLike, *, backend: str | None = None) -> Array:
+def relu(x: ArrayLike, *, backend: BackendName | None = None) -> Array:
     """Compute ``max(x, 0)``.
 
     Parameters
@@ -34,7 +34,7 @@ def relu(x: ArrayLike, *, backend: str | None = None) -> Array:
     return call.finish(call.backend().relu(call.computed(x)))
 
 
-def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: str | None = None) -> Array:
+def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: BackendName | None = None) -> Array:
     """Gradient of `relu`, from its output: `dy` where the output is positive, and 0 elsewhere.
 
     Parameters
@@ -61,7 +61,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: str | None = None) ->
     return call.finish(call.backend().relu_backward(dy, y))
 
 
-def add(a: ArrayLike, b: ArrayLike, *, relu: bool = False, backend: str | None = None) -> Array:
+def add(a: ArrayLike, b: ArrayLike, *, relu: bool = False, backend: BackendName | None = None) -> Array:
     """Add two arrays of one shape, and apply ReLU to the sum if wanted: the end of a residual block in one pass.
 
     Parameters

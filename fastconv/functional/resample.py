@@ -14,7 +14,7 @@ from fastconv.functional.padding import memory_order
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_flag, check_number, check_sizes, entries_of
-from fastconv.validation.types import ArrayLike, Shape, ShapeLike, Size
+from fastconv.validation.types import ArrayLike, Layout, ResampleMode, Shape, ShapeLike, Size
 
 RESAMPLE_MODES = ("nearest", "bilinear")
 
@@ -25,10 +25,10 @@ def upsample(
     x: ArrayLike,
     size: Size | None = None,
     scale_factor: float | Iterable[float] | None = None,
-    mode: str = "nearest",
+    mode: ResampleMode = "nearest",
     *,
     align_corners: bool = False,
-    layout: str | None = None,
+    layout: Layout | None = None,
 ) -> Array:
     """Give planes another size.
 
@@ -88,10 +88,10 @@ def upsample_backward(
     input_shape: ShapeLike,
     size: Size | None = None,
     scale_factor: float | Iterable[float] | None = None,
-    mode: str = "nearest",
+    mode: ResampleMode = "nearest",
     *,
     align_corners: bool = False,
-    layout: str | None = None,
+    layout: Layout | None = None,
 ) -> Array:
     """Gradient of `upsample` with respect to its input: its adjoint.
 

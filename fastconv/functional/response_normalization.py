@@ -10,7 +10,7 @@ from fastconv.backends.geometry import WindowGeometry, conv_axis
 from fastconv.functional.normalization import NormCall
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_integer, check_number
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout
 
 
 def local_response_norm(
@@ -20,8 +20,8 @@ def local_response_norm(
     beta: float = 0.75,
     k: float = 1.0,
     *,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> Array:
     """Divide every element by a power of the mean square of its neighbours in other channels.
 
@@ -69,8 +69,8 @@ def local_response_norm_backward(
     beta: float = 0.75,
     k: float = 1.0,
     *,
-    layout: str | None = None,
-    backend: str | None = None,
+    layout: Layout | None = None,
+    backend: BackendName | None = None,
 ) -> Array:
     """Gradient of `local_response_norm` with respect to its input.
 

@@ -11,7 +11,7 @@ from fastconv.functional.gelu import APPROXIMATIONS
 from fastconv.layers.elementwise import Elementwise
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice, check_number
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName, GeluForm
 
 
 class ReLU(Elementwise):
@@ -34,7 +34,7 @@ class ReLU(Elementwise):
     _operation = "relu"
     operations = 1
 
-    def __init__(self, *, backend: str | None = None) -> None:
+    def __init__(self, *, backend: BackendName | None = None) -> None:
         super().__init__()
         self.backend = None if backend is None else check_backend_name("ReLU", backend)
 
@@ -166,7 +166,7 @@ class GELU(Elementwise):
     keeps_input, keeps_output = True, False
     arguments = ("approximate",)
 
-    def __init__(self, approximate: str = "none") -> None:
+    def __init__(self, approximate: GeluForm = "none") -> None:
         super().__init__()
         self.approximate = check_choice("GELU", "approximate", approximate, APPROXIMATIONS)
         self.operations = 5 if self.approximate == "none" else 9

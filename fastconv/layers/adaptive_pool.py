@@ -12,7 +12,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.planes import MaximaLayer, MeansLayer, PlanesLayer
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import check_adaptive_size
-from fastconv.validation.types import OutputSize
+from fastconv.validation.types import BackendName, Layout, OutputSize
 
 
 class PlanePool(PlanesLayer):
@@ -53,7 +53,9 @@ class PlaneMaxPool(PlanePool, MaximaLayer):
 class _Adaptive(PlanePool):
     """As many windows as asked for."""
 
-    def __init__(self, output_size: OutputSize, *, layout: str | None = None, backend: str | None = None) -> None:
+    def __init__(
+        self, output_size: OutputSize, *, layout: Layout | None = None, backend: BackendName | None = None
+    ) -> None:
         super().__init__(layout, backend)
         check_adaptive_size(type(self).__name__, output_size, (1,) * self.rank)
         self.output_size = output_size

@@ -22,7 +22,7 @@ from fastconv.layers.parameter import note_change
 from fastconv.validation.arrays import Array, check_array, check_dtype
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_any_shape, check_flag, check_integer, check_number
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout
 
 
 class Running(SpatialLayer, OperationLayer, Normalization):
@@ -43,9 +43,9 @@ class Running(SpatialLayer, OperationLayer, Normalization):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
-        layout: str | None = None,
+        layout: Layout | None = None,
         dtype: DTypeLike = np.float32,
-        backend: str | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__(eps, backend)
         name = type(self).__name__

@@ -23,7 +23,7 @@ from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import LAYOUTS, Array, check_array
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import check_choice, check_exact, check_integer
-from fastconv.validation.types import ArrayLike, Padding, Rng, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, PaddingMode, Rng, Size
 
 
 class ConvolutionLayer(WindowsLayer, OperationLayer, WeightedLayer):
@@ -38,7 +38,7 @@ class ConvolutionLayer(WindowsLayer, OperationLayer, WeightedLayer):
         in_channels: int,
         out_channels: int,
         groups: int,
-        layout: str | None,
+        layout: Layout | None,
         backend: str | None,
         exact: bool | None = None,
     ) -> None:
@@ -123,18 +123,19 @@ class _Conv(ConvolutionLayer):
         dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
-        padding_mode: str = "zeros",
+        padding_mode: PaddingMode = "zeros",
         *,
-        layout: str | None = None,
+        layout: Layout | None = None,
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
-        backend: str | None = None,
+        backend: BackendName | None = None,
         exact: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, groups, layout, backend, exact)
         self._set_windows(kernel_size, stride, padding, dilation)
-        self.padding_mode = check_choice(type(self).__name__, "padding_mode", padding_mode, PADDING_MODES)
+        check_choice(type(self).__name__, "padding_mode", padding_mode, PADDING_MODES)
+        self.padding_mode: PaddingMode = padding_mode
         shape = conv_weight_shape(self.out_channels, self.in_channels, self.groups, self.kernel_size)
         self._draw(shape, self.out_channels, bias, dtype, rng, weight_init)
 

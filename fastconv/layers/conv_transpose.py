@@ -15,7 +15,7 @@ from fastconv.layers.operation import ITEMSIZE
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_sizes
 from fastconv.validation.transposed import conv_transpose_geometry
-from fastconv.validation.types import ArrayLike, Padding, Rng, Size
+from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Rng, Size
 
 
 class _ConvTranspose(ConvolutionLayer):
@@ -35,11 +35,11 @@ class _ConvTranspose(ConvolutionLayer):
         bias: bool = True,
         dilation: Size = 1,
         *,
-        layout: str | None = None,
+        layout: Layout | None = None,
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
         weight_init: str | Initializer = "he_normal",
-        backend: str | None = None,
+        backend: BackendName | None = None,
         exact: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, groups, layout, backend, exact)

@@ -16,7 +16,7 @@ from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, common_dtype, logical_shape
 from fastconv.validation.sizes import check_any_shape, check_number, check_rng
-from fastconv.validation.types import ArrayLike, Rng
+from fastconv.validation.types import ArrayLike, Layout, Rng
 
 
 class Dropout(Layer):
@@ -137,7 +137,7 @@ class Dropout(Layer):
 class _ChannelDropout(SpatialLayer, Dropout):
     """Dropout of whole channels."""
 
-    def __init__(self, p: float = 0.5, *, layout: str | None = None, rng: Rng = None) -> None:
+    def __init__(self, p: float = 0.5, *, layout: Layout | None = None, rng: Rng = None) -> None:
         super().__init__(p, rng=rng)
         self._set_layout(layout)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fastconv.layers.adaptive_pool import PlaneMaxPool, PlanePool
 from fastconv.layers.planes import MeansLayer
+from fastconv.validation.types import BackendName, Layout
 
 
 class _Global(PlanePool):
     """One window."""
 
-    def __init__(self, *, layout: str | None = None, backend: str | None = None) -> None:
+    def __init__(self, *, layout: Layout | None = None, backend: BackendName | None = None) -> None:
         super().__init__(layout, backend)
 
 

@@ -12,6 +12,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.normalization import OwnStatistics
 from fastconv.validation.arrays import check_dtype
 from fastconv.validation.sizes import check_any_shape, check_choice, check_flag, check_integer
+from fastconv.validation.types import BackendName, Layout
 
 
 class GroupNorm(OwnStatistics):
@@ -60,9 +61,9 @@ class GroupNorm(OwnStatistics):
         eps: float = 1e-5,
         affine: bool = True,
         *,
-        layout: str | None = None,
+        layout: Layout | None = None,
         dtype: DTypeLike = np.float32,
-        backend: str | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__(eps, backend)
         name = "GroupNorm"

@@ -14,6 +14,7 @@ from fastconv.functional.normalization import Statistics
 from fastconv.layers.base import Shape
 from fastconv.layers.batch_normalization import Running
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import BackendName, Layout
 
 
 class _InstanceNorm(Running):
@@ -29,9 +30,9 @@ class _InstanceNorm(Running):
         affine: bool = False,
         track_running_stats: bool = False,
         *,
-        layout: str | None = None,
+        layout: Layout | None = None,
         dtype: DTypeLike = np.float32,
-        backend: str | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         options: dict[str, Any] = {"layout": layout, "dtype": dtype, "backend": backend}
         super().__init__(num_features, eps, momentum, affine, track_running_stats, **options)

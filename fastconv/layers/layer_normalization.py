@@ -13,7 +13,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.normalization import OwnStatistics
 from fastconv.validation.arrays import check_dtype
 from fastconv.validation.sizes import check_any_shape, check_flag
-from fastconv.validation.types import Size
+from fastconv.validation.types import BackendName, Size
 
 
 class LayerNorm(OwnStatistics):
@@ -58,7 +58,7 @@ class LayerNorm(OwnStatistics):
         bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
-        backend: str | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__(eps, backend)
         name = "LayerNorm"

@@ -17,7 +17,7 @@ from fastconv.layers.parameter import Parameter
 from fastconv.layers.weighted import WeightedLayer
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_any_shape, check_integer
-from fastconv.validation.types import ArrayLike, Rng
+from fastconv.validation.types import ArrayLike, BackendName, Rng
 
 
 class Linear(WeightedLayer):
@@ -63,7 +63,7 @@ class Linear(WeightedLayer):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
         weight_init: str | initializers.Initializer = "he_normal",
-        backend: str | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__(backend)
         self.in_features = check_integer("Linear", "in_features", in_features, 1)

@@ -10,7 +10,7 @@ from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import LAYOUTS, Array, check_layout, layout_shape, logical_shape
 from fastconv.validation.sizes import check_padding, check_sizes
-from fastconv.validation.types import Padding, Size
+from fastconv.validation.types import Layout, Padding, Size
 
 ITEMSIZE = 0  # for geometries: a shape may be larger than this machine, and the operation checks its arrays
 
@@ -46,11 +46,12 @@ class SpatialLayer(Layer):
     """A layer over (N, C, *spatial) arrays, the channels of which come second or last."""
 
     rank: ClassVar[int]
-    layout: str
+    layout: Layout
 
-    def _set_layout(self, layout: str | None) -> None:
+    def _set_layout(self, layout: Layout | None) -> None:
         """Keep the layout, which is checked; by default, channels come first."""
-        self.layout = LAYOUTS[self.rank][0] if layout is None else layout
+        first: Any = LAYOUTS[self.rank][0]
+        self.layout = first if layout is None else layout
         check_layout(type(self).__name__, self.layout, self.rank)
 
     @property

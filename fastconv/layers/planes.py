@@ -15,7 +15,7 @@ from fastconv.layers.base import Shape
 from fastconv.layers.inference import remembers
 from fastconv.layers.operation import OperationLayer, SpatialLayer
 from fastconv.validation.arrays import Array, check_array
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, Layout
 
 
 class PlanesLayer(SpatialLayer, OperationLayer):
@@ -23,7 +23,7 @@ class PlanesLayer(SpatialLayer, OperationLayer):
 
     _backward: ClassVar[Callable[..., Array]]
 
-    def __init__(self, layout: str | None, backend: str | None) -> None:
+    def __init__(self, layout: Layout | None, backend: str | None) -> None:
         super().__init__()
         self._set_layout(layout)
         self.backend = None if backend is None else check_backend_name(type(self).__name__, backend)

@@ -15,7 +15,7 @@ from fastconv.validation.arrays import LAYOUTS, Array
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.pooling import check_norm_type
 from fastconv.validation.sizes import check_flag
-from fastconv.validation.types import Padding, Size
+from fastconv.validation.types import BackendName, Layout, Padding, Size
 
 
 class _Pool(WindowsLayer, PlanesLayer):
@@ -29,8 +29,8 @@ class _Pool(WindowsLayer, PlanesLayer):
         dilation: Size = 1,
         ceil_mode: bool = False,
         *,
-        layout: str | None = None,
-        backend: str | None = None,
+        layout: Layout | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__(layout, backend)
         self._set_windows(kernel_size, kernel_size if stride is None else stride, padding, dilation)
@@ -103,8 +103,8 @@ class AvgPool(_Pool, MeansLayer):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         *,
-        layout: str | None = None,
-        backend: str | None = None,
+        layout: Layout | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout=layout, backend=backend)
         self.count_include_pad = check_flag(type(self).__name__, "count_include_pad", count_include_pad)
@@ -133,8 +133,8 @@ class LPPool(_Pool, MeansLayer):
         dilation: Size = 1,
         ceil_mode: bool = False,
         *,
-        layout: str | None = None,
-        backend: str | None = None,
+        layout: Layout | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode, layout=layout, backend=backend)
         self.norm_type = check_norm_type(type(self).__name__, norm_type)

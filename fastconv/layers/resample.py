@@ -15,7 +15,7 @@ from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, layout_shape, logical_shape
 from fastconv.validation.sizes import check_any_shape, check_choice, check_flag, check_integer, entries_of
-from fastconv.validation.types import ArrayLike, Padding, Size
+from fastconv.validation.types import ArrayLike, Layout, Padding, ResampleMode, Size
 
 
 class Upsample(Layer):
@@ -57,10 +57,10 @@ class Upsample(Layer):
         self,
         size: Size | None = None,
         scale_factor: float | Iterable[float] | None = None,
-        mode: str = "nearest",
+        mode: ResampleMode = "nearest",
         align_corners: bool | None = None,
         *,
-        layout: str | None = None,
+        layout: Layout | None = None,
     ) -> None:
         super().__init__()
         name = "Upsample"
@@ -143,7 +143,7 @@ def _frozen(value: object) -> Any:
 class _ZeroPad(SpatialLayer):
     """Zeros around lines, planes or volumes."""
 
-    def __init__(self, padding: Padding, *, layout: str | None = None) -> None:
+    def __init__(self, padding: Padding, *, layout: Layout | None = None) -> None:
         super().__init__()
         self.padding = _pairs(type(self).__name__, padding, self.rank)
         self._set_layout(layout)

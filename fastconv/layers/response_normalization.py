@@ -11,7 +11,7 @@ from fastconv.layers.arguments import ANY_LAYOUT, check_input_shape, letters_of
 from fastconv.layers.base import Layer, Shape
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_any_shape, check_choice, check_integer, check_number
-from fastconv.validation.types import ArrayLike
+from fastconv.validation.types import ArrayLike, BackendName, Layout
 
 
 class LocalResponseNorm(Layer):
@@ -49,8 +49,8 @@ class LocalResponseNorm(Layer):
         beta: float = 0.75,
         k: float = 1.0,
         *,
-        layout: str | None = None,
-        backend: str | None = None,
+        layout: Layout | None = None,
+        backend: BackendName | None = None,
     ) -> None:
         super().__init__()
         name = "LocalResponseNorm"

@@ -10,7 +10,7 @@ from fastconv.layers.operation import SpatialLayer
 from fastconv.validation.arrays import Array, check_array, check_layout
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_sizes
-from fastconv.validation.types import ArrayLike, Size
+from fastconv.validation.types import ArrayLike, Layout, Size
 
 
 class SubsampleShortcut(SpatialLayer):
@@ -50,7 +50,7 @@ class SubsampleShortcut(SpatialLayer):
 
     rank = 2
 
-    def __init__(self, in_channels: int, out_channels: int, stride: Size = 2, *, layout: str = "NCHW") -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: Size = 2, *, layout: Layout = "NCHW") -> None:
         super().__init__()
         name = "SubsampleShortcut"
         self.in_channels = check_integer(name, "in_channels", in_channels, 1)

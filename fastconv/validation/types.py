@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import SupportsIndex
+from typing import Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike as ArrayLike  # handed on with the others
@@ -25,3 +25,24 @@ ShapeLike = Iterable[SupportsIndex]
 
 Rng = np.random.Generator | int | None
 """Where random numbers come from: a generator, a seed, or fresh entropy."""
+
+Layout = Literal["NC", "NCW", "NWC", "NCHW", "NHWC", "NCDHW", "NDHWC"]
+"""Order of the axes: batch, channels, depth, height, width."""
+
+BackendName = Literal["fast", "numpy", "naive"] | str
+"""Backends of the package, or the name of one that somebody has registered."""
+
+FloatName = Literal["float16", "float32", "float64"]
+"""Dtypes of parameters."""
+
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+"""What is in the cells around a plane, as PyTorch names it."""
+
+ResampleMode = Literal["nearest", "bilinear"]
+"""What the cells between the old ones are."""
+
+GeluForm = Literal["none", "tanh"]
+"""Whether GELU is exact, or approximated."""
+
+Ties = Literal["split", "all"]
+"""Who gets the gradient of equal maxima."""

@@ -21,7 +21,7 @@ LAYERS = (
     ("_version", "_seed_loops", "errors"),
     ("files", "backends"),
     ("validation", "report"),
-    ("functional", "initializers", "kernel_archive"),
+    ("functional", "initializers", "kernel_archive", "typing"),
     ("layers", "losses", "testing"),
     ("optim", "data", "parallel"),
     ("programs",),

@@ -77,7 +77,7 @@ class Calls:
         return self._forward(max_pool2d if operation == "max_pool2d" else avg_pool2d, (x,), (kernel,), options)
 
     def pool2d_backward(
-        self, operation: str, dy: Array, x: Array, kernel: Any, *, ties: str = FIRST, **options: Any
+        self, operation: str, dy: Array, x: Array, kernel: Any, *, ties: Any = FIRST, **options: Any
     ) -> Any:
         """Gradient of max or average pooling, from its input; `ties` says which maxima of a window get it."""
 

@@ -77,7 +77,7 @@ def rounding(problem: Problem, backend: str = "naive", ties: str = FIRST) -> Res
     return found._replace(**({"y": 0.0} if problem.operation == "max_pool2d" else {}))
 
 
-def _results(problem: Problem, run: Callable[..., Any], backend: str, ties: str) -> Results:
+def _results(problem: Problem, run: Callable[..., Any], backend: str, ties: Any) -> Results:
     exact = {name: array.astype(np.float64) for name, array in problem.arrays.items()}
     x, dy, kernel, shape, windows = exact["x"], exact.get("dy"), problem.kernel, problem.x.shape, problem.options
     if problem.operation == "conv2d":

@@ -12,6 +12,7 @@ from fastconv.errors import InvalidValueError
 from fastconv.functional.call import as_computed, finish
 from fastconv.onnx.registry import operator
 from fastconv.validation.arrays import Array
+from fastconv.validation.types import GeluForm
 
 _SIXTH = float(np.float32(1 / 6))
 
@@ -96,7 +97,7 @@ def mish(x: Array) -> Array:
 
 
 @operator("Gelu", since=20)
-def gelu(x: Array, *, approximate: str = "none") -> Array:
+def gelu(x: Array, *, approximate: GeluForm = "none") -> Array:
     """``x`` times the probability that a normal number is less."""
     return functional.gelu(x, approximate)
 

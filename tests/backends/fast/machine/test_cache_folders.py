@@ -299,7 +299,7 @@ def test_a_process_that_can_write_nowhere(tmp_path: Path, warm: bool) -> None:
     package, cache = tmp_path / "fastconv", tmp_path / "cache"
     shutil.copytree(ROOT / "fastconv", package, ignore=shutil.ignore_patterns("__pycache__"))
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})" + PROGRAM
-    environment = {**os.environ, "PYTHONPATH": "", "HOME": "/nowhere", "FASTCONV_CACHE": str(cache)}
+    environment = {**os.environ, "PYTHONPATH": "", "HOME": str(tmp_path), "FASTCONV_CACHE": str(cache)}
     environment = {name: value for name, value in environment.items() if name != "XDG_CACHE_HOME"}
     if warm:
         subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
