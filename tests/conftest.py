@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -51,3 +52,16 @@ def always_winograd(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plans.forget_plans()
     yield
     plans.forget_plans()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where kernels are kept in this test; no warning was given yet."""
+    pytest.importorskip("numba")
+    from fastconv.backends.fast.machine import disk_cache, jit
+
+    monkeypatch.setenv("FASTCONV_CACHE", str(tmp_path))
+    monkeypatch.setattr(disk_cache, "_warned", False)
+    built = len(jit.build_log)
+    yield tmp_path
+    del jit.build_log[built:]

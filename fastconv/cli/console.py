@@ -64,7 +64,7 @@ def _report(error: Exception, options: Callable[[], Mapping[str, Sequence[str]]]
         where = "" if error.filename is None else f"{os.fspath(error.filename)}: "
         _complain(f"{where}{error.strerror}")
     elif isinstance(error, _EXPECTED):
-        _complain(in_words_of(options(), str(error)))
+        _complain(in_words_of(options(), str(error), sys.argv))
     else:
         _complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
     return NO_VERDICT if isinstance(error, ExaminationError) else FAILURE

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 _ARGUMENT = re.compile(r"\b([a-z]\w*)=(?:(True|False)\b|\"([^\"]*)\"|'([^']*)'|([\w.]+\w|\w+)|(?=[ ,.)]))")
-_SUBJECT = re.compile(r"(?:[\w.]+: )?([a-z]\w*)(?= must )")
+_SUBJECT = re.compile(r"^(?:[\w.]+: )?([a-z]\w*)(?= must )")
 
 
-def in_words_of(options: Mapping[str, Sequence[str]], message: str) -> str:
+def in_words_of(options: Mapping[str, Sequence[str]], message: str, given: Collection[str] = ()) -> str:
     """Return a message with the options of a command for the arguments that it names.
 
     Parameters
@@ -18,11 +18,14 @@ def in_words_of(options: Mapping[str, Sequence[str]], message: str) -> str:
         Spellings by the name of the argument; that of a positional one is its metavariable.
     message : str
         What an exception says.
+    given : collection of str
+        The words of the command line: what must be something else is an option if that is among them.
 
     Examples
     --------
     >>> options = {"resume": ["--resume"], "checkpoint": ["--checkpoint"], "compiled": ["--compile", "--no-compile"]}
-    >>> in_words_of(options, "Trainer.fit: checkpoint must be a folder without a run. Pass resume=True to go on.")
+    >>> message = "Trainer.fit: checkpoint must be a folder without a run. Pass resume=True to go on."
+    >>> in_words_of(options, message, given=["--checkpoint"])
     '--checkpoint must be a folder without a run. Pass --resume to go on.'
     >>> in_words_of({"batch": ["--batch"]}, "pass batch=1, or layout='NHWC'")
     "pass --batch 1, or layout='NHWC'"
@@ -38,6 +41,6 @@ def in_words_of(options: Mapping[str, Sequence[str]], message: str) -> str:
         return f"{spelled[0]} {value}".rstrip()
 
     def subject(found: re.Match[str]) -> str:
-        return options[found[1]][0] if found[1] in options else found[0]
+        return next((spelled for spelled in options.get(found[1], ()) if spelled in given), found[0])
 
     return _ARGUMENT.sub(option, _SUBJECT.sub(subject, message, count=1))

@@ -71,7 +71,7 @@ class Classifier(Layer):
                 "Classifier: preprocessing must be a fastconv.data.Preprocessing or None, but got "
                 f"{shown(preprocessing)}."
             )
-        names = entries_of(class_names)
+        names = tuple(class_names) if isinstance(class_names, str) else entries_of(class_names)
         if names is None or not all(isinstance(name, str) for name in names):
             raise InvalidTypeError(f"Classifier: class_names must be strings, but got {shown(class_names)}.")
         self.network, self.preprocessing, self.class_names = network, preprocessing, names

@@ -232,9 +232,9 @@ def test_wrong_usage_is_one_line_and_two(
         (["--x", "half.npy", "--weight", "weight.npy"], r"--x must be a whole \.npy file .*'half\.npy'"),
         (
             ["--x", "x.npy", "--weight", "weight.npy"],
-            r"conv2d: x must have as many channels as weight is for, 3, but got 7\.",
+            r"--x must have as many channels as weight is for, 3, but got 7\.",
         ),
-        (["--x", "x.npy", "--weight", "weight.npy", "--batch", "2"], r"compare: batch must not be given with arrays"),
+        (["--x", "x.npy", "--weight", "weight.npy", "--batch", "2"], r"--batch must not be given with arrays"),
         ([*LAYER, "--threads", "4096"], r"the number of threads must be at most Numba's limit"),
         ([*LAYER, "--json", "nowhere/out.json"], r"nowhere.out\.json: No such file or directory$"),
         ([*LAYER, "--json", "."], r": Is a directory$"),

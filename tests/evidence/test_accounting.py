@@ -498,7 +498,7 @@ def test_counts_in_short(number: int, text: str) -> None:
 
 def test_who_forgets_the_batch_is_told() -> None:
     model = Sequential(Conv2d(3, 4, 3), ReLU())
-    told = r"Conv2d.* must be a sequence of 4 integers .*\. Pass batch=1 where \(3, 8, 9\) is the shape of one image\.$"
+    told = r"Conv2d.* must be a sequence of 4 integers .*\. The batch comes first: pass \(1, 3, 8, 9\), or batch=1"
     with pytest.raises(InvalidValueError, match=told):
         fc.summary(model, (3, 8, 9))
     for shape, how in (((2, 8, 9), {}), ((1, 3, 8, 9), {"batch": 2})):  # those do not help

@@ -153,7 +153,7 @@ def _elementwise() -> Iterator[Member]:
     for name in ("softmax", "log_softmax"):
         yield OperationOf(name, ROWS, on_both=True)
     yield OperationOf("pad", IMAGE, options={"padding": 1}, on_both=True)
-    yield OperationOf("upsample", IMAGE, options={"scale_factor": 2}, on_both=True)
+    yield OperationOf("upsample", IMAGE, options={"scale_factor": 2})
 
 
 OPERATIONS: tuple[Member, ...] = (
@@ -204,7 +204,7 @@ def _layers_of_any_rank() -> Iterator[Member]:
     yield _layer("PReLU", IMAGE, _SLOPES)
     for name in ("Softmax", "LogSoftmax"):
         yield _layer(name, ROWS, 1, on_both=True)
-    yield _layer("Upsample", IMAGE, scale_factor=2, on_both=True)
+    yield _layer("Upsample", IMAGE, scale_factor=2)
     yield _layer("SubsampleShortcut", IMAGE, C, 2 * C)
     yield _layer("Flatten", IMAGE)
     yield _layer("Identity", IMAGE, on_both=True)

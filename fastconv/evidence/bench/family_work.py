@@ -72,10 +72,6 @@ def function(name: str) -> Callable[..., Any]:
     >>> function("linear_backward").__name__
     'linear_backward'
     """
-    if name.startswith("linear"):  # not among the public names of the package, which has a module of that name
-        from fastconv.functional import linear
-
-        return getattr(linear, name)  # type: ignore[no-any-return]
     return getattr(functional, name)  # type: ignore[no-any-return]
 
 
