@@ -18,7 +18,8 @@ PATHS = {
     "sse2": {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""},
 }
 
-# Everything is compiled from nothing for each: in the usual run, one dtype for each unit.
+# Everything is compiled from nothing for each: in the usual run, one dtype for each unit, or one unit.
+SHORT_PATHS = [*PATHS] if FULL else ["avx2"]
 OTHER_UNITS = [("avx2", "float32"), ("sse2", "float64")]
 if FULL:
     OTHER_UNITS += [("avx2", "float64"), ("sse2", "float32")]

@@ -15,7 +15,7 @@ import pytest
 from grids import in_turn
 from programs import run
 from strategies import BACKENDS, Array
-from vector_units import PATHS, only_where_it_runs
+from vector_units import PATHS, SHORT_PATHS, only_where_it_runs
 
 import fastconv as fc
 from fastconv import layers as L
@@ -514,7 +514,7 @@ def check_small() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["twins", *PATHS])
+@pytest.mark.parametrize("path", ["twins", *SHORT_PATHS])
 def test_elsewhere(path: str, tmp_path: Path) -> None:
     program = f"""
         import test_winograd

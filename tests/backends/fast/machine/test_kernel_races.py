@@ -23,7 +23,7 @@ OTHER_CPUS = [{"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""} for name in ("h
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cpu", [{}, *OTHER_CPUS * FULL], ids=lambda cpu: cpu.get("NUMBA_CPU_NAME", "this CPU"))
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", *["float64"] * FULL])  # the same code, typed anew
 def test_tasks_of_a_launch_write_apart_from_each_other(dtype: str, cpu: dict[str, str]) -> None:
     found = json.loads(run_file(SUPPORT / "race_cases.py", dtype, *["full"] * FULL, NUMBA_NUM_THREADS="5", **cpu))
     assert found["seeded"] == {"writes_back": True, "reads": True, "apart": False}
