@@ -34,7 +34,7 @@ from fastconv.evidence.compare.comparison import plot_comparison
 from fastconv.evidence.workloads import NAMES
 
 _BACKENDS = ("naive", "numpy", "fast")
-_LASTS = "All workloads: about half a minute on two quiet cores, the first time too, which compiles."
+_LASTS = "All workloads: less than a minute on two cores, the first time too, which compiles."
 _BOTH = "naive,fast"
 _QUICK = ("conv3x3_64_56", "conv1x1_256_64_56", "depthwise3x3_128_28", "maxpool2x2_64_56", "avgpool2x2_64_56")
 _OF_FILES = ("numpy", "fast")  # of a model file: its plain loops would take minutes
