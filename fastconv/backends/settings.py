@@ -260,6 +260,13 @@ def get_num_threads() -> int:
     return _threads
 
 
+def threads_are_chosen() -> bool:
+    """Whether somebody has said how many threads there are to be, other than all."""
+    if _threads_override.get() is not None or os.environ.get("FASTCONV_NUM_THREADS", "").strip():
+        return True
+    return _threads is not None and _threads < min(thread_limit(), available_cores())
+
+
 def _threads_from_environment() -> int:
     setting = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
     if not setting:

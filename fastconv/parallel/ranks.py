@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastconv._version import __version__
-from fastconv.backends.settings import get_num_threads, thread_limit
+from fastconv.backends.settings import threads_are_chosen
 from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
 from fastconv.parallel.shares import Share
 from fastconv.validation.arrays import Array
@@ -130,11 +130,13 @@ class Ranks:
 
     def threads(self) -> int | None:
         """Threads for this rank: its part of the cores it shares with others; None alone, and where they are set."""
-        if self._comm is None or get_num_threads() < thread_limit() or os.environ.get("FASTCONV_NUM_THREADS"):
+        if self._comm is None:
             return None
         cores = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         here = platform.node(), cores
-        sharing = self.gathered(here).count(here)
+        sharing = self.gathered(here).count(here)  # by all ranks, also those that have chosen
+        if threads_are_chosen():
+            return None
         return max(1, (len(cores) if isinstance(cores, frozenset) else cores or 1) // sharing)
 
     @contextmanager

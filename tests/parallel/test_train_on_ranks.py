@@ -15,6 +15,10 @@ from fastconv.training import checkpoint_weights
 
 PROGRAM = str(SUPPORT / "train_on_ranks.py")
 RANKS = (1, 2, 3)
+ROUNDING = {
+    "rtol": 2e-5,
+    "atol": 2e-6,
+}  # of fifteen steps; a gradient that is off by 0.1 % is off by a hundred times that
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
 @pytest.mark.parametrize("kind", ["recorded", "layers", "synchronized"])
 @pytest.mark.parametrize("ranks", RANKS[1:])
 def test_ranks_give_what_one_process_gives(runs: dict[int, Any], ranks: int, kind: str) -> None:
-    np.testing.assert_allclose(runs[ranks][kind], runs[1][kind], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(runs[ranks][kind], runs[1][kind], **ROUNDING)
 
 
 @pytest.mark.parametrize("ranks", RANKS)
@@ -48,10 +52,10 @@ def test_batch_norm_is_of_a_rank_unless_it_is_synchronized(runs: dict[int, Any],
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (1, 3), (2, 3)])
 def test_a_run_goes_on_with_another_number_of_ranks(runs: dict[int, Any], before: int, after: int) -> None:
-    found, stopped = runs[after][f"resumed from {before}"], runs[before]["normalised"]
+    found, stopped = runs[after][f"resumed from {before}"], runs[before]["recorded"]
     steps = 2 * -(-166 // 33)
     assert np.array_equal(found[:steps], stopped[:steps])  # the losses of the epochs before
-    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, runs[1]["recorded"], **ROUNDING)
 
 
 FAULTS = {

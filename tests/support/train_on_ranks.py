@@ -80,17 +80,16 @@ def equal_runs(folder: Path) -> None:
     found["synchronized"] = numbers(*trained(data, normalised=True, synchronize_batch_norm=True))
     stopped = folder / f"stopped{RANKS.size}"
     trained(data, normalised=True, epochs=_STOPPED, fit={"checkpoint": stopped})
-    if RANKS.rank == 0:
-        shutil.copytree(stopped, folder / f"kept{RANKS.size}")
     resumed = {"checkpoint": stopped, "resume": True}
     found["resumed"] = numbers(*trained(data, normalised=True, fit=resumed))
+    trained(data, epochs=_STOPPED, fit={"checkpoint": folder / f"kept{RANKS.size}"})
     for ranks in range(1, RANKS.size):
         here = folder / f"from{ranks}on{RANKS.size}"
         if RANKS.rank == 0:
             shutil.copytree(folder / f"kept{ranks}", here)
         RANKS.Barrier()
         resumed = {"checkpoint": here, "resume": True}
-        found[f"resumed from {ranks}"] = numbers(*trained(data, normalised=True, fit=resumed))
+        found[f"resumed from {ranks}"] = numbers(*trained(data, fit=resumed))
     if RANKS.rank == 0:
         np.savez(folder / f"{RANKS.size}.npz", **found)
 
