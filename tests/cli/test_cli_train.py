@@ -211,7 +211,7 @@ def test_a_resumed_run_shows_its_earlier_epochs(
     assert command(monkeypatch, *small, *folder, "--resume", "--epochs", "3") == 0
     assert re.findall(r"^ +(\d) ", capsys.readouterr().out, re.MULTILINE) == ["1", "2", "3"]
     assert command(monkeypatch, *small, *folder) == 1
-    assert "Pass resume=True" in capsys.readouterr().err
+    assert "Pass --resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_resumed_run_shows_its_earlier_epochs(
         (["--warmup", "2"], 2, "must be fewer epochs than --epochs, 2, but got 2"),
         (["--optimizer", "lbfgs"], 2, "lbfgs"),
         (["--lr", "-1"], 1, "lr must be positive"),
-        (["--drop-last", "--batch-size", "5000"], 1, "batch_size must be at most the"),
+        (["--drop-last", "--batch-size", "5000"], 1, "--batch-size must be at most the"),
         (["--validation", "1.5"], 2, "'--validation': Input should be less than or equal to 0.9"),
         (["--data-folder", "x"], 1, "folder must not be given for 'digits'"),
     ],
