@@ -9,6 +9,7 @@ adds to what it wrote before, into parts of the range that every task goes throu
 
 from __future__ import annotations
 
+from array import array
 from ctypes import c_size_t
 from typing import Any, NamedTuple
 
@@ -235,7 +236,9 @@ def _run(
     if threads <= 1 or tasks <= 1:
         launcher("serial")(kernel, address(arguments), first, tasks)
     else:
-        run_program(np.array(((kernel, address(arguments), first, tasks, 0, 0, 0, 0),)), 0, 1, threads)
+        table = array("q", (kernel, address(arguments), first, tasks, 0, 0, 0, 0))  # 2 µs less than one of NumPy
+        numbers = table.buffer_info()[0], threads, 0, 1
+        run_region(launcher, "program", threads, numbers, lambda: (table[OWN], table[ALL]))
 
 
 def run_program(program: np.ndarray, first: int, last: int, threads: int) -> None:

@@ -27,9 +27,9 @@ from fastconv.backends.fast.machine.jit import INTERPRETED
 
 LOSS = 5e-4  # seconds
 ALONE, ALONE_MOST = 8, 0.2  # times the loss, and seconds
-# Idle threads look for work so often before they sleep, 0.02 ms here: about as long as it takes to wake up.
-# OpenMP would have them go on for 300,000, and who waits for them as well: time in which they could run.
-LOOKS = "2000"
+# Idle threads look for work so often before they sleep, 0.3 ms here: longer than Python takes from one region to the
+# next. OpenMP would have them go on for 300,000, and who waits for them as well: time in which they could run.
+LOOKS = "30000"
 SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # any of which is somebody's choice
 
 Work = Callable[[], tuple[int, int]]  # tasks that the calling thread did, and all of them
