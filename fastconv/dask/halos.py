@@ -8,6 +8,7 @@ is left out. Real padding is left to the operation, of the chunks at the edges.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import dask.array as da
@@ -15,9 +16,12 @@ import numpy as np
 
 from fastconv.backends.geometry import Axis, window_extent
 from fastconv.backends.settings import use_num_threads
+from fastconv.dask.mapped import Mapped
 from fastconv.errors import InvalidTypeError
 from fastconv.validation.arrays import Array
 
+_PIECE = 2**24  # bytes of a piece, as float32: results of some of them are held at a time, with more channels
+_FLOAT = 4
 Operation = Callable[..., Array]  # of a chunk, with padding=
 
 
@@ -68,13 +72,21 @@ class Halo(NamedTuple):
         return (before if first else 0, after if last else 0), 0 if last else self.spare
 
 
-def as_dask(operation: str, x: Any) -> Any:
-    """Return a Dask array: of one, or of anything with a shape and a dtype, such as a Zarr or a memory-mapped array."""
+def as_dask(operation: str, x: Any, along: int) -> Any:
+    """Return a Dask array: of one, or of anything with a shape and a dtype, such as a Zarr or a memory-mapped array.
+
+    What has no chunks of its own is cut into images, and these along an axis, into pieces of a few rows.
+    """
     if isinstance(x, da.Array):
         return x
     if not hasattr(x, "shape") or not hasattr(x, "dtype"):
         raise InvalidTypeError(f"{operation}: x must be an array, of Dask or with a shape and a dtype, but got {x!r}.")
-    return da.from_array(x, chunks=getattr(x, "chunks", None) or "auto")
+    chunks = getattr(x, "chunks", None)
+    if chunks is None:
+        chunks = [min(extent, 1) if axis == 0 < along else extent for axis, extent in enumerate(x.shape)]
+        row = prod(chunks[:along] + chunks[along + 1 :]) * max(x.dtype.itemsize, _FLOAT)
+        chunks[along] = max(1, min(chunks[along], _PIECE // max(row, 1)))
+    return da.from_array(Mapped(x) if isinstance(x, np.memmap) else x, chunks=tuple(chunks))
 
 
 def over_chunks(

@@ -75,7 +75,7 @@ def predict(model: Layer, x: Any, *, method: str = "predict", batch_size: int = 
     options = {"model": dask.delayed(_Network(model, method, size, key), pure=False)}
     if hasattr(x, "map_partitions") and not hasattr(x, "shape"):
         return x.map_partitions(_of_items, **options)
-    x = as_dask(_NAME, x)
+    x = as_dask(_NAME, x, 0)
     x = x.rechunk(dict.fromkeys(range(1, x.ndim), -1))
     shape, dtype = _example(model, method, x)
     return x.map_blocks(

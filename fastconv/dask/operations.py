@@ -38,8 +38,8 @@ def conv2d(
     Parameters
     ----------
     x : dask.array.Array, or array with a shape and a dtype, such as a Zarr or a memory-mapped one
-        Input. Chunks may be cut along N, H and W; of an image that is no Dask array they are those that it has, or what
-        Dask takes.
+        Input. Chunks may be cut along N, H and W; of an image that is no Dask array they are those that it has, or a
+        few rows.
     weight, bias : array_like
         Filters, and what is added; in memory.
     stride, padding, dilation, groups, layout, backend
@@ -185,8 +185,9 @@ def _pool(
 def _planes(name: str, x: Any, layout: str) -> tuple[Any, bool, tuple[int, ...]]:
     """Return a Dask array, whether its channels are last, and its shape with channels first."""
     last = check_layout(name, layout, 2)
-    x = as_dask(name, x)
-    check_rank(name, "x", x.shape, 2, channels_last=last)
+    if hasattr(x, "shape"):  # else `as_dask` says what x must be
+        check_rank(name, "x", x.shape, 2, channels_last=last)
+    x = as_dask(name, x, 1 if last else 2)
     return x, last, logical_shape(x.shape, channels_last=last)
 
 

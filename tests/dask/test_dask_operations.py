@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import tracemalloc
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,25 @@ def test_memory_mapped_and_zarr_arrays_are_taken(tmp_path: Path) -> None:
     lazy = chunked.max_pool2d(stored, 3, stride=1)
     assert lazy.numblocks[2:] == (3, 5)  # the chunks of the file
     assert np.array_equal(lazy.compute(), fc.max_pool2d(x, 3, stride=1))
+
+
+def test_a_memory_mapped_array_is_neither_copied_nor_sent(tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "image", np.float32, "w+", offset=64, shape=(1, 1, 1000, 1000))
+    mapped[...] = np.arange(1e6).reshape(mapped.shape)
+    mapped.flush()
+    tracemalloc.start()
+    try:
+        lazy = chunked.max_pool2d(mapped, 2)
+        assert tracemalloc.get_traced_memory()[1] < mapped.nbytes / 4
+    finally:
+        tracemalloc.stop()
+    sent = pickle.dumps(lazy)
+    assert len(sent) < mapped.nbytes / 4
+    expected = fc.max_pool2d(np.asarray(mapped), 2)
+    assert np.array_equal(lazy.compute(), expected)
+    assert np.array_equal(pickle.loads(sent).compute(), expected)  # opened anew
+    part = chunked.max_pool2d(mapped[:, :, 100:, ::2], 2)
+    assert np.array_equal(pickle.loads(pickle.dumps(part)).compute(), fc.max_pool2d(mapped[:, :, 100:, ::2], 2))
 
 
 def test_a_chunk_gets_its_halo_and_no_more() -> None:
