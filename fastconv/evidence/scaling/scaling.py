@@ -241,7 +241,7 @@ def _figure(scaling: Scaling) -> Any:
         heights = [each.images / each.seconds / alone for each in points]  # of one rank on all cores
         axes.plot([each.ranks for each in points], heights, mark, color=colour, label=f"{mode}, measured")
     axes.set_xscale("log", base=2)
-    axes.set_ylim(0, 1.15)
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("ranks")
     axes.set_ylabel("images per second of a core, of those of one rank")
     axes.set_title(f"{scaling.network}, {scaling.batch} images on a rank in weak scaling", fontsize=10)
