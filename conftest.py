@@ -17,8 +17,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     del os.environ["PYTEST_XDIST_WORKER"]
     os.environ.pop("COLUMNS", None)
 
-# Packages that import an extra when they are imported, and whose examples are tests where it is installed.
-collect_ignore = [f"fastconv/{extra}" for extra in ("dask",) if find_spec(extra) is None]
+# What imports an extra when it is imported, and is looked into for examples where that is installed.
+NEEDS = {"fastconv/dask": "dask", "tests/support/train_on_ranks.py": "mpi4py"}
+collect_ignore = [path for path, package in NEEDS.items() if find_spec(package) is None]
 
 MOST_WORKERS = 8  # each compiles and computes with threads of its own, and may hold a gigabyte
 FILES_EACH = 4  # a worker takes about three seconds to start, as long as a small file

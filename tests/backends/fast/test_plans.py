@@ -50,13 +50,14 @@ def geometry_of(case: ConvCase | Workload) -> ConvGeometry:
     )
 
 
+NEED_EXTRAS = ("fastconv.evidence.contest.engines", "fastconv.dask")
+
+
 def cached_functions(package: str) -> dict[str, Any]:
     """Every function with a cache in a package and what is below it."""
     found = {}
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if not module.name.startswith(
-            ("fastconv.__main__", "fastconv.evidence.contest.engines")
-        ):  # engines need extras
+        if not module.name.startswith(("fastconv.__main__", *NEED_EXTRAS)):
             for name, value in vars(importlib.import_module(module.name)).items():
                 if hasattr(value, "cache_info") and value.__module__.startswith("fastconv."):
                     found[f"{value.__module__}.{name}"] = value
