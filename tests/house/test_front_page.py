@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_the_pictures_of_the_readme_are_small() -> None:
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
     assert pictures
     assert [name for name in pictures if (ROOT / name).stat().st_size > MOST_BYTES] == []
+
+
+def test_the_badges_say_what_the_package_says() -> None:
+    badges = runpy.run_path(str(ROOT / "docs" / "badges.py"))
+    for name, text in badges["texts"]().items():
+        drawn = re.findall(r"<text [^>]*>([^<]+)</text>", badges["file_of"](name).read_text("utf-8"))
+        assert drawn[::2] == [name, text]  # each once more, as its shadow
+        assert f"![{name} {text}]" in README.read_text(encoding="utf-8")
 
 
 def test_the_citation_is_of_this_version() -> None:
