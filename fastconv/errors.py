@@ -28,6 +28,7 @@ __all__ = [
     "NotRunError",
     "StaleProgramError",
     "StateFileError",
+    "UnknownNameError",
 ]
 
 
@@ -37,6 +38,12 @@ class FastconvError(Exception):
 
 class InvalidValueError(FastconvError, ValueError):
     """An argument has a legal type but an impossible value, size or shape."""
+
+
+class UnknownNameError(InvalidValueError, KeyError):
+    """A dictionary of fastconv, such as `fastconv.optim.OPTIMIZERS`, was asked for a name that it does not have."""
+
+    __str__ = Exception.__str__  # that of a KeyError is its repr
 
 
 class InvalidTypeError(FastconvError, TypeError):
@@ -158,6 +165,8 @@ _ELSEWHERE = {  # what others call it, without case and signs
     "kaiming": ("he_normal", "he_uniform"),
     "kaimingnormal": ("he_normal",),
     "kaiminguniform": ("he_uniform",),
+    "learningrate": ("lr",),
+    "filters": ("out_channels",),
     "numclasses": ("classes",),
     "softmaxcrossentropy": ("softmax",),
 }

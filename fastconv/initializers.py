@@ -19,6 +19,7 @@ import numpy as np
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown, unknown_name
 from fastconv.validation.arrays import Array, check_dtype, compute_dtype
 from fastconv.validation.memory import check_fits
+from fastconv.validation.registry import Registry
 from fastconv.validation.sizes import check_any_shape, check_number
 from fastconv.validation.types import Shape
 
@@ -147,7 +148,7 @@ def pytorch_uniform(shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]
 
 
 _DRAWN = (he_normal, he_uniform, xavier_normal, xavier_uniform, pytorch_uniform)
-INITIALIZERS: dict[str, Initializer] = {draw.__name__: draw for draw in _DRAWN}
+INITIALIZERS: dict[str, Initializer] = Registry("INITIALIZERS", {draw.__name__: draw for draw in _DRAWN})
 INITIALIZERS |= {"zeros": constant(0.0), "ones": constant(1.0)}
 
 

@@ -243,8 +243,9 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
         rows, groups = variance.shape
         inverse = _inverse_deviation(variance, eps)
         with np.errstate(all="ignore"):
-            totals = [
-                (table if weight is None else table * weight).reshape(rows, groups, -1).sum(axis=2)
+            factor = 1.0 if weight is None else weight
+            totals = [  # of two large numbers, or two small ones: in float64
+                np.multiply(table, factor, dtype=np.float64).reshape(rows, groups, -1).sum(axis=2)
                 for table in (first, second)
             ]
             tables = (-totals[1] * inverse * inverse / count, -totals[0] / count, inverse)

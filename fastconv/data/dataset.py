@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastconv.data.targets import check_range, check_targets, numbered_classes
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import COLOURS, LAYOUTS, Array, check_array, check_layout
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_flag, check_integer
 
 _GENERATOR = "a numpy.random.Generator, for example np.random.default_rng(0)"
@@ -87,7 +88,7 @@ def _channels_first(images: Array, layout: str | None) -> Array:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dataset:
+class Dataset(metaclass=Constructed):
     """Labelled images, or other inputs of a network with their targets, all in memory.
 
     Parameters

@@ -14,7 +14,9 @@ from fastconv.data.files import imported
 from fastconv.data.preprocessing import channel_statistics, normalise
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array, check_layout
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.memory import check_fits
+from fastconv.validation.registry import Registry
 from fastconv.validation.sizes import check_integer, check_number, check_sizes, entries_of
 
 Float32 = NDArray[np.float32]
@@ -29,7 +31,7 @@ _LARGEST = 2**31 - 1  # cells of an axis, in Pillow
 
 
 @dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(metaclass=Constructed):
     """What is done to a picture before a network sees it; call it with pictures to get a batch.
 
     ``(N, C, H, W) -> (N, C', H', W') float32``
@@ -346,10 +348,13 @@ def _centre(picture: Array, crop: tuple[int, int]) -> Array:
     return picture[:, top : top + crop[0], left : left + crop[1]]
 
 
-PRESETS = {
-    "imagenet": Preprocessing(
-        size=256, crop=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), channels=3
-    ),
-    "mnist": Preprocessing(size=(28, 28), channels=1),
-    "cifar10": Preprocessing(size=(32, 32), mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616), channels=3),
-}
+PRESETS = Registry(
+    "PRESETS",
+    {
+        "imagenet": Preprocessing(
+            size=256, crop=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), channels=3
+        ),
+        "mnist": Preprocessing(size=(28, 28), channels=1),
+        "cifar10": Preprocessing(size=(32, 32), mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616), channels=3),
+    },
+)

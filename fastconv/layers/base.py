@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from fastconv.backends import get_backend
 from fastconv.backends.geometry import ConvGeometry
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
-from fastconv.layers.inference import remembers
+from fastconv.layers.inference import FORGETTING, TRYING, pass_mode
 from fastconv.layers.tree import Tree
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.types import ArrayLike
@@ -61,7 +61,7 @@ class _Memory(NamedTuple):
     values: tuple[Any, ...]
     training: bool
     passes: int
-    answered: bool = False  # whether a backward pass has used it
+    answered: bool = False  # whether a backward pass has used it, or none need do so
 
 
 class Layer(Tree["Layer"]):
@@ -158,10 +158,14 @@ class Layer(Tree["Layer"]):
 
     def _keep(self, *values: Any) -> None:
         """Remember the backend and `values` for the backward pass, unless in `inference_mode`."""
-        last, passes = self._memory, 1
-        if last is not None and not last.answered and last.training == self.training:
+        mode = pass_mode()
+        if mode == FORGETTING:
+            self._memory = None
+            return
+        last, passes, tried = self._memory, 1, mode == TRYING
+        if last is not None and not last.answered and last.training == self.training and not tried:
             passes += last.passes
-        self._memory = _Memory(get_backend(), values, self.training, passes) if remembers() else None
+        self._memory = _Memory(get_backend(), values, self.training, passes, answered=tried)
 
     def _kept(self) -> tuple[Any, ...]:
         """Return what the last forward pass kept, to `backward`, which asks once."""

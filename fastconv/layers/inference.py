@@ -1,4 +1,4 @@
-"""Whether layers remember what their backward pass needs."""
+"""Whether layers remember what their backward pass needs, and count the passes that wait for one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_remembering: ContextVar[bool] = ContextVar("fastconv_layers_remember", default=True)
+FORGETTING, REMEMBERING, TRYING = range(3)
+_mode: ContextVar[int] = ContextVar("fastconv_layers_mode", default=REMEMBERING)
 
 
 @contextmanager
@@ -28,13 +29,31 @@ def inference_mode() -> Iterator[None]:
     Traceback (most recent call last):
     fastconv.errors.NotRunError: ReLU.backward: forward must run first, outside of inference_mode.
     """
-    token = _remembering.set(False)
+    with _in_mode(FORGETTING):
+        yield
+
+
+@contextmanager
+def trial_passes() -> Iterator[None]:
+    """Let forward passes inside the block be followed by any number of backward passes, for who tries functions out."""
+    with _in_mode(TRYING):
+        yield
+
+
+@contextmanager
+def _in_mode(mode: int) -> Iterator[None]:
+    token = _mode.set(mode)
     try:
         yield
     finally:
-        _remembering.reset(token)
+        _mode.reset(token)
 
 
 def remembers() -> bool:
     """Whether layers keep what their backward pass needs, that is, whether no `inference_mode` is active."""
-    return _remembering.get()
+    return _mode.get() != FORGETTING
+
+
+def pass_mode() -> int:
+    """What a forward pass does: `FORGETTING`, `REMEMBERING` or, without being counted, `TRYING`."""
+    return _mode.get()

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.validation.arrays import Array, check_dtype, check_real
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_flag
 
 _FLOATS = ("float16", "float32", "float64")
@@ -26,7 +27,7 @@ def note_change() -> None:
     _changes += 1
 
 
-class Parameter:
+class Parameter(metaclass=Constructed):
     """An array that training changes, with its gradient.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -13,6 +12,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter, note_change
 from fastconv.layers.state_difference import StateDifference, difference, likely_mistake, misshapen, named
 from fastconv.validation.arrays import Array, check_dtype, check_real
+from fastconv.validation.constructors import ConstructedABC
 from fastconv.validation.sizes import check_flag
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Node = TypeVar("Node", bound="Tree[Any]")
 
 
-class Tree(ABC, Generic[Node]):
+class Tree(Generic[Node], metaclass=ConstructedABC):
     """Something with parameters and buffers, and with others of its kind, `Node`, as attributes."""
 
     buffers: ClassVar[tuple[str, ...]] = ()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fastconv.losses.classification import accuracy, multiclass_svm, softmax_cross_entropy
 from fastconv.losses.elementwise import binary_cross_entropy, binary_cross_entropy_with_logits, squared_error
 from fastconv.validation.arrays import Array
+from fastconv.validation.registry import Registry
 
 __all__ = [
     "LOSSES",
@@ -26,10 +27,13 @@ __all__ = [
 softmax_loss = softmax_cross_entropy
 svm_loss = multiclass_svm
 
-LOSSES: dict[str, Callable[..., tuple[float, Array]]] = {
-    "softmax": softmax_cross_entropy,
-    "svm": multiclass_svm,
-    "squared_error": squared_error,
-    "binary_cross_entropy": binary_cross_entropy,
-    "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
-}
+LOSSES: dict[str, Callable[..., tuple[float, Array]]] = Registry(
+    "LOSSES",
+    {
+        "softmax": softmax_cross_entropy,
+        "svm": multiclass_svm,
+        "squared_error": squared_error,
+        "binary_cross_entropy": binary_cross_entropy,
+        "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
+    },
+)

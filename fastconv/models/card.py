@@ -14,13 +14,14 @@ from fastconv.initializers import undrawn
 from fastconv.layers import Layer
 from fastconv.models.architecture import Architecture
 from fastconv.models.registry import by_name
+from fastconv.validation.constructors import Constructed
 
 _FORMAT = "fastconv network"
 _VERSION = 1
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class ModelCard(metaclass=Constructed):
     """A network without its weights: how to make it, what it takes, what its outputs mean.
 
     Attributes

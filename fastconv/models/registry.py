@@ -21,6 +21,7 @@ from fastconv.models.resnet import ResNet
 from fastconv.models.squeezenet import SqueezeNet
 from fastconv.models.unet import UNet
 from fastconv.models.vgg import VGG, SmallVGG
+from fastconv.validation.registry import Registry
 from fastconv.validation.sizes import check_choice
 
 Image = tuple[int, int, int]
@@ -58,34 +59,43 @@ def _of_imagenet(make: Callable[..., Layer], description: str, lr: float = 1e-3)
 _SMALL: Image = (3, 32, 32)
 _DEEP = 1e-4  # learning rate of large networks without normalisation
 
-MODELS: dict[str, ModelEntry] = {
-    "digits": ModelEntry(DigitsNet, (1, 8, 8), "two convolutions for the digits of scikit-learn"),
-    "lenet5": ModelEntry(LeNet5, (1, 28, 28), "LeCun et al. (1998), with ReLU and max pools"),
-    "lenet5-tanh": ModelEntry(partial(LeNet5, activation="tanh"), (1, 28, 28), "the same with tanh, as in the paper"),
-    "three-layer": ModelEntry(
-        ThreeLayerConvNet, _SMALL, "conv - ReLU - pool - linear - ReLU - linear, of CS231n", lr=1e-3
-    ),
-    "vgg-small": ModelEntry(SmallVGG, _SMALL, "six convolutions of 3×3 with batch norm, in three stages"),
-    **{
-        f"resnet{depth}": ModelEntry(partial(ResNet, depth), _SMALL, f"He et al. (2016), {depth} layers for CIFAR-10")
-        for depth in (20, 32, 44, 56)
+MODELS: dict[str, ModelEntry] = Registry(
+    "MODELS",
+    {
+        "digits": ModelEntry(DigitsNet, (1, 8, 8), "two convolutions for the digits of scikit-learn"),
+        "lenet5": ModelEntry(LeNet5, (1, 28, 28), "LeCun et al. (1998), with ReLU and max pools"),
+        "lenet5-tanh": ModelEntry(
+            partial(LeNet5, activation="tanh"), (1, 28, 28), "the same with tanh, as in the paper"
+        ),
+        "three-layer": ModelEntry(
+            ThreeLayerConvNet, _SMALL, "conv - ReLU - pool - linear - ReLU - linear, of CS231n", lr=1e-3
+        ),
+        "vgg-small": ModelEntry(SmallVGG, _SMALL, "six convolutions of 3×3 with batch norm, in three stages"),
+        **{
+            f"resnet{depth}": ModelEntry(
+                partial(ResNet, depth), _SMALL, f"He et al. (2016), {depth} layers for CIFAR-10"
+            )
+            for depth in (20, 32, 44, 56)
+        },
+        "mobilenetv2-small": ModelEntry(
+            partial(MobileNetV2, small_images=True), _SMALL, "Sandler et al. (2018), for images of about 32×32"
+        ),
+        "unet": ModelEntry(UNet, (3, 64, 64), "Ronneberger et al. (2015), two levels, scores of every pixel", 2),
+        "alexnet": _of_imagenet(AlexNet, "Krizhevsky (2014), five convolutions", _DEEP),
+        "vgg11": _of_imagenet(partial(VGG, 11), "Simonyan and Zisserman (2015), configuration A", _DEEP),
+        "vgg11-bn": _of_imagenet(partial(VGG, 11, batch_norm=True), "the same with batch norm"),
+        "vgg16": _of_imagenet(partial(VGG, 16), "Simonyan and Zisserman (2015), configuration D", _DEEP),
+        "vgg16-bn": _of_imagenet(partial(VGG, 16, batch_norm=True), "the same with batch norm"),
+        **{
+            f"resnet{depth}": _of_imagenet(
+                partial(ImageNetResNet, depth), f"He et al. (2016), {depth} layers for ImageNet"
+            )
+            for depth in (18, 34, 50)
+        },
+        "squeezenet": _of_imagenet(SqueezeNet, "Iandola et al. (2016), version 1.1", 3e-4),
+        "mobilenetv2": _of_imagenet(MobileNetV2, "Sandler et al. (2018), for ImageNet"),
     },
-    "mobilenetv2-small": ModelEntry(
-        partial(MobileNetV2, small_images=True), _SMALL, "Sandler et al. (2018), for images of about 32×32"
-    ),
-    "unet": ModelEntry(UNet, (3, 64, 64), "Ronneberger et al. (2015), two levels, scores of every pixel", 2),
-    "alexnet": _of_imagenet(AlexNet, "Krizhevsky (2014), five convolutions", _DEEP),
-    "vgg11": _of_imagenet(partial(VGG, 11), "Simonyan and Zisserman (2015), configuration A", _DEEP),
-    "vgg11-bn": _of_imagenet(partial(VGG, 11, batch_norm=True), "the same with batch norm"),
-    "vgg16": _of_imagenet(partial(VGG, 16), "Simonyan and Zisserman (2015), configuration D", _DEEP),
-    "vgg16-bn": _of_imagenet(partial(VGG, 16, batch_norm=True), "the same with batch norm"),
-    **{
-        f"resnet{depth}": _of_imagenet(partial(ImageNetResNet, depth), f"He et al. (2016), {depth} layers for ImageNet")
-        for depth in (18, 34, 50)
-    },
-    "squeezenet": _of_imagenet(SqueezeNet, "Iandola et al. (2016), version 1.1", 3e-4),
-    "mobilenetv2": _of_imagenet(MobileNetV2, "Sandler et al. (2018), for ImageNet"),
-}
+)
 
 
 def _entry(operation: str, name: object) -> ModelEntry:

@@ -14,6 +14,7 @@ from fastconv.optim.schedules import (
     StepLR,
 )
 from fastconv.optim.sgd import SGD
+from fastconv.validation.registry import Registry
 
 __all__ = [
     "OPTIMIZERS",
@@ -33,4 +34,6 @@ __all__ = [
     "grad_norm",
 ]
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}
+OPTIMIZERS: dict[str, type[Optimizer]] = Registry(
+    "OPTIMIZERS", {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}
+)

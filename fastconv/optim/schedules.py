@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -12,10 +12,11 @@ from typing import Any
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
+from fastconv.validation.constructors import ConstructedABC
 from fastconv.validation.sizes import check_choice, check_integer
 
 
-class Schedule(ABC):
+class Schedule(metaclass=ConstructedABC):
     """Base class of the schedules.
 
     Making one sets the rates of its optimiser to those of the beginning; each `step` sets the next ones. A

@@ -20,12 +20,13 @@ from fastconv.sklearn.network import make_network
 from fastconv.training import EarlyStopping, Progress, Trainer
 from fastconv.training.progress import ProgressCallback, reporting
 from fastconv.validation.arrays import Array
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_choice, check_integer
 
 _DTYPES = (np.float32, np.uint8)  # others become the first
 
 
-class CNNEstimator(BaseEstimator):
+class CNNEstimator(BaseEstimator, metaclass=Constructed):
     """A network with the interface of scikit-learn; `CNNClassifier` and `CNNRegressor` are the ones to make."""
 
     _loss: str

@@ -13,6 +13,7 @@ from fastconv.report import Report, Table, format_number
 from fastconv.report.curves import curves
 from fastconv.report.page import fragment
 from fastconv.report.words import plural
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_choice, check_integer
 
 # What may decide which epoch is best, and whether more of it is better.
@@ -253,7 +254,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class EarlyStopping:
+class EarlyStopping(metaclass=Constructed):
     """Stop when a number has not become better for some epochs.
 
     Parameters

@@ -33,13 +33,14 @@ from fastconv.programs.step import TrainingStep
 from fastconv.training.evaluation import Loss, OneHot, Prepare, hits
 from fastconv.training.records import History, Position
 from fastconv.validation.arrays import Array
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_exact, check_flag, check_integer
 
 _WORDS = ("uint32", "uint64")  # of the arrays in the states of NumPy
 _BETWEEN_NUMBERS = (squared_error, binary_cross_entropy, binary_cross_entropy_with_logits)
 
 
-class TrainState:
+class TrainState(metaclass=Constructed):
     """A model with its optimiser and loss, and how far their training has come; `Trainer` is the one to make."""
 
     def __init__(

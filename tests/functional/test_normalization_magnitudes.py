@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from strategies import BACKENDS, Array
 
 import fastconv as fc
 from fastconv import layers
-from fastconv.functional import batch_norm, batch_norm_statistics
+from fastconv.functional import batch_norm, batch_norm_backward, batch_norm_statistics, group_norm_backward
 from fastconv.optim import SGD
 
 SIZES = (1e-25, 1e-12, 1.0, 1e19, 1e25, 1e30, 1e35)
@@ -57,6 +58,25 @@ def test_every_size_of_numbers_is_normalised(name: str, backend: str) -> None:
             assert found.dtype == np.float32
             largest = np.abs(right[np.isfinite(right)]).max(initial=0)
             np.testing.assert_allclose(found, right, rtol=1e-5, atol=2e-5 * largest, err_msg=f"{key} at {size:g}")
+
+
+@pytest.mark.parametrize("size", [1e15, 1e-15])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_and_weights_may_be_as_large_or_as_small_as_the_input(backend: str, size: float) -> None:
+    """The product of the three is no float32, and every gradient is."""
+    x, dy = drawn((3, 4, 3, 5), 0).astype(np.float64) * size, drawn((3, 4, 3, 5), 1).astype(np.float64) * size
+    weight = drawn((4,), 2).astype(np.float64) * size
+
+    def gradients(dtype: type, backend: str) -> list[Array | None]:
+        arrays = [array.astype(dtype) for array in (dy, x, weight)]
+        rest: dict[str, Any] = {"eps": 0.0, "backend": backend}
+        found = batch_norm_backward(*arrays, **rest), group_norm_backward(*arrays[:2], 2, arrays[2], **rest)
+        return [gradient for each in found for gradient in each]
+
+    for found, exact in zip(gradients(np.float32, backend), gradients(np.float64, "numpy")):
+        assert found is not None
+        assert exact is not None
+        np.testing.assert_allclose(found, exact, rtol=1e-5, atol=2e-5 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "naive"])

@@ -12,6 +12,7 @@ from checks import check_avg, check_columns, check_conv, check_max
 from strategies import CONV_CASES, POOL_CASES, conv_arrays, normal
 
 import fastconv as fc
+from fastconv import layers
 from fastconv.backends.numpy import NumpyBackend
 from fastconv.testing import GradientCheck, adjoint_check, assert_close, gradient_check, magnitude, tolerance
 
@@ -425,6 +426,36 @@ def test_layers_are_checked_in_float64_and_put_back() -> None:
     assert layer.weight.data is weight
     assert np.array_equal(weight, before)
     assert not layer.weight.grad.any()
+
+
+class Twice:
+    """y = 2 layer(x), of a layer of ours, which is asked twice for its gradient."""
+
+    def __init__(self) -> None:
+        self.layer = layers.Linear(4, 3, dtype="float64", rng=0)
+
+    def parameters(self) -> list[layers.Parameter]:
+        return self.layer.parameters()
+
+    def forward(self, x: Any) -> Any:
+        return 2 * self.layer(x)
+
+    def backward(self, dy: Any) -> Any:
+        first, second = self.layer.backward(dy), self.layer.backward(dy)
+        assert first is not None
+        assert second is not None
+        return first + second
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_passes_of_a_check_count_neither_in_it_nor_afterwards(pair: bool) -> None:
+    """A layer refuses a second backward pass after several forward passes, of which it remembers one."""
+    twice, x = Twice(), normal((5, 4), 4)
+    if pair:
+        gradient_check((twice.forward, lambda dy, _: twice.backward(dy)), x)
+    else:
+        gradient_check(twice, x)
+    twice.backward(twice.forward(x))
 
 
 @pytest.mark.parametrize("mode", ["projection", "full"])
