@@ -9,7 +9,7 @@ matter: see `ParameterOperations`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
 from fastconv.backends.parameters import ParameterOperations
-from fastconv.backends.resampling import Resampling, resample_backward
+from fastconv.backends.resampling import Resampled, Resampling, gathered, resample_backward
 from fastconv.backends.softmax import SoftmaxAlongAxis
 
 Array = NDArray[Any]
@@ -162,6 +162,10 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
     def concatenate(self, parts: Sequence[Array], axis: int) -> Array:
         """Arrays of one dtype, one after the other along an axis."""
         return np.concatenate(parts, axis)
+
+    def resample(self, x: Array, axes: Mapping[int, Resampled]) -> Array:
+        """Give some axes of an array another size, one after the other."""
+        return gathered(x, {axis: each.taps() for axis, each in axes.items()})
 
     def resample_backward(self, dy: Array, axis: int, resampling: Resampling) -> Array:
         """Gradient of resampling along an axis of an array of any shape: each cell sums what the results say of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv.backends.resampling import memory_order
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall, finish
 from fastconv.validation.arrays import Array, check_array, check_shape
@@ -126,11 +127,6 @@ def _pairs(call: PlanesCall, padding: object, mode: object, shape: Shape) -> tup
                 f"cells (padding {spatial}, plane {size}). Use mode='replicate' or 'zeros' for more."
             )
     return ((0, 0), *spatial, (0, 0)) if call.channels_last else ((0, 0), (0, 0), *spatial)
-
-
-def memory_order(x: Array) -> list[int]:
-    """Axes by their strides, the largest first: transposed like that, an array without gaps is in C order."""
-    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
 
 def _folded(dy: Array, axis: int, size: int, pair: Pair, mode: str) -> Array:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import floor
 
 import numpy as np
 
-from fastconv.backends.resampling import Resampling, Taps
+from fastconv.backends.resampling import Resampling, memory_order
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import PlanesCall
-from fastconv.functional.padding import memory_order
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_flag, check_number, check_sizes, entries_of
 from fastconv.validation.types import ArrayLike, Layout, ResampleMode, Shape, ShapeLike, Size
 
 RESAMPLE_MODES = ("nearest", "bilinear")
-
-LARGE_ROW = 2**12  # numbers from which on images are done one by one: what lies in between stays in a cache
 
 
 def upsample(
@@ -37,7 +34,7 @@ def upsample(
     Parameters
     ----------
     x : array_like, shape (N, C, W), (N, C, H, W) or (N, C, D, H, W)
-        Input, of any strides; its memory order is kept.
+        Input, of any strides. The result is channels-last in memory if `x` is.
     size : int or sequence of ints, optional
         Size of the result, per spatial axis.
     scale_factor : float or sequence of floats, optional
@@ -80,7 +77,7 @@ def upsample(
     call = PlanesCall.of("upsample", "x", x.shape, layout)
     axes = _checked(call, "x", x.shape, size, scale_factor, mode, align_corners)
     call.arrays(x=x)
-    return call.finish(gathered(call.view(x), {i: axis.taps() for i, axis in enumerate(axes, 2)}))
+    return call.finish(call.backend().resample(call.view(x), dict(enumerate(axes, 2))))
 
 
 def upsample_backward(
@@ -176,41 +173,3 @@ def _checked(
     out, factors = upsampled_size(operation, tuple(plane), size, scale_factor)
     check_fits(operation, "the result", (batch, channels, *out), 4)
     return [Resampling(str(mode), *numbers, aligned) for numbers in zip(plane, out, factors)]
-
-
-def gathered(x: Array, taps: Mapping[int, Taps]) -> Array:
-    """Array whose cells along some axes are sums of weighted cells of another, whose memory order it has."""
-    order = memory_order(x)
-    rows = x.transpose(order)
-    along = {order.index(axis): each for axis, each in taps.items()}
-    if 0 in along or len(rows) < 2 or rows[0].size < LARGE_ROW:
-        return _gathered_along(rows, along).transpose(np.argsort(order))
-    y: Array = np.empty([len(along[i][0][0]) if i in along else size for i, size in enumerate(rows.shape)], x.dtype)
-    inner = {axis - 1: each for axis, each in along.items()}
-    for row, result in zip(rows, y):
-        result[...] = _gathered_along(row, inner)
-    return y.transpose(np.argsort(order))
-
-
-def _gathered_along(x: Array, taps: Mapping[int, Taps]) -> Array:
-    for axis, each in taps.items():
-        x = _gathered(x, axis, each)
-    return x
-
-
-def _weights(weight: Array, x: Array, axis: int) -> Array:
-    """Weights along an axis, in the dtype of an array."""
-    return weight.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1 - axis))
-
-
-def _gathered(x: Array, axis: int, taps: Taps) -> Array:
-    """Output cells along one axis."""
-    total: Array | None = None
-    with np.errstate(all="ignore"):
-        for places, weight in taps:
-            part = x.take(places, axis)
-            if weight is not None:
-                part *= _weights(weight, x, axis)
-            total = part if total is None else np.add(total, part, out=total)
-    assert total is not None
-    return total

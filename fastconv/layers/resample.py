@@ -9,7 +9,7 @@ from typing import Any
 from fastconv.backends import use_backend
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.padding import pad, pad_backward
-from fastconv.functional.resample import LARGE_ROW, RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
+from fastconv.functional.resample import RESAMPLE_MODES, upsample, upsample_backward, upsampled_size
 from fastconv.layers.arguments import ANY_LAYOUT, check_input_shape, letters_of
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
@@ -113,19 +113,15 @@ class Upsample(Layer):
         return 6 * prod(self.output_shape(input_shape)) if self.mode == "bilinear" else 0
 
     def scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """In the backward pass, a part of a sum, and three times what is between the axes."""
+        """In the backward pass, what is between the axes."""
         out = self.output_shape(input_shape)
         letters = letters_of(out, self.layout)
         first = 2 if letters.index("C") == 1 else 1
-        between = prod(out) // out[first] * input_shape[first]
-        weighted = prod(out) if self.mode == "bilinear" else 0
-        return (weighted + 3 * between) * max(itemsize, 4)
+        return prod(out) // out[first] * input_shape[first] * max(itemsize, 4)
 
     def forward_scratch_bytes(self, input_shape: Shape, itemsize: int) -> int:
-        """What is between the axes, and one part of a sum, of an image, or of all where they are small."""
-        out = self.output_shape(input_shape)
-        images = 1 if prod(input_shape[1:]) >= LARGE_ROW else out[0]
-        return 2 * images * prod(out[1:]) * max(itemsize, 4)
+        """Nothing between the axes: both are done at once."""
+        return 0
 
     def extra_repr(self) -> str:
         """See `Layer.extra_repr`."""

@@ -15,7 +15,7 @@ from strategies import FLOATS, MEMORY, Array, channels_last, normal, stored
 import fastconv as fc
 from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, NotRunError
 from fastconv.functional import pad, pad_backward, upsample, upsample_backward
-from fastconv.layers import Layer, Upsample, ZeroPad1d, ZeroPad2d, ZeroPad3d, inference_mode
+from fastconv.layers import Layer, Sequential, Upsample, ZeroPad1d, ZeroPad2d, ZeroPad3d, inference_mode
 from fastconv.testing import assert_close
 
 PLANES = {1: (2, 3, 7), 2: (2, 3, 5, 7), 3: (2, 3, 4, 5, 3)}
@@ -207,6 +207,50 @@ def test_upsampling_of_any_memory_order(mode: str, order: str) -> None:
     if order == "channels-last":
         assert np.moveaxis(y, 1, -1).flags.c_contiguous
         assert np.moveaxis(dx, 1, -1).flags.c_contiguous
+
+
+def bits(x: Array) -> bytes:
+    return np.ascontiguousarray(x).tobytes()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8, 19])  # up to 7 numbers inside of an axis are looked up one by one
+@pytest.mark.parametrize("options", [*UPSAMPLES, {"size": (5, 14)}, {"size": (9, 33), "mode": "bilinear"}], ids=str)
+def test_every_backend_gives_the_same_bits(options: dict[str, Any], channels: int) -> None:
+    shape = (3, channels, 5, 7)
+    for dtype in FLOATS:
+        x = normal(shape, 2, np.dtype(dtype))
+        x[0, 0, 2, 3], x[1, -1, 0, 0], x[2, 0, -1, -1], x[1, 0, 1, 1] = np.nan, np.inf, -np.inf, -0.0
+        with fc.use_backend("numpy"):
+            expected = upsample(x, **options)
+        last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+        for stored_x in (x, last, np.asfortranarray(x), x[..., ::-1].copy()[..., ::-1]):
+            np.testing.assert_array_equal(upsample(stored_x, **options), expected)
+            np.testing.assert_array_equal(np.signbit(upsample(stored_x, **options)), np.signbit(expected))
+        assert np.array_equal(upsample(x[1:2], **options), expected[1:2], equal_nan=True)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("shape", [(3, 9, 2000), (2, 40, 33, 47), (2, 9, 12, 13, 14)], ids=str)
+def test_threads_change_no_bit(shape: tuple[int, ...], last: bool) -> None:
+    x = normal(shape, 0, np.float32)
+    x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if last else x
+    resizes: list[dict[str, Any]] = [{"scale_factor": 2}, {"scale_factor": 1.7}]
+    resizes += [{"scale_factor": factor, "mode": "bilinear"} for factor in (2, 1.7, 0.9)] if len(shape) == 4 else []
+    for options in resizes:
+        with fc.use_backend("numpy"):
+            expected = bits(upsample(x, **options))
+        for threads in range(1, fc.get_num_threads() + 1):
+            with fc.use_num_threads(threads):
+                assert bits(upsample(x, **options)) == expected
+
+
+def test_upsampling_is_launches_of_a_program() -> None:
+    network = Sequential(Upsample(scale_factor=2), Upsample((11, 9), mode="bilinear"))
+    for channels in (3, 16):
+        x = normal((2, channels, 5, 6), 0, np.float32)
+        program = fc.compile(network.eval(), x)
+        assert "(break)" not in str(program)
+        assert np.array_equal(program(x), network(x))
 
 
 @pytest.mark.parametrize("options", [*UPSAMPLES, {"size": (300, 9)}, {"size": (80, 90), "mode": "bilinear"}], ids=str)

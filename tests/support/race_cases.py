@@ -122,8 +122,9 @@ def pools(x: Any, rank: int, options: dict[str, Any], last: bool) -> Iterator[An
 
 
 def resampled(x: Any) -> Iterator[Any]:
-    """Gradients of planes in another size."""
+    """Planes in another size, and gradients."""
     for shape, mode in product(((9, 11), (24, 12), (40, 30)), ("nearest", "bilinear")):
+        yield F.upsample(x, shape, mode=mode)
         yield F.upsample_backward(x, (*x.shape[:2], *shape), x.shape[2:], mode=mode)
 
 

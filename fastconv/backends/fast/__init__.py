@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastconv.backends.base import Array
 from fastconv.backends.fast import activation as activations
-from fastconv.backends.fast import pointwise, resampling
+from fastconv.backends.fast import pointwise
 from fastconv.backends.fast.conv import conv as convolution
 from fastconv.backends.fast.dropout import dropout
 from fastconv.backends.fast.linear import linear as dense
@@ -15,6 +15,7 @@ from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
 from fastconv.backends.fast.pool import indices, places, pool, ties, windows
 from fastconv.backends.fast.pool import lp_pool as lp
+from fastconv.backends.fast.resampling import resampling
 from fastconv.backends.fast.softmax import softmax as along_axis
 from fastconv.backends.fast.update.norm import Norms
 from fastconv.backends.fast.update.update import Updates
@@ -72,6 +73,7 @@ class FastBackend(Normalization, Norms, Updates):
     concatenate = staticmethod(copying.concatenated)
     in_memory_order = staticmethod(copying.in_memory_order)
     placed = staticmethod(copying.placed)
+    resample = staticmethod(resampling.resample)
     resample_backward = staticmethod(resampling.resample_backward)
     dropout_mask = staticmethod(dropout.dropout_mask)
     dropout = staticmethod(dropout.dropout)

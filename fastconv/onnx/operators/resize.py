@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.backends.resampling import Taps
+from fastconv.backends import resolve_backend
+from fastconv.backends.resampling import Taps, gathered
 from fastconv.errors import InvalidValueError
-from fastconv.functional.resample import gathered
 from fastconv.onnx.operators.arguments import checked_axes, integers, widened
 from fastconv.onnx.operators.interpolation import ROUNDINGS, nearest, weighted, within
 from fastconv.onnx.registry import operator
@@ -96,6 +96,22 @@ class _Options:
         stretch = max(1.0, 1 / float(axis.scale)) if self.antialias else 1.0
         taps = weighted(places, self.mode, self.cubic_coeff_a, stretch)
         return within(taps, axis.cells, exclude=bool(self.exclude_outside), scaled=bool(self.antialias))
+
+
+class _Along(NamedTuple):
+    """How one axis gets another size, as backends want it."""
+
+    axis: _Axis
+    options: _Options
+
+    @property
+    def copies(self) -> bool:
+        """Whether every result is a copy of one cell."""
+        return self.options.mode == "nearest"
+
+    def taps(self) -> Taps:
+        """Cells and weights of every cell of the result."""
+        return self.options.taps(self.axis)
 
 
 @operator("Upsample", since=7)
@@ -192,17 +208,25 @@ def _resized(x: Array, axes: dict[int, _Axis], options: _Options) -> Array:
     out = tuple(axes[axis].out if axis in axes else size for axis, size in enumerate(x.shape))
     check_fits("Resize", "the result", out, 8)
     changed = {number: axis for number, axis in axes.items() if axis.cells and not axis.is_whole()}
+    along = {number: _Along(axis, options) for number, axis in changed.items()}
     if options.mode == "nearest":
-        y = gathered(x, {number: options.taps(axis) for number, axis in changed.items()})
+        y = _interpolated(x, along)
     else:
-        numbers = widened(x) if x.dtype.kind not in "iub" else x.astype(np.float64)
-        y = _rounded(gathered(numbers, {number: options.taps(axis) for number, axis in changed.items()}), x.dtype)
+        y = _rounded(_interpolated(widened(x) if x.dtype.kind not in "iub" else x.astype(np.float64), along), x.dtype)
     if options.coordinate_transformation_mode == "tf_crop_and_resize":
         for number, axis in changed.items():
             places = axis.places("tf_crop_and_resize")
             outside = (places < 0) | (places > axis.cells - 1)
             np.moveaxis(y, number, 0)[outside] = options.extrapolation_value
     return y
+
+
+def _interpolated(x: Array, axes: dict[int, _Along]) -> Array:
+    if not axes:
+        return x.copy()
+    if x.dtype.kind not in "iuf" or x.itemsize < 4:
+        return gathered(x, {number: each.taps() for number, each in axes.items()})
+    return resolve_backend(None, "Resize").resample(x, axes)
 
 
 def _rounded(y: Array, dtype: np.dtype) -> Array:
