@@ -156,6 +156,7 @@ def shown(value: object) -> str:
 
 _NEAR, _NEARER = 0.6, 0.05  # how like names are that may be meant, of 1, and by how much the best may be better
 _LONGEST_NAME = 80  # signs of a name that is looked at
+_MANY = 16  # names that are read in an error
 _ELSEWHERE = {  # what others call it, without case and signs
     "channelsfirst": ("NCHW", "NCW", "NCDHW"),
     "channelslast": ("NHWC", "NWC", "NDHWC"),
@@ -180,8 +181,14 @@ def unknown_name(
     `others` says what else may stand there; `bare` names are those that are typed on a command line, too.
     """
     kind = InvalidValueError if isinstance(name, str) else InvalidTypeError
-    listed = ", ".join(known if bare else map(repr, known))
-    return kind(f"{operation}: {subject} must be one of {listed}{others}, but got {shown(name)}.{meant(name, known)}")
+    hint = meant(name, known)
+    listed = one_of_names(known if bare else [*map(repr, known)], hint)
+    return kind(f"{operation}: {subject} must be {listed}{others}, but got {shown(name)}.{hint}")
+
+
+def one_of_names(known: Collection[str], hint: str) -> str:
+    """Return "one of" and the names, or of many only how many, where a hint has the likely one."""
+    return f"one of {len(known)} names" if hint and len(known) > _MANY else f"one of {', '.join(known)}"
 
 
 def meant(name: object, known: Iterable[str]) -> str:

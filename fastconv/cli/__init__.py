@@ -12,7 +12,7 @@ from fastconv._version import __version__
 from fastconv.cli.bench import bench as bench_command
 from fastconv.cli.check import check as check_command
 from fastconv.cli.compare import compare as compare_command
-from fastconv.cli.console import exit_code_of
+from fastconv.cli.console import Speech, exit_code_of
 from fastconv.cli.evaluate import evaluate as evaluate_command
 from fastconv.cli.info import info as info_command
 from fastconv.cli.predict import predict as predict_command
@@ -21,9 +21,16 @@ from fastconv.cli.report import report as report_command
 from fastconv.cli.summary import summary as summary_command
 from fastconv.cli.train import train as train_command
 from fastconv.cli.warmup import warmup as warmup_command
+from fastconv.cli.words import word_of
 
 __all__ = ["app", "main"]
 
+_THEIRS = (
+    ("dataset", "name_or_path"),
+    ("input_", "input_shape"),
+    ("weight", "weight_shape"),
+    ("data_folder", "folder"),
+)  # as the library says
 _PANELS = 100  # columns from which on a help in panels breaks no word
 
 app = typer.Typer(
@@ -70,12 +77,17 @@ def main() -> int:
         The exit code: 0 for success, 1 for a failure, 2 for wrong usage and where an error of fastconv itself leaves
         no verdict, 130 after Ctrl-C.
     """
-    return exit_code_of(lambda: app(prog_name="fastconv", standalone_mode=False), _options)
+    return exit_code_of(lambda: app(prog_name="fastconv", standalone_mode=False), _speech)
 
 
-def _options() -> dict[str, list[str]]:
-    """Spellings of the arguments of the command that runs, by their names."""
+def _speech() -> Speech:
+    """In whose words errors are told: those of the command that runs."""
     commands = getattr(typer.main.get_command(app), "commands", {})
-    command = next((commands[word] for word in sys.argv[1:] if word in commands), None)
-    found = {} if command is None else {each.name: [*each.opts, *each.secondary_opts] for each in command.params}
-    return {name: words for name, words in found.items() if all(word.startswith("--") for word in words)}
+    name = next((word for word in sys.argv[1:] if word in commands), "")
+    params = commands[name].params if name else ()
+    options = {
+        each.name: [*each.opts, *each.secondary_opts] if each.param_type_name == "option" else [word_of(each)]
+        for each in params
+    }
+    options |= {theirs: options[ours] for ours, theirs in _THEIRS if ours in options}
+    return Speech(name, options, tuple(commands))

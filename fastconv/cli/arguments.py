@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from numpy.lib.format import MAGIC_PREFIX
 
-from fastconv.errors import InvalidValueError, meant, shown
+from fastconv.errors import InvalidValueError, meant, one_of_names, shown
 from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, read_array
 from fastconv.validation.arrays import Array
@@ -21,6 +21,14 @@ _SHAPE = re.compile(rf"\d+({_BETWEEN}\d+)*")
 _PAD = re.compile(rf"\d+(:\d+)?({_BETWEEN}\d+(:\d+)?)*")
 _EXAMPLES = {4: "1x3x32x32", None: "3x32x32"}  # by the number of axes
 _PADDING_NAMES = ("valid", "same", "same_lower")
+_READERS = {  # commands, by the files that they take
+    ".ipynb": "race",
+    ".json": "report",
+    ".npy": "compare --weight FxCxKHxKW --x",
+    ".npz": "evaluate",
+    ".py": "race",
+    ".safetensors": "evaluate",
+}
 
 
 def option_of(name: str) -> str:
@@ -39,15 +47,24 @@ def given(options: dict[str, Any]) -> list[str]:
     return [option_of(name) for name, value in options.items() if value is not None and value is not False]
 
 
-def refused(option: str, rule: str, text: str) -> typer.BadParameter:
-    """Return the error of an option that breaks a rule."""
-    return typer.BadParameter(f"must {rule}, but got {text!r}.", param_hint=option)
+def refused(option: str, rule: str, text: str, known: Collection[str] = ()) -> typer.BadParameter:
+    """Return the error of an option that breaks a rule; `known` are names of which one may be meant."""
+    return typer.BadParameter(f"must {rule}, but got {text!r}.{meant(text, known)}", param_hint=option)
+
+
+def none_of(known: Collection[str], name: str, rule: str = "be one of") -> typer.BadParameter:
+    """Return the error of a value that is none of the names of its option."""
+    return typer.BadParameter(f"must {rule} {', '.join(known)}, but got {shown(name)}.{meant(name, known)}")
 
 
 def unknown(subject: str, name: str, known: Collection[str], *, others: str = "") -> typer.BadParameter:
-    """Return the error of a name that is none of those that are known, and say which was likely meant."""
-    rule = f"{subject} must be one of {', '.join(known)}{others}".lstrip()
-    return typer.BadParameter(f"{rule}, but got {shown(name)}.{meant(name, known)}")
+    """Return the error of a name that is none of those that are known, and say which was likely meant.
+
+    The name of a file is told which command is for such files.
+    """
+    suffix = Path(name).suffix.lower()
+    hint = f" `fastconv {_READERS[suffix]} {name}` takes such a file." if suffix in _READERS else meant(name, known)
+    return typer.BadParameter(f"{subject} must be {one_of_names(known, hint)}{others}, but got {shown(name)}.{hint}")
 
 
 def is_shape(text: str) -> bool:
@@ -82,7 +99,9 @@ def parse_padding(option: str, text: str) -> Any:
         return text
     if not _PAD.fullmatch(text):
         names = ", ".join(_PADDING_NAMES)
-        raise refused(option, f"be an integer, two with x between them, two before:after, or one of {names}", text)
+        raise refused(
+            option, f"be an integer, two with x between them, two before:after, or one of {names}", text, _PADDING_NAMES
+        )
     axes = [tuple(int(size) for size in axis.split(":")) for axis in re.split(_BETWEEN, text)]
     sizes = tuple(axis[0] if len(axis) == 1 else axis for axis in axes)
     return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], int) else sizes
@@ -92,7 +111,8 @@ def parse_pair_of_names(option: str, text: str, known: tuple[str, ...]) -> tuple
     """Read ``"naive,fast"``."""
     names = tuple(name.strip() for name in text.split(","))
     if len(names) != 2 or names[0] == names[1] or not set(names) <= set(known):
-        raise refused(option, f"be two different names of {', '.join(known)} with a comma", text)
+        rule = f"be two different names of {', '.join(known)} with a comma"
+        raise refused(option, rule, next((name for name in names if name not in known), text), known)
     return names[0], names[1]
 
 

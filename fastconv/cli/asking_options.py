@@ -8,6 +8,10 @@ from typing import Annotated
 
 import typer
 
+from fastconv.cli.choices import choice
+from fastconv.cli.layer import LAYOUTS
+from fastconv.data import PRESETS
+
 _in_pictures = partial(typer.Option, rich_help_panel="What is done to pictures")
 
 Model = Annotated[
@@ -19,9 +23,8 @@ Weights = Annotated[
 ]
 Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Names of the classes, one in each line.")]
 Classes = Annotated[int | None, typer.Option(min=1, help="Scores of a network by its name.")]
-Backend = Annotated[str | None, typer.Option(metavar="NAME", help="fast, numpy or naive.")]
 
-Preset = Annotated[str | None, _in_pictures(metavar="NAME", help="imagenet, mnist or cifar10.")]
+Preset = Annotated[str | None, choice([*PRESETS], "What is usual for them.", _in_pictures)]
 Size = Annotated[
     str | None, _in_pictures(metavar="S|HxW", help="Resize to this; with --crop, one number is the shorter side.")
 ]
@@ -29,4 +32,4 @@ Crop = Annotated[str | None, _in_pictures(metavar="S|HxW", help="Then cut out th
 Scale = Annotated[str | None, _in_pictures(metavar="NUMBER", help="Multiply bytes; 1/255 by default.")]
 Mean = Annotated[str | None, _in_pictures(metavar="M|R,G,B", help="Then subtract.")]
 Std = Annotated[str | None, _in_pictures(metavar="D|R,G,B", help="Then divide.")]
-Layout = Annotated[str | None, _in_pictures(metavar="NCHW|NHWC", help="Order of the axes of a batch.")]
+Layout = Annotated[str | None, choice(LAYOUTS, "Order of the axes of a batch.", _in_pictures)]

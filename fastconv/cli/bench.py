@@ -8,16 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from fastconv.cli.console import deprecated
+from fastconv.cli.arguments import unknown
+from fastconv.cli.choices import some_of, words
+from fastconv.cli.console import console, deprecated
 from fastconv.cli.contest import contest, contest_of_networks
 from fastconv.cli.ladder import ladder as climb
 from fastconv.cli.layer import InputShape, Padding, Stride, of_layer
 from fastconv.cli.model_file import is_model_file
-from fastconv.cli.output import DebugInPanel, Exact, Html, NumbersInPanel, Outputs, exactness, in_output
+from fastconv.cli.output import DebugInPanel, Exact, Html, NumbersInPanel, Outputs, exactness, in_output, print_table
 from fastconv.cli.rounding import rounding
 from fastconv.cli.scaling import WORD, scaling
 from fastconv.cli.suite import is_name, suite, writable
-from fastconv.evidence.bench.cases import BACKENDS, DTYPES, Selection
+from fastconv.evidence.bench.cases import BACKENDS, DTYPES, FAMILY, TABLE, Selection
+from fastconv.evidence.bench.cases import names as workloads
+from fastconv.report import Table
 
 _in_suite = partial(typer.Option, rich_help_panel="The suite")
 _in_contest = partial(typer.Option, rich_help_panel="Against other engines")
@@ -30,20 +34,30 @@ def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Workloads to run; family: all operations and layers; with --against, one-image: layers over one "
-            "image, or an .onnx file; scaling [NETWORK]: training over ranks. A wrong name lists them."
+            help="Workloads to run (--list names them); family: all operations and layers; with --against, one-image: "
+            "layers over one image, or an .onnx file; scaling [NETWORK]: training over ranks."
         ),
     ] = None,
+    list_names: Annotated[bool, typer.Option("--list", help="List the workloads and stop.")] = False,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every layer; its own number by default.")] = None,
     dtype: Annotated[
         str | None,
-        typer.Option(metavar="DTYPES", help="float32 (by default of the suite), float64 or both (of --against)."),
+        typer.Option(
+            metavar="DTYPES",
+            help="float32 (by default of the suite), float64 or both (of --against).",
+            callback=some_of(*DTYPES),
+        ),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of everybody; all by default.")] = None,
     exact: Exact = False,
     quick: Annotated[bool, typer.Option("--quick", help="Time everything for a moment only.")] = False,
     backend: Annotated[
-        str | None, _in_suite(metavar="BACKENDS", help=f"Who runs: some of {','.join(BACKENDS)}; all by default.")
+        str | None,
+        _in_suite(
+            metavar="BACKENDS",
+            help=f"Who runs: some of {','.join(BACKENDS)}; all by default.",
+            callback=some_of(*BACKENDS),
+        ),
     ] = None,
     save: Annotated[
         str | None, _in_suite(metavar="NAME", help="Keep it for --compare, in .benchmarks/NAME.json.")
@@ -97,6 +111,10 @@ def bench(
     mpi), and predicts it for more.
     Exits with 1 if a result of fastconv is beyond its tolerance, or slower than --fail-over allows.
     """
+    if list_names:
+        rows = tuple((each.name, each.kind, each.description) for each in TABLE)
+        print_table(Table("Workloads", ("name", "kind", "what it is"), rows, 3), console())
+        return
     if dtypes is not None:
         deprecated("bench --dtypes", "bench --dtype")
         dtype = dtypes if dtype is None else dtype
@@ -129,7 +147,7 @@ def bench(
     if ladder:
         others = {"against": against, "networks": networks or None, "exact": exact or None}
         _refuse({**others, **ours}, "does not go with --ladder.")
-        settings = {**theirs, "passes": _words(passes), "batch": batch, "threads": threads, "dtypes": _words(dtype)}
+        settings = {**theirs, "passes": words(passes), "batch": batch, "threads": threads, "dtypes": words(dtype)}
         climb(names or [], layer, Outputs("bench", json, markdown, plot, html), quick=quick, **settings)
         return
     _refuse(layer, "goes with --ladder.")
@@ -140,8 +158,11 @@ def bench(
         _refuse(theirs, "goes with --against, or with --ladder.")
         if fail_over is not None and compare is None:
             raise typer.BadParameter("must have something to compare with: add --compare.", param_hint="--fail-over")
+        for name in names or ():
+            if name not in (known := (*workloads(), FAMILY, WORD)):
+                raise unknown("a workload", name, known)
         chosen = Selection(
-            tuple(names or ()), _words(backend) or BACKENDS, _words(dtype) or DTYPES[:1], batch, threads, quick
+            tuple(names or ()), words(backend) or BACKENDS, words(dtype) or DTYPES[:1], batch, threads, quick
         )
         if save is not None and not is_name(save):
             deprecated(f"bench --save {save}", f"bench --json {save}")
@@ -152,21 +173,17 @@ def bench(
     else:
         _refuse(ours, "does not go with --against.")
         outputs = Outputs("bench", json, markdown, plot, html)
-        engines, settings = _words(against), {**theirs, "passes": _words(passes), "batch": batch, "threads": threads}
+        engines, settings = words(against), {**theirs, "passes": words(passes), "batch": batch, "threads": threads}
         if networks:
             _refuse({"dtype": dtype}, "does not go with --networks: they run in float32.")
         with exactness(exact):
             if networks:
                 contest_of_networks(names or [], outputs, engines, quick=quick, **settings)
             else:
-                contest(names or [], outputs, engines, quick=quick, dtypes=_words(dtype), **settings)
+                contest(names or [], outputs, engines, quick=quick, dtypes=words(dtype), **settings)
 
 
 def _refuse(options: dict[str, Any], reason: str) -> None:
     for name, value in options.items():
         if value is not None:
             raise typer.BadParameter(reason, param_hint=f"--{name}")
-
-
-def _words(text: str | None) -> tuple[str, ...]:
-    return tuple(word for part in (text or "").split(",") if (word := part.strip()))

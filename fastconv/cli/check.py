@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,17 @@ from fastconv.cli.console import console, progress_bar
 from fastconv.cli.output import Debug, Html, Outputs, Result, print_table
 from fastconv.errors import InvalidValueError
 from fastconv.report import Table
+
+QUICK = (  # the cases of most mistakes
+    "plain",
+    "a rectangular image",
+    "a wide kernel",
+    "a stride that does not divide",
+    "padding",
+    "overlapping windows",
+    "negative input in overlapping windows",
+    "gradients against slopes",
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +45,7 @@ def check(
     ] = None,
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each case.")] = 10.0,
     case: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A case to run; all by default.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help=f"The {len(QUICK)} cases of most mistakes.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Name every case, and show every program.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the cases and the known conventions, and stop.")] = False,
     json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the verdicts; - for stdout.")] = None,
@@ -50,13 +63,19 @@ def check(
     if file is None:
         raise typer.BadParameter("must be given (--list names the cases).", param_hint="FILE")
     from fastconv.dropin.check import check as run
+    from fastconv.dropin.check.examination import names_of_cases
 
     names = parse_mapping("--map", mapping or [])
+    if quick and case:
+        raise typer.BadParameter("does not go with --quick, which chooses the cases.", param_hint="--case")
     outputs = Outputs("check", json, html=html)
     outputs.check()
     with wrong_usage(), progress_bar() as advance:
         tell = advance if sys.stderr.isatty() else lambda text, done: advance(text.partition(": ")[0], done)
-        report = run(file, names, time_limit=time_limit, cases=case or None, progress=tell)
+        report = run(file, names, time_limit=time_limit, cases=case or (QUICK if quick else None), progress=tell)
+    if quick:
+        others = len(names_of_cases()) - len(QUICK)
+        report = replace(report, notes=(*report.notes, f"--quick left out {others} cases; without it they run too"))
     result = Result.of(report)._replace(show=lambda out: print_check(report, out, everything=everything))
     outputs.deliver(result, ok=report.ok)
 
@@ -69,7 +88,7 @@ def wrong_usage() -> Iterator[None]:
     except InvalidValueError as error:
         raise typer.BadParameter(str(error)) from None
     except FileNotFoundError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="FILE") from None
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None
 
 
 def parse_mapping(option: str, words: list[str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import given, parse_pair_of_names, unknown
+from fastconv.cli.choices import choice
 from fastconv.cli.console import console, deprecated, progress_bar
 from fastconv.cli.layer import Dilation, InputShape, KernelSize, Layer, Layout, Operation, Padding, Stride, of_layer
 from fastconv.cli.model_file import compare_file, is_model_file
@@ -37,15 +37,9 @@ _BACKENDS = ("naive", "numpy", "fast")
 _LASTS = "All workloads: less than a minute on two cores, the first time too, which compiles."
 _BOTH = "naive,fast"
 _QUICK = ("conv3x3_64_56", "conv1x1_256_64_56", "depthwise3x3_128_28", "maxpool2x2_64_56", "avgpool2x2_64_56")
+_DTYPES = ("float16", "float32", "float64")
+_CANDIDATES = ("fast", "numpy")
 _OF_FILES = ("numpy", "fast")  # of a model file: its plain loops would take minutes
-
-
-class DType(str, Enum):
-    """Dtypes of arrays that are drawn."""
-
-    FLOAT16 = "float16"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
 
 
 def compare(
@@ -59,7 +53,7 @@ def compare(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say which kernel runs for each convolution, and why, and stop.")
     ] = False,
-    operation: Annotated[Operation | None, of_layer(help="What the layer computes; conv2d by default.")] = None,
+    operation: Operation = None,
     input_shape: InputShape = None,
     x: Annotated[Path | None, of_layer(metavar="FILE", help="Its input, .npy.")] = None,
     weight: Annotated[str | None, of_layer(metavar="FxCxKHxKW|FILE", help="Filters: a shape, or an .npy file.")] = None,
@@ -69,19 +63,15 @@ def compare(
     padding: Padding = None,
     dilation: Dilation = None,
     groups: Annotated[int | None, of_layer(help="Groups of channels of a convolution.")] = None,
-    layout: Annotated[Layout | None, of_layer(help="Order of the axes.")] = None,
+    layout: Layout = None,
     # once a mode of this command, now `fastconv race`
     module: Annotated[Path | None, typer.Option(hidden=True)] = None,
     mapping: Annotated[list[str] | None, typer.Option("--map", hidden=True)] = None,
     time_limit: Annotated[float | None, typer.Option(hidden=True)] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images of every named workload.")] = None,
-    dtype: Annotated[
-        DType | None, typer.Option(help="Dtype of all arrays; float32, or that of your own arrays.")
-    ] = None,
+    dtype: Annotated[str | None, choice(_DTYPES, "Dtype of all arrays; float32, or that of your own arrays.")] = None,
     backends: Annotated[str, typer.Option(metavar="REFERENCE,CANDIDATE", help="Whom to compare.")] = _BOTH,
-    backend: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whom to compare with naive, for short: fast or numpy.")
-    ] = None,
+    backend: Annotated[str | None, choice(_CANDIDATES, "Whom to compare with naive, for short.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Five layers if none is named, and one round.")] = False,
     threads: Threads = None,
     exact: Exact = False,
@@ -111,7 +101,6 @@ def compare(
     if list_names:
         print_workloads(console())
         return
-    precision = None if dtype is None else dtype.value
     if module is not None:
         deprecated("compare --module FILE", "race FILE")
         foreign: dict[str, Any] = {"explain": explain, "operation": operation, "x": x, "bias": bias, "groups": groups}
@@ -122,7 +111,7 @@ def compare(
         typed |= {"padding": padding, "dilation": dilation}
         settings: dict[str, Any] = {"backward": backward, "repeats": repeats, "seed": seed}
         settings |= {} if time_limit is None else {"time_limit": time_limit}
-        run_race(module, Outputs("compare", json, html=html), mapping or [], typed, threads, precision, settings)
+        run_race(module, Outputs("compare", json, html=html), mapping or [], typed, threads, dtype, settings)
         return
     for option in given({"map": mapping or None, "time_limit": time_limit}):
         raise typer.BadParameter(f"{option} goes with --module alone.")
@@ -145,10 +134,10 @@ def compare(
         return
     layer = Layer(operation, input_shape, x, weight, bias, kernel_size, stride, padding, dilation, groups, layout)
     chosen_names = [*(names or (_QUICK if quick and not given(layer._asdict()) else ()))]
-    workloads, arguments = _select(chosen_names, layer, precision or "float32", seed)
+    workloads, arguments = _select(chosen_names, layer, dtype or "float32", seed)
     with contextlib.nullcontext() if threads is None else use_num_threads(threads), exactness(exact):
         if explain:
-            print_kernels(workloads, arguments, batch, precision or "float32")
+            print_kernels(workloads, arguments, batch, dtype or "float32")
             return
         if workloads is None:
             typer.echo(_LASTS, err=True)
@@ -157,7 +146,7 @@ def compare(
                 workloads,
                 backends=pair,
                 batch=batch,
-                dtype=precision,
+                dtype=dtype,
                 repeats=repeats,
                 backward=backward,
                 full=full,

@@ -8,13 +8,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.table import Column
 
-from fastconv.cli.words import in_words_of
+from fastconv.cli.words import in_words_of, usage
 from fastconv.errors import ExaminationError, FastconvError
 
 FAILURE, NO_VERDICT, INTERRUPTED = 1, 2, 130
@@ -33,38 +34,56 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
-def exit_code_of(run: Callable[[], object], options: Callable[[], Mapping[str, Sequence[str]]] = dict) -> int:
+class Speech(NamedTuple):
+    """In whose words errors are told.
+
+    Attributes
+    ----------
+    command : str
+        The command that runs; "" for none.
+    options : dict of str to sequence of str
+        Spellings of its arguments, as `in_words_of` takes them.
+    commands : sequence of str
+        All that there are.
+    """
+
+    command: str = ""
+    options: Mapping[str, Sequence[str]] = {}
+    commands: Sequence[str] = ()
+
+
+def exit_code_of(run: Callable[[], object], speech: Callable[[], Speech] = Speech) -> int:
     """Run a command line; turn what it raises into one line on the standard error stream and an exit code.
 
-    ``--debug`` among the arguments prints the traceback as well. `options` are those of the command, as `in_words_of`
-    takes them.
+    ``--debug`` among the arguments prints the traceback as well. `speech` is asked for where something is wrong.
     """
     try:
         code = run()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 (the outermost layer: every error becomes a line and a code)
-        code = _report(error, options)
+        code = _report(error, speech)
     if code == INTERRUPTED:
         _complain("interrupted")
     return code if isinstance(code, int) else 0
 
 
-def _report(error: Exception, options: Callable[[], Mapping[str, Sequence[str]]]) -> int:
+def _report(error: Exception, speech: Callable[[], Speech]) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of a pipe has gone: nobody to tell
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     if "--debug" in sys.argv:
         traceback.print_exception(error)
+    ours = speech()
     if hasattr(error, "format_message"):  # wrong usage; the class has moved between versions of typer
-        _complain(error.format_message())
+        _complain(in_words_of(ours.options, usage(error, ours.commands), sys.argv, ours.command))
         return int(getattr(error, "exit_code", 2))
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename is None else f"{os.fspath(error.filename)}: "
         _complain(f"{where}{error.strerror}")
     elif isinstance(error, _EXPECTED):
-        _complain(in_words_of(options(), str(error), sys.argv))
+        _complain(in_words_of(ours.options, str(error), sys.argv, ours.command))
     else:
         _complain(f"unexpected {type(error).__name__}: {error} (--debug shows where)")
     return NO_VERDICT if isinstance(error, ExaminationError) else FAILURE

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import typer
+
 from fastconv.cli.arguments import unknown
 from fastconv.cli.console import progress_bar
 from fastconv.cli.model_file import is_model_file
@@ -58,6 +60,8 @@ def _run(run: Callable[..., Any], plot: Callable[..., None], outputs: Outputs, o
 def convolutions(names: Sequence[str], batch: int | None) -> list[Workload]:
     """Return the convolutions of some names, each once; a set has a name, too."""
     for name in names:
+        if any(network.name == name for network in NETWORKS):
+            raise typer.BadParameter(f"{name} is a network: add --networks, or name layers.")
         if name not in CONVOLUTIONS:
             raise unknown("a layer", name, CONVOLUTIONS)
     chosen = dict.fromkeys(layer for name in names for layer in CONVOLUTIONS[name])
@@ -68,4 +72,6 @@ def _network(name: str) -> Network:
     for network in NETWORKS:
         if network.name == name:
             return network
+    if name in CONVOLUTIONS:
+        raise typer.BadParameter(f"{name} is a layer: leave out --networks, or name networks.")
     raise unknown("a network", name, [network.name for network in NETWORKS])

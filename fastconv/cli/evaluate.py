@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,32 +12,30 @@ import typer
 from fastconv.backends import resolve_backend, use_backend
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli import asking_options as asking
+from fastconv.cli.choices import Backend, choice
 from fastconv.cli.console import progress_bar
 from fastconv.cli.output import DebugInPanel, Html, NumbersInPanel, Outputs, Result, Threads, in_output
 from fastconv.cli.predict_model import Preparation, open_model, read_labels
+from fastconv.cli.train_parts import part_of
 from fastconv.data import DATASETS, Dataset, load
 
+_QUICK = 256
+_PARTS = ("test", "train")
 _in_data = partial(typer.Option, rich_help_panel="Data")
-
-
-class Part(str, Enum):
-    """Parts of a dataset."""
-
-    TEST = "test"
-    TRAIN = "train"
 
 
 def evaluate(
     model: asking.Model,
     dataset: Annotated[
-        str, typer.Argument(help=f"{', '.join(DATASETS)}, or the path of a dataset.", metavar="[DATASET]")
+        str, typer.Argument(help=f"{', '.join(DATASETS)}, or the path of a dataset.", metavar="DATASET")
     ] = "digits",
     weights: asking.Weights = None,
     labels: asking.Labels = None,
     classes: asking.Classes = None,
-    part: Annotated[Part, _in_data(help="Of the dataset.")] = Part.TEST,
+    part: Annotated[str, choice(_PARTS, "Of the dataset.", _in_data)] = "test",
     seed: Annotated[int, _in_data(min=0, help="Of train: draws the test part where a dataset has none.")] = 0,
     data_folder: Annotated[Path | None, _in_data(metavar="FOLDER", help="Where mnist or cifar10 lies.")] = None,
+    download: Annotated[bool, _in_data("--download", help="Fetch mnist or cifar10 if missing.")] = False,
     preset: asking.Preset = None,
     size: asking.Size = None,
     crop: asking.Crop = None,
@@ -46,9 +43,10 @@ def evaluate(
     mean: asking.Mean = None,
     std: asking.Std = None,
     layout: asking.Layout = None,
-    backend: asking.Backend = None,
+    backend: Backend = None,
     threads: Threads = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 128,
+    quick: Annotated[bool, typer.Option("--quick", help=f"Take {_QUICK} of the images at most.")] = False,
     json: NumbersInPanel = None,
     plot: Annotated[Path | None, in_output(metavar="FILE", help="Confusion matrix: png, svg, pdf.")] = None,
     html: Html = None,
@@ -71,7 +69,10 @@ def evaluate(
         progress_bar() as advance,
     ):
         advance("reading the images", 0.0)
-        images = _part(dataset, data_folder, seed, part)
+        images = _part(dataset, data_folder, download, seed, part)
+        if quick and len(images) > _QUICK:
+            whole, images = images, part_of(images, _QUICK, seed)
+            typer.echo(f"--quick: {len(images)} of {len(whole):,} images", err=True)
         advance("reading the network", 0.0)
         names = () if labels is None else read_labels(labels)
         asked = open_model(model, weights, Preparation(preset, size, crop, scale, mean, std, layout), names, classes)
@@ -87,6 +88,6 @@ def evaluate(
     outputs.deliver(Result.of(found, partial(plot_confusion, found)), ok=True)
 
 
-def _part(dataset: str, folder: Path | None, seed: int, part: Part) -> Dataset:
-    train, test = load(dataset, folder=folder, seed=seed)
-    return test if part is Part.TEST else train
+def _part(dataset: str, folder: Path | None, download: bool, seed: int, part: str) -> Dataset:
+    train, test = load(dataset, folder=folder, download=download, seed=seed)
+    return test if part == "test" else train

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -11,25 +10,15 @@ import numpy as np
 import typer
 
 from fastconv.cli.arguments import is_shape, load_array, option_of, parse_padding, parse_shape, parse_sizes
+from fastconv.cli.choices import choice
 from fastconv.validation.arrays import Array
 
 of_layer = partial(typer.Option, rich_help_panel="A layer or arrays of your own")
 
 
-class Operation(str, Enum):
-    """Operations that can be compared."""
-
-    CONV2D = "conv2d"
-    MAX_POOL2D = "max_pool2d"
-    AVG_POOL2D = "avg_pool2d"
-
-
-class Layout(str, Enum):
-    """Order of the axes."""
-
-    NCHW = "NCHW"
-    NHWC = "NHWC"
-
+CONV2D = "conv2d"
+OPERATIONS = (CONV2D, "max_pool2d", "avg_pool2d")
+LAYOUTS = ("NCHW", "NHWC")
 
 # options of several commands
 
@@ -39,13 +28,15 @@ Stride = Annotated[str | None, of_layer(metavar="S|SHxSW", help="Step of the win
 Padding = Annotated[
     str | None, of_layer(metavar="P|PHxPW|B:AxB:A|NAME", help="Per axis, before:after, or valid, same, same_lower.")
 ]
+Operation = Annotated[str | None, choice(OPERATIONS, "What the layer computes; conv2d by default.", of_layer)]
+Layout = Annotated[str | None, choice(LAYOUTS, "Order of the axes.", of_layer)]
 Dilation = Annotated[str | None, of_layer(metavar="D|DHxDW", help="Step between the taps.")]
 
 
 class Layer(NamedTuple):
     """A layer as it was typed; its fields are the names of the options."""
 
-    operation: Operation | None
+    operation: str | None
     input: str | None
     x: Path | None
     weight: str | None
@@ -55,16 +46,16 @@ class Layer(NamedTuple):
     padding: str | None
     dilation: str | None
     groups: int | None
-    layout: Layout | None
+    layout: str | None
 
     @property
-    def computes(self) -> Operation:
+    def computes(self) -> str:
         """What it computes: a convolution, unless something else was asked for."""
-        return Operation.CONV2D if self.operation is None else self.operation
+        return CONV2D if self.operation is None else self.operation
 
     def call(self, dtype: str, seed: int) -> tuple[str, dict[str, Any]]:
         """Return the operation with its arguments; arrays that are not read are drawn."""
-        return self.computes.value, {**self._arrays(np.dtype(dtype), seed), **self._options()}
+        return self.computes, {**self._arrays(np.dtype(dtype), seed), **self._options()}
 
     def _arrays(self, dtype: np.dtype[Any], seed: int) -> dict[str, Array]:
         rng = np.random.default_rng(seed)
@@ -74,7 +65,7 @@ class Layer(NamedTuple):
             arrays = {"x": load_array("--x", self.x)}
         else:
             arrays = {"x": rng.standard_normal(parse_shape("--input", str(self.input), 4)).astype(dtype)}
-        if self.computes is not Operation.CONV2D:
+        if self.computes != CONV2D:
             return arrays
         if self.weight is None:
             raise typer.BadParameter("a convolution needs its filters: --weight FxCxKHxKW or --weight FILE.")
@@ -90,7 +81,7 @@ class Layer(NamedTuple):
 
     def _options(self) -> dict[str, Any]:
         """Return the keyword arguments of the operation that were given."""
-        operation, pooling = self.computes.value, self.computes is not Operation.CONV2D
+        operation, pooling = self.computes, self.computes != CONV2D
         for name in ("weight", "bias", "groups"):
             if pooling and getattr(self, name) is not None:
                 raise typer.BadParameter(f"{option_of(name)} belongs to conv2d, but the operation is {operation}.")
@@ -106,5 +97,5 @@ class Layer(NamedTuple):
         if self.groups is not None:
             options["groups"] = self.groups
         if self.layout is not None:
-            options["layout"] = self.layout.value
+            options["layout"] = self.layout
         return options

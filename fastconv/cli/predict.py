@@ -12,6 +12,7 @@ import typer
 from fastconv.backends import resolve_backend, use_backend
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli import asking_options as asking
+from fastconv.cli.choices import Backend
 from fastconv.cli.console import progress_bar
 from fastconv.cli.output import DebugInPanel, NumbersInPanel, Outputs, Result, Threads, in_output
 from fastconv.cli.predict_model import Preparation, open_model, read_labels
@@ -31,7 +32,7 @@ def predict(
     mean: asking.Mean = None,
     std: asking.Std = None,
     layout: asking.Layout = None,
-    backend: asking.Backend = None,
+    backend: Backend = None,
     threads: Threads = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 32,
     json: NumbersInPanel = None,

@@ -36,8 +36,6 @@ class Preparation(NamedTuple):
         """Return what is done to pictures: the preset or the usual, changed where an option says so."""
         start = usual
         if self.preset is not None:
-            if self.preset not in PRESETS:
-                raise refused("--preset", f"be one of {', '.join(PRESETS)}", self.preset)
             start = replace(PRESETS[self.preset], layout=usual.layout)
         changes: dict[str, Any] = {
             name: parse_sizes(f"--{name}", text)
@@ -66,15 +64,15 @@ def _fraction(option: str, text: str) -> float:
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Read the names of classes, one in each line."""
-    with open_regular("predict", path, InvalidValueError) as stream:
+    with open_regular("--labels", path, InvalidValueError) as stream:
         try:
             lines = stream.read().decode("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
-            raise InvalidValueError(f"predict: --labels must be text in UTF-8, but {path} is not ({error}).") from None
+            raise InvalidValueError(f"--labels must be text in UTF-8, but {path} is not ({error}).") from None
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
-        raise InvalidValueError(f"predict: --labels must have a class in each line, but {path} is empty.")
+        raise InvalidValueError(f"--labels must have a class in each line, but {path} is empty.")
     return tuple(line.strip() for line in lines)
 
 
@@ -169,10 +167,10 @@ def _of_onnx(file: str, preparation: Preparation, labels: tuple[str, ...]) -> As
     model = load(file)
     if len(model.inputs) != 1:
         names = ", ".join(value.name for value in model.inputs)
-        raise InvalidValueError(f"predict: {file} must have one input, but it has {len(model.inputs)}: {names}.")
+        raise InvalidValueError(f"{file} must have one input, but it has {len(model.inputs)}: {names}.")
     (value,) = model.inputs
     if value.dtype.kind != "f":
-        raise InvalidValueError(f"predict: the input of {file} must be floats, but it is {value.dtype}.")
+        raise InvalidValueError(f"the input of {file} must be floats, but it is {value.dtype}.")
     usual, batch = _picture_of(file, value.shape)
 
     def run(x: Array) -> Array:
@@ -186,7 +184,7 @@ def _picture_of(file: str, shape: tuple[int | str | None, ...] | None) -> tuple[
     if shape is None:
         return Preprocessing(), None
     if len(shape) != 4:
-        raise InvalidValueError(f"predict: the input of {file} must be a batch of pictures, but got shape {shape}.")
+        raise InvalidValueError(f"the input of {file} must be a batch of pictures, but got shape {shape}.")
     last = shape[3] in _COLOURS and shape[1] not in _COLOURS
     batch, channels, *size = (shape[0], shape[3], *shape[1:3]) if last else shape
     known = [each for each in size if isinstance(each, int)]

@@ -11,6 +11,7 @@ import typer
 from fastconv.backends.settings import use_num_threads
 from fastconv.cli.arguments import option_of, parse_shape, parse_sizes, refused
 from fastconv.cli.check import parse_mapping, wrong_usage
+from fastconv.cli.choices import choice
 from fastconv.cli.console import progress_bar
 from fastconv.cli.layer import Dilation, InputShape, KernelSize, Padding, Stride, of_layer
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, Threads
@@ -33,7 +34,7 @@ def race(
     stride: Stride = None,
     padding: Padding = None,
     dilation: Dilation = None,
-    dtype: Annotated[str | None, typer.Option(metavar="DTYPE", help="float64 by default, or float32.")] = None,
+    dtype: Annotated[str | None, choice(_DTYPES, "float64 by default.")] = None,
     threads: Threads = None,
     backward: Annotated[bool, typer.Option("--backward/--no-backward", help="Time the gradients too.")] = True,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of timing; the median counts.")] = 5,

@@ -29,11 +29,15 @@ from fastconv.files import check_writable
 from fastconv.models.evaluations import Evaluation, plot_confusion
 from fastconv.models.predictions import Predictions, plot_predictions
 from fastconv.onnx.summary import ModelSummary
-from fastconv.report import Record, read_record
+from fastconv.report import Record, Report, read_record
 from fastconv.report.record import json_text, read_json
+from fastconv.training import History
+from fastconv.training.plot import plot_history
+from fastconv.training.records import epoch_table
 
 _T = TypeVar("_T")
-_SUMMARY = {"model", "layers", "peak_training_bytes"}  # keys of a format without a name
+# keys of the formats without a name
+_UNNAMED = {"summary": {"model", "layers", "peak_training_bytes"}, "train": {"epochs", "step_losses", "test"}}
 
 
 def report(
@@ -44,7 +48,7 @@ def report(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Make the tables and the chart of a saved result: of compare, bench, race, check, evaluate, predict or summary.
+    """Make the tables and the chart of what any command saved.
 
     Without an option it prints the tables.
     """
@@ -109,6 +113,14 @@ def _check(data: dict[str, Any], name: str) -> Result:
     return Result.of(found)._replace(show=partial(print_check, found))
 
 
+def _train(data: dict[str, Any], name: str) -> Result:
+    history, test = History.from_dict(data), data["test"]
+    draw = partial(plot_history, history) if history.step_losses else None
+    verdict = () if test is None else (f"test accuracy {test['accuracy']:.2%} (loss {test['loss']:.4f})",)
+    report = Report((epoch_table(history),), verdict=verdict)
+    return Result(report, partial(json_text, data), report.markdown, draw)
+
+
 KINDS = {
     Comparison.FORMAT: Kind("compare", "compare --json", partial(_record, Comparison, plot_comparison)),
     ModelComparison.FORMAT: Kind("model", "compare MODEL.onnx --json", partial(_record, ModelComparison, None)),
@@ -125,6 +137,7 @@ KINDS = {
     "fastconv-check/1": Kind("check", "check --json", _check),
     Evaluation.FORMAT: Kind("evaluate", "evaluate --json", partial(_record, Evaluation, plot_confusion)),
     Predictions.FORMAT: Kind("predict", "predict --json", partial(_record, Predictions, plot_predictions)),
+    "train": Kind("train", "train --json", _train),
     "summary": Kind("summary", "summary --json", partial(_record, Summary, None)),
 }
 
@@ -189,8 +202,8 @@ def read_saved(path: str | os.PathLike[str]) -> Saved:
     data, name = read_json(path), os.fspath(path)
     head = data.get("fastconv")
     form = head.get("format") if isinstance(head, dict) else data.get("format")
-    if form is None and data.keys() >= _SUMMARY:
-        form = "summary"
+    if form is None:
+        form = next((kind for kind, keys in _UNNAMED.items() if data.keys() >= keys), None)
     if form not in KINDS:
         *others, last = (f"`fastconv {kind.command}`" for kind in KINDS.values())
         raise InvalidValueError(

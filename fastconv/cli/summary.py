@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fastconv.cli.arguments import given, parse_shape, unknown
+from fastconv.cli.choices import choice
 from fastconv.cli.console import console
 from fastconv.cli.model_file import is_model_file, summarise_file
 from fastconv.cli.output import Debug, Numbers, Outputs, Result, print_table
@@ -17,6 +18,10 @@ from fastconv.report.words import format_shape
 
 if TYPE_CHECKING:
     from fastconv.layers import Layer
+
+
+_DTYPES = ("float16", "float32", "float64")
+_OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw")
 
 
 def summary(
@@ -31,12 +36,8 @@ def summary(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 1,
     classes: Annotated[int | None, typer.Option(min=1, help="Scores per image; by default its own.")] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="float16, float32 or float64; that of the network by default.")
-    ] = None,
-    optimizer: Annotated[
-        str, typer.Option(help="sgd, momentum, rmsprop, adam or adamw: whose state to count.")
-    ] = "adam",
+    dtype: Annotated[str | None, choice(_DTYPES, "That of the network by default.")] = None,
+    optimizer: Annotated[str, choice(_OPTIMIZERS, "Whose state to count.")] = "adam",
     training: Annotated[bool, typer.Option("--training/--inference", help="What the table is about.")] = True,
     program: Annotated[bool, typer.Option("--program", help="Also plan the memory of a program.")] = False,
     json: Numbers = None,

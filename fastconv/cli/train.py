@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,8 @@ import typer
 from fastconv.backends import get_backend, resolve_backend, use_backend
 from fastconv.backends.settings import get_num_threads, get_options, use_num_threads
 from fastconv.cli import train_parts as parts
+from fastconv.cli.arguments import refused
+from fastconv.cli.choices import Backend, choice, some_of, words
 from fastconv.cli.console import console
 from fastconv.cli.output import DebugInPanel, Exact, Html, Outputs, Threads, exactness, in_output, print_words
 from fastconv.cli.ranks import ranks_of_launcher
@@ -22,41 +23,35 @@ from fastconv.cli.train_files import RunFiles
 from fastconv.cli.train_progress import EpochTable, complaints_on
 from fastconv.data import DATASETS, Dataset, Preprocessing, load
 from fastconv.files import check_writable
-from fastconv.layers.state import check_state_path
+from fastconv.layers.state import SUFFIXES, check_state_path
 from fastconv.report.words import plural
 from fastconv.training import EarlyStopping, Trainer
 
+_EPOCHS, _QUICK_STEPS = 10, 20
 _in_learning = partial(typer.Option, rich_help_panel="How it learns")
 _in_data = partial(typer.Option, rich_help_panel="Data")
 
 
-class OptimizerName(str, Enum):
-    """Names of the update rules."""
-
-    ADAM = "adam"
-    ADAMW = "adamw"
-    RMSPROP = "rmsprop"
-    SGD = "sgd"
-
-
 def train(
     dataset: Annotated[
-        str, typer.Argument(help=f"{', '.join(DATASETS)}, or the path of a dataset.", metavar="[DATASET]")
+        str, typer.Argument(help=f"{', '.join(DATASETS)}, or the path of a dataset.", metavar="DATASET")
     ] = "digits",
     model: Annotated[
         str | None,
         typer.Option(metavar="NAME|FILE.py[:NAME]", help="A name, or a Python file; by default one that fits."),
     ] = None,
-    backend: Annotated[str | None, typer.Option(metavar="NAME", help="fast, numpy or naive.")] = None,
+    backend: Backend = None,
     threads: Threads = None,
     exact: Exact = False,
-    epochs: Annotated[int, _in_learning(min=1, help="Passes over the images.")] = 10,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help=f"An epoch of {_QUICK_STEPS} steps: does it run?"),
+    ] = False,
+    epochs: Annotated[int | None, _in_learning(min=1, help="Passes over the images; 10 by default.")] = None,
     batch_size: Annotated[int, _in_learning(min=1, help="Images of one step.")] = 32,
     drop_last: Annotated[bool, _in_learning("--drop-last", help="Leave out a smaller last step.")] = False,
     lr: Annotated[float | None, _in_learning(help="Learning rate; by default that of the network.")] = None,
-    optimizer: Annotated[
-        OptimizerName, _in_learning(help="Update rule; sgd has a momentum of 0.9.")
-    ] = OptimizerName.ADAM,
+    optimizer: Annotated[str, choice(parts.OPTIMIZERS, "sgd has a momentum of 0.9.", _in_learning)] = "adam",
     weight_decay: Annotated[float, _in_learning(min=0.0, help="Of the optimizer.")] = 0.0,
     schedule: Annotated[
         str,
@@ -74,7 +69,10 @@ def train(
         bool, _in_learning("--synchronize-batch-norm", help="Under mpirun: statistics are those of all ranks.")
     ] = False,
     augment: Annotated[
-        str | None, _in_learning(metavar="flip,shift,crop", help="Random changes of the images.")
+        str | None,
+        _in_learning(
+            metavar=",".join(parts.CHANGES), help="Random changes of the images.", callback=some_of(*parts.CHANGES)
+        ),
     ] = None,
     early_stop: Annotated[int | None, _in_learning(min=1, metavar="N", help="Stop after N epochs no better.")] = None,
     validation: Annotated[float, _in_data(min=0.0, max=0.9, metavar="FRACTION", help="Share held out.")] = 0.1,
@@ -106,11 +104,15 @@ def train(
         json = plot = html = save = None
     outputs = Outputs("train", json, plot=plot, html=html)
     if save is not None:
-        check_writable(check_state_path("train --save", save))
+        if save.suffix.lower() not in SUFFIXES:
+            raise refused("--save", f"end in {' or '.join(SUFFIXES)}", str(save))
+        check_writable(check_state_path("train", save))
     outputs.check()
     if checkpoint is None and (resume or checkpoint_every is not None):
         raise typer.BadParameter("--resume and --checkpoint-every need --checkpoint FOLDER.")
-    changes = parts.parse_augment("--augment", augment)
+    if epochs is None:
+        epochs = 1 if quick else _EPOCHS
+    changes = words(augment)
     plan = parts.parse_schedule("--schedule", schedule)
     if backend is not None:
         resolve_backend(backend, "train")
@@ -122,12 +124,13 @@ def train(
     ):
         if download:
             ranks.by_first(lambda: load(dataset, folder=data_folder, download=True, seed=seed)[0].name)
-        learn, held_out, test = ranks.by_all(lambda: _datasets(dataset, data_folder, download, validation, seed))
+        most = _QUICK_STEPS * batch_size if quick else None
+        learn, held_out, test = ranks.by_all(lambda: _datasets(dataset, data_folder, download, validation, seed, most))
         steps = max(1, len(learn) // batch_size if drop_last else -(-len(learn) // batch_size))
         name = model or parts.default_model(learn.image_shape)
         network = ranks.by_all(lambda: parts.make_model(name, learn, seed))
-        rate = parts.learning_rate(optimizer.value, name) if lr is None else lr
-        rule = parts.make_optimizer(optimizer.value, network, rate, weight_decay)
+        rate = parts.learning_rate(optimizer, name) if lr is None else lr
+        rule = parts.make_optimizer(optimizer, network, rate, weight_decay)
         trainer = Trainer(
             network,
             rule,
@@ -141,7 +144,7 @@ def train(
         )
         out = console(stderr=json == "-")
         size = sum(parameter.size for parameter in trainer.parameters)
-        print_words(f"{name} ({size:,} parameters) on {learn!r}", out)
+        print_words(f"{name} ({size:,} parameters) on {learn!r}" + ", a part for --quick" * quick, out)
         settings = plural(get_num_threads(), "thread") + ", exact" * get_options().exact
         if ranks.size > 1:
             settings = f"{ranks.size} ranks, each with {settings}"
@@ -166,9 +169,10 @@ def train(
 
 
 def _datasets(
-    dataset: str, folder: Path | None, download: bool, validation: float, seed: int
+    dataset: str, folder: Path | None, download: bool, validation: float, seed: int, most: int | None
 ) -> tuple[Dataset, Dataset | None, Dataset]:
-    """Training, validation (or None) and test images."""
+    """Training, validation (or None) and test images, of each at most so many."""
     whole, test = load(dataset, folder=folder, download=download, seed=seed)
     learn, held_out = whole.split(1.0 - validation, seed, stratify=True) if validation else (whole, whole[:0])
+    learn, held_out, test = (parts.part_of(images, most, seed) for images in (learn, held_out, test))
     return learn, held_out if len(held_out) else None, test

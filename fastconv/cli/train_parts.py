@@ -13,10 +13,12 @@ from fastconv.data.augment import Augmentation, Compose, RandomCrop, RandomFlip,
 from fastconv.layers import Layer
 from fastconv.training.evaluation import check_fit
 
-_CHANGES = ("flip", "shift", "crop")
+CHANGES = ("flip", "shift", "crop")
 # learning rates of networks with that of `fastconv.models.ModelEntry`; others take theirs in proportion
 _RATES = {"adam": 2e-3, "adamw": 2e-3, "rmsprop": 1e-3, "sgd": 0.05}
+OPTIMIZERS = tuple(_RATES)
 _SMALL = 20  # pixels: what LeNet-5 has no room for
+_SCHEDULES = ("constant", "cosine", "step", "milestones", "exponential")
 _SHARE = 8  # images are shifted by up to this part of their size
 _FACTOR = 0.1
 
@@ -54,7 +56,7 @@ def parse_schedule(option: str, text: str) -> Plan:
     except ValueError:
         pass
     rule = "be constant, cosine, step:EPOCHS[:FACTOR], milestones:EPOCH,EPOCH[:FACTOR] or exponential:FACTOR"
-    raise refused(option, rule, text)
+    raise refused(option, rule, text, _SCHEDULES)
 
 
 def make_schedule(
@@ -81,14 +83,6 @@ def make_schedule(
     return optim.SequentialLR(optimizer, [before, after], [warmup * steps])
 
 
-def parse_augment(option: str, text: str | None) -> tuple[str, ...]:
-    """Read ``"flip,crop"``."""
-    names = () if text is None else tuple(name.strip() for name in text.split(","))
-    if not set(names) <= set(_CHANGES) or len(set(names)) != len(names):
-        raise refused(option, f"be some of {', '.join(_CHANGES)}, with commas between them", str(text))
-    return names
-
-
 def make_augment(names: tuple[str, ...], image_shape: tuple[int, ...]) -> Augmentation | None:
     """Return the random changes for images of that size, in the order of the names."""
     _, height, width = image_shape
@@ -99,6 +93,13 @@ def make_augment(names: tuple[str, ...], image_shape: tuple[int, ...]) -> Augmen
         "crop": RandomCrop((height, width), padding=room),
     }
     return Compose(*(made[name] for name in names)) if names else None
+
+
+def part_of(images: Dataset, most: int | None, seed: int) -> Dataset:
+    """Return at most so many images, of every class its share; all without a number."""
+    if most is None or len(images) <= most:
+        return images
+    return images.split(most / len(images), seed, stratify=images.has_classes)[0]
 
 
 def default_model(image_shape: tuple[int, ...]) -> str:

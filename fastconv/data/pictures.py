@@ -115,9 +115,10 @@ def decoded(
     except MemoryError:
         raise MemoryLimitError(f"{operation}: {label} must fit into memory, but its pixels do not.") from None
     except Exception as error:  # noqa: BLE001 - damaged files raise almost anything, out of zlib, struct, zipfile and Pillow
+        reason = "" if type(error).__name__ == "UnidentifiedImageError" else f" ({error})"
         raise DataError(
             f"{operation}: {label} must be an image ({', '.join(_FORMATS)}), but it is damaged, truncated or something "
-            f"else ({error})."
+            f"else{reason}."
         ) from None  # Pillow has a chain of its own
     return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant
 from fastconv.files import is_there, open_regular
 from fastconv.layers import Layer
 from fastconv.validation.sizes import check_path
@@ -143,7 +143,9 @@ def _chosen(file: Path, namespace: dict[str, Any], name: str | None) -> Any:
         )
     wanted = name or (_USUAL if _USUAL in namespace else networks[0])
     if wanted not in namespace:
+        functions = [each for each, value in namespace.items() if callable(value)]
         raise InvalidValueError(
             f"{_OPERATION}: {file} must define {wanted}, but its networks are {', '.join(networks) or 'none'}."
+            f"{meant(wanted, networks + functions)}"
         )
     return namespace[wanted]

@@ -115,7 +115,7 @@ def _prepared(files: Sequence[Path], preprocessing: Preprocessing, unread: list[
         try:
             yield file, preprocessing([load_image(file, color=preprocessing.color)])
         except (FastconvError, OSError) as error:
-            reason = str(error)
+            reason = str(error).removeprefix("load_image: ")
             unread.append(Unread(str(file), reason if str(file) in reason else f"{file}: {reason}"))
 
 

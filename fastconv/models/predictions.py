@@ -99,7 +99,7 @@ class Predictions(Record):
             f"{plural(len(self.rows), 'image')} by {self.model} on the {self.backend} backend",
             f"prepared: {self.prepared}",
         )
-        return Report((table,), notes, tuple(one.reason for one in self.unread))
+        return Report((table,) if self.rows else (), notes, tuple(one.reason for one in self.unread))
 
 
 def _shortened(file: str) -> str:

@@ -41,10 +41,11 @@ def curves(title: str, across: str, series: Mapping[str, Points]) -> str:
     if not kept:
         return ""
     xs, ys = zip(*(point for points in kept.values() for point in points))
-    ends = (min(xs), max(xs)), (min(ys), max(ys))
+    first = math.floor(min(xs)) if max(xs) - min(xs) > 1 else min(xs)
+    ends = (first, max(xs)), (min(ys), max(ys))
     colours = colours_of(kept)
     lines = [_curve(_thinned(points), ends, colours[name]) for name, points in kept.items()]
-    legend = "".join(f'<tspan fill="{colours[name]}" dx="8">{escape(name)}</tspan>' for name in kept)
+    legend = "".join(f'<tspan fill="{colours[name]}" dx="8">●</tspan> {escape(name)}' for name in kept)
     frame = f'<path d="M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}" fill="none" stroke="currentColor" stroke-opacity=".4"/>'
     texts = [
         _text(_LEFT, 14, "start", f"{escape(title)}{legend}"),

@@ -17,22 +17,24 @@ _NUMBER = re.compile(r"[~<>≤≥\s]*(-?[\d,]*\.?\d+(?:e[+-]?\d+)?)\s*(\S*)")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --ok: #1a7f37; --wrong: #c62828; }
+@media (prefers-color-scheme: dark) { :root { --ok: #3fb950; --wrong: #ff7b72; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 .verdict { font-size: 1.2rem; font-weight: 600; border-left: .3rem solid var(--line); padding-left: .8rem; }
-h1 + .verdict { border-color: var(--ok); }
-h1 + .verdict.wrong { border-color: var(--wrong); }
-.wrong, td.wrong { color: var(--wrong); font-weight: 600; }
+.verdict.right { border-color: var(--ok); }
+.verdict.wrong { border-color: var(--wrong); }
+p.wrong:not(.verdict), td.wrong { color: var(--wrong); font-weight: 600; }
 td.ok { color: var(--ok); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
 th.number, td.number { text-align: right; }
-td.number { white-space: nowrap; }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " ▲"; }
 th[aria-sort=descending] button::after { content: " ▼"; }
+th:first-child, td:first-child { position: sticky; left: 0; background: Canvas; }
 img { max-width: 100%; background: white; }
+@media (max-width: 40rem) { img { max-width: 200%; } }
 .notes { color: color-mix(in srgb, currentColor 70%, transparent); }
 """
 _SCRIPT = """
@@ -47,6 +49,7 @@ for (const button of document.querySelectorAll("th button")) button.onclick = ()
   body.append(...[...body.rows].sort((a, b) => compare(key(a), key(b))));
 };
 """
+_JUDGED = ("", "verdict")  # headings of columns that say what is right
 _GOOD, _BAD = ("ok", "faster", "yes"), ("BEYOND", "WRONG", "wrong", "raised", "crashed", "slower", "missing", "no")
 
 
@@ -78,24 +81,35 @@ def page(title: str, report: Report, chart: bytes | None = None) -> str:
 
 
 def fragment(report: Report) -> str:
-    """Return a report as a piece of HTML, for a notebook: verdict, tables and notes, without a script or a style.
+    """Return a report as a piece of HTML, for a notebook: verdict, tables and notes, without a script.
+
+    Notebooks align all cells to the right and break them; what has to be otherwise is said where it is.
 
     Examples
     --------
-    >>> print(fragment(Report((Table("", ("layer",), (("conv1 & 2",),), 1),))))
-    <div class="wide"><table><thead><tr><th scope="col">layer</th></tr></thead><tbody>
-    <tr><td>conv1 &amp; 2</td></tr>
+    >>> print(fragment(Report((Table("", ("size",), (("1 & 2",),), 0),))))
+    <div style="overflow-x: auto"><table><thead><tr><th scope="col" class="number">size</th></tr></thead><tbody>
+    <tr><td class="number" data-value="1">1&nbsp;&amp;&nbsp;2</td></tr>
     </tbody></table></div>
     """
     return "\n".join(_parts(report, None, sortable=False))
 
 
 def _parts(whole: Report, chart: bytes | None, *, sortable: bool) -> list[str]:
-    state = " wrong" if whole.failures else ""
-    parts = [f'<p class="verdict{state}">{escape(line)}</p>' for line in whole.verdict]
+    judged = {
+        row[column]
+        for table in whole.tables
+        for column, header in enumerate(table.headers)
+        for row in table.rows
+        if header in _JUDGED
+    }
+    state = " wrong" if whole.failures or not judged.isdisjoint(_BAD) else " right" if "ok" in judged else ""
+    states = [state, *("" for _ in whole.verdict[1:])]  # what comes second is no judgement
+    parts = [f'<p class="verdict{one}">{escape(line)}</p>' for line, one in zip(whole.verdict, states)]
     parts += [f'<p class="wrong">{escape(failure)}</p>' for failure in whole.failures]
     if chart is not None:
-        parts.append(f'<img alt="The chart" src="data:image/svg+xml;base64,{b64encode(chart).decode()}">')
+        picture = f'<img alt="The chart" src="data:image/svg+xml;base64,{b64encode(chart).decode()}">'
+        parts.append(f'<div class="wide" tabindex="0">{picture}</div>')
     parts += [_table(table, sortable) for table in whole.tables]
     if whole.notes:
         parts.append("\n".join(['<ul class="notes">', *(f"<li>{escape(note)}</li>" for note in whole.notes), "</ul>"]))
@@ -112,7 +126,8 @@ def _head(title: str) -> tuple[str, ...]:
 
 
 def _table(table: Table, sortable: bool) -> str:
-    kinds = ["" if column < table.left else ' class="number"' for column in range(len(table.headers))]
+    text = "" if sortable else ' style="text-align: left"'
+    kinds = [text if column < table.left else ' class="number"' for column in range(len(table.headers))]
     button = '<button type="button">{}</button>'
     heads = "".join(
         f'<th scope="col"{kind}>{button.format(escape(header)) if sortable else escape(header)}</th>'
@@ -122,7 +137,8 @@ def _table(table: Table, sortable: bool) -> str:
     )
     title = [f"<h2>{escape(table.title)}</h2>"] if table.title else []
     rows = ["<tr>" + "".join(map(_cell, row, kinds)) + "</tr>" for row in _by_themselves(table)]
-    start = f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
+    wide = 'class="wide" tabindex="0"' if sortable else 'style="overflow-x: auto"'
+    start = f"<div {wide}><table><thead><tr>{heads}</tr></thead><tbody>"
     return "\n".join([*title, start, *rows, "</tbody></table></div>"])
 
 
@@ -137,9 +153,11 @@ def _by_themselves(table: Table) -> Iterator[tuple[str, ...]]:
 def _cell(text: str, kind: str) -> str:
     """Return a cell; a number brings what it is sorted by."""
     if text in _GOOD or text in _BAD:
-        return f'<td class="{"ok" if text in _GOOD else "wrong"}">{escape(text)}</td>'
-    value = f' data-value="{sorting_value(text)}"' if kind else ""
-    return f"<td{kind}{value}>{escape(text)}</td>"
+        left = "" if "number" in kind else kind
+        return f'<td class="{"ok" if text in _GOOD else "wrong"}"{left}>{escape(text)}</td>'
+    if "number" not in kind:
+        return f"<td{kind}>{escape(text)}</td>"
+    return f'<td{kind} data-value="{sorting_value(text)}">{escape(text).replace(" ", "&nbsp;")}</td>'
 
 
 def sorting_value(text: str) -> str:

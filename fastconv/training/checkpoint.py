@@ -125,6 +125,8 @@ class CheckpointFolder:
 
     def prepare(self, *, fresh: bool) -> None:
         """Create the folder, and find out whether it can be written; `fresh` refuses one with a run in it."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InvalidValueError(f"Trainer.fit: checkpoint must be a folder, but {self.folder} is a file.")
         if fresh and self.last.exists():
             raise InvalidValueError(
                 f"Trainer.fit: checkpoint must be a folder without a run, but {self.last} exists. Pass resume=True to "

@@ -84,8 +84,8 @@ class Run:
         self._steps = len(self.train) // self.batch_size if whole else -(-len(self.train) // self.batch_size)
         if not self._steps:
             raise InvalidValueError(
-                f"{_FIT}: batch_size must be at most the {len(self.train)} training images where drop_last leaves out "
-                f"a smaller batch, but got {self.batch_size}."
+                f"{_FIT}: batch_size must be at most the {len(self.train)} training images where drop_last=True leaves "
+                f"out a smaller batch, but got {self.batch_size}."
             )
         self._ranks = self.trainer.ranks
         share = self._ranks.share(min(self.batch_size, len(self.train)))

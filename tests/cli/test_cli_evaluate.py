@@ -89,10 +89,10 @@ def test_what_is_wrong_is_said_in_a_line(
     save_model(models.by_name("digits", classes=3, rng=0), net, class_names=["low", "middle", "top"])
     for arguments, code, said in (
         ([net, data], 1, "must be those of the network, low, middle, top, but got high"),
-        ([net, "nothing"], 1, "name_or_path must be one of digits, mnist, cifar10"),
+        ([net, "nothing"], 1, "DATASET must be one of digits, mnist, cifar10"),
         (["gone.npz", data], 1, "gone.npz"),
         ([net, data, "--plot", "a.gif"], 2, "must end in .pdf, .png, .svg"),
-        ([net, data, "--part", "all"], 2, "'all' is not one of"),
+        ([net, data, "--part", "all"], 2, "--part must be one of test, train, but got 'all'."),
     ):
         assert run(monkeypatch, "evaluate", *arguments) == code
         assert said in " ".join(capsys.readouterr().err.split())

@@ -269,9 +269,9 @@ def test_options_change_the_preset_and_the_preset_what_was_saved() -> None:
         (["NET", "--size", "8by8"], 2, "must be one integer, or two"),
         (["NET", "--crop", "9"], 1, "crop must be at most the size of a picture"),
         (["NET", "--std", "0"], 1, "std must be positive"),
-        (["NET", "--layout", "HWC"], 1, "layout must be 'NCHW' or 'NHWC'"),
+        (["NET", "--layout", "HWC"], 2, "--layout must be one of NCHW, NHWC, but got 'HWC'. Did you mean 'NHWC'?"),
         (["NET", "--plot", "a.gif"], 2, "must end in .pdf, .png, .svg"),
-        (["NET", "--backend", "slow"], 1, "slow"),
+        (["NET", "--backend", "slow"], 2, "slow"),
         (["x", "--weights", "NET"], 2, "or a Python file, but got 'x'"),
     ],
 )

@@ -21,13 +21,13 @@ pytest.importorskip("typer")
 pytest.importorskip("sklearn")
 
 from fastconv import cli
+from fastconv.cli.choices import words
 from fastconv.cli.train_parts import (
     Plan,
     default_model,
     learning_rate,
     make_augment,
     make_schedule,
-    parse_augment,
     parse_schedule,
 )
 from fastconv.models import by_name
@@ -111,6 +111,8 @@ def test_every_file_and_every_option(
     assert 0 < values["test"]["accuracy"] <= 1
     assert load_state(files[".npz"])["1.weight"].shape == (10, 64)
     assert Path(files[".png"]).read_bytes().startswith(b"\x89PNG")
+    assert command(monkeypatch, "report", files[".json"]) == 0
+    assert f"test accuracy {values['test']['accuracy']:.2%}" in capsys.readouterr().out
     assert ">Epochs</h2>" in Path(files[".html"]).read_text(encoding="utf-8")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["best.npz", "last.npz"]
 
@@ -122,6 +124,18 @@ def test_json_on_stdout_is_alone_there(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["test"]["accuracy"] > 0.5
     assert "test accuracy" in shown.err
+
+
+def test_a_quick_run_is_an_epoch_of_twenty_steps_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, arguments = tmp_path / "history.json", [word for word in small if word not in ("--epochs", "2")]
+    assert command(monkeypatch, *arguments, "--quick", "--batch-size", "4", "--json", str(file)) == 0
+    assert re.search(r": 8\d images 1x8x8 float32, 10 classes\), a part for --quick", capsys.readouterr().out)
+    values = json.loads(file.read_text(encoding="utf-8"))
+    assert (len(values["epochs"]), len(values["step_losses"])) == (1, 20)
+    assert command(monkeypatch, *small, "--quick", "--json", str(file)) == 0
+    assert len(json.loads(file.read_text(encoding="utf-8"))["epochs"]) == 2  # as they were asked for
 
 
 def test_the_same_seed_gives_the_same_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: list[str]) -> None:
@@ -217,29 +231,30 @@ def test_a_resumed_run_shows_its_earlier_epochs(
 @pytest.mark.parametrize(
     ("extra", "code", "words"),
     [
-        (["nothing"], 1, "name_or_path must be one of digits, mnist, cifar10"),
-        (["--model", "transformer"], 2, "must be one of digits, lenet5"),
+        (["nothing"], 1, "DATASET must be one of digits, mnist, cifar10"),
+        (["--model", "transformer"], 2, "--model must be one of digits, lenet5"),
         (["--model", "missing.py"], 1, "no such Python file"),
         (["--model", "{net}:wrong"], 1, "the model must take the images, (1, 8, 8), but it does not: Linear"),
         (["--model", "{net}:few"], 1, "one column for each class, but got shape ('N', 3) for labels up to 9"),
         (["--model", "lenet5"], 1, "LeNet5"),
-        (["--backend", "cuda"], 1, "cuda"),
+        (["--backend", "cuda"], 2, "--backend must be one of fast, numpy, naive, but got 'cuda'."),
         (["--resume"], 2, "--resume and --checkpoint-every need --checkpoint"),
         (["--checkpoint-every", "3"], 2, "need --checkpoint"),
-        (["--save", "{folder}/w.pt"], 1, "path must end in .npz or .safetensors"),
+        (["--save", "{folder}/w.pt"], 2, "--save must end in .npz or .safetensors"),
         (["--save", "{folder}/nowhere/w.npz"], 1, "No such file or directory"),
         (["--plot", "{folder}/p.gif"], 2, "must end in .pdf, .png, .svg"),
         (["--plot", "{folder}/nowhere/p.png"], 1, "No such file or directory"),
         (["--json", "{folder}/nowhere/j.json"], 1, "No such file or directory"),
         (["--checkpoint", "{net}/run"], 1, "net.py"),
-        (["--augment", "flip,mixup"], 2, "must be some of flip, shift, crop"),
+        (["--augment", "flip,mixup"], 2, "--augment must be some of flip, shift, crop"),
+        (["--augment", "flip,flip"], 2, "must be some of flip, shift, crop, each of them once"),
         (["--schedule", "step"], 2, "must be constant, cosine, step:EPOCHS"),
         (["--warmup", "2"], 2, "must be fewer epochs than --epochs, 2, but got 2"),
         (["--optimizer", "lbfgs"], 2, "lbfgs"),
         (["--lr", "-1"], 1, "lr must be positive"),
         (["--drop-last", "--batch-size", "5000"], 1, "--batch-size must be at most the"),
-        (["--validation", "1.5"], 2, "'--validation': Input should be less than or equal to 0.9"),
-        (["--data-folder", "x"], 1, "folder must not be given for 'digits'"),
+        (["--validation", "1.5"], 2, "--validation must be at most 0.9, but got 1.5."),
+        (["--data-folder", "x"], 1, "--data-folder must not be given for 'digits'"),
     ],
 )
 def test_errors_in_words_before_the_work(
@@ -313,14 +328,10 @@ def test_the_network_says_the_rate_and_other_optimisers_take_theirs_in_proportio
 
 
 def test_augmentation_in_words() -> None:
-    assert parse_augment("--augment", None) == ()
     assert make_augment((), (1, 8, 8)) is None
-    names = parse_augment("--augment", "crop, flip")
-    assert repr(make_augment(names, (3, 32, 24))) == (
+    assert repr(make_augment(words("crop, flip"), (3, 32, 24))) == (
         "Compose(RandomCrop(size=(32, 24), padding=(4, 3), mode='constant'), RandomFlip(p=0.5))"
     )
-    with pytest.raises(Exception, match="must be some of flip, shift, crop"):
-        parse_augment("--augment", "flip,flip")
 
 
 @pytest.mark.parametrize(

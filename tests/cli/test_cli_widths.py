@@ -66,8 +66,10 @@ COMMANDS = (
     ("report", "evaluate.json"),
     ("info",),
     ("train", "digits"),
+    ("bench", "--list"),
     *(("report", f"made {kind.__name__}.json", "--verbose") for kind in RECORDS),
 )
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 HELPS = """
     import io, json, sys
     from contextlib import redirect_stdout
@@ -117,7 +119,7 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def fit(trainer: Trainer, *data: Dataset, progress: Any, **options: Any) -> History:
         trainer.history.epochs.append(EpochRecord(1, 123.4567, 0.1234, 234.5678, 0.9876, 0.0012, 12345.67, 1234567.0))
-        progress(Progress(1, 1, 1, 1, 123.4567, 0.1234, 0.0012, 1234567.0, 0.0, trainer.history.epochs[-1]))
+        progress(Progress(1, 1, 1, 1, 123.4567, 0.1234, 0.0012, 1234567.0, 61.0, trainer.history.epochs[-1]))
         warnings.warn("the loss is that of guessing: try another rate, " * 5, LearningWarning, stacklevel=1)
         return trainer.history
 
@@ -139,6 +141,24 @@ def test_no_line_is_too_wide_and_no_word_is_split(
         whole = re.sub(r"Left\s+out\s+here:.*?columns\.|─+", "", text, flags=re.DOTALL)
         split = set(whole.split()) - words
         assert not {word for word in split if not word.endswith("…")}
+
+
+@pytest.mark.usefixtures("quiet_machine")
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_moving_bar_of_train_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in a terminal
+    frames = [_CONTROL.sub("", printed(monkeypatch, capsys, columns, "train", "digits")) for columns in (WIDE, width)]
+    words = set(frames[0].split())
+    assert "━━━" in frames[1]
+    assert "1,234,567 images/s  1:01 left" in frames[0]
+    lines = [line.rstrip() for line in re.split("[\r\n]+", frames[1])]
+    assert max(map(len, lines)) <= width
+    assert not {word for word in set(re.sub("[━╸╺]", "", frames[1]).split()) - words if not word.endswith("…")}
+    said = next(line for line in lines if "epoch 1/1" in line)
+    assert said.endswith(("…", "left"))
+    assert "loss 123.4567" in said
 
 
 def test_every_workload_has_one_line_below_the_verdict(

@@ -88,4 +88,4 @@ def test_the_command_trains_on_ranks_and_one_of_them_reports(tmp_path: Path) -> 
     assert "3 ranks, each with 1 thread" in done.stdout
     assert {file.name for file in tmp_path.iterdir()} == {"net.npz", "run.json"}
     wrong = on_ranks(2, "-m", "fastconv", "train", "nosuch", code=None, cwd=tmp_path)
-    assert wrong.stderr.count("name_or_path must be one of") == 1
+    assert wrong.stderr.count("DATASET must be one of") == 1

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fastconv.report import Report, Table
-from fastconv.report.page import page, sorting_value
+from fastconv.report.page import fragment, page, sorting_value
 
 EVIL = '<script>alert("x")</script>'
 TABLE = Table(f"Times {EVIL}", ("layer", "time", ""), (("b", "2.00 ms", "ok"), ("a", "30.0 µs", "BEYOND")), 1)
@@ -65,7 +65,19 @@ def test_a_row_without_a_name_has_that_above_it() -> None:
 def test_what_is_wrong_is_said_above() -> None:
     assert 'class="verdict wrong"' in page("title", REPORT._replace(failures=("one & two",)))
     assert "one &amp; two" in page("title", REPORT._replace(failures=("one & two",)))
-    assert 'class="verdict wrong"' not in page("title", REPORT)
+    assert 'class="verdict wrong"' in page("title", REPORT)  # for the cell that is BEYOND
+    right = Table("", ("class", ""), (("BEYOND", "ok"),), 2)
+    assert 'class="verdict right"' in page("title", REPORT._replace(tables=(right,)))
+    assert 'class="verdict"' in page("title", REPORT._replace(tables=(MORE,)))
+
+
+def test_a_notebook_aligns_words_breaks_no_number_and_scrolls() -> None:
+    text = fragment(Report((TABLE,)))
+    assert '<th scope="col" style="text-align: left">layer</th>' in text
+    assert '<td style="text-align: left">a</td>' in text
+    assert '<td class="number" data-value="3e-05">30.0&nbsp;µs</td>' in text
+    assert text.count('<div style="overflow-x: auto">') == 1
+    assert 'class="wide"' not in text
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def _check_cases(cases: Sequence[str] | None) -> tuple[str, ...] | None:
 def nothing_recognised(operation: str, file: Path, notes: Sequence[str] = ()) -> InvalidValueError:
     """Return the error for a file or folder without anything to examine; `notes` say what comes near."""
     known, first = ", ".join(convention.name for convention in CONVENTIONS), CONVENTIONS[0].name
-    near = "".join(f" {note}." for note in notes)
+    near = "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)
     return InvalidValueError(
         f"{operation}: the file must define convolution or pooling in a form that is known, but in {file.name} nothing "
         f"is recognised.{near} Say which function is which: --map my_conv={first}.forward (or "

@@ -127,7 +127,8 @@ class CheckReport(Record):
         tables = [table(f"{each.title}: {each.convention}", each.cases) for each in self.implementations]
         if self.failure is not None:
             tables = [table(f"{self.file} cannot be imported", (self.failure,))]
-        return Report(tuple(tables), (*self.notes, closing_line(self), advice(self)))
+        verdict = (f"{self.file}: {closing_line(self)}",)
+        return Report(tuple(tables), (*self.notes, advice(self)), verdict=verdict)
 
     def markdown(self) -> str:
         """Return what `print` shows, as Markdown, for a page to include."""

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from fastconv.backends.settings import get_num_threads
-from fastconv.errors import FastconvError, InvalidValueError
+from fastconv.errors import FastconvError, InvalidValueError, unknown_name
 from fastconv.evidence.environment import current_environment
 from fastconv.evidence.process import child_environment
 from fastconv.evidence.scaling.network import Network, Step
@@ -76,7 +76,7 @@ def run_scaling(
         If there is no such network, or a number is not positive.
     """
     if network not in MODELS:
-        raise InvalidValueError(f"run_scaling: network must be one of {', '.join(MODELS)}, but got {network!r}.")
+        raise unknown_name("run_scaling", "network", network, MODELS, bare=True)
     for name, value in {"batch": batch, "latency": latency, "bandwidth": bandwidth, "most_ranks": most_ranks}.items():
         if not value > 0:
             raise InvalidValueError(f"run_scaling: {name} must be positive, but got {value}.")
