@@ -19,6 +19,7 @@ from fastconv.backends import activations
 from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
+from fastconv.backends.padding import Pair, pad, pad_backward
 from fastconv.backends.parameters import ParameterOperations
 from fastconv.backends.resampling import Resampled, Resampling, gathered, resample_backward
 from fastconv.backends.softmax import SoftmaxAlongAxis
@@ -170,6 +171,14 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
     def resample_backward(self, dy: Array, axis: int, resampling: Resampling) -> Array:
         """Gradient of resampling along an axis of an array of any shape: each cell sums what the results say of it."""
         return resample_backward(dy, axis, resampling)
+
+    def pad(self, x: Array, pairs: Sequence[Pair], mode: str) -> Array:
+        """Put cells around an array, (before, after) along each axis; always a copy."""
+        return pad(x, pairs, mode)
+
+    def pad_backward(self, dy: Array, pairs: Sequence[Pair], mode: str) -> Array:
+        """Gradient of `pad`: every cell gets back what its copies got; always a copy."""
+        return pad_backward(dy, pairs, mode)
 
     def in_memory_order(self, x: Array, order: Sequence[int]) -> Array:
         """Return an array whose axes have that order in memory, without gaps: itself where it is so, or a copy."""

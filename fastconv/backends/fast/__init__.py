@@ -15,7 +15,7 @@ from fastconv.backends.fast.memory.workspace import release
 from fastconv.backends.fast.normalization.normalization import Normalization
 from fastconv.backends.fast.pool import indices, places, pool, ties, windows
 from fastconv.backends.fast.pool import lp_pool as lp
-from fastconv.backends.fast.resampling import resampling
+from fastconv.backends.fast.resampling import padding, resampling
 from fastconv.backends.fast.softmax import softmax as along_axis
 from fastconv.backends.fast.update.norm import Norms
 from fastconv.backends.fast.update.update import Updates
@@ -73,6 +73,8 @@ class FastBackend(Normalization, Norms, Updates):
     concatenate = staticmethod(copying.concatenated)
     in_memory_order = staticmethod(copying.in_memory_order)
     placed = staticmethod(copying.placed)
+    pad = staticmethod(padding.pad)
+    pad_backward = staticmethod(padding.pad_backward)
     resample = staticmethod(resampling.resample)
     resample_backward = staticmethod(resampling.resample_backward)
     dropout_mask = staticmethod(dropout.dropout_mask)

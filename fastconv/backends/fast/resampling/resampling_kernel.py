@@ -12,12 +12,13 @@ from numba.core import cgutils, types
 
 from fastconv.backends.fast.machine.blocks import Block
 from fastconv.backends.fast.machine.emitter import Emitter, constant
-from fastconv.backends.fast.machine.intrinsics import copy_bytes, integer, load_at, size_of, store_at
+from fastconv.backends.fast.machine.intrinsics import clear_bytes, copy_bytes, integer, load_at, size_of, store_at
 from fastconv.backends.fast.machine.jit import code, emitted, helper
 from fastconv.backends.fast.machine.kernel import kernel
 
 # ROW_CELLS and COLUMN_CELLS are the rows and columns that each one of the result looks at: the first of all, then the
-# second, and so on. Columns RUN to RUN_STOP are copies of neighbours.
+# second, and so on. Columns RUN to RUN_STOP are copies of neighbours; with `zeros`, these are all that are copies, and
+# so are rows of no negative number.
 SIZES = Block("OUTER SIZE ROWS LINE COLUMNS INNER TASKS")
 COPIES = Block("X Y ROW_CELLS COLUMN_CELLS RUN RUN_STOP TWICE", SIZES, results="Y")
 SUMS = Block(
@@ -128,10 +129,14 @@ def _copy_some(args, x, y, first, stop, number):
 
 
 @helper
-def _copy_columns(args, x, y, number):
+def _copy_columns(args, x, y, number, zeros):
     """One row of copies; TWICE says that each number is there two times."""
     run, stop, step = args.RUN, args.RUN_STOP, args.INNER * size_of(number)
-    if args.TWICE:
+    if zeros:
+        clear_bytes(y, run * step)
+        copy_bytes(y + run * step, x + integer(args.COLUMN_CELLS, run) * step, (stop - run) * step)
+        clear_bytes(y + stop * step, (args.COLUMNS - stop) * step)
+    elif args.TWICE:
         for i in range(args.LINE):
             value = load_at(x, i, number)
             store_at(y, 2 * i, value)
@@ -142,8 +147,8 @@ def _copy_columns(args, x, y, number):
         _copy_some(args, x, y, stop, args.COLUMNS, number)
 
 
-@kernel(COPIES)
-def resample_by_copies(args, task, number):
+@kernel(COPIES, zeros=(False, True))
+def resample_by_copies(args, task, number, zeros):
     """Some rows, each a copy of columns of one row; where the row before is the same, a copy of that."""
     rows, size, tasks, item = args.ROWS, args.SIZE, args.TASKS, size_of(number)
     line, y_line = args.LINE * item, args.COLUMNS * args.INNER * item
@@ -151,10 +156,12 @@ def resample_by_copies(args, task, number):
     for place in range(first, args.OUTER * rows * (task + 1) // tasks):
         plane, row = place // rows, place % rows
         y, cell = args.Y + place * y_line, integer(args.ROW_CELLS, row)
-        if row > 0 and place > first and integer(args.ROW_CELLS, row - 1) == cell:
+        if zeros and cell < 0:
+            clear_bytes(y, y_line)
+        elif not zeros and row > 0 and place > first and integer(args.ROW_CELLS, row - 1) == cell:
             copy_bytes(y, y - y_line, y_line)
         else:
-            _copy_columns(args, args.X + (plane * size + cell) * line, y, number)
+            _copy_columns(args, args.X + (plane * size + cell) * line, y, number, zeros)
 
 
 @helper
