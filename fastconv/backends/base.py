@@ -217,6 +217,15 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """Return ``(x - mean) * scale + shift``, with factors of shape (1, C) or (N, C)."""
 
+    def normalize_elements(self, x: Array, mean: Array, scale: Array, weight: Array, bias: Array) -> Array:
+        """Return ``(x - mean) * scale * weight + bias`` of (R, 1, M) rows.
+
+        The mean and the scale are those of the rows, (R, 1), the weight and the bias those of their elements, (1, M).
+        """
+        zeros, rows = np.zeros_like(weight), len(x)
+        y = self.normalize(x, mean, scale, np.zeros((1, 1), x.dtype)).reshape(rows, -1, 1)
+        return self.normalize(y, zeros, weight, bias).reshape(x.shape)
+
     @abstractmethod
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Sums of dy and of ``dy * (x - mean)`` over what each `mean`, (1, C) or (N, C), is the mean of."""

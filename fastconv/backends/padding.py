@@ -44,7 +44,7 @@ class Padded(NamedTuple):
 def pad(x: Array, pairs: Sequence[Pair], mode: str) -> Array:
     """Put cells around an array, (before, after) along each axis; always a copy."""
     order = memory_order(x)
-    padded = np.pad(x.transpose(order), [pairs[axis] for axis in order], _NUMPY_MODES[mode])  # type: ignore[call-overload]
+    padded: Array = np.pad(x.transpose(order), [pairs[axis] for axis in order], _NUMPY_MODES[mode])  # type: ignore[call-overload]
     return padded.transpose(np.argsort(order))
 
 

@@ -8,10 +8,10 @@ the type of the numbers, as NumPy does: the twin to read is `backends.resampling
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.emitter import Emitter, constant
+from fastconv.backends.fast.machine.emitter import of_vectors
 from fastconv.backends.fast.machine.intrinsics import clear_bytes, copy_bytes, integer, load_at, size_of, store_at
 from fastconv.backends.fast.machine.jit import code, emitted, helper
 from fastconv.backends.fast.machine.kernel import kernel
@@ -28,18 +28,6 @@ SUMS = Block(
 )
 
 
-def _of_vectors(builder, item, count, vector):
-    """``vector(row, offset)`` for every vector of `count` numbers; the last one may have fewer lanes."""
-    whole = Emitter(builder, item)
-    vectors = builder.sdiv(count, constant(whole.lanes))
-    with cgutils.for_range(builder, vectors, intp=ir.IntType(64)) as loop:
-        vector(whole, builder.mul(loop.index, constant(whole.lanes * item)))
-    done = builder.mul(vectors, constant(whole.lanes))
-    rest = builder.sub(count, done)
-    with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
-        vector(Emitter(builder, item, tail=rest), builder.mul(done, constant(item)))
-
-
 def _copy(number, y, count, x):
     """Y = X."""
     for i in range(count):
@@ -54,7 +42,7 @@ def copy_numbers(typing_context, number, y, count, x):
         def vector(row, offset):
             row.store_vector(row.load_vector(builder.add(x, offset), 0), builder.add(y, offset), 0)
 
-        _of_vectors(builder, number.bitwidth // 8, count, vector)
+        of_vectors(builder, number.bitwidth // 8, count, vector)
 
     return code(types.void(number, *[types.intp] * 3), emit)
 
@@ -77,7 +65,7 @@ def add_products(typing_context, number, y, count, p, q, a, b):
             )
             row.store_vector(builder.fadd(*products), builder.add(y, offset), 0)
 
-        _of_vectors(builder, number.bitwidth // 8, count, vector)
+        of_vectors(builder, number.bitwidth // 8, count, vector)
 
     return code(types.void(number, *[types.intp] * 4, number, number), emit)
 
@@ -110,7 +98,7 @@ def add_corners(typing_context, number, y, count, p, q, r, s, a, b, c, d):
             total = builder.fadd(builder.fmul(left, c), builder.fmul(right, d))
             row.store_vector(total, builder.add(y, offset), 0)
 
-        _of_vectors(builder, number.bitwidth // 8, count, vector)
+        of_vectors(builder, number.bitwidth // 8, count, vector)
 
     return code(types.void(number, *[types.intp] * 6, *[number] * 4), emit)
 
