@@ -19,6 +19,7 @@ from fastconv.backends import activations
 from fastconv.backends.dropout import DropoutMasks
 from fastconv.backends.geometry import AdaptiveGeometry, ConvGeometry, WindowGeometry, conv_axis
 from fastconv.backends.losses import Losses
+from fastconv.backends.padding import Pair, pad, pad_backward
 from fastconv.backends.parameters import ParameterOperations
 from fastconv.backends.resampling import Resampled, Resampling, gathered, resample_backward
 from fastconv.backends.softmax import SoftmaxAlongAxis
@@ -171,6 +172,14 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
         """Gradient of resampling along an axis of an array of any shape: each cell sums what the results say of it."""
         return resample_backward(dy, axis, resampling)
 
+    def pad(self, x: Array, pairs: Sequence[Pair], mode: str) -> Array:
+        """Put cells around an array, (before, after) along each axis; always a copy."""
+        return pad(x, pairs, mode)
+
+    def pad_backward(self, dy: Array, pairs: Sequence[Pair], mode: str) -> Array:
+        """Gradient of `pad`: every cell gets back what its copies got; always a copy."""
+        return pad_backward(dy, pairs, mode)
+
     def in_memory_order(self, x: Array, order: Sequence[int]) -> Array:
         """Return an array whose axes have that order in memory, without gaps: itself where it is so, or a copy."""
         return np.asarray(x.transpose(order), order="C").transpose(np.argsort(order))
@@ -207,6 +216,15 @@ class Backend(Losses, SoftmaxAlongAxis, DropoutMasks, ParameterOperations, ABC):
     @abstractmethod
     def normalize(self, x: Array, mean: Array, scale: Array, shift: Array) -> Array:
         """Return ``(x - mean) * scale + shift``, with factors of shape (1, C) or (N, C)."""
+
+    def normalize_elements(self, x: Array, mean: Array, scale: Array, weight: Array, bias: Array) -> Array:
+        """Return ``(x - mean) * scale * weight + bias`` of (R, 1, M) rows.
+
+        The mean and the scale are those of the rows, (R, 1), the weight and the bias those of their elements, (1, M).
+        """
+        zeros, rows = np.zeros_like(weight), len(x)
+        y = self.normalize(x, mean, scale, np.zeros((1, 1), x.dtype)).reshape(rows, -1, 1)
+        return self.normalize(y, zeros, weight, bias).reshape(x.shape)
 
     @abstractmethod
     def normalize_sums(self, dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:

@@ -108,11 +108,11 @@ def layer_norm(
     pair, amount = call.pair(statistics), check_eps(call.operation, eps)
     if call.x.size == 0:
         return finish(np.empty_like(call.array), call.dtype)
-    y = call.normal(pair, amount)
-    if call.weight is not None or call.bias is not None:
-        scale, shift = call.element(call.weight, 1), call.element(call.bias, 0)
-        y = call.backend().normalize(_columns(y), np.zeros_like(scale), scale, shift)
-    return call.finish(y)
+    if call.weight is None and call.bias is None:
+        return call.finish(call.normal(pair, amount))
+    weights, biases = call.element(call.weight, 1), call.element(call.bias, 0)
+    mean, scale, _ = call.backend().normalize_factors(*pair, amount, None, None, 1)
+    return call.finish(call.backend().normalize_elements(call.x, mean, scale, weights, biases))
 
 
 def layer_norm_backward(

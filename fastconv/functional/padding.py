@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from fastconv.backends.resampling import memory_order
+from fastconv.backends.padding import Pair
 from fastconv.errors import InvalidValueError
-from fastconv.functional.call import PlanesCall, finish
-from fastconv.validation.arrays import Array, check_array, check_shape
+from fastconv.functional.call import PlanesCall
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_choice, check_padding
 from fastconv.validation.types import ArrayLike, Layout, Padding, PaddingMode, Shape, ShapeLike
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-_NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
-Pair = tuple[int, int]
 
 
 def pad(x: ArrayLike, padding: Padding, mode: PaddingMode = "zeros", *, layout: Layout | None = None) -> Array:
@@ -26,7 +21,7 @@ def pad(x: ArrayLike, padding: Padding, mode: PaddingMode = "zeros", *, layout: 
     Parameters
     ----------
     x : array_like, shape (N, C, W), (N, C, H, W) or (N, C, D, H, W)
-        Input, of any strides; its memory order is kept.
+        Input, of any strides. The result is channels-last in memory if `x` is.
     padding : int, sequence of ints or sequence of (before, after) pairs
         Cells to add, per spatial axis (depth, height, width).
     mode : {"zeros", "reflect", "replicate", "circular"}
@@ -48,7 +43,7 @@ def pad(x: ArrayLike, padding: Padding, mode: PaddingMode = "zeros", *, layout: 
 
     Notes
     -----
-    The same on every backend: nothing is computed.
+    The same on every backend: numbers are copied.
 
     Examples
     --------
@@ -61,12 +56,8 @@ def pad(x: ArrayLike, padding: Padding, mode: PaddingMode = "zeros", *, layout: 
     call = PlanesCall.of("pad", "x", x.shape, layout)
     call.arrays(x=x)
     pairs = _pairs(call, padding, mode, x.shape)
-    out = tuple(before + size + after for (before, after), size in zip(pairs, x.shape))
-    check_fits(call.operation, "the result", out, call.dtype.itemsize)
-    order = memory_order(x)
-    stored = call.computed(x).transpose(order)
-    padded = np.pad(stored, [pairs[axis] for axis in order], _NUMPY_MODES[mode])  # type: ignore[call-overload]
-    return finish(padded.transpose(np.argsort(order)), call.dtype)
+    check_fits(call.operation, "the result", _padded(call, x.shape, pairs), call.dtype.itemsize)
+    return call.finish(call.backend().pad(call.view(x), pairs, mode))
 
 
 def pad_backward(
@@ -103,17 +94,13 @@ def pad_backward(
     """
     call, dy, shape = PlanesCall.of_gradient("pad_backward", dy, input_shape, layout)
     pairs = _pairs(call, padding, mode, shape)
-    expected = tuple(before + size + after for (before, after), size in zip(pairs, shape))
-    check_shape(call.operation, "dy", dy.shape, expected, "the padded input")
+    call.expect_output(dy, _padded(call, shape, pairs))
     call.arrays(dy=dy)
-    dx = call.computed(dy)
-    for axis, (size, pair) in enumerate(zip(shape, pairs)):
-        dx = _folded(dx, axis, size, pair, mode)
-    return finish(dx if dx is not dy and dx.base is None else dx.copy(order="K"), call.dtype)
+    return call.finish(call.backend().pad_backward(call.view(dy), pairs, mode))
 
 
 def _pairs(call: PlanesCall, padding: object, mode: object, shape: Shape) -> tuple[Pair, ...]:
-    """(before, after) of every axis of the array, in its order."""
+    """(before, after) of every axis of planes (N, C, *spatial)."""
     check_choice(call.operation, "mode", mode, PADDING_MODES)
     size = call.shape(shape)[2:]
     spatial = check_padding(call.operation, padding, call.rank, ())
@@ -126,20 +113,9 @@ def _pairs(call: PlanesCall, padding: object, mode: object, shape: Shape) -> tup
                 f"{call.operation}: padding must be {rule} the plane with mode={mode!r}, but got {pair} for {cells} "
                 f"cells (padding {spatial}, plane {size}). Use mode='replicate' or 'zeros' for more."
             )
-    return ((0, 0), *spatial, (0, 0)) if call.channels_last else ((0, 0), (0, 0), *spatial)
+    return (0, 0), (0, 0), *spatial
 
 
-def _folded(dy: Array, axis: int, size: int, pair: Pair, mode: str) -> Array:
-    """Adjoint of the padding of one axis."""
-    before, after = pair
-    if not before + after:
-        return dy
-    rows = np.moveaxis(dy, axis, 0)
-    dx = rows[before : before + size]
-    if mode != "zeros":
-        dx = dx.copy(order="K")
-        source = np.pad(np.arange(size), pair, _NUMPY_MODES[mode])  # type: ignore[call-overload]
-        for cell in (*range(before), *range(before + size, before + size + after)):
-            with np.errstate(all="ignore"):
-                dx[source[cell]] += rows[cell]
-    return np.moveaxis(dx, 0, axis)
+def _padded(call: PlanesCall, shape: Shape, pairs: tuple[Pair, ...]) -> Shape:
+    """(N, C, *padded) of an input of that shape."""
+    return tuple(before + size + after for (before, after), size in zip(pairs, call.shape(shape)))

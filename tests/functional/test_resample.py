@@ -15,7 +15,19 @@ from strategies import FLOATS, MEMORY, Array, channels_last, normal, stored
 import fastconv as fc
 from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, NotRunError
 from fastconv.functional import pad, pad_backward, upsample, upsample_backward
-from fastconv.layers import Layer, Sequential, Upsample, ZeroPad1d, ZeroPad2d, ZeroPad3d, inference_mode
+from fastconv.layers import (
+    Conv2d,
+    Flatten,
+    Layer,
+    Sequential,
+    Upsample,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+    inference_mode,
+)
+from fastconv.losses import softmax_cross_entropy
+from fastconv.optim import SGD
 from fastconv.testing import assert_close
 
 PLANES = {1: (2, 3, 7), 2: (2, 3, 5, 7), 3: (2, 3, 4, 5, 3)}
@@ -119,6 +131,41 @@ def test_padding_of_any_memory_order(mode: str, order: str) -> None:
         assert np.moveaxis(dx, 1, -1).flags.c_contiguous
 
 
+def bits(x: Array) -> bytes:
+    return np.ascontiguousarray(x).tobytes()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 9])
+@pytest.mark.parametrize(("rank", "padding", "mode"), PADS, ids=str)
+def test_every_backend_pads_to_the_same_bits(rank: int, padding: Any, mode: str, channels: int) -> None:
+    for dtype in FLOATS:
+        x = normal((2, channels, *PLANES[rank][2:]), 0, dtype)
+        x.reshape(-1)[[3, -1, 7]] = np.nan, np.inf, -0.0
+        with fc.use_backend("numpy"):
+            y = pad(x, padding, mode)
+            dy = normal(y.shape, 1, dtype)
+            dx = pad_backward(dy, x.shape, padding, mode)
+        for stored_x, stored_dy in ((x, dy), (in_channels_last(x), in_channels_last(dy)), (x[::-1].copy()[::-1], dy)):
+            assert bits(pad(stored_x, padding, mode)) == bits(y)
+            assert bits(pad_backward(stored_dy, x.shape, padding, mode)) == bits(dx)
+
+
+def in_channels_last(x: Array) -> Array:
+    """The same planes, channels-last in memory."""
+    return np.moveaxis(channels_last(x).copy(), -1, 1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_threads_change_no_bit_of_padding(mode: str) -> None:
+    for x in (normal((6, 20, 31, 37), 0, np.float32), in_channels_last(normal((6, 20, 31, 37), 0, np.float32))):
+        with fc.use_backend("numpy"):
+            y, dx = pad(x, ((1, 2), (5, 0)), mode), pad_backward(x, (6, 20, 28, 32), ((1, 2), (5, 0)), mode)
+        for threads in range(1, fc.get_num_threads() + 1):
+            with fc.use_num_threads(threads):
+                assert bits(pad(x, ((1, 2), (5, 0)), mode)) == bits(y)
+                assert bits(pad_backward(x, (6, 20, 28, 32), ((1, 2), (5, 0)), mode)) == bits(dx)
+
+
 def test_no_padding_is_a_copy() -> None:
     x = normal(PLANES[2], 0)
     for result in (pad(x, 0), pad_backward(x, x.shape, 0), pad_backward(x, x.shape, 0, "circular")):
@@ -209,10 +256,6 @@ def test_upsampling_of_any_memory_order(mode: str, order: str) -> None:
         assert np.moveaxis(dx, 1, -1).flags.c_contiguous
 
 
-def bits(x: Array) -> bytes:
-    return np.ascontiguousarray(x).tobytes()
-
-
 @pytest.mark.parametrize("channels", [1, 3, 8, 19])  # up to 7 numbers inside of an axis are looked up one by one
 @pytest.mark.parametrize("options", [*UPSAMPLES, {"size": (5, 14)}, {"size": (9, 33), "mode": "bilinear"}], ids=str)
 def test_every_backend_gives_the_same_bits(options: dict[str, Any], channels: int) -> None:
@@ -244,13 +287,18 @@ def test_threads_change_no_bit(shape: tuple[int, ...], last: bool) -> None:
                 assert bits(upsample(x, **options)) == expected
 
 
-def test_upsampling_is_launches_of_a_program() -> None:
-    network = Sequential(Upsample(scale_factor=2), Upsample((11, 9), mode="bilinear"))
-    for channels in (3, 16):
-        x = normal((2, channels, 5, 6), 0, np.float32)
-        program = fc.compile(network.eval(), x)
-        assert "(break)" not in str(program)
-        assert np.array_equal(program(x), network(x))
+def test_a_program_has_no_break() -> None:
+    around = Conv2d(16, 4, 3, padding=1, padding_mode="reflect", rng=0)
+    network = Sequential(Upsample(scale_factor=2), Upsample((11, 9), mode="bilinear"), ZeroPad2d((1, 2, 0, 3)), around)
+    x = normal((2, 16, 5, 6), 0, np.float32)
+    program = fc.compile(network.eval(), x)
+    assert "(break)" not in str(program)
+    assert np.array_equal(program(x), network(x))
+    network = Sequential(network, Flatten())
+    step = fc.compile(
+        network, x, np.zeros(2, int), loss=softmax_cross_entropy, optimizer=SGD(network.parameters(), 0.1)
+    )
+    assert "(break)" not in str(step)
 
 
 @pytest.mark.parametrize("options", [*UPSAMPLES, {"size": (300, 9)}, {"size": (80, 90), "mode": "bilinear"}], ids=str)

@@ -122,10 +122,13 @@ def pools(x: Any, rank: int, options: dict[str, Any], last: bool) -> Iterator[An
 
 
 def resampled(x: Any) -> Iterator[Any]:
-    """Planes in another size, and gradients."""
+    """Planes in another size and with cells around them, and gradients."""
     for shape, mode in product(((9, 11), (24, 12), (40, 30)), ("nearest", "bilinear")):
         yield F.upsample(x, shape, mode=mode)
         yield F.upsample_backward(x, (*x.shape[:2], *shape), x.shape[2:], mode=mode)
+    for around in ("zeros", "reflect"):
+        yield (y := F.pad(x, ((2, 0), (3, 1)), around))
+        yield F.pad_backward(y, x.shape, ((2, 0), (3, 1)), around)
 
 
 def adaptive(x: Any, last: bool) -> Iterator[Any]:

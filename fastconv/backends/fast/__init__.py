@@ -12,10 +12,11 @@ from fastconv.backends.fast.losses import losses
 from fastconv.backends.fast.memory import copying
 from fastconv.backends.fast.memory.plan_cache import forget_plans
 from fastconv.backends.fast.memory.workspace import release
+from fastconv.backends.fast.normalization import elements
 from fastconv.backends.fast.normalization.normalization import Normalization
 from fastconv.backends.fast.pool import indices, places, pool, ties, windows
 from fastconv.backends.fast.pool import lp_pool as lp
-from fastconv.backends.fast.resampling import resampling
+from fastconv.backends.fast.resampling import padding, resampling
 from fastconv.backends.fast.softmax import softmax as along_axis
 from fastconv.backends.fast.update.norm import Norms
 from fastconv.backends.fast.update.update import Updates
@@ -70,9 +71,12 @@ class FastBackend(Normalization, Norms, Updates):
         """See `Backend.prelu_backward`."""
         return activations.with_slopes_backward(dy, x, slopes, self.normalize_sums)
 
+    normalize_elements = staticmethod(elements.normalize_elements)
     concatenate = staticmethod(copying.concatenated)
     in_memory_order = staticmethod(copying.in_memory_order)
     placed = staticmethod(copying.placed)
+    pad = staticmethod(padding.pad)
+    pad_backward = staticmethod(padding.pad_backward)
     resample = staticmethod(resampling.resample)
     resample_backward = staticmethod(resampling.resample_backward)
     dropout_mask = staticmethod(dropout.dropout_mask)

@@ -219,9 +219,11 @@ def activation_backward(args, task, number, function):
 @helper
 def _prelu_run(x, out, slopes, step, first, last, number):
     """Numbers `first` to ``last - 1``, all with the first slope, or with the next one each if `step` is 1."""
+    slope = load_at(slopes, 0, number)
     for i in range(first, last):
         value = load_at(x, i, number)
-        store_at(out, i, value if value > number else value * load_at(slopes, (i - first) * step, number))
+        product = value * (slope if step == 0 else load_at(slopes, i - first, number))
+        store_at(out, i, value if value > number else product)
 
 
 @kernel(PRELU)
@@ -246,10 +248,11 @@ def prelu(args, task, number):
 @helper
 def _prelu_gradient_run(args, slopes, step, first, last, number):
     dy, x, out, share = args.DY, args.X, args.OUT, args.SHARE
+    slope = load_at(slopes, 0, number)
     for i in range(first, last):
         value, gradient = load_at(x, i, number), load_at(dy, i, number)
-        slope = load_at(slopes, (i - first) * step, number)
-        store_at(out, i, gradient if value > number else gradient * slope)
+        product = gradient * (slope if step == 0 else load_at(slopes, i - first, number))
+        store_at(out, i, gradient if value > number else product)
         store_at(share, i, number if value > number else gradient * value)
 
 

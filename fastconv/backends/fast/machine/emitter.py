@@ -206,3 +206,17 @@ class Emitter:
         """Return a * b + c."""
         # fmuladd, not fma: one instruction where the CPU has it, and no library call where it has not
         return self.intrinsic(f"llvm.fmuladd.{self.suffix}", self.vector, [a, b, c])
+
+
+def of_vectors(
+    builder: ir.IRBuilder, itemsize: int, count: ir.Value, vector: Callable[[Emitter, ir.Value], None]
+) -> None:
+    """``vector(row, offset)`` for every vector of `count` numbers, at byte `offset`; the last may have fewer lanes."""
+    whole = Emitter(builder, itemsize)
+    vectors = builder.sdiv(count, constant(whole.lanes))
+    with cgutils.for_range(builder, vectors, intp=_I64) as loop:
+        vector(whole, builder.mul(loop.index, constant(whole.lanes * itemsize)))
+    done = builder.mul(vectors, constant(whole.lanes))
+    rest = builder.sub(count, done)
+    with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
+        vector(Emitter(builder, itemsize, tail=rest), builder.mul(done, constant(itemsize)))

@@ -364,6 +364,13 @@ def normalize_run(
         out[...] = np.minimum(y, ceiling) if form and ceiling else y
 
 
+def normalize_row(number, x, out, mean, scale, weight, bias, count):
+    """One row with factors of its own and of its elements; the twin of `normalization.elements_kernel`."""
+    item = number.itemsize
+    x, out, weight, bias = (matrix(place, (count,), (item,), item) for place in (x, out, weight, bias))
+    out[...] = ((x - load(mean, number)) * load(scale, number) + number) * weight + bias
+
+
 def byte(address, index):
     """Unsigned byte number `index` of the block at `address`."""
     return ctypes.c_uint8.from_address(address + index).value

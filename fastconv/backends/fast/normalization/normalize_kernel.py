@@ -11,12 +11,11 @@ what counts is stored as well, as the gradient of the other array.
 
 from __future__ import annotations
 
-from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 
 from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.emitter import Emitter, constant
+from fastconv.backends.fast.machine.emitter import Emitter, of_vectors
 from fastconv.backends.fast.machine.intrinsics import size_of
 from fastconv.backends.fast.machine.jit import code, emitted
 from fastconv.backends.fast.machine.kernel import kernel
@@ -31,8 +30,6 @@ NORMALIZE = Block(
 )
 PLAIN, RELU, SUM = 0, 1, 2
 FORMS = {"plain": PLAIN, "relu": RELU, "sum": SUM}
-
-_I64 = ir.IntType(64)
 
 
 @emitted(twins.normalize_run, literal=True)
@@ -86,13 +83,7 @@ def normalize_run(
                 result = forward_of(row, offset, deviation, scale, shift)
             row.store_vector(result, builder.add(out, offset), 0)
 
-        vectors = builder.sdiv(count, constant(whole.lanes))
-        with cgutils.for_range(builder, vectors, intp=_I64) as loop:
-            vector(whole, builder.mul(loop.index, constant(whole.lanes * item)))
-        done = builder.mul(vectors, constant(whole.lanes))
-        rest = builder.sub(count, done)
-        with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
-            vector(Emitter(builder, item, tail=rest), builder.mul(done, constant(item)))
+        of_vectors(builder, item, count, vector)
 
     return code(types.void(form, backward, columns, number, *[types.intp] * 14), emit)
 

@@ -127,15 +127,22 @@ def _copies(
     """Argument block and what else there is of a plan, where cells are copied."""
     rows = np.zeros(1, np.int64)
     for ((cells, _),), cells_of_axis in zip(by_row, (*shape, 1)):
-        rows = (rows[:, None] * cells_of_axis + cells).reshape(-1)
-    columns = np.ascontiguousarray(by_column[0][0][0] if by_column else rows[:1] * 0, np.int64)
-    run, stop = _longest_run(columns)
+        rows = np.where((rows[:, None] < 0) | (cells < 0), -1, rows[:, None] * cells_of_axis + cells).reshape(-1)
+    columns = np.ascontiguousarray(by_column[0][0][0] if by_column else [0], np.int64)
+    zeros = bool(min(rows.min(), columns.min()) < 0)
+    run, stop = _inside(columns) if zeros else _longest_run(columns)
     twice = sizes["INNER"] == 1 and np.array_equal(columns, np.arange(len(columns)) // 2) and len(columns) % 2 == 0
     block = COPIES.fill(
         X=0, Y=0, ROW_CELLS=address(rows), COLUMN_CELLS=address(columns), RUN=run, RUN_STOP=stop,
         TWICE=int(twice), **sizes,
     )  # fmt: skip
-    return block, resample_by_copies.address(item), 0, by_tasks(COPIES), (rows, columns)
+    return block, resample_by_copies.address(item, zeros), 0, by_tasks(COPIES), (rows, columns)
+
+
+def _inside(cells: Array) -> tuple[int, int]:
+    """First and last but one of the columns that are no zeros."""
+    inside = np.flatnonzero(cells >= 0)
+    return int(inside[0]), int(inside[-1]) + 1
 
 
 def _longest_run(cells: Array) -> tuple[int, int]:

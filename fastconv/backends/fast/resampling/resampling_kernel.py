@@ -8,16 +8,17 @@ the type of the numbers, as NumPy does: the twin to read is `backends.resampling
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 
 from fastconv.backends.fast.machine.blocks import Block
-from fastconv.backends.fast.machine.emitter import Emitter, constant
-from fastconv.backends.fast.machine.intrinsics import copy_bytes, integer, load_at, size_of, store_at
+from fastconv.backends.fast.machine.emitter import of_vectors
+from fastconv.backends.fast.machine.intrinsics import clear_bytes, copy_bytes, integer, load_at, size_of, store_at
 from fastconv.backends.fast.machine.jit import code, emitted, helper
 from fastconv.backends.fast.machine.kernel import kernel
 
 # ROW_CELLS and COLUMN_CELLS are the rows and columns that each one of the result looks at: the first of all, then the
-# second, and so on. Columns RUN to RUN_STOP are copies of neighbours.
+# second, and so on. Columns RUN to RUN_STOP are copies of neighbours; with `zeros`, these are all that are copies, and
+# so are rows of no negative number.
 SIZES = Block("OUTER SIZE ROWS LINE COLUMNS INNER TASKS")
 COPIES = Block("X Y ROW_CELLS COLUMN_CELLS RUN RUN_STOP TWICE", SIZES, results="Y")
 SUMS = Block(
@@ -25,18 +26,6 @@ SUMS = Block(
     SIZES,
     results="Y SCRATCH",
 )
-
-
-def _of_vectors(builder, item, count, vector):
-    """``vector(row, offset)`` for every vector of `count` numbers; the last one may have fewer lanes."""
-    whole = Emitter(builder, item)
-    vectors = builder.sdiv(count, constant(whole.lanes))
-    with cgutils.for_range(builder, vectors, intp=ir.IntType(64)) as loop:
-        vector(whole, builder.mul(loop.index, constant(whole.lanes * item)))
-    done = builder.mul(vectors, constant(whole.lanes))
-    rest = builder.sub(count, done)
-    with cgutils.if_unlikely(builder, builder.icmp_signed(">", rest, constant(0))):
-        vector(Emitter(builder, item, tail=rest), builder.mul(done, constant(item)))
 
 
 def _copy(number, y, count, x):
@@ -53,7 +42,7 @@ def copy_numbers(typing_context, number, y, count, x):
         def vector(row, offset):
             row.store_vector(row.load_vector(builder.add(x, offset), 0), builder.add(y, offset), 0)
 
-        _of_vectors(builder, number.bitwidth // 8, count, vector)
+        of_vectors(builder, number.bitwidth // 8, count, vector)
 
     return code(types.void(number, *[types.intp] * 3), emit)
 
@@ -76,7 +65,7 @@ def add_products(typing_context, number, y, count, p, q, a, b):
             )
             row.store_vector(builder.fadd(*products), builder.add(y, offset), 0)
 
-        _of_vectors(builder, number.bitwidth // 8, count, vector)
+        of_vectors(builder, number.bitwidth // 8, count, vector)
 
     return code(types.void(number, *[types.intp] * 4, number, number), emit)
 
@@ -109,7 +98,7 @@ def add_corners(typing_context, number, y, count, p, q, r, s, a, b, c, d):
             total = builder.fadd(builder.fmul(left, c), builder.fmul(right, d))
             row.store_vector(total, builder.add(y, offset), 0)
 
-        _of_vectors(builder, number.bitwidth // 8, count, vector)
+        of_vectors(builder, number.bitwidth // 8, count, vector)
 
     return code(types.void(number, *[types.intp] * 6, *[number] * 4), emit)
 
@@ -128,10 +117,14 @@ def _copy_some(args, x, y, first, stop, number):
 
 
 @helper
-def _copy_columns(args, x, y, number):
+def _copy_columns(args, x, y, number, zeros):
     """One row of copies; TWICE says that each number is there two times."""
     run, stop, step = args.RUN, args.RUN_STOP, args.INNER * size_of(number)
-    if args.TWICE:
+    if zeros:
+        clear_bytes(y, run * step)
+        copy_bytes(y + run * step, x + integer(args.COLUMN_CELLS, run) * step, (stop - run) * step)
+        clear_bytes(y + stop * step, (args.COLUMNS - stop) * step)
+    elif args.TWICE:
         for i in range(args.LINE):
             value = load_at(x, i, number)
             store_at(y, 2 * i, value)
@@ -142,8 +135,8 @@ def _copy_columns(args, x, y, number):
         _copy_some(args, x, y, stop, args.COLUMNS, number)
 
 
-@kernel(COPIES)
-def resample_by_copies(args, task, number):
+@kernel(COPIES, zeros=(False, True))
+def resample_by_copies(args, task, number, zeros):
     """Some rows, each a copy of columns of one row; where the row before is the same, a copy of that."""
     rows, size, tasks, item = args.ROWS, args.SIZE, args.TASKS, size_of(number)
     line, y_line = args.LINE * item, args.COLUMNS * args.INNER * item
@@ -151,10 +144,12 @@ def resample_by_copies(args, task, number):
     for place in range(first, args.OUTER * rows * (task + 1) // tasks):
         plane, row = place // rows, place % rows
         y, cell = args.Y + place * y_line, integer(args.ROW_CELLS, row)
-        if row > 0 and place > first and integer(args.ROW_CELLS, row - 1) == cell:
+        if zeros and cell < 0:
+            clear_bytes(y, y_line)
+        elif not zeros and row > 0 and place > first and integer(args.ROW_CELLS, row - 1) == cell:
             copy_bytes(y, y - y_line, y_line)
         else:
-            _copy_columns(args, args.X + (plane * size + cell) * line, y, number)
+            _copy_columns(args, args.X + (plane * size + cell) * line, y, number, zeros)
 
 
 @helper
