@@ -8,7 +8,7 @@ tile, so that the error of an element is not in relation to those that it is mad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -175,9 +175,9 @@ def _magnitude(array: Array) -> Array:
     return np.abs(np.asarray(array, np.float64))
 
 
-def _planes(array: Array) -> Array:
-    """(N, C, …) -> (N, C, H, W)."""
-    return array.reshape(*array.shape[:2], *(1, *array.shape[2:])[-2:])
+def _volumes(array: Array) -> Array:
+    """(N, C, …) -> (N, C, D, H, W)."""
+    return array.reshape(*array.shape[:2], *(1, 1, *array.shape[2:])[-3:])
 
 
 def _exchange(weight: Array, groups: int) -> Array:
@@ -202,28 +202,32 @@ def _per_tile(array: Array, axis: int, line: TiledAxis, reduce: np.ufunc, *, win
 
 
 def _tiles(array: Array, part: Tiles, reduce: np.ufunc, *, window: bool) -> Array:
-    """(N, C, H, W) -> (N, C, tile rows, tile columns)."""
-    for number, line in enumerate((part.rows, part.columns), start=2):
+    """(N, C, D, H, W) -> (N, C, slices, tile rows, tile columns)."""
+    for number, line in enumerate((part.depth, part.rows, part.columns), start=2):
         array = _per_tile(array, number, line, reduce, window=window)
     return array
 
 
 def _of_pass(x: Array, weight: Array, groups: int, parts: Sequence[Tiles]) -> Array:
-    """``sum over channels of (max |x| of the tile) * (sum |w| of the taps)``, (N, F, OH, OW)."""
-    size = parts[0].rows.size, parts[0].columns.size
+    """``sum over channels of (max |x| of the tile) * (sum |w| of the taps)``, (N, F, OD, OH, OW)."""
+    size = [line.size for line in (parts[0].depth, parts[0].rows, parts[0].columns)]
     found: Array = np.zeros((len(x), len(weight), *size))
     for part in parts:
-        largest = _tiles(_planes(x), part, np.maximum, window=True)
+        axes = part.depth, part.rows, part.columns
+        largest = _tiles(_volumes(x), part, np.maximum, window=True)
         batch, channels, *tiles = largest.shape
         apart = largest.reshape(batch, groups, channels // groups, *tiles)
-        taps = _planes(weight)[:, :, np.array(part.rows.taps)[:, None], np.array(part.columns.taps)]
+        taps = _volumes(weight)[_at(line.taps for line in axes)]
         taps = taps.reshape(groups, len(weight) // groups, channels // groups, -1).sum(axis=-1)
-        held = np.einsum("ngchw,gfc->ngfhw", apart, taps, optimize=True).reshape(batch, len(weight), *tiles)
-        rows, columns = (np.arange(line.out) for line in part[:2])
-        found[:, :, _cells(part.rows)[:, None], _cells(part.columns)] += (
-            part.factor * held[:, :, (rows // part.rows.outputs)[:, None], columns // part.columns.outputs]
-        )
+        held = np.einsum("ngcdhw,gfc->ngfdhw", apart, taps, optimize=True).reshape(batch, len(weight), *tiles)
+        tile_of = _at(np.arange(line.out) // line.outputs for line in axes)
+        found[_at(map(_cells, axes))] += part.factor * held[tile_of]
     return found
+
+
+def _at(cells: Iterable[Any]) -> tuple[Any, ...]:
+    """Index of some cells along each of the axes behind the first two."""
+    return (slice(None), slice(None), *np.ix_(*cells))
 
 
 def _cells(line: TiledAxis) -> Array:
@@ -232,9 +236,11 @@ def _cells(line: TiledAxis) -> Array:
 
 def _of_weight_gradient(x: Array, dy: Array, shape: tuple[int, ...], groups: int, parts: Sequence[Tiles]) -> Array:
     """``sum over tiles of (max |x| of the tile) * (sum |dy| of the tile)``, (F, C / groups, KH, KW)."""
-    (part,) = parts
-    largest = _tiles(_planes(x), part, np.maximum, window=True)
-    total = _tiles(_planes(dy), part, np.add, window=False)
-    largest, total = (each.reshape(len(each), groups, each.shape[1] // groups, -1) for each in (largest, total))
-    held = part.factor * np.einsum("ngct,ngft->gfc", largest, total, optimize=True)
-    return np.broadcast_to(held.reshape(*shape[:2], *[1] * (len(shape) - 2)), shape)
+    found: Array = np.zeros((*shape[:2], *(1, 1, *shape[2:])[-3:]))
+    for part in parts:
+        largest = _tiles(_volumes(x), part, np.maximum, window=True)
+        total = _tiles(_volumes(dy), part, np.add, window=False)
+        largest, total = (each.reshape(len(each), groups, each.shape[1] // groups, -1) for each in (largest, total))
+        held = part.factor * np.einsum("ngct,ngft->gfc", largest, total, optimize=True)
+        found[:, :, part.depth.taps] += held.reshape(*shape[:2], 1, 1, 1)
+    return found

@@ -384,7 +384,7 @@ def test_the_bound_holds_for_few_filters(channels: int, kernel: int, stride: int
             assert actual.forward <= bound.forward, (size, batch, itemsize, threads, limit)
 
 
-TILED = {  # channels, filters, groups, size, batch; kernel 3×3, 1×3, or 5×5 with a stride
+TILED = {  # channels, filters, groups, size, batch; kernel 3×3, 1×3, 5×5 with a stride, 3×3 dilated, or 3×3×3
     "a strip": (16, 16, 1, (8, 9), 1),
     "many images": (24, 40, 1, (9, 13), 16),
     "groups": (32, 64, 2, (14, 14), 4),
@@ -396,17 +396,27 @@ TILED = {  # channels, filters, groups, size, batch; kernel 3×3, 1×3, or 5×5 
 
 
 @pytest.mark.parametrize("name", TILED)
-@pytest.mark.parametrize(("kernel", "stride"), [((3, 3), 1), ((1, 3), 1), ((5, 5), 2)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"),
+    [((3, 3), 1, 1), ((1, 3), 1, 1), ((5, 5), 2, 1), ((3, 3), 1, 2), ((3, 3), 1, 3), ((3, 3, 3), 1, 1)],
+)
 def test_the_bound_of_tiles_holds_and_is_close_on_a_cpu_with_these_vectors(
-    name: str, kernel: tuple[int, int], stride: int, monkeypatch: pytest.MonkeyPatch, always_winograd: None
+    name: str,
+    kernel: tuple[int, ...],
+    stride: int,
+    dilation: int,
+    monkeypatch: pytest.MonkeyPatch,
+    always_winograd: None,
 ) -> None:
     from fastconv.backends.fast.machine.target import host
     from fastconv.evidence.summary import winograd_workspace as tiled
 
     channels, filters, groups, size, batch = TILED[name]
-    axes = tuple(conv_axis(n, k, stride, 1, k // 2, k // 2) for n, k in zip(size, kernel))
+    size = (4, *size)[-len(kernel) :]
+    pads = [k // 2 * dilation for k in kernel]
+    axes = tuple(conv_axis(n, k, stride, dilation, pad, pad) for n, k, pad in zip(size, kernel, pads))
     geometry = ConvGeometry(axes, batch, channels, filters, groups)
-    three, sizes = (conv_axis(1, 1, 1, 1, 0, 0), *axes), (channels // groups, filters // groups)
+    three, sizes = (conv_axis(1, 1, 1, 1, 0, 0), *axes)[-3:], (channels // groups, filters // groups)
     monkeypatch.setattr(tiled, "_LANES", (host().lanes(4),))
     for threads, limit in ((1, 2**26), (2, 2**26), (5, 2**26), (2, 2**18)):
         bounds = tiled.tiled_bytes(three, batch, groups, *sizes, threads, limit)

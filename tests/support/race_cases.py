@@ -201,6 +201,7 @@ WINOGRAD: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 32, 13, 12), (34, 32, 5, 5), {"padding": 2}),
     ((1, 32, 13, 12), (34, 32, 3, 3), {"padding": 2, "dilation": 2}),
     ((1, 20, 17, 15), (37, 20, 5, 5), {"padding": 2, "stride": 2}),  # four phases
+    ((1, 20, 4, 9, 10), (37, 20, 3, 3, 3), {"padding": 1}),  # slices
     ((1, 150, 9, 10), (230, 150, 3, 3), {"padding": 1, "stride": 2}),
     ((1, 16, 7000), (32, 16, 3), {"padding": 1}),  # segments of a row
     ((1, 256, 5, 6), (260, 256, 3, 3), {"padding": 1}),  # each task transforms its weights
@@ -227,7 +228,7 @@ def by_winograd(*arguments: Any) -> list[Any]:
     changed: Any = module
     changed.takes_winograd = lambda task, itemsize: can_transform(task)
     changed.takes_winograd_gradient = lambda task, itemsize, limit: (
-        can_transform(task) and task.lines[1].step == task.lines[1].stride == 1
+        can_transform(task) and all(line.stride == 1 for line in task.lines[1:])
     )
     try:
         return list(conv("conv", *arguments, True))

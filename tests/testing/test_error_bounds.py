@@ -19,9 +19,10 @@ WINOGRAD = "Winograd F(4×4, 3×3)"
 
 def geometry_of(
     size: tuple[int, ...], channels: int, filters: int, kernel: tuple[int, ...], padding: tuple[tuple[int, int], ...],
-    *, batch: int = 2, groups: int = 1, stride: int = 1,
+    *, batch: int = 2, groups: int = 1, stride: int = 1, dilation: int = 1,
 ) -> ConvGeometry:  # fmt: skip
-    axes = tuple(conv_axis(n, k, stride, 1, before, after) for n, k, (before, after) in zip(size, kernel, padding))
+    pads = zip(size, kernel, padding)
+    axes = tuple(conv_axis(n, k, stride, dilation, before, after) for n, k, (before, after) in pads)
     return ConvGeometry(axes, batch, channels, filters, groups)
 
 
@@ -44,6 +45,8 @@ GEOMETRIES = {
     "row": geometry_of((19,), 12, 16, (3,), ((1, 1),)),
     "small": geometry_of((3, 4), 12, 8, (3, 3), ((1, 0), (0, 1))),
     "stride": geometry_of((13, 16), 12, 20, (5, 5), ((2, 2), (1, 2)), stride=2),
+    "dilation": geometry_of((9, 13), 16, 24, (3, 3), ((2, 2), (2, 2)), dilation=2),
+    "slices": geometry_of((4, 9, 10), 12, 20, (3, 3, 3), ((1, 1), (1, 1), (2, 0))),
 }
 DIRECT = {"large padding": ("y", "dweight", "dbias"), "stride": ("dweight", "dbias")}  # windows that see nothing of x
 
@@ -73,7 +76,7 @@ def test_every_element_keeps_the_promise_that_holds(name: str, exact: bool) -> N
         assert bound.promise == EXACT or bound.runs_winograd
 
 
-@pytest.mark.parametrize("name", ["3×3", "groups", "one-sided", "none", "1×3", "small", "stride"])
+@pytest.mark.parametrize("name", ["3×3", "groups", "one-sided", "none", "1×3", "small", "stride", "dilation", "slices"])
 def test_ordinary_numbers_need_a_small_part_of_what_is_allowed(name: str) -> None:
     """So that a result, or a gradient, which is off by a thousandth would be noticed."""
     geometry, rng = GEOMETRIES[name], np.random.default_rng(1)
@@ -146,6 +149,25 @@ def test_the_bound_of_a_weight_gradient_is_its_definition() -> None:
     assert bound.allowed[5, 3] == pytest.approx(np.full((3, 3), wanted), rel=1e-6)
 
 
+def test_the_bounds_of_slices_are_sums_over_those_that_a_window_meets() -> None:
+    geometry = GEOMETRIES["slices"]
+    x, weight, bias, dy = arrays = [array.astype(np.float64) for array in arrays_of(geometry)]
+    bounds = error_bounds(geometry, *(array.astype(np.float32) for array in arrays), exact=False)
+    padded, eps = np.pad(np.abs(x), ((0, 0), (0, 0), (1, 1), (1, 1), (2, 0))), float(np.finfo(np.float32).eps)
+    for n, f, d, i, j in ((0, 3, 0, 0, 8), (1, 7, 2, 5, 9), (1, 0, 3, 8, 3)):
+        window = padded[n, :, d : d + 3, i // 4 * 4 : i // 4 * 4 + 6, j // 4 * 4 : j // 4 * 4 + 6]
+        held = (window.max(axis=(2, 3)) * np.abs(weight[f]).sum(axis=(2, 3))).sum()
+        wanted = (17 + 8 / 15) ** 2 * eps * held + 64 * eps * abs(bias[f])
+        assert bounds["y"].allowed[n, f, d, i, j] == pytest.approx(wanted, rel=1e-6)
+    for tap in range(3):
+        total = sum(
+            padded[n, 3, d + tap, i : i + 6, j : j + 6].max() * np.abs(dy[n, 5, d, i : i + 4, j : j + 4]).sum()
+            for n, d, i, j in product(range(2), range(4), range(0, 9, 4), range(0, 10, 4))
+        )
+        wanted = (18 + 1 / 3) ** 2 * eps * total
+        assert bounds["dweight"].allowed[5, 3, tap] == pytest.approx(np.full((3, 3), wanted), rel=1e-6)
+
+
 def test_a_tile_of_zeros_has_nothing_to_round() -> None:
     geometry = GEOMETRIES["none"]
     x, weight, _, dy = arrays_of(geometry)
@@ -178,6 +200,8 @@ def test_what_is_not_finite_leaves_the_other_elements_their_bound() -> None:
         (geometry_of((9, 9), 16, 16, (3, 3), ((1, 1),) * 2, stride=2), "float32",
          ("Winograd F(4×4, 2×2) of 4 phases",
           "Winograd F(4×4, 2×2), Winograd F(4×1, 2×1), Winograd F(1×4, 1×2), direct", "direct", "direct")),
+        (GEOMETRIES["slices"], "float32",
+         (f"{WINOGRAD} in 3 slices", f"{WINOGRAD} in 3 slices", "Winograd F(3×3, 4×4) in 3 slices", "direct")),
     ],
 )  # fmt: skip
 def test_algorithms_have_names(geometry: ConvGeometry, dtype: str, names: tuple[str, ...]) -> None:

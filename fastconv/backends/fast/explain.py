@@ -129,15 +129,21 @@ def _transformed(task: Pass, plan: WinogradPlan | WinogradGradientPlan) -> Itera
     tile = "×".join(str(cut.outputs) for cut in cuts)
     products = prod(cut.outputs for cut in cuts) * len(task.tap_numbers)
     stride = 1 if strides == [1, 1] else "×".join(map(str, strides))
+    slices = len(grid.by_tap)
+    phases = grid.phases[: len(grid.phases) // slices]
     yield (
         f"by Winograd's algorithm, because the taps are {_taps(task)} and the stride is {stride}: a tile of {tile} "
         f"outputs takes {sum(phase.points for phase in grid.phases)} products instead of {products}"
     )
-    if len(grid.phases) > 1:
-        taps = ", ".join(f"{phase.height.taps}×{phase.width.taps}" for phase in grid.phases)
-        yield f"{len(grid.phases)} phases of the stride, of {taps} taps, are added up before they are transformed back"
+    if len(phases) > 1:
+        taps = ", ".join(f"{phase.height.taps}×{phase.width.taps}" for phase in phases)
+        yield f"{len(phases)} phases of the stride, of {taps} taps, are added up before they are transformed back"
+    if slices > 1:
+        apart = "are added up before they are transformed back" if isinstance(plan, WinogradPlan) else "have sums apart"
+        yield f"the {slices} slices that a window meets {apart}"
     if others:
-        yield f"{len(others) + 1} passes over interleaved images, because of the dilation"
+        what = f"{len(others) + 1} passes" if isinstance(plan, WinogradPlan) else "sums"
+        yield f"{what} over interleaved images, because of the dilation"
     if not isinstance(plan, WinogradPlan):
         return
     size = "the sum over channels of (max |x| over the tile) × (sum |w| over the taps)"
@@ -157,7 +163,7 @@ def _why_direct(task: Pass, plan: ConvPlan | WeightPlan, itemsize: int) -> Itera
         return
     if not can_transform(task):
         why = _why_not(task)
-    elif isinstance(plan, WeightPlan) and any(line.stride > 1 for line in task.lines):
+    elif isinstance(plan, WeightPlan) and any(line.stride > 1 for line in task.lines[1:]):
         why = "the stride is not 1"
     elif itemsize != 4:
         why = "the numbers are float64"
@@ -171,15 +177,13 @@ def _why_direct(task: Pass, plan: ConvPlan | WeightPlan, itemsize: int) -> Itera
 def _why_not(task: Pass) -> str:
     """Why a pass is none that can be transformed."""
     depth, *lines = task.lines
-    if (depth.out, depth.source, len(depth.taps)) != (1, 1, 1):
-        return "windows have three axes"
     if any(line.step > 1 for line in lines) and any(line.stride > 1 or line.every > 1 for line in lines):
         return "there are both a stride and a dilation"
-    if any(line.step > MOST_DILATION for line in lines):
+    if any(line.step > MOST_DILATION for line in task.lines):
         return f"the dilation is more than {MOST_DILATION}"
     if any(len(first_phase(line)[0].taps) not in OUTPUTS for line in lines):
         return f"there are no transforms for {_taps(task)} taps"
-    if task.depth * prod(len([*phases(line)]) for line in lines) > MOST_CHANNELS:
+    if task.depth * len(depth.taps) * prod(len([*phases(line)]) for line in lines) > MOST_CHANNELS:
         return "sums over so many channels would round off too much"
     if len(task.tap_numbers) > MOST_TAPS:
         return f"there are more than {MOST_TAPS} taps"

@@ -60,6 +60,8 @@ def test_every_pass_of_every_layer(layer) -> None:  # type: ignore[no-untyped-de
     assert "2 tasks for " in found["forward"]
 
 
+DILATED = ConvCase((4, 64, 28, 28), (64, 64, 3, 3), 1, 2, 2)
+DEEP = ConvCase((1, 32, 8, 16, 16), (32, 32, 3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1))
 LARGE = ConvCase((4, 32, 30, 28), (48, 32, 3, 3), 1, 1)
 LARGE_6X6 = ConvCase((4, 32, 30, 28), (48, 32, 6, 6), 1, 2)
 SMALL = ConvCase((2, 18, 9, 11), (18, 2, 3, 3), 1, 1, 1, 9)
@@ -111,6 +113,12 @@ SMALL = ConvCase((2, 18, 9, 11), (18, 2, 3, 3), 1, 1, 1, 9)
         (CONV_CASES["kernel-is-input"], "input gradient", "because each image is one window"),
         (ConvCase((2, 20, 60, 60), (24, 20, 6, 7), (6, 7)), "input gradient", "phases: there would be up to 42 passes"),
         (ConvCase((2, 20, 8, 8), (24, 20, 5, 5)), "input gradient", "because windows are few: 64 cells would be"),
+        (DILATED, "forward", "4 passes over interleaved images, because of the dilation"),
+        (DILATED, "weight gradient", "sums over interleaved images, because of the dilation"),
+        (DEEP, "forward", "Winograd F(4×4, 3×3) in 3 slices, 4.00 times fewer products"),
+        (DEEP, "forward", "a tile of 4×4 outputs takes 108 products instead of 432"),
+        (DEEP, "forward", "the 3 slices that a window meets are added up before they are transformed back"),
+        (DEEP, "weight gradient", "the 3 slices that a window meets have sums apart"),
         (CONV_CASES["plain"], "forward", "serial, because it is tiny"),
         (CONV_CASES["plain"], "weight gradient", "one sum over all pixels"),
         (ConvCase((2, 20, 31, 29), (24, 20, 3, 3), (2, 3), 1), "input gradient", "6 passes, one for each phase"),

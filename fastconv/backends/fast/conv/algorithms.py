@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
@@ -39,11 +40,12 @@ class TiledAxis(NamedTuple):
 
 
 class Tiles(NamedTuple):
-    """Where a result is computed in tiles, rows and columns, and by what its error grows there, in units of eps.
+    """Where a result is computed in tiles, along depth, rows and columns, and by what its error grows there, in eps.
 
     Where several say so of the same cells, as for the phases of a stride, the result is their sum, and so is its error.
     """
 
+    depth: TiledAxis
     rows: TiledAxis
     columns: TiledAxis
     factor: float
@@ -130,16 +132,17 @@ def _algorithm(plan: Plan, free: Plan) -> Algorithm:
     tiles = tuple(_tiles(phase, transposed) for grid in _grids(free) for phase in grid.phases)
     if isinstance(plan, (ConvPlan, WeightPlan)):
         return Algorithm(DIRECT, False, tiles)
-    rows, columns, _ = tiles[0]
+    _, rows, columns, _ = tiles[0]
     sizes = [f"{rows.outputs}×{columns.outputs}", f"{len(rows.taps)}×{len(columns.taps)}"]
-    of = f" of {len(free.grid.phases)} phases" if len(free.grid.phases) > 1 else ""
-    return Algorithm(f"Winograd F({', '.join(sizes[::-1] if transposed else sizes)}){of}", True, tiles)
+    name = f"Winograd F({', '.join(sizes[::-1] if transposed else sizes)}){_grids(free)[0].of_phases}"
+    return Algorithm(name, True, tiles)
 
 
 def _grids(plan: WinogradPlan | WinogradGradientPlan) -> tuple[Grid, ...]:
     """Tiles of a plan, and those of the other images that a dilation interleaves."""
-    others = plan.others if isinstance(plan, WinogradPlan) else ()
-    return (plan.grid, *(other.grid for other in others if isinstance(other, WinogradPlan)))
+    if isinstance(plan, WinogradGradientPlan):
+        return tuple(replace(grid, tap=None) for grid in plan.grids)
+    return (plan.grid, *(other.grid for other in plan.others if isinstance(other, WinogradPlan)))
 
 
 def _tiles(grid: Grid, transposed: bool) -> Tiles:
@@ -149,4 +152,15 @@ def _tiles(grid: Grid, transposed: bool) -> Tiles:
         for cut, line, start, step in zip(cuts, grid.task.lines[1:], grid.start, grid.every)
     )
     # the products of all channels are added up as ever, also where transforms let errors grow little
-    return Tiles(rows, columns, max(PROMISED_ROUNDINGS, prod(grows(cut.outputs, cut.taps) for cut in cuts)))
+    return Tiles(
+        _slice(grid), rows, columns, max(PROMISED_ROUNDINGS, prod(grows(cut.outputs, cut.taps) for cut in cuts))
+    )
+
+
+def _slice(grid: Grid) -> TiledAxis:
+    """The one tap along depth, whose tiles are slices."""
+    line, tap = grid.task.lines[0], grid.tap or 0
+    first = tap * line.step - line.before
+    start = first % line.stride
+    before, taps = (start - first) // line.stride, line.taps[tap : tap + 1]
+    return TiledAxis(1, line.out, before, taps, line.first, line.every, line.result, start, line.stride)

@@ -12,18 +12,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastconv.backends.fast.conv.dots import dots_cycles, takes_dots
+from fastconv.backends.fast.conv.passes import Pass
 from fastconv.backends.fast.conv.tiling import side_by_side
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.winograd.tiles import Grid
 
 MARGIN = 1.1  # how much faster it must seem: what is measured differs from what is computed
+FEWEST_CHANNELS = 8  # of a weight gradient: products of fewer wait for the transformed dy as long
 
 
 class Costs(NamedTuple):
     """Cycles of a product of vectors, a tile of a vector of channels or of filters, a vector of weights, and a call.
 
     A tile is one of 36 points, and weights have 9 taps. Then those of a point of a vector of filters that another phase
-    of a stride is added to; and of the direct method: of a product of vectors, and of a pixel of a vector of filters.
+    of a stride is added to, and of a vector of sums that another interleaved image is; and of the direct method: of a
+    product of vectors, and of a pixel of a vector of filters.
     """
 
     product: float
@@ -32,33 +35,41 @@ class Costs(NamedTuple):
     weights: float
     call: float
     phase: float
+    image: float
     direct_product: float
     direct_pixel: float
 
 
-FORWARD = Costs(0.5, 230, 160, 130, 7_400, 6, 0.5, 0.8)
-GRADIENT = Costs(0.62, 310, 63, 240, 12_700, 0, 0.52, 6)
+FORWARD = Costs(0.5, 230, 160, 130, 7_400, 6, 0, 0.5, 0.8)
+GRADIENT = Costs(0.62, 310, 63, 240, 12_700, 0, 4, 0.52, 6)
 
 
 def pays(grids: Sequence[Grid], costs: Costs) -> bool:
     """Whether the pass that some grids make up is faster by Winograd's algorithm than by the direct one."""
-    cycles = [_cycles(grid, costs) for grid in grids]
-    return sum(ours for ours, _ in cycles) * MARGIN < sum(direct for _, direct in cycles)
+    return _cycles(grids, costs) * MARGIN < sum(_direct_cycles(grid.task, costs) for grid in grids)
 
 
-def _cycles(grid: Grid, costs: Costs) -> tuple[float, float]:
-    """Cycles of the pass of a grid by Winograd's algorithm and by the direct one."""
-    task, lanes = grid.task, host().lanes(4)
+def _cycles(grids: Sequence[Grid], costs: Costs) -> float:
+    """Cycles by Winograd's algorithm: of a weight gradient all in one call, whose taps along depth share no tiles."""
+    task, lanes = grids[0].task, host().lanes(4)
     channels, filters = (task.groups * -(-count // lanes) for count in (task.depth, task.lanes))
-    pairs, taps, points = task.depth * filters, len(task.tap_numbers), sum(phase.points for phase in grid.phases)
-    products, tiles = task.batch * sum(phase.products for phase in grid.phases), grid.row_tiles / 36
-    ours = products * pairs * costs.product
-    ours += tiles * (points * channels * costs.channels + grid.points * filters * costs.filters)
-    ours += (points + taps) / 45 * pairs * costs.weights + costs.call
-    ours += grid.row_tiles * (points - grid.points) * filters * costs.phase
+    pairs, taps, calls = task.depth * filters, len(task.tap_numbers), 1 if costs == GRADIENT else len(grids)
+    summed = (max(task.depth, FEWEST_CHANNELS) if costs == GRADIENT else task.depth) * filters
+    ours = 0.0
+    for grid in grids:
+        points = sum(phase.points for phase in grid.phases)
+        outputs = points if costs == GRADIENT else grid.points
+        ours += task.batch * sum(phase.products for phase in grid.phases) * summed * costs.product
+        ours += grid.row_tiles / 36 * (points * channels * costs.channels + outputs * filters * costs.filters)
+        ours += grid.row_tiles * (points - outputs) * filters * costs.phase
+    points = sum(phase.points for phase in grids[0].phases)
+    ours += (len(grids) - 1) * points * pairs * costs.image
+    return ours + calls * ((points + taps) / 45 * pairs * costs.weights + costs.call)
+
+
+def _direct_cycles(task: Pass, costs: Costs) -> float:
     if costs == FORWARD and takes_dots(task, 4):
-        return ours, dots_cycles(task, 4)
+        return dots_cycles(task, 4)
     direct = side_by_side(task, 4)
-    filters = direct.groups * -(-direct.lanes // lanes)
-    direct_products = task.pixels * taps * task.depth * filters
-    return ours, direct_products * costs.direct_product + task.pixels * filters * costs.direct_pixel
+    filters, taps = direct.groups * -(-direct.lanes // host().lanes(4)), len(task.tap_numbers)
+    return task.pixels * filters * (taps * task.depth * costs.direct_product + costs.direct_pixel)

@@ -66,9 +66,13 @@ class WinogradPlan(PassPlan):
     transform_tasks: int
 
 
-def has_panels(grid: Grid, limit: int) -> bool:
-    """Whether each task transforms the weights that it uses itself, see `PANEL_TILES`; `limit` is of its memory."""
-    few = grid.row_tiles <= PANEL_TILES and grid.row_tiles * (grid.v_tile + grid.m_tile) <= limit
+def has_panels(grid: Grid, limit: int, grids: int = 1) -> bool:
+    """Whether each task transforms the weights that it uses itself, see `PANEL_TILES`; `limit` is of its memory.
+
+    The tiles are those of some `grids`, of which this is the largest.
+    """
+    tiles = grids * grid.row_tiles
+    few = tiles <= PANEL_TILES and tiles * (grid.v_tile + grid.m_tile) <= limit
     return few and len(grid.phases) * grid.task.depth * grid.task.lanes >= PANEL_WEIGHTS
 
 
@@ -123,23 +127,25 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
         entries.append(entry)
         u_bytes += 0 if own else all_points * u_point
     blocks = np.array(entries)
-    (y_n, _, y_h, y_w), first = result_strides(task, 4, ending.pixel)
-    of_phases, tables = _phases(grid, (y_n, y_h, y_w))
+    strides, first = result_strides(task, 4, ending.pixel)
+    of_phases, tables = _phases(grid, strides)
     v_bytes, m_bytes = (round_up(grid.strip_tiles * size) for size in (grid.v_tile, grid.m_tile))
     panel_channels = min(PANEL_CHANNELS, task.depth)
     panel, panel_point = HEADER + v_bytes + m_bytes, odd_lines(grid.m_point * panel_channels)
     scratch, tasks = panel + (round_up(grid.points * panel_point) if own else 0), row_tasks * block_tasks
     of_first = dict(zip(TILES.names, of_phases[0].tolist()))
-    _, rows, columns = task.lines
+    depth, rows, columns = task.lines
     arguments = WINOGRAD.fill(
         **of_first | {"X": phases[0].first_cell}, PHASES=len(phases), PHASE_TABLE=address(of_phases),
         STRIDE_H=rows.stride, STRIDE_W=columns.stride, START_H=first_phase(rows)[1], START_W=first_phase(columns)[1],
         SIZE_H=rows.source, SIZE_W=columns.source,
         CELL_H=of_first["X_H"] // rows.stride, CELL_W=of_first["X_W"] // columns.stride,
+        STEP_D=depth.step, CELL_D=depth.step * grid.strides[1],
         STEPS=task.depth * all_points // 2, BLOCKS=len(entries), BLOCK_TABLE=address(blocks), U=0, U_GROUP=u_bytes,
         M_TILE=grid.m_tile, M_POINT=grid.m_point, BIAS=0,
-        Y=0, Y_H=y_h, Y_W=y_w, Y_GROUP=4 * task.lanes, BESIDE=0, WEIGHT=0, WEIGHT_GROUP=packed_group_bytes,
-        TAPS=taps, TAPS_W=len(columns.taps), MOST=most, ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
+        Y=0, Y_H=strides[2], Y_W=strides[3], Y_GROUP=4 * task.lanes, BESIDE=0, WEIGHT=0,
+        WEIGHT_GROUP=packed_group_bytes, TAPS=taps, TAPS_PLANE=taps // len(depth.taps), TAPS_W=len(columns.taps),
+        MOST=most, ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
         SCRATCH=0, SCRATCH_STRIDE=scratch, V=HEADER, M=HEADER + v_bytes, PANEL=panel if own else 0,
         PANEL_CHANNELS=panel_channels if own else task.depth, PANEL_POINT=panel_point, VECTOR=4 * lanes,
     )  # fmt: skip
@@ -160,14 +166,17 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
     )  # fmt: skip
 
 
-def _phases(grid: Grid, result: tuple[int, int, int]) -> tuple[Array, list[Array]]:
+def _phases(grid: Grid, result: tuple[int, int, int, int]) -> tuple[Array, list[Array]]:
     """Table of the phases of a stride, and what it has addresses of; `result` has the strides of y."""
     entries: list[Array] = []
     tables: list[Array] = []
     v = u = 0
     _, height, width = grid.task.lines
     beside = min(width.stride, len(width.taps))
+    of_slice = beside * min(height.stride, len(height.taps))
     for number, phase in enumerate(grid.phases):
+        first = (phase.tap or 0) * len(height.taps) * len(width.taps)
+        first += number % of_slice // beside * len(width.taps) + number % beside
         inputs = phase.transforms(INPUT, vectors=1, masked=int(grid.task.depth % host().lanes(4) > 0))
         zeros, items = phase.zeros(), phase.items_table(result)
         offsets = np.arange(max(1, grid.task.depth // GROUP), dtype=np.int64) * (4 * GROUP * phase.points)
@@ -177,7 +186,7 @@ def _phases(grid: Grid, result: tuple[int, int, int]) -> tuple[Array, list[Array
         tiles = phase.arguments(inputs, zeros, items)
         tiles |= {"X": phase.first_cell - grid.phases[0].first_cell, "V_TILE": grid.v_tile}
         entry = PHASE.fill(
-            **tiles, V=v, U=u, TAP=number // beside * len(width.taps) + number % beside,
+            **tiles, V=v, U=u, TAP=first,
             TAP_H=height.stride * len(width.taps), TAP_W=width.stride, PLACES=address(places), OFFSETS=address(offsets),
             WEIGHTS=phase.transform(WEIGHTS, vectors=1, masked=0),
         )  # fmt: skip
@@ -199,8 +208,10 @@ def describe(grid: Grid) -> str:
     outputs, taps = f"{height.outputs}×{width.outputs}", f"{height.taps}×{width.taps}"
     direct = grid.task.pixels // grid.task.batch * len(grid.task.tap_numbers)
     fewer = direct / sum(phase.products for phase in grid.phases)
-    of = f" of {len(grid.phases)} phases" if len(grid.phases) > 1 else ""
-    return f"Winograd F({outputs}, {taps}){of}, {fewer:.2f} times fewer products, strips of {grid.strip_tiles} tiles"
+    return (
+        f"Winograd F({outputs}, {taps}){grid.of_phases}, {fewer:.2f} times fewer products, strips of "
+        f"{grid.strip_tiles} tiles"
+    )
 
 
 def transform_weights(plan: WinogradPlan, packed: int, u: int) -> int:

@@ -30,12 +30,13 @@ def odd_lines(nbytes: int) -> int:
 
 
 def can_transform(task: Pass) -> bool:
-    """Whether a pass is one in one or two dimensions, with as many taps as there are points for in each phase."""
+    """Whether a pass has as many taps along rows and columns as there are points for, in each phase."""
     depth, height, width = task.lines
-    if task.lanewise or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
+    if task.lanewise or depth.step > MOST_DILATION:
         return False
     both = [*phases(height)], [*phases(width)]
-    if task.depth * len(both[0]) * len(both[1]) > MOST_CHANNELS or len(task.tap_numbers) > MOST_TAPS:
+    summed = task.depth * len(depth.taps) * len(both[0]) * len(both[1])
+    if summed > MOST_CHANNELS or len(task.tap_numbers) > MOST_TAPS:
         return False
     strided = height.stride > 1 or width.stride > 1
     if any(line.step > (1 if strided or line.every > 1 else MOST_DILATION) for line in (height, width)):
@@ -52,7 +53,8 @@ def can_transform(task: Pass) -> bool:
 class Grid:
     """Tiles of a pass, or of a part of one: of every d-th row and pixel of x, from the first of these on.
 
-    The parts of a dilated pass have outputs of their own, and those of a strided one, its `phases`, are added up.
+    The parts of a dilated pass have outputs of their own, and those of a strided one, its `phases`, are added up. So
+    are the taps along depth, of which each meets a slice; a phase, or a part of a weight gradient, has one, its `tap`.
 
     A row of tiles is cut into `segments` where it is more than a strip should have; every segment is a strip then.
     Otherwise a strip is some whole rows.
@@ -64,6 +66,7 @@ class Grid:
     size: tuple[int, int]  # rows and pixels of x
     start: tuple[int, int] = (0, 0)
     every: tuple[int, int] = (1, 1)
+    tap: int | None = None
     segments: int = 1
     strips: int = 1
 
@@ -75,35 +78,55 @@ class Grid:
     @property
     def products(self) -> int:
         """Products of an image, for a channel and a filter."""
-        return self.height.products * self.width.products
+        return self.task.lines[0].out * self.height.products * self.width.products
+
+    @property
+    def row_count(self) -> int:
+        """Rows of tiles, in all images and slices."""
+        return self.task.batch * self.task.lines[0].out * self.height.tiles
 
     @property
     def row_tiles(self) -> int:
         """Tiles of all rows."""
-        return self.task.batch * self.height.tiles * self.width.tiles
+        return self.row_count * self.width.tiles
 
     @property
     def items(self) -> int:
         """Rows of tiles, or segments of them."""
-        return self.task.batch * self.height.tiles * self.segments
+        return self.row_count * self.segments
+
+    @property
+    def by_tap(self) -> tuple[Grid, ...]:
+        """Grids of the taps along depth; of one tap the grid itself."""
+        taps = len(self.task.lines[0].taps)
+        return (self,) if taps == 1 or self.tap is not None else tuple(replace(self, tap=tap) for tap in range(taps))
 
     @property
     def phases(self) -> tuple[Grid, ...]:
-        """Grids of the phases of a stride, the one with most taps first; of a stride of 1 the grid itself."""
-        return (self,) if all(line.stride == 1 for line in self.task.lines) else self._phases
+        """Grids of the phases of a stride, by taps along depth, those with most taps first; or the grid itself."""
+        strided = any(line.stride > 1 for line in self.task.lines[1:])
+        return self._phases if strided else self.by_tap
 
     @cached_property
     def _phases(self) -> tuple[Grid, ...]:
         depth, height, width = self.task.lines
         return tuple(
             replace(
-                self, task=replace(self.task, lines=(depth, rows, columns)),
+                grid, task=replace(self.task, lines=(depth, rows, columns)),
                 height=replace(self.height, taps=len(rows.taps)), width=replace(self.width, taps=len(columns.taps)),
                 start=(top, left), every=(height.stride, width.stride),
             )
+            for grid in self.by_tap
             for rows, top in phases(height)
             for columns, left in phases(width)
         )  # fmt: skip
+
+    @property
+    def of_phases(self) -> str:
+        """What is added up, in words."""
+        taps = len(self.by_tap)
+        count = len(self.phases) // taps
+        return (f" of {count} phases" if count > 1 else "") + (f" in {taps} slices" if taps > 1 else "")
 
     @property
     def v_phase(self) -> int:
@@ -129,7 +152,7 @@ class Grid:
         """Cut it into strips of about so many tiles."""
         tiles = max(FEWEST_TILES, tiles)
         segments = max(1, -(-self.width.whole // (2 * tiles)))
-        rows = self.task.batch * self.height.tiles
+        rows = self.row_count
         strips = rows * segments if segments > 1 else min(rows, -(-self.row_tiles // tiles))
         return replace(self, segments=segments, strips=strips)
 
@@ -140,10 +163,11 @@ class Grid:
 
     @cached_property
     def _rows(self) -> Array:
-        """Of each item: its row of tiles in its image, its image, and its segment."""
+        """Of each item: its row of tiles in its slice, its segment, its slice, and its image."""
         rows, segments = np.divmod(np.arange(self.items), self.segments)
-        images, rows = np.divmod(rows, self.height.tiles)
-        return np.stack((rows, images, segments))
+        slices, rows = np.divmod(rows, self.height.tiles)
+        images, slices = np.divmod(slices, self.task.lines[0].out)
+        return np.stack((rows, segments, slices, images))
 
     @cached_property
     def _columns(self) -> Array:
@@ -156,9 +180,9 @@ class Grid:
     def _bounds(self) -> Array:
         return self.items * np.arange(self.strips + 1) // self.strips
 
-    def items_table(self, strides: tuple[int, int, int]) -> Array:
-        """Table of `ITEM`, with the byte strides (N, H, W) of the results."""
-        (rows, images, segments), strip = self._rows, np.repeat(np.arange(self.strips), np.diff(self._bounds))
+    def items_table(self, strides: tuple[int, int, int, int]) -> Array:
+        """Table of `ITEM`, with the byte strides (N, D, H, W) of the results."""
+        (rows, segments, slices, images), strip = self._rows, np.repeat(np.arange(self.strips), np.diff(self._bounds))
         first, columns, sides = self._columns[:, segments]
         whole = rows < self.height.whole
         before = np.cumsum(whole) - whole  # whole rows before an item, and in its strip
@@ -167,17 +191,18 @@ class Grid:
         (all_whole, _), corner = self._kinds[strip].T, self._kinds[strip, 0] * sides
         below = corner + all_whole * columns
         all_below = self._kinds[strip, 1] * columns
-        _, height, width = self.task.lines
-        n, h, w = self._strides
+        depth, height, width = self.task.lines
+        n, d, h, w = self.strides
         top, left = rows * self.height.outputs - height.before, first * self.width.outputs
-        y_n, y_h, y_w = strides
+        within = slices * depth.stride + (self.tap or 0) * depth.step - depth.before
+        y_n, y_d, y_h, y_w = strides
         return np.stack(
             (
                 np.where(whole, 0, 2),
                 np.where(whole, corner + seen * columns, below + others * columns),
                 np.where(whole, seen, below + all_below + others),
-                columns, sides, images * n + top * h + (left - width.before) * w, top, left,
-                images * y_n + rows * self.height.outputs * y_h + left * y_w,
+                columns, sides, images * n + within * d + top * h + (left - width.before) * w, within, top, left,
+                images * y_n + slices * y_d + rows * self.height.outputs * y_h + left * y_w,
                 np.where(whole, self.height.outputs, self.height.part),
             ),
             axis=1,
@@ -195,7 +220,7 @@ class Grid:
 
         A point that tiles with part of a column lack comes first, and one that those with part of a row lack second.
         """
-        (whole, part), (_, columns, sides) = self._kinds.T, self._columns[:, self._rows[2][self._bounds[:-1]]]
+        (whole, part), (_, columns, sides) = self._kinds.T, self._columns[:, self._rows[1][self._bounds[:-1]]]
         corner = whole * sides
         found = [self._bounds[:-1], self._bounds[1:]]
         for has_row in (0, 1):
@@ -228,11 +253,12 @@ class Grid:
         return max(self.counts)
 
     @cached_property
-    def _strides(self) -> tuple[int, int, int]:
-        """Byte strides of x: images, rows and pixels."""
+    def strides(self) -> tuple[int, int, int, int]:
+        """Byte strides of x: images, slices, rows and pixels."""
         pixel = 4 * self.task.groups * self.task.depth
         row = self.size[1] * pixel
-        return self.size[0] * row, self.every[0] * row, self.every[1] * pixel
+        plane = self.size[0] * row
+        return self.task.lines[0].source * plane, plane, self.every[0] * row, self.every[1] * pixel
 
     @property
     def first_cell(self) -> int:
@@ -241,11 +267,11 @@ class Grid:
 
     def arguments(self, inputs: Array, zeros: Array, items: Array) -> dict[str, int]:
         """Entries of an argument block that say how x is cut into tiles, with a table of `items_table`."""
-        _, rows, columns = self.task.lines
+        depth, rows, columns = self.task.lines
         height, width = self.height, self.width
         return {
-            "X": self.first_cell, "X_H": self._strides[1],
-            "X_W": self._strides[2], "X_GROUP": 4 * self.task.depth, "IN_H": rows.source, "IN_W": columns.source,
+            "X": self.first_cell, "X_H": self.strides[2], "X_W": self.strides[3], "X_GROUP": 4 * self.task.depth,
+            "IN_D": depth.source, "IN_H": rows.source, "IN_W": columns.source,
             "PAD_W": columns.before, "GROUPS": self.task.groups, "CHANNELS": self.task.depth, "ZEROS": address(zeros),
             "M_W": width.outputs, "PART_W": width.part, "POINTS_H": height.points,
             "POINTS": self.points, "V_TILE": self.v_tile, "INPUTS": address(inputs), "STRIPS": self.strips,

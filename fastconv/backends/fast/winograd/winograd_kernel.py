@@ -11,6 +11,7 @@ finite, it is done again directly, a pixel at a time.
 
 With a stride, each of its *phases* is a pass over a part of x, with some of the taps, and with as many points as these
 need. A point is the same number in all of them, so that their products are added up before they are transformed back.
+So is each tap along depth, over the slices that it meets.
 
 The readable twin, with arrays in place of addresses, is::
 
@@ -28,27 +29,27 @@ from fastconv.backends.fast.winograd.points import GROUP
 # Tiles of a pass, or of a phase of it: where its rows and pixels are, and tables of strips, of rows of tiles, and of
 # the kinds of points, which are made once, from shapes alone (`winograd.tiles`)
 TILES = Block("""
-    X X_H X_W X_GROUP IN_H IN_W PAD_W GROUPS CHANNELS ZEROS M_W PART_W POINTS_H POINTS LINE V_TILE INPUTS
+    X X_H X_W X_GROUP IN_D IN_H IN_W PAD_W GROUPS CHANNELS ZEROS M_W PART_W POINTS_H POINTS LINE V_TILE INPUTS
     STRIPS STRIP_TABLE ITEM_TABLE KINDS
 """)
 # a strip: items, and for each kind of points the first of the tiles that have them, and how many have
 STRIP = Block("FIRST LAST FIRST_0 COUNT_0 FIRST_1 COUNT_1 FIRST_2 COUNT_2 FIRST_3 COUNT_3")
 # a row of tiles, or a segment of one: 0 if the row is whole, else 2; the first of its tiles in the strip, and the one
-# that is part of a column; how many there are of these; byte offset of its windows in x, row of x in which they begin,
-# column of y; byte offset in y, and rows of y
-ITEM = Block("KIND TILE SIDE COLUMNS SIDES X TOP LEFT Y ROWS")
+# that is part of a column; how many there are of these; byte offset of its windows in x, slice and row of x in which
+# they begin, column of y; byte offset in y, and rows of y
+ITEM = Block("KIND TILE SIDE COLUMNS SIDES X SLICE TOP LEFT Y ROWS")
 # a phase, in which X is a byte offset: byte offset in V of a tile, points ahead of its own in U, its first tap, taps
 # from one of its own to the next along rows and columns; tables of the point of M for each of its points, and of the
 # byte offsets of groups of channels in V; what transforms its weights
 PHASE = Block(TILES, "V U TAP TAP_H TAP_W PLACES OFFSETS WEIGHTS")
 # a pass: tiles of its first phase; then, in cells of x along rows and columns, what lies between two cells of that, its
-# first one, and all there are; bytes from one to the next
+# first one, and all there are, and bytes from one to the next; slices of x from one tap to the next, and bytes
 WINOGRAD = Block(
     TILES,
     """
-    PHASES PHASE_TABLE STRIDE_H STRIDE_W START_H START_W SIZE_H SIZE_W CELL_H CELL_W
-    BLOCKS BLOCK_TABLE U U_GROUP M_TILE M_POINT BIAS Y Y_H Y_W Y_GROUP BESIDE WEIGHT WEIGHT_GROUP TAPS TAPS_W
-    STEPS MOST ROW_TASKS BLOCK_TASKS SCRATCH SCRATCH_STRIDE V M PANEL PANEL_CHANNELS PANEL_POINT VECTOR
+    PHASES PHASE_TABLE STRIDE_H STRIDE_W START_H START_W SIZE_H SIZE_W CELL_H CELL_W STEP_D CELL_D
+    BLOCKS BLOCK_TABLE U U_GROUP M_TILE M_POINT BIAS Y Y_H Y_W Y_GROUP BESIDE WEIGHT WEIGHT_GROUP TAPS TAPS_PLANE
+    TAPS_W STEPS MOST ROW_TASKS BLOCK_TASKS SCRATCH SCRATCH_STRIDE V M PANEL PANEL_CHANNELS PANEL_POINT VECTOR
 """,
     results="Y SCRATCH",
 )
@@ -71,9 +72,10 @@ def fill_tiles(args, x_start, scratch, v, strip):
     for i in range(strip.FIRST, strip.LAST):
         item = entry_of(ITEM, args.ITEM_TABLE, i)
         x, left, count, tile = x_start + item.X, item.LEFT, item.COLUMNS, item.TILE
+        has_slice = 0 <= item.SLICE < args.IN_D
         for part in range(1 + item.SIDES):
             for r in range(args.POINTS_H):
-                inside = 0 <= item.TOP + r < args.IN_H
+                inside = has_slice and 0 <= item.TOP + r < args.IN_H
                 store_integer(scratch, 2 * r, x + r * args.X_H if inside else args.ZEROS)
                 store_integer(scratch, 2 * r + 1, step if inside else 0)
             if count:
@@ -188,9 +190,10 @@ def _directly(args, entry, scratch, lane, group, item):
             left = args.STRIDE_W * (item.LEFT + column - args.PAD_W) + args.START_W
             pixel = item.X + r * args.X_H + column * args.X_W
             for tap in range(args.TAPS):
-                i, j = tap // args.TAPS_W, tap % args.TAPS_W
-                inside = 0 <= top + i < args.SIZE_H and 0 <= left + j < args.SIZE_W
-                place = pixel + i * args.CELL_H + j * args.CELL_W
+                k, i, j = tap // args.TAPS_PLANE, tap % args.TAPS_PLANE // args.TAPS_W, tap % args.TAPS_W
+                inside = 0 <= item.SLICE + k * args.STEP_D < args.IN_D
+                inside = inside and 0 <= top + i < args.SIZE_H and 0 <= left + j < args.SIZE_W
+                place = pixel + k * args.CELL_D + i * args.CELL_H + j * args.CELL_W
                 store_integer(table, 2 * tap, place if inside else args.ZEROS - x)
                 store_integer(table, 2 * tap + 1, tap * tap_bytes)
             call_tile(
