@@ -10,7 +10,7 @@ from fastconv.errors import meant, shown
 
 _ARGUMENT = re.compile(r"\b([a-z]\w*)=(?:(True|False)\b|\"([^\"]*)\"|'([^']*)'|([\w.]+\w|\w+)|(?=[ ,.)]))")
 _SUBJECT = re.compile(r"^(?:[\w.]+: )?([a-z]\w*)(?= must )")
-_SPEAKER = re.compile(r"^([A-Za-z]\w*)(?:\.\w+)*: ")
+_SPEAKER = re.compile(r"^(?:(?=[A-Z]|onnx)(\w+)\.\w+|([A-Za-z]\w*)): ")  # no name of a file: net.py: ...
 _OBJECTS = ("Classifier", "Dataset", "Preprocessing", "Trainer")  # who does the work of a command; layers are a user's
 _TOO_MANY = re.compile(r"[Gg]ot unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _NO_COMMAND = re.compile(r"No such command '?([^'.]*)'?")
@@ -71,7 +71,7 @@ def in_words_of(
 
     message = _ARGUMENT.sub(option, _SUBJECT.sub(subject, message, count=1))
     speaker = _SPEAKER.match(message)
-    if command and speaker and _works_for_commands(speaker[1]):
+    if command and speaker and _works_for_commands(speaker[1] or speaker[2]):
         return f"{command}: {message[speaker.end() :]}"
     return message
 

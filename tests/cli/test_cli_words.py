@@ -201,6 +201,9 @@ def test_arguments_that_are_no_options_stay() -> None:
     assert in_words_of(options, "conv2d: x must be an array", command="compare") == "conv2d: x must be an array"
     assert in_words_of(options, "LeNet5: x must be", command="train") == "LeNet5: x must be"
     assert in_words_of({}, "Pass resume=True.") == "Pass resume=True."
+    assert in_words_of({}, "net.py: no such file", command="check") == "net.py: no such file"
+    assert in_words_of({}, "Trainer.fit: it must", command="train") == "train: it must"
+    assert in_words_of({}, "onnx.load: it must", command="summary") == "summary: it must"
 
 
 def test_what_can_take_long_can_be_quick_and_says_who_computes() -> None:

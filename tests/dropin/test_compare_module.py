@@ -280,7 +280,7 @@ def test_json_on_stdout_is_json_alone_and_wrong_code_exits_with_one(
         (["--padding", "same"], r"--padding.* must be one integer, or two"),
         (["--map", "conv"], r"--map.* must be NAME=CONVENTION, .* but got 'conv'"),
         (["--map", "conv=some.thing"], r"compare: a convention must be one of"),
-        (["--time-limit", "0"], r"compare: time_limit must be positive"),
+        (["--time-limit", "0"], r"fastconv: --time-limit must be positive"),
     ],
 )
 def test_wrong_usage_is_one_line_and_two(
