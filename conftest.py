@@ -32,6 +32,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+if cores() == 1:
+    os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # what one thread computes is compared with what two do
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process for each core where folders are tested; none besides the first where single files are."""
     folders = {Path(argument.partition("::")[0]) for argument in config.args}

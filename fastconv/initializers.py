@@ -41,6 +41,8 @@ __all__ = [
 
 _OPERATION = "initializer"
 
+_SPARE = 2**20  # numbers that may be missing, so that it can be said of which weights
+
 Initializer = Callable[[Shape, np.random.Generator, "np.dtype[Any]"], Array]
 
 
@@ -152,12 +154,36 @@ INITIALIZERS: dict[str, Initializer] = Registry("INITIALIZERS", {draw.__name__: 
 INITIALIZERS |= {"zeros": constant(0.0), "ones": constant(1.0)}
 
 
-_undrawn = ContextVar("undrawn", default=False)
+class _Zeros:
+    """In place of any initializer: zeros, not many more than there are numbers to replace them."""
+
+    def __init__(self, numbers: int | None) -> None:
+        self._most = None if numbers is None else 2 * numbers + _SPARE
+        self._made = 0
+
+    def __call__(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+        if self._most is not None:
+            self._made += prod(check_any_shape(_OPERATION, "shape", shape))
+            if self._made > self._most:
+                raise InvalidValueError(
+                    f"{_OPERATION}: all weights together must have at most {self._most} numbers, but got "
+                    f"{shown(self._made)} with a weight of shape {shown(shape)}."
+                )
+        return _fill(0.0, shape, rng, dtype)
+
+
+_undrawn: ContextVar[_Zeros | None] = ContextVar("undrawn", default=None)
 
 
 @contextmanager
-def undrawn() -> Iterator[None]:
+def undrawn(numbers: int | None = None) -> Iterator[None]:
     """Leave weights of layers at zero inside the block: nothing is drawn for a network whose weights will be loaded.
+
+    Parameters
+    ----------
+    numbers : int, optional
+        How many numbers there are for them, where a file says what the network is like: one that has many more is a
+        ``ValueError``, before they take memory.
 
     Examples
     --------
@@ -167,7 +193,7 @@ def undrawn() -> Iterator[None]:
     >>> float(abs(layer.weight.data).max())
     0.0
     """
-    token = _undrawn.set(True)
+    token = _undrawn.set(_Zeros(numbers))
     try:
         yield
     finally:
@@ -198,8 +224,8 @@ def by_name(operation: str, value: str | Initializer) -> Initializer:
     """
     if isinstance(value, str):
         if value in INITIALIZERS:
-            return INITIALIZERS["zeros" if _undrawn.get() else value]
+            return _undrawn.get() or INITIALIZERS[value]
         raise unknown_name(operation, "weight_init", value, INITIALIZERS, others=" or a function")
     if not callable(value):
         raise InvalidTypeError(f"{operation}: weight_init must be a name or a function, but got {shown(value)}.")
-    return INITIALIZERS["zeros"] if _undrawn.get() else value
+    return _undrawn.get() or value

@@ -20,10 +20,12 @@ from fastconv.backends.fast.machine.origin import FEATURES, origin
 from fastconv.errors import KernelCacheError
 from fastconv.files import open_regular, write_whole
 from fastconv.validation.archives import DAMAGED, entries, open_archive, read_entry
+from fastconv.validation.sizes import check_path
 
 FORMAT = "fastconv kernels 1"
 _MANIFEST = "manifest.json"
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every entry, so that the same kernels make the same bytes
+_MOST_MANIFEST = 2**22  # bytes, a hundred for each kernel
 _LARGEST = 2**28  # bytes of all kernels; those of a whole warming up are less than a tenth of that
 
 
@@ -90,15 +92,15 @@ def import_kernels(path: str | os.PathLike[str]) -> Moved:
         If the file is damaged or anything else than an archive of kernels, if they were made for other versions or
         another CPU, or if no folder can be written.
     """
-    folders = kernel_folders()
+    file, folders = check_path("warmup --import", path), kernel_folders()
     if folders.write is None:
         raise KernelCacheError(f"warmup --import: {folders.without_one()}")
-    with open_regular("warmup --import", path, KernelCacheError) as stream:
+    with open_regular("warmup --import", file, KernelCacheError) as stream:
         try:
-            found = _read(os.fspath(path), stream)
+            found = _read(str(file), stream)
         except (*DAMAGED, RecursionError) as error:
             raise KernelCacheError(
-                f"warmup --import: {os.fspath(path)} must be what warmup --export writes, but got a file of which "
+                f"warmup --import: {file} must be what warmup --export writes, but got a file of which "
                 f"{type(error).__name__} says: {error}."
             ) from None
     for name, content in found.items():
@@ -112,6 +114,8 @@ def _read(path: str, stream: BinaryIO) -> dict[str, bytes]:
     members = entries(archive)
     if sum(member.file_size for member in members.values()) > _LARGEST:
         raise ValueError(f"its entries have more than {_LARGEST} bytes")
+    if members[_MANIFEST].file_size > _MOST_MANIFEST:
+        raise ValueError(f"its manifest has more than {_MOST_MANIFEST} bytes")
     manifest = json.loads(read_entry(archive, members.pop(_MANIFEST)))
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError(f"its manifest is not one of {FORMAT!r}")

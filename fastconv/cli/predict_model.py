@@ -139,7 +139,7 @@ def _with_weights(
         network = models.load_model_file(model, **options, **_input_shape(preprocessing))
     elif model in models.MODELS:
         preprocessing = preparation.over(card.preprocessing or _made_for(models.input_shape_of(model)))
-        with undrawn():
+        with undrawn(sum(array.size for array in state.values())):
             network = models.by_name(model, **options, **_input_shape(preprocessing))
     else:
         raise unknown("MODEL", model, models.MODELS, others=", or a Python file")

@@ -157,5 +157,8 @@ def _class_names(file: Path, arrays: Mapping[str, Array]) -> tuple[str, ...]:
                 raise DataError(
                     f"load_npz: {file}: {key} must be a list of names, but got {names.dtype} of shape {names.shape}."
                 )
-            return tuple(name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names.tolist())
+            try:
+                return tuple(name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names.tolist())
+            except UnicodeDecodeError as error:
+                raise DataError(f"load_npz: {file}: {key} must be names in UTF-8, but {error}.") from None
     return ()

@@ -20,7 +20,7 @@ GRAY, DEEP = ("1", "L", "LA"), ("I", "F")  # modes of Pillow; those that begin w
 
 _OPERATION = "load_image"
 _LAYOUTS = ("CHW", "HWC")
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")  # nothing that starts another program
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")  # nothing that starts another program
 _WHITE = 65535  # of 16 bits
 
 
@@ -106,18 +106,18 @@ def decoded(
     """
     image, operations = (imported(operation, f"PIL.{name}", "Pillow") for name in ("Image", "ImageOps"))
     try:
-        with read() as stream, image.open(stream, formats=_FORMATS) as picture:
+        with read() as stream, image.open(stream, formats=FORMATS) as picture:
             _check_size(operation, label, picture, image.MAX_IMAGE_PIXELS)
             operations.exif_transpose(picture, in_place=True)
             pixels = convert(picture)
-    except FastconvError:
+    except (FastconvError, PermissionError):
         raise
     except MemoryError:
         raise MemoryLimitError(f"{operation}: {label} must fit into memory, but its pixels do not.") from None
     except Exception as error:  # noqa: BLE001 - damaged files raise almost anything, out of zlib, struct, zipfile and Pillow
         reason = "" if type(error).__name__ == "UnidentifiedImageError" else f" ({error})"
         raise DataError(
-            f"{operation}: {label} must be an image ({', '.join(_FORMATS)}), but it is damaged, truncated or something "
+            f"{operation}: {label} must be an image ({', '.join(FORMATS)}), but it is damaged, truncated or something "
             f"else{reason}."
         ) from None  # Pillow has a chain of its own
     return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

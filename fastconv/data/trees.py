@@ -22,6 +22,7 @@ _OPERATION = "load_image_folder"
 _LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
 _HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _DEEPEST = 5  # folders in folders that are looked into
+_MOST_FOLDERS = 2**16  # ImageNet has 22,000 classes; a few folders of links to each other have billions
 _LARGEST = 2**28  # bytes of one unpacked image file
 
 
@@ -67,11 +68,23 @@ class FolderTree(Tree):
         return [folder.as_posix() for folder, _ in self._walk()]
 
     def _walk(self) -> Iterator[tuple[Path, list[str]]]:
-        for folder, below, files in os.walk(self.path, followlinks=True):  # classes may be links
+        for number, (folder, below, files) in enumerate(os.walk(self.path, followlinks=True)):  # classes may be links
+            if number == _MOST_FOLDERS:
+                raise DataError(
+                    f"{_OPERATION}: {self.path} must have at most {_MOST_FOLDERS} folders, but got more. Do links "
+                    "in it go round in circles?"
+                )
             inside = Path(folder).relative_to(self.path)
             yield inside, files
+            here = os.path.realpath(folder)
+            below[:] = [name for name in below if not name.startswith(".")]
+            for name in below:
+                if _leads_back(here, os.path.join(folder, name)):
+                    raise DataError(
+                        f"{_OPERATION}: links in {self.path} must not go round in circles, but {inside / name} does."
+                    )
             if len(inside.parts) == _DEEPEST:
-                below.clear()  # links may go round in circles
+                below.clear()
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
@@ -79,6 +92,11 @@ class FolderTree(Tree):
             size = os.fstat(stream.fileno()).st_size
             self._check_size(name, size)
             return read_exactly(stream, size)
+
+
+def _leads_back(folder: str, entry: str) -> bool:
+    """Whether an entry of a folder is a link to it, or to one that it lies in."""
+    return os.path.islink(entry) and f"{folder}{os.sep}".startswith(f"{os.path.realpath(entry)}{os.sep}")
 
 
 class ZipTree(Tree):

@@ -158,9 +158,9 @@ def read_metadata(operation: str, path: PathLike) -> dict[str, str]:
     arrays = read_arrays(operation, source, only=_METADATA) if archive else {}
     try:
         if not archive:
-            return _tensors_metadata(source)
+            return _tensors_metadata(operation, source)
         return _checked_metadata(json.loads(arrays[_METADATA].item())) if arrays else {}
-    except OSError:
+    except (OSError, StateFileError):
         raise
     except Exception as error:  # SafetensorError derives from Exception alone
         raise StateFileError(
@@ -174,10 +174,10 @@ def _checked_metadata(metadata: object) -> dict[str, str]:
     raise InvalidTypeError(f"save_state: metadata must be a mapping of text to text, but got {shown(metadata)}.")
 
 
-def _tensors_metadata(source: Path) -> dict[str, str]:
+def _tensors_metadata(operation: str, source: Path) -> dict[str, str]:
     from safetensors import safe_open
 
-    with safe_open(source, framework="numpy") as file:
+    with open_regular(operation, source, StateFileError), safe_open(source, framework="numpy") as file:
         return dict(file.metadata() or {})
 
 
@@ -194,7 +194,8 @@ def _read_tensors(source: Path, stream: BinaryIO) -> dict[str, Array]:
             shape, dtype = tuple(entry["shape"]), _TENSOR_DTYPES[entry["dtype"]]
             stream.seek(8 + length + entry["data_offsets"][0])
             flat = allocate("load_state", f"{name} of {source}", (prod(shape) * dtype.itemsize,), np.dtype(np.uint8))
-            fill(stream, flat)
+            if fill(stream, flat) != len(flat):
+                raise EOFError(f"{name} ends too early")
             numbers = flat.view(dtype).reshape(shape)
             arrays[name] = bfloat16_to_float32(numbers) if entry["dtype"] == _BFLOAT16 else numbers
     return arrays

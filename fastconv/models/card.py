@@ -72,8 +72,15 @@ class ModelCard(metaclass=Constructed):
             tuple(names),
         )
 
-    def network(self, where: str) -> Layer:
-        """Make the network, with other weights.
+    def network(self, where: str, numbers: int | None = None) -> Layer:
+        """Make the network, with other weights; `where` names the operation and the file.
+
+        Parameters
+        ----------
+        where : str
+            The operation and the file, for messages.
+        numbers : int, optional
+            How many there are to be its weights: a network of many more is not made.
 
         Raises
         ------
@@ -89,7 +96,7 @@ class ModelCard(metaclass=Constructed):
             )
         name, arguments = self.architecture
         try:
-            with undrawn():
+            with undrawn(numbers):
                 return by_name(name, **{key: _tuples(value) for key, value in arguments.items()}, rng=0)
         except MemoryError as error:
             raise MemoryLimitError(f"{where} must describe a network that fits into memory, but: {error}") from None

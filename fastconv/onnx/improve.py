@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from fastconv.onnx.absorbing import absorbed
 from fastconv.onnx.graph import Graph, Node
 from fastconv.onnx.walking import computed
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import memory_at_most
 
-_LARGEST = 2**30  # bytes of a constant that is made of others
+_TIMES, _BESIDE = 16, 2**26  # bytes that constants of others may have, for each byte of those, and beyond that
 
 
 def improved(graph: Graph) -> Graph:
@@ -26,15 +26,17 @@ def improved(graph: Graph) -> Graph:
 def folded(graph: Graph, known: Mapping[str, Array] | None = None) -> Graph:
     """Compute all nodes whose inputs are constants; values that are `known` are constants, too."""
     constants = {**graph.constants, **(known or {})}
+    left = _BESIDE + _TIMES * sum(array.nbytes for array in constants.values())
     nodes = []
     for node in graph.nodes:
         if all(name in constants for name in node.outputs if name):
             continue
-        results = _constant(node, constants)
+        results = _constant(node, constants, left)
         if results is None:
             nodes.append(node)
             continue
         for name, array in zip(node.outputs, results):
+            left -= array.nbytes
             if array.flags.writeable:
                 array.flags.writeable = False  # which may be a view of another one, or be returned
             constants[name] = array
@@ -42,19 +44,17 @@ def folded(graph: Graph, known: Mapping[str, Array] | None = None) -> Graph:
     return replace(graph, nodes=tuple(nodes), constants=constants)
 
 
-def _constant(node: Node, constants: Mapping[str, Array]) -> tuple[Array, ...] | None:
-    """Outputs of a node over constants, or None: also where it fails, so that the run says why."""
+def _constant(node: Node, constants: Mapping[str, Array], most: int) -> tuple[Array, ...] | None:
+    """Outputs of a node over constants, or None: also where they are too large, or it fails: the run says why."""
     if not all(name in constants for name in node.inputs if name):
         return None
     inputs = [constants[name] if name else None for name in node.inputs]
-    if node.operator == "ConstantOfShape" and prod(constants[node.inputs[0]].ravel().tolist()) > _LARGEST // 4:
-        return None  # nor is it made, to be measured
     try:
-        with use_backend("numpy"), np.errstate(all="ignore"):
+        with use_backend("numpy"), np.errstate(all="ignore"), memory_at_most(max(most, 0)):
             results = computed(node, inputs)
     except FastconvError:
         return None
-    return results if sum(array.nbytes for array in results) <= _LARGEST else None
+    return results if sum(array.nbytes for array in results) <= most else None
 
 
 def without_identities(graph: Graph) -> Graph:

@@ -21,6 +21,7 @@ from fastconv.validation.sizes import check_path
 Source = Union[str, "os.PathLike[str]", bytes, Any]
 _LOAD = "onnx.load"
 _OLDEST = 7
+_LARGEST = 2**31  # bytes
 _DEFAULT_DOMAIN = ("", "ai.onnx")
 
 
@@ -37,14 +38,17 @@ def read_graph(source: Source) -> Graph:
 def _model(package: Any, source: Source) -> tuple[Any, Origin]:
     """Return the message, and where it comes from."""
     if isinstance(source, package.ModelProto):
-        return source, Origin(package, "the model", None)
+        return source, Origin(package, "the model", None, {})
     if isinstance(source, bytes):
-        origin, data = Origin(package, "the bytes of a model", None), source
+        origin, data = Origin(package, "the bytes of a model", None, {}), source
     elif isinstance(source, (str, os.PathLike)):
         path = check_path(_LOAD, source, "source")
-        origin = Origin(package, str(path), path.parent)
+        origin = Origin(package, str(path), path.parent, {})
         with open_regular(_LOAD, path, ModelFileError) as stream:
-            data = stream.read()
+            size = os.fstat(stream.fileno()).st_size
+            if size > _LARGEST:
+                raise origin.error(f"it must have at most {_LARGEST} bytes, as any message of ONNX, but has {size}.")
+            data = stream.read(size + 1)  # should it grow meanwhile
     else:
         raise InvalidTypeError(
             f"{_LOAD}: source must be a path, bytes or a ModelProto, but got {type(source).__name__}."

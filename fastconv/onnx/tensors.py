@@ -30,6 +30,8 @@ _DTYPES = {  # by number in the format, with the field in which numbers lie that
     13: ("uint64", "uint64_data"),
 }
 _EXTERNAL = 1  # a tensor whose bytes are in another file
+_SHARED = 8  # tensors that may have the same bytes of another file, on average
+_SPARSE, _ZEROS = 1000, 2**24  # numbers of sparse tensors for each that is given, and beyond those
 
 
 class Origin(NamedTuple):
@@ -43,15 +45,23 @@ class Origin(NamedTuple):
         What the file is called in errors.
     folder : Path or None
         Where files beside it may lie; nowhere for what came as bytes.
+    claimed : dict
+        Bytes that its tensors have of each of these, and numbers that sparse tensors have beyond a share.
     """
 
     package: Any
     name: str
     folder: Path | None
+    claimed: dict[Path | None, int]
 
     def error(self, text: str) -> ModelFileError:
         """Return what to raise."""
         return ModelFileError(f"{_LOAD}: {self.name}: {text}")
+
+    def claim(self, place: Path | None, count: int) -> int:
+        """Add to what is claimed of a place, and return how much that is now."""
+        self.claimed[place] = self.claimed.get(place, 0) + count
+        return self.claimed[place]
 
 
 def dtype_of(origin: Origin, subject: str, kind: int) -> np.dtype[Any]:
@@ -98,6 +108,11 @@ def dense_of(origin: Origin, subject: str, sparse: Any) -> Array:
         raise origin.error(
             f"{subject} must have one index for each number, but has {values.shape} and {indices.shape}."
         )
+    if origin.claim(None, prod(shape) - _SPARSE * len(values)) > _ZEROS:
+        raise origin.error(
+            f"{subject} must have one number in {_SPARSE} given, beyond the first {_ZEROS} of all sparse tensors, but "
+            f"has {len(values)} of shape {shape}."
+        )
     array = allocate(_LOAD, f"{origin.name}: {subject}", shape, values.dtype)
     array[...] = 0
     limit = array.size if indices.ndim == 1 else np.array(shape, np.int64)
@@ -126,6 +141,8 @@ def _external(origin: Origin, subject: str, tensor: Any, shape: tuple[int, ...],
         size = os.fstat(stream.fileno()).st_size
         if not 0 <= offset <= size - length:
             raise origin.error(f"{subject} must lie within {path} ({size} bytes), but is {length} bytes at {offset}.")
+        if origin.claim(path, length) > _SHARED * size:
+            raise origin.error(f"{subject} must have bytes of its own in {path}, but others have all of them.")
         stream.seek(offset)
         if fill(stream, array.reshape(-1).view(np.uint8)) != length:
             raise origin.error(f"{subject} must have {length} bytes in {path}, but the file ended.")

@@ -127,7 +127,7 @@ def load_model(
     """
     weights, card = read_saved(path)
     where = f"{_LOAD}: {check_path(_LOAD, path)}"
-    network = card.network(where) if model is None else model
+    network = card.network(where, sum(array.size for array in weights.values())) if model is None else model
     named = card.class_names if class_names is None else class_names
     classifier = Classifier(network, card.preprocessing if preprocessing is None else preprocessing, named)
     try:

@@ -28,6 +28,7 @@ from fastconv.validation.memory import allocate, check_fits
 DAMAGED = (ValueError, TypeError, EOFError, KeyError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile)
 
 _DEFLATE = 1032  # bytes out of one, at most: a pair of codes of one bit each stands for 258
+_MOST_TEXT = 2**24  # bytes of text that is packed: what is made of it, as lists of JSON, may take thirty times as many
 _HEADER = 2**14  # bytes that begin an array of NumPy, whose header may have 10,000
 _END = struct.Struct("<4s4x2H2IH")  # signature, entries here and in all, size, offset, comment
 _END_64, _LOCATOR_64 = 56, 20  # lengths of the records that replace it in large archives
@@ -45,7 +46,8 @@ def open_archive(stream: IO[bytes]) -> zipfile.ZipFile:
     ------
     one of DAMAGED
         If the directory has not as many entries as the end of the archive says, names one twice, or says something else
-        than an entry says itself. `zipfile` looks at an entry when it is read, and never counts.
+        than an entry says itself, or if entries lie in each other. `zipfile` looks at an entry when it is read, and
+        never counts.
     """
     count, start = _end(stream)
     archive = zipfile.ZipFile(stream)
@@ -55,8 +57,8 @@ def open_archive(stream: IO[bytes]) -> zipfile.ZipFile:
     names = {member.filename for member in found}
     if len(names) != count:
         raise zipfile.BadZipFile("its directory has two entries of the same name")
-    for member in found:
-        _check_entry(stream, member, start)
+    if sum(_check_entry(stream, member, start) for member in found) > start:
+        raise zipfile.BadZipFile("its entries have more bytes than it, so that they overlap")
     return archive
 
 
@@ -96,8 +98,8 @@ def _end(stream: IO[bytes]) -> tuple[int, int]:
     return count, place - length
 
 
-def _check_entry(stream: IO[bytes], member: zipfile.ZipInfo, start: int) -> None:
-    """Compare what the directory says about an entry with the entry, which lies before the directory."""
+def _check_entry(stream: IO[bytes], member: zipfile.ZipInfo, start: int) -> int:
+    """Compare what the directory says about an entry with the entry, which lies before it; return the length."""
     name = member.orig_filename
     place = member.header_offset
     if 0 <= place <= start - _LOCAL.size:
@@ -105,9 +107,9 @@ def _check_entry(stream: IO[bytes], member: zipfile.ZipInfo, start: int) -> None
         signature, flags, _, length, extra = _LOCAL.unpack(stream.read(_LOCAL.size))
         unlike = (flags ^ member.flag_bits) & (_ENCRYPTED if name.isascii() else _ENCRYPTED | _UTF_8)
         found = stream.read(length).decode("utf-8" if member.flag_bits & _UTF_8 else "cp437")
-        end = place + _LOCAL.size + length + extra + member.compress_size
-        if signature == b"PK\3\4" and not unlike and found == name and "\0" not in name and end <= start:
-            return
+        whole: int = _LOCAL.size + length + extra + member.compress_size
+        if signature == b"PK\3\4" and not unlike and found == name and "\0" not in name and place + whole <= start:
+            return whole
     raise zipfile.BadZipFile(f"its directory has {name!r}, but there is something else in its place")
 
 
@@ -150,10 +152,10 @@ def read_bytes_entry(operation: str, subject: str, archive: zipfile.ZipFile, mem
 def read_array_entry(operation: str, subject: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     """Return the array in an entry, checked against its size and its CRC; see `read_array`."""
     with _opened(archive, member) as stream:
-        return read_array(operation, subject, stream, member.file_size)
+        return read_array(operation, subject, stream, member.file_size, max(member.compress_size, _MOST_TEXT))
 
 
-def read_array(operation: str, subject: str, stream: IO[bytes], size: int) -> Array:
+def read_array(operation: str, subject: str, stream: IO[bytes], size: int, most_text: int | None = None) -> Array:
     """Read an array as ``numpy.save`` writes it, in exactly `size` bytes; no pickle is ever opened.
 
     Parameters
@@ -164,6 +166,8 @@ def read_array(operation: str, subject: str, stream: IO[bytes], size: int) -> Ar
         At the beginning of the array.
     size : int
         Bytes that there are in it, which is as many as are read.
+    most_text : int, optional
+        Bytes that it may have if it holds text.
 
     Returns
     -------
@@ -182,6 +186,8 @@ def read_array(operation: str, subject: str, stream: IO[bytes], size: int) -> Ar
     needed = prod(shape) * dtype.itemsize
     if size - begin != needed:
         raise ValueError(f"an array of shape {shape} and {dtype} must have {needed} bytes, but got {size - begin}")
+    if most_text is not None and dtype.kind in "SU" and needed > most_text:
+        raise ValueError(f"an array of text must have at most {most_text} bytes, but got {needed}")
     check_fits(operation, subject, shape, dtype.itemsize)
     flat = allocate(operation, subject, (needed,), np.dtype(np.uint8))
     first = np.frombuffer(head, np.uint8, offset=begin)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -15,6 +18,7 @@ from fastconv.errors import InvalidValueError, MemoryLimitError, shown
 
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _ADDRESSABLE = 2**63 - 1
+_most: ContextVar[int] = ContextVar("most", default=_ADDRESSABLE)
 
 
 @lru_cache(maxsize=1)
@@ -45,9 +49,20 @@ def _windows_memory() -> int:
         return _ADDRESSABLE
 
 
+@contextmanager
+def memory_at_most(nbytes: int) -> Iterator[None]:
+    """Let `check_fits` take the memory to have no more bytes."""
+    token = _most.set(nbytes)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
 def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: int) -> None:
     """Refuse a shape that cannot be addressed, or that is larger than the memory, before it is allocated."""
-    if 0 < prod(shape) * itemsize <= memory_limit():  # most calls
+    limit = min(memory_limit(), _most.get())
+    if 0 < prod(shape) * itemsize <= limit:  # most calls
         return
     elements = prod(max(size, 1) for size in shape)  # NumPy refuses such shapes for empty arrays too
     if elements > _ADDRESSABLE:
@@ -56,9 +71,9 @@ def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: i
             f"{shown(shape)})."
         )
     needed = prod(shape) * itemsize
-    if needed > memory_limit():
+    if needed > limit:
         raise MemoryLimitError(
-            f"{operation}: {subject} must fit into memory ({memory_limit()} bytes), but got {shown(needed)} bytes "
+            f"{operation}: {subject} must fit into memory ({limit} bytes), but got {shown(needed)} bytes "
             f"(shape {shown(shape)}). Use a smaller batch or smaller planes."
         )
 

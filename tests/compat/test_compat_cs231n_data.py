@@ -197,6 +197,12 @@ def test_broken_tiny_imagenets(tiny: Path) -> None:
     (tiny / "train" / "n01" / "images" / "n01_1.JPEG").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"n01_1.JPEG must be an image, but it cannot be read"):
         load(tiny)
+    for kind in ("EPS", "TIFF"):  # for the first of which Pillow starts another program
+        pytest.importorskip("PIL.Image").new("RGB", (64, 64)).save(
+            tiny / "train" / "n01" / "images" / "n01_1.JPEG", format=kind
+        )
+        with pytest.raises(DataError, match=r"n01_1.JPEG must be an image, but it cannot be read .cannot identify"):
+            load(tiny)
     pytest.importorskip("PIL.Image").new("RGB", (64, 60)).save(
         tiny / "train" / "n01" / "images" / "n01_1.JPEG", format="PNG"
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastconv.data import load_image_folder
+from fastconv.data import load_image_folder, trees
 from fastconv.errors import DataError, DataNotFoundError, InvalidTypeError, InvalidValueError
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
@@ -180,15 +180,26 @@ def test_hidden_files_are_passed_over(tmp_path: Path, kind: str) -> None:
     assert len(load_image_folder(stored_in(tmp_path, files, kind)).train) == 1
 
 
-def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
+def test_links_are_followed_and_circles_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = stored_in(tmp_path, {"cat/1.png": encoded(pixels(0))})
     try:
         (path / "dog").symlink_to(path / "cat", target_is_directory=True)
     except OSError:
         pytest.skip("no links here")
     assert load_image_folder(path).train.classes == ("cat", "dog")
-    (path / "cat" / "again").symlink_to(path, target_is_directory=True)
-    with pytest.raises(DataError, match=r"must be <class>/<image>.*there is cat/again"):
+    (path / ".hidden").symlink_to(path, target_is_directory=True)
+    assert load_image_folder(path).train.classes == ("cat", "dog")
+    for place in (path / "again", path / "cat" / "again"):
+        place.symlink_to(path, target_is_directory=True)
+        with pytest.raises(DataError, match=r"links in .* must not go round in circles, but .*again does"):
+            load_image_folder(path)
+        place.unlink()
+    for name in "abcdefgh":  # two folders of links to each other: eight to the fourth
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (path / name).symlink_to(tmp_path / "other", target_is_directory=True)
+        (tmp_path / "other" / name).symlink_to(path, target_is_directory=True)
+    monkeypatch.setattr(trees, "_MOST_FOLDERS", 1000)
+    with pytest.raises(DataError, match=r"must have at most 1000 folders, but got more. Do links"):
         load_image_folder(path)
 
 

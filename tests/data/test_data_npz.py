@@ -114,6 +114,10 @@ def test_labels_in_a_column(tmp_path: Path) -> None:
             {"images": pictures(2), "labels": [0, 1], "classes": [[1.5]]},
             "classes must be a list of names, but got float64",
         ),
+        (
+            {"images": pictures(2), "labels": [0, 1], "classes": [b"cat", b"\xff"]},
+            "classes must be names in UTF-8, but",
+        ),
         ({"images": np.array([{}, []], object), "labels": [0, 1]}, "without pickled objects.*allow_pickle=False"),
     ],
 )

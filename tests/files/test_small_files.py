@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="th
 MEGABYTES = 320 if FULL else 64  # of an honest file
 
 PROGRAM = """
-import gzip, io, os, pickle, resource, struct, sys, tarfile, zipfile, zlib
+import gzip, io, json, os, pickle, resource, struct, sys, tarfile, zipfile, zlib
 from pathlib import Path
 import numpy as np
 import PIL.Image
@@ -28,7 +28,11 @@ from fastconv.cli.arguments import load_array
 from fastconv.compat.cs231n.checkpoints import load_checkpoint
 from fastconv.data.cifar import load_cifar10_batch
 from fastconv.errors import FastconvError
+from fastconv.kernel_archive import import_kernels
 from fastconv.layers import load_state, save_state
+from fastconv.layers.state import write_arrays
+from fastconv.models import by_name
+from fastconv.training import checkpoint_weights, load_model, save_model
 
 folder, size = Path(sys.argv[1]), int(sys.argv[2]) << 20
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
@@ -65,10 +69,10 @@ def archive(name, inside, packed, claimed):
     return written(name, bytes(begin) + content + bytes(rest))
 
 
-def numpy_header(shape):
+def numpy_header(shape, kind="|u1"):
     stream = io.BytesIO()
     write = np.lib.format.write_array_header_1_0
-    write(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    write(stream, {"descr": kind, "fortran_order": False, "shape": shape})
     return stream.getvalue()
 
 
@@ -107,6 +111,28 @@ for name, inside, content, claimed in (
 ):
     path = archive(name, inside, content, claimed)
     bombs += [(name, load_state, path), (name, data.load_npz, path)]
+save_model(by_name("digits", rng=0), folder / "card.npz")
+arrays = dict(np.load(folder / "card.npz"))
+about = json.loads(json.loads(arrays.pop("__metadata__").item())["fastconv"])
+about["architecture"]["arguments"]["classes"] = 2 * 10**5
+write_arrays(folder / "card.npz", {**arrays, "__metadata__": np.array(json.dumps({"fastconv": json.dumps(about)}))})
+bombs.append(("a network of a gigabyte", load_model, folder / "card.npz"))
+lists = b"[" + b"[]," * 2**23 + b"[]]"
+text = numpy_header((), f"|S{len(lists)}") + lists
+names = numpy_header((len(lists),), "|S1") + lists
+for inside, read, content in (
+    ("__metadata__", load_model, text),
+    ("checkpoint", checkpoint_weights, text),
+    ("classes", data.load_npz, names),
+):
+    path = archive(f"{inside}.npz", f"{inside}.npy", deflated(content, 0), len(content))
+    if inside == "classes":
+        with zipfile.ZipFile(path, "a") as more:
+            for name in ("images", "labels"):
+                with more.open(f"{name}.npy", "w") as entry:
+                    np.save(entry, np.zeros((2, 1, 3, 3) if name == "images" else 2, np.uint8))
+    bombs.append((f"lists in {inside}", read, path))
+bombs.append(("manifest", import_kernels, archive("kernels", "manifest.json", deflated(lists, 0), len(lists))))
 idx = bytes([0, 0, 8, 1]) + struct.pack(">I", CLAIM) + bytes(30)
 bombs.append(("idx", data.read_idx, written("idx", idx)))
 bombs.append(("idx", data.read_idx, written("idx.gz", gzip.compress(idx, mtime=0))))

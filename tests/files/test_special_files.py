@@ -108,3 +108,24 @@ def test_a_pipe_that_is_no_image_is_an_error_too(tmp_path: Path) -> None:
     (tmp_path / "cat" / "1.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"cat/pipe must be an image"):
         load_image_folder(tmp_path)
+
+
+def test_a_pipe_among_the_sources_of_a_folder_is_not_read(tmp_path: Path) -> None:
+    from fastconv.dropin.check.finding import files_of
+
+    (tmp_path / "own.py").write_text("def conv2d(x, w):\n    pass\n")
+    os.mkfifo(tmp_path / "conv.py")
+    assert files_of("check", tmp_path, None) == [tmp_path / "own.py"]
+
+
+def test_what_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("PIL", reason="an extra")
+    from fastconv.data import load_image, pictures
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "cat.png")  # as nobody says to an administrator
+
+    (tmp_path / "cat.png").write_bytes(b"")
+    monkeypatch.setattr(pictures, "open_regular", refuse)
+    with pytest.raises(PermissionError, match=r"cat\.png"):
+        load_image(tmp_path / "cat.png")

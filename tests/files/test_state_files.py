@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from programs import run
 
 import fastconv.layers.state as state_module
+from fastconv import files
 from fastconv.errors import StateFileError
 from fastconv.files import check_writable, remove_partial, write_whole
 from fastconv.layers import Conv2d, Flatten, Linear, Sequential, load_state, save_state
+from fastconv.validation import archives
 
 SUFFIXES = ("npz", "safetensors")
 
@@ -34,6 +37,51 @@ STATE: dict[str, Any] = {
 def needs(suffix: str) -> None:
     if suffix == "safetensors":
         pytest.importorskip("safetensors", reason="an extra")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_that_becomes_shorter_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    needs(suffix)
+    file = tmp_path / f"weights.{suffix}"
+    save_state({"a": np.zeros(70_000), "b": np.ones(70_000)}, file)
+    fill = files.fill
+
+    def cut(stream: Any, buffer: Any) -> int:
+        os.truncate(file, 600_000)
+        return fill(stream, buffer)
+
+    for module in (state_module, archives):
+        monkeypatch.setattr(module, "fill", cut)
+    with pytest.raises(StateFileError, match=rf"weights\.{suffix} must be a whole"):
+        load_state(file)
+
+
+def test_entries_that_lie_in_each_other(tmp_path: Path) -> None:
+    """Small archives of many such entries can unpack to the square of what they have."""
+    inner, outer = tmp_path / "inner.npz", tmp_path / "nested.npz"
+    np.savez(inner, b=np.zeros(20))
+    with zipfile.ZipFile(inner) as archive:
+        entry = archive.getinfo("b.npy")
+    np.savez(outer, a=np.frombuffer(inner.read_bytes(), np.uint8))
+    assert len(load_state(outer)) == 1
+    entry.header_offset = outer.read_bytes().rindex(b"PK\3\4")
+    with zipfile.ZipFile(outer, "a") as archive:
+        archive.filelist.append(entry)
+        archive._didModify = True  # type: ignore[attr-defined]
+    with pytest.raises(StateFileError, match=r"nested\.npz must be a whole .*so that they overlap"):
+        load_state(outer)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes as POSIX has them")
+def test_the_metadata_of_a_pipe(tmp_path: Path) -> None:
+    needs("safetensors")
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(
+        StateFileError, match=r"read: .*pipe\.safetensors must be a regular file, but it is a named pipe"
+    ):
+        state_module.read_metadata("read", tmp_path / "pipe.safetensors")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

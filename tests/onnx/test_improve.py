@@ -117,6 +117,18 @@ def test_a_huge_constant_is_not_made_when_a_model_is_read(size: int, left: list[
     assert [one.operator for one in fc.onnx.load(proto).graph.nodes] == left
 
 
+def test_many_large_constants_are_not_made_either() -> None:
+    """Each may be as large as all together: the first is made, and so are those that are made of it and not larger."""
+    nodes = [node("ConstantOfShape", "shape", f"c{n}") for n in range(20)]
+    nodes += [node("Expand", "one shape", "e"), node("Gather", "e x", "y")]
+    nodes += [node("Gather", f"c{n} x", f"y{n}") for n in range(20)]
+    constants = {"shape": np.array([2**23]), "one": np.ones(1, np.int64)}
+    proto = model(nodes, {"x": (1,)}, ["y", *(f"y{n}" for n in range(20))], constants, dtype=np.int64)
+    graph = fc.onnx.load(proto).graph
+    assert sum(array.nbytes for array in graph.constants.values()) < 2**27
+    assert [one.operator for one in graph.nodes].count("ConstantOfShape") > 15
+
+
 def test_an_output_that_is_an_input_or_another_output() -> None:
     nodes = [node("Identity", "x", "y"), node("Relu", "x", "r"), node("Identity", "r", "z"), node("Identity", "z", "t")]
     assert _operators(model(nodes, IMAGES, ["y", "z", "t"])) == ["Identity", "Relu", "Identity"]

@@ -117,6 +117,18 @@ def test_sparse_initialisers() -> None:
     _refused(proto, "'w' must have indices within its shape")
 
 
+def test_sparse_initialisers_that_are_nearly_all_zeros() -> None:
+    proto = _sum()
+    del proto.graph.initializer[:]
+    number, place = (onnx.helper.make_tensor("w", kind, [1], [1]) for kind in (1, 7))
+    proto.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(number, place, [3]))
+    fc.onnx.load(proto)
+    for index in range(5):
+        number.name = f"w{index}"
+        proto.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(number, place, [2**22]))
+    _refused(proto, "initialiser 'w4' must have one number in 1000 given, .* has 1 of shape")
+
+
 def test_initialisers_that_are_inputs_may_be_given() -> None:
     proto = model([node("Add", "x w", "y")], {**X, "w": (3,)}, ["y"], {"w": WEIGHT})
     loaded = fc.onnx.load(proto, optimize=False)
@@ -194,6 +206,23 @@ def test_tensors_that_lie_elsewhere(tmp_path: Path, location: str, about: dict[s
         (place / "w.bin").write_bytes(WEIGHT.tobytes())
     os.symlink(tmp_path / "w.bin", folder / "out.bin")
     _refused(_external(folder, location, **about), words)
+
+
+def test_tensors_that_all_have_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(WEIGHT.tobytes())
+    path = Path(_external(tmp_path, "w.bin"))
+    proto = onnx.load(path, load_external_data=False)
+    for count in range(30):
+        (copy := proto.graph.initializer.add()).CopyFrom(proto.graph.initializer[0])
+        copy.name = f"w{count}"
+    path.write_bytes(proto.SerializeToString())
+    _refused(str(path), "initialiser 'w.*' must have bytes of its own in .*w.bin")
+
+
+def test_a_file_that_is_too_large_for_a_message(tmp_path: Path) -> None:
+    with (tmp_path / "large.onnx").open("wb") as stream:
+        stream.truncate(2**31 + 1)  # a hole
+    _refused(str(tmp_path / "large.onnx"), r"large\.onnx: it must have at most 2147483648 bytes")
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def test_files_from_before_are_weights(tmp_path: Path) -> None:
         {"architecture": {"name": "digits", "arguments": {"dtype": {"dtype": "V"}}}},
         {"architecture": {"name": "digits", "arguments": {"input_shape": [1, -8, 8]}}},
         {"architecture": {"name": "digits", "arguments": {"input_shape": [1, 10**12, 10**12]}}},
+        {"architecture": {"name": "digits", "arguments": {"classes": 10**6}}},
         {"architecture": {"name": "digits", "arguments": [1]}},
         {"preprocessing": 3},
         {"preprocessing": {"size": "large"}},
@@ -138,6 +139,15 @@ def test_a_description_that_is_another_one_is_refused_by_name(tmp_path: Path, ch
     with_card(file, **changes)
     with pytest.raises((StateFileError, MemoryLimitError), match=r"load_model: .*net\.npz"):
         load_model(file)
+
+
+def test_a_network_of_many_more_weights_than_the_file_has_is_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "net.npz"
+    save_model(by_name("digits", classes=3, filters=2, rng=0), file)
+    for arguments in ({"classes": 10**7}, {"filters": 10**5}):
+        with_card(file, architecture={"name": "digits", "arguments": arguments})
+        with pytest.raises(StateFileError, match=r"net\.npz must describe .*all weights together must have at most"):
+            load_model(file)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[1]", b'{"fastconv": 1}', b'{"fastconv": "{"}', b'{"fastconv": "[]"}'])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.data.files import PathLike, folder_of, imported
+from fastconv.data.pictures import FORMATS
 from fastconv.errors import DataError, DataNotFoundError, FastconvError, shown
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
@@ -127,12 +128,13 @@ def _images(files: Sequence[Path], dtype: DTypeLike) -> Array:
     images = np.zeros((len(files), *_IMAGE), dtype)
     for image, file in zip(images, files):
         try:
-            with open_regular("load_tiny_imagenet", file, DataError) as stream, pillow.open(stream) as opened:
+            source = open_regular("load_tiny_imagenet", file, DataError)
+            with source as stream, pillow.open(stream, formats=FORMATS) as opened:
                 width, height = opened.size
                 if (height, width) != _IMAGE[1:]:
                     raise DataError(f"load_tiny_imagenet: {file} must have 64 x 64 pixels, but got {height, width}.")
                 image[:] = np.asarray(opened.convert("RGB")).transpose(2, 0, 1)
-        except (FastconvError, FileNotFoundError):
+        except (FastconvError, FileNotFoundError, PermissionError):
             raise
         except Exception as error:  # damaged files raise almost anything, out of zlib, struct and Pillow
             raise DataError(f"load_tiny_imagenet: {file} must be an image, but it cannot be read ({error}).") from error
