@@ -15,6 +15,8 @@ from strategies import BACKENDS, ENGINES, FLOATS, MEMORY, Array, channels_last, 
 from vector_units import OTHER_UNITS, PATHS, only_where_it_runs
 
 import fastconv as fc
+from fastconv.backends import resolve_backend
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.functional import (
     batch_norm,
@@ -159,6 +161,20 @@ def test_layer_norm_of_engines_against_naive(backend: str, dtype: str, order: st
     assert_close(layer_norm(x, size, weight, bias, backend=backend), layer_norm(x, size, weight, bias, backend="naive"))
     found, expected = (layer_norm_backward(dy, x, size, weight, backend=one) for one in (backend, "naive"))
     compare("layer norm", found, expected, dtype)
+
+
+@pytest.mark.skipif("fast" not in BACKENDS, reason="the fast backend needs Numba")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5, 7), (300, 33), (90, 1000), (4, 1)], ids=str)
+def test_rows_and_elements_in_one_pass_have_the_bits_of_two(shape: tuple[int, int], dtype: Any) -> None:
+    fast, (rows, length) = resolve_backend("fast", "a test"), shape
+    x, mean, scale = normal((rows, 1, length), 0, dtype), normal((rows, 1), 1, dtype), normal((rows, 1), 2, dtype)
+    weight, bias = normal((1, length), 3, dtype), normal((1, length), 4, dtype)
+    x[0, 0, 0], x[-1, 0, -1] = np.nan, np.inf
+    expected = Backend.normalize_elements(fast, x, mean, scale, weight, bias)
+    for threads in range(1, fc.get_num_threads() + 1):
+        with fc.use_num_threads(threads):
+            np.testing.assert_array_equal(fast.normalize_elements(x, mean, scale, weight, bias), expected)
 
 
 @pytest.mark.parametrize("backend", ENGINES)
