@@ -243,6 +243,11 @@ class ConvGeometry(WindowGeometry):
         """Filters of one group."""
         return self.filters // self.groups
 
+    def with_padding_inside(self) -> ConvGeometry:
+        """The same windows over an input that has the cells of the padding, too."""
+        axes = tuple(replace(axis, size=axis.padded, before=0, after=0) for axis in self.axes)
+        return replace(self, axes=axes)
+
     def multiply_adds(self) -> int:
         """Multiply-adds of one forward pass, padding counted as in every published figure."""
         return prod(self.output_shape) * self.group_channels * self.taps

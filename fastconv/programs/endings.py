@@ -2,22 +2,24 @@
 
 A linear layer takes the activation alone, where its rows are no dots.
 
+Where the next convolution wants a border around its input, the result is written into one.
+
 Numbers are added up in the order of the layers, so that the result has their bits.
 """
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
-from fastconv.backends.fast.conv.conv import can_end, conv_ending
-from fastconv.backends.fast.conv.plan import Ending
+from fastconv.backends.fast.conv.conv import can_end, conv_ending, frame_between
+from fastconv.backends.fast.conv.plan import NO_FRAME, Ending, Frame
 from fastconv.backends.fast.linear.linear import can_end_linear, linear_ending
 from fastconv.backends.fast.machine.emitter import HARDSIGMOID, HARDSWISH, LEAKY_RELU, RELU, RELU6, SIGMOID, SILU
 from fastconv.backends.fast.machine.endings import slope_bits
-from fastconv.backends.fast.memory.layout import channels_last
-from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST
+from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last
+from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST, ConvGeometry
 from fastconv.backends.settings import with_exact
 from fastconv.layers import (
     Conv1d,
@@ -96,19 +98,63 @@ def _is_range(view: Array, shape: tuple[int, ...]) -> bool:
     return view.shape == shape and view.strides[1] == view.itemsize and pixel >= view.shape[1] * view.itemsize
 
 
+class Framed(NamedTuple):
+    """Where a convolution writes its result for the next one, which has the geometry `following`: in a frame of zeros.
+
+    `result` is the part of the `whole` array in which it lies.
+    """
+
+    whole: Array
+    result: Array
+    frame: Frame
+    following: ConvGeometry
+
+
+def framed(layer: Layer, following: Layer, x: Array) -> Framed | None:
+    """Memory for the result of a layer that `ends`, and its frame, where the next one reads both in place."""
+    if not is_conv(layer) or not is_conv(following) or layer._channels_last != following._channels_last:
+        return None
+    if layer.exact != following.exact or following.padding_mode != "zeros" or following.backend not in (None, "fast"):
+        return None
+    shape = layer.output_shape(x.shape)
+    if len(shape) != following.rank + 2 or not _is_of_one_dtype(following, x):
+        return None
+    own, geometry = layer._geometry(x.shape), following._geometry(shape)
+    frame = with_exact(layer.exact, frame_between, own, geometry, x.itemsize)
+    if frame == NO_FRAME:
+        return None
+    inside = geometry.with_padding_inside()
+    whole = empty_channels_last(inside.input_shape, x.dtype)
+    ends = [slice(axis.before, axis.before + axis.size) for axis in geometry.axes]
+    result = whole[(slice(None), slice(None), *ends)]
+    if layer._channels_last:
+        whole, result = (array.transpose(CHANNELS_LAST[array.ndim]) for array in (whole, result))
+    return Framed(whole, result, frame, inside)
+
+
 def conv_with_ending(
-    layer: Ended, relu: Layer | None, out: Array | None, x: Array, other: Array | None = None
+    layer: Ended,
+    relu: Layer | None,
+    out: Array | None,
+    x: Array,
+    other: Array | None = None,
+    *,
+    geometry: ConvGeometry | None = None,
+    frame: Frame = NO_FRAME,
 ) -> Array:
-    """Result of a convolution or linear layer that `ends`, after the layer `relu`, in `out` if there is one."""
+    """Result of a convolution or linear layer that `ends`, after the layer `relu`, in `out` if there is one.
+
+    `geometry` is given where the padding is a part of `x`, and `frame` where one is to be written around `out`.
+    """
     bias = None if layer.bias is None else layer.bias.data
     slope = slope_bits(relu.negative_slope) if isinstance(relu, LeakyReLU) else 0
     if isinstance(layer, Linear):
         return linear_ending(x, layer.weight.data, bias, Ending(RELUS[type(relu)], slope=slope))
     beside = None if other is None else channels_last(_channels_first(layer, other))
-    geometry = layer._geometry(x.shape)
+    geometry = geometry or layer._geometry(x.shape)
     place = None if out is None else _channels_first(layer, out)
     arrays, ending = (_channels_first(layer, x), layer.weight.data, bias), RELUS[type(relu)]
-    y = with_exact(layer.exact, conv_ending, *arrays, geometry, ending, beside, place, slope)
+    y = with_exact(layer.exact, conv_ending, *arrays, geometry, ending, beside, place, slope, frame)
     if out is not None:
         return out
     return y.transpose(CHANNELS_LAST[y.ndim]) if layer._channels_last else y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial, reduce
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from fastconv.layers.containers import is_plain
 from fastconv.layers.inference import inference_mode
 from fastconv.layers.merge import Join
 from fastconv.layers.stepped import SteppedLayer
-from fastconv.programs.endings import RELUS, Ended, conv_with_ending, ends, is_conv
+from fastconv.programs.endings import RELUS, Ended, Framed, conv_with_ending, ends, framed, is_conv
 from fastconv.programs.folding import is_ours
 from fastconv.programs.recording import Named, Recorded, Recorder, all_ours, flat, inside, label, same
 from fastconv.report.words import plural
@@ -110,6 +111,10 @@ def _recorded(layers: list[Named], x: Array, dry: bool, groups: int = 1) -> Reco
 class NetworkRecorder(Recorder):
     """What the layers of a network launch."""
 
+    def __init__(self, heard: Recording, fuse: bool, dry: bool = False) -> None:
+        super().__init__(heard, fuse, dry)
+        self._framed: dict[int, Framed] = {}  # results in a frame, by their `id`, for the next convolution
+
     def layer(self, name: str, layer: Layer, x: Array) -> Array:
         """Record one layer; of a container of this package, the layers inside one by one."""
         if isinstance(layer, Sequential) and is_plain(layer):
@@ -126,20 +131,23 @@ class NetworkRecorder(Recorder):
             return layer.steps(lambda step, *what: self.step(inside(name, step), *what), x)
         return self.step(title, layer.forward, x)
 
-    def chain(self, layers: list[Named], x: Array, out: Array | None = None) -> Array:
+    def chain(self, layers: list[Named], x: Array, out: Array | None = None, following: Layer | None = None) -> Array:
         """Record layers that run one after the other, a ReLU in the tiles of the convolution before it.
 
-        The last convolution, with its ReLU, may write its result into `out`, a range of the channels of an array.
+        The last convolution, with its ReLU, may write its result into `out`, a range of the channels of an array, or
+        where the layer `following` reads it in place.
         """
         while layers:
             (name, layer), *layers = layers
             relu = layers[0] if layers and type(layers[0][1]) in RELUS else None
             ended = False
-            place = out if len(layers) == (relu is not None) else None
+            after = [one for _, one in layers[relu is not None :]]
+            place = out if not after else None
             if type(layer) is Residual:
                 x, ended = self.residual(name, layer, x, relu)
-            elif (relu is not None or place is not None) and self.fuse and ends(layer, x, out=place):
-                x, ended = self.ending(name, layer, relu, x, out=place), relu is not None
+            elif self.fuse and ends(layer, x, out=place):
+                x = self.ending(name, layer, relu, x, out=place, following=after[0] if after else following)
+                ended = relu is not None
             else:
                 x = self.layer(name, layer, x)
             if ended:
@@ -154,7 +162,7 @@ class NetworkRecorder(Recorder):
         last = next((i for i in reversed(range(2)) if branches[i] and is_conv(branches[i][-1][1])), None)
         if self.fuse and len(branches) == 2 and last is not None:
             *before, (conv_name, conv) = branches[last]
-            other, y = self.chain(branches[1 - last], x), self.chain(before, x)
+            other, y = self.chain(branches[1 - last], x), self.chain(before, x, following=conv)
             if ends(conv, y, other):
                 return self.ending(conv_name, conv, relu, y, other), relu is not None
             outputs = [other, self.layer(conv_name, conv, y)]
@@ -181,11 +189,26 @@ class NetworkRecorder(Recorder):
         return y
 
     def ending(
-        self, name: str, conv: Ended, relu: Named | None, x: Array, other: Array | None = None, out: Array | None = None
+        self,
+        name: str,
+        conv: Ended,
+        relu: Named | None,
+        x: Array,
+        other: Array | None = None,
+        out: Array | None = None,
+        following: Layer | None = None,
     ) -> Array:
         """Record a convolution that adds another array to its result, takes the ReLU of it, or both."""
         title = label(name, conv) + " + sum" * (other is not None) + (f" + {type(relu[1]).__name__}" if relu else "")
-        function = partial(conv_with_ending, conv, relu[1] if relu else None, out)
+        options: dict[str, Any] = {}
+        before = self._framed.pop(id(x), None)
+        target = framed(conv, following, x) if following is not None and out is None and other is None else None
+        if before is not None:
+            x, options["geometry"] = before.whole, before.following
+        if target is not None:
+            out, options["frame"], title = target.result, target.frame, f"{title} + border"
+            self._framed[id(out)] = target
+        function = partial(conv_with_ending, conv, relu[1] if relu else None, out, **options)
         return self.step(title, function, x) if other is None else self.step(title, function, x, other)
 
 

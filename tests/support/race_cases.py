@@ -185,6 +185,24 @@ def conv_cases(dtype: str, full: bool) -> Iterator[Case]:
         more = {**options, "padding": 0}
         a = (source, weight, draw((y_channels,), dtype))
         yield f"transposed {where}", lambda a=a, o=more, last=last: list(conv("conv_transpose", *a, o, last))
+    a = draw((2, 3, 9, 12), dtype), draw((5, 3, 3, 2), dtype), draw((5,), dtype)
+    for frame in ((1, 1, 1, 1), (2, 0, 0, 3)):
+        yield f"conv in a frame {frame}", lambda frame=frame: [framed(*a, frame)]
+
+
+def framed(x: Any, weight: Any, bias: Any, frame: tuple[int, int, int, int]) -> Any:
+    """What a forward pass writes in a frame, and the frame."""
+    from fastconv.backends.fast.conv.conv import conv_ending
+    from fastconv.backends.fast.conv.plan import Frame
+    from fastconv.layers import Conv2d
+
+    geometry = Conv2d(x.shape[1], len(weight), weight.shape[2:])._geometry(x.shape)
+    top, bottom, left, right = frame
+    height, width = geometry.out
+    whole = np.empty((len(x), top + height + bottom, left + width + right, len(weight)), x.dtype)
+    y = whole[:, top : top + height, left : left + width].transpose(0, 3, 1, 2)
+    conv_ending(x, weight, bias, geometry, 0, out=y, frame=Frame(*frame))
+    return whole
 
 
 def conv(name: str, x: Any, weight: Any, bias: Any, options: dict[str, Any], last: bool) -> Iterator[Any]:

@@ -9,12 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv.backends.base import Array, Gradients
+from fastconv.backends.fast.conv.bands import BAND_BYTES
 from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias, gradients_of_nothing
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
 from fastconv.backends.fast.conv.plan import (
+    NO_FRAME,
     PLAIN,
     ConvPlan,
     Ending,
+    Frame,
     GradientPlan,
     PassPlan,
     Plan,
@@ -78,18 +81,19 @@ def conv_ending(
     other: Array | None = None,
     out: Array | None = None,
     slope: int = 0,
+    frame: Frame = NO_FRAME,
 ) -> Array:
     """Forward pass, the sum of its result and another channels-last array, and a function of that: see `can_end`.
 
     `function` is one of those in `machine.emitter`, `slope` as in `machine.tile`. `out` may be a range of the channels
-    of a channels-last array, without `other`.
+    of a channels-last array, or lie in a `frame` in one (`frame_between`), without `other`.
     """
     y = empty_channels_last(geometry.output_shape, x.dtype) if out is None else out
     if geometry.batch:
         task, start = forward_pass(geometry), _bias(bias, geometry.filters, x.dtype)
         source = _repeat_channels(x, geometry) if task.lanewise else channels_last(x)
-        tiles, pixel = function | ADDS * (other is not None), 0 if out is None else out.strides[-1]
-        ending = Ending(tiles, pixel, True, slope) if active or tiles or pixel else PLAIN
+        tiles, pixel = function | ADDS * (other is not None), 0 if out is None or frame != NO_FRAME else out.strides[-1]
+        ending = Ending(tiles, pixel, True, slope, frame) if active or tiles or out is not None else PLAIN
         _run(task, source, np.ascontiguousarray(weight), start, y, geometry, False, ending, other)
     return y
 
@@ -102,6 +106,34 @@ def can_end(geometry: ConvGeometry, itemsize: int, adds: bool) -> bool:
         forward_pass(geometry), itemsize, threads, limit, exact=options.exact, groups_of_images=groups_of_images()
     )
     return not plan.compensated and (isinstance(plan, (ConvPlan, WinogradPlan)) or not adds)
+
+
+def frame_between(first: ConvGeometry, second: ConvGeometry, itemsize: int) -> Frame:
+    """Frame in which a forward pass may write what the next one reads in place then, with the same bits; or none."""
+    options, threads = get_options(), get_num_threads()
+    inside = second.with_padding_inside()
+    if inside == second or second.rank > 2 or second.groups > 1:
+        return NO_FRAME
+    found = [
+        plan_pass(
+            forward_pass(one), itemsize, threads, options.max_workspace, exact=options.exact,
+            ending=Ending(once=True), groups_of_images=groups_of_images(),
+        )
+        for one in (first, second, inside)
+    ]  # fmt: skip
+    plans = [plan for plan in found if isinstance(plan, ConvPlan) and plan.source.segments == 1]
+    if len(plans) < len(found):
+        return NO_FRAME
+    writes, copies, reads = plans
+    flat = writes.task.is_pointwise and not writes.source.copy  # one long row, which has no place for borders
+    if flat or not copies.source.copy or reads.source.copy:
+        return NO_FRAME
+    if reads.by_dots != copies.by_dots or not np.array_equal(reads.chunks, copies.chunks):
+        return NO_FRAME
+    if prod(inside.input_shape) * itemsize > BAND_BYTES:  # what is larger is out of the cache before it is read
+        return NO_FRAME
+    margins = [(0, 0), *((axis.before, axis.after) for axis in second.axes)]
+    return Frame(*margins[-2], *margins[-1])
 
 
 def conv_backward(dy: Array, x: Array, weight: Array, geometry: ConvGeometry, needs: frozenset[str]) -> Gradients:

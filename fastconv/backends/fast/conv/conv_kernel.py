@@ -7,6 +7,9 @@ rounding error that is promised (`conv.chunks`): where there are more, the tiles
 what they round off is `BESIDE` the result, in memory of the same strides. All that depends on the geometry alone. The
 tiles of the last chunk may have an ending: they add what is `BESIDE` the result, and take the ReLU.
 
+Where the result lies in a frame, a border that is the padding of the next convolution, each task writes the zeros
+beside its own rows.
+
 The readable twin, with arrays in place of addresses, is::
 
     for each output pixel p:  y[p] = bias + sum over chunks of  columns[p, chunk] @ weight[chunk]
@@ -16,7 +19,14 @@ from __future__ import annotations
 
 from fastconv.backends.fast.conv.bands_kernel import SOURCE, address_of_window, fill_band, reads_source
 from fastconv.backends.fast.machine.blocks import Block, entry_of, view
-from fastconv.backends.fast.machine.intrinsics import call_kernel, call_tile, fence, integer, store_integer
+from fastconv.backends.fast.machine.intrinsics import (
+    call_kernel,
+    call_tile,
+    clear_bytes,
+    fence,
+    integer,
+    store_integer,
+)
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.machine.pack import PACK
@@ -26,7 +36,7 @@ CONV = Block(
     """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
     A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL
-    ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL BESIDE
+    ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL BESIDE FRAME_TOP FRAME_SIDES FRAME_BOTTOM
 """,
     results="Y SCRATCH",
 )
@@ -160,6 +170,21 @@ def group_rows(args, band, group, first_block, last_block, first, last, number):
         first += images * rows
 
 
+@helper
+def clear_frame(args, first, last):
+    """Zeros beside rows `first` to ``last - 1`` of y, counted over all images: above the first of a plane, else behind.
+
+    What is behind a row is before the next one, too.
+    """
+    for row in range(first, last):
+        image = row // args.OH
+        r = row - image * args.OH
+        y = args.Y + image * args.Y_N + r * args.Y_H
+        if r == 0:
+            clear_bytes(y - args.FRAME_TOP, args.FRAME_TOP)
+        clear_bytes(y + args.OW * args.Y_W, args.FRAME_SIDES if r < args.OH - 1 else args.FRAME_BOTTOM)
+
+
 @kernel(CONV)
 def conv(args, task, number):
     """Some rows of y, of some blocks of filters."""
@@ -177,5 +202,7 @@ def conv(args, task, number):
         last_block = min(stop - group * blocks, blocks)
         group_rows(args, band, group, block - group * blocks, last_block, first, last, number)
         block = group * blocks + last_block
+    if args.FRAME_TOP + args.FRAME_BOTTOM > 0 and block_task == 0:
+        clear_frame(args, first, last)
     if args.STREAM:
         fence()

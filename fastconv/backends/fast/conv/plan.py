@@ -127,6 +127,7 @@ class ConvPlan(PassPlan):
     kernel = conv
     source: Source
     by_dots: bool
+    chunks: Array  # what a tile adds up at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +160,26 @@ def _streams(task: Pass, itemsize: int) -> bool:
     return whole and task.pixels * task.groups * task.lanes * itemsize >= STREAM_BYTES
 
 
-def result_strides(task: Pass, itemsize: int, pixel: int = 0) -> tuple[tuple[int, int, int, int], int]:
+class Frame(NamedTuple):
+    """Zeros around every plane of a result, in cells: the padding of the next convolution."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+
+NO_FRAME = Frame()
+
+
+def result_strides(
+    task: Pass, itemsize: int, pixel: int = 0, frame: Frame = NO_FRAME
+) -> tuple[tuple[int, int, int, int], int]:
     """Byte strides (N, D, H, W) of one step of the pass in the result, and the byte offset of its first pixel."""
     depth, height, width = task.lines
     pixel = pixel or task.groups * task.lanes * itemsize
-    row, plane = width.result * pixel, height.result * width.result * pixel
+    row = (width.result + frame.left + frame.right) * pixel
+    plane = (height.result + frame.top + frame.bottom) * row
     strides = (depth.result * plane, depth.every * plane, height.every * row, width.every * pixel)
     return strides, depth.first * plane + height.first * row + width.first * pixel
 
@@ -182,14 +198,15 @@ class Ending(NamedTuple):
     """What is particular about a pass of a program.
 
     What `tiles` do with their results (`machine.tile`), bytes from a `pixel` of the result to the next where it is a
-    part of wider ones (0 where it is not), whether its weights are packed `once`, before, and the bits of the `slope`
-    that belongs to what the tiles do.
+    part of wider ones (0 where it is not), whether its weights are packed `once`, before, the bits of the `slope`
+    that belongs to what the tiles do, and the `frame` around the result.
     """
 
     tiles: int = 0
     pixel: int = 0
     once: bool = False
     slope: int = 0
+    frame: Frame = NO_FRAME
 
 
 PLAIN = Ending()
@@ -219,7 +236,8 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         most, depth, compensated = CHUNK, dots_depth(task, itemsize), False
     chunks, offsets = chunk_tables(runs, length, most, a_k, line * spread if task.lanewise else 0)
     reduction = len(runs) * length * spread
-    stream = int(len(chunks) == 1 and not ending.pixel and _streams(task, itemsize))
+    frame = ending.frame
+    stream = int(len(chunks) == 1 and not ending.pixel and frame == NO_FRAME and _streams(task, itemsize))
     kind = {"stream": stream, "compensated": int(compensated), "depth": spread}
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
     blocks, widths = (1 if task.lanewise else len(cut.widths)), [width * vector_lanes for width, _ in cut.widths]
@@ -228,7 +246,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         blocks, widths, padded_lanes, a_k = task.lanes, [1], task.lanes, reduction * itemsize
     rows = task.batch * task.lines[0].out * task.lines[1].out * source.segments
     row_tasks, block_tasks = partition(rows, task.groups * len(cut.widths), threads, heavy_weights=heavy)
-    result, offset = result_strides(task, itemsize, ending.pixel)
+    result, offset = result_strides(task, itemsize, ending.pixel, ending.frame)
     panel = max(cut.widths)[0] * vector_lanes * reduction * itemsize
     packs = (
         heavy
@@ -251,6 +269,8 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
         STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0, BESIDE=0,
+        FRAME_TOP=frame.top * result[2] + frame.left * result[3], FRAME_SIDES=(frame.left + frame.right) * result[3],
+        FRAME_BOTTOM=frame.bottom * result[2] + frame.right * result[3],
     )  # fmt: skip
     return ConvPlan(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
@@ -260,7 +280,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks, by_dots=by_dots), packs=packs,
         depth=chain_depth(most * spread, 1) + COMPENSATED if compensated else depth, compensated=compensated,
-        by_dots=by_dots,
+        by_dots=by_dots, chunks=chunks,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from fastconv.backends.fast.machine.emitter import constant, prefetch_line
 from fastconv.backends.fast.machine.jit import code, emitted
 from fastconv.backends.fast.machine.target import host
 
-_BYTE, _I64, _DOUBLE = ir.IntType(8), ir.IntType(64), ir.DoubleType()
+_BYTE, _INT, _I64, _DOUBLE = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 TILE_ARGUMENTS = 16
 DEPTHWISE_TILE_ARGUMENTS = 13
 TRANSFORM_ARGUMENTS = 10
@@ -220,12 +220,35 @@ def relax(typing_context, long):
 
     def emit(builder, long):
         if hasattr(os, "sched_yield"):
-            kind = ir.FunctionType(ir.IntType(32), [])
+            kind = ir.FunctionType(_INT, [])
             with builder.if_then(builder.icmp_signed("!=", long, constant(0)), likely=False):
                 builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
         if platform.machine() in ("x86_64", "AMD64"):
             kind = ir.FunctionType(ir.VoidType(), [])
             builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+
+    return code(types.void(types.intp), emit)
+
+
+@emitted(twins.threads_of_numba)
+def threads_of_numba(typing_context):
+    """Threads on which this Python thread starts a region, a setting that belongs to its own jitted code."""
+
+    def emit(builder):
+        kind = ir.FunctionType(_I64, [])  # as Numba declares it
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "get_num_threads"), [])
+
+    return code(types.int64(), emit)
+
+
+@emitted(twins.use_threads_of_numba)
+def use_threads_of_numba(typing_context, threads):
+    """Set `threads_of_numba`."""
+
+    def emit(builder, threads):
+        kind = ir.FunctionType(ir.VoidType(), [_INT])
+        function = cgutils.get_or_insert_function(builder.module, kind, "set_num_threads")
+        builder.call(function, [builder.trunc(threads, _INT)])
 
     return code(types.void(types.intp), emit)
 

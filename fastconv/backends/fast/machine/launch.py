@@ -27,6 +27,8 @@ from fastconv.backends.fast.machine.intrinsics import (
     integer,
     relax,
     store_integer,
+    threads_of_numba,
+    use_threads_of_numba,
 )
 from fastconv.backends.fast.machine.jit import INTERPRETED, LOCK, helper, jitted
 from fastconv.backends.fast.machine.record import Run, active, listening
@@ -67,8 +69,11 @@ def _parallel_program(program, threads, first, last):
         run = program + i * ENTRY_BYTES
         store_integer(run, CLAIMED, 0)
         store_integer(run, DONE, 0)
+    before = threads_of_numba()
+    use_threads_of_numba(threads)
     for worker in numba.prange(threads):
         _work(program, threads, first, last, worker)
+    use_threads_of_numba(before)
 
 
 @helper
@@ -118,8 +123,12 @@ def _serial_groups(groups, threads, first, last):
 
 
 def _parallel_groups(groups, threads, first, last):
+    before = threads_of_numba()
+    use_threads_of_numba(threads)
     for worker in numba.prange(threads):
-        _do_groups(view(GROUPS, groups), groups, first, last, worker)
+        if first < last:
+            _do_groups(view(GROUPS, groups), groups, first, last, worker)
+    use_threads_of_numba(before)
 
 
 @helper
@@ -156,7 +165,7 @@ def launcher(name: str) -> Any:
             if name not in _built:
                 parallel = name.startswith("parallel")
                 with patience_of_threads():
-                    _built[name] = jitted(f"launch_{name}", FORMS[name], (0, 0, 0, 0), parallel=parallel)
+                    _built[name] = jitted(f"launch_{name}", FORMS[name], (0, 1, 0, 0), parallel=parallel)
             return _built[name]
 
 

@@ -9,7 +9,8 @@ Whichever layer Numba has, calls from several Python threads at once and from fo
 A region ends when its last thread comes, and where other programs want the cores that may be milliseconds after the
 work was done. So time is accounted for: a region that took longer than its work would have on the calling thread alone
 is a loss, any other a gain. When losses come to `LOSS` more than gains, the calling thread works alone for `ALONE`
-times as long, and then it tries again.
+times as long, and then it tries again. To ask for the time of the processor is a call of the system, of a microsecond:
+while regions are short and none is seen to lose, it is asked for one, and not for the next `CALM`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from fastconv.backends.fast.machine.jit import INTERPRETED
 
 LOSS = 5e-4  # seconds
 ALONE, ALONE_MOST = 8, 0.2  # times the loss, and seconds
+CALM, SHORT = 15, 1e-4  # regions, and seconds
 # Idle threads look for work so often before they sleep, 0.3 ms here: longer than Python takes from one region to the
 # next. OpenMP would have them go on for 300,000, and who waits for them as well: time in which they could run.
 LOOKS = "30000"
@@ -38,6 +40,7 @@ _workqueue = threading.Lock()
 _forked = False
 _lost = 0.0  # seconds, by all regions since the last time alone, less what they gained; never negative
 _alone_until = 0.0  # on the clock of `perf_counter`
+_unseen = 0  # regions to come of which no account is taken, unless one is long
 
 
 def _after_fork() -> None:
@@ -64,42 +67,35 @@ def patience_of_threads() -> Iterator[None]:
 
 def run_region(launcher: Callable[[str], Any], form: str, threads: int, numbers: tuple[int, ...], work: Work) -> None:
     """Call a launcher with these numbers, on several threads where that is allowed and worth it."""
-    if threads <= 1 or _forked or perf_counter() < _alone_until:
+    global _unseen
+    began = perf_counter()
+    if threads <= 1 or _forked or began < _alone_until:
         launcher("serial_" + form)(*numbers)
         return
     parallel = launcher("parallel_" + form)
     layer = "none" if INTERPRETED else numba.threading_layer()
-    if layer != "workqueue":
+    if layer == "omp" and _unseen <= 0:  # where the calling thread is known to take part, as the first one
         began, used = perf_counter(), thread_time()
-        _call(parallel, threads, numbers)
-        if layer == "omp":  # where the calling thread is known to take part, as the first one
-            _account(began, thread_time() - used, *work())
+        parallel(*numbers)
+        _account(began, thread_time() - used, *work())
+    elif layer != "workqueue":
+        parallel(*numbers)
+        _unseen = _unseen - 1 if perf_counter() - began < SHORT else 0
     elif _workqueue.acquire(blocking=False):
         try:
-            _call(parallel, threads, numbers)
+            parallel(*numbers)
         finally:
             _workqueue.release()
     else:
         launcher("serial_" + form)(*numbers)
 
 
-def _call(parallel: Any, threads: int, numbers: tuple[int, ...]) -> None:
-    before = numba.get_num_threads()  # a setting of this Python thread, which belongs to its own jitted code
-    if before == threads:
-        parallel(*numbers)
-        return
-    numba.set_num_threads(threads)
-    try:
-        parallel(*numbers)
-    finally:
-        numba.set_num_threads(before)
-
-
 def _account(began: float, used: float, own: int, tasks: int) -> None:
     """Note a region in which the calling thread computed for `used` seconds, and did `own` of all tasks."""
-    global _lost, _alone_until
+    global _lost, _alone_until, _unseen
     ended = perf_counter()
     _lost = max(0.0, _lost + ended - began - used * tasks / max(own, 1))
+    _unseen = CALM if _lost == 0 and ended - began < SHORT else 0
     if _lost > LOSS:
         _alone_until = ended + min(ALONE * _lost, ALONE_MOST)
         _lost = 0.0

@@ -108,6 +108,15 @@ def relax(long):
     """Nothing: Python threads take turns."""
 
 
+def threads_of_numba():
+    """One: Python does one task after the other."""
+    return 1
+
+
+def use_threads_of_numba(threads):
+    """Nothing, see `threads_of_numba`."""
+
+
 def prefetch(address):
     """Nothing: Python has no caches to ask."""
 

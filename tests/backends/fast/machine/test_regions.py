@@ -24,6 +24,7 @@ class Machine:
     def __init__(self) -> None:
         self.wall = self.used = 0.0
         self.called: list[tuple[str, float]] = []
+        self.asked = 0  # how often the time of the processor was asked for
         self.region = (0.0, 0.0)  # seconds of a region, and of the calling thread in it
         self.share = (1, 2)
         self.alone = 1e-3
@@ -35,6 +36,10 @@ class Machine:
             self.wall, self.used = self.wall + wall, self.used + used
 
         return run_it
+
+    def thread_time(self) -> float:
+        self.asked += 1
+        return self.used
 
     def run(self, times: int) -> list[str]:
         self.called.clear()
@@ -48,15 +53,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine()
     for name, value in {
         "perf_counter": lambda: machine.wall,
-        "thread_time": lambda: machine.used,
+        "thread_time": machine.thread_time,
         "_lost": 0.0,
         "_alone_until": 0.0,
+        "_unseen": 0,
         "_forked": False,
         "INTERPRETED": False,
     }.items():
         monkeypatch.setattr(regions, name, value)
     monkeypatch.setattr(regions.numba, "threading_layer", lambda: "omp")
-    monkeypatch.setattr(regions, "_call", lambda parallel, threads, numbers: parallel(*numbers))
     return machine
 
 
@@ -84,6 +89,25 @@ def test_gains_pay_for_losses(machine: Machine) -> None:
         assert machine.run(1) == ["parallel"]
         machine.region, machine.share, machine.alone = (600e-6, 500e-6), (1, 2), 1e-3
         assert machine.run(1) == ["parallel"]
+
+
+def test_short_regions_that_gain_are_seldom_looked_at(machine: Machine) -> None:
+    machine.region, machine.alone = (25e-6, 20e-6), 40e-6
+    machine.run(1000)
+    assert machine.asked <= 2 * (1000 // (regions.CALM + 1) + 1)
+
+
+def test_a_loss_after_a_calm_while_is_noticed(machine: Machine) -> None:
+    calm, machine.alone = (25e-6, 20e-6), 40e-6
+    machine.region = calm
+    machine.run(1001)
+    machine.region = (5e-3, 20e-6)  # the first that is long may be missed, and no other
+    assert machine.run(3) == ["parallel", "parallel", "serial"]
+    machine.wall, machine.region = machine.wall + 1, calm
+    machine.run(1001)
+    machine.region, machine.share = (55e-6, 40e-6), (2, 2)
+    names = machine.run(10_000)
+    assert names.index("serial") <= regions.CALM + regions.LOSS / 15e-6 + 2
 
 
 def test_it_is_alone_for_a_fifth_of_a_second_at_most(machine: Machine) -> None:
@@ -153,6 +177,25 @@ def test_the_calling_thread_does_what_nobody_else_comes_for() -> None:
         assert (table.item(0, launch.OWN), table.item(0, launch.ALL)) == ((tasks, tasks) if worker == 0 else (0, 0))
     """
     run(program, NUMBA_DISABLE_JIT="1")
+
+
+def test_a_region_has_its_own_number_of_threads_and_leaves_that_of_numba() -> None:
+    program = """
+    import numba, numpy as np
+    from fastconv.backends.fast.machine import jit, launch
+
+    def count(block, task):
+        launch.store_integer(block, 0, launch.threads_of_numba())
+
+    launch.threading_layer()
+    counted, seen = jit.c_function("counted", "void(intp, intp)", count), np.zeros(1, np.int64)
+    for own, threads in ((1, 2), (2, 2), (2, 1)):
+        numba.set_num_threads(own)
+        table = np.array(((counted.address, launch.address(seen), 0, 1, 0, 0, 0, 0),))
+        launch.launcher("parallel_program")(launch.address(table), threads, 0, 1)
+        print(numba.get_num_threads() == own, int(seen[0]) == threads)
+    """
+    assert set(run(program, NUMBA_NUM_THREADS="2").split()) == {"True"}
 
 
 def test_every_form_on_several_threads_has_one_on_the_calling_thread() -> None:
