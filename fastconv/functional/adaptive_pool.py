@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
+from fastconv.backends.base import Backend
 from fastconv.backends.geometry import AdaptiveGeometry
 from fastconv.functional.call import CallOptions, PlanesCall
 from fastconv.functional.max_pool import Maxima, maxima_of
@@ -262,7 +263,7 @@ def adaptive_max_pool3d(
 def adaptive_avg(call: PlanesCall, x: ArrayLike, output_size: object) -> Array:
     """Means of adaptive windows."""
     (x,) = call.arrays(x=x).values()
-    return call.finish(call.backend().adaptive_avg_pool(call.view(x), _geometry(call, x, output_size)))
+    return call.finish(call.compute(Backend.adaptive_avg_pool, call.view(x), _geometry(call, x, output_size)))
 
 
 def adaptive_avg_backward(
@@ -274,7 +275,7 @@ def adaptive_avg_backward(
     out = call.shape(dy.shape)[2:] if output_size is None else output_size
     call.expect_output(dy, (*shape[:2], *out))
     geometry = adaptive_geometry(call.operation, shape, out, call.dtype.itemsize)
-    return call.finish(call.backend().adaptive_avg_pool_backward(call.view(dy), geometry))
+    return call.finish(call.compute(Backend.adaptive_avg_pool_backward, call.view(dy), geometry))
 
 
 def adaptive_max(
@@ -284,7 +285,7 @@ def adaptive_max(
     (x,) = call.arrays(x=x).values()
     with_indices = check_flag(call.operation, "return_indices", return_indices)
     geometry = _geometry(call, x, output_size)
-    return call.finish_maxima(call.backend().adaptive_max_pool(call.view(x), geometry, with_indices))
+    return call.finish_maxima(call.compute(Backend.adaptive_max_pool, call.view(x), geometry, with_indices))
 
 
 def adaptive_maxima(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
+from fastconv.backends.base import Backend
+from fastconv.functional.call import compute
 from fastconv.validation.arrays import Array
 
 
@@ -30,10 +31,11 @@ def affine(
     one: Array = np.ones((1, x.shape[1]), x.dtype)
     tables = [0 * one if less is None else less, one if times is None else times, -0.0 * one if plus is None else plus]
     planes = x if x.ndim > 2 else x[:, :, None]
-    y = resolve_backend(None, operation).normalize(planes, *tables)
+    center, scale, shift = tables
+    y = compute(operation, None, Backend.normalize, planes, center, scale, shift)
     return y if x.ndim > 2 else y[:, :, 0]
 
 
 def product(operation: str, a: Array, b: Array) -> Array:
     """``a * b``, of arrays of one shape, float32 or float64."""
-    return resolve_backend(None, operation).multiply(a, b)
+    return compute(operation, None, Backend.multiply, a, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_flag
@@ -226,7 +227,7 @@ def _avg_pool(call: PlanesCall, x: ArrayLike, windows: PoolWindows, count_includ
     (x,) = call.arrays(x=x).values()
     include_pad = check_flag(call.operation, "count_include_pad", count_include_pad)
     geometry = windows.geometry(call, call.shape(x.shape))
-    return call.finish(call.backend().avg_pool(call.view(x), geometry, include_pad))
+    return call.finish(call.compute(Backend.avg_pool, call.view(x), geometry, include_pad))
 
 
 def _avg_pool_backward(
@@ -236,4 +237,4 @@ def _avg_pool_backward(
     include_pad = check_flag(call.operation, "count_include_pad", count_include_pad)
     geometry = windows.geometry(call, call.input_shape(input_shape, dy))
     call.expect_output(dy, geometry.output_shape)
-    return call.finish(call.backend().avg_pool_backward(call.view(dy), geometry, include_pad))
+    return call.finish(call.compute(Backend.avg_pool_backward, call.view(dy), geometry, include_pad))

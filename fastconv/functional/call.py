@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
+from fastconv.backends import get_backend, resolve_backend
 from fastconv.backends.base import Backend
 from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST, WindowGeometry
 from fastconv.errors import InvalidValueError
@@ -24,12 +24,20 @@ from fastconv.validation.arrays import (
     layout_shape,
     logical_shape,
 )
-from fastconv.validation.memory import check_fits
+from fastconv.validation.memory import check_fits, out_of_memory
 from fastconv.validation.operations import pool_geometry
 from fastconv.validation.sizes import CheckedPadding, check_flag, check_padding, check_shape_argument, check_sizes
 from fastconv.validation.types import BackendName, Layout, Shape
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Ts = TypeVarTuple("Ts")
+
 DType = np.dtype[Any]
+T = TypeVar("T")
+
+ARRAYS = "its arrays"  # of an operation, in the error of one that does not fit into memory
 
 
 class CallOptions(TypedDict, total=False):
@@ -81,9 +89,17 @@ class Call:
     def __init__(self, operation: str, backend: BackendName | None = None) -> None:
         self.operation, self._backend = operation, backend
 
-    def backend(self) -> Backend:
-        """Backend that computes this call."""
-        return resolve_backend(self._backend, self.operation)
+    @property
+    def backend(self) -> str:
+        """Name of the backend that computes this call."""
+        return get_backend() if self._backend is None else self._backend
+
+    def compute(self, method: Callable[[Backend, Unpack[Ts]], T], *arguments: Unpack[Ts]) -> T:
+        """What the backend of this call makes of arguments, by a method that `Backend` names."""
+        try:
+            return getattr(resolve_backend(self._backend, self.operation), method.__name__)(*arguments)  # type: ignore[no-any-return]
+        except MemoryError as error:
+            raise out_of_memory(self.operation, ARRAYS, error) from None
 
     def arrays(self, optional: Mapping[str, object] | None = None, /, **values: object) -> dict[str, Array]:
         """Arrays that were passed, and optional ones that are not None; the dtype of the result is that of them all."""
@@ -133,6 +149,13 @@ class Call:
             finish(dweight, self.dtype) if dweight is not None and "weight" in wanted else None,
             finish(dbias, self.dtype) if dbias is not None and "bias" in wanted else None,
         )
+
+
+def compute(
+    operation: str, backend: str | None, method: Callable[[Backend, Unpack[Ts]], T], *arguments: Unpack[Ts]
+) -> T:
+    """What a backend makes of arguments, where nothing else of a `Call` is needed."""
+    return Call(operation, backend).compute(method, *arguments)
 
 
 class PlanesCall(Call):

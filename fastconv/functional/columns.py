@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sized
 from math import prod
 
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import PlanesCall, Windows, finish
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
@@ -82,7 +83,7 @@ def im2col(
     kernel = check_sizes(call.operation, "kernel_size", kernel_size, rank, 1)
     steps = Windows(stride, padding, dilation).checked(call)
     geometry = columns_geometry(call.operation, call.shape(x.shape), kernel, *steps, call.dtype.itemsize)
-    return finish(call.backend().im2col(call.view(x), geometry), call.dtype)
+    return finish(call.compute(Backend.im2col, call.view(x), geometry), call.dtype)
 
 
 def col2im(
@@ -153,7 +154,7 @@ def col2im(
     geometry = columns_geometry(call.operation, planes, kernel, *steps, call.dtype.itemsize)
     check_shape("col2im", "cols", cols.shape, geometry.columns_shape, f"{geometry.out} windows over {size}")
     check_fits("col2im", "the result", geometry.input_shape, call.dtype.itemsize)
-    return call.finish(call.backend().col2im(call.computed(cols), geometry))
+    return call.finish(call.compute(Backend.col2im, call.computed(cols), geometry))
 
 
 def _default_layout(layout: object, rank: int) -> object:

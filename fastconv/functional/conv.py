@@ -12,8 +12,9 @@ from fastconv.backends import resolve_backend
 from fastconv.backends.base import Backend, Gradients
 from fastconv.backends.geometry import CHANNELS_FIRST, CHANNELS_LAST, ConvGeometry
 from fastconv.errors import InvalidValueError
-from fastconv.functional.call import ConvGradients, PlanesCall, Windows
+from fastconv.functional.call import ARRAYS, ConvGradients, PlanesCall, Windows
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import out_of_memory
 from fastconv.validation.operations import conv_geometry
 from fastconv.validation.sizes import GRADIENTS, check_integer, check_needs
 from fastconv.validation.types import ArrayLike, BackendName, Layout, Padding, Shape, Size
@@ -327,13 +328,13 @@ class ConvWindows(Windows):
         """(N, F, *out)."""
         return geometry.output_shape
 
-    def forward(self, backend: Backend) -> Callable[..., Array]:
+    def forward(self) -> Callable[..., Array]:
         """What computes the result."""
-        return backend.conv
+        return Backend.conv
 
-    def backward(self, backend: Backend) -> Callable[..., Gradients]:
+    def backward(self) -> Callable[..., Gradients]:
         """What computes the gradients."""
-        return backend.conv_backward
+        return Backend.conv_backward
 
 
 def convolve(call: PlanesCall, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None, windows: ConvWindows) -> Array:
@@ -344,8 +345,8 @@ def convolve(call: PlanesCall, x: ArrayLike, weight: ArrayLike, bias: ArrayLike 
     checked_bias = None
     if bias is not None:
         checked_bias = call.checked_bias(arrays, windows.output_shape(geometry)[1], windows.output_name)
-    compute = windows.forward(call.backend())
-    return call.finish(compute(call.view(x), call.computed(weight), checked_bias, geometry))
+    y = call.compute(windows.forward(), call.view(x), call.computed(weight), checked_bias, geometry)
+    return call.finish(y)
 
 
 Steps = tuple[Size, Padding, Size, int]
@@ -384,9 +385,12 @@ def _convolve(
         known = _known.get(key)
         if known is not None:
             geometry, last = known
-            y = resolve_backend(backend, operation).conv(
-                x.transpose(CHANNELS_FIRST[x.ndim]) if last else x, weight, bias, geometry
-            )
+            try:  # as `Call.compute`
+                y = resolve_backend(backend, operation).conv(
+                    x.transpose(CHANNELS_FIRST[x.ndim]) if last else x, weight, bias, geometry
+                )
+            except MemoryError as error:
+                raise out_of_memory(operation, ARRAYS, error) from None
             return y.transpose(CHANNELS_LAST[y.ndim]) if last else y
         call, windows = PlanesCall(operation, rank, layout, backend), ConvWindows(*steps)
         y = convolve(call, x, weight, bias, windows)
@@ -406,5 +410,5 @@ def convolve_backward(
     wanted = check_needs(call.operation, needs)
     geometry = windows.geometry(call, x, weight)
     call.expect_output(dy, windows.output_shape(geometry))
-    compute = windows.backward(call.backend())
-    return call.finish_gradients(wanted, *compute(call.view(dy), call.view(x), call.computed(weight), geometry, wanted))
+    arrays = call.view(dy), call.view(x), call.computed(weight)
+    return call.finish_gradients(wanted, *call.compute(windows.backward(), *arrays, geometry, wanted))

@@ -40,13 +40,13 @@ class TransposedWindows(ConvWindows):
         """(N, C_out, *out)."""
         return geometry.input_shape
 
-    def forward(self, backend: Backend) -> Callable[..., Array]:
+    def forward(self) -> Callable[..., Array]:
         """What computes the result."""
-        return backend.conv_transpose
+        return Backend.conv_transpose
 
-    def backward(self, backend: Backend) -> Callable[..., Gradients]:
+    def backward(self) -> Callable[..., Gradients]:
         """What computes the gradients."""
-        return backend.conv_transpose_backward
+        return Backend.conv_transpose_backward
 
 
 def conv_transpose2d(

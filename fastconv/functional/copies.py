@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastconv.backends import resolve_backend
+from fastconv.backends.base import Backend
+from fastconv.functional.call import compute
 from fastconv.validation.arrays import Array, common_dtype
 from fastconv.validation.types import Shape
 
@@ -17,15 +18,15 @@ def memory_order(x: Array) -> tuple[int, ...]:
 def concatenated(operation: str, parts: Sequence[Array], axis: int) -> Array:
     """Arrays one after the other along an axis, in the dtype of a result of them all: always a copy."""
     dtype = common_dtype(operation, *parts)
-    return resolve_backend(None, operation).concatenate([part.astype(dtype, copy=False) for part in parts], axis)
+    return compute(operation, None, Backend.concatenate, [part.astype(dtype, copy=False) for part in parts], axis)
 
 
 def placed(operation: str, x: Array, shape: Shape, cells: tuple[slice, ...], order: Sequence[int]) -> Array:
     """Zeros of a shape, but for `x` at some cells; the axes have that order in memory."""
     numbers = x.astype(common_dtype(operation, x), copy=False)
-    return resolve_backend(None, operation).placed(numbers, shape, cells, order)
+    return compute(operation, None, Backend.placed, numbers, shape, cells, order)
 
 
 def in_memory_order(operation: str, x: Array, order: Sequence[int]) -> Array:
     """Return an array whose axes have that order in memory, without gaps: itself where it is so, or a copy."""
-    return resolve_backend(None, operation).in_memory_order(x, order)
+    return compute(operation, None, Backend.in_memory_order, x, order)

@@ -8,6 +8,7 @@ says enough, so that a network need not keep the input too, and `x` elsewhere. T
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.functional.call import Call
 from fastconv.validation.arrays import Array
 
@@ -16,11 +17,11 @@ def forward(name: str, x: object, *numbers: float, kind: str = "") -> Array:
     """Check `x`, and apply the function `name` of the backends, or the `kind` of it, with these numbers."""
     call = Call(name)
     (array,) = call.arrays(x=x).values()
-    return call.finish(call.backend().activation(kind or name, call.computed(array), *numbers))
+    return call.finish(call.compute(Backend.activation, kind or name, call.computed(array), *numbers))
 
 
 def gradient(name: str, dy: object, value: object, which: str, *numbers: float, kind: str = "") -> Array:
     """Check `dy` and the input or output, `which`, and apply the gradient of a function as in `forward`."""
     call = Call(f"{name}_backward")
     dy, value = call.gradient_pair(which, dy, value)
-    return call.finish(call.backend().activation_backward(kind or name, dy, value, *numbers))
+    return call.finish(call.compute(Backend.activation_backward, kind or name, dy, value, *numbers))

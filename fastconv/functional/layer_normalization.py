@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import Call, ConvGradients, finish
 from fastconv.functional.normalization import Statistics, check_eps, check_pair, computed_pair, rounded
@@ -111,8 +112,8 @@ def layer_norm(
     if call.weight is None and call.bias is None:
         return call.finish(call.normal(pair, amount))
     weights, biases = call.element(call.weight, 1), call.element(call.bias, 0)
-    mean, scale, _ = call.backend().normalize_factors(*pair, amount, None, None, 1)
-    return call.finish(call.backend().normalize_elements(call.x, mean, scale, weights, biases))
+    mean, scale, _ = call.compute(Backend.normalize_factors, *pair, amount, None, None, 1)
+    return call.finish(call.compute(Backend.normalize_elements, call.x, mean, scale, weights, biases))
 
 
 def layer_norm_backward(
@@ -158,7 +159,7 @@ def layer_norm_backward(
     else:
         if wanted - {"x"}:
             zeros = call.element(None, 0)
-            sums = call.backend().normalize_sums(_columns(call.dy), _columns(call.normal(pair, amount)), zeros)
+            sums = call.compute(Backend.normalize_sums, _columns(call.dy), _columns(call.normal(pair, amount)), zeros)
             dbias, dweight = sums
         if "x" in wanted:
             dx = _input_gradient(call, pair, amount)
@@ -168,16 +169,16 @@ def layer_norm_backward(
 
 def _input_gradient(call: _LayerCall, pair: Statistics, eps: float) -> Array:
     """Dx = inverse * (g - mean of g - x̂ * mean of g x̂), with g = dy * weight."""
-    g, backend = call.dy, call.backend()
+    g = call.dy
     if call.weight is not None:
         zeros = call.element(None, 0)
-        g = backend.normalize(_columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
+        g = call.compute(Backend.normalize, _columns(g), zeros, call.element(call.weight, 1), zeros).reshape(g.shape)
     parts = call.planes(g), call.planes(call.x)
-    of_planes, _, _ = backend.normalize_factors(*pair, eps, None, None, parts[0].shape[1])
-    sums = backend.normalize_sums(*parts, of_planes)
-    flow = backend.normalize_flow(*sums, pair[1], eps, None, call.x.shape[2], 1)
-    mean, scale, _ = backend.normalize_factors(*pair, eps, None, None, 1)
-    return backend.normalize_backward(g, call.x, mean, scale, *flow)
+    of_planes, _, _ = call.compute(Backend.normalize_factors, *pair, eps, None, None, parts[0].shape[1])
+    sums = call.compute(Backend.normalize_sums, *parts, of_planes)
+    flow = call.compute(Backend.normalize_flow, *sums, pair[1], eps, None, call.x.shape[2], 1)
+    mean, scale, _ = call.compute(Backend.normalize_factors, *pair, eps, None, None, 1)
+    return call.compute(Backend.normalize_backward, g, call.x, mean, scale, *flow)
 
 
 def _columns(rows: Array) -> Array:
@@ -241,7 +242,7 @@ class _LayerCall(Call):
             is_view &= all(outer == size * inner for (_, outer), (size, inner) in pairwise(steps))
             sizes.append(prod(array.shape[axes]))
             first += count
-        return (array if is_view else self.backend().in_order(array)).reshape(sizes)
+        return (array if is_view else self.compute(Backend.in_order, array)).reshape(sizes)
 
     def moments(self) -> Statistics:
         """Mean and variance of every row, (R, 1)."""
@@ -249,8 +250,10 @@ class _LayerCall(Call):
             nothing = np.empty((len(self.x), 1), self.x.dtype)
             return nothing, nothing
         planes = self.planes(self.x)
-        mean, variance = (table[:, None] for table in self.backend().moments(planes, True))
-        return self.backend().merge_moments(mean, variance) if planes.shape[1] > 1 else (mean[:, 0], variance[:, 0])
+        mean, variance = (table[:, None] for table in self.compute(Backend.moments, planes, True))
+        if planes.shape[1] == 1:
+            return mean[:, 0], variance[:, 0]
+        return self.compute(Backend.merge_moments, mean, variance)
 
     def planes(self, rows: Array) -> Array:
         """Rows as (R, C, P), C the first axis that is normalised over.
@@ -272,8 +275,8 @@ class _LayerCall(Call):
 
     def normal(self, pair: Statistics, eps: float) -> Array:
         """Rows without weight and bias."""
-        backend = self.backend()
-        return backend.normalize(self.x, *backend.normalize_factors(*pair, eps, None, None, 1))
+        factors = self.compute(Backend.normalize_factors, *pair, eps, None, None, 1)
+        return self.compute(Backend.normalize, self.x, *factors)
 
     def element(self, table: Array | None, otherwise: float) -> Array:
         """Weight or bias as (1, M) factors of channels."""
@@ -291,4 +294,4 @@ class _LayerCall(Call):
         """Gradient of weight or bias in its shape."""
         stored = table.reshape([self.shape[axis] for axis in self._order])
         order = [self._order.index(axis) for axis in range(len(self.shape))]
-        return self.backend().in_order(stored.transpose(order))
+        return self.compute(Backend.in_order, stored.transpose(order))

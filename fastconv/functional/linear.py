@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn
 
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import Call, ConvGradients
 from fastconv.validation.arrays import Array, check_shape
@@ -59,7 +60,7 @@ def linear(
     x, weight = arrays["x"], arrays["weight"]
     _check_matrices(call, x, weight)
     checked_bias = call.checked_bias(arrays, len(weight), "output")
-    return call.finish(call.backend().linear(call.computed(x), call.computed(weight), checked_bias))
+    return call.finish(call.compute(Backend.linear, call.computed(x), call.computed(weight), checked_bias))
 
 
 def linear_backward(
@@ -101,7 +102,8 @@ def linear_backward(
     wanted = check_needs(call.operation, needs)
     _check_matrices(call, x, weight)
     check_shape(call.operation, "dy", dy.shape, (x.shape[0], weight.shape[0]), "the shape of the output")
-    gradients = call.backend().linear_backward(call.computed(dy), call.computed(x), call.computed(weight), wanted)
+    matrices = call.computed(dy), call.computed(x), call.computed(weight)
+    gradients = call.compute(Backend.linear_backward, *matrices, wanted)
     return call.finish_gradients(wanted, *gradients)
 
 

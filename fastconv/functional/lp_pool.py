@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.pooling import check_norm_type
@@ -234,7 +235,7 @@ def _lp_pool(call: PlanesCall, x: ArrayLike, norm_type: object, windows: PoolWin
     (x,) = call.arrays(x=x).values()
     exponent = check_norm_type(call.operation, norm_type)
     geometry = windows.geometry(call, call.shape(x.shape))
-    return call.finish(call.backend().lp_pool(call.view(x), geometry, exponent))
+    return call.finish(call.compute(Backend.lp_pool, call.view(x), geometry, exponent))
 
 
 def _lp_pool_backward(call: PlanesCall, dy: ArrayLike, x: ArrayLike, norm_type: object, windows: PoolWindows) -> Array:
@@ -242,4 +243,4 @@ def _lp_pool_backward(call: PlanesCall, dy: ArrayLike, x: ArrayLike, norm_type: 
     exponent = check_norm_type(call.operation, norm_type)
     geometry = windows.geometry(call, call.shape(x.shape))
     call.expect_output(dy, geometry.output_shape)
-    return call.finish(call.backend().lp_pool_backward(call.view(dy), call.view(x), geometry, exponent))
+    return call.finish(call.compute(Backend.lp_pool_backward, call.view(dy), call.view(x), geometry, exponent))

@@ -20,21 +20,21 @@ class Maxima(NamedTuple):
 
     places: Array
     geometry: PoolGeometry
-    backend: Backend
+    backend: str
     layout: str
 
     def gradient(self, dy: Array) -> Array:
         """Gradient of the input of that call."""
         rank = dy.ndim - 2
-        call = PlanesCall(f"max_pool{rank}d_backward", rank, self.layout)
+        call = PlanesCall(f"max_pool{rank}d_backward", rank, self.layout, self.backend)
         (dy,) = call.arrays(dy=dy).values()
-        return call.finish(self.backend.max_pool_places_backward(call.view(dy), self.places, self.geometry))
+        return call.finish(call.compute(Backend.max_pool_places_backward, call.view(dy), self.places, self.geometry))
 
     def indices(self) -> Array:
         """Positions in the flattened input planes, in the layout of that call."""
         rank = self.places.ndim - 2
-        indices = self.backend.max_pool_indices(self.places, self.geometry)
-        return PlanesCall(f"max_pool{rank}d", rank, self.layout).in_layout(indices)
+        call = PlanesCall(f"max_pool{rank}d", rank, self.layout, self.backend)
+        return call.in_layout(call.compute(Backend.max_pool_indices, self.places, self.geometry))
 
 
 class MaxPoolOptions(CallOptions, total=False):
@@ -305,14 +305,13 @@ def _max_pool(
     (x,) = call.arrays(x=x).values()
     with_indices = check_flag(call.operation, "return_indices", return_indices)
     geometry = windows.geometry(call, call.shape(x.shape))
-    return call.finish_maxima(call.backend().max_pool(call.view(x), geometry, with_indices))
+    return call.finish_maxima(call.compute(Backend.max_pool, call.view(x), geometry, with_indices))
 
 
 def maxima_of(call: PlanesCall, x: Array, geometry: PoolGeometry, layout: str) -> tuple[Array, Maxima]:
     """Largest element of every window, and where these were; `x` is checked."""
-    backend = call.backend()
-    y, places = backend.max_pool_places(call.view(x), geometry)
-    return call.finish(y), Maxima(places, geometry, backend, layout)
+    y, places = call.compute(Backend.max_pool_places, call.view(x), geometry)
+    return call.finish(y), Maxima(places, geometry, call.backend, layout)
 
 
 def max_pool_maxima(
@@ -330,4 +329,4 @@ def _max_pool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike, inpu
     check_shape(call.operation, "indices", indices.shape, dy.shape, "the shape of dy")
     shape = call.input_shape(input_shape, dy)
     check_positions(call.operation, indices, shape[2:], "input", -1)
-    return call.finish(call.backend().max_pool_backward(call.view(dy), call.channels_first(indices), shape))
+    return call.finish(call.compute(Backend.max_pool_backward, call.view(dy), call.channels_first(indices), shape))

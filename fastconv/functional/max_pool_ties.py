@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.functional.call import PlanesCall, PoolWindows
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_choice
@@ -144,4 +145,4 @@ def _ties_backward(call: PlanesCall, dy: ArrayLike, x: ArrayLike, windows: PoolW
     dy, x = call.arrays(dy=dy, x=x).values()
     geometry = windows.geometry(call, call.shape(x.shape))
     call.expect_output(dy, geometry.output_shape)
-    return call.finish(call.backend().max_pool_ties_backward(call.view(dy), call.view(x), geometry, rule))
+    return call.finish(call.compute(Backend.max_pool_ties_backward, call.view(dy), call.view(x), geometry, rule))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall
 from fastconv.validation.arrays import Array, check_index_array, check_shape
@@ -165,7 +166,7 @@ def _unpool(call: PlanesCall, y: ArrayLike, indices: ArrayLike, output_size: obj
     size = check_sizes(call.operation, "output_size", output_size, call.rank, 1)
     check_fits(call.operation, "the output", (*call.shape(y.shape)[:2], *size), call.dtype.itemsize)
     check_positions(call.operation, indices, size, "output", 0)
-    return call.finish(call.backend().max_unpool(call.view(y), call.channels_first(indices), size))
+    return call.finish(call.compute(Backend.max_unpool, call.view(y), call.channels_first(indices), size))
 
 
 def _unpool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike) -> Array:
@@ -179,4 +180,4 @@ def _unpool_backward(call: PlanesCall, dy: ArrayLike, indices: ArrayLike) -> Arr
             f"but got N={planes[0]} and C={planes[1]} (indices shape {indices.shape}, dy shape {dy.shape})."
         )
     check_positions(call.operation, indices, expected[2:], "output", 0)
-    return call.finish(call.backend().max_unpool_backward(call.view(dy), call.channels_first(indices)))
+    return call.finish(call.compute(Backend.max_unpool_backward, call.view(dy), call.channels_first(indices)))

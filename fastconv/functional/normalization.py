@@ -12,9 +12,9 @@ from math import prod
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
-from fastconv.functional.call import Call, ConvGradients, PlanesCall
+from fastconv.functional.call import Call, ConvGradients, PlanesCall, compute
 from fastconv.validation.arrays import LAYOUTS, Array, check_array, check_shape
 from fastconv.validation.sizes import check_integer, check_needs, check_number
 from fastconv.validation.types import Shape
@@ -64,7 +64,7 @@ def track(
     The statistics of the batch are (C,), or (N, C), over so many `numbers` each.
     """
     mean, variance = (table.reshape(-1, table.shape[-1]) for table in statistics)
-    resolve_backend(backend, operation).track(*running, mean, variance, numbers, momentum, batches)
+    compute(operation, backend, Backend.track, *running, mean, variance, numbers, momentum, batches)
 
 
 class NormCall(PlanesCall):
@@ -121,7 +121,7 @@ class NormCall(PlanesCall):
         if len(self.x) == 0:
             nothing = np.full((0 if per_image else 1, self.x.shape[1]), np.nan, self.x.dtype)
             return nothing, nothing
-        return self.backend().moments(self.x, per_image)
+        return self.compute(Backend.moments, self.x, per_image)
 
     def group_moments(self, groups: int) -> Statistics:
         """Mean and variance, (N, groups)."""
@@ -130,7 +130,7 @@ class NormCall(PlanesCall):
             nothing = np.empty((0, groups), self.x.dtype)
             return nothing, nothing
         mean, variance = self.moments(per_image=True)
-        return self.backend().merge_moments(mean.reshape(batch, groups, -1), variance.reshape(batch, groups, -1))
+        return self.compute(Backend.merge_moments, mean.reshape(batch, groups, -1), variance.reshape(batch, groups, -1))
 
     def pair(self, statistics: object, *, per_image: bool) -> Statistics:
         """Return what a user passed as (1, C) or (N, C), or the moments."""
@@ -153,7 +153,7 @@ class NormCall(PlanesCall):
         amount = check_eps(self.operation, eps)
         if len(self.x) == 0:
             return self.finish(np.empty_like(self.x))
-        tables = self.backend().normalize_factors(*pair, amount, self.weight, self.bias, self.x.shape[1])
+        tables = self.compute(Backend.normalize_factors, *pair, amount, self.weight, self.bias, self.x.shape[1])
         return self.finish(self.normalize(*tables))
 
     def gradients(
@@ -161,40 +161,40 @@ class NormCall(PlanesCall):
     ) -> ConvGradients:
         """Gradients of a forward call; `constant` says that the statistics do not depend on x."""
         wanted, amount = check_needs(self.operation, needs), check_eps(self.operation, eps)
-        backend, channels, variance = self.backend(), self.x.shape[1], pair[1]
+        channels, variance = self.x.shape[1], pair[1]
         if len(self.x) == 0:
             nothing = np.zeros(channels, self.x.dtype)
             return self.finish_gradients(wanted, np.empty_like(self.x), nothing, nothing)
-        factors = backend.normalize_factors(*pair, amount, self.weight, self.bias, channels)
+        factors = self.compute(Backend.normalize_factors, *pair, amount, self.weight, self.bias, channels)
         dx = dweight = dbias = None
         sums: Statistics | None = None
         if not constant or wanted - {"x"}:
             sums = self.sums(factors)
             if wanted - {"x"}:
-                dweight, dbias = backend.normalize_gradients(*sums, variance, amount)
+                dweight, dbias = self.compute(Backend.normalize_gradients, *sums, variance, amount)
         if "x" in wanted and sums is not None and not constant:
             count = prod(self.x.shape) // variance.size
-            flow = backend.normalize_flow(*sums, variance, amount, self.weight, count, channels)
+            flow = self.compute(Backend.normalize_flow, *sums, variance, amount, self.weight, count, channels)
             dx = self.input_gradient(factors, flow)
         elif "x" in wanted:
             zeros = np.zeros((1, channels), self.x.dtype)
-            dx = backend.normalize(self.dy, zeros, factors[1], zeros)
+            dx = self.compute(Backend.normalize, self.dy, zeros, factors[1], zeros)
         return self.finish_gradients(wanted, dx, dweight, dbias)
 
     # the passes over memory
 
     def normalize(self, mean: Array, scale: Array, shift: Array) -> Array:
         """See `Backend.normalize`."""
-        return self.backend().normalize(self.x, mean, scale, shift)
+        return self.compute(Backend.normalize, self.x, mean, scale, shift)
 
     def sums(self, factors: Factors) -> Statistics:
         """See `Backend.normalize_sums`; the factors are mean, scale and shift of the forward pass."""
-        return self.backend().normalize_sums(self.dy, self.x, factors[0])
+        return self.compute(Backend.normalize_sums, self.dy, self.x, factors[0])
 
     def input_gradient(self, factors: Factors, flow: Flow) -> Array:
         """See `Backend.normalize_backward`; the flow is its last three factors."""
         mean, scale, _ = factors
-        return self.backend().normalize_backward(self.dy, self.x, mean, scale, *flow)
+        return self.compute(Backend.normalize_backward, self.dy, self.x, mean, scale, *flow)
 
 
 def _checked_rank(operation: str, shape: Shape, spatial: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.backends.padding import Pair
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import PlanesCall
@@ -57,7 +58,7 @@ def pad(x: ArrayLike, padding: Padding, mode: PaddingMode = "zeros", *, layout: 
     call.arrays(x=x)
     pairs = _pairs(call, padding, mode, x.shape)
     check_fits(call.operation, "the result", _padded(call, x.shape, pairs), call.dtype.itemsize)
-    return call.finish(call.backend().pad(call.view(x), pairs, mode))
+    return call.finish(call.compute(Backend.pad, call.view(x), pairs, mode))
 
 
 def pad_backward(
@@ -96,7 +97,7 @@ def pad_backward(
     pairs = _pairs(call, padding, mode, shape)
     call.expect_output(dy, _padded(call, shape, pairs))
     call.arrays(dy=dy)
-    return call.finish(call.backend().pad_backward(call.view(dy), pairs, mode))
+    return call.finish(call.compute(Backend.pad_backward, call.view(dy), pairs, mode))
 
 
 def _pairs(call: PlanesCall, padding: object, mode: object, shape: Shape) -> tuple[Pair, ...]:

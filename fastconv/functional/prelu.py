@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import Call
 from fastconv.validation.arrays import Array, check_shape
@@ -62,7 +63,7 @@ def prelu(x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> Array:
     call = Call("prelu")
     x, weight = call.arrays(x=x, weight=weight).values()
     slopes = call.computed(weight).reshape(_slope_shape(call.operation, x.shape, weight.shape, axis))
-    return call.finish(call.backend().prelu(call.computed(x), slopes))
+    return call.finish(call.compute(Backend.prelu, call.computed(x), slopes))
 
 
 def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int = 1) -> PReLUGradients:
@@ -93,7 +94,7 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, weight: ArrayLike, *, axis: int 
     check_shape(call.operation, "dy", dy.shape, x.shape, "that of x")
     shape = _slope_shape(call.operation, x.shape, weight.shape, axis)
     dy, x, slopes = call.computed(dy), call.computed(x), call.computed(weight).reshape(shape)
-    dx, dslopes = call.backend().prelu_backward(dy, x, slopes)
+    dx, dslopes = call.compute(Backend.prelu_backward, dy, x, slopes)
     return PReLUGradients(call.finish(dx), call.finish(dslopes.reshape(weight.shape)))
 
 

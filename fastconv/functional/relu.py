@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.functional.call import Call
 from fastconv.functional.elementwise import forward, gradient
 from fastconv.validation.arrays import Array, check_shape
@@ -31,7 +32,7 @@ def relu(x: ArrayLike, *, backend: BackendName | None = None) -> Array:
     """
     call = Call("relu", backend)
     (x,) = call.arrays(x=x).values()
-    return call.finish(call.backend().relu(call.computed(x)))
+    return call.finish(call.compute(Backend.relu, call.computed(x)))
 
 
 def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: BackendName | None = None) -> Array:
@@ -58,7 +59,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike, *, backend: BackendName | None = 
     """
     call = Call("relu_backward", backend)
     dy, y = call.gradient_pair("y", dy, y)
-    return call.finish(call.backend().relu_backward(dy, y))
+    return call.finish(call.compute(Backend.relu_backward, dy, y))
 
 
 def add(a: ArrayLike, b: ArrayLike, *, relu: bool = False, backend: BackendName | None = None) -> Array:
@@ -87,7 +88,7 @@ def add(a: ArrayLike, b: ArrayLike, *, relu: bool = False, backend: BackendName 
     a, b = call.arrays(a=a, b=b).values()
     check_shape("add", "b", b.shape, a.shape, "that of a")
     with_relu = check_flag("add", "relu", relu)
-    return call.finish(call.backend().add(call.computed(a), call.computed(b), with_relu))
+    return call.finish(call.compute(Backend.add, call.computed(a), call.computed(b), with_relu))
 
 
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:

@@ -7,6 +7,7 @@ from math import floor
 
 import numpy as np
 
+from fastconv.backends.base import Backend
 from fastconv.backends.resampling import Resampling, memory_order
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.call import PlanesCall
@@ -16,6 +17,8 @@ from fastconv.validation.sizes import check_choice, check_flag, check_number, ch
 from fastconv.validation.types import ArrayLike, Layout, ResampleMode, Shape, ShapeLike, Size
 
 RESAMPLE_MODES = ("nearest", "bilinear")
+
+_LARGEST_FACTOR = 2.0**63  # the cells of a longer axis have no number
 
 
 def upsample(
@@ -77,7 +80,7 @@ def upsample(
     call = PlanesCall.of("upsample", "x", x.shape, layout)
     axes = _checked(call, "x", x.shape, size, scale_factor, mode, align_corners)
     call.arrays(x=x)
-    return call.finish(call.backend().resample(call.view(x), dict(enumerate(axes, 2))))
+    return call.finish(call.compute(Backend.resample, call.view(x), dict(enumerate(axes, 2))))
 
 
 def upsample_backward(
@@ -124,7 +127,7 @@ def upsample_backward(
     order = memory_order(dx)
     dx = dx.transpose(order)
     for i, axis in enumerate(axes, 2):
-        dx = call.backend().resample_backward(dx, order.index(i), axis)
+        dx = call.compute(Backend.resample_backward, dx, order.index(i), axis)
     return call.finish(dx.transpose(np.argsort(order)))
 
 
@@ -148,6 +151,8 @@ def upsampled_size(
             f"{shown(scale_factor)}."
         )
     factors = [check_number(operation, "scale_factor", item, least=0) for item in items] * (rank // len(items))
+    if max(factors) > _LARGEST_FACTOR:
+        raise InvalidValueError(f"{operation}: scale_factor must be at most 2**63, but got {shown(scale_factor)}.")
     out = tuple(floor(cells * factor) for cells, factor in zip(plane, factors))
     if min(out) < 1:
         raise InvalidValueError(

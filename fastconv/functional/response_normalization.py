@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from fastconv.backends.base import Backend
 from fastconv.backends.geometry import WindowGeometry, conv_axis
 from fastconv.functional.normalization import NormCall
 from fastconv.validation.arrays import Array
@@ -114,7 +115,7 @@ class _Response:
             check_number(operation, name, value, least=0)
             for name, value in (("alpha", alpha), ("beta", beta), ("k", k))
         )
-        self._backend = call.backend()
+        self._call = call
         moved = np.moveaxis(call.x, 1, -1)
         self._last = moved.flags.c_contiguous and not call.x.flags.c_contiguous
         channels, pixels = call.x.shape[1], prod(call.x.shape[2:])
@@ -136,7 +137,7 @@ class _Response:
         return np.moveaxis(array, -1, 1) if self._last else array
 
     def _divisor(self, x: Array) -> Array:
-        divisor = self._backend.avg_pool(np.square(x), self._geometry, True)
+        divisor = self._call.compute(Backend.avg_pool, np.square(x), self._geometry, True)
         divisor *= divisor.dtype.type(self.alpha * self._share)
         divisor += divisor.dtype.type(self.k)
         return divisor
@@ -153,7 +154,7 @@ class _Response:
         planes, gradient = self._planes(x), self._planes(dy)
         divisor, kind = self._divisor(planes), planes.dtype.type
         dx = gradient * divisor ** kind(-self.beta)
-        shares = self._backend.avg_pool_backward(dx * planes / divisor, self._geometry, True)
+        shares = self._call.compute(Backend.avg_pool_backward, dx * planes / divisor, self._geometry, True)
         shares *= planes
         shares *= kind(2 * self.alpha * self._share * self.beta)
         dx -= shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastconv.backends.base import Backend
 from fastconv.functional.call import Call
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_axis
@@ -42,7 +43,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
     call = Call("softmax")
     (x,) = call.arrays(x=x).values()
     along = check_axis(call.operation, "axis", axis, x.shape)
-    return call.finish(call.backend().softmax(call.computed(x), along))
+    return call.finish(call.compute(Backend.softmax, call.computed(x), along))
 
 
 def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
@@ -58,7 +59,7 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     call = Call("softmax_backward")
     dy, y = call.gradient_pair("y", dy, y)
     along = check_axis(call.operation, "axis", axis, y.shape)
-    return call.finish(call.backend().softmax_backward(dy, y, along))
+    return call.finish(call.compute(Backend.softmax_backward, dy, y, along))
 
 
 def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
@@ -74,7 +75,7 @@ def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     call = Call("log_softmax")
     (x,) = call.arrays(x=x).values()
     along = check_axis(call.operation, "axis", axis, x.shape)
-    return call.finish(call.backend().log_softmax(call.computed(x), along))
+    return call.finish(call.compute(Backend.log_softmax, call.computed(x), along))
 
 
 def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
@@ -91,4 +92,4 @@ def log_softmax_backward(dy: ArrayLike, y: ArrayLike, axis: int = -1) -> Array:
     call = Call("log_softmax_backward")
     dy, y = call.gradient_pair("y", dy, y)
     along = check_axis(call.operation, "axis", axis, y.shape)
-    return call.finish(call.backend().log_softmax_backward(dy, y, along))
+    return call.finish(call.compute(Backend.log_softmax_backward, dy, y, along))

@@ -11,6 +11,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
 from fastconv.layers.inference import FORGETTING, TRYING, pass_mode
 from fastconv.layers.tree import Tree
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.memory import check_addressable
 from fastconv.validation.types import ArrayLike
 from fastconv.validation.types import Shape as Shape  # handed on
 
@@ -224,6 +225,7 @@ class Layer(Tree["Layer"]):
         """Append what `forward` would do with an array of that shape, layer by layer, and return its result."""
         try:
             shape = self.output_shape(value.shape)
+            check_addressable(type(self).__name__, "the output", shape)
         except (InvalidTypeError, InvalidValueError) as error:
             raise type(error)(f"layer {name}: {error}" if name else str(error)) from None
         key = value.key if self.returns_view else 1 + max((step.output.key for step in steps), default=value.key)

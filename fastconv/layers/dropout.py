@@ -6,11 +6,11 @@ from math import prod
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
+from fastconv.backends import get_backend
 from fastconv.backends.base import Backend
 from fastconv.backends.dropout import shifted
 from fastconv.backends.geometry import CHANNELS_LAST
-from fastconv.functional.call import as_computed, finish
+from fastconv.functional.call import as_computed, compute, finish
 from fastconv.layers.arguments import check_input_shape
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.operation import SpatialLayer
@@ -78,7 +78,7 @@ class Dropout(Layer):
         if not self.drops:
             self._keep(shape, None)
             return finish(x, common_dtype(type(self).__name__, x))
-        backend = resolve_backend(None, type(self).__name__)
+        backend = get_backend()
         self._numbers = prod(self._mask_shape(shape)[1:])
         self.draw()
         mask = self._mask(backend, x)
@@ -91,27 +91,27 @@ class Dropout(Layer):
         dy = self._check_dy(dy, shape)
         if not input_gradient:
             return None
-        return dy if mask is None else self._masked(resolve_backend(self._kept_backend()), dy, mask)
+        return dy if mask is None else self._masked(self._kept_backend(), dy, mask)
 
     def draw(self) -> None:
         """Draw the seed of the next mask, into the array that it is read from."""
         drawn = int(self.rng.integers(2**64 - 1, dtype=np.uint64, endpoint=True))
         self._seed[0] = shifted(drawn, self.first_image * self._numbers)
 
-    def _mask(self, backend: Backend, x: Array) -> Array:
+    def _mask(self, backend: str, x: Array) -> Array:
         """What is kept: a byte per number, stored as `x` is."""
-        return backend.dropout_mask(self._seed, self.p, x)
+        return compute(type(self).__name__, backend, Backend.dropout_mask, self._seed, self.p, x)
 
     def _mask_shape(self, shape: Shape) -> Shape:
         """Shape of the mask for an input."""
         return shape
 
-    def _masked(self, backend: Backend, x: Array, mask: Array) -> Array:
+    def _masked(self, backend: str, x: Array, mask: Array) -> Array:
         dtype = common_dtype(type(self).__name__, x)
         return finish(self._applied(backend, as_computed(x, dtype), mask), dtype)
 
-    def _applied(self, backend: Backend, x: Array, mask: Array) -> Array:
-        return backend.dropout(x, mask, self.p)
+    def _applied(self, backend: str, x: Array, mask: Array) -> Array:
+        return compute(type(self).__name__, backend, Backend.dropout, x, mask, self.p)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the input; see `Layer.output_shape`."""
@@ -141,15 +141,16 @@ class _ChannelDropout(SpatialLayer, Dropout):
         super().__init__(p, rng=rng)
         self._set_layout(layout)
 
-    def _mask(self, backend: Backend, x: Array) -> Array:
+    def _mask(self, backend: str, x: Array) -> Array:
         """What is kept: a byte per channel of every image, (N, C, 1, …)."""
-        return backend.dropout_mask(self._seed, self.p, np.empty(self._mask_shape(x.shape), np.bool_))
+        cells = np.empty(self._mask_shape(x.shape), np.bool_)
+        return super()._mask(backend, cells)
 
     def _mask_shape(self, shape: Shape) -> Shape:
         batch, channels, *sizes = logical_shape(shape, channels_last=self._channels_last)
         return (batch, channels, *(1,) * len(sizes))
 
-    def _applied(self, backend: Backend, x: Array, mask: Array) -> Array:
+    def _applied(self, backend: str, x: Array, mask: Array) -> Array:
         if not self._channels_last:
             return super()._applied(backend, x, mask)
         return super()._applied(backend, np.moveaxis(x, -1, 1), mask).transpose(CHANNELS_LAST[x.ndim])

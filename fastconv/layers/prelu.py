@@ -13,6 +13,7 @@ from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array, check_array, check_dtype
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_any_shape, check_axis, check_integer, check_number
 from fastconv.validation.types import ArrayLike
 
@@ -57,7 +58,9 @@ class PReLU(Layer):
         self.num_parameters = check_integer("PReLU", "num_parameters", num_parameters, 1)
         self.axis = check_integer("PReLU", "axis", axis, -(2**63))
         slope = check_number("PReLU", "init", init)
-        self.weight = Parameter(np.full(self.num_parameters, slope, check_dtype("PReLU", dtype)))
+        kind = check_dtype("PReLU", dtype)
+        check_fits("PReLU", "the weights", (self.num_parameters,), kind.itemsize)
+        self.weight = Parameter(np.full(self.num_parameters, slope, kind))
 
     def forward(self, x: ArrayLike) -> Array:
         """Apply the function; see `Layer.forward`."""

@@ -13,6 +13,7 @@ from fastconv.initializers import Initializer, by_name
 from fastconv.layers.base import Layer
 from fastconv.layers.parameter import Parameter
 from fastconv.validation.arrays import Array, check_dtype
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_flag, check_rng
 from fastconv.validation.types import Rng, Shape
 
@@ -35,6 +36,7 @@ class WeightedLayer(Layer):
         name = type(self).__name__
         kind, generator = check_dtype(name, dtype), check_rng(name, rng)
         draw = by_name(name, weight_init)
+        check_fits(name, "the weight", shape, kind.itemsize)
         self.weight = Parameter(draw(shape, generator, kind), kind)
         self.bias = Parameter(np.zeros(outputs, kind)) if check_flag(name, "bias", bias) else None
 

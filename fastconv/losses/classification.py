@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
-from fastconv.functional.call import finish
+from fastconv.backends.base import Backend
+from fastconv.functional.call import compute, finish
 from fastconv.losses.arguments import check_class_weight, check_labels, check_reduction, check_scores
 from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_number
@@ -70,8 +70,8 @@ def softmax_cross_entropy(
     targets = check_array(operation, "labels", labels)
     if targets.shape != scores.shape:
         targets = check_labels(operation, targets, scores.shape)
-    backend = resolve_backend(None, operation)
-    loss, gradient = backend.softmax_cross_entropy(scores, targets, smoothing, weights, mean)
+    arguments = scores, targets, smoothing, weights, mean
+    loss, gradient = compute(operation, None, Backend.softmax_cross_entropy, *arguments)
     return loss, finish(gradient, dtype)
 
 
@@ -117,7 +117,7 @@ def multiclass_svm(scores: Any, labels: Any, *, margin: float = 1.0, reduction: 
     labels = check_labels(operation, labels, scores.shape)
     distance = check_number(operation, "margin", margin)
     mean = check_reduction(operation, reduction)
-    loss, gradient = resolve_backend(None, operation).multiclass_svm(scores, labels, distance, mean)
+    loss, gradient = compute(operation, None, Backend.multiclass_svm, scores, labels, distance, mean)
     return loss, finish(gradient, dtype)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.backends import resolve_backend
+from fastconv.backends.base import Backend
 from fastconv.errors import InvalidValueError
-from fastconv.functional.call import finish
+from fastconv.functional.call import compute, finish
 from fastconv.losses.arguments import check_pair, check_reduction
 from fastconv.validation.arrays import Array
 from fastconv.validation.sizes import check_number
@@ -51,7 +51,7 @@ def squared_error(prediction: Any, target: Any, *, scale: float = 1.0, reduction
     prediction, target, dtype = check_pair(operation, "prediction", prediction, target)
     scale = check_number(operation, "scale", scale)
     mean = check_reduction(operation, reduction)
-    loss, gradient = resolve_backend(None, operation).squared_error(prediction, target, scale, mean)
+    loss, gradient = compute(operation, None, Backend.squared_error, prediction, target, scale, mean)
     return loss, finish(gradient, dtype)
 
 
@@ -98,7 +98,7 @@ def binary_cross_entropy(probabilities: Any, target: Any, *, reduction: str = "m
     p, target, dtype = check_pair(operation, "probabilities", probabilities, target)
     mean = check_reduction(operation, reduction)
     _check_probabilities(operation, p)
-    loss, gradient = resolve_backend(None, operation).binary_cross_entropy(p, target, mean)
+    loss, gradient = compute(operation, None, Backend.binary_cross_entropy, p, target, mean)
     return loss, finish(gradient, dtype)
 
 
@@ -141,5 +141,5 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, *, reduction: str
     operation = "binary_cross_entropy_with_logits"
     x, target, dtype = check_pair(operation, "logits", logits, target)
     mean = check_reduction(operation, reduction)
-    loss, gradient = resolve_backend(None, operation).binary_cross_entropy_with_logits(x, target, mean)
+    loss, gradient = compute(operation, None, Backend.binary_cross_entropy_with_logits, x, target, mean)
     return loss, finish(gradient, dtype)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError, MemoryLimitError
+from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
 from fastconv.onnx.graph import Graph, Node
 from fastconv.onnx.growth import check_growth
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import out_of_memory
 
 _RUN = "OnnxModel.run"
 _MISTAKES = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)  # of operators, over wrong arrays
@@ -68,7 +69,7 @@ def computed(node: Node, inputs: list[Array | None], compute: Callable[..., Any]
     except FastconvError as error:
         raise type(error)(f"{_RUN}: {node}: {error}") from None
     except MemoryError as error:
-        raise MemoryLimitError(f"{_RUN}: {node}: its result must fit into memory ({error}).") from None
+        raise out_of_memory(f"{_RUN}: {node}", "its result", error) from None
     except _MISTAKES as error:
         kind = InvalidTypeError if isinstance(error, TypeError) else InvalidValueError
         raise kind(f"{_RUN}: {node} does not take {_words(inputs)}: {error}") from error

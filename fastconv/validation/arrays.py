@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, meant, shown
-from fastconv.validation.memory import check_fits
+from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown
+from fastconv.validation.memory import check_fits, out_of_memory
 
 Array = NDArray[Any]
 
@@ -46,9 +46,7 @@ def as_array(operation: str, name: str, value: object) -> Array:
     try:
         return np.asarray(value)
     except MemoryError as error:
-        raise MemoryLimitError(
-            f"{operation}: {name} must fit into memory, but {str(error) or 'there is too little'}."
-        ) from None
+        raise out_of_memory(operation, name, error) from None
     except Exception as error:
         reason = "" if isinstance(error, ValueError) else f", which raises {shown(error)}"
         raise InvalidTypeError(

@@ -59,17 +59,22 @@ def memory_at_most(nbytes: int) -> Iterator[None]:
         _most.reset(token)
 
 
-def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: int) -> None:
-    """Refuse a shape that cannot be addressed, or that is larger than the memory, before it is allocated."""
-    limit = min(memory_limit(), _most.get())
-    if 0 < prod(shape) * itemsize <= limit:  # most calls
-        return
+def check_addressable(operation: str, subject: str, shape: tuple[int, ...]) -> None:
+    """Refuse a shape that no memory of any size could hold."""
     elements = prod(max(size, 1) for size in shape)  # NumPy refuses such shapes for empty arrays too
     if elements > _ADDRESSABLE:
         raise InvalidValueError(
             f"{operation}: {subject} must have at most 2**63 - 1 elements, but got {shown(elements)} (shape "
             f"{shown(shape)})."
         )
+
+
+def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: int) -> None:
+    """Refuse a shape that cannot be addressed, or that is larger than the memory, before it is allocated."""
+    limit = min(memory_limit(), _most.get())
+    if 0 < prod(shape) * itemsize <= limit:  # most calls
+        return
+    check_addressable(operation, subject, shape)
     needed = prod(shape) * itemsize
     if needed > limit:
         raise MemoryLimitError(
@@ -78,10 +83,24 @@ def check_fits(operation: str, subject: str, shape: tuple[int, ...], itemsize: i
         )
 
 
+def out_of_memory(operation: str, subject: str, error: MemoryError) -> MemoryLimitError:
+    """Return the error of memory that is not there, with the bytes that were asked for where they are known."""
+    if isinstance(error, MemoryLimitError):
+        return error
+    shape, dtype = getattr(error, "shape", None), getattr(error, "dtype", None)  # those of NumPy
+    if isinstance(shape, tuple) and isinstance(dtype, np.dtype):
+        lacking = f"{prod(shape) * dtype.itemsize} bytes (shape {shown(shape)}, {dtype}) are not there"
+    else:
+        lacking = shown(str(error))[1:-1] or "there is too little"
+    return MemoryLimitError(
+        f"{operation}: {subject} must fit into memory, but {lacking}. Use a smaller batch or smaller planes."
+    )
+
+
 def allocate(operation: str, subject: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a new array for what a file says that it has; the memory is taken as it is written."""
     check_fits(operation, subject, shape, dtype.itemsize)
     try:
         return np.empty(shape, dtype)
     except MemoryError as error:
-        raise MemoryLimitError(f"{operation}: {subject} must fit into memory, but {error}.") from None
+        raise out_of_memory(operation, subject, error) from None

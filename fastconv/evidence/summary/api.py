@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastconv.backends.settings import get_num_threads
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.evidence.summary import lifetimes
 from fastconv.evidence.summary.fast_workspace import borrowed_bytes, evaluated, temporary_bytes
 from fastconv.evidence.summary.summaries import LayerSummary, Summary
@@ -107,7 +107,9 @@ def summary(
     chosen = check_choice(_OPERATION, "optimizer", optimizer, tuple(_STATE_PER_PARAMETER))
     trained = check_flag(_OPERATION, "training", training)
     rows = [_row(step, own, kind.itemsize, trained) for step, own in zip(steps, _own_parameters(steps))]
-    title = type(model).__name__ if name is None else str(name)
+    if not (name is None or isinstance(name, str)):
+        raise InvalidTypeError(f"{_OPERATION}: name must be a string, but got {shown(name)}.")
+    title = type(model).__name__ if name is None else name
     total = _total(model, title, shape, kind, chosen, trained, steps, rows)
     return _with_program(total, model, kind) if check_flag(_OPERATION, "program", program) else total
 
