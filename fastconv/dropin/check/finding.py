@@ -108,7 +108,8 @@ def _sources(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         inside = Path(place)
         folders[:] = [name for name in folders if not _is_no_code_of_theirs(inside / name)]
-        yield from (inside / name for name in files if Path(name).suffix in _KINDS and not name.startswith("."))
+        found = (inside / name for name in files if Path(name).suffix in _KINDS and not name.startswith("."))
+        yield from (file for file in found if file.is_file())  # a pipe would be read for ever
 
 
 def _is_no_code_of_theirs(folder: Path) -> bool:
