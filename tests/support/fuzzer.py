@@ -106,7 +106,7 @@ def unclear(error: BaseException, call: PublicCall | None = None) -> str | None:
         return None
     if not isinstance(error, FastconvError):
         return f"{kind} is not one of fastconv.errors"
-    if len(re.sub("must be one of .*, but got|Known are .*;", "", text)) > LONGEST:
+    if len(re.sub("must be one of .*, but got|Known are .*;|or write one of.*", "", text, flags=re.DOTALL)) > LONGEST:
         return f"{type(error).__name__} of {len(text)} characters: {text[:200]}"
     causes = _causes(error)
     if len(causes) > MOST_CAUSES:

@@ -11,6 +11,7 @@ import numpy as np
 from fastconv.compat.cs231n.arguments import NumPyWords
 from fastconv.errors import InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_number
 
 __all__ = ["ceil", "np", "sqrt", "vis_grid", "vis_nn", "visualize_grid"]
@@ -150,6 +151,7 @@ def _images(operation: str, name: str, value: object) -> Array:
 def _mosaic(images: Array, rows: int, columns: int, gap: int, fill: Any) -> Array:
     """Tiles row after row, each with a gap under it and to its right."""
     N, H, W, C = images.shape
+    check_fits("visualize_grid", "the grid", (rows * columns, H + gap, W + gap, C), images.itemsize)
     tiles = np.full((rows * columns, H + gap, W + gap, C), fill, images.dtype)
     tiles[:N, :H, :W] = images
     paired = tiles.reshape(rows, columns, H + gap, W + gap, C).swapaxes(1, 2)

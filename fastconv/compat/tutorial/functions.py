@@ -144,7 +144,12 @@ def conv(input_array: Any, kernel_array: Any, output_array: Any, stride: int, bi
             f"conv: kernel_array must have the channels of input_array, {len(image)}, but got {len(kernel)} "
             f"(kernel_array {np.shape(kernel_array)}, input_array {np.shape(input_array)})."
         )
-    y = conv2d(image[None], kernel[None], np.array([bias]), stride=check_integer("conv", "stride", stride, 1))[0, 0]
+    y = conv2d(
+        image[None],
+        kernel[None],
+        check_array("conv", "bias", bias).reshape(-1),
+        stride=check_integer("conv", "stride", stride, 1),
+    )[0, 0]
     height, width = output_array.shape
     if height > y.shape[0] or width > y.shape[1]:
         raise InvalidValueError(

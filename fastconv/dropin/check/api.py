@@ -191,7 +191,7 @@ def check_limit(operation: str, subject: str, seconds: object) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise InvalidTypeError(f"{operation}: {subject} must be a number of seconds, but got {shown(seconds)}.")
     if not 0 < seconds < _LONGEST:
-        raise InvalidValueError(f"{operation}: {subject} must be positive (seconds), but got {seconds}.")
+        raise InvalidValueError(f"{operation}: {subject} must be positive (seconds), but got {shown(seconds)}.")
     return float(seconds)
 
 
