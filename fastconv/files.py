@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from fastconv.errors import FastconvError
+from fastconv.errors import FastconvError, InvalidValueError, shown
 
 _PIECE = 2**20  # bytes
 
@@ -81,8 +81,11 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], object
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise now the OSError that `write_whole` would raise later."""
-    target = Path(os.path.realpath(path))
+    """Raise now the OSError that `write_whole` would raise later; or an `InvalidValueError`, for what is no name."""
+    try:
+        target = Path(os.path.realpath(path))
+    except ValueError:
+        raise InvalidValueError(f"write: path must be the name of a file, but got {shown(path)}.") from None
     if _is_special(target):
         target.open("ab").close()
         return

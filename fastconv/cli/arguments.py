@@ -16,9 +16,10 @@ from fastconv.files import open_regular
 from fastconv.validation.archives import DAMAGED, read_array
 from fastconv.validation.arrays import Array
 
+_SIZE = "\\d{1,100}"  # more is no size, and longer than what Python reads
 _BETWEEN = "[x×,]"  # sizes: one way to write them, 1x3x32x32, and others that are read
-_SHAPE = re.compile(rf"\d+({_BETWEEN}\d+)*")
-_PAD = re.compile(rf"\d+(:\d+)?({_BETWEEN}\d+(:\d+)?)*")
+_SHAPE = re.compile(rf"{_SIZE}({_BETWEEN}{_SIZE})*")
+_PAD = re.compile(rf"{_SIZE}(:{_SIZE})?({_BETWEEN}{_SIZE}(:{_SIZE})?)*")
 _EXAMPLES = {4: "1x3x32x32", None: "3x32x32"}  # by the number of axes
 _PADDING_NAMES = ("valid", "same", "same_lower")
 _READERS = {  # commands, by the files that they take

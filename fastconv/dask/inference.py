@@ -12,7 +12,7 @@ import numpy as np
 from fastconv.backends.locks import RenewedLock
 from fastconv.backends.settings import use_num_threads
 from fastconv.dask.halos import as_dask
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers.base import Layer
 from fastconv.models.classifier import Classifier
 from fastconv.programs import compile as compile_network
@@ -65,7 +65,7 @@ def predict(model: Layer, x: Any, *, method: str = "predict", batch_size: int = 
     ((100, 10), (100, 10))
     """
     if not isinstance(model, Layer):
-        raise InvalidTypeError(f"{_NAME}: model must be a Layer, but got {model!r}.")
+        raise InvalidTypeError(f"{_NAME}: model must be a Layer, but got {shown(model)}.")
     check_choice(_NAME, "method", method, _METHODS)
     if method != "predict" and not isinstance(model, Classifier):
         raise InvalidValueError(f"{_NAME}: method must be of a Classifier, but got {method!r} and a network.")
@@ -109,7 +109,7 @@ class _Network:
         with use_num_threads(1):
             program = compile_network(self.model)
         size = self.batch_size
-        return lambda images: np.concatenate([program(images[i : i + size]) for i in range(0, len(images), size)])
+        return lambda images: np.concatenate([program(images[i : i + size]) for i in range(0, len(images) or 1, size)])
 
 
 def _of_block(images: Array, model: _Network) -> Array:

@@ -106,15 +106,20 @@ def _pairs(call: PlanesCall, padding: object, mode: object, shape: Shape) -> tup
     size = call.shape(shape)[2:]
     spatial = check_padding(call.operation, padding, call.rank, ())
     assert not isinstance(spatial, str)
+    check_mode_fits(call.operation, "mode", str(mode), size, spatial)
+    return (0, 0), (0, 0), *spatial
+
+
+def check_mode_fits(operation: str, name: str, mode: str, plane: tuple[int, ...], padding: tuple[Pair, ...]) -> None:
+    """Refuse more padding than a plane has cells to fill it with; `name` is that of the argument."""
     most = {"reflect": -1, "circular": 0}
-    for cells, pair in zip(size, spatial):
-        if mode in most and max(pair) > cells + most[str(mode)]:
+    for cells, pair in zip(plane, padding):
+        if mode in most and max(pair) > cells + most[mode]:
             rule = "smaller than" if mode == "reflect" else "at most"
             raise InvalidValueError(
-                f"{call.operation}: padding must be {rule} the plane with mode={mode!r}, but got {pair} for {cells} "
-                f"cells (padding {spatial}, plane {size}). Use mode='replicate' or 'zeros' for more."
+                f"{operation}: padding must be {rule} the plane with {name}={mode!r}, but got {pair} for {cells} cells "
+                f"(padding {padding}, plane {plane}). Use {name}='replicate' or 'zeros' for more."
             )
-    return (0, 0), (0, 0), *spatial
 
 
 def _padded(call: PlanesCall, shape: Shape, pairs: tuple[Pair, ...]) -> Shape:

@@ -14,7 +14,7 @@ from fastconv.backends.geometry import ConvGeometry, conv_weight_shape
 from fastconv.backends.settings import with_exact
 from fastconv.errors import InvalidValueError
 from fastconv.functional.call import ConvGradients
-from fastconv.functional.padding import PADDING_MODES, pad, pad_backward
+from fastconv.functional.padding import PADDING_MODES, check_mode_fits, pad, pad_backward
 from fastconv.initializers import Initializer
 from fastconv.layers.base import Shape
 from fastconv.layers.operation import ITEMSIZE, OperationLayer, WindowsLayer
@@ -182,7 +182,11 @@ class _Conv(ConvolutionLayer):
 
     def _geometry(self, input_shape: Shape) -> ConvGeometry:
         shape, steps = self._logical(input_shape), (self.stride, self.padding, self.dilation)
-        return conv_geometry(type(self).__name__, shape, self.weight.shape, *steps, self.groups, ITEMSIZE)
+        geometry = conv_geometry(type(self).__name__, shape, self.weight.shape, *steps, self.groups, ITEMSIZE)
+        if self.padding_mode != "zeros":
+            pairs = tuple((axis.before, axis.after) for axis in geometry.axes)
+            check_mode_fits(type(self).__name__, "padding_mode", self.padding_mode, geometry.size, pairs)
+        return geometry
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(N, out_channels, *out), in the layout; see `Layer.output_shape`."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastconv._version import __version__
 from fastconv.backends.settings import threads_are_chosen
-from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError
+from fastconv.errors import DivergedError, InvalidTypeError, InvalidValueError, shown
 from fastconv.parallel.shares import Share
 from fastconv.validation.arrays import Array
 
@@ -47,7 +47,7 @@ class Ranks:
             if not callable(getattr(communicator, name, None)):
                 raise InvalidTypeError(
                     f"{operation}: communicator must be one of mpi4py, such as MPI.COMM_WORLD, or None, but got "
-                    f"{communicator!r}."
+                    f"{shown(communicator)}."
                 )
         self.communicator = communicator
         self.rank: int = 0 if communicator is None else communicator.rank

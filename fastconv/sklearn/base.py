@@ -21,7 +21,7 @@ from fastconv.training import EarlyStopping, Progress, Trainer
 from fastconv.training.progress import ProgressCallback, reporting
 from fastconv.validation.arrays import Array
 from fastconv.validation.constructors import Constructed
-from fastconv.validation.sizes import check_choice, check_integer
+from fastconv.validation.sizes import check_choice, check_flag, check_integer, check_number
 
 _DTYPES = (np.float32, np.uint8)  # others become the first
 
@@ -105,10 +105,9 @@ class CNNEstimator(BaseEstimator, metaclass=Constructed):
         """Train the network on; with `early_stopping` it ends with the weights of the best epoch."""
         trainer, train = self._trainer, Dataset(X, targets, layout=layout_as_is(X))
         validation = stopping = None
-        if early_stopping:
-            train, validation = train.split(
-                1.0 - float(self.validation_fraction), trainer.seed, stratify=self._stratified
-            )
+        if check_flag(self._name, "early_stopping", early_stopping):
+            share = 1.0 - check_number(self._name, "validation_fraction", self.validation_fraction)
+            train, validation = train.split(share, trainer.seed, stratify=self._stratified)
             stopping = EarlyStopping(self.n_iter_no_change)
         with reporting(self._name, self.verbose) as tell:
             watcher = _Watcher(trainer.model, tell)

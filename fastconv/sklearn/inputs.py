@@ -31,7 +31,7 @@ def input_shape_of(estimator: str, given: object, X: Array) -> Shape:
     if prod(sizes) != prod(X.shape[1:]):
         raise InvalidValueError(
             f"{estimator}: input_shape must have as many cells as an input has features, {prod(X.shape[1:])}, but got "
-            f"{sizes} for X of shape {X.shape}."
+            f"{shown(sizes)} for X of shape {X.shape}."
         )
     return sizes
 

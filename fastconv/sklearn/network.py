@@ -29,7 +29,7 @@ _OF_RANK: dict[int, tuple[Any, Any]] = {1: (Conv1d, MaxPool1d), 2: (Conv2d, MaxP
 
 def make_network(estimator: str, network: object, input_shape: Shape, outputs: int, seed: int) -> Layer:
     """Return a network with fresh weights for inputs of a shape, with so many numbers for each of them."""
-    if network == AUTO:
+    if isinstance(network, str) and network == AUTO:
         return small_network(estimator, input_shape, outputs, seed)
     if isinstance(network, str):
         return by_name(network, input_shape=input_shape, classes=outputs, rng=seed)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import FULL
+from programs import FULL, SUPPORT, run_file
 
 typer = pytest.importorskip("typer")
+import fuzzed_commands  # noqa: E402 - needs typer
+
 from fastconv import cli  # noqa: E402 - needs typer
 
 TIMES = 100 if FULL else 6  # of each command
+COUNT = 2_000 if FULL else 40  # command lines
 BAD = ("no.npy", "half.npy", "half.npz", "half.onnx", "bad.json", "bad.py", "x" * 5000, "9" * 5000, "a\0b", "gone/..")
 VALUES = (
     *BAD,
@@ -54,3 +57,27 @@ def test_hostile_options(
         assert len(lines) == 1, arguments
         assert len(lines[0]) < 2500, arguments
         assert "fastconv: unexpected" not in lines[0], arguments
+
+
+@pytest.mark.slow
+def test_hostile_command_lines() -> None:
+    """Right ones with a few words replaced, so that some get far."""
+    seed = int.from_bytes(np.random.default_rng().bytes(3), "big") if FULL else 0
+    printed = run_file(SUPPORT / "fuzzed_commands.py", str(seed), str(COUNT))
+    assert printed.splitlines()[-1] == f"{COUNT} command lines with seed {seed}, 0 unclear", printed
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "said", "words"),
+    [
+        (1, "", "fastconv: unexpected KeyError: 'a' (--debug shows where)", "unexpected KeyError"),
+        (2, "", "Traceback (most recent call last):", "Traceback"),
+        (3, "", "fastconv: no", "code 3"),
+        (1, "", "something else", "code 1 without a word"),
+        (1, "", "fastconv: " + "x" * 3000, "a line of 3010 characters"),
+    ],
+)
+def test_unclear_command_lines_are_found(code: int, printed: str, said: str, words: str) -> None:
+    assert words in (fuzzed_commands.unclear(code, printed, said) or "")
+    assert fuzzed_commands.unclear(1, "1 of 2 cases wrong", "") is None
+    assert fuzzed_commands.unclear(2, "", "fastconv: x must be so, but got y.") is None

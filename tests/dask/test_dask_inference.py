@@ -37,6 +37,10 @@ def test_chunks_of_images_give_what_all_of_them_give() -> None:
     assert np.array_equal(chunked.predict(model, x).compute(), chunked.predict(model, da.from_array(x, 23)).compute())
 
 
+def test_no_images_give_no_results() -> None:
+    assert chunked.predict(network(), images(0)).compute().shape == (0, 5)
+
+
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "scores"])
 def test_a_classifier_is_asked_for_what_it_says(method: str) -> None:
     model, x = Classifier(network(), class_names="abcde"), images(9)

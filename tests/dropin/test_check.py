@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -466,6 +467,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     empty.mkdir()
     with pytest.raises(InvalidValueError, match=r"but in empty nothing is recognised"):
         fc.check(empty)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(empty / "pipe.py")  # which would be read for ever
+        with pytest.raises(InvalidValueError, match=r"but in empty nothing is recognised"):
+            fc.check(empty)
     with pytest.raises(InvalidValueError, match=r"must come from a file, but got 'made_up', which has none"):
         fc.check(ModuleType("made_up"))
 

@@ -1,43 +1,24 @@
-"""Every public call, made rightly: what the fuzzer replaces one or two arguments of."""
+"""Every public call of the engine, made rightly: what the fuzzer replaces one or two arguments of."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from data_files import idx_bytes, write_cifar, write_mnist
+from public_call import Array, PublicCall, numbers
 
 import fastconv as fc
 from fastconv import data, functional, initializers, losses, models, onnx, optim, testing, training
 from fastconv import layers as L
 
-Array = np.ndarray[Any, Any]
 SIZES = {1: (9,), 2: (6, 7), 3: (4, 5, 6)}
 LAYOUTS = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
 NEEDS = ("x", "weight", "bias")
-
-
-@dataclass(frozen=True)
-class PublicCall:
-    """A call that works, with every argument that it takes by its name.
-
-    `backends` says that a result may be held against that of another backend.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    arguments: dict[str, Any]
-    backends: bool = False
-
-
-def numbers(*shape: int) -> Array:
-    """Numbers of both signs, the same for the same shape."""
-    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
 def every_call() -> list[PublicCall]:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from fuzzed_calls import PublicCall, every_call
+from fuzzed_calls import every_call
 from guarded_memory import Guard
+from public_call import PublicCall
 
 import fastconv as fc
 from fastconv.layers import Layer

@@ -10,13 +10,18 @@ from typing import Any
 import fuzzed_calls
 import numpy as np
 import pytest
-from fuzzed_calls import PublicCall
-from fuzzer import Trial, trials, unclear, verdict
+from fuzzer import ROWS, Trial, trials, unclear, verdict
 from hostile_values import ANYTHING, RaisesAlways
 from programs import FULL, SUPPORT, run_file
+from public_call import PublicCall
 
 import fastconv as fc
 from fastconv import data, functional, initializers, layers, losses, optim
+from fastconv.compat import cs231n, tensorflow, tutorial
+from fastconv.compat.cs231n import fast_layers
+from fastconv.compat.cs231n import optim as course_optim
+from fastconv.compat.cs231n.classifiers import fc_net
+from fastconv.compat.cs231n.solver import Solver
 from fastconv.errors import InvalidTypeError, InvalidValueError, MemoryLimitError, shown
 
 COUNT = 30_000 if FULL else 1_500
@@ -44,10 +49,11 @@ LEFT_OUT = {
 
 
 @pytest.mark.slow
-def test_every_public_call() -> None:
+@pytest.mark.parametrize("rows", ROWS)
+def test_every_public_call(rows: str) -> None:
     """In a process of its own: what crashes or hangs is one test that fails, with its last call in the message."""
     seed = int.from_bytes(np.random.default_rng().bytes(3), "big") if FULL else 0
-    printed = run_file(SUPPORT / "fuzzer.py", str(seed), str(COUNT))
+    printed = run_file(SUPPORT / "fuzzer.py", str(seed), str(COUNT), rows)
     assert printed.splitlines()[-1] == f"{COUNT} calls with seed {seed}, 0 unclear"
 
 
@@ -175,3 +181,28 @@ def test_a_window_over_channels_may_be_of_any_length() -> None:
         y = functional.local_response_norm(x, 2**40, alpha=2.0**40, backend=backend)
         expected = x / (1 + np.square(x).sum(axis=1, keepdims=True)) ** 0.75
         np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
+def test_what_stands_in_for_old_code_says_what_it_takes() -> None:
+    """A few of the arguments that ended in an exception of NumPy, in a line of Python, or never."""
+    x, w, endless = np.ones((1, 3, 4, 1)), np.ones((2, 2, 1, 1)), ANYTHING["endless iterator"]
+    nested: list[Any] = ANYTHING["list in itself"]()
+    loops = {"pool_height": 2, "pool_width": 2, "stride": nested}
+    rule, network = course_optim.sgd, fc_net.FullyConnectedNet
+    data = dict.fromkeys(("X_train", "X_val"), np.ones((2, 3))) | dict.fromkeys(("y_train", "y_val"), np.zeros(2, int))
+    calls: list[tuple[Callable[[], Any], str]] = [
+        (lambda: tensorflow.nn.conv2d(x, w, 1, endless()), "conv2d: padding must be 'SAME', 'VALID' or four pairs"),
+        (lambda: cs231n.install("old", only=endless()), "install: only must name modules of"),
+        (lambda: fast_layers.max_pool_forward_fast(x, loops), "max_pool_forward_fast: stride must be an integer"),
+        (lambda: fast_layers.max_pool_forward_fast(x, 10**5000), "must be a dictionary .* an integer of 16610 bits"),
+        (lambda: rule(np.ones(3), np.ones(3), {"learning_rate": np.ones(2)}), "sgd: w, dw and config must be .* fit"),
+        (lambda: rule(np.ones(3), np.ones(3), 0.1), "sgd: config must be a dictionary or None, but got 0.1"),
+        (lambda: network(hidden_dims=[4], weight_scale="x"), "FullyConnectedNet: weight_scale must be a number"),
+        (lambda: Solver(fc_net.TwoLayerNet(3, 4, 2), data, batch_size=0), "Solver: batch_size must be at least 1"),
+        (lambda: tutorial.element_wise_op(np.ones(3), 1.5), "element_wise_op: op must be a function of a number"),
+        (lambda: tutorial.Filter(3, 2.5, 1), "Filter: height must be an integer"),
+        (lambda: fc.check(__file__, mapping=3), "check: mapping must map names to conventions"),
+    ]  # fmt: skip
+    for call, words in calls:
+        with pytest.raises((InvalidValueError, InvalidTypeError), match=words):
+            call()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError
+from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError, MemoryLimitError, shown
 from fastconv.validation.arrays import Array, check_array
 
 _NAMES = {
@@ -21,6 +22,8 @@ _NAMES = {
     "labels": "y",
 }
 NORM_NAMES = {**_NAMES, "weight": "gamma", "bias": "beta", "num_groups": "G"}
+_LONGEST = 200  # characters of what NumPy says
+_TYPES = 8  # of what is in a sequence
 _POOL_CACHES = {"reshape": 3, "im2col": 4}  # what caches of the originals may begin with, and the length of the rest
 
 
@@ -41,6 +44,25 @@ class OldNames:
             error.args = (f"{self._operation}: {renamed}",)
 
 
+class NumPyWords:
+    """Errors of NumPy that leave this block name the operation, and what it computes with; ours go on as they are."""
+
+    def __init__(self, operation: str, subject: str) -> None:
+        self._operation, self._subject = operation, subject
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _traceback: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, FastconvError):
+            return
+        raised = MemoryLimitError if isinstance(error, MemoryError) else InvalidTypeError
+        said = f"{type(error).__name__}: {str(error)[:_LONGEST]}"
+        raise raised(
+            f"{self._operation}: {self._subject} must be numbers and arrays that fit together, but NumPy says {said}."
+        ) from None
+
+
 class PoolCache(tuple[Any, ...]):
     """The cache (x, pool_param) of a max pooling, which also knows where the maxima were."""
 
@@ -52,9 +74,9 @@ def parameters(operation: str, subject: str, values: Any, *keys: str) -> tuple[A
     try:
         return tuple([values[key] for key in keys])
     except KeyError as error:
-        got = f"the keys {', '.join(map(repr, values))}" if values else "no key"
+        got = f"the keys {', '.join(map(shown, islice(values, _TYPES)))}" if values else "no key"
         raise InvalidValueError(f"{operation}: {subject} must have the key {error.args[0]!r}, but got {got}.") from None
-    except (TypeError, IndexError):
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
         wanted = ", ".join(map(repr, keys))
         raise InvalidTypeError(
             f"{operation}: {subject} must be a dictionary with {wanted}, but got {_described(values)}."
@@ -64,11 +86,12 @@ def parameters(operation: str, subject: str, values: Any, *keys: str) -> tuple[A
 def conv_options(operation: str, conv_param: Any) -> dict[str, Any]:
     """Return what `conv_param` says, as keywords of `fastconv.conv2d`."""
     stride, pad = parameters(operation, "conv_param", conv_param, "stride", "pad")
+    ours = dictionary(operation, "conv_param", conv_param)
     return {
         "stride": whole(stride),
         "padding": whole(pad),
-        "dilation": whole(conv_param.get("dilation", 1)),
-        "groups": whole(conv_param.get("groups", 1)),
+        "dilation": whole(ours.get("dilation", 1)),
+        "groups": whole(ours.get("groups", 1)),
     }
 
 
@@ -78,13 +101,30 @@ def pool_options(operation: str, pool_param: Any) -> tuple[tuple[Any, Any], Any]
     return (whole(height), whole(width)), whole(stride)
 
 
-def whole(size: Any) -> Any:
-    """Return a size as it is; but 3.0, which (7 - 1) / 2 was not in Python 2, as 3."""
+def whole(size: Any, axes: int = 2) -> Any:
+    """Return a size, or a few of them, as they are; but 3.0, which (7 - 1) / 2 was not in Python 2, as 3."""
     if isinstance(size, (float, np.floating)) and float(size).is_integer():
         return int(size)
-    if isinstance(size, np.ndarray):
+    if isinstance(size, np.ndarray) and size.ndim <= axes:
         size = size.tolist()
-    return [whole(one) for one in size] if isinstance(size, (tuple, list)) else size
+    return [whole(one, axes - 1) for one in size] if axes and isinstance(size, (tuple, list)) else size
+
+
+def dictionary(operation: str, subject: str, values: Any) -> Mapping[str, Any]:
+    """Return a dictionary of parameters."""
+    if not isinstance(values, Mapping):
+        raise InvalidTypeError(f"{operation}: {subject} must be a dictionary, but got {_described(values)}.")
+    return values
+
+
+def seed_global(operation: str, subject: str, seed: Any) -> None:
+    """Put the global generator of NumPy into the state of a seed."""
+    try:
+        np.random.seed(seed)
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
+        raise InvalidTypeError(
+            f"{operation}: {subject} must be a seed that np.random.seed takes, but got {shown(seed)}."
+        ) from None
 
 
 def unpacked(operation: str, cache: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
@@ -154,5 +194,6 @@ def _described(value: object) -> str:
     """Type, and for a sequence the types in it."""
     name = type(value).__name__
     if isinstance(value, (tuple, list)):
-        return f"a {name} of {len(value)} ({', '.join(type(one).__name__ for one in value)})"
-    return f"{value!r} ({name})" if isinstance(value, (str, int, float)) or value is None else f"a {name}"
+        more = ", ..." * (len(value) > _TYPES)
+        return f"a {name} of {len(value)} ({', '.join(type(one).__name__ for one in value[:_TYPES])}{more})"
+    return f"{shown(value)} ({name})" if isinstance(value, (str, int, float)) or value is None else f"a {name}"

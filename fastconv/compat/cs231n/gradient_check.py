@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.compat.cs231n.arguments import NumPyWords
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_array
 from fastconv.validation.sizes import check_number
 
 __all__ = [
@@ -71,7 +72,7 @@ def eval_numerical_gradient(f: Callable[[Array], Any], x: Array, verbose: bool =
     operation = "eval_numerical_gradient"
     step = _check(operation, "x", x, h)
     f(x)  # the original evaluates once more than it needs, which random numbers in f would show
-    grad = np.zeros_like(x)
+    grad = np.zeros(x.shape, x.dtype)
     for ix in _positions(x):
         plus, minus, width = _both_sides(operation, x, ix, step, lambda: f(x))
         grad[ix] = (plus - minus) / width
@@ -192,15 +193,15 @@ def grad_check_sparse(
     numerical: 6.000000 analytic: 6.000000, relative error: ...
     """
     operation = "grad_check_sparse"
-    step = _check(operation, "x", x, h)
-    if np.shape(analytic_grad) != x.shape:
+    step, slopes = _check(operation, "x", x, h), check_array(operation, "analytic_grad", analytic_grad)
+    if slopes.shape != x.shape:
         raise InvalidValueError(
-            f"{operation}: analytic_grad must have the shape of x, {x.shape}, but got {np.shape(analytic_grad)}."
+            f"{operation}: analytic_grad must have the shape of x, {x.shape}, but got {slopes.shape}."
         )
     for _ in range(num_checks):
         ix = tuple(randrange(size) for size in x.shape)
         plus, minus, width = _both_sides(operation, x, ix, step, lambda: f(x))
-        numerical, analytic = (plus - minus) / width, analytic_grad[ix]
+        numerical, analytic = (plus - minus) / width, slopes[ix]
         scale = abs(numerical) + abs(analytic)
         error = abs(numerical - analytic) / scale if scale else 0.0
         print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")
@@ -226,8 +227,9 @@ def rel_error(x: Any, y: Any) -> float:
     >>> rel_error([1.0, 2.0], [1.0, 6.0])
     0.5
     """
-    a, b = np.asarray(x), np.asarray(y)
-    return float(np.max(np.abs(a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b))))
+    with NumPyWords("rel_error", "x and y"):
+        a, b = np.asarray(x), np.asarray(y)
+        return float(np.max(np.abs(a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b))))
 
 
 def _check(operation: str, name: str, x: object, h: object) -> float:
@@ -256,7 +258,8 @@ def _weighted(
     step = _check(operation, name, x, h)
     for ix in _positions(x):
         plus, minus, width = _both_sides(operation, x, ix, step, result)
-        grad[ix] = np.sum((plus - minus) * df) / width
+        with NumPyWords(operation, "f(x) and df"):
+            grad[ix] = np.sum((plus - minus) * df) / width
     return grad
 
 
@@ -270,6 +273,7 @@ def _positions(x: Array) -> Iterator[Position]:
 
 def _both_sides(operation: str, x: Array, ix: Position, h: float, result: Callable[[], Any]) -> tuple[Any, Any, Any]:
     """Return the result after and before a step of one element, and the width of both steps together."""
+    x = x.view(np.ndarray)  # a subclass may read and write in its own way
     old = x[ix]
     try:
         x[ix] = old + h

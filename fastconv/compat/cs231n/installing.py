@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown
+from fastconv.validation.sizes import entries_of
 
 MODULES = (
     "classifiers",
@@ -167,9 +168,11 @@ def _checked(only: Iterable[str] | None) -> tuple[str, ...]:
         raise InvalidTypeError(
             f"install: only must be a sequence of names, but got {shown(only)}. Write [{shown(only)}]."
         )
-    wanted = tuple(only)
+    wanted = entries_of(only)
+    if wanted is None:
+        raise InvalidTypeError(f"install: only must be a sequence of names, but got {shown(only)}.")
     for module in wanted:
-        if module not in MODULES:
+        if not (isinstance(module, str) and module in MODULES):
             hint = meant(module, MODULES)
             raise InvalidValueError(
                 f"install: only must name modules of {', '.join(MODULES)}, but got {shown(module)}.{hint}"

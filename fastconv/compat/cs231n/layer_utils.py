@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.compat.cs231n import fast_layers, layers
+from fastconv.compat.cs231n.arguments import unpacked
 from fastconv.compat.cs231n.fast_layers import *  # noqa: F403 - as in the original
 from fastconv.compat.cs231n.layers import *  # noqa: F403 - as in the original
 from fastconv.compat.cs231n.windows import Gradients
@@ -45,7 +46,7 @@ def affine_relu_forward(x: Any, w: Any, b: Any) -> _Forward:
 
 def affine_relu_backward(dout: Any, cache: Any) -> Gradients:
     """Gradients dx, dw, db of `affine_relu_forward`."""
-    fc_cache, relu_cache = cache
+    fc_cache, relu_cache = unpacked("affine_relu_backward", cache, ("fc_cache", "relu_cache"))
     return layers.affine_backward(layers.relu_backward(dout, relu_cache), fc_cache)
 
 
@@ -66,7 +67,7 @@ def conv_relu_forward(x: Any, w: Any, b: Any, conv_param: Any) -> _Forward:
 
 def conv_relu_backward(dout: Any, cache: Any) -> Gradients:
     """Gradients dx, dw, db of `conv_relu_forward`."""
-    conv_cache, relu_cache = cache
+    conv_cache, relu_cache = unpacked("conv_relu_backward", cache, ("conv_cache", "relu_cache"))
     return fast_layers.conv_backward_fast(layers.relu_backward(dout, relu_cache), conv_cache)
 
 
@@ -90,7 +91,8 @@ def conv_bn_relu_forward(x: Any, w: Any, b: Any, gamma: Any, beta: Any, conv_par
 
 def conv_bn_relu_backward(dout: Any, cache: Any) -> tuple[Array, Array, Array, Array, Array]:
     """Gradients dx, dw, db, dgamma, dbeta of `conv_bn_relu_forward`."""
-    conv_cache, bn_cache, relu_cache = cache
+    names = ("conv_cache", "bn_cache", "relu_cache")
+    conv_cache, bn_cache, relu_cache = unpacked("conv_bn_relu_backward", cache, names)
     da, dgamma, dbeta = layers.spatial_batchnorm_backward(layers.relu_backward(dout, relu_cache), bn_cache)
     dx, dw, db = fast_layers.conv_backward_fast(da, conv_cache)
     return dx, dw, db, dgamma, dbeta
@@ -116,6 +118,7 @@ def conv_relu_pool_forward(x: Any, w: Any, b: Any, conv_param: Any, pool_param: 
 
 def conv_relu_pool_backward(dout: Any, cache: Any) -> Gradients:
     """Gradients dx, dw, db of `conv_relu_pool_forward`."""
-    conv_cache, relu_cache, pool_cache = cache
+    names = ("conv_cache", "relu_cache", "pool_cache")
+    conv_cache, relu_cache, pool_cache = unpacked("conv_relu_pool_backward", cache, names)
     ds = fast_layers.max_pool_backward_fast(dout, pool_cache)
     return fast_layers.conv_backward_fast(layers.relu_backward(ds, relu_cache), conv_cache)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastconv.compat.cs231n import normalization, windows
 from fastconv.compat.cs231n.affine import affine_backward, affine_forward
-from fastconv.compat.cs231n.arguments import OldNames, PoolCache, parameters, unpacked
+from fastconv.compat.cs231n.arguments import OldNames, PoolCache, parameters, seed_global, unpacked
 from fastconv.compat.cs231n.normalization import *  # noqa: F403 - what it lists
 from fastconv.compat.cs231n.windows import ConvCache, Gradients
 from fastconv.errors import InvalidValueError, shown
@@ -114,7 +114,7 @@ def dropout_forward(x: Any, dropout_param: Any) -> tuple[Array, tuple[Any, Array
     x = check_array(operation, "x", x)
     dtype = common_dtype(operation, x)
     if "seed" in dropout_param:
-        np.random.seed(dropout_param["seed"])
+        seed_global(operation, "dropout_param['seed']", dropout_param["seed"])
     if not training:
         return x.astype(dtype, copy=False), (dropout_param, None)
     if keep == 0:
@@ -142,7 +142,8 @@ def dropout_backward(dout: Any, cache: Any) -> Array:
     gradient = check_array(operation, "dout", dout)
     if mask is None:
         return gradient
-    check_shape(operation, "dout", gradient.shape, np.shape(mask), "the shape of x")
+    mask = check_array(operation, "mask", mask)
+    check_shape(operation, "dout", gradient.shape, mask.shape, "the shape of x")
     dx: Array = gradient * mask
     return dx
 

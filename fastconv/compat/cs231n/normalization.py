@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.compat.cs231n.arguments import NORM_NAMES, OldNames, check_axes, parameters
+from fastconv.compat.cs231n.arguments import NORM_NAMES, OldNames, check_axes, dictionary, parameters
 from fastconv.compat.cs231n.windows import Gradients, all_of
 from fastconv.errors import InvalidTypeError
 from fastconv.functional.batch_normalization import batch_norm, batch_norm_backward, batch_norm_statistics
 from fastconv.functional.group_normalization import group_norm, group_norm_backward, group_norm_statistics
 from fastconv.functional.layer_normalization import layer_norm, layer_norm_backward, layer_norm_statistics
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_array, check_shape
 from fastconv.validation.sizes import check_choice, check_number
 
 __all__ = [
@@ -95,8 +95,7 @@ def _batchnorm(operation: str, x: Array, gamma: Any, beta: Any, bn_param: Any) -
     training = check_choice(operation, "bn_param['mode']", mode, ("train", "test")) == "train"
     eps = _eps(operation, "bn_param", bn_param)
     momentum = check_number(operation, "bn_param['momentum']", bn_param.get("momentum", 0.9))
-    zeros = np.zeros(x.shape[1], x.dtype)
-    running = bn_param.get("running_mean", zeros), bn_param.get("running_var", zeros)
+    running = tuple(_running(operation, name, x, bn_param) for name in ("running_mean", "running_var"))
     with OldNames(operation, NORM_NAMES):
         statistics = batch_norm_statistics(x) if training else running
         out = batch_norm(x, gamma, beta, statistics=statistics, eps=eps)
@@ -272,10 +271,18 @@ def spatial_groupnorm_backward(dout: Any, cache: Any) -> Gradients:
     return dx, dgamma.reshape(np.shape(kept.gamma)), dbeta.reshape(np.shape(kept.beta))
 
 
+def _running(operation: str, name: str, x: Array, bn_param: Mapping[str, Any]) -> Any:
+    """What is kept of earlier batches, shape (D,), or one number for all of it; zeros at first."""
+    if name not in bn_param:
+        return np.zeros(x.shape[1], x.dtype)
+    kept = check_array(operation, f"bn_param['{name}']", bn_param[name])
+    if kept.ndim:
+        check_shape(operation, f"bn_param['{name}']", kept.shape, x.shape[1:2], "one value per feature or channel")
+    return kept
+
+
 def _eps(operation: str, subject: str, values: Any) -> float:
-    if not isinstance(values, Mapping):
-        raise InvalidTypeError(f"{operation}: {subject} must be a dictionary, but got a {type(values).__name__}.")
-    eps: float = values.get("eps", 1e-5)
+    eps: float = dictionary(operation, subject, values).get("eps", 1e-5)
     return eps
 
 

@@ -6,16 +6,19 @@ remembers; it is the caller's dictionary, in which missing entries are filled in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
 
+from fastconv.compat.cs231n.arguments import NumPyWords
+from fastconv.errors import InvalidTypeError, shown
 from fastconv.validation.arrays import Array
 
 __all__ = ["adam", "np", "rmsprop", "sgd", "sgd_momentum"]
 
 Config = dict[str, Any]
+_TAKEN = "w, dw and config"  # what the words of an error name
 
 
 def sgd(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Config]:
@@ -47,8 +50,9 @@ def sgd(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Confi
     >>> w.tolist(), next_w is w, config
     ([0.9, 2.1], True, {'learning_rate': 0.01})
     """
-    config, (rate,) = _filled(config, learning_rate=1e-2)
-    w -= rate * dw
+    config, (rate,) = _filled("sgd", config, learning_rate=1e-2)
+    with NumPyWords("sgd", _TAKEN):
+        w -= rate * dw
     return w, config
 
 
@@ -84,12 +88,13 @@ def sgd_momentum(w: Array, dw: Array, config: Config | None = None) -> tuple[Arr
     >>> next_w.tolist(), config["velocity"].tolist()
     ([-1.9], [-1.9])
     """
-    config, (rate, momentum) = _filled(config, learning_rate=1e-2, momentum=0.9)
+    config, (rate, momentum) = _filled("sgd_momentum", config, learning_rate=1e-2, momentum=0.9)
     velocity = config.get("velocity")
-    if velocity is None:
-        velocity = np.zeros_like(w)
-    config["velocity"] = velocity = momentum * velocity - rate * dw
-    return w + velocity, config
+    with NumPyWords("sgd_momentum", _TAKEN):
+        if velocity is None:
+            velocity = np.zeros_like(w)
+        config["velocity"] = velocity = momentum * velocity - rate * dw
+        return w + velocity, config
 
 
 def rmsprop(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Config]:
@@ -122,11 +127,12 @@ def rmsprop(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, C
     >>> next_w.tolist(), config["cache"].tolist()
     ([0.98], [6.25])
     """
-    config, (rate, decay, epsilon) = _filled(config, learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8)
-    if config.get("cache") is None:
-        config["cache"] = np.zeros_like(w)
-    config["cache"] = cache = decay * config["cache"] + (1 - decay) * dw**2
-    return w - rate * dw / (np.sqrt(cache) + epsilon), config
+    config, (rate, decay, epsilon) = _filled("rmsprop", config, learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8)
+    with NumPyWords("rmsprop", _TAKEN):
+        if config.get("cache") is None:
+            config["cache"] = np.zeros_like(w)
+        config["cache"] = cache = decay * config["cache"] + (1 - decay) * dw**2
+        return w - rate * dw / (np.sqrt(cache) + epsilon), config
 
 
 def adam(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Config]:
@@ -162,20 +168,23 @@ def adam(w: Array, dw: Array, config: Config | None = None) -> tuple[Array, Conf
     ([0.75], 1)
     """
     numbers = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
-    config, (rate, beta1, beta2, epsilon) = _filled(config, **numbers)
-    for name in ("m", "v"):
-        if config.get(name) is None:
-            config[name] = np.zeros_like(w)
-    config["t"] = t = config.get("t", 0) + 1
-    config["m"] = m = beta1 * config["m"] + (1 - beta1) * dw
-    config["v"] = v = beta2 * config["v"] + (1 - beta2) * dw**2
-    return w - rate * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + epsilon), config
+    config, (rate, beta1, beta2, epsilon) = _filled("adam", config, **numbers)
+    with NumPyWords("adam", _TAKEN):
+        for name in ("m", "v"):
+            if config.get(name) is None:
+                config[name] = np.zeros_like(w)
+        config["t"] = t = config.get("t", 0) + 1
+        config["m"] = m = beta1 * config["m"] + (1 - beta1) * dw
+        config["v"] = v = beta2 * config["v"] + (1 - beta2) * dw**2
+        return w - rate * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + epsilon), config
 
 
-def _filled(config: Config | None, **defaults: float) -> tuple[Config, list[Any]]:
+def _filled(operation: str, config: Config | None, **defaults: float) -> tuple[Config, list[Any]]:
     """Return the caller's dictionary with the numbers that were missing, and all of them in this order."""
     if config is None:
         config = {}
+    elif not isinstance(config, MutableMapping):
+        raise InvalidTypeError(f"{operation}: config must be a dictionary or None, but got {shown(config)}.")
     for name, default in defaults.items():
         config.setdefault(name, default)
     return config, _plain(config, defaults)

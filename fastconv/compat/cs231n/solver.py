@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 
 from fastconv.compat.cs231n import checkpoints, optim
-from fastconv.errors import InvalidValueError
+from fastconv.compat.cs231n.arguments import dictionary
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.files import write_whole
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_flag, check_integer, check_number, check_path
 
 __all__ = ["Solver", "np", "optim", "pickle"]
 
+_QUOTE = "'"
+_DATA = ("X_train", "y_train", "X_val", "y_val")
 _KEPT = (  # the entries of a checkpoint, in the order of the original; each is an attribute
     "model",
     "update_rule",
@@ -101,9 +106,11 @@ class Solver:
     """
 
     def __init__(self, model: Any, data: Any, **kwargs: Any) -> None:
+        if not (hasattr(model, "params") and callable(getattr(model, "loss", None))):
+            raise InvalidTypeError(f"Solver: model must have params and the method loss, but got {shown(model)}.")
         self.model = model
-        self.X_train, self.y_train = data["X_train"], data["y_train"]
-        self.X_val, self.y_val = data["X_val"], data["y_val"]
+        kept = dictionary("Solver", "data", data)  # without a key it is a KeyError, as in the original
+        self.X_train, self.y_train, self.X_val, self.y_val = (kept[name] for name in _DATA)
         settings = _settings(kwargs)
         self.update_rule = _rule(settings["update_rule"])
         self.optim_config: dict[str, Any] = settings["optim_config"]
@@ -117,6 +124,7 @@ class Solver:
         self.verbose = settings["verbose"]
         for part, X, y in (("train", self.X_train, self.y_train), ("val", self.X_val, self.y_val)):
             _check_count(part, X, y)
+        check_fits("Solver", "a batch", (self.batch_size, *self.X_train.shape[1:]), np.dtype(np.float64).itemsize)
         self._reset()
 
     def _reset(self) -> None:
@@ -135,8 +143,10 @@ class Solver:
         loss, grads = self.model.loss(self.X_train[batch], self.y_train[batch])
         self.loss_history.append(loss)
         for name, w in self.model.params.items():
-            w, config = self.update_rule(w, grads[name], self.optim_configs[name])
-            self.model.params[name], self.optim_configs[name] = w, config
+            found = self.update_rule(w, grads[name], self.optim_configs[name])
+            if not (isinstance(found, tuple) and len(found) == 2):
+                raise InvalidTypeError(f"Solver: update_rule must return (next_w, config), but got {shown(found)}.")
+            self.model.params[name], self.optim_configs[name] = found
 
     def _save_checkpoint(self) -> None:
         """Write ``NAME_epoch_N.pkl``, whole or not at all; nothing where there is no name."""
@@ -261,7 +271,8 @@ def _rule(name: Any) -> Callable[..., Any]:
     rule = getattr(optim, name, None) if isinstance(name, str) else name
     if not callable(rule):
         raise InvalidValueError(
-            f'Solver: Invalid update_rule "{name}". It must name a function in optim: sgd, sgd_momentum, rmsprop, adam.'
+            f'Solver: Invalid update_rule "{shown(name).strip(_QUOTE)}". It must name a function in optim: sgd, '
+            "sgd_momentum, rmsprop, adam."
         )
     chosen: Callable[..., Any] = rule
     return chosen
@@ -284,10 +295,23 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
     unknown = ", ".join(f'"{name}"' for name in given if name not in defaults)
     if unknown:
         raise InvalidValueError(f"Solver: Unrecognized arguments {unknown}. They must be among {', '.join(defaults)}.")
-    return {**defaults, **given}
+    found = {**defaults, **given}
+    for name in ("batch_size", "num_epochs", "print_every", "num_train_samples", "num_val_samples"):
+        if found[name] is not None or defaults[name] is not None:
+            found[name] = check_integer("Solver", name, found[name], 0 if name == "num_epochs" else 1)
+    found["lr_decay"] = check_number("Solver", "lr_decay", found["lr_decay"])
+    dictionary("Solver", "optim_config", found["optim_config"])
+    if found["checkpoint_name"] is not None:
+        check_path("Solver", found["checkpoint_name"], "checkpoint_name")
+    if not isinstance(found["verbose"], int):
+        check_flag("Solver", "verbose", found["verbose"])
+    return found
 
 
 def _check_count(part: str, X: Any, y: Any) -> None:
+    for name, array in ((f"X_{part}", X), (f"y_{part}", y)):
+        if not isinstance(getattr(array, "shape", None), tuple) or not array.shape:
+            raise InvalidTypeError(f"Solver: {name} must be an array with an axis at least, but got {shown(array)}.")
     if len(X) != len(y):
         raise InvalidValueError(
             f"Solver: y_{part} must have one label for each image of X_{part}, but got {len(y)} labels for {len(X)} "

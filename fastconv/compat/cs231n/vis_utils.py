@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.errors import InvalidValueError
+from fastconv.compat.cs231n.arguments import NumPyWords
+from fastconv.errors import InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer, check_number
 
 __all__ = ["ceil", "np", "sqrt", "vis_grid", "vis_nn", "visualize_grid"]
@@ -124,11 +126,13 @@ def vis_nn(rows: Sequence[Sequence[Any]]) -> Array:
     array([[0.5, 0. , 1. , 0. ],
            [0. , 0. , 0. , 0. ]])
     """
-    shapes = {np.shape(image) for row in rows for image in row}
-    if len({len(row) for row in rows}) != 1 or len(shapes) != 1:
+    with NumPyWords("vis_nn", "rows of images"):
+        shapes = {np.shape(image) for row in rows for image in row}
+        lengths = [len(row) for row in rows]
+    if len({*lengths}) != 1 or len(shapes) != 1:
         raise InvalidValueError(
-            f"vis_nn: rows must have the same number of images of one shape, but got rows of "
-            f"{[len(row) for row in rows]} images (shapes {sorted(shapes)})."
+            f"vis_nn: rows must have the same number of images of one shape, but got rows of {shown(lengths)} images "
+            f"(shapes {shown(sorted(shapes))})."
         )
     images = _images("vis_nn", "rows", np.stack([np.asarray(image) for row in rows for image in row]))
     return _stretched(_mosaic(images, len(rows), len(rows[0]), 1, 1))
@@ -147,6 +151,7 @@ def _images(operation: str, name: str, value: object) -> Array:
 def _mosaic(images: Array, rows: int, columns: int, gap: int, fill: Any) -> Array:
     """Tiles row after row, each with a gap under it and to its right."""
     N, H, W, C = images.shape
+    check_fits("visualize_grid", "the grid", (rows * columns, H + gap, W + gap, C), images.itemsize)
     tiles = np.full((rows * columns, H + gap, W + gap, C), fill, images.dtype)
     tiles[:N, :H, :W] = images
     paired = tiles.reshape(rows, columns, H + gap, W + gap, C).swapaxes(1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from fastconv.errors import InvalidValueError, unknown_name
+from fastconv.errors import InvalidValueError, shown, unknown_name
 from fastconv.validation.sizes import check_integer
 
 Kind = TypeVar("Kind")
@@ -15,7 +15,7 @@ def height_width(operation: str, name: str, x: Any, y: Any, least: int) -> tuple
     """(height, width) of a size for the x axis, or of a pair (x, y), with a size for the y axis or without."""
     if isinstance(x, Sequence) and not isinstance(x, (str, bytes)):
         if len(x) != 2 or y is not None:
-            given = f"{list(x)}" if y is None else f"{list(x)} and {name}_y={y!r}"
+            given = shown([*x]) if y is None else f"{shown([*x])} and {name}_y={shown(y)}"
             raise InvalidValueError(
                 f"{operation}: {name} must be one integer or a pair (x, y), and an integer where {name}_y is given, "
                 f"but got {given}."

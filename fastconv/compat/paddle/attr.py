@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_flag, check_number
 
 __all__ = [
@@ -120,6 +121,7 @@ class ParameterAttribute:
         ndarray of float64
             The weight.
         """
+        check_fits("ParameterAttribute", "a weight", shape, np.dtype(np.float64).itemsize)
         if self.attr.get("initial_smart"):
             return np.random.normal(0.0, sqrt(2.0 / (filter_size**2 * num_channels)), shape)
         return self.draw_plain(shape)
@@ -216,6 +218,8 @@ def extra_attribute(operation: str, value: Any) -> ExtraLayerAttribute | None:
 
 def _initial(std: Any, mean: Any, most: Any, least: Any, smart: Any) -> dict[str, Any]:
     """Initial values by the names of `attr`."""
+    if smart is not None:
+        check_flag("ParameterAttribute", "initial_smart", smart)
     said = {"initial_std": std, "initial_mean": mean, "initial_max": most, "initial_min": least}
     given = {name: check_number("ParameterAttribute", name, each) for name, each in said.items() if each is not None}
     if not given and smart is not False:
@@ -237,8 +241,8 @@ def _initial(std: Any, mean: Any, most: Any, least: Any, smart: Any) -> dict[str
 def _refuse(where: str, instead: str, **values: Any) -> None:
     """Refuse arguments that would change the numbers and are not supported."""
     for name, value in values.items():
-        if value:
+        if value is not None and not (isinstance(value, (int, float)) and not value):
             raise InvalidValueError(
                 f"{where}: {name} must not be given, since it would change the numbers and is not supported, but got "
-                f"{value!r}; {instead}."
+                f"{shown(value)}; {instead}."
             )

@@ -20,7 +20,7 @@ from fastconv.compat.paddle.data_type import DenseVector
 from fastconv.compat.paddle.output import Data, ImageShape, LayerOutput
 from fastconv.compat.paddle.pooling import Max, as_pooling
 from fastconv.compat.paddle.position_bias import PositionBias
-from fastconv.errors import InvalidTypeError, InvalidValueError
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.layers import AvgPool2d, Conv2d, ConvTranspose2d, Layer, MaxPool2d, Sequential
 from fastconv.validation.arrays import check_array
 from fastconv.validation.sizes import check_choice, check_flag, check_integer
@@ -86,7 +86,7 @@ def data(name: str, type: DenseVector, height: int | None = None, width: int | N
         An `input` for layer functions.
     """
     if not isinstance(type, DenseVector):
-        raise InvalidTypeError(f"data: type must be data_type.dense_vector(size), but got {type!r}.")
+        raise InvalidTypeError(f"data: type must be data_type.dense_vector(size), but got {shown(type)}.")
     return data_layer(name, type.dim, height, width)
 
 

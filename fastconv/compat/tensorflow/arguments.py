@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array, check_array, check_rank
-from fastconv.validation.sizes import check_choice, check_sizes
+from fastconv.validation.sizes import check_choice, check_sizes, entries_of
 
 FORMATS = ("NHWC", "NCHW")
 # axes of filters, for messages
@@ -97,10 +94,10 @@ def _padding(operation: str, value: Any, layout: str) -> Any:
         f"{operation}: padding must be 'SAME', 'VALID' or four pairs (before, after), one per axis, but got "
         f"{shown(value)}."
     )
-    if not isinstance(value, Iterable) or isinstance(value, bytes):
+    pairs = entries_of(value)
+    if pairs is None:
         raise InvalidTypeError(message)
-    pairs = tuple(value)
-    if [np.shape(pair) for pair in pairs] != [(2,)] * 4:
+    if [len(entries_of(pair) or ()) for pair in pairs] != [2] * 4:
         raise InvalidValueError(message)
     inner, outer = _split(tuple(check_sizes(operation, "padding", pair, 2, 0) for pair in pairs), layout)
     if outer != ((0, 0), (0, 0)):
@@ -120,11 +117,12 @@ def _split(values: tuple[Any, ...], layout: str) -> tuple[tuple[Any, Any], tuple
 
 def _length(operation: str, name: str, value: Any, allowed: tuple[int, ...]) -> int:
     """Numbers in a list, or 1 for a single number."""
-    if not hasattr(value, "__len__") or isinstance(value, (str, bytes)):
+    items = entries_of(value)
+    if items is None:
         return 1
-    if len(value) not in allowed:
+    if len(items) not in allowed:
         raise InvalidValueError(
-            f"{operation}: {name} must be one integer or a list of one, two or four, but got {len(value)}: "
+            f"{operation}: {name} must be one integer or a list of one, two or four, but got {len(items)}: "
             f"{shown(value)}."
         )
-    return len(value)
+    return len(items)

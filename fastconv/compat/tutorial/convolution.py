@@ -11,12 +11,13 @@ from fastconv.backends.locks import cached_property
 from fastconv.compat.tutorial.activators import Activator
 from fastconv.compat.tutorial.functions import element_wise_op, padding
 from fastconv.compat.tutorial.images import Plane, as_images, as_sensitivities, stored
-from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError
+from fastconv.errors import InvalidTypeError, InvalidValueError, NotRunError, shown
 from fastconv.functional import ConvGradients
 from fastconv.functional.exact import conv2d, conv2d_backward
 from fastconv.validation.arrays import Array, check_array, check_shape
+from fastconv.validation.memory import check_fits
 from fastconv.validation.operations import conv_geometry
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_integer, check_number
 
 
 class Filter:
@@ -45,6 +46,9 @@ class Filter:
     """
 
     def __init__(self, width: int, height: int, depth: int) -> None:
+        sizes = {"depth": depth, "height": height, "width": width}
+        depth, height, width = (check_integer("Filter", name, size, 0) for name, size in sizes.items())
+        check_fits("Filter", "weights", (depth, height, width), np.dtype(np.float64).itemsize)
         self.weights: Any = np.random.uniform(-1e-4, 1e-4, (depth, height, width))
         self.bias: Any = 0
         self.weights_grad: Array = np.zeros(self.weights.shape)
@@ -72,6 +76,7 @@ class Filter:
         learning_rate : float
             Factor of the gradients.
         """
+        check_number("Filter.update", "learning_rate", learning_rate)
         if not isinstance(self.weights, np.ndarray) or self.weights.dtype.kind != "f":
             self.weights = np.asarray(self.weights, np.float64)
         self.weights -= learning_rate * self.weights_grad
@@ -169,7 +174,12 @@ class ConvLayer:
     @staticmethod
     def calculate_output_size(input_size: int, filter_size: int, zero_padding: int, stride: int) -> int:
         """Return the number of windows along an axis; where the stride does not divide, the rest is left over."""
-        return conv_axis(input_size, filter_size, stride, 1, zero_padding, zero_padding).out
+        sizes = {"input_size": (input_size, 0), "filter_size": (filter_size, 0), "stride": (stride, 1),
+                 "zero_padding": (zero_padding, 0)}  # fmt: skip
+        size, window, step, zeros = (
+            check_integer("ConvLayer.calculate_output_size", name, *each) for name, each in sizes.items()
+        )
+        return conv_axis(size, window, step, 1, zeros, zeros).out
 
     @cached_property
     def padded_input_array(self) -> Any:
@@ -196,7 +206,7 @@ class ConvLayer:
         y = conv2d(self._images("forward"), self._weights("forward"), self._biases("forward"), **self._options)
         self.output_array = stored(self.output_array, y if self.input_array.ndim == 4 else y[0])
         del y  # the activation gets its memory: 0.22 ms instead of 0.60 for 16×64×64 and ReLU
-        element_wise_op(self.output_array, self.activator.forward)
+        element_wise_op(self.output_array, _function("forward", self.activator, "forward"))
 
     def backward(self, input_array: Any, sensitivity_array: Any, activator: Activator) -> None:
         """Compute `delta_array` and the gradients of all filters; runs `forward` first.
@@ -223,7 +233,7 @@ class ConvLayer:
         """Compute `delta_array` from the sensitivities of this layer, for the last input; see `backward`."""
         dx = self._gradients("bp_sensitivity_map", sensitivity_array, "x").dx
         derivative_array = np.array(self.input_array, np.float64)
-        element_wise_op(derivative_array, activator.backward)
+        element_wise_op(derivative_array, _function("bp_sensitivity_map", activator, "backward"))
         self.delta_array = np.array(dx if self.input_array.ndim == 4 else dx[0], order="C")  # type: ignore[index]
         self.delta_array *= derivative_array
 
@@ -308,3 +318,13 @@ class ConvLayer:
                     f"ConvLayer.{method}: filters[{i}].bias must be one real number, but got {bias.tolist()!r}."
                 )
         return np.array(biases, np.float64)
+
+
+def _function(method: str, activator: Any, name: str) -> Any:
+    """Return a function of an activator."""
+    function = getattr(activator, name, None)
+    if not callable(function):
+        raise InvalidTypeError(
+            f"ConvLayer.{method}: activator must have the methods forward and backward, but got {shown(activator)}."
+        )
+    return function

@@ -10,7 +10,10 @@ import numpy as np
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.functional.exact import conv2d
 from fastconv.validation.arrays import Array, check_array
+from fastconv.validation.memory import check_fits
 from fastconv.validation.sizes import check_integer
+
+_LONGEST = 500  # characters of a message
 
 
 def get_patch(input_array: Array, i: int, j: int, filter_width: int, filter_height: int, stride: int) -> Array:
@@ -47,9 +50,15 @@ def get_patch(input_array: Array, i: int, j: int, filter_width: int, filter_heig
            [15, 16, 17]])
     """
     _check_axes("get_patch", "input_array", input_array)
-    rows = slice(i * stride, i * stride + filter_height)
-    columns = slice(j * stride, j * stride + filter_width)
-    return input_array[..., rows, columns]
+    try:
+        rows = slice(i * stride, i * stride + filter_height)
+        columns = slice(j * stride, j * stride + filter_width)
+        return input_array[..., rows, columns]
+    except Exception as error:  # noqa: BLE001 - checked beforehand, small windows would take twice as long
+        raise InvalidTypeError(
+            "get_patch: input_array must be an array, and i, j, filter_width, filter_height and stride integers, but "
+            f"got {shown(input_array)} and {shown((i, j, filter_width, filter_height, stride))} ({error})."[:_LONGEST]
+        ) from None
 
 
 def get_max_index(array: Array) -> tuple[int, int]:
@@ -135,7 +144,12 @@ def conv(input_array: Any, kernel_array: Any, output_array: Any, stride: int, bi
             f"conv: kernel_array must have the channels of input_array, {len(image)}, but got {len(kernel)} "
             f"(kernel_array {np.shape(kernel_array)}, input_array {np.shape(input_array)})."
         )
-    y = conv2d(image[None], kernel[None], np.array([bias]), stride=check_integer("conv", "stride", stride, 1))[0, 0]
+    y = conv2d(
+        image[None],
+        kernel[None],
+        check_array("conv", "bias", bias).reshape(-1),
+        stride=check_integer("conv", "stride", stride, 1),
+    )[0, 0]
     height, width = output_array.shape
     if height > y.shape[0] or width > y.shape[1]:
         raise InvalidValueError(
@@ -179,6 +193,8 @@ def padding(input_array: Any, zp: int) -> Any:
         return input_array
     array = check_array("padding", "input_array", input_array)
     _check_axes("padding", "input_array", array)
+    shape = (*array.shape[:-2], *(size + 2 * zp for size in array.shape[-2:]))
+    check_fits("padding", "the padded array", shape, np.dtype(np.float64).itemsize)
     return np.pad(array.astype(np.float64), [(0, 0)] * (array.ndim - 2) + [(zp, zp)] * 2)
 
 
@@ -202,12 +218,28 @@ def element_wise_op(array: Array, op: Callable[[Any], Any]) -> None:
     array([[0., 2.],
            [3., 0.]])
     """
+    given: Any = array
+    if not (isinstance(given, np.ndarray) and given.flags.writeable):
+        raise InvalidTypeError(
+            f"element_wise_op: array must be an array that can be written to, but got {shown(array)}."
+        )
+    if not callable(op):
+        raise InvalidTypeError(f"element_wise_op: op must be a function of a number, but got {shown(op)}.")
     if getattr(op, "takes_arrays", False) is True or isinstance(op, np.ufunc):
-        array[...] = op(array)
+        _put(array, op(array))
         return
-    elements: Any = np.nditer(array, flags=["zerosize_ok"], op_flags=["readwrite"])
+    elements: Any = np.nditer(array, flags=["zerosize_ok", "refs_ok"], op_flags=["readwrite"])
     for element in elements:
-        element[...] = op(element)
+        _put(element, op(element))
+
+
+def _put(array: Array, values: Any) -> None:
+    try:
+        array[...] = values
+    except Exception:  # noqa: BLE001 - a foreign object raises anything
+        raise InvalidTypeError(
+            f"element_wise_op: op must give numbers for {array.dtype} and shape {array.shape}, but got {shown(values)}."
+        ) from None
 
 
 def _check_axes(operation: str, name: str, array: Array) -> None:

@@ -19,6 +19,7 @@ from fastconv.dropin.check.finding import file_of, files_of, is_whole
 from fastconv.dropin.conventions import CONVENTIONS
 from fastconv.dropin.conventions.judge import fault_of
 from fastconv.errors import FastconvError, InvalidTypeError, InvalidValueError, shown, unknown_name
+from fastconv.validation.sizes import entries_of
 
 _LONGEST = 1e6  # seconds
 
@@ -103,6 +104,11 @@ def check(
     out = np.zeros((N, C, (H - HH) // s + 1, (W - WW) // s + 1), x.dtype)   # HH for WW
     """
     path = file_of("check", path_or_module)
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise InvalidTypeError(
+            "check: mapping must map names to conventions, such as {'my_conv': 'plain.conv2d'}, but got "
+            f"{shown(mapping)}."
+        )
     limit, chosen = check_limit("check", "time_limit", time_limit), _check_cases(cases)
     files, reports = files_of("check", path, mapping), dict[Path, CheckReport]()
     for number, file in enumerate(files):
@@ -185,16 +191,18 @@ def check_limit(operation: str, subject: str, seconds: object) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise InvalidTypeError(f"{operation}: {subject} must be a number of seconds, but got {shown(seconds)}.")
     if not 0 < seconds < _LONGEST:
-        raise InvalidValueError(f"{operation}: {subject} must be positive (seconds), but got {seconds}.")
+        raise InvalidValueError(f"{operation}: {subject} must be positive (seconds), but got {shown(seconds)}.")
     return float(seconds)
 
 
 def _check_cases(cases: Sequence[str] | None) -> tuple[str, ...] | None:
     if cases is None:
         return None
-    chosen, known = (cases,) if isinstance(cases, str) else tuple(cases), names_of_cases()
+    chosen, known = (cases,) if isinstance(cases, str) else entries_of(cases), names_of_cases()
+    if chosen is None:
+        raise InvalidTypeError(f"check: cases must be a sequence of names, but got {shown(cases)}.")
     for name in chosen:
-        if name not in known:
+        if not (isinstance(name, str) and name in known):
             raise unknown_name("check", "a case", name, known, bare=True)
     if not chosen:
         raise InvalidValueError("check: cases must name at least one, but got none. Leave it out for all.")

@@ -68,6 +68,8 @@ def solved(box: BlackBox) -> Forward:
     try:
         found = solve_forward(box)
     except InvalidValueError:
+        found = []
+    if not found:
         try:
             box.learn()  # weights may be made in the first call
         except Exception as error:

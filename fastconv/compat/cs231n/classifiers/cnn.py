@@ -16,7 +16,9 @@ from fastconv.compat.cs231n.classifiers.fc_net import penalised
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
 from fastconv.compat.cs231n.windows import conv_weight_gradients
 from fastconv.errors import InvalidValueError
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, check_array, check_dtype
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_integer, check_number, check_shape_argument
 
 __all__ = ["ThreeLayerConvNet"]
 __all__ += layer_utils.__all__
@@ -85,15 +87,23 @@ class ThreeLayerConvNet:
         reg: float = 0.0,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        operation = "ThreeLayerConvNet"
+        sizes = {"num_filters": num_filters, "filter_size": filter_size, "hidden_dim": hidden_dim,
+                 "num_classes": num_classes}  # fmt: skip
+        num_filters, filter_size, hidden_dim, num_classes = (
+            check_integer(operation, name, size, 1) for name, size in sizes.items()
+        )
+        C, *size = (check_integer(operation, "input_dim", each, 1) for each in
+                    check_shape_argument(operation, "input_dim", input_dim, "CHW"))  # fmt: skip
+        scale = check_number(operation, "weight_scale", weight_scale)
         self.params: dict[str, Array] = {}
-        self.reg, self.dtype = reg, dtype
-        C, *size = input_dim
+        self.reg, self.dtype = check_number(operation, "reg", reg), check_dtype(operation, dtype)
         pad = (filter_size - 1) // 2
         convolved = [conv_axis(each, filter_size, 1, 1, pad, pad).out for each in size]
         height, width = (conv_axis(each, 2, 2, 1, 0, 0).out for each in convolved)
         if min(height, width) < 1:
             raise InvalidValueError(
-                f"ThreeLayerConvNet: input_dim must leave windows of 2 x 2 after the convolution, but got {input_dim} "
+                f"{operation}: input_dim must leave windows of 2 x 2 after the convolution, but got {input_dim} "
                 f"with filter_size {filter_size}."
             )
         shapes = {
@@ -102,7 +112,8 @@ class ThreeLayerConvNet:
             "3": (hidden_dim, num_classes),
         }
         for layer, shape in shapes.items():
-            self.params[f"W{layer}"] = (weight_scale * np.random.randn(*shape)).astype(dtype)
+            check_fits(operation, f"W{layer}", shape, np.dtype(np.float64).itemsize)
+            self.params[f"W{layer}"] = (scale * np.random.randn(*shape)).astype(dtype)
             self.params[f"b{layer}"] = np.zeros(shape[0] if layer == "1" else shape[1], dtype)
 
     def loss(self, X: Any, y: Any = None) -> Any:
@@ -132,7 +143,8 @@ class ThreeLayerConvNet:
         W1, b1, W2, b2, W3, b3 = (self.params[name] for name in ("W1", "b1", "W2", "b2", "W3", "b3"))
         conv_param = {"stride": 1, "pad": (W1.shape[2] - 1) // 2}
         # Pool, then ReLU: the same numbers and gradients as the other way round, and a quarter of them for ReLU.
-        convolved, conv_cache = layer_utils.conv_forward_fast(np.asarray(X, self.dtype), W1, b1, conv_param)
+        images = check_array("ThreeLayerConvNet", "X", X).astype(self.dtype, copy=False)
+        convolved, conv_cache = layer_utils.conv_forward_fast(images, W1, b1, conv_param)
         pooled, pool_cache = layer_utils.max_pool_forward_fast(convolved, _POOL)
         a1, relu_cache = layer_utils.relu_forward(pooled)
         a2, cache2 = layer_utils.affine_relu_forward(a1, W2, b2)

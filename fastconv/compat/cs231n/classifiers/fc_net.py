@@ -16,8 +16,9 @@ from fastconv.compat.cs231n import layer_utils, normalization
 from fastconv.compat.cs231n.affine import affine_weight_gradients
 from fastconv.compat.cs231n.layer_utils import *  # noqa: F403 - as in the original
 from fastconv.errors import InvalidValueError, shown
-from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_number
+from fastconv.validation.arrays import Array, check_array, check_dtype
+from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_any_shape, check_integer, check_number
 
 __all__ = ["FullyConnectedNet", "TwoLayerNet"]
 __all__ += layer_utils.__all__
@@ -66,8 +67,10 @@ class TwoLayerNet:
         weight_scale: float = 1e-3,
         reg: float = 0.0,
     ) -> None:
-        self.reg = reg
-        self.params = _drawn((input_dim, hidden_dim, num_classes), weight_scale)
+        sizes = {"input_dim": input_dim, "hidden_dim": hidden_dim, "num_classes": num_classes}
+        checked = [check_integer("TwoLayerNet", name, size, 1) for name, size in sizes.items()]
+        self.reg = check_number("TwoLayerNet", "reg", reg)
+        self.params = _drawn("TwoLayerNet", checked, weight_scale)
 
     def loss(self, X: Any, y: Any = None) -> Any:
         """Compute the scores of images, or the loss and its gradients; see `ThreeLayerConvNet.loss`.
@@ -150,21 +153,26 @@ class FullyConnectedNet:
         seed: int | None = None,
         dropout_keep_ratio: float | None = None,
     ) -> None:
-        if normalization is not None and normalization not in _NORMALIZATIONS:
+        operation = "FullyConnectedNet"
+        chosen: Any = normalization
+        if chosen is not None and not (isinstance(chosen, str) and chosen in _NORMALIZATIONS):
             raise InvalidValueError(
-                "FullyConnectedNet: normalization must be None, 'batchnorm' or 'layernorm', but got "
-                f"{shown(normalization)}."
+                f"{operation}: normalization must be None, 'batchnorm' or 'layernorm', but got {shown(chosen)}."
             )
+        hidden = check_any_shape(operation, "hidden_dims", hidden_dims, 1)
+        outer = {"input_dim": input_dim, "num_classes": num_classes}
+        first, last = (check_integer(operation, name, size, 1) for name, size in outer.items())
         keep = _kept(dropout, dropout_keep_ratio)
-        self.normalization, self.use_dropout, self.reg, self.dtype = normalization, keep != 1, reg, dtype
-        self.num_layers = 1 + len(hidden_dims)
-        drawn = _drawn((input_dim, *hidden_dims, num_classes), weight_scale, normalised=normalization is not None)
+        self.normalization, self.use_dropout = normalization, keep != 1
+        self.reg, self.dtype = check_number(operation, "reg", reg), check_dtype(operation, dtype)
+        self.num_layers = 1 + len(hidden)
+        drawn = _drawn(operation, (first, *hidden, last), weight_scale, normalised=normalization is not None)
         self.params = {name: value.astype(dtype) for name, value in drawn.items()}
         self.dropout_param: dict[str, Any] = {}
         if self.use_dropout:
             self.dropout_param = {"mode": "train", "p": keep, **({} if seed is None else {"seed": seed})}
         start = {"mode": "train"} if normalization == "batchnorm" else {}
-        self.bn_params: list[dict[str, Any]] = [dict(start) for _ in hidden_dims if normalization]
+        self.bn_params: list[dict[str, Any]] = [dict(start) for _ in hidden if normalization]
 
     def loss(self, X: Any, y: Any = None) -> Any:
         """Compute the scores of images, or the loss and its gradients; see `ThreeLayerConvNet.loss`.
@@ -177,7 +185,7 @@ class FullyConnectedNet:
         if self.normalization == "batchnorm":
             for bn_param in self.bn_params:
                 bn_param["mode"] = mode
-        out, caches = np.asarray(X, self.dtype), []
+        out, caches = check_array("FullyConnectedNet", "X", X).astype(self.dtype, copy=False), []
         for layer in range(1, self.num_layers):
             out, cache = self._forward(layer, out)
             caches.append(cache)
@@ -234,10 +242,11 @@ def penalised(
     return float(loss) + 0.5 * reg * squares, grads
 
 
-def _drawn(sizes: Sequence[int], scale: float, *, normalised: bool = False) -> dict[str, Array]:
+def _drawn(operation: str, sizes: Sequence[int], scale: float, *, normalised: bool = False) -> dict[str, Array]:
     """Weights of affine layers between these sizes, biases of 0; and gamma 1 and beta 0, except for the last."""
-    params = {}
+    params, scale = {}, check_number(operation, "weight_scale", scale, least=0)
     for number, (inputs, outputs) in enumerate(pairwise(sizes), 1):
+        check_fits(operation, f"W{number}", (inputs, outputs), np.dtype(np.float64).itemsize)
         params[f"W{number}"] = np.random.normal(0, scale, (inputs, outputs))
         params[f"b{number}"] = np.zeros(outputs)
         if normalised and number < len(sizes) - 1:
@@ -248,11 +257,11 @@ def _drawn(sizes: Sequence[int], scale: float, *, normalised: bool = False) -> d
 def _kept(dropout: Any, keep_ratio: Any) -> float:
     """Return the share of units to keep, which has two names."""
     name, value = ("dropout", dropout) if keep_ratio is None else ("dropout_keep_ratio", keep_ratio)
-    if keep_ratio is not None and dropout not in (1, keep_ratio):
+    share = check_number("FullyConnectedNet", name, value, most=1)
+    if check_number("FullyConnectedNet", "dropout", dropout) not in (1, share):
         raise InvalidValueError(
             f"FullyConnectedNet: dropout and dropout_keep_ratio must be the same, but got {dropout} and {keep_ratio}."
         )
-    share = check_number("FullyConnectedNet", name, value, most=1)
     if share <= 0:
         raise InvalidValueError(
             f"FullyConnectedNet: {name} must be above 0, because it is the probability to keep a unit, but got "
