@@ -49,11 +49,14 @@ class Reference:
 def reference_of(problem: OperationProblem, settings: Settings) -> Reference:
     """Run the reference on as much of a problem as it computes in about a second, or in full on all of it."""
     dy = settings.gradient(problem)
-    size = (problem.geometry.batch, problem.rows) if settings.full else _affordable(problem, settings, dy)
+    size, least = (problem.geometry.batch, problem.rows), None
+    if not settings.full:
+        least = Runs(problem.part(1, 1), settings.reference, dy)
+        size = largest_size(problem, least.outputs_within(_SECONDS))
     part = problem.part(*size)
     reference = Runs(part, settings.reference, dy)
     sums, partial = magnitudes(problem, dy), part is not problem
-    traced = _traced(reference, settings, dy)
+    traced = reference if least is None or settings.reference != "naive" else _traced(reference, least, settings, dy)
     return Reference(
         size=size,
         results=reference.results,
@@ -66,16 +69,13 @@ def reference_of(problem: OperationProblem, settings: Settings) -> Reference:
     )
 
 
-def _affordable(problem: OperationProblem, settings: Settings, dy: Array | None) -> tuple[int, int]:
-    """Size of the largest part that the reference computes in good time."""
-    probe = Runs(problem.part(1, 1), settings.reference, dy)
-    return largest_size(problem, probe.outputs_within(_SECONDS))
+def _traced(reference: Runs, least: Runs, settings: Settings, dy: Array | None) -> Runs:
+    """Return plain loops over what they compute in good time under tracemalloc, which slows them down.
 
-
-def _traced(reference: Runs, settings: Settings, dy: Array | None) -> Runs:
-    """Return the reference over what it computes in good time under tracemalloc, which slows plain loops down."""
-    if settings.full or settings.reference != "naive":
-        return reference
+    `least` has run over the least that there is of the problem.
+    """
     size = largest_size(reference.problem, reference.outputs_within(_TRACED_SECONDS / _TRACED_SLOWDOWN))
     part = reference.problem.part(*size)
-    return reference if part is reference.problem else Runs(part, settings.reference, dy)
+    if part is reference.problem:
+        return reference
+    return least if size == (1, 1) else Runs(part, settings.reference, dy)
