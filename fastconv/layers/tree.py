@@ -12,7 +12,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError
 from fastconv.layers.parameter import Parameter, note_change
 from fastconv.layers.state_difference import StateDifference, difference, likely_mistake, misshapen, named
 from fastconv.validation.arrays import Array, check_dtype, check_real
-from fastconv.validation.constructors import ConstructedABC
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_flag
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Node = TypeVar("Node", bound="Tree[Any]")
 
 
-class Tree(Generic[Node], metaclass=ConstructedABC):
+class Tree(Generic[Node], metaclass=Constructed):
     """Something with parameters and buffers, and with others of its kind, `Node`, as attributes."""
 
     buffers: ClassVar[tuple[str, ...]] = ()

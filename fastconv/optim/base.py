@@ -14,7 +14,7 @@ from fastconv.errors import InvalidTypeError, InvalidValueError, meant, shown
 from fastconv.layers.parameter import Parameter, note_change
 from fastconv.optim.arguments import check_fraction, check_not_negative, check_parameters, check_positive
 from fastconv.validation.arrays import Array, compute_dtype
-from fastconv.validation.constructors import ConstructedABC
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_flag, check_integer, check_number
 
 Group = dict[str, Any]
@@ -45,7 +45,7 @@ def rule(name: str) -> Callable[[_Function], _Function]:
     return decorate
 
 
-class Optimizer(metaclass=ConstructedABC):
+class Optimizer(metaclass=Constructed):
     """Base class of the optimisers: each step changes every parameter in place, by its gradient.
 
     A parameter without a gradient, or with ``requires_grad=False``, is left alone, and so is its state.

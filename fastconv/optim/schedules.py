@@ -12,11 +12,11 @@ from typing import Any
 from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.optim.arguments import check_not_negative, check_positive
 from fastconv.optim.base import Optimizer
-from fastconv.validation.constructors import ConstructedABC
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.sizes import check_choice, check_integer
 
 
-class Schedule(metaclass=ConstructedABC):
+class Schedule(metaclass=Constructed):
     """Base class of the schedules.
 
     Making one sets the rates of its optimiser to those of the beginning; each `step` sets the next ones. A

@@ -18,8 +18,11 @@ _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _ANY_NUMBER = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
-class Constructed(type):
-    """Metaclass of what users make: a call that does not fit ``__init__`` says which argument was meant."""
+class Constructed(ABCMeta):
+    """Metaclass of what users make: a call that does not fit ``__init__`` says which argument was meant.
+
+    It is that of abstract classes, too, so that classes of users may be both.
+    """
 
     if not TYPE_CHECKING:  # or type checkers and editors would look here for the arguments
 
@@ -38,10 +41,6 @@ class Constructed(type):
             """What `inspect.signature` would find without a metaclass."""
             whole = signature(cls.__init__)
             return whole.replace(parameters=[*whole.parameters.values()][1:])
-
-
-class ConstructedABC(Constructed, ABCMeta):
-    """The same of abstract classes."""
 
 
 def misfit(cls: type, args: tuple[Any, ...], options: Mapping[str, Any]) -> InvalidTypeError | None:

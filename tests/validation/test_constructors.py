@@ -15,7 +15,7 @@ import pytest
 import fastconv as fc
 from fastconv import data, initializers, layers, losses, models, optim, training
 from fastconv.errors import InvalidTypeError, UnknownNameError
-from fastconv.validation.constructors import Constructed, ConstructedABC
+from fastconv.validation.constructors import Constructed
 from fastconv.validation.registry import Registry
 
 WEIGHTS = [layers.Parameter(np.ones(2))]
@@ -101,8 +101,11 @@ def test_classes_of_ones_own_are_told_too_and_keep_their_errors() -> None:
     class Both(layers.ReLU, Interface):
         def call(self) -> None: ...
 
+    class Data(data.Dataset, Interface):
+        def call(self) -> None: ...
+
     assert isinstance(Both(), Interface)
-    assert type(Both) is ConstructedABC
+    assert type(Both) is type(Data) is Constructed
 
 
 def test_arguments_of_any_number_are_let_through() -> None:
