@@ -45,6 +45,15 @@ def test_the_oldest_is_the_bound_and_is_tested(package: str, title: str) -> None
     assert number(oldest) < number(newest)
 
 
+def test_what_is_used_inside_numba_is_known_of_every_version() -> None:
+    pytest.importorskip("numba")
+    from fastconv.backends.fast.machine.linking import KNOWN
+
+    oldest, newest = (version.rpartition(".")[0] for version in on_the_page("Numba"))
+    first, last = (int(version.partition(".")[2]) for version in (oldest, newest))
+    assert tuple(f"0.{minor}" for minor in range(first, last + 1)) == KNOWN
+
+
 def test_the_pythons_are_those_of_the_package() -> None:
     oldest, newest = on_the_page("Python")
     promised = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', text("pyproject.toml"))

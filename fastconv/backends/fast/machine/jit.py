@@ -37,7 +37,7 @@ from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic
 
 from fastconv.backends.fast.machine.disk_cache import KernelCache
-from fastconv.backends.fast.machine.linking import LinkedCompiler
+from fastconv.backends.fast.machine.linking import linked
 from fastconv.backends.interrupts import DeferredInterrupt
 
 LOCK = threading.RLock()  # held while anything is compiled, and across a fork, so that a child never inherits it held
@@ -48,9 +48,7 @@ if hasattr(os, "register_at_fork"):
 _OPTIONS = {"error_model": "numpy"}
 
 # called from kernels only
-helper = numba.njit(
-    forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=LinkedCompiler, **_OPTIONS
-)
+helper = numba.njit(forceinline=True, **linked(), **_OPTIONS)
 
 # the function of a kernel, which is called in one place: without a compilation of its own, which takes as long again
 inlined = numba.njit(inline="always", **_OPTIONS)

@@ -4,18 +4,21 @@ Numba optimises every function by itself, makes machine code of it, and wraps it
 ever a part of kernels. All that took a third of the time of compiling, and where helpers call helpers, which call
 helpers, more than half.
 
-Of Numba (0.62 to 0.68 agree) this relies upon `_final_module`, `_shared_module`, `_optimize_final_module` and
-`_finalize_final_module` of `JITCodeLibrary`, and that a compiler takes the library that its state has.
+This relies upon what Numba has inside: `_final_module`, `_shared_module`, `_optimize_final_module` and
+`_finalize_final_module` of `JITCodeLibrary`, and that a compiler takes the library that its state has. So it is for
+versions that have been tried (`KNOWN`) alone. Others compile helpers as any other function, which takes longer.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numba
 from llvmlite import binding
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
+KNOWN = ("0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")
 _ENVIRONMENT = "_ZN08NumbaEnv"  # begins the name of the global that Numba gives each function, and fills
 
 
@@ -49,3 +52,10 @@ class LinkedCompiler(CompilerBase):  # type: ignore[misc]
         state = self.state
         state.library = _Linked(state.targetctx.codegen(), state.func_id.func_qualname)
         return [DefaultPassBuilder.define_nopython_pipeline(state)]
+
+
+def linked() -> dict[str, Any]:
+    """Options of `numba.njit` for a function that others link and nobody calls."""
+    if numba.__version__.rpartition(".")[0] not in KNOWN:
+        return {}
+    return {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": LinkedCompiler}
