@@ -111,7 +111,9 @@ class Recorder:
         if not group.runs and not any(np.may_share_memory(y, array) for array in inputs):
             return False  # not even where all numbers give the same, as of x - x: nobody would write it
         memory = self.memory(*group.arrays, y)
+        whole = y.base if isinstance(y.base, np.ndarray) and y.base.flags.writeable else y
         before, result, told = [array.copy() for array in inputs], y.copy(), False
+        around = whole.copy()  # what other branches wrote into the array of which y is a part
         tried = [*trials(getattr(function, "__self__", None), inputs)]
         try:
             for place, numbers in enumerate([*tried, [_turned(one) for one in tried[0]]]):
@@ -128,8 +130,10 @@ class Recorder:
             return False
         finally:
             overwrite(inputs, before)
-        again(group.runs, memory)
-        return same(y, result)
+            again(group.runs, memory)
+            right = same(y, result)
+            whole[...] = around
+        return right
 
     def recorded(self, inputs: Sequence[Array], y: Array, state: Sequence[Array] = ()) -> Recorded[FastProgram]:
         """Program of all groups."""

@@ -25,7 +25,7 @@ LAYERS: dict[str, tuple[Callable[[], L.Layer], tuple[int, ...], bool]] = {  # an
     "conv1d": (lambda: L.Conv1d(4, 9, 5, stride=2, rng=0), (3, 4, 40), True),
     "conv3d": (lambda: L.Conv3d(3, 5, 2, rng=0), (2, 3, 4, 5, 6), True),
     "nhwc": (lambda: L.Conv2d(5, 6, 3, layout="NHWC", rng=0), (2, 9, 8, 5), True),
-    "circular": (lambda: L.Conv2d(3, 4, 3, padding=1, padding_mode="circular", rng=0), (2, 3, 8, 9), False),
+    "circular": (lambda: L.Conv2d(3, 4, 3, padding=1, padding_mode="circular", rng=0), (2, 3, 8, 9), True),
     "transposed": (lambda: L.ConvTranspose2d(6, 5, 3, stride=2, padding=1, rng=0), (2, 6, 7, 8), True),
     "linear": (lambda: L.Linear(70, 33, rng=0), (6, 70), True),
     "one row": (lambda: L.Linear(700, 33, rng=0), (1, 700), True),
@@ -105,6 +105,13 @@ OWN: dict[str, Callable[[], L.Layer]] = {
     "list": lambda: L.Sequential(Own(lambda layer, x: x.tolist()), L.Identity()),
     "other shapes": lambda: Own(lambda layer, x: x[:1] if x.mean() < 4 else x),
 }
+
+
+def test_branches_that_are_the_same_for_all_inputs_lie_side_by_side() -> None:
+    conv = L.Conv2d(5, 1, 1, stride=3, padding=2, layout="NHWC", rng=0)  # windows that see padding alone
+    model = L.Sequential(conv, L.Concat(L.Identity(), L.GELU(), axis=-1), L.Softsign())
+    x = normal(2, 1, 1, 5).astype(np.uint8)
+    assert_bits(fc.compile(model, x)(x), layers_of(model, x))
 
 
 @pytest.mark.parametrize("name", OWN)
