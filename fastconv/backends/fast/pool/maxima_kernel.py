@@ -17,7 +17,7 @@ from numba.core import types
 from fastconv.backends.fast.machine import twins
 from fastconv.backends.fast.machine.emitter import Loop, constant
 from fastconv.backends.fast.machine.intrinsics import load, size_of, store, store_byte, store_integer, store_number
-from fastconv.backends.fast.machine.jit import code, emitted, helper
+from fastconv.backends.fast.machine.jit import code, emitted, helper, optimised
 from fastconv.backends.fast.machine.target import host
 
 MANY = 4 if host().registers >= 32 else 2  # vectors of channels at once: they, and which taps won, stay in registers
@@ -112,7 +112,7 @@ def _one_by_one(x, y, kept, keeps, base, side, count, down, taps, number):
             maximum(x + row * x_row + o * x_step, y + offset, place, keeps, first, taps, number)
 
 
-@helper
+@optimised
 def maxima(x, y, kept, keeps, base, side, down, taps, channels, number):
     """A block of windows that have the same taps, all of them on cells; `x`, `y`, `kept` and `base` are of the first.
 
