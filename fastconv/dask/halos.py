@@ -79,6 +79,8 @@ def as_dask(operation: str, x: Any, along: int) -> Any:
     """
     if isinstance(x, da.Array):
         return x
+    if isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
+        x = np.asarray(x)  # operators of a subclass may be others
     if not hasattr(x, "shape") or not hasattr(x, "dtype"):
         raise InvalidTypeError(
             f"{operation}: x must be an array, of Dask or with a shape and a dtype, but got {shown(x)}."

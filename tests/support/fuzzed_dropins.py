@@ -250,7 +250,7 @@ def _tools() -> Iterator[PublicCall]:
     yield _plain(load_CIFAR10, ROOT=folder)
     yield _plain(load_CIFAR_batch, filename=folder / "data_batch_1")
     chosen = {"num_training": 3, "num_validation": 1, "num_test": 1}
-    yield _plain(get_CIFAR10_data, **chosen, cifar10_dir=folder)
+    yield _plain(get_CIFAR10_data, **chosen, subtract_mean=True, cifar10_dir=folder)
     install = fc.compat.cs231n.install
     yield _plain(lambda **o: install(**o).undo(), "install", name="cs231n_of_old", only=["layers"])
 

@@ -13,7 +13,7 @@ from fastconv.data.dataset import DataBundle, Dataset
 from fastconv.data.files import PathLike, as_path
 from fastconv.errors import DataNotFoundError, InvalidValueError
 from fastconv.validation.arrays import Array
-from fastconv.validation.sizes import check_integer
+from fastconv.validation.sizes import check_flag, check_integer
 
 __all__ = ["get_CIFAR10_data", "load_CIFAR10", "load_CIFAR_batch", "load_tiny_imagenet", "np"]
 
@@ -117,6 +117,7 @@ def get_CIFAR10_data(
     training = check_integer(operation, "num_training", num_training, 1)
     validation = check_integer(operation, "num_validation", num_validation, 0)
     testing = check_integer(operation, "num_test", num_test, 0)
+    subtracts = check_flag(operation, "subtract_mean", subtract_mean)
     train, test = _parts(operation, cifar10_dir)
     for names, wanted, part in (
         ("num_training + num_validation", training + validation, train),
@@ -126,7 +127,7 @@ def get_CIFAR10_data(
             raise InvalidValueError(f"{operation}: {names} must be at most {len(part)}, but got {wanted}.")
     parts = {"train": train[:training], "val": train[training : training + validation], "test": test[:testing]}
     images = {name: part.images.astype(np.float64) for name, part in parts.items()}
-    if subtract_mean:
+    if subtracts:
         mean_image = images["train"].mean(axis=0)
         for each in images.values():
             each -= mean_image

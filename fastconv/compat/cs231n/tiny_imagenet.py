@@ -15,6 +15,7 @@ from fastconv.errors import DataError, DataNotFoundError, FastconvError, shown
 from fastconv.files import is_there, open_regular
 from fastconv.validation.arrays import Array
 from fastconv.validation.memory import check_fits
+from fastconv.validation.sizes import check_flag
 
 _IMAGE = 3, 64, 64
 
@@ -51,13 +52,14 @@ def load_tiny_imagenet(path: PathLike, dtype: DTypeLike = np.float32, subtract_m
     Test images are in the order of their names; in the original the order is that of the file system.
     """
     folder = folder_of("load_tiny_imagenet", path, "wnids.txt, words.txt, train, val and test")
+    subtracts = check_flag("load_tiny_imagenet", "subtract_mean", subtract_mean)
     wnids = [line.strip() for line in _lines(folder / "wnids.txt")]
     words = dict(fields for fields in _fields(folder / "words.txt") if len(fields) == 2)
     X_train, y_train = _training(folder, wnids, dtype)
     X_val, y_val = _annotated(folder / "val", dict(_annotations(folder / "val", "val")), wnids, dtype)
     X_test, y_test = _test(folder, wnids, dtype)
     mean_image = X_train.mean(axis=0)
-    if subtract_mean:
+    if subtracts:
         for images in (X_train, X_val, X_test):
             images -= mean_image
     return {
