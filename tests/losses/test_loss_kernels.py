@@ -86,8 +86,11 @@ def test_the_bits_do_not_depend_on_threads(shape: tuple[int, ...]) -> None:
 def test_the_bits_do_not_depend_on_memory_order(order: str) -> None:
     scores, labels = normal((3, 5, 4, 6), 0, "float32"), np.random.default_rng(1).integers(0, 5, (3, 4, 6))
     target = normal(scores.shape, 1, "float32")
+    ones = (target > 0).astype(np.float32)
+    given = [(softmax_cross_entropy, labels), (multiclass_svm, labels), (softmax_cross_entropy, target)]
+    given += [(squared_error, target), (binary_cross_entropy_with_logits, ones)]
     with fc.use_backend("fast"):
-        for loss, other in ((softmax_cross_entropy, labels), (multiclass_svm, labels), (softmax_cross_entropy, target)):
+        for loss, other in given:
             value, gradient = loss(scores, other)
             found, same = loss(stored(scores, order), stored(other, order))
             assert found == value

@@ -99,8 +99,10 @@ def _of_classes(
 
 
 def _elementwise(form: str, x: Array, target: Array, scale: float, mean: bool) -> tuple[float, Array]:
+    """Loss, whose sum has the order of the axes and not that of the memory, and its gradient in the memory order of x."""
+    order = np.empty_like(x)
+    x, target = in_order(x), in_order(target)
     dx = np.empty_like(x)
-    x, target = stored_as(dx, x), stored_as(dx, target)
     parts, loss, tasks = np.empty(-(-dx.size // _CHUNK)), np.empty(1), _tasks(dx.size)
     arguments = ELEMENTWISE.fill(
         X=address(x), TARGETS=address(target), TERMS=0, DX=address(dx), PARTS=address(parts), LOSS=address(loss),
@@ -108,7 +110,7 @@ def _elementwise(form: str, x: Array, target: Array, scale: float, mean: bool) -
     )  # fmt: skip
     launch(loss_elementwise.address(dx.itemsize, form), arguments, tasks, tasks, dx.size, by_tasks(ELEMENTWISE))
     _add_up(parts, loss, tasks, dx.size, arguments, ELEMENTWISE.index)
-    return taken(loss), dx
+    return taken(loss), stored_as(order, dx)
 
 
 def _add_up(parts: Array, loss: Array, tasks: int, work: int, before: Array, index: dict[str, int]) -> None:
