@@ -37,7 +37,7 @@ from fastconv.backends.fast.pool.windows import (
 from fastconv.backends.geometry import AdaptiveGeometry, Axis, WindowGeometry
 from fastconv.backends.settings import get_num_threads
 
-_SHORT_BYTES = 64  # the same for maxima: windows that have no vector of their own
+_SHORT_BYTES = 32  # the same for maxima: windows that fill no vector
 _SHORT_ROW = 16  # windows of a row below which rows are not worth a loop: channels are, after a change of order
 # Taps, by the bytes of a number, from which on a sum in one float64 number could be off by more than 64 eps.
 _MANY_TAPS = {8: 120, 4: 512}
