@@ -17,7 +17,7 @@ import numpy as np
 from fastconv.backends.geometry import Axis, window_extent
 from fastconv.backends.settings import use_num_threads
 from fastconv.dask.mapped import Mapped
-from fastconv.errors import InvalidTypeError, shown
+from fastconv.errors import InvalidTypeError, InvalidValueError, shown
 from fastconv.validation.arrays import Array
 
 _PIECE = 2**24  # bytes of a piece, as float32: results of some of them are held at a time, with more channels
@@ -85,6 +85,8 @@ def as_dask(operation: str, x: Any, along: int) -> Any:
         raise InvalidTypeError(
             f"{operation}: x must be an array, of Dask or with a shape and a dtype, but got {shown(x)}."
         )
+    if len(x.shape) <= along:
+        raise InvalidValueError(f"{operation}: x must have more than {along} axes, but got shape {shown(x.shape)}.")
     chunks = getattr(x, "chunks", None)
     if chunks is None:
         chunks = [min(extent, 1) if axis == 0 < along else extent for axis, extent in enumerate(x.shape)]

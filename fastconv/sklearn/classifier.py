@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from fastconv.errors import InvalidValueError, shown
 from fastconv.functional.softmax import softmax
 from fastconv.sklearn.base import CNNEstimator
-from fastconv.validation.arrays import Array
+from fastconv.validation.arrays import Array, as_array
 
 
 class CNNClassifier(ClassifierMixin, CNNEstimator):
@@ -137,7 +137,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
         X, y = self._checked(X, y, reset=first)
         check_classification_targets(y)
         if first:
-            self._set_classes(y if classes is None else classes)
+            self._set_classes(y if classes is None else as_array(self._name, "classes", classes))
             self._start(X, len(self.classes_))
         self._train(X, self._numbered(y), epochs=1)
         return self
@@ -187,7 +187,6 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):
         if unknown.size:
             raise InvalidValueError(
                 f"{self._name}: y must have labels of {self.classes_.tolist()} alone, but got {shown(unknown[0])}. "
-                "Pass all "
-                "classes to the first partial_fit."
+                "Pass all classes to the first partial_fit."
             )
         return np.searchsorted(self.classes_, y)

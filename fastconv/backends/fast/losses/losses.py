@@ -99,7 +99,7 @@ def _of_classes(
 
 
 def _elementwise(form: str, x: Array, target: Array, scale: float, mean: bool) -> tuple[float, Array]:
-    """Loss, whose sum has the order of the axes and not that of the memory, and its gradient in the memory order of x."""
+    """Loss, whose sum has the order of the axes and not of the memory, and its gradient in the memory order of `x`."""
     order = np.empty_like(x)
     x, target = in_order(x), in_order(target)
     dx = np.empty_like(x)
