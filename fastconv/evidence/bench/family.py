@@ -151,8 +151,8 @@ def _elementwise() -> Iterator[Member]:
         yield OperationOf(name, IMAGE)
     yield OperationOf("prelu", IMAGE, arrays={"weight": (_SLOPES,)})
     for name in ("softmax", "log_softmax"):
-        yield OperationOf(name, ROWS, on_both=True)
-    yield OperationOf("pad", IMAGE, options={"padding": 1}, on_both=True)
+        yield OperationOf(name, ROWS)
+    yield OperationOf("pad", IMAGE, options={"padding": 1})
     yield OperationOf("upsample", IMAGE, options={"scale_factor": 2})
 
 
@@ -185,8 +185,8 @@ def _layers_of_rank(rank: int) -> Iterator[Member]:
     yield _layer(f"MaxUnpool{rank}d", pooled, Build(f"MaxPool{rank}d", (2,)))
     yield _layer(f"BatchNorm{rank}d", shape, C)
     yield _layer(f"InstanceNorm{rank}d", shape, C, affine=True)
-    yield _layer(f"Dropout{rank}d", shape, 0.5, rng=0, on_both=True)
-    yield _layer(f"ZeroPad{rank}d", shape, 1, on_both=True)
+    yield _layer(f"Dropout{rank}d", shape, 0.5, rng=0)
+    yield _layer(f"ZeroPad{rank}d", shape, 1)
 
 
 def _layers_of_any_rank() -> Iterator[Member]:
@@ -195,7 +195,7 @@ def _layers_of_any_rank() -> Iterator[Member]:
     yield _layer("LayerNorm", ROWS, ROWS[1])
     yield _layer("GroupNorm", IMAGE, _GROUPS, C)
     yield _layer("LocalResponseNorm", IMAGE, _ACROSS)
-    yield _layer("Dropout", IMAGE, 0.5, rng=0, on_both=True)
+    yield _layer("Dropout", IMAGE, 0.5, rng=0)
     yield _layer("ReLU", IMAGE)
     for name in ("LeakyReLU", "ReLU6", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "SiLU", "Softplus", "Softsign"):
         yield _layer(name, IMAGE)
@@ -203,7 +203,7 @@ def _layers_of_any_rank() -> Iterator[Member]:
         yield _layer(name, IMAGE)
     yield _layer("PReLU", IMAGE, _SLOPES)
     for name in ("Softmax", "LogSoftmax"):
-        yield _layer(name, ROWS, 1, on_both=True)
+        yield _layer(name, ROWS, 1)
     yield _layer("Upsample", IMAGE, scale_factor=2)
     yield _layer("SubsampleShortcut", IMAGE, C, 2 * C)
     yield _layer("Flatten", IMAGE)
