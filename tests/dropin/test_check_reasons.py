@@ -292,7 +292,7 @@ def test_a_function_is_mapped_once(
     twice = ["--map", "f=plain.conv2d", "--map", "f=cs231n.conv2d"]
     monkeypatch.setattr(sys, "argv", ["fastconv", "check", str(written(tmp_path)), *twice])
     assert cli.main() == 2
-    assert "--map: must name each function once, but got 'f' again" in capsys.readouterr().err
+    assert "--map must name each function once, but got 'f' again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -206,9 +206,9 @@ def test_the_command_prints_and_saves_them(
     ("arguments", "message"),
     [
         (("conv3x3_64_56",), "takes no workloads, but got conv3x3_64_56"),
-        (("--exact",), "--exact: does not go with --accuracy"),
-        (("--against", "torch"), "--against: does not go with --accuracy"),
-        (("--save", "a"), "--save: does not go with --accuracy"),
+        (("--exact",), "--exact does not go with --accuracy"),
+        (("--against", "torch"), "--against does not go with --accuracy"),
+        (("--save", "a"), "--save does not go with --accuracy"),
     ],
 )
 def test_what_does_not_go_with_it(

@@ -12,7 +12,7 @@ import fastconv
 
 PACKAGE = Path(fastconv.__file__).parent
 # Whose cause is that of somebody's code, or a fault of ours: it stays. So does what any exception may be the cause of.
-KEPT = {"dropin/example/black_box.py", "dropin/example/implementation.py", "onnx/walking.py"}
+KEPT = {"dropin/example/black_box.py", "onnx/walking.py"}
 
 
 def chained(source: str) -> Iterator[int]:

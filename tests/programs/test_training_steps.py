@@ -155,7 +155,7 @@ LAYERS: dict[str, tuple[Callable[[], L.Layer], tuple[int, ...], bool]] = {  # an
     "conv1d": (lambda: L.Conv1d(6, 9, 5, stride=2, rng=0), (3, 6, 40), True),
     "conv3d": (lambda: L.Conv3d(6, 5, 2, rng=0), (2, 6, 4, 5, 6), True),
     "nhwc": (lambda: L.Conv2d(5, 6, 3, layout="NHWC", rng=0), (2, 9, 8, 5), True),
-    "circular": (lambda: L.Conv2d(6, 4, 3, padding=1, padding_mode="circular", rng=0), (2, 6, 8, 9), False),
+    "circular": (lambda: L.Conv2d(6, 4, 3, padding=1, padding_mode="circular", rng=0), (2, 6, 8, 9), True),
     "transposed": (lambda: L.ConvTranspose2d(6, 5, 3, stride=2, padding=1, rng=0), (2, 6, 7, 8), True),
     "linear": (lambda: L.Linear(70, 33, rng=0), (6, 70), True),
     "max": (lambda: L.MaxPool2d(3, stride=2, padding=1), (2, 6, 11, 10), True),
