@@ -66,7 +66,7 @@ def compare(
         Compare the gradients too.
     full : bool
         Run the reference on the whole of every problem. Otherwise it takes as many images and output rows as it
-        computes in about a second: both backends are then compared on that part, its time is extrapolated from a
+        computes in about half a second: both backends are then compared on that part, its time is extrapolated from a
         tenth of a second, and the whole result of the candidate is compared with the numpy backend in float64.
     seed : int
         Seed of everything that is drawn.

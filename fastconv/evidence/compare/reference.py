@@ -9,7 +9,7 @@ from fastconv.evidence.compare.runs import Runs, Settings, largest_size
 from fastconv.evidence.problem import OperationProblem
 from fastconv.validation.arrays import Array
 
-_SECONDS = 1.0  # of one workload: plain loops are not what one waits for
+_SECONDS = 0.5  # of one workload: plain loops are not what one waits for
 _TRACED_SECONDS = 0.1
 _TRACED_SLOWDOWN = 4.0  # of the naive loops under tracemalloc
 
@@ -47,7 +47,7 @@ class Reference:
 
 
 def reference_of(problem: OperationProblem, settings: Settings) -> Reference:
-    """Run the reference on as much of a problem as it computes in about a second, or in full on all of it."""
+    """Run the reference on as much of a problem as it computes in about half a second, or in full on all of it."""
     dy = settings.gradient(problem)
     size, least = (problem.geometry.batch, problem.rows), None
     if not settings.full:
