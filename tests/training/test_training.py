@@ -391,7 +391,7 @@ def test_what_fit_refuses(tmp_path: Path) -> None:
         ({"epochs": 0}, ValueError, "epochs must be at least 1"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"drop_last": 1}, TypeError, "drop_last must be True or False"),
-        ({"drop_last": True, "batch_size": 51}, ValueError, "at most the 50 training images where drop_last=True .* got 51"),
+        ({"drop_last": True, "batch_size": 51}, ValueError, "at most the 50 training images where drop_last=True"),
         ({"resume": True}, ValueError, "checkpoint must name a folder for resume"),
         ({"checkpoint_every": 5}, ValueError, "checkpoint must name a folder for resume and checkpoint_every"),
         ({"checkpoint": tmp_path, "checkpoint_every": 0}, ValueError, "checkpoint_every must be at least 1"),
