@@ -51,6 +51,8 @@ class Axis:
     before: int
     after: int
     out: int
+    zeros: tuple[int, int] = (0, 0)
+    """Cells at either end of `size` that are known to hold zeros."""
 
     @property
     def extent(self) -> int:
@@ -245,7 +247,9 @@ class ConvGeometry(WindowGeometry):
 
     def with_padding_inside(self) -> ConvGeometry:
         """The same windows over an input that has the cells of the padding, too."""
-        axes = tuple(replace(axis, size=axis.padded, before=0, after=0) for axis in self.axes)
+        axes = tuple(
+            replace(axis, size=axis.padded, before=0, after=0, zeros=(axis.before, axis.after)) for axis in self.axes
+        )
         return replace(self, axes=axes)
 
     def multiply_adds(self) -> int:

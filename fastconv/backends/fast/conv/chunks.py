@@ -8,20 +8,22 @@ added to the result is summed up as well, and added at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.conv.conv_kernel import CHUNK_ENTRY
-from fastconv.backends.fast.conv.passes import Pass
+from fastconv.backends.fast.conv.conv_kernel import CHUNK_ENTRY, FIRST, LAST
+from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.machine.partial_sums import MOST
 
 # Products that are added to the result at a time: a chunk of weights stays in the L1 cache, but for long reductions,
 # whose chunks would be too many (see above)
 CHUNKS = (384, 512, 768)
 LIMIT = 126  # 63 eps: the last one is for what is not of first order
+MOST_KINDS = 64  # of rows, see `RowKinds`
 COMPENSATED = 2  # additions after a chunk whose tiles are compensated: what was lost, which is rounded itself
 
 
@@ -40,6 +42,13 @@ def runs_of(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[l
         return rows, len(width.taps) * task.depth, itemsize
     taps = range(len(width.taps))
     return [start + tap * width.step * pixel for start in rows for tap in taps], task.depth, itemsize
+
+
+def runs_in_height(task: Pass, runs: int) -> list[int]:
+    """Position of the tap in height of each of the runs of a window, see `runs_of`."""
+    depth, height, _ = task.lines
+    each = runs // (len(depth.taps) * len(height.taps))
+    return [run // each % len(height.taps) for run in range(runs)]
 
 
 def _chunks(runs: int, length: int, most: int) -> Iterator[tuple[int, int, int, int]]:
@@ -69,17 +78,64 @@ def chunk_size(runs: int, length: int, products: int = 1) -> tuple[int, int, boo
     return first_within((most // products, depth(most // products)) for most in CHUNKS)
 
 
-def chunk_tables(runs: list[int], length: int, most: int, a_step: int, b_step: int) -> tuple[Array, Array]:
-    """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number."""
+class RowKinds(NamedTuple):
+    """Rows of a result by what they read: those at the `top` and the `bottom` are a kind each, all others are one.
+
+    `reads` says of each kind, from the first row to the last, which taps in height read numbers, and not zeros.
+    """
+
+    reads: list[list[bool]]
+    top: int = 0
+    bottom: int = 0
+
+
+def row_kinds(line: Line) -> RowKinds:
+    """Return the kinds of rows; one, if no row reads everything, or one reads nothing."""
+    outputs = [line.outputs_of(tap) for tap in range(len(line.taps))]
+    top, bottom = max(rows.start for rows in outputs), line.out - min(rows.stop for rows in outputs)
+    if top + bottom < min(line.out, MOST_KINDS):
+        reads = [[row in rows for rows in outputs] for row in (*range(top + 1), *range(line.out - bottom, line.out))]
+        if all(map(any, reads)):
+            return RowKinds(reads, top, bottom)
+    return one_kind(line)
+
+
+def one_kind(line: Line) -> RowKinds:
+    """Return rows that all read zeros, too."""
+    return RowKinds([[True] * len(line.taps)])
+
+
+def chunk_tables(
+    runs: list[int], length: int, most: int, a_step: int, b_step: int, kinds: Iterable[Sequence[bool]] = ()
+) -> tuple[Array, Array]:
+    """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number.
+
+    There are entries for each of the `kinds` of rows, which say of every run whether it is read; without kinds, all
+    are. A chunk that is not read has no segments. One of which a part in the middle is not is read from the first to
+    the last run that is.
+    """
     entries: list[Array] = []
     offsets: list[int] = []
-    for run, count, start, numbers in _chunks(len(runs), length, most):
-        first_k = 0 if b_step else run * length + start
-        entries.append(CHUNK_ENTRY.fill(SEGMENTS=count, LENGTH=numbers, OFFSET=8 * len(offsets), FIRST_K=first_k))
+    chunks = list(_chunks(len(runs), length, most))
+    for run, count, start, _ in chunks:
         for r in range(run, run + count):
             offsets.append(runs[r] + start * a_step)
             if b_step:
                 offsets.append((r * length + start) * b_step)
+    for reads in kinds or [[True] * len(runs)]:
+        place, own = 0, []
+        for run, count, start, numbers in chunks:
+            read = [i for i in range(count) if reads[run + i]]
+            skipped, segments = (read[0], read[-1] + 1 - read[0]) if read else (0, 0)
+            first = (place + skipped) * (2 if b_step else 1)
+            first_k = 0 if b_step else (run + skipped) * length + start
+            own.append({"SEGMENTS": segments, "LENGTH": numbers, "OFFSET": 8 * first, "FIRST_K": first_k})
+            place += count
+        used = [number for number, entry in enumerate(own) if entry["SEGMENTS"]]
+        entries += [
+            CHUNK_ENTRY.fill(**entry, ENDS=FIRST * (number == used[0]) + LAST * (number == used[-1]))
+            for number, entry in enumerate(own)
+        ]
     return np.array(entries), np.array(offsets, np.int64)
 
 

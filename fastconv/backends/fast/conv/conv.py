@@ -11,6 +11,7 @@ import numpy as np
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bands import BAND_BYTES
 from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias, gradients_of_nothing
+from fastconv.backends.fast.conv.conv_kernel import CONV
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
 from fastconv.backends.fast.conv.plan import (
     NO_FRAME,
@@ -276,11 +277,35 @@ def _run(
     ending: Ending = PLAIN,
     other: Array | None = None,
 ) -> None:
-    """Pack the weights, then run one pass from `source` into `y`, to which its ending may add another array."""
-    item = source.itemsize
-    # padding of x is multiplied by the weights, what lies around dy is not
-    finite = transposed or not task.lanewise or bool(np.isfinite(weight).all())
-    options = get_options()
+    """Pack the weights, then run one pass from `source` into `y`, to which its ending may add another array.
+
+    Plans may leave out what is multiplied by padding. With weights that are not finite that makes a difference, because
+    zero times infinity is NaN, on every backend: padding of x is then multiplied, what lies around dy never is. Where
+    there are many weights, a pixel of the result tells it, in a row that is without padding: each meets a number there.
+    """
+    looks = task.lanewise or ending != PLAIN
+    finite = transposed or not looks or bool(np.isfinite(weight).all())
+    plan = _run_plan(task, source, weight, bias, y, geometry, transposed, finite, ending, other)
+    if isinstance(plan, ConvPlan) and plan.skips and not transposed and not looks:
+        row = plan.arguments[CONV.index["ROWS_TOP"]]
+        if not np.isfinite(y[0, :, ..., row, 0]).all() and not np.isfinite(weight).all():
+            _run_plan(task, source, weight, bias, y, geometry, transposed, False, ending, other)
+
+
+def _run_plan(
+    task: Pass,
+    source: Array,
+    weight: Array,
+    bias: Array,
+    y: Array,
+    geometry: ConvGeometry,
+    transposed: bool,
+    finite: bool,
+    ending: Ending,
+    other: Array | None,
+) -> PassPlan:
+    """Pack the weights, and launch the plan of a pass."""
+    item, options = source.itemsize, get_options()
     plan, (kernel, work, cut), weights, packed_bytes = _prepare(
         task, geometry, transposed, item, get_num_threads(), options.max_workspace, options.exact, finite, ending,
         groups_of_images(),
@@ -309,12 +334,13 @@ def _run(
             for interleaved in plan.others:
                 others = _arguments_of(interleaved, plan, arguments)
                 launch(kernel, others, interleaved.tasks, interleaved.threads, work, cut)
-            return
+            return plan
         lost = scratch[own_bytes : own_bytes + y.nbytes].view(y.dtype)
         clear(lost)
         arguments[places["BESIDE"]] = address(lost) + plan.result_offset
         launch(kernel, arguments, plan.tasks, plan.threads, work, cut)
         add_lost(y, lost)
+    return plan
 
 
 def _input_gradient(dy: Array, weight: Array, geometry: ConvGeometry, bias: Array | None = None) -> Array:
@@ -389,8 +415,11 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
         task = plan.task
         order = plan_gradient_order(task.groups, task.lanes, task.depth, geometry.taps, item, plan.threads)
         reorder(order, item, packed, address(gradient))
-    if isinstance(plan, DepthwiseGradientPlan) and not np.isfinite(gradient).all():
-        # every number of dy meets a tap inside x, so that one which is not finite shows here
+    # every number of dy meets one of x with some tap, or with the witness, so that one which is not finite shows there
+    shows = isinstance(plan, DepthwiseGradientPlan) and not np.isfinite(gradient).all()
+    if isinstance(plan, WeightPlan) and plan.witness is not None:
+        shows = not np.isfinite(gradient[:, 0, ..., plan.witness, 0]).all() and not np.isfinite(dy).all()
+    if shows:
         return _weight_gradient(dy, x, geometry, finite=False)
     return gradient
 
@@ -401,16 +430,16 @@ def plan_pass(
 ) -> PassPlan:  # fmt: skip
     """Plan of a forward pass, or of one of an input gradient: pieces in place if it is depthwise, else bands.
 
-    Pieces never multiply the padding. With weights that are not `finite` that makes a difference, because zero times
-    infinity is NaN, on every backend: these go through bands. Of one of some `groups_of_images` of a batch, the plan
-    computes as that of the whole batch does, to the last bit.
+    Pieces never multiply the padding, and bands not that in height. With weights that are not `finite`, all of it goes
+    through bands. Of one of some `groups_of_images` of a batch, the plan computes as that of the whole batch does, to
+    the last bit.
     """
     if finite and takes_depthwise_tiles(task):
         return plan_depthwise(task, itemsize, threads, ending)
     whole = replace(task, batch=task.batch * groups_of_images)
     if not exact and takes_winograd(whole, itemsize):
         return plan_winograd(task, threads, limit, ending, whole)
-    return plan_conv(task, itemsize, threads, limit, ending)
+    return plan_conv(task, itemsize, threads, limit, ending, finite)
 
 
 def plan_gradient(
@@ -421,4 +450,4 @@ def plan_gradient(
         return plan_depthwise_gradient(task, itemsize, threads)
     if not exact and takes_winograd_gradient(task, itemsize, limit):
         return plan_winograd_gradient(task, threads, limit)
-    return plan_weight(task, itemsize, threads, limit)
+    return plan_weight(task, itemsize, threads, limit, finite)

@@ -5,7 +5,9 @@ of a band, and each block of filters, the row is cut into tiles of nearly equal 
 reduction, 384 products each or some more, and adds them up in the result. How many there may be follows from the
 rounding error that is promised (`conv.chunks`): where there are more, the tiles are compensated, and
 what they round off is `BESIDE` the result, in memory of the same strides. All that depends on the geometry alone. The
-tiles of the last chunk may have an ending: they add what is `BESIDE` the result, and take the ReLU.
+tiles of the last chunk may have an ending: they add what is `BESIDE` the result, and take the ReLU. Rows that read
+padding, at the top and at the bottom, have chunks of their own, which leave out the taps that would be multiplied by
+zeros; those of 14×14 images with a kernel of 3×3 are a tenth of all products, half of which are in these rows.
 
 Where the result lies in a frame, a border that is the padding of the next convolution, each task writes the zeros
 beside its own rows.
@@ -36,6 +38,7 @@ CONV = Block(
     """
     GROUPS BLOCKS BLOCK_TABLE WEIGHT WEIGHT_GROUP CHUNKS CHUNK_TABLE OFFSETS
     A_PIXEL A_ROW A_IMAGE A_K BIAS Y Y_N Y_D Y_H Y_W Y_GROUP TILES_BIG TILES M_BIG M_SMALL
+    ROWS_TOP ROWS_BOTTOM
     ROW_TASKS BLOCK_TASKS AHEAD STREAM PACK PACK_KERNEL PANEL BESIDE FRAME_TOP FRAME_SIDES FRAME_BOTTOM
 """,
     results="Y SCRATCH",
@@ -43,8 +46,10 @@ CONV = Block(
 # one block of filters: two tiles (tall, one row less), and those of the last chunk, byte offsets into a, b and c, step
 # of b, lanes of the last vector
 BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL LAST_BIG LAST_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
-# one chunk of the reduction: segments, their length, first entry of the offset table (bytes), first k
-CHUNK_ENTRY = Block("SEGMENTS LENGTH OFFSET FIRST_K")
+# one chunk of the reduction for a kind of rows: segments, none if these rows leave it out, their length, first entry of
+# the offset table (bytes), first k, and whether it is their `FIRST` or `LAST` one
+CHUNK_ENTRY = Block("SEGMENTS LENGTH OFFSET FIRST_K ENDS")
+FIRST, LAST = 1, 2
 
 
 PACK_ENTRIES, PACK_TARGET = len(PACK.names), PACK.index["TARGET"]
@@ -116,6 +121,13 @@ def _packed_panel(args, scratch, group, block, entry):
 
 
 @helper
+def _kind_of_row(args, row):
+    """Number of the kind that an output row is: those at the top and the bottom are each one of their own."""
+    top = min(row, args.ROWS_TOP)
+    return top + max(0, row - (args.OH - 1 - args.ROWS_BOTTOM))
+
+
+@helper
 def _band(args, scratch, band, group, first_block, last_block, image, images, first_row, rows, tile, last_tile):
     """All tiles of a band, from `tile` on in every row; `band` is its address in `scratch`, 0 where x itself is read.
 
@@ -128,11 +140,6 @@ def _band(args, scratch, band, group, first_block, last_block, image, images, fi
         panel = _packed_panel(args, scratch, group, block, entry)
         lane = group * args.Y_GROUP + entry.C_OFFSET
         for chunk in range(args.CHUNKS):
-            part = entry_of(CHUNK_ENTRY, args.CHUNK_TABLE, chunk)
-            b = panel + part.FIRST_K * entry.B_K
-            tall, short = entry.TILE_BIG, entry.TILE_SMALL
-            if chunk == args.CHUNKS - 1:
-                tall, short = entry.LAST_BIG, entry.LAST_SMALL
             for i in range(images):
                 n = (image + i) // args.OD
                 od = image + i - n * args.OD
@@ -143,9 +150,14 @@ def _band(args, scratch, band, group, first_block, last_block, image, images, fi
                 c = args.Y + n * args.Y_N + od * args.Y_D + lane
                 c += column * args.Y_W
                 for r in range(first_row, first_row + rows):
-                    y = c + r * args.Y_H
-                    init, init_row = (y, args.Y_W) if chunk else (args.BIAS + lane, 0)
-                    _row(args, part, entry, tall, short, tile, last_tile, a, b, init, init_row, y)
+                    part = entry_of(CHUNK_ENTRY, args.CHUNK_TABLE, _kind_of_row(args, r) * args.CHUNKS + chunk)
+                    if part.SEGMENTS:
+                        y, b = c + r * args.Y_H, panel + part.FIRST_K * entry.B_K
+                        init, init_row = (args.BIAS + lane, 0) if part.ENDS & FIRST else (y, args.Y_W)
+                        tall, short = entry.TILE_BIG, entry.TILE_SMALL
+                        if part.ENDS & LAST:
+                            tall, short = entry.LAST_BIG, entry.LAST_SMALL
+                        _row(args, part, entry, tall, short, tile, last_tile, a, b, init, init_row, y)
                     a += a_row
 
 

@@ -25,6 +25,7 @@ class Line:
 
     Output j reads source cells ``j * stride - before + t * step`` for the taps t, and is cell ``first + j * every`` of
     the result. `taps` names the taps of the weights in that order. `before` is negative where cells are cropped.
+    `zeros` are the cells at either end of the source that are known to hold zeros.
     """
 
     source: int
@@ -36,6 +37,7 @@ class Line:
     first: int
     every: int
     result: int
+    zeros: tuple[int, int] = (0, 0)
 
     @property
     def extent(self) -> int:
@@ -46,6 +48,14 @@ class Line:
     def inside(self) -> bool:
         """Whether every window lies inside the source."""
         return self.before <= 0 and (self.out - 1) * self.stride - self.before + self.extent <= self.source
+
+    def outputs_of(self, tap: int) -> range:
+        """Outputs that read numbers with the tap at a position, and not padding or other zeros."""
+        cell = tap * self.step - self.before
+        first = -((cell - self.zeros[0]) // self.stride)
+        last = (self.source - self.zeros[1] - 1 - cell) // self.stride
+        start = min(max(0, first), self.out)
+        return range(start, max(start, min(self.out, last + 1)))
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ def forward_pass(geometry: ConvGeometry) -> Pass:
     """Pass from x to y."""
     axes = three_axes(geometry.axes)
     lines = tuple(
-        Line(a.size, a.out, a.stride, a.dilation, a.before, tuple(range(a.kernel)), 0, 1, a.out) for a in axes
+        Line(a.size, a.out, a.stride, a.dilation, a.before, tuple(range(a.kernel)), 0, 1, a.out, a.zeros) for a in axes
     )
     groups, depth, lanes, lanewise = _sizes(geometry)
     kernel = tuple(axis.kernel for axis in axes)

@@ -28,7 +28,10 @@ from fastconv.backends.fast.conv.chunks import (
     chunk_size,
     chunk_tables,
     first_within,
+    one_kind,
     pairs_depth,
+    row_kinds,
+    runs_in_height,
     runs_of,
 )
 from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, PACK_BYTES, conv
@@ -43,7 +46,12 @@ from fastconv.backends.fast.conv.tiling import (
     side_by_side,
     tiling,
 )
-from fastconv.backends.fast.conv.weight_gradient_kernel import WEIGHT_BLOCK_ENTRY, WEIGHT_GRADIENT, weight_gradient
+from fastconv.backends.fast.conv.weight_gradient_kernel import (
+    RUN_ENTRY,
+    WEIGHT_BLOCK_ENTRY,
+    WEIGHT_GRADIENT,
+    weight_gradient,
+)
 from fastconv.backends.fast.machine.kernel import Kernel
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.machine.pack import pack
@@ -58,6 +66,7 @@ HEAVY_BYTES = 2**20  # weight gradients larger than this are slow to go through:
 HEAVY_BAND_BYTES = 2**22
 STREAM_BYTES = 2**24  # of results, from which on they go past the caches
 SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings (2 µs to start, 250 flops/ns)
+SKIP_FROM = 2**19  # multiply-adds of an image: below, the look for what is not finite costs more than padding
 SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
 SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
 MAX_SPLITS = 16
@@ -80,6 +89,11 @@ def _flatten(task: Pass, itemsize: int) -> Pass:
 
 def _can_read_in_place(task: Pass) -> bool:
     return task.groups == 1 and all(line.inside for line in task.lines)
+
+
+def _can_skip(task: Pass) -> bool:
+    """Whether rows may leave out padding: the same for any number of images, which have the bits of a batch of one."""
+    return task.multiply_adds >= SKIP_FROM * task.batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +142,7 @@ class ConvPlan(PassPlan):
     source: Source
     by_dots: bool
     chunks: Array  # what a tile adds up at a time
+    skips: bool  # what is zero because it is padding above or below the source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +151,7 @@ class WeightPlan(GradientPlan):
 
     kernel = weight_gradient
     source: Source
+    witness: int | None  # tap in height with which all rows of dy are read; None where they are with every one
 
 
 def partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
@@ -213,8 +229,10 @@ PLAIN = Ending()
 
 
 @plan_cache(512)
-def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Ending = PLAIN) -> ConvPlan:
-    """Plan of a pass over a channels-last source."""
+def plan_conv(
+    task: Pass, itemsize: int, threads: int, limit: int, ending: Ending = PLAIN, finite: bool = True
+) -> ConvPlan:
+    """Plan of a pass over a channels-last source; weights that are not `finite` are multiplied by all padding."""
     task = side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
@@ -234,10 +252,16 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
     most, depth, compensated = chunk_size(len(runs), length, spread)
     if by_dots:
         most, depth, compensated = CHUNK, dots_depth(task, itemsize), False
-    chunks, offsets = chunk_tables(runs, length, most, a_k, line * spread if task.lanewise else 0)
+    kinds = row_kinds(task.lines[1]) if finite and _can_skip(task) else one_kind(task.lines[1])
+    heights = runs_in_height(task, len(runs))
+    chunks, offsets = chunk_tables(
+        runs, length, most, a_k, line * spread if task.lanewise else 0,
+        [[reads[height] for height in heights] for reads in kinds.reads],
+    )  # fmt: skip
+    count = len(chunks) // len(kinds.reads)
     reduction = len(runs) * length * spread
     frame = ending.frame
-    stream = int(len(chunks) == 1 and not ending.pixel and frame == NO_FRAME and _streams(task, itemsize))
+    stream = int(count == 1 and not ending.pixel and frame == NO_FRAME and _streams(task, itemsize))
     kind = {"stream": stream, "compensated": int(compensated), "depth": spread}
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
     blocks, widths = (1 if task.lanewise else len(cut.widths)), [width * vector_lanes for width, _ in cut.widths]
@@ -262,12 +286,12 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
     arguments.update(
         PACK=0, PACK_KERNEL=pack.address(itemsize) if packs else 0, PANEL=round_up(source.band_bytes),
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
-        WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=len(chunks),
+        WEIGHT=0, WEIGHT_GROUP=padded_lanes * reduction * itemsize, CHUNKS=count,
         CHUNK_TABLE=address(chunks), OFFSETS=address(offsets),
         A_PIXEL=task.lines[2].stride * strides[2], A_ROW=task.lines[1].stride * strides[1], A_IMAGE=0, A_K=a_k,
         BIAS=0, Y=0, Y_N=result[0], Y_D=result[1], Y_H=result[2], Y_W=result[3], Y_GROUP=task.lanes * itemsize,
         TILES_BIG=cut.tall_tiles, TILES=cut.tiles, M_BIG=cut.tall, M_SMALL=cut.short,
-        ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
+        ROWS_TOP=kinds.top, ROWS_BOTTOM=kinds.bottom, ROW_TASKS=row_tasks, BLOCK_TASKS=block_tasks,
         STREAM=stream, AHEAD=itemsize if in_place and task.is_pointwise and task.depth >= task.lanes else 0, BESIDE=0,
         FRAME_TOP=frame.top * result[2] + frame.left * result[3], FRAME_SIDES=(frame.left + frame.right) * result[3],
         FRAME_BOTTOM=frame.bottom * result[2] + frame.right * result[3],
@@ -280,7 +304,7 @@ def plan_conv(task: Pass, itemsize: int, threads: int, limit: int, ending: Endin
         packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks, by_dots=by_dots), packs=packs,
         depth=chain_depth(most * spread, 1) + COMPENSATED if compensated else depth, compensated=compensated,
-        by_dots=by_dots, chunks=chunks,
+        by_dots=by_dots, chunks=chunks, skips=len(kinds.reads) > 1,
     )  # fmt: skip
 
 
@@ -332,8 +356,8 @@ def splits_of(task: Pass, size: int) -> int:
 
 
 @plan_cache(512)
-def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPlan:
-    """Plan of the weight gradient that belongs to a forward pass."""
+def plan_weight(task: Pass, itemsize: int, threads: int, limit: int, finite: bool = True) -> WeightPlan:
+    """Plan of the weight gradient of a forward pass; a dy that is not `finite` is multiplied by all padding."""
     task = side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
@@ -358,7 +382,18 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     parts = 1 if splits >= threads else -(-threads // splits)
     tasks = min(threads, splits * parts)
     block_table = np.array(list(_weight_blocks(task, cut, itemsize, compensated=int(compensated))))
-    run_offsets = np.array(runs, np.int64)
+    height = task.lines[1]
+    every = range(height.out)
+    read = [height.outputs_of(tap) for tap in range(len(height.taps))]
+    if not finite or not _can_skip(task) or every not in read:
+        read = [every] * len(read)
+    witness = read.index(every) if {*read} != {every} else None
+    run_table = np.array(
+        [
+            RUN_ENTRY.fill(OFFSET=run, FIRST=read[tap].start, LAST=read[tap].stop)
+            for run, tap in zip(runs, runs_in_height(task, len(runs)))
+        ]
+    )
     output_width = task.lines[2].out
     pieces = -(-source.columns // longest)
     table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
@@ -368,7 +403,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
     arguments = source_arguments(task, source)
     arguments.update(
         SCRATCH_STRIDE=scratch, GROUPS=task.groups, BLOCKS=len(cut.widths), BLOCK_TABLE=address(block_table),
-        RUNS=len(runs), RUN_OFFSETS=address(run_offsets), RUN_BYTES=0,
+        RUNS=len(runs), RUN_TABLE=address(run_table),
         TILES=cut.tiles, TILES_BIG=cut.tall_tiles, M_BIG=cut.tall, M_SMALL=cut.short,
         A_ROW=task.lines[1].stride * strides[1], A_PIXEL=task.lines[2].stride * strides[2],
         A_NUMBER=number,
@@ -381,12 +416,13 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int) -> WeightPl
         LAST_TAP=(task.lines[2].extent - 1) * strides[2], LOST=splits * size,
     )  # fmt: skip
     return WeightPlan(
-        task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_offsets), tasks=tasks,
+        task=task, arguments=WEIGHT_GRADIENT.fill(**arguments), tables=(block_table, run_table), tasks=tasks,
         threads=threads, scratch_bytes=scratch * tasks, source=source, splits=splits,
         shape=(parts_of_sum, task.groups, len(runs), length * spread, task.lanes),
         description=_describe(task, cut, itemsize, source, splits, parts),
         depth=(chain_depth(longest, 1) + COMPENSATED if compensated else depth) + pairs_depth(parts_of_sum),
         compensated=compensated,
+        witness=witness,
     )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """The driver of every weight gradient: the same tiles, with pixels as the reduction.
 
 Row i of a tile is number i of a run of the window (one kernel row of the input, KW*C consecutive numbers), its lanes
-are filters, and k runs over the pixels of the output rows of a band. Where small groups stand side by side, a number is
-a tap, and makes a row for each channel of a group. The rows of the output are cut into *splits*, each
+are filters, and k runs over the pixels of the output rows of a band: those of all its images first, then the second
+ones, and so on, so that a run leaves out the rows where it would read padding. Where small groups stand side by side, a
+number is a tap, and makes a row for each channel of a group. The rows of the output are cut into *splits*, each
 with a gradient of its own, which are added in order at the end: how many depends on the shape alone, so that the result
 does not depend on the number of threads. Within a split the tiles are divided between `PARTS` tasks.
 """
@@ -18,7 +19,7 @@ from fastconv.backends.fast.machine.kernel import kernel
 WEIGHT_GRADIENT = Block(
     SOURCE,
     """
-    GROUPS BLOCKS BLOCK_TABLE RUNS RUN_OFFSETS RUN_BYTES TILES TILES_BIG M_BIG M_SMALL A_ROW A_PIXEL A_NUMBER
+    GROUPS BLOCKS BLOCK_TABLE RUNS RUN_TABLE TILES TILES_BIG M_BIG M_SMALL A_ROW A_PIXEL A_NUMBER
     DY DY_IMAGE DY_ROW DY_PIXEL DY_GROUP PIECES PIECE_ROWS START DW DW_SPLIT DW_GROUP DW_RUN DW_ROW DW_NUMBER
     SPLITS PARTS TASKS ROW_TABLE AHEAD_BYTES LAST_TAP LOST
 """,
@@ -27,26 +28,30 @@ WEIGHT_GRADIENT = Block(
 # one block of filters: two tiles, byte offsets into x, dy and dw, lanes of the last vector
 WEIGHT_BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET C_OFFSET TAIL")
 
+# one run of the window: where it is, and the output rows from `FIRST` to before `LAST`, which read numbers there
+RUN_ENTRY = Block("OFFSET FIRST LAST")
+
 
 @helper
 def _row_table(args, table, band, group, image, images, first_row, rows, column):
     """Addresses of every output row of a band in it, or in x itself where `band` is 0; and byte offsets into dy."""
     a_row = args.A_ROW if band else args.S_H * args.X_H
-    entry = 0
     for i in range(images):
         a = band + i * args.BAND_IMAGE
         if band == 0:
             a = address_of_window(view(SOURCE, args), group, image + i, first_row, column)
         b = (image + i) * args.DY_IMAGE + first_row * args.DY_ROW + column * args.DY_PIXEL
         for r in range(rows):
+            entry = 2 * (r * images + i)
             store_integer(table, entry, a + r * a_row)
             store_integer(table, entry + 1, b + r * args.DY_ROW)
-            entry += 2
 
 
 @helper
-def _chunk(args, table, count, start, length, a, ahead, group, split, part, is_first):
+def _chunk(args, table, before, images, count, start, length, a, ahead, group, split, part, is_first):
     """All tiles of one part, over one chunk of pixels: `count` rows of `length` pixels, from pixel `start` of a row.
+
+    The first one would be row `before` of these `images`, if the first rows of these were in the band.
 
     Blocks of filters come first, so that a chunk of dy, 32 KB at most, stays in the L1 cache for all tiles of a block.
     """
@@ -63,21 +68,28 @@ def _chunk(args, table, count, start, length, a, ahead, group, split, part, is_f
         big = min(tile, tall)
         row = big * args.M_BIG + (tile - big) * args.M_SMALL
         kernel = entry.TILE_BIG if tile < tall else entry.TILE_SMALL
-        x = a + integer(args.RUN_OFFSETS, run) + row * args.A_NUMBER + entry.A_OFFSET
+        run_entry = entry_of(RUN_ENTRY, args.RUN_TABLE, run)
+        x = a + run_entry.OFFSET + row * args.A_NUMBER + entry.A_OFFSET
         c = dw + run * args.DW_RUN + row * args.DW_NUMBER + entry.C_OFFSET
         init, init_row = (args.START, 0) if is_first else (c, dw_row)
-        call_tile(
-            kernel, count, table, length, x, args.A_NUMBER, args.A_PIXEL,
-            dy + entry.B_OFFSET, dy_pixel, init, init_row, c, dw_row, entry.TAIL,
-            ahead, share // (count * length), args.LOST,
-        )  # fmt: skip
+        skipped = max(0, run_entry.FIRST * images - before)
+        rows = min(count, run_entry.LAST * images - before) - skipped
+        if is_first and rows <= 0:  # the gradient has to begin
+            skipped, rows = 0, count
+        if rows > 0:
+            call_tile(
+                kernel, rows, table + skipped * 16, length, x, args.A_NUMBER, args.A_PIXEL,
+                dy + entry.B_OFFSET, dy_pixel, init, init_row, c, dw_row, entry.TAIL,
+                ahead, share // (rows * length), args.LOST,
+            )  # fmt: skip
         ahead += share
 
 
 @helper
-def _band(args, table, group, split, rows, width, part, is_first):
+def _band(args, table, group, split, first_row, images, rows, width, part, is_first):
     """All chunks of a band of `rows` output rows, whole rows or pieces of one; the first of a split starts at zero."""
     pieces, step = args.PIECES, args.PIECE_ROWS
+    before = first_row * images
     for first in range(0, rows, step):
         for piece in range(pieces):
             pixel = width * piece // pieces
@@ -88,7 +100,10 @@ def _band(args, table, group, split, rows, width, part, is_first):
             ahead = integer(table, following)
             if piece < pieces - 1:  # its last tap is the first to reach it
                 ahead = integer(table, first * 2) + (pixel + length) * args.A_PIXEL + args.LAST_TAP
-            _chunk(args, table + first * 16, count, pixel, length, a, ahead, group, split, part, is_first)
+            rows_of = table + first * 16
+            _chunk(
+                args, rows_of, before + first, images, count, pixel, length, a, ahead, group, split, part, is_first
+            )  # fmt: skip
             is_first = False
 
 
@@ -113,7 +128,7 @@ def split_rows(args, table, band, group, split, part, number):
             fill_band(view(SOURCE, args), band, group, image, images, row, rows, column, columns, number)
             start = band
         _row_table(args, table, start, group, image, images, row, rows, column)
-        _band(args, table, group, split, images * rows, columns, part, is_first)
+        _band(args, table, group, split, row, images, images * rows, columns, part, is_first)
         is_first = False
         first += images * rows
 
