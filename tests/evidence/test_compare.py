@@ -259,6 +259,24 @@ def test_the_other_process_finds_the_same(
     assert len(computed_here) == len(SMALL)
 
 
+@pytest.mark.skipif("fast" not in fc.available_backends(), reason="others compile nothing")
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_other_process_compiles_what_is_not_begun_here(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    here: list[str] = []
+    right = references.call_first
+
+    def call_first(problem, settings):  # type: ignore[no-untyped-def]
+        here.append(problem.name)
+        return right(problem, settings)
+
+    monkeypatch.setattr(runner, "call_first", call_first)
+    monkeypatch.setattr(references, "available_cores", lambda: 2)
+    monkeypatch.setattr(Future, "cancel", lambda self: not begun)
+    result = compare(SMALL, backends=("naive", "fast"), repeats=1)
+    assert result.ok
+    assert here == ([] if begun else [workload.name for workload in SMALL])
+
+
 @pytest.mark.parametrize("fault", ["cannot start", "ends at once"])
 def test_without_the_other_process_all_is_computed_here(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed_here: list[object]

@@ -1,4 +1,8 @@
-"""References of many problems, which a process of its own computes while this one compiles: nothing is timed then."""
+"""What a process of its own does of many problems while this one compiles: nothing is timed then.
+
+It computes the references, from the first on, and then calls the candidate where this process has not yet been, from
+the last on: what that compiles comes here from the cache of kernels.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from typing import Any
 
 from fastconv.backends.cores import available_cores
 from fastconv.evidence.compare.reference import Reference, reference_of
-from fastconv.evidence.compare.runs import Settings
+from fastconv.evidence.compare.runs import Runs, Seconds, Settings
 from fastconv.evidence.problem import OperationProblem
 from fastconv.evidence.process import Worker, child_environment
 
@@ -42,6 +46,7 @@ class References:
     def __init__(self, makers: Sequence[Make], settings: Settings) -> None:
         self._makers, self._settings = makers, settings
         self._waiting: dict[int, Future[Path] | None] = dict.fromkeys(range(len(makers)))
+        self._ahead: dict[int, Future[Path]] = {}  # first calls of the candidate
         self._stack, self._helped = contextlib.ExitStack(), False
 
     def __enter__(self) -> References:
@@ -62,8 +67,24 @@ class References:
         self._stack.callback(worker.end)
         self._stack.enter_context(_one_blas_thread())
         for i, make in enumerate(self._makers):
-            self._waiting[i] = pool.submit(_ask, worker, folder / f"{i}", (make, self._settings))
+            self._waiting[i] = pool.submit(_ask, worker, folder / f"{i}", ("reference", make, self._settings))
+        if self._settings.candidate == "fast":  # others compile nothing
+            for i, make in reversed([*enumerate(self._makers)]):
+                self._ahead[i] = pool.submit(_ask, worker, folder / f"{i}.first", ("first calls", make, self._settings))
         self._helped = True
+
+    def first_calls(self) -> Iterator[tuple[int, Seconds | None]]:
+        """Yield every problem, with the seconds of its first calls where the other process made them.
+
+        Those that it makes just now come last, so that nothing is compiled twice.
+        """
+        begun = []
+        for i in range(len(self._makers)):
+            if i not in self._ahead or self._ahead[i].cancel():
+                yield i, None
+            else:
+                begun.append(i)
+        yield from ((i, _result(self._ahead[i])) for i in begun)
 
     def finished(self) -> Iterator[int]:
         """Yield those that are there to be taken, and not computed here."""
@@ -81,12 +102,13 @@ class References:
     def take(self, i: int) -> Reference:
         """Return a reference: from the other process, unless that has not begun it, or did not get through."""
         future = self._waiting.pop(i)
-        if future is not None and not future.cancel():
-            try:
-                return _answer(future.result())
-            except Exception:  # noqa: BLE001 - whatever kept the other process from it: it is computed here
-                pass
-        return reference_of(self._makers[i](), self._settings)
+        found: Reference | None = None if future is None else _result(future)
+        return reference_of(self._makers[i](), self._settings) if found is None else found
+
+
+def call_first(problem: OperationProblem, settings: Settings) -> Seconds:
+    """Call the candidate for the first time; return the seconds of each pass."""
+    return Runs(problem, settings.candidate, settings.gradient(problem)).first
 
 
 def _ask(worker: Worker, name: Path, question: Any) -> Path:
@@ -98,9 +120,16 @@ def _ask(worker: Worker, name: Path, question: Any) -> Path:
     return answer
 
 
-def _answer(path: Path) -> Reference:
-    found: Reference = pickle.loads(path.read_bytes())
-    path.unlink()
+def _result(future: Future[Path]) -> Any:
+    """Return an answer; None where the other process has not begun it, and then never does, or did not get through."""
+    if future.cancel():
+        return None
+    try:
+        path = future.result()
+        found = pickle.loads(path.read_bytes())
+        path.unlink()
+    except Exception:  # noqa: BLE001 - whatever kept the other process from it: it is computed here
+        return None
     return found
 
 

@@ -12,9 +12,9 @@ from itertools import count
 
 from fastconv.evidence.accuracy import Difference, Results, differences, promised
 from fastconv.evidence.compare.reference import Reference
-from fastconv.evidence.compare.references import Make, References
+from fastconv.evidence.compare.references import Make, References, call_first
 from fastconv.evidence.compare.rows import FeatureMaps, PassResult, Row
-from fastconv.evidence.compare.runs import Runs, Settings, largest_size
+from fastconv.evidence.compare.runs import Runs, Seconds, Settings, largest_size
 from fastconv.evidence.problem import OperationProblem
 from fastconv.evidence.timing import seed_seconds_per_output
 
@@ -26,19 +26,18 @@ _TIMED_SECONDS = 0.1  # of the reference, unless all of it is run
 _EXACT = "numpy in float64"  # who judges what the reference has no time for
 
 _Differences = tuple[Difference, ...]
-_Seconds = dict[str, float]
 
 
 @dataclass(frozen=True)
 class _Judged:
     """What is known of a problem before it is timed."""
 
-    first: _Seconds
+    first: Seconds
     near: _Differences
     whole: _Differences
     maps: FeatureMaps | None
     size: tuple[int, int]
-    reference_seconds: _Seconds
+    reference_seconds: Seconds
     reference_workspaces: dict[str, int]
     workspace_partial: bool
 
@@ -58,7 +57,7 @@ def compare_problems(makers: Sequence[Make], settings: Settings, report: Report)
 def _judge_all(makers: Sequence[Make], settings: Settings, report: Report) -> dict[int, _Judged]:
     """Compile, and find the differences; a process beside this one has a part in that where it pays."""
     compiling = "compiling and " if settings.candidate == "fast" else ""
-    first: list[_Seconds] = []
+    first: dict[int, Seconds] = {}
     judged: dict[int, _Judged] = {}
 
     def tell(i: int, stage: str) -> None:
@@ -70,19 +69,18 @@ def _judge_all(makers: Sequence[Make], settings: Settings, report: Report) -> di
             tell(i, settings.reference)
             judged[i] = _judge(makers[i](), settings, references.take(i), first[i])
 
-        for i, make in enumerate(makers):
+        for i, elsewhere in references.first_calls():
             tell(i, f"{settings.candidate}, {compiling}first call")
-            problem = make()
-            first.append(Runs(problem, settings.candidate, settings.gradient(problem)).first)
+            first[i] = elsewhere or call_first(makers[i](), settings)
             for other in references.finished():
-                if other <= i:
+                if other in first:
                     judge(other)
         for i in references.left():
             judge(i)
     return judged
 
 
-def _judge(problem: OperationProblem, settings: Settings, reference: Reference, first: _Seconds) -> _Judged:
+def _judge(problem: OperationProblem, settings: Settings, reference: Reference, first: Seconds) -> _Judged:
     """Compare the candidate with the reference, and where that is only a part, over the whole with what is exact."""
     dy, names = settings.gradient(problem), (settings.candidate, settings.reference)
     candidate, part = Runs(problem, settings.candidate, dy).results, problem.part(*reference.size)
@@ -177,9 +175,7 @@ def _time(problem: OperationProblem, settings: Settings, judged: _Judged, report
     )
 
 
-def _time_reference(
-    problem: OperationProblem, settings: Settings, judged: _Judged
-) -> tuple[OperationProblem, _Seconds]:
+def _time_reference(problem: OperationProblem, settings: Settings, judged: _Judged) -> tuple[OperationProblem, Seconds]:
     """Part of a problem, and how long the reference takes for it; what ran in full ran with nothing beside it."""
     if settings.full:
         return problem, judged.reference_seconds

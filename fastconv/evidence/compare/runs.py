@@ -10,6 +10,8 @@ from fastconv.evidence.problem import OperationProblem, bound_call
 from fastconv.evidence.timing import once, rounds, workspace
 from fastconv.validation.arrays import Array
 
+Seconds = dict[str, float]  # by pass
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -53,7 +55,7 @@ class Runs:
         self._calls = {"forward": bound_call(problem, backend, None)}
         self._rounds: dict[str, list[float]] = {}
         self.results: dict[str, Array] = {}
-        self.first: dict[str, float] = {}
+        self.first: Seconds = {}
         self._run("forward")
         if dy is not None:
             self._calls["backward"] = bound_call(problem, backend, problem.part_of_output(dy))
