@@ -1,7 +1,8 @@
 """What a process of its own does of many problems while this one compiles: nothing is timed then.
 
-It computes the references, from the first on, and then calls the candidate where this process has not yet been, from
-the last on: what that compiles comes here from the cache of kernels.
+First it calls the candidate, from the last problem on, until this process has called it for all the others: what that
+compiles comes here from the cache of kernels. Then it computes the references, from the first on, as this process does
+from the last on.
 """
 
 from __future__ import annotations
@@ -66,11 +67,11 @@ class References:
         self._stack.callback(pool.shutdown, cancel_futures=True)
         self._stack.callback(worker.end)
         self._stack.enter_context(_one_blas_thread())
-        for i, make in enumerate(self._makers):
-            self._waiting[i] = pool.submit(_ask, worker, folder / f"{i}", ("reference", make, self._settings))
         if self._settings.candidate == "fast":  # others compile nothing
             for i, make in reversed([*enumerate(self._makers)]):
                 self._ahead[i] = pool.submit(_ask, worker, folder / f"{i}.first", ("first calls", make, self._settings))
+        for i, make in enumerate(self._makers):
+            self._waiting[i] = pool.submit(_ask, worker, folder / f"{i}", ("reference", make, self._settings))
         self._helped = True
 
     def first_calls(self) -> Iterator[tuple[int, Seconds | None]]:
