@@ -20,6 +20,8 @@ from fastconv.backends.fast.machine.launch import FORMS, launcher
 from fastconv.backends.fast.machine.origin import FROZEN
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.machine.tile import LANEWISE, PACKED, ROWS, STRIDED, Tile, tile_address
+from fastconv.backends.fast.pool.maxima_table import KEPT_BYTES
+from fastconv.backends.fast.pool.maxima_tile_kernel import MANY, MaximaTile, maxima_tile_address
 from fastconv.backends.fast.winograd import transform_kernel as transforms
 from fastconv.backends.fast.winograd.tiles import VECTORS
 from fastconv.backends.fast.winograd.transform_kernel import Transform, transform_address
@@ -41,6 +43,9 @@ def _jobs() -> Iterator[Callable[[], object]]:
         yield partial(depthwise_tile_address, depthwise)
     for transform in _transforms():
         yield partial(transform_address, transform)
+    for itemsize, kept in product((4, 8), KEPT_BYTES.values()):
+        for every, nbytes, vectors in ((1, 64, MANY), (1, 64, 1), (1, 32, 1), (2, 64, 1), (2, 32, 1)):
+            yield partial(maxima_tile_address, MaximaTile(every, nbytes, vectors, itemsize, kept))
 
 
 def _tiles() -> Iterator[Tile]:

@@ -50,9 +50,6 @@ _OPTIONS = {"error_model": "numpy"}
 # called from kernels only
 helper = numba.njit(forceinline=True, **linked(), **_OPTIONS)
 
-# a helper that is optimised by itself before it is inlined: where that was measured to give faster kernels
-optimised = numba.njit(forceinline=True, **_OPTIONS)
-
 # the function of a kernel, which is called in one place: without a compilation of its own, which takes as long again
 inlined = numba.njit(inline="always", **_OPTIONS)
 
@@ -141,12 +138,12 @@ def c_function(name: str, signature: str, function: Callable[..., None]) -> Any:
 _built: dict[str, Any] = {}
 
 
-def address_of(name: str, make: Callable[[], Callable[..., None]], arguments: int = 2) -> int:
+def address_of(name: str, make: Callable[[], Callable[..., Any]], arguments: int = 2, returns: str = "void") -> int:
     """Address of the C function `name` of so many integers, which `make` writes in Python; built on first use."""
     if name not in _built:
         with LOCK:
             if name not in _built:
-                _built[name] = c_function(name, f"void({', '.join(['intp'] * arguments)})", make())
+                _built[name] = c_function(name, f"{returns}({', '.join(['intp'] * arguments)})", make())
     return int(_built[name].address)
 
 

@@ -103,18 +103,25 @@ def _written(source: str, **names: Any) -> Callable[..., None]:
 
 
 def micro_kernel_address(
-    name: str, intrinsic: Any, twin: Callable[..., None], shape: tuple[int, ...], arguments: int
+    name: str,
+    intrinsic: Any,
+    twin: Callable[..., Any],
+    shape: tuple[int, ...],
+    arguments: int,
+    returns: str = "void",
 ) -> int:
     """Address of a micro-kernel of so many arguments: an intrinsic that takes the numbers of a shape before them."""
 
-    def make() -> Callable[..., None]:
+    def make() -> Callable[..., Any]:
         if INTERPRETED:
             return partial(twin, shape)
         numbers = {f"number{i}": number for i, number in enumerate(shape)}
         given = ", ".join(f"argument{i}" for i in range(arguments))
-        return _written(f"def call({given}): intrinsic({', '.join(numbers)}, {given})", intrinsic=intrinsic, **numbers)
+        result = "" if returns == "void" else "return "
+        source = f"def call({given}): {result}intrinsic({', '.join(numbers)}, {given})"
+        return _written(source, intrinsic=intrinsic, **numbers)
 
-    return address_of(name, make, arguments)
+    return address_of(name, make, arguments, returns)
 
 
 def kernel(

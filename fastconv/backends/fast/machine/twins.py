@@ -143,7 +143,7 @@ def rounded(value, number):
 
 def call(target, *arguments):
     """Call a kernel or a micro-kernel by address."""
-    interpreted(target)(*arguments)
+    return interpreted(target)(*arguments)
 
 
 def matrix(address, shape, strides, itemsize):
@@ -390,19 +390,21 @@ def store_byte(address, index, value):
     ctypes.c_uint8.from_address(address + index).value = int(value) & 255
 
 
-def largest_of_taps(every, nbytes, vectors, number, x, y, kept, keeps, base, side, down, taps):
-    """Largest taps of a block of windows, and which these are; the twin of `pool.maxima_kernel`."""
-    item, axes = number.itemsize, [taps[:3], taps[3:6], taps[6:]]
-    (_, *sides), (rows, *downs), lanes = side, down, vectors * nbytes // number.itemsize
-    shape = (*(count for count, _, _ in axes), rows, lanes)
-    values = matrix(x, shape, (*(step for _, step, _ in axes), downs[0], sides[0]), item).reshape(-1, rows, lanes)
-    d, h, w = np.ix_(*(np.arange(count) * tap for count, _, tap in axes))
+def largest_of_taps(tile, table, groups, x, y, kept, base, rows, *counts):
+    """Largest taps of a block of windows, and which these are; the twin of `pool.maxima_tile_kernel`."""
+    _, nbytes, vectors, item, kept_bytes = tile
+    steps = [integer(table, i) for i in range(12)]
+    side, down, taps = steps[:3], steps[3:6], list(zip(steps[6::2], steps[7::2]))
+    lanes = groups * vectors * nbytes // item
+    shape, strides = (*counts, rows, lanes), (*(step for step, _ in taps), down[0], side[0])
+    values = matrix(x, shape, strides, item).reshape(-1, rows, lanes)
+    d, h, w = np.ix_(*(np.arange(count) * number for count, (_, number) in zip(counts, taps)))
     found = (d + h + w).reshape(-1)[values.argmax(axis=0)]
-    matrix(y, (rows, lanes), (downs[1], sides[1]), item)[...] = values.max(axis=0)
-    for row, lane in np.ndindex(*found.shape) if keeps else ():
-        place = (row * downs[1] + lane * sides[1]) // item
-        put = store_byte if keeps == 1 else store_integer
-        put(kept, place, base + row * downs[2] + lane * sides[2] + int(found[row, lane]))
+    matrix(y, (rows, lanes), (down[1], side[1]), item)[...] = values.max(axis=0)
+    for row, lane in np.ndindex(*found.shape) if kept_bytes else ():
+        place = (row * down[1] + lane * side[1]) // item
+        put = store_byte if kept_bytes == 1 else store_integer
+        put(kept, place, base + row * down[2] + lane * side[2] + int(found[row, lane]))
     return int(np.isnan(values).any())
 
 

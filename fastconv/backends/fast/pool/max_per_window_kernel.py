@@ -7,12 +7,11 @@ for which of several NaN it is.
 
 from __future__ import annotations
 
+from fastconv.backends.fast.machine.blocks import view
 from fastconv.backends.fast.machine.intrinsics import load, size_of, store
 from fastconv.backends.fast.machine.jit import helper
 from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.maxima_kernel import (
-    KEEPS,
-    PLACE,
     SPAN,
     beats,
     keep,
@@ -22,6 +21,7 @@ from fastconv.backends.fast.pool.maxima_kernel import (
     no_cell,
     skip_others,
 )
+from fastconv.backends.fast.pool.maxima_tile_kernel import MAXIMA
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, along, block_at, columns, row_at, span
 
 
@@ -83,16 +83,16 @@ def _value_plane(plane, spans, number):
 
 
 @helper
-def _place_plane(plane, spans, numbers, best, number):
-    """(address, number) of the first cell of one window that is `best`; for `numbers` see `_numbers`."""
+def _place_plane(args, plane, spans, base, best, number):
+    """(address, number) of the first cell of one window that is `best`; `base` is the number of the first tap."""
+    steps = view(MAXIMA, args.TABLE)
     (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
-    base, d_number, h_number, w_number = numbers
     for kd in range(depth):
         for kh in range(height):
             row = plane + d0 + kd * d_step + h0 + kh * h_step + w0
             kw = _place_of_run(row, w_step, width, best, number)
             if kw < width:
-                return row + kw * w_step, base + kd * d_number + kh * h_number + kw * w_number
+                return row + kw * w_step, base + kd * steps.DEPTH_KEPT + kh * steps.HEIGHT_KEPT + kw * steps.WIDTH_KEPT
     return plane, -1
 
 
@@ -104,17 +104,14 @@ def _first_tap(args, axis, o, cell):
 
 
 @helper
-def _numbers(args, spans, od, oh, ow, keeps):
-    """What is kept of the first tap of a window, and what each adds to it along the depth, the height and the width."""
-    d, h, w = spans[0][3], spans[1][3], spans[2][3]
-    if keeps == PLACE:
-        row = args.K_W * args.SCALE_W
-        plane = args.K_H * row
-        base = _first_tap(args, D, od, d) * plane + _first_tap(args, H, oh, h) * row + _first_tap(args, W, ow, w)
-        return base, plane, row, 1
-    row = args.IN_W * args.SCALE_W
-    plane = args.IN_H * row
-    return d * plane + h * row + w, args.DIL_D * plane, args.DIL_H * row, args.DIL_W
+def _base(args, spans, od, oh, ow):
+    """Number of the first tap of a window, within it or its position in the plane."""
+    steps, d, h, w = view(MAXIMA, args.TABLE), spans[0][3], spans[1][3], spans[2][3]
+    if steps.POSITIONS:
+        row = args.IN_W * args.SCALE_W
+        return (d * args.IN_H + h) * row + w
+    depth, height = _first_tap(args, D, od, d), _first_tap(args, H, oh, h)
+    return depth * steps.DEPTH_KEPT + height * steps.HEIGHT_KEPT + _first_tap(args, W, ow, w)
 
 
 @helper
@@ -122,37 +119,28 @@ def _taps(spans):
     return spans[0][1] * spans[1][1] * spans[2][1]
 
 
-@helper
-def _window_lanes(plane, y, kept, keeps, channels, spans, numbers, number):
-    """One window, some channels."""
-    (d0, depth, d_step, _), (h0, height, h_step, _), (w0, width, w_step, _) = spans
-    base, d_number, h_number, w_number = numbers
-    taps, item = (depth, d_step, d_number, height, h_step, h_number, width, w_step, w_number), size_of(number)
-    side, down = (channels, item, item, 0), (1, 0, 0, 0)
-    maxima(plane + d0 + h0 + w0, y, kept, keeps, base, side, down, taps, True, number)
-
-
-@kernel(WINDOWS, keeps=KEEPS)
-def max_per_window_lanes(args, task, number, keeps):
+@kernel(WINDOWS)
+def max_per_window_lanes(args, task, number):
     """Maxima of some windows, a block of channels at once."""
     step, tasks = args.CHANNEL_BLOCK, args.TASKS
     blocks = (args.CHANNELS + step - 1) // step
     items = args.BATCH * args.OUT_D * args.OUT_H * args.OUT_W * blocks
     for i in range(items * task // tasks, items * (task + 1) // tasks):
         plane, here, channels, od, oh, ow = block_at(args, i, blocks, number)
-        y, kept = args.Y + here, kept_at(args, here, keeps, number)
+        y, kept = args.Y + here, kept_at(args, here, number)
         spans = span(args, D, od), span(args, H, oh), span(args, W, ow)
         if _taps(spans):
-            numbers = _numbers(args, spans, od, oh, ow, keeps)
-            _window_lanes(plane, y, kept, keeps, channels, spans, numbers, number)
+            (d0, depth, _, _), (h0, height, _, _), (w0, width, _, _) = spans
+            base, taps = _base(args, spans, od, oh, ow), (depth, height, width)
+            maxima(args.TABLE, (plane + d0 + h0 + w0, y, kept, base), channels, 1, taps, number)
         else:
-            no_cell(y, size_of(number), kept, keeps, channels, number)
+            no_cell(y, size_of(number), kept, view(MAXIMA, args.TABLE).KEPT_BYTES, channels, number)
 
 
-@kernel(WINDOWS, keeps=KEEPS)
-def max_per_window_plane(args, task, number, keeps):
+@kernel(WINDOWS)
+def max_per_window_plane(args, task, number):
     """Maxima of some windows of one channel."""
-    height, tasks = args.OUT_H, args.TASKS
+    height, tasks, nbytes = args.OUT_H, args.TASKS, view(MAXIMA, args.TABLE).KEPT_BYTES
     rows = args.BATCH * args.CHANNELS * args.OUT_D * height
     for row in range(rows * task // tasks, rows * (task + 1) // tasks):
         plane, start, od, oh = row_at(args, row)
@@ -160,17 +148,16 @@ def max_per_window_plane(args, task, number, keeps):
         for ow in range(*columns(args, od * height + oh)):
             spans = depths, heights, span(args, W, ow)
             here = start + ow * args.Y_W
-            y, kept = args.Y + here, kept_at(args, here, keeps, number)
+            y, kept = args.Y + here, kept_at(args, here, number)
             if _taps(spans):
                 best = _value_plane(plane, spans, number)
-                if keeps or best == 0 or best != best:
-                    numbers = _numbers(args, spans, od, oh, ow, keeps)
-                    x, found = _place_plane(plane, spans, numbers, best, number)
+                if nbytes or best == 0 or best != best:
+                    x, found = _place_plane(args, plane, spans, _base(args, spans, od, oh, ow), best, number)
                     best = load(x, number)
-                    keep(kept, 0, found, keeps)
+                    keep(kept, 0, found, nbytes)
                 store(y, best)
             else:
-                no_cell(y, size_of(number), kept, keeps, 1, number)
+                no_cell(y, size_of(number), kept, nbytes, 1, number)
 
 
 MAX_PER_WINDOW = {"lanes": max_per_window_lanes, "plane": max_per_window_plane}

@@ -17,6 +17,7 @@ from fastconv.backends.fast.memory.workspace import apart
 from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import AVG_GRADIENT_PER_WINDOW
 from fastconv.backends.fast.pool.avg_per_window_kernel import AVG_PER_WINDOW, LANE_SUMS
 from fastconv.backends.fast.pool.max_per_window_kernel import MAX_PER_WINDOW
+from fastconv.backends.fast.pool.maxima_table import maxima_table
 from fastconv.backends.fast.pool.windows import (
     BY_SPAN,
     BY_TASKS,
@@ -87,17 +88,38 @@ def _merged(lines: Iterable[Line], divisor: str, adaptive: bool, padded: bool) -
     return (depth, height, width), factor
 
 
+def _lines(
+    geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, padded: bool
+) -> tuple[tuple[Line, ...], int]:
+    """Axes of the windows as they lie in memory, see `_merged`."""
+    found = zip(_axes(geometry), by_axis(x_strides)[2:], by_axis(y_strides)[2:])
+    lines = (Line(axis, 1, x, y) for axis, x, y in found)
+    return _merged(lines, divisor, isinstance(geometry, AdaptiveGeometry), padded)
+
+
+@plan_cache(1024)
+def _plan_maxima(
+    geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], form: str, itemsize: int, keeps: str,
+    threads: int,
+) -> WindowPlan:  # fmt: skip
+    """Plan with the table of maxima, where taps that are not on cells count as places, not as positions."""
+    padded = keeps != "place"
+    lines, _ = _lines(geometry, x_strides, y_strides, "one", padded)
+    axes, scales, x_along, y_along = zip(*lines)
+    table = maxima_table(axes, x_along, y_along, form, min(_CHANNEL_BLOCK, geometry.channels), itemsize, keeps, scales)
+    return _plan(geometry, x_strides, y_strides, "one", threads, padded).with_table(table)
+
+
 @plan_cache(1024)
 def _plan(
     geometry: Geometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], divisor: str, threads: int,
     padded: bool = True, gradient: bool = False,
 ) -> WindowPlan:  # fmt: skip
     """Plan over x, the plane-sized array, and y, the window-sized one; for `padded` see `_merged`."""
-    (x_n, x_c, *x_steps), (y_n, y_c, *y_steps) = by_axis(x_strides), by_axis(y_strides)
+    (x_n, x_c, *_), (y_n, y_c, *_) = by_axis(x_strides), by_axis(y_strides)
     adaptive = isinstance(geometry, AdaptiveGeometry)
     same = 0 if isinstance(geometry, AdaptiveGeometry) else same_divisor(geometry.axes, divisor)
-    found = (Line(axis, 1, x, y) for axis, x, y in zip(_axes(geometry), x_steps, y_steps))
-    lines, factor = _merged(found, divisor, adaptive, padded)
+    lines, factor = _lines(geometry, x_strides, y_strides, divisor, padded)
     work = geometry.batch * geometry.channels * _taps(geometry)
     if work < SERIAL_TAPS:
         threads = 1
@@ -139,10 +161,10 @@ def max_per_window(x: Array, geometry: Geometry, keeps: str) -> tuple[Array, Arr
     last = not x.flags.c_contiguous and is_channels_last(x)
     y, kept = empty_maxima(geometry.output_shape, x.dtype, keeps, channels_last=last)
     if geometry.batch:
-        plan = _plan(geometry, x.strides, y.strides, "one", get_num_threads(), keeps != "place")
         form = form_of(geometry.channels, channels_last=last)
-        kernel = MAX_PER_WINDOW[form].address(x.itemsize, keeps)
-        launch_windows(kernel, plan, x, y, index=0 if kept is None else address(kept), cut=_FORWARD[form])
+        plan = _plan_maxima(geometry, x.strides, y.strides, form, x.itemsize, keeps, get_num_threads())
+        kernel, index = MAX_PER_WINDOW[form].address(x.itemsize), 0 if kept is None else address(kept)
+        launch_windows(kernel, plan, x, y, index=index, cut=_FORWARD[form])
     return y, kept
 
 

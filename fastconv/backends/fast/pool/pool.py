@@ -11,6 +11,7 @@ from math import gcd, prod
 import numpy as np
 
 from fastconv.backends.base import Array
+from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.launch import address
 from fastconv.backends.fast.memory.copying import in_order
 from fastconv.backends.fast.memory.layout import (
@@ -23,11 +24,14 @@ from fastconv.backends.fast.pool.avg_gradient_kernel import AVG_GRADIENT
 from fastconv.backends.fast.pool.avg_pool_kernel import AVG_POOL
 from fastconv.backends.fast.pool.indices import max_unpool_backward
 from fastconv.backends.fast.pool.max_pool_kernel import MAX_POOL
+from fastconv.backends.fast.pool.maxima_table import maxima_table
 from fastconv.backends.fast.pool.per_window import avg_gradient_per_window, avg_per_window, max_per_window
 from fastconv.backends.fast.pool.separable import Lines, passes_of_maxima, passes_of_means
 from fastconv.backends.fast.pool.windows import (
     BY_TASKS,
     FEW_CHANNELS,
+    WindowPlan,
+    by_axis,
     empty_maxima,
     form_of,
     launch_windows,
@@ -88,10 +92,21 @@ def _maxima(x: Array, geometry: WindowGeometry, keeps: str) -> tuple[Array, Arra
     last = is_channels_last(x)
     y, kept = empty_maxima(geometry.output_shape, x.dtype, keeps, channels_last=last)
     if geometry.batch:
-        plan = plan_windows(geometry, x.strides, y.strides, "one", get_num_threads())
-        kernel = MAX_POOL[form_of(geometry.channels, channels_last=last)].address(x.itemsize, keeps)
-        launch_windows(kernel, plan, x, y, index=0 if kept is None else address(kept))
+        form = form_of(geometry.channels, channels_last=last)
+        plan = _plan_maxima(geometry, x.strides, y.strides, form, x.itemsize, keeps, get_num_threads())
+        launch_windows(MAX_POOL[form].address(x.itemsize), plan, x, y, index=0 if kept is None else address(kept))
     return y, kept
+
+
+@plan_cache(1024)
+def _plan_maxima(
+    geometry: WindowGeometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], form: str, itemsize: int,
+    keeps: str, threads: int,
+) -> WindowPlan:  # fmt: skip
+    """Plan with the table of maxima."""
+    steps = by_axis(x_strides)[2:], by_axis(y_strides)[2:]
+    table = maxima_table(three_axes(geometry.axes), *steps, form, geometry.channels, itemsize, keeps)
+    return plan_windows(geometry, x_strides, y_strides, "one", threads).with_table(table)
 
 
 def _inner_windows(axis: Axis) -> int:

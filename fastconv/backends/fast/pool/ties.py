@@ -20,8 +20,9 @@ _BY_SPAN = by_span(TIES)
 
 @plan_cache(1024)
 def _plan(
-    geometry: WindowGeometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], lanes: bool, threads: int
-) -> tuple[Array, int, int]:
+    geometry: WindowGeometry, x_strides: tuple[int, ...], y_strides: tuple[int, ...], lanes: bool, ties: str,
+    threads: int,
+) -> tuple[Array, int, int]:  # fmt: skip
     """Argument block over x, the plane-sized array, and y, the window-sized one; the threads, and the work."""
     work = geometry.batch * geometry.channels * geometry.windows * geometry.taps
     if work < SERIAL_TAPS:
@@ -30,6 +31,7 @@ def _plan(
     entries = window_entries(
         by_axis(x_strides), by_axis(y_strides), three_axes(geometry.axes), "one", BATCH=geometry.batch,
         CHANNELS=geometry.channels, CHANNEL_BLOCK=block, TASKS=threads, STOP=geometry.windows, DX=0,
+        SPLIT=int(ties == "split"),
     )  # fmt: skip
     return TIES.fill(**entries), threads, work
 
@@ -41,9 +43,9 @@ def max_pool_ties_backward(dy: Array, x: Array, geometry: WindowGeometry, ties: 
     x, dy = ((channels_last if lanes else in_order)(each) for each in (x, dy))
     dx = empty_in_order_of(x, x.shape)
     if geometry.batch:
-        arguments, threads, work = _plan(geometry, x.strides, dy.strides, lanes, get_num_threads())
+        arguments, threads, work = _plan(geometry, x.strides, dy.strides, lanes, ties, get_num_threads())
         arguments = arguments.copy()
         arguments[_ARRAYS] = [address(array) for array in (x, dy, dx)]
-        kernel = MAX_POOL_TIES["lanes" if lanes else "plane"].address(x.itemsize, ties)
+        kernel = MAX_POOL_TIES["lanes" if lanes else "plane"].address(x.itemsize)
         launch(kernel, arguments, threads, threads, work, _BY_SPAN)
     return dx

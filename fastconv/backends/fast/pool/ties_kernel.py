@@ -13,8 +13,9 @@ from fastconv.backends.fast.machine.kernel import kernel
 from fastconv.backends.fast.pool.ties_of_windows_kernel import ties_of_rows, ties_of_windows
 from fastconv.backends.fast.pool.windows_kernel import WINDOWS, D, H, W, clear, columns, inside, whole, window
 
-# x: the input; y: the gradient of the output. DX: the gradient of the input, with the strides of x.
-TIES = Block(WINDOWS, "DX", results="DX")
+# x: the input; y: the gradient of the output. DX: the gradient of the input, with the strides of x. SPLIT: whether the
+# cells share the gradient of their window.
+TIES = Block(WINDOWS, "DX SPLIT", results="DX")
 
 
 @helper
@@ -160,16 +161,16 @@ def _images(args, task, lanes, split, number):
                 oh += rows
 
 
-@kernel(TIES, split={"all": False, "split": True})
-def max_pool_ties_lanes(args, task, number, split):
+@kernel(TIES)
+def max_pool_ties_lanes(args, task, number):
     """Vectors of channels."""
-    _images(args, task, True, split, number)
+    _images(args, task, True, args.SPLIT != 0, number)
 
 
-@kernel(TIES, split={"all": False, "split": True})
-def max_pool_ties_plane(args, task, number, split):
+@kernel(TIES)
+def max_pool_ties_plane(args, task, number):
     """Vectors of windows of a row."""
-    _images(args, task, False, split, number)
+    _images(args, task, False, args.SPLIT != 0, number)
 
 
 MAX_POOL_TIES = {"lanes": max_pool_ties_lanes, "plane": max_pool_ties_plane}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -26,7 +26,7 @@ SERIAL_TAPS = 2**16  # window elements below which one thread does it all
 FEW_CHANNELS = 8  # below this, lanes would be empty: windows are reduced one by one also in channels-last memory
 _CHANNELS = 16  # of a task at least, one cache line of float32
 # What is kept of a maximum beside its value: the number of its tap in the window, or its position in the plane.
-KEPT = {"place": np.dtype(np.uint8), "index": np.dtype(np.int64)}
+KEPT: dict[str, np.dtype[Any]] = {"place": np.dtype(np.uint8), "index": np.dtype(np.int64)}
 _X, _Y, _INDEX, _SCRATCH = (WINDOWS.index[name] for name in ("X", "Y", "INDEX", "SCRATCH"))
 BY_TASKS, BY_SPAN = by_tasks(WINDOWS), by_span(WINDOWS)
 
@@ -41,6 +41,12 @@ class WindowPlan:
     work: int  # taps of all windows
     rows: int  # of windows that tasks share
     table: Array | None = None  # kept alive: the block holds its address
+
+    def with_table(self, table: Array) -> WindowPlan:
+        """Return the same plan with a table."""
+        arguments = self.arguments.copy()
+        arguments[WINDOWS.index["TABLE"]] = address(table)
+        return replace(self, arguments=arguments, table=table)
 
 
 def by_axis(strides: tuple[int, ...]) -> tuple[int, ...]:
