@@ -90,7 +90,7 @@ def test_bits_depend_on_neither_threads_nor_the_batch(which: str) -> None:
 
 @grid(which=CASES, name=("x", "weight", "dy"), value=(np.nan, np.inf), end=(0, -1))
 def test_padding_is_multiplied_by_what_is_not_finite(which: str, name: str, value: float, end: int) -> None:
-    """Zero times infinity is NaN on every backend, but for the gradient of the input, which has no padding."""
+    """Zero times infinity is NaN, on every backend but for the gradient of the input."""
     case = CASES[which]
     given = dict(zip(("x", "weight", "bias", "dy"), conv_arrays(case, 0, "float32")))
     del given["bias"]

@@ -280,15 +280,17 @@ def _run(
     """Pack the weights, then run one pass from `source` into `y`, to which its ending may add another array.
 
     Plans may leave out what is multiplied by padding. With weights that are not finite that makes a difference, because
-    zero times infinity is NaN, on every backend: padding of x is then multiplied, what lies around dy never is. Where
-    there are many weights, a pixel of the result tells it, in a row that is without padding: each meets a number there.
+    zero times infinity is NaN: then all of it is multiplied. Where there are many weights, a pixel of the result tells
+    it, in a row that is without padding: each meets a number there.
     """
     looks = task.lanewise or ending != PLAIN
-    finite = transposed or not looks or bool(np.isfinite(weight).all())
+    # padding of x is multiplied by the weights on every backend, what lies around dy is not
+    finite = not looks or (transposed and task.lanewise) or bool(np.isfinite(weight).all())
     plan = _run_plan(task, source, weight, bias, y, geometry, transposed, finite, ending, other)
-    if isinstance(plan, ConvPlan) and plan.skips and not transposed and not looks:
-        row = plan.arguments[CONV.index["ROWS_TOP"]]
-        if not np.isfinite(y[0, :, ..., row, 0]).all() and not np.isfinite(weight).all():
+    if isinstance(plan, ConvPlan) and plan.skips and not looks:
+        _, height, width = plan.task.lines
+        row = height.first + height.every * int(plan.arguments[CONV.index["ROWS_TOP"]])
+        if not np.isfinite(y[0, :, ..., row, width.first]).all() and not np.isfinite(weight).all():
             _run_plan(task, source, weight, bias, y, geometry, transposed, False, ending, other)
 
 

@@ -32,7 +32,7 @@ MAXIMA = Block(
 """
 )
 MANY = 4 if host().registers >= 32 else 2  # vectors of channels at once: they, and which taps won, stay in registers
-_ARGUMENTS = 10
+MAXIMA_ARGUMENTS = 10
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -179,6 +179,11 @@ class _Group:
             self.store(one, builder.add(kept, constant(i * self.lanes * bits // 8)), step)
 
 
+def emit_maxima_tile(builder: ir.IRBuilder, tile: MaximaTile, arguments: list[ir.Value]) -> ir.Value:
+    """Emit the loops; return whether there is a NaN."""
+    return _Group(tile).emit(builder, *arguments)
+
+
 @intrinsic(prefer_literal=True)
 def _maxima_tile(
     typing_context, every, nbytes, vectors, itemsize, kept_bytes,
@@ -187,15 +192,15 @@ def _maxima_tile(
     shape = (every, nbytes, vectors, itemsize, kept_bytes)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
-    group = _Group(MaximaTile(*(number.literal_value for number in shape)))
-    signature = types.intp(*shape, *[types.intp] * _ARGUMENTS)
-    return code(signature, lambda builder, *values: group.emit(builder, *values[len(shape) :]))
+    tile = MaximaTile(*(number.literal_value for number in shape))
+    signature = types.intp(*shape, *[types.intp] * MAXIMA_ARGUMENTS)
+    return code(signature, lambda builder, *values: emit_maxima_tile(builder, tile, list(values[len(shape) :])))
 
 
 def maxima_tile_address(tile: MaximaTile) -> int:
     """Address of the compiled micro-kernel, which returns whether there is a NaN; compiled on first use."""
     name = f"maxima_{tile.every}x{tile.vectors}x{tile.nbytes}_kept{tile.kept}_f{8 * tile.itemsize}"
-    return micro_kernel_address(name, _maxima_tile, twins.largest_of_taps, tile, _ARGUMENTS, returns="intp")
+    return micro_kernel_address(name, _maxima_tile, twins.largest_of_taps, tile, MAXIMA_ARGUMENTS, returns="intp")
 
 
 @emitted(twins.call)
@@ -203,7 +208,7 @@ def call_maxima(typing_context, tile, table, groups, x, y, kept, base, rows, dep
     """Call the micro-kernel at an address; `table` is a `MAXIMA` block, the rest as in `pool.maxima_kernel`."""
 
     def emit(builder, target, *arguments):
-        function = ir.FunctionType(_I64, [_I64] * _ARGUMENTS)
+        function = ir.FunctionType(_I64, [_I64] * MAXIMA_ARGUMENTS)
         return builder.call(builder.inttoptr(target, function.as_pointer()), arguments)
 
-    return code(types.intp(*[types.intp] * (_ARGUMENTS + 1)), emit)
+    return code(types.intp(*[types.intp] * (MAXIMA_ARGUMENTS + 1)), emit)

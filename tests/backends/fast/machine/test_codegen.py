@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import pytest
 from grids import covering
@@ -29,6 +30,11 @@ from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS
 from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS, TRANSFORM_ARGUMENTS
 from fastconv.backends.fast.machine.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
 from fastconv.backends.fast.machine.tile import CHANNELS, LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
+from fastconv.backends.fast.pool.maxima_tile_kernel import (
+    MAXIMA_ARGUMENTS,
+    MaximaTile,
+    emit_maxima_tile,
+)
 from fastconv.backends.fast.winograd import transform_kernel
 from fastconv.backends.fast.winograd.tiles import VECTORS
 from fastconv.backends.fast.winograd.transform_kernel import Transform, emit_transform
@@ -76,23 +82,28 @@ def skip_unless_known(cpu: Cpu) -> None:
         pytest.skip(f"LLVM {llvm.llvm_version_info[0]} does not know {cpu}, which came with {cpu.since}")
 
 
-EMITTERS: dict[type, tuple[Callable[..., None], int]] = {
+EMITTERS: dict[type, tuple[Callable[..., Any], int]] = {
     Tile: (emit_tile, TILE_ARGUMENTS),
     DepthwiseTile: (emit_depthwise_tile, DEPTHWISE_TILE_ARGUMENTS),
     Transform: (emit_transform, TRANSFORM_ARGUMENTS),
     DotsTile: (emit_dots_tile, TILE_ARGUMENTS),
+    MaximaTile: (emit_maxima_tile, MAXIMA_ARGUMENTS),
 }
 
 
-def assembly(shape: Tile | DepthwiseTile | Transform | DotsTile, cpu: Cpu) -> str:
+def assembly(shape: Tile | DepthwiseTile | Transform | DotsTile | MaximaTile, cpu: Cpu) -> str:
     """Compile a micro-kernel alone."""
     emit, arguments = EMITTERS[type(shape)]
     module = ir.Module()
     module.triple = cpu.triple
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * arguments), "kernel")
+    result = ir.IntType(64) if isinstance(shape, MaximaTile) else ir.VoidType()
+    function = ir.Function(module, ir.FunctionType(result, [ir.IntType(64)] * arguments), "kernel")
     builder = ir.IRBuilder(function.append_basic_block())
-    emit(builder, shape, list(function.args))
-    builder.ret_void()
+    found = emit(builder, shape, list(function.args))
+    if isinstance(shape, MaximaTile):
+        builder.ret(found)
+    else:
+        builder.ret_void()
     compiled = llvm.parse_assembly(str(module))
     compiled.verify()
     machine = llvm.Target.from_triple(cpu.triple).create_target_machine(cpu=cpu.name, opt=3)
@@ -105,6 +116,7 @@ def assembly(shape: Tile | DepthwiseTile | Transform | DotsTile, cpu: Cpu) -> st
 
 LABEL = re.compile(r"(\.LBB\w+):")
 BRANCH = re.compile(r"(j\w+|b(?:\.\w+)?|cbn?z|tbn?z)\s.*?(\.LBB\w+)")
+COMPARE = re.compile(r"v?(?:cmp\w*|max)p[sd]|fcm\w+|fmaxnm")
 MULTIPLY = re.compile(r"v?f(?:n?m(?:add|sub|la|ls|ul))|v?mulp[sd]")
 VECTOR = re.compile(r"%(?:[xyz]mm|k)\d|\b[qdsv]\d")
 STACK = re.compile(r"\(%rsp|\[sp")
@@ -163,9 +175,9 @@ def loops_of(graph: Graph) -> Iterator[list[str]]:
             yield [instruction for name in graph if name in body for instruction in graph[name][0]]
 
 
-def inner_loop(text: str) -> list[str]:
+def inner_loop(text: str, does: re.Pattern[str] = MULTIPLY) -> list[str]:
     """Instructions of the smallest loop that multiplies."""
-    found = [body for body in loops_of(graph_of(text)) if any(MULTIPLY.match(instruction) for instruction in body)]
+    found = [body for body in loops_of(graph_of(text)) if any(does.match(instruction) for instruction in body)]
     assert found, text
     return min(found, key=len)
 
@@ -199,6 +211,15 @@ def check(shape: Tile | DepthwiseTile | DotsTile, cpu: Cpu) -> None:
         count = shape.rows * shape.vectors * shape.depth if isinstance(shape, Tile) else products_of(shape)
     assert len(products) >= count, listing
     assert len(products) % count == 0, listing  # a multiple where LLVM unrolled
+
+
+@pytest.mark.parametrize("cpu", [cpu for cpu in CPUS if cpu.target is not SSE2], ids=str)
+def test_what_loops_over_taps_is_in_registers(cpu: Cpu) -> None:
+    skip_unless_known(cpu)
+    for every, kept, itemsize in product((1, 2), (0, 1, 8), (4, 8)):
+        vectors = 4 if every == 1 and cpu.target is AVX512 else 1
+        body = inner_loop(assembly(MaximaTile(every, 64, vectors, itemsize, kept), cpu), COMPARE)
+        assert not [instruction for instruction in body if STACK.search(instruction)], "\n".join(body)
 
 
 # Which tiles there are.
