@@ -350,9 +350,14 @@ def _describe(
     return f"{kind} tiles of {cut.tall}×{lanes}, {source.describe()}, {row_tasks}×{block_tasks} tasks"
 
 
+def power_of_two(most: int) -> int:
+    """Largest power of two up to `most`; at least 1: what threads share evenly."""
+    return 1 << max(0, most.bit_length() - 1)
+
+
 def splits_of(task: Pass, size: int) -> int:
     """Splits of the pixels of a weight gradient of `size` bytes: as many for any number of threads."""
-    return max(1, min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
+    return power_of_two(min(MAX_SPLITS, task.pixels // SPLIT_PIXELS, SPLIT_BYTES // size))
 
 
 @plan_cache(512)

@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.chunks import LIMIT, chain_depth, pairs_depth
 from fastconv.backends.fast.conv.passes import Pass
-from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, GradientPlan, result_strides
+from fastconv.backends.fast.conv.plan import SERIAL_FLOPS, GradientPlan, power_of_two, result_strides
 from fastconv.backends.fast.conv.tiling import lane_blocks
 from fastconv.backends.fast.machine.launch import address, by_tasks, launch
 from fastconv.backends.fast.machine.target import host
@@ -49,10 +49,6 @@ class WinogradGradientPlan(GradientPlan):
     sums_first: bool  # whether gradients are made of the sums over all tiles by another launch
 
 
-def _power_of_two(most: int) -> int:
-    return 1 << max(0, most.bit_length() - 1)
-
-
 @plan_cache(512)
 def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGradientPlan:
     """Plan of the weight gradient that belongs to a forward pass for which `tiles.can_transform` holds."""
@@ -70,7 +66,7 @@ def plan_winograd_gradient(task: Pass, threads: int, limit: int) -> WinogradGrad
     if not own:
         grids = tuple(grid.in_strips(most) for grid in grids)
     strips = sum(grid.strips for grid in grids)
-    splits = 1 if own else _power_of_two(min(MAX_SPLITS, strips, max(1, SUMS_BYTES // sums_bytes)))
+    splits = 1 if own else power_of_two(min(MAX_SPLITS, strips, max(1, SUMS_BYTES // sums_bytes)))
     grids = tuple(grid.shared(-(-splits // len(grids))) for grid in grids)
     strips = sum(grid.strips for grid in grids)
     parts = min(len(widths), -(-threads // splits))
