@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import prod
+from math import inf, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from fastconv.backends.base import Array
 from fastconv.backends.fast.conv.passes import three_axes
 from fastconv.backends.fast.machine.launch import Cut, address
-from fastconv.backends.fast.memory.layout import empty_channels_last, is_channels_last
+from fastconv.backends.fast.memory.layout import channels_last, empty_channels_last, is_channels_last
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 from fastconv.backends.fast.memory.workspace import apart
 from fastconv.backends.fast.pool.avg_gradient_per_window_kernel import AVG_GRADIENT_PER_WINDOW
@@ -21,6 +21,7 @@ from fastconv.backends.fast.pool.maxima_table import maxima_table
 from fastconv.backends.fast.pool.windows import (
     BY_SPAN,
     BY_TASKS,
+    FEW_CHANNELS,
     SERIAL_TAPS,
     WindowPlan,
     by_axis,
@@ -36,6 +37,7 @@ from fastconv.backends.settings import get_num_threads
 
 Geometry = WindowGeometry | AdaptiveGeometry
 
+_FEW_TAPS = 32  # of an adaptive window, up to which a mean is faster over channels, after a change of order
 _CHANNEL_BLOCK = 64  # channels of a task: its sums stay in the L1 cache
 # Tasks of the forward passes are windows, of some channels, or rows of windows in planes.
 _FORWARD: dict[str, Cut | None] = {"lanes": BY_TASKS, "plane": None}
@@ -145,8 +147,17 @@ def _taps(geometry: Geometry) -> int:
     return prod(map(max, geometry.size, geometry.out))
 
 
+def _in_best_order(x: Array, geometry: Geometry, most_taps: float) -> Array:
+    """Return an array of planes in the memory order that windows of so many taps are reduced in."""
+    if not isinstance(geometry, AdaptiveGeometry) or geometry.channels < FEW_CHANNELS:
+        return x
+    taps = prod(-(-size // out) for size, out in zip(geometry.size, geometry.out))
+    return channels_last(x) if taps <= most_taps else x
+
+
 def avg_per_window(x: Array, geometry: Geometry, divisor: str = "real") -> Array:
-    """Means of the windows, in the memory order of x."""
+    """Means of the windows, in the memory order of x, or channels-last."""
+    x = _in_best_order(x, geometry, _FEW_TAPS)
     last = not x.flags.c_contiguous and is_channels_last(x)
     y: Array = (empty_channels_last if last else np.empty)(geometry.output_shape, x.dtype)
     if geometry.batch:
@@ -157,7 +168,8 @@ def avg_per_window(x: Array, geometry: Geometry, divisor: str = "real") -> Array
 
 
 def max_per_window(x: Array, geometry: Geometry, keeps: str) -> tuple[Array, Array | None]:
-    """Maxima in the memory order of x, and what is kept of them, of the keys of `KEPT`."""
+    """Maxima in the memory order of x, or channels-last, and what is kept of them, of the keys of `KEPT`."""
+    x = _in_best_order(x, geometry, inf)
     last = not x.flags.c_contiguous and is_channels_last(x)
     y, kept = empty_maxima(geometry.output_shape, x.dtype, keeps, channels_last=last)
     if geometry.batch:
@@ -181,6 +193,7 @@ def _side_by_side(geometry: Geometry) -> bool:
 
 def avg_gradient_per_window(dy: Array, geometry: Geometry, divisor: str = "real") -> Array:
     """Gradient of the means: every gradient is shared by the cells of its window."""
+    dy = _in_best_order(dy, geometry, _FEW_TAPS)
     last = dy.shape[1] > 1 and is_channels_last(dy)  # of one cell a plane too: what reads dx likes it better
     fill = _side_by_side(geometry)
     dx: Array = (empty_channels_last if last else np.empty)(geometry.input_shape, dy.dtype)
