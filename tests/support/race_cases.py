@@ -458,7 +458,7 @@ def main(dtype: str, full: bool) -> None:
     for job in _jobs():
         job()
     # run inside the task of another kernel, or in one task always
-    inner = ("tile_", "depthwise_tile_", "seeded_", "total_squares")
+    inner = ("tile_", "depthwise_tile_", "maxima_", "seeded_", "total_squares")
     idle = () if host() == AVX512 else ("depthwise_",)  # depthwise convolution goes through bands there
     idle += ("winograd",) if dtype == "float64" else ()
     alone = ("track_", "totals_sum", "loss_total", "label_weights")  # run in one task always
