@@ -22,7 +22,7 @@ if "fast" not in BACKENDS:
     pytest.skip("the fast backend needs Numba", allow_module_level=True)
 
 from fastconv.backends.fast.conv import plan
-from fastconv.backends.fast.conv.conv import frame_between
+from fastconv.backends.fast.conv.conv import conv, conv_backward, frame_between
 from fastconv.backends.fast.conv.conv_kernel import CHUNK_ENTRY, CONV
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes
 from fastconv.backends.fast.conv.plan import Frame
@@ -131,6 +131,23 @@ def test_nothing_else_is_left_out_and_all_of_that_is(which: str) -> None:
     runs = plan.plan_weight(task, 4, 1, 2**26).tables[1].reshape(-1, len(RUN_ENTRY.names))
     share = sum(int(last - first) for _, first, last in runs) / (len(runs) * task.lines[1].out)
     assert share == products(task)[0] / products(task)[1]
+
+
+@pytest.mark.parametrize("which", ["3x3", "runs longer than a chunk", "dilation", "rows above alone"])
+def test_no_kernel_reads_what_is_left_out(which: str) -> None:
+    """Padding that is a part of x, and known to be zero, is not: nobody notices above and below."""
+    case = CASES[which]
+    inside = geometry_of(case).with_padding_inside()
+    x = np.zeros(inside.input_shape, "float32")
+    (top, bottom), (left, right) = (axis.zeros for axis in inside.axes)
+    rows, columns = (
+        slice(first, size - last) for (first, last), size in zip(((top, bottom), (left, right)), inside.size)
+    )
+    x[:, :, rows, columns], weight, _, dy = conv_arrays(case, 0, "float32")
+    wanted = results(case, x[:, :, rows, columns], weight, dy)
+    x[:, :, :top], x[:, :, inside.size[0] - bottom :] = np.nan, np.nan
+    assert np.array_equal(conv(x, weight, None, inside), wanted["y"])
+    assert np.array_equal(conv_backward(dy, x, weight, inside, frozenset({"weight"}))[1], wanted["dweight"])
 
 
 def test_a_program_that_writes_into_frames_has_the_same_bits() -> None:
