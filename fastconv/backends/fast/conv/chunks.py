@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv.backends.base import Array
-from fastconv.backends.fast.conv.conv_kernel import CHUNK_ENTRY, FIRST, LAST
+from fastconv.backends.fast.conv.conv_kernel import CHUNK_ENTRY, FIRST, LAST, LEFT, RIGHT
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.machine.partial_sums import MOST
 
@@ -27,32 +27,37 @@ MOST_KINDS = 64  # of rows, see `RowKinds`
 COMPENSATED = 2  # additions after a chunk whose tiles are compensated: what was lost, which is rounded itself
 
 
-def runs_of(task: Pass, strides: tuple[int, int, int], itemsize: int) -> tuple[list[int], int, int]:
-    """Byte offsets of the runs of a window, the numbers in each, and the bytes between them.
+class Run(NamedTuple):
+    """Numbers of a window that are one piece of memory: bytes from its start, and positions of their first tap."""
 
-    A run is a kernel row where that is one piece of memory, and otherwise the channels of one tap; lanewise it is a
-    kernel row, one number per tap.
+    offset: int
+    height: int
+    width: int
+
+
+def runs_of(
+    task: Pass, strides: tuple[int, int, int], itemsize: int, *, by_tap: bool = False
+) -> tuple[list[Run], int, int]:
+    """Runs of a window, the numbers in each, and the bytes between them.
+
+    A run is a kernel row where that is one piece of memory, and otherwise, or `by_tap`, the channels of one tap;
+    lanewise it is a kernel row, one number per tap.
     """
     plane, row, pixel = strides
     depth, height, width = task.lines
-    rows = [d * plane + h * height.step * row for d, h in product(range(len(depth.taps)), range(len(height.taps)))]
-    if task.lanewise:
-        return rows, len(width.taps), width.step * pixel
-    if width.step == 1:
-        return rows, len(width.taps) * task.depth, itemsize
     taps = range(len(width.taps))
-    return [start + tap * width.step * pixel for start in rows for tap in taps], task.depth, itemsize
+    whole_rows = task.lanewise or (width.step == 1 and not by_tap)
+    runs = [
+        Run(d * plane + h * height.step * row + w * width.step * pixel, h, w)
+        for d, h, w in product(range(len(depth.taps)), range(len(height.taps)), taps[:1] if whole_rows else taps)
+    ]
+    if task.lanewise:
+        return runs, len(taps), width.step * pixel
+    return runs, len(taps) * task.depth if whole_rows else task.depth, itemsize
 
 
-def runs_in_height(task: Pass, runs: int) -> list[int]:
-    """Position of the tap in height of each of the runs of a window, see `runs_of`."""
-    depth, height, _ = task.lines
-    each = runs // (len(depth.taps) * len(height.taps))
-    return [run // each % len(height.taps) for run in range(runs)]
-
-
-def _chunks(runs: int, length: int, most: int) -> Iterator[tuple[int, int, int, int]]:
-    """(first run, runs, first number in the run, numbers): at most so many products each."""
+def _chunks(runs: int, length: int, most: int, together: int) -> Iterator[tuple[int, int, int, int]]:
+    """(first run, runs, first number in the run, numbers): at most so many products each, of some runs `together`."""
     if length > most:
         pieces = -(-length // most)
         for run in range(runs):
@@ -60,22 +65,29 @@ def _chunks(runs: int, length: int, most: int) -> Iterator[tuple[int, int, int, 
                 start = length * piece // pieces
                 yield run, 1, start, length * (piece + 1) // pieces - start
         return
-    step = most // length
-    for run in range(0, runs, step):
-        yield run, min(step, runs - run), 0, length
+    for first in range(0, runs, together):
+        last = min(first + together, runs)
+        for run in range(first, last, most // length):
+            yield run, min(most // length, last - run), 0, length
 
 
-def chunk_size(runs: int, length: int, products: int = 1) -> tuple[int, int, bool]:
+def chunk_size(runs: int, length: int, products: int = 1, together: int = 0) -> tuple[int, int, bool]:
     """Numbers of a chunk, depth of the sum over all runs, and whether tiles must be compensated.
 
-    Each number is a term of the sum, or some `products` are.
+    Each number is a term of the sum, or some `products` are. A chunk is of some runs `together`, or of any.
     """
 
     def depth(most: int) -> int:
-        chunks = [count * numbers for _, count, _, numbers in _chunks(runs, length, most)]
+        chunks = [count * numbers for _, count, _, numbers in _chunks(runs, length, most, together or runs)]
         return chain_depth(max(chunks) * products, len(chunks))
 
     return first_within((most // products, depth(most // products)) for most in CHUNKS)
+
+
+def number_of_chunks(runs: int, length: int, together: int = 0) -> int:
+    """Chunks of a reduction, see `chunk_size`."""
+    most, _, _ = chunk_size(runs, length, 1, together)
+    return len(list(_chunks(runs, length, most, together or runs)))
 
 
 class RowKinds(NamedTuple):
@@ -105,18 +117,46 @@ def one_kind(line: Line) -> RowKinds:
     return RowKinds([[True] * len(line.taps)])
 
 
+class Columns(NamedTuple):
+    """How the results at the ends of a row leave out padding: by runs of one tap each, in an `order` of their own.
+
+    Some `together` have the same position in width, and `edges` says of each run whether the result at the `LEFT` or
+    the `RIGHT` end of a row reads zeros there.
+    """
+
+    order: list[int]
+    together: int
+    edges: list[int]
+
+
+def columns_of(task: Pass) -> Columns | None:
+    """Return how the ends of rows leave out padding; None if they read none, or some with every tap, or with one both.
+
+    Taps with which they read none are first: the sums of all results have to begin.
+    """
+    line, runs = task.lines[2], range(len(task.tap_numbers))
+    outputs, taps = [line.outputs_of(tap) for tap in range(len(line.taps))], len(line.taps)
+    edges = [LEFT * (read.start > 0) + RIGHT * (read.stop < line.out) for read in outputs]
+    if not any(edges) or 0 not in edges or LEFT + RIGHT in edges:
+        return None
+    order = sorted(runs, key=lambda run: (edges[run % taps] > 0, run % taps))
+    return Columns(order, len(runs) // taps, [edges[run % taps] for run in order])
+
+
 def chunk_tables(
-    runs: list[int], length: int, most: int, a_step: int, b_step: int, kinds: Iterable[Sequence[bool]] = ()
-) -> tuple[Array, Array]:
+    runs: list[int], length: int, most: int, a_step: int, b_step: int, kinds: Iterable[Sequence[bool]] = (),
+    columns: Columns | None = None, *, whole: int = FIRST,
+) -> tuple[Array, Array]:  # fmt: skip
     """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number.
 
     There are entries for each of the `kinds` of rows, which say of every run whether it is read; without kinds, all
     are. A chunk that is not read has no segments. One of which a part in the middle is not is read from the first to
-    the last run that is.
+    the last run that is. With `columns`, the ends of rows leave out chunks, but the `FIRST`, the `LAST` or both, which
+    are `whole`.
     """
     entries: list[Array] = []
     offsets: list[int] = []
-    chunks = list(_chunks(len(runs), length, most))
+    chunks = list(_chunks(len(runs), length, most, columns.together if columns else len(runs)))
     for run, count, start, _ in chunks:
         for r in range(run, run + count):
             offsets.append(runs[r] + start * a_step)
@@ -132,10 +172,10 @@ def chunk_tables(
             own.append({"SEGMENTS": segments, "LENGTH": numbers, "OFFSET": 8 * first, "FIRST_K": first_k})
             place += count
         used = [number for number, entry in enumerate(own) if entry["SEGMENTS"]]
-        entries += [
-            CHUNK_ENTRY.fill(**entry, ENDS=FIRST * (number == used[0]) + LAST * (number == used[-1]))
-            for number, entry in enumerate(own)
-        ]
+        for number, (entry, (run, *_)) in enumerate(zip(own, chunks)):
+            ends = FIRST * (number == used[0]) + LAST * (number == used[-1])
+            edges = columns.edges[run] if columns and not ends & whole else 0
+            entries.append(CHUNK_ENTRY.fill(**entry, ENDS=ends | edges))
     return np.array(entries), np.array(offsets, np.int64)
 
 

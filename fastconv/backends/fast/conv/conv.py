@@ -11,7 +11,6 @@ import numpy as np
 from fastconv.backends.base import Array, Gradients
 from fastconv.backends.fast.conv.bands import BAND_BYTES
 from fastconv.backends.fast.conv.bias import add_bias, add_lost, bias_gradient, fill_bias, gradients_of_nothing
-from fastconv.backends.fast.conv.conv_kernel import CONV
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes, one_window
 from fastconv.backends.fast.conv.plan import (
     NO_FRAME,
@@ -229,7 +228,7 @@ def _prepare(
     )
     order = WeightOrder(
         groups=plan.task.groups, filters=plan.task.lanes if plan.task.lanewise else geometry.group_filters,
-        channels=geometry.group_channels, taps=geometry.taps, used=task.tap_numbers,
+        channels=geometry.group_channels, taps=geometry.taps, used=plan.taps,
         order="gradient" if transposed and not task.lanewise else "forward", blocks=plan.blocks,
         width=plan.pack_width, last_width=plan.pack_last_width, group_bytes=plan.packed_group_bytes,
         beside=geometry.groups if plan.task.lanewise and not task.lanewise else 1,
@@ -281,17 +280,23 @@ def _run(
 
     Plans may leave out what is multiplied by padding. With weights that are not finite that makes a difference, because
     zero times infinity is NaN: then all of it is multiplied. Where there are many weights, a pixel of the result tells
-    it, in a row that is without padding: each meets a number there.
+    it, the witness of the plan: each meets a number there.
     """
     looks = task.lanewise or ending != PLAIN
     # padding of x is multiplied by the weights on every backend, what lies around dy is not
     finite = not looks or (transposed and task.lanewise) or bool(np.isfinite(weight).all())
     plan = _run_plan(task, source, weight, bias, y, geometry, transposed, finite, ending, other)
-    if isinstance(plan, ConvPlan) and plan.skips and not looks:
-        _, height, width = plan.task.lines
-        row = height.first + height.every * int(plan.arguments[CONV.index["ROWS_TOP"]])
-        if not np.isfinite(y[0, :, ..., row, width.first]).all() and not np.isfinite(weight).all():
+    if isinstance(plan, ConvPlan) and plan.witness is not None and not looks:
+        pixel = tuple(line.first + line.every * place for line, place in zip(plan.task.lines[1:], plan.witness))
+        if not np.isfinite(_at(y[0], pixel)).all() and not np.isfinite(weight).all():
             _run_plan(task, source, weight, bias, y, geometry, transposed, False, ending, other)
+
+
+def _at(numbers: Array, place: tuple[int, ...]) -> Array:
+    """Numbers (F, ..., H, W) at a place (h, w) of planes, or (F, W) at w."""
+    for at in reversed(place[1 - numbers.ndim :]):
+        numbers = numbers[..., at]
+    return numbers
 
 
 def _run_plan(
@@ -420,7 +425,7 @@ def _weight_gradient(dy: Array, x: Array, geometry: ConvGeometry, finite: bool =
     # every number of dy meets one of x with some tap, or with the witness, so that one which is not finite shows there
     shows = isinstance(plan, DepthwiseGradientPlan) and not np.isfinite(gradient).all()
     if isinstance(plan, WeightPlan) and plan.witness is not None:
-        shows = not np.isfinite(gradient[:, 0, ..., plan.witness, 0]).all() and not np.isfinite(dy).all()
+        shows = not np.isfinite(_at(gradient[:, 0], plan.witness)).all() and not np.isfinite(dy).all()
     if shows:
         return _weight_gradient(dy, x, geometry, finite=False)
     return gradient

@@ -7,7 +7,9 @@ rounding error that is promised (`conv.chunks`): where there are more, the tiles
 what they round off is `BESIDE` the result, in memory of the same strides. All that depends on the geometry alone. The
 tiles of the last chunk may have an ending: they add what is `BESIDE` the result, and take the ReLU. Rows that read
 padding, at the top and at the bottom, have chunks of their own, which leave out the taps that would be multiplied by
-zeros; those of 14×14 images with a kernel of 3×3 are a tenth of all products, half of which are in these rows.
+zeros; those of 14×14 images with a kernel of 3×3 are a tenth of all products, half of which are in these rows. Most of
+the other half, at the left and the right end of a row, is left out where a chunk is of taps at the same position in
+width: the first or the last tile of a row then has one pixel less.
 
 Where the result lies in a frame, a border that is the padding of the next convolution, each task writes the zeros
 beside its own rows.
@@ -43,13 +45,14 @@ CONV = Block(
 """,
     results="Y SCRATCH",
 )
-# one block of filters: two tiles (tall, one row less), and those of the last chunk, byte offsets into a, b and c, step
-# of b, lanes of the last vector
-BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL LAST_BIG LAST_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
+# one block of filters: two tiles (tall, one row less), those of the last chunk, those of one row less at the ends of a
+# row of pixels, byte offsets into a, b and c, step of b, lanes of the last vector
+BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL LAST_BIG LAST_SMALL EDGE_BIG EDGE_SMALL A_OFFSET B_OFFSET B_K C_OFFSET TAIL")
 # one chunk of the reduction for a kind of rows: segments, none if these rows leave it out, their length, first entry of
-# the offset table (bytes), first k, and whether it is their `FIRST` or `LAST` one
+# the offset table (bytes), first k, whether it is their `FIRST` or `LAST` one, and whether the pixel at the `LEFT` or
+# the `RIGHT` end of a row leaves it out
 CHUNK_ENTRY = Block("SEGMENTS LENGTH OFFSET FIRST_K ENDS")
-FIRST, LAST = 1, 2
+FIRST, LAST, LEFT, RIGHT = 1, 2, 4, 8
 
 
 PACK_ENTRIES, PACK_TARGET = len(PACK.names), PACK.index["TARGET"]
@@ -85,9 +88,12 @@ def _row(args, part, entry, tall, short, first, last, a, b, init, init_row, c):
             following, step = a + m * a_pixel, m * ahead
         elif init_row == 0 and not args.STREAM:
             following, step = c + m * y_pixel, y_pixel if steps <= 160 else m * y_pixel // steps
+        skipped = int(t == 0 and part.ENDS & LEFT > 0)
+        if skipped or (t == args.TILES - 1 and part.ENDS & RIGHT):
+            tile = entry.EDGE_BIG if big else entry.EDGE_SMALL
         call_tile(
-            tile, segments, offsets, length, a, a_pixel, a_k, b, b_k, init, init_row, c, y_pixel, tail,
-            following, step, beside,
+            tile, segments, offsets, length, a + skipped * a_pixel, a_pixel, a_k, b, b_k,
+            init + skipped * init_row, init_row, c + skipped * y_pixel, y_pixel, tail, following, step, beside,
         )  # fmt: skip
         a += m * a_pixel
         c += m * y_pixel

@@ -65,6 +65,6 @@ def dots_block(cut: Tiling, filters: int, itemsize: int, ending: int, slope: int
     tall, short = (dots_tile_address(DotsTile(rows, filters, lanes, itemsize)) for rows in heights)
     last = [dots_tile_address(DotsTile(rows, filters, lanes, itemsize, ending, slope)) for rows in heights]
     return BLOCK_ENTRY.fill(
-        TILE_BIG=tall, TILE_SMALL=short, LAST_BIG=last[0], LAST_SMALL=last[1], TAIL=filters,
+        TILE_BIG=tall, TILE_SMALL=short, LAST_BIG=last[0], LAST_SMALL=last[1], EDGE_BIG=0, EDGE_SMALL=0, TAIL=filters,
         A_OFFSET=0, B_OFFSET=0, B_K=itemsize, C_OFFSET=0,
     )  # fmt: skip

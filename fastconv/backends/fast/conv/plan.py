@@ -24,17 +24,19 @@ from fastconv.backends.fast.conv.bands import (
 )
 from fastconv.backends.fast.conv.chunks import (
     COMPENSATED,
+    Columns,
     chain_depth,
     chunk_size,
     chunk_tables,
+    columns_of,
     first_within,
+    number_of_chunks,
     one_kind,
     pairs_depth,
     row_kinds,
-    runs_in_height,
     runs_of,
 )
-from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, PACK_BYTES, conv
+from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, FIRST, LAST, LEFT, PACK_BYTES, conv
 from fastconv.backends.fast.conv.dots import CHUNK, dots_block, dots_depth, takes_dots
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.tiling import (
@@ -44,6 +46,7 @@ from fastconv.backends.fast.conv.tiling import (
     pass_tiling,
     place_blocks,
     side_by_side,
+    tile_cycles,
     tiling,
 )
 from fastconv.backends.fast.conv.weight_gradient_kernel import (
@@ -67,6 +70,7 @@ HEAVY_BAND_BYTES = 2**22
 STREAM_BYTES = 2**24  # of results, from which on they go past the caches
 SERIAL_FLOPS = 1_500_000  # below this a second thread costs more than it brings (2 µs to start, 250 flops/ns)
 SKIP_FROM = 2**19  # multiply-adds of an image: below, the look for what is not finite costs more than padding
+START_CYCLES = 80  # of a chunk of a tile
 SPLIT_PIXELS = 1024  # pixels of a split of the weight gradient at least
 SPLIT_BYTES = 2**22  # memory of all splits of a weight gradient together
 MAX_SPLITS = 16
@@ -92,8 +96,38 @@ def _can_read_in_place(task: Pass) -> bool:
 
 
 def _can_skip(task: Pass) -> bool:
-    """Whether rows may leave out padding: the same for any number of images, which have the bits of a batch of one."""
+    """Whether padding may be left out: the same for any number of images, which have the bits of a batch of one."""
     return task.multiply_adds >= SKIP_FROM * task.batch
+
+
+def _columns(task: Pass, cut: Tiling) -> Columns | None:
+    """How the ends of rows leave out padding, where that is more than what it takes to start more chunks."""
+    columns, width, (vectors, _) = columns_of(task), task.lines[2], cut.widths[0]
+    first, last = cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall
+    if columns is None or task.lanewise or last == 1 or width.out < 3:
+        return None
+    heights = [first if edge == LEFT else last for edge in columns.edges if edge]
+    saved = sum(task.depth * (tile_cycles(rows, vectors) - tile_cycles(rows - 1, vectors)) for rows in heights)
+    whole_rows = columns.together, len(width.taps) * task.depth
+    by_tap = len(columns.order), task.depth
+    before = number_of_chunks(*(whole_rows if width.step == 1 else by_tap))
+    more = number_of_chunks(*by_tap, columns.together) - before
+    return columns if saved > more * cut.tiles * START_CYCLES else None
+
+
+def _by_tap(task: Pass, itemsize: int) -> bool:
+    """Whether runs of a weight gradient are taps, which leave out padding, or kernel rows, which tiles fit better."""
+    width, taps = task.lines[2], len(task.lines[2].taps)
+    if task.lanewise or width.step > 1:
+        return not task.lanewise
+    (_, of_tap), (_, of_row) = (tiling(length, task.lanes, itemsize) for length in (task.depth, taps * task.depth))
+    return of_tap * sum(map(len, _reads(width, leaves_out=True))) < of_row * width.out
+
+
+def _reads(line: Line, *, leaves_out: bool) -> list[range]:
+    """Outputs that read numbers with each tap; all, unless it `leaves_out` the others, and some tap reads every one."""
+    reads, every = [line.outputs_of(tap) for tap in range(len(line.taps))], range(line.out)
+    return reads if leaves_out and every in reads else [every] * len(reads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +153,7 @@ class PassPlan(Plan):
     pack_width: int
     pack_last_width: int
     blocks: int
+    taps: tuple[int, ...]  # of the weights, in the order in which they are multiplied
     packed_group_bytes: int
     result_offset: int
     packs: bool = False  # each task packs the weights that it uses, block by block
@@ -142,7 +177,7 @@ class ConvPlan(PassPlan):
     source: Source
     by_dots: bool
     chunks: Array  # what a tile adds up at a time
-    skips: bool  # what is zero because it is padding above or below the source
+    witness: tuple[int, int] | None  # a pixel that reads padding as well as all others; None where all of them do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +186,7 @@ class WeightPlan(GradientPlan):
 
     kernel = weight_gradient
     source: Source
-    witness: int | None  # tap in height with which all rows of dy are read; None where they are with every one
+    witness: tuple[int, int] | None  # a tap with which all of dy is read; None where it is with every one
 
 
 def partition(rows: int, blocks: int, threads: int, *, heavy_weights: bool) -> tuple[int, int]:
@@ -233,7 +268,7 @@ def plan_conv(
     task: Pass, itemsize: int, threads: int, limit: int, ending: Ending = PLAIN, finite: bool = True
 ) -> ConvPlan:
     """Plan of a pass over a channels-last source; weights that are not `finite` are multiplied by all padding."""
-    task = side_by_side(task, itemsize)
+    taps, task = task.tap_numbers, side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
         task = _flatten(task, itemsize)
@@ -246,24 +281,28 @@ def plan_conv(
     strides = source.strides(task.channels * itemsize)
     vector_lanes = host().lanes(itemsize)
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
-    runs, length, a_k = runs_of(task, strides, itemsize)
-    line = padded_lanes * itemsize
+    skips = finite and _can_skip(task)
+    columns = _columns(task, cut) if skips and not by_dots else None
+    runs, length, a_k = runs_of(task, strides, itemsize, by_tap=columns is not None)
+    line = padded_lanes * itemsize if task.lanewise else 0
     spread = task.depth if task.lanewise else 1  # products of each number
-    most, depth, compensated = chunk_size(len(runs), length, spread)
+    most, depth, compensated = chunk_size(len(runs), length, spread, columns.together if columns else 0)
     if by_dots:
         most, depth, compensated = CHUNK, dots_depth(task, itemsize), False
-    kinds = row_kinds(task.lines[1]) if finite and _can_skip(task) else one_kind(task.lines[1])
-    heights = runs_in_height(task, len(runs))
+    kinds = row_kinds(task.lines[1]) if skips else one_kind(task.lines[1])
+    if columns is not None:
+        runs, taps = [runs[run] for run in columns.order], tuple(taps[run] for run in columns.order)
     chunks, offsets = chunk_tables(
-        runs, length, most, a_k, line * spread if task.lanewise else 0,
-        [[reads[height] for height in heights] for reads in kinds.reads],
+        [run.offset for run in runs], length, most, a_k, line * spread,
+        [[reads[run.height] for run in runs] for reads in kinds.reads],
+        columns, whole=FIRST | LAST if ending.tiles else FIRST,
     )  # fmt: skip
     count = len(chunks) // len(kinds.reads)
     reduction = len(runs) * length * spread
     frame = ending.frame
     stream = int(count == 1 and not ending.pixel and frame == NO_FRAME and _streams(task, itemsize))
-    kind = {"stream": stream, "compensated": int(compensated), "depth": spread}
-    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line if task.lanewise else 0, ending, **kind)))
+    kind = {"stream": stream, "compensated": int(compensated), "depth": spread, "edges": int(columns is not None)}
+    block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line, ending, **kind)))
     blocks, widths = (1 if task.lanewise else len(cut.widths)), [width * vector_lanes for width, _ in cut.widths]
     if by_dots:  # each filter is a block of weights, which lie one after the other
         block_table = np.array([dots_block(cut, task.lanes, itemsize, ending.tiles, ending.slope)])
@@ -300,34 +339,38 @@ def plan_conv(
         task=task, arguments=CONV.fill(**arguments), tables=(block_table, chunks, offsets),
         tasks=row_tasks * block_tasks, threads=threads, scratch_bytes=scratch * row_tasks * block_tasks,
         pack_width=padded_lanes if task.lanewise else widths[0],
-        pack_last_width=padded_lanes if task.lanewise else widths[-1], blocks=blocks,
+        pack_last_width=padded_lanes if task.lanewise else widths[-1], blocks=blocks, taps=taps,
         packed_group_bytes=padded_lanes * reduction * itemsize, result_offset=offset, source=source,
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks, by_dots=by_dots), packs=packs,
         depth=chain_depth(most * spread, 1) + COMPENSATED if compensated else depth, compensated=compensated,
-        by_dots=by_dots, chunks=chunks, skips=len(kinds.reads) > 1,
+        by_dots=by_dots, chunks=chunks,
+        witness=(kinds.top, int(columns is not None)) if columns is not None or len(kinds.reads) > 1 else None,
     )  # fmt: skip
 
 
 def conv_blocks(
-    cut: Tiling, itemsize: int, reduction: int, line: int, ending: Ending = PLAIN, **kind: int
+    cut: Tiling, itemsize: int, reduction: int, line: int, ending: Ending = PLAIN, *, edges: int = 0, **kind: int
 ) -> Iterator[Array]:
-    """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product."""
+    """Entries of the block table; `line` is the bytes of all lanes of a lanewise pass, 0 for a product.
+
+    With `edges`, there are tiles for the ends of a row that leave out a pixel.
+    """
     mode, lanes = LANEWISE if line else PACKED, host().lanes(itemsize)
     for first, vectors, valid in place_blocks(cut.widths, lanes):
         offset = first * itemsize
+        pair = tile_pair(mode, cut, vectors, valid, itemsize, **kind)
+        last = tile_pair(mode, cut, vectors, valid, itemsize, ending=ending.tiles, slope=ending.slope, **kind)
+        edge = tile_pair(mode, replace(cut, tall=cut.short), vectors, valid, itemsize, **kind) if edges else pair
         yield BLOCK_ENTRY.fill(
-            **tile_pair(mode, cut, vectors, valid, itemsize, **kind),
-            **last_pair(
-                tile_pair(mode, cut, vectors, valid, itemsize, ending=ending.tiles, slope=ending.slope, **kind)
-            ),
+            **pair, **other_pair("LAST", last), **other_pair("EDGE", edge),
             A_OFFSET=offset if line else 0, B_OFFSET=offset * (1 if line else reduction),
             B_K=line or vectors * lanes * itemsize, C_OFFSET=offset,
         )  # fmt: skip
 
 
-def last_pair(pair: dict[str, int]) -> dict[str, int]:
-    """The tiles of the last chunk of the reduction."""
-    return {"LAST_BIG": pair["TILE_BIG"], "LAST_SMALL": pair["TILE_SMALL"]}
+def other_pair(name: str, pair: dict[str, int]) -> dict[str, int]:
+    """The tiles that are called at the `LAST` chunk of the reduction, or at the `EDGE` of a row."""
+    return {f"{name}_BIG": pair["TILE_BIG"], f"{name}_SMALL": pair["TILE_SMALL"]}
 
 
 def tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, **kind: int) -> dict[str, int]:
@@ -372,7 +415,9 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int, finite: boo
     heavy = size > HEAVY_BYTES
     source = _weight_source(task, splits, itemsize, in_place, limit, HEAVY_BAND_BYTES if heavy else BAND_BYTES)
     strides = source.strides(task.channels * itemsize)
-    runs, length, number = runs_of(task, strides, itemsize)
+    skips = finite and _can_skip(task)
+    by_tap = skips and _by_tap(task, itemsize)
+    runs, length, number = runs_of(task, strides, itemsize, by_tap=by_tap)
     cut = gradient_tiling(task, length, itemsize)
     spread = task.depth if task.lanewise else 1  # rows of each number
     if task.multiply_adds * 2 < SERIAL_FLOPS:
@@ -387,18 +432,18 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int, finite: boo
     parts = 1 if splits >= threads else -(-threads // splits)
     tasks = min(threads, splits * parts)
     block_table = np.array(list(_weight_blocks(task, cut, itemsize, compensated=int(compensated))))
-    height = task.lines[1]
-    every = range(height.out)
-    read = [height.outputs_of(tap) for tap in range(len(height.taps))]
-    if not finite or not _can_skip(task) or every not in read:
-        read = [every] * len(read)
-    witness = read.index(every) if {*read} != {every} else None
+    rows, pixels = _reads(task.lines[1], leaves_out=skips), _reads(task.lines[2], leaves_out=by_tap)
+    all_rows, all_pixels = (range(line.out) for line in task.lines[1:])
+    leaves_out = {*rows, *pixels} != {all_rows, all_pixels}
     run_table = np.array(
         [
-            RUN_ENTRY.fill(OFFSET=run, FIRST=read[tap].start, LAST=read[tap].stop)
-            for run, tap in zip(runs, runs_in_height(task, len(runs)))
+            RUN_ENTRY.fill(
+                OFFSET=run.offset, FIRST=rows[run.height].start, LAST=rows[run.height].stop,
+                LEFT=pixels[run.width].start, RIGHT=pixels[run.width].stop,
+            )
+            for run in runs
         ]
-    )
+    )  # fmt: skip
     output_width = task.lines[2].out
     pieces = -(-source.columns // longest)
     table_bytes = round_up(16 * source.images_per_band * source.rows_per_band)
@@ -427,7 +472,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int, finite: boo
         description=_describe(task, cut, itemsize, source, splits, parts),
         depth=(chain_depth(longest, 1) + COMPENSATED if compensated else depth) + pairs_depth(parts_of_sum),
         compensated=compensated,
-        witness=witness,
+        witness=(rows.index(all_rows), pixels.index(all_pixels)) if leaves_out else None,
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class Tiling:
         return pixel // self.tall if rest < 0 else self.tall_tiles + rest // self.short
 
 
-def _cycles(rows: int, vectors: int) -> float:
+def tile_cycles(rows: int, vectors: int) -> float:
     """Cycles of one step of the reduction: two multiply-adds, two loads a cycle; four cycles of latency.
 
     The last term is the start of a tile (80 cycles) over the 256 steps of a chunk: tall tiles start less often.
@@ -115,7 +115,7 @@ def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
             continue
         cut = _cut(pixels, highest, _widths(lanes, vectors, host().lanes(itemsize)))
         cost = sum(
-            cut.tall_tiles * _cycles(cut.tall, width) + (cut.tiles - cut.tall_tiles) * _cycles(cut.short, width)
+            cut.tall_tiles * tile_cycles(cut.tall, width) + (cut.tiles - cut.tall_tiles) * tile_cycles(cut.short, width)
             for width, _ in cut.widths
         )
         if best is None or cost < best[0] * 0.97:  # a narrower tile of the same cost has the smaller panel

@@ -1,11 +1,12 @@
 """The driver of every weight gradient: the same tiles, with pixels as the reduction.
 
 Row i of a tile is number i of a run of the window (one kernel row of the input, KW*C consecutive numbers), its lanes
-are filters, and k runs over the pixels of the output rows of a band: those of all its images first, then the second
-ones, and so on, so that a run leaves out the rows where it would read padding. Where small groups stand side by side, a
-number is a tap, and makes a row for each channel of a group. The rows of the output are cut into *splits*, each
-with a gradient of its own, which are added in order at the end: how many depends on the shape alone, so that the result
-does not depend on the number of threads. Within a split the tiles are divided between `PARTS` tasks.
+are filters, and k runs over the pixels of the output rows of a band: the first ones of all its images, then the second
+ones, and so on, so that a run leaves out the rows where it would read padding; and in these the pixels, where it is
+the numbers of one tap. Where small groups stand side by side, a number is a tap, and makes a row for each channel of a
+group. The rows of the output are cut into *splits*, each with a gradient of its own, which are added in order at the
+end: how many depends on the shape alone, so that the result does not depend on the number of threads. Within a split
+the tiles are divided between `PARTS` tasks.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ WEIGHT_GRADIENT = Block(
 # one block of filters: two tiles, byte offsets into x, dy and dw, lanes of the last vector
 WEIGHT_BLOCK_ENTRY = Block("TILE_BIG TILE_SMALL A_OFFSET B_OFFSET C_OFFSET TAIL")
 
-# one run of the window: where it is, and the output rows from `FIRST` to before `LAST`, which read numbers there
-RUN_ENTRY = Block("OFFSET FIRST LAST")
+# one run of the window: where it is, and the output rows from `FIRST` to before `LAST`, and in them the pixels from
+# `LEFT` to before `RIGHT`, which read numbers there
+RUN_ENTRY = Block("OFFSET FIRST LAST LEFT RIGHT")
 
 
 @helper
@@ -48,8 +50,8 @@ def _row_table(args, table, band, group, image, images, first_row, rows, column)
 
 
 @helper
-def _chunk(args, table, before, images, count, start, length, a, ahead, group, split, part, is_first):
-    """All tiles of one part, over one chunk of pixels: `count` rows of `length` pixels, from pixel `start` of a row.
+def _chunk(args, table, before, images, count, column, start, length, a, ahead, group, split, part, is_first):
+    """All tiles of one part, over one chunk: `count` rows of `length` pixels, from `start` on in a band at a `column`.
 
     The first one would be row `before` of these `images`, if the first rows of these were in the band.
 
@@ -74,19 +76,21 @@ def _chunk(args, table, before, images, count, start, length, a, ahead, group, s
         init, init_row = (args.START, 0) if is_first else (c, dw_row)
         skipped = max(0, run_entry.FIRST * images - before)
         rows = min(count, run_entry.LAST * images - before) - skipped
-        if is_first and rows <= 0:  # the gradient has to begin
-            skipped, rows = 0, count
-        if rows > 0:
+        left = max(0, run_entry.LEFT - column - start)
+        pixels = min(length, run_entry.RIGHT - column - start) - left
+        if is_first and (rows <= 0 or pixels <= 0):  # the gradient has to begin
+            skipped, rows, left, pixels = 0, count, 0, length
+        if rows > 0 and pixels > 0:
             call_tile(
-                kernel, rows, table + skipped * 16, length, x, args.A_NUMBER, args.A_PIXEL,
-                dy + entry.B_OFFSET, dy_pixel, init, init_row, c, dw_row, entry.TAIL,
-                ahead, share // (rows * length), args.LOST,
+                kernel, rows, table + skipped * 16, pixels, x + left * args.A_PIXEL, args.A_NUMBER, args.A_PIXEL,
+                dy + entry.B_OFFSET + left * dy_pixel, dy_pixel, init, init_row, c, dw_row, entry.TAIL,
+                ahead, share // (rows * pixels), args.LOST,
             )  # fmt: skip
         ahead += share
 
 
 @helper
-def _band(args, table, group, split, first_row, images, rows, width, part, is_first):
+def _band(args, table, group, split, first_row, images, rows, column, width, part, is_first):
     """All chunks of a band of `rows` output rows, whole rows or pieces of one; the first of a split starts at zero."""
     pieces, step = args.PIECES, args.PIECE_ROWS
     before = first_row * images
@@ -102,7 +106,8 @@ def _band(args, table, group, split, first_row, images, rows, width, part, is_fi
                 ahead = integer(table, first * 2) + (pixel + length) * args.A_PIXEL + args.LAST_TAP
             rows_of = table + first * 16
             _chunk(
-                args, rows_of, before + first, images, count, pixel, length, a, ahead, group, split, part, is_first
+                args, rows_of, before + first, images, count, column, pixel, length, a, ahead, group, split, part,
+                is_first,
             )  # fmt: skip
             is_first = False
 
@@ -128,7 +133,7 @@ def split_rows(args, table, band, group, split, part, number):
             fill_band(view(SOURCE, args), band, group, image, images, row, rows, column, columns, number)
             start = band
         _row_table(args, table, start, group, image, images, row, rows, column)
-        _band(args, table, group, split, row, images, images * rows, columns, part, is_first)
+        _band(args, table, group, split, row, images, images * rows, column, columns, part, is_first)
         is_first = False
         first += images * rows
 

@@ -97,7 +97,7 @@ def plan_depthwise(task: Pass, itemsize: int, threads: int, ending: Ending = PLA
     )  # fmt: skip
     return DepthwisePlan(
         task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, blocks=1,
-        pack_width=padded, pack_last_width=padded, result_offset=first,
+        pack_width=padded, pack_last_width=padded, taps=task.tap_numbers, result_offset=first,
         packed_group_bytes=line * len(height.taps) * len(width.taps),
         description=_describe(task, f"windows of {len(runs)}×{len(width.taps)} that slide", _count(threads, "task")),
         depth=len(runs) * len(width.taps) + 1,

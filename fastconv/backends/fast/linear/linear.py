@@ -16,7 +16,7 @@ from fastconv.backends.fast.conv.plan import (
     SERIAL_FLOPS,
     STREAM_BYTES,
     Ending,
-    last_pair,
+    other_pair,
     partition,
     tile_pair,
 )
@@ -125,7 +125,7 @@ def _entries(mode: int, cut: Tiling, itemsize: int, ending: Ending, **kind: int)
     for first, vectors, valid in place_blocks(cut.widths, lanes):
         tiles = tile_pair(mode, cut, vectors, valid, itemsize, **kind)
         last = tile_pair(mode, cut, vectors, valid, itemsize, ending=ending.tiles, slope=ending.slope, **kind)
-        yield LINEAR_ENTRY.fill(**tiles, **last_pair(last), FIRST=first, VALID=valid, WIDTH=vectors * lanes)
+        yield LINEAR_ENTRY.fill(**tiles, **other_pair("LAST", last), FIRST=first, VALID=valid, WIDTH=vectors * lanes)
 
 
 def _product(

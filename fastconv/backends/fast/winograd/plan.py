@@ -159,7 +159,7 @@ def _plan(grid: Grid, own: bool, threads: int, ending: Ending) -> WinogradPlan:
         task=task, arguments=arguments,
         tables=(blocks, of_phases, *tables, *products.values(), *outputs.values()), tasks=tasks, threads=threads,
         scratch_bytes=tasks * scratch, depth=_depth(task.depth, own, len(phases)),
-        pack_width=widths[0][1] * lanes, pack_last_width=widths[-1][1] * lanes,
+        pack_width=widths[0][1] * lanes, pack_last_width=widths[-1][1] * lanes, taps=task.tap_numbers,
         blocks=len(entries), packed_group_bytes=packed_group_bytes, result_offset=first, grid=grid, transform=transform,
         transform_tasks=transform_tasks, transformed_bytes=round_up(task.groups * u_bytes),
         description=f"{describe(grid)}, {row_tasks}×{block_tasks} tasks",
