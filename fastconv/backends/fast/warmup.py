@@ -11,8 +11,8 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
-from fastconv.backends.fast.depthwise.tiles import EDGE_VECTORS, largest_sum, largest_tile
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import ROLLING, TAPS, DepthwiseTile, depthwise_tile_address
+from fastconv.backends.fast.depthwise.tiles import LARGEST_ROLLING, largest_sum
 from fastconv.backends.fast.machine.disk_cache import must_keep
 from fastconv.backends.fast.machine.jit import INTERPRETED, Built, build_log
 from fastconv.backends.fast.machine.kernel import KERNELS
@@ -60,15 +60,14 @@ def _tiles() -> Iterator[Tile]:
 
 
 def _depthwise_tiles() -> Iterator[DepthwiseTile]:
-    """Pieces of depthwise convolution 3×3 at stride 1, of whole vectors."""
+    """Pieces of depthwise convolution 3×3 at stride 1, of whole vectors, with padding of 1."""
     if host() != AVX512:
         return
-    (vectors, pixels), sums = largest_tile(3), largest_sum(3)
+    (vectors, pixels), sums = LARGEST_ROLLING[3, 3], largest_sum(3)
     for itemsize in (4, 8):
         lanes = host().lanes(itemsize)
-        for size in range(1, pixels + 1):
-            yield DepthwiseTile(WINDOWS, size, vectors, lanes, itemsize, 0, 3, 1)
-        yield DepthwiseTile(WINDOWS, 1, EDGE_VECTORS, lanes, itemsize, 0, 2, 1)
+        for size, (before, after) in product((pixels - 1, pixels), ((0, 0), (1, 0), (0, 1))):
+            yield DepthwiseTile(ROLLING, size, vectors, lanes, itemsize, 0, 3, 1, 3, before=before, after=after)
         for runs in range(2, sums.runs + 1):
             for size in range(1, sums.pixels + 1):
                 yield DepthwiseTile(TAPS, size, sums.vectors, lanes, itemsize, 0, 3, 1, runs)

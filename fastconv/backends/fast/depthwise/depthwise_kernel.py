@@ -22,12 +22,12 @@ from fastconv.backends.fast.pool.windows_kernel import first_tap, stop_tap
 _PLANES = """
     X X_N X_H IN_H PAD_H S_H STEP_H KH IMAGES OH FULL_FIRST FULL_LAST CELL LINE Y_N Y_H Y_W PIECES PIECE_TABLE TASKS
 """
-DEPTHWISE_CONV = Block(_PLANES + "Y WEIGHT OFFSETS BIAS", results="Y")
+DEPTHWISE_CONV = Block(_PLANES + "Y WEIGHT OFFSETS ROLLS BIAS", results="Y")
 # RUNS kernel rows at most are added up at a time, over ROWS rows at most; dy lies as y does
 DEPTHWISE_GRADIENT = Block(_PLANES + "DY RUNS ROWS LINE_RUN DW DW_SPLIT SPLITS", results="DW")
-# micro-kernel, byte offsets of its first tap in a row of x, of its first pixel in a row of y, of its first tap in a
-# row of weights, of its lanes in the bias, and the valid lanes of its last vector
-PIECE_ENTRY = Block("KERNEL X Y WEIGHT LANE TAIL")
+# micro-kernel, byte offsets of its first tap in a row of x, of its first pixel in a row of y, of its lanes in the bias
+# and in a line of weights, and the valid lanes of its last vector
+PIECE_ENTRY = Block("KERNEL X Y LANE TAIL")
 # the same, with a micro-kernel for 1, 2 and 3 kernel rows, and how often each is repeated along the row
 SUM_PIECE_ENTRY = Block("KERNEL_1 KERNEL_2 KERNEL_3 X Y WEIGHT STEPS TAIL")
 
@@ -57,17 +57,22 @@ def depthwise_conv(args, task):
     while item < stop:
         image = item // height
         row = item - image * height
-        rows = _rows_alike(args, row, stop - item)
         top = row * args.S_H - args.PAD_H
-        first, last = _runs(args, top)
+        if args.ROLLS:  # rows of x that are inside
+            rows = min(height - row, stop - item)
+            start, last = max(0, -top), min(rows + args.KH - 1, args.IN_H - top)
+        else:  # kernel rows that are inside
+            rows = _rows_alike(args, row, stop - item)
+            first, last = _runs(args, top)
+            start, last = last - first, args.OFFSETS + 16 * first
         x = args.X + image * args.X_N + top * args.X_H
         y = args.Y + image * args.Y_N + row * args.Y_H
         for number in range(args.PIECES):
             piece = entry_of(PIECE_ENTRY, args.PIECE_TABLE, number)
             call_depthwise_tile(
-                piece.KERNEL, rows, last - first, args.OFFSETS + 16 * first,
+                piece.KERNEL, rows, start, last,
                 x + piece.X, args.CELL, x_row,
-                args.WEIGHT + piece.WEIGHT, args.LINE,
+                args.WEIGHT + piece.LANE, args.LINE,
                 args.BIAS + piece.LANE,
                 y + piece.Y, args.Y_W, args.Y_H, piece.TAIL,
             )  # fmt: skip

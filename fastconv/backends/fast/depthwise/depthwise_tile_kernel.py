@@ -2,7 +2,7 @@
 
 A depthwise convolution multiplies each number of x with as many weights as there are taps, and with nothing else, so
 that loading it once for each tap takes as long as the arithmetic. Here it is loaded once for all taps of a kernel row
-that meet in it. There are two kinds, each of which goes over `rows` rows of an image:
+that meet in it. There are three kinds, each of which goes over `rows` rows of an image:
 
 ``WINDOWS`` : forward and input gradient. `pixels` results side by side stay in registers::
 
@@ -11,17 +11,23 @@ that meet in it. There are two kinds, each of which goes over `rows` rows of an 
     A table of pairs of byte offsets says where the kernel rows of x and of the weights are, as in
     `machine.tile`.
 
+``ROLLING`` : the same, at stride 1. A row of x is loaded once for all `runs` kernel rows: the results of as many rows
+    of y stay in registers. Of the rows of x that meet y, those from `first` to before `last` are inside of it.
+
+    In both kinds, the first `before` and the last `after` cells of a row are outside of x.
+
 ``TAPS`` : weight gradient. The sums of `runs` kernel rows stay in registers, `pixels` are done at a time::
 
     gradient[h, k] += sum over rows r, pixels p < count:  x[r, h, p * stride + k] * dy[r, p]
 
 Taps, stride and kernel rows are a part of the code, so that which number meets which weight is known when it is made.
-The readable twins are `machine.twins.depthwise_windows` and `depthwise_taps`.
+The readable twins are `machine.twins.depthwise_windows`, `depthwise_rolling` and `depthwise_taps`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -34,15 +40,15 @@ from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS
 from fastconv.backends.fast.machine.jit import code
 from fastconv.backends.fast.machine.kernel import micro_kernel_address
 from fastconv.backends.fast.machine.partial_sums import MOST, emit_sums
-from fastconv.backends.fast.machine.twins import depthwise_taps, depthwise_windows
+from fastconv.backends.fast.machine.twins import depthwise_rolling, depthwise_taps, depthwise_windows
 
-WINDOWS, TAPS = 0, 1
+WINDOWS, TAPS, ROLLING = range(3)
 
 _I64 = ir.IntType(64)
 
 
 class DepthwiseTile(NamedTuple):
-    """Shape of a micro-kernel; `runs` are kernel rows of a gradient, `ending` and `slope` as in `machine.tile`."""
+    """Shape of a micro-kernel; `ending` and `slope` are as in `machine.tile`."""
 
     kind: int
     pixels: int
@@ -55,6 +61,8 @@ class DepthwiseTile(NamedTuple):
     runs: int = 1
     ending: int = 0
     slope: int = 0
+    before: int = 0
+    after: int = 0
 
 
 def _after(builder: ir.IRBuilder, address: ir.Value, step: ir.Value, times: int) -> ir.Value:
@@ -66,7 +74,7 @@ def _cells(
     emit: Emitter, tile: DepthwiseTile, x: ir.Value, cell: ir.Value
 ) -> Iterator[tuple[ir.Value, int, list[tuple[int, int]]]]:
     """Vector j of every cell of one kernel row, with j and the (pixel, tap) that meet in it."""
-    for number in range((tile.pixels - 1) * tile.stride + tile.taps):
+    for number in range(tile.before, (tile.pixels - 1) * tile.stride + tile.taps - tile.after):
         pairs = [(p, number - p * tile.stride) for p in range(tile.pixels)]
         meeting = [(p, k) for p, k in pairs if 0 <= k < tile.taps]
         place = _after(emit.builder, x, cell, number)
@@ -96,6 +104,39 @@ def _emit_windows(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value])
         for j in vectors:
             emit.store_vector(sums[p * tile.vectors + j], place, j)
     row.end(rows, [builder.add(value, step) for value, step in zip(row.values, (x_row, c_row))])
+
+
+def _emit_rolling(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value]) -> None:
+    rows, first, last, x, cell, x_row, b, b_k, init, c, c_pixel, c_row, _ = arguments
+    builder, vectors, runs = emit.builder, range(tile.vectors), range(tile.runs)
+    begun = [emit.load_vector(init, j) for j in vectors] * tile.pixels
+    before = constant(tile.runs - 1)  # rows of x from which on results are complete
+    row = Loop(builder, "row", [x, builder.sub(c, builder.mul(c_row, before)), *begun * (tile.runs - 1)])
+    x_start, y_start, *sums = row.values
+    outside, sums = builder.block, [*sums, *begun]
+    inside = builder.and_(builder.icmp_signed(">=", row.count, first), builder.icmp_signed("<", row.count, last))
+    added = list(sums)
+    with builder.if_then(inside):
+        places = [_after(builder, emit.anew(b), b_k, k) for k in range(tile.runs * tile.taps)]
+        weights = [[emit.load_vector(place, j, masked=False) for j in vectors] for place in places]
+        for number, j, meeting in _cells(emit, tile, x_start, cell):
+            for (p, k), run in product(meeting, runs):
+                i = ((tile.runs - 1 - run) * tile.pixels + p) * tile.vectors + j
+                added[i] = emit.multiply_add(number, weights[run * tile.taps + k][j], added[i])
+        products = builder.block
+    for i, value in enumerate(added):
+        added[i] = builder.phi(value.type)
+        added[i].add_incoming(value, products)
+        added[i].add_incoming(sums[i], outside)
+    done = tile.pixels * tile.vectors
+    with builder.if_then(builder.icmp_signed(">=", row.count, before)):
+        ended = emit.ended(added[:done], tile.ending)
+        for p in range(tile.pixels):
+            place = _after(builder, y_start, c_pixel, p)
+            for j in vectors:
+                emit.store_vector(ended[p * tile.vectors + j], place, j)
+    following = [builder.add(x_start, x_row), builder.add(y_start, c_row), *added[done:]]
+    row.end(builder.add(rows, before), following)
 
 
 def _emit_taps(emit: Emitter, tile: DepthwiseTile, arguments: list[ir.Value]) -> None:
@@ -134,15 +175,15 @@ def emit_depthwise_tile(
     tail = arguments[-1] if tile.masked else None
     function = ending_function(context, tile.ending, tile.itemsize, tile.slope)
     emit = Emitter(builder, tile.itemsize, lanes=tile.lanes, vectors=tile.vectors, tail=tail, function=function)
-    (_emit_taps if tile.kind == TAPS else _emit_windows)(emit, tile, arguments)
+    {WINDOWS: _emit_windows, TAPS: _emit_taps, ROLLING: _emit_rolling}[tile.kind](emit, tile, arguments)
 
 
 @intrinsic(prefer_literal=True)
 def _depthwise_tile(
-    typing_context, kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending, slope,
+    typing_context, kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending, slope, before, after,
     a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, tail,
 ):  # fmt: skip
-    shape = (kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending, slope)
+    shape = (kind, pixels, vectors, lanes, itemsize, masked, taps, stride, runs, ending, slope, before, after)
     if not all(isinstance(number, types.IntegerLiteral) for number in shape):
         return None
     tile = DepthwiseTile(*(number.literal_value for number in shape))
@@ -156,9 +197,10 @@ def _depthwise_tile(
 
 def depthwise_tile_address(tile: DepthwiseTile) -> int:
     """Address of the compiled micro-kernel; compiled on first use."""
-    what = f"taps{tile.runs}x{tile.taps}" if tile.kind == TAPS else f"windows{tile.taps}"
+    what = f"{('windows', 'taps', 'rolling')[tile.kind]}{tile.runs}x{tile.taps}"
     size = f"{tile.pixels}x{tile.vectors * tile.lanes}_f{8 * tile.itemsize}"
+    size += f"_edges{tile.before}_{tile.after}" if tile.before or tile.after else ""
     ending = ENDINGS[tile.ending] + (f"_{tile.slope:x}" if tile.slope else "")
     name = f"depthwise_tile_{what}s{tile.stride}_{size}{'_masked' if tile.masked else ''}{ending}"
-    twin = depthwise_taps if tile.kind == TAPS else depthwise_windows
+    twin = (depthwise_windows, depthwise_taps, depthwise_rolling)[tile.kind]
     return micro_kernel_address(name, _depthwise_tile, twin, tile, DEPTHWISE_TILE_ARGUMENTS)

@@ -30,6 +30,7 @@ from fastconv.backends.fast.depthwise.tiles import (
     additions_of,
     columns_of,
     gradient_pieces,
+    is_rolling,
     largest_sum,
     whole_windows,
     window_pieces,
@@ -86,20 +87,22 @@ def plan_depthwise(task: Pass, itemsize: int, threads: int, ending: Ending = PLA
     threads = _threads(task, threads)
     padded = -(-task.lanes // lanes) * lanes
     line = padded * itemsize
-    pieces = window_pieces(task, itemsize, line, ending.tiles, ending.slope, ending.pixel)
+    pieces = window_pieces(task, itemsize, ending.tiles, ending.slope, ending.pixel)
     x_row = width.source * task.lanes * itemsize
     runs = range(len(height.taps))
     offsets = np.array([(h * height.step * x_row, h * len(width.taps) * line) for h in runs], np.int64)
     strides, first = result_strides(task, itemsize, ending.pixel)
+    moves = "roll" if is_rolling(task) else "slide"
     arguments = DEPTHWISE_CONV.fill(
         **_planes(task, itemsize, threads, pieces), LINE=line,
         Y=0, Y_N=strides[0], Y_H=strides[2], Y_W=strides[3], WEIGHT=0, OFFSETS=address(offsets), BIAS=0,
+        ROLLS=int(is_rolling(task)),
     )  # fmt: skip
     return DepthwisePlan(
         task=task, arguments=arguments, tables=(pieces, offsets), tasks=threads, threads=threads, blocks=1,
         pack_width=padded, pack_last_width=padded, taps=task.tap_numbers, result_offset=first,
         packed_group_bytes=line * len(height.taps) * len(width.taps),
-        description=_describe(task, f"windows of {len(runs)}×{len(width.taps)} that slide", _count(threads, "task")),
+        description=_describe(task, f"windows of {len(runs)}×{len(width.taps)} that {moves}", _count(threads, "task")),
         depth=len(runs) * len(width.taps) + 1,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,21 +12,27 @@ from fastconv.backends.fast.conv.chunks import LIMIT
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.tiling import lane_blocks
 from fastconv.backends.fast.depthwise.depthwise_kernel import PIECE_ENTRY, SUM_PIECE_ENTRY
-from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, depthwise_tile_address
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import (
+    ROLLING,
+    TAPS,
+    WINDOWS,
+    DepthwiseTile,
+    depthwise_tile_address,
+)
 from fastconv.backends.fast.machine.target import AVX512, host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
 MOST_STRIDE = 3
 WIDEST = 4096  # columns, and below it numbers of a row: a table of more than some thousand pieces is slow to make
 LONGEST_ROW = 2**19
-EDGE_VECTORS = 8  # of a pixel at the edge: as many multiply-adds under way as the pipes take
 LONGEST_SUM = 448  # pixels that are added up in one call: their rows stay in the L2 cache
 
-# By the taps of a kernel row: vectors and pixels of the largest tile; and kernel rows, vectors and pixels of the
-# largest sum. They keep everything in 32 registers, found by compiling (test_codegen.py). LLVM loads ahead of
-# time, so that about half of the registers must be to spare. With 16 of them, or where a multiply-add takes no operand
-# from memory (NEON), too little is left.
-_TILES = {1: (2, 7), 2: (2, 7), 3: (2, 6), 4: (2, 4), 5: (1, 7), 6: (1, 6), 7: (1, 5)}
+# By the taps of a kernel row: vectors and pixels of the largest tile; the same by kernel rows and taps, of the largest
+# that rolls; and kernel rows, vectors and pixels of the largest sum. They keep everything in 32 registers, found by
+# compiling (test_codegen.py). LLVM loads ahead of time, so that about half of the registers must be to spare. With 16
+# of them, or where a multiply-add takes no operand from memory (NEON), too little is left.
+LARGEST = {1: (2, 7), 2: (2, 7), 3: (2, 6), 4: (2, 4), 5: (1, 7), 6: (1, 6), 7: (1, 5)}
+LARGEST_ROLLING = {(3, 3): (2, 3)}
 _SUMS = {1: (3, 2, 4), 2: (3, 2, 4), 3: (3, 2, 2), 4: (2, 2, 2), 5: (1, 2, 4), 6: (1, 2, 4), 7: (1, 2, 4)}
 
 
@@ -76,13 +82,13 @@ def columns_of(line: Line) -> Columns:
 def takes_depthwise_tiles(task: Pass) -> bool:
     """Whether a pass is made of pieces: a depthwise one in two dimensions whose taps lie side by side, on AVX-512.
 
-    Every window must reach into x, and no more than half of the columns may be edges: these take a call each. The taps
-    are added up in one register.
+    Every window must reach into x, and no more than half of the columns may be edges, which take a call each in weight
+    gradients. The taps are added up in one register.
     """
     depth, height, width = task.lines
     if not task.lanewise or height.out == 1 or (depth.out, depth.source, len(depth.taps)) != (1, 1, 1) or depth.before:
         return False
-    if host() != AVX512 or width.step > 1 or width.stride > MOST_STRIDE or len(width.taps) not in _TILES:
+    if host() != AVX512 or width.step > 1 or width.stride > MOST_STRIDE or len(width.taps) not in LARGEST:
         return False
     if width.out > WIDEST or width.out * task.lanes > LONGEST_ROW:
         return False
@@ -93,55 +99,45 @@ def takes_depthwise_tiles(task: Pass) -> bool:
     return all(count for _, _, count in edges) and len(columns.edges) <= columns.last - columns.first
 
 
-def _parts(columns: Columns, most: int) -> Iterator[tuple[int, int]]:
-    """(first column, columns) of pieces of nearly equal size."""
-    count = columns.last - columns.first
-    pieces = -(-count // most)
-    for piece in range(pieces):
-        first = count * piece // pieces
-        yield columns.first + first, count * (piece + 1) // pieces - first
-
-
 def _tail(vectors: int, valid: int, lanes: int) -> tuple[int, int]:
     """Valid lanes of the last vector, and whether some are not."""
     tail = valid - (vectors - 1) * lanes
     return tail, int(tail < lanes)
 
 
-def largest_tile(taps: int) -> tuple[int, int]:
-    """Vectors and pixels of the largest tile for a kernel row of so many taps."""
-    return _TILES[taps]
+def is_rolling(task: Pass) -> bool:
+    """Whether the results of as many rows as there are kernel rows stay in registers: at stride 1, of few taps."""
+    _, height, width = task.lines
+    return height.stride == height.step == width.stride == 1 and (len(height.taps), len(width.taps)) in LARGEST_ROLLING
 
 
-def window_pieces(task: Pass, itemsize: int, line: int, ending: int, slope: int, y_pixel: int) -> Array:
-    """Table of the pieces of forward and input gradient; `line` is the bytes of a tap in the packed weights.
+def window_pieces(task: Pass, itemsize: int, ending: int, slope: int, y_pixel: int) -> Array:
+    """Table of the pieces of forward and input gradient.
 
     `ending` and `slope` are those of the tiles, `y_pixel` the bytes from a pixel of y to the next, or 0.
     """
-    width, lanes = task.lines[2], host().lanes(itemsize)
-    columns, pixel = columns_of(width), task.lanes * itemsize
-    y_pixel, entries = y_pixel or pixel, []
-
-    def add(first: int, pixels: int, tap: int, taps: int, block: tuple[int, int, int]) -> None:
-        lane, vectors, valid = block
-        tail, masked = _tail(vectors, valid, lanes)
-        shape = (WINDOWS, pixels, vectors, lanes, itemsize, masked, taps, width.stride)
-        tile = DepthwiseTile(*shape, ending=ending, slope=slope)
-        x, start = first * width.stride - width.before + tap, lane * itemsize
-        entry = PIECE_ENTRY.fill(
-            KERNEL=depthwise_tile_address(tile), X=x * pixel + start, Y=first * width.every * y_pixel + start,
-            WEIGHT=tap * line + start, LANE=start, TAIL=tail,
-        )  # fmt: skip
-        entries.append(entry)
-
-    taps = len(width.taps)
-    vectors, most = largest_tile(taps)
-    for block in lane_blocks(task.lanes, vectors, lanes):
-        for first, pixels in _parts(columns, most):
-            add(first, pixels, 0, taps, block)
-    for block in lane_blocks(task.lanes, EDGE_VECTORS, lanes):
-        for column, tap, inside in columns.edges:
-            add(column, 1, tap, inside, block)
+    _, height, width = task.lines
+    lanes, taps, pixel = host().lanes(itemsize), len(width.taps), task.lanes * itemsize
+    kind, runs, (most_vectors, most) = WINDOWS, 1, LARGEST[taps]
+    if is_rolling(task):
+        kind, runs = ROLLING, len(height.taps)
+        most_vectors, most = LARGEST_ROLLING[runs, taps]
+    pieces, entries = -(-width.out // most), []
+    bounds = [width.out * piece // pieces for piece in range(pieces + 1)]
+    for first, last in pairwise(bounds):
+        start = first * width.stride - width.before
+        behind = (last - 1) * width.stride - width.before + taps - width.source
+        for lane, vectors, valid in lane_blocks(task.lanes, most_vectors, lanes):
+            tail, masked = _tail(vectors, valid, lanes)
+            tile = DepthwiseTile(
+                kind, last - first, vectors, lanes, itemsize, masked, taps, width.stride, runs, ending, slope,
+                before=max(0, -start), after=max(0, behind),
+            )  # fmt: skip
+            entry = PIECE_ENTRY.fill(
+                KERNEL=depthwise_tile_address(tile), X=start * pixel + lane * itemsize,
+                Y=first * width.every * (y_pixel or pixel) + lane * itemsize, LANE=lane * itemsize, TAIL=tail,
+            )  # fmt: skip
+            entries.append(entry)
     return np.array(entries)
 
 

@@ -234,12 +234,35 @@ def depthwise_windows(tile, rows, segments, offsets, x, cell, x_row, b, b_k, ini
     item, width = tile.itemsize, _depthwise_width(tile, tail)
     y = matrix(c, (rows, tile.pixels, width), (c_row, c_pixel, item), item)
     y[...] = matrix(init, (width,), (item,), item)
-    strides = (x_row, tile.stride * cell, cell, item)
     for h in range(segments):
-        windows = matrix(x + integer(offsets, 2 * h), (rows, tile.pixels, tile.taps, width), strides, item)
         weight = matrix(b + integer(offsets, 2 * h + 1), (tile.taps, width), (b_k, item), item)
-        y += (windows * weight).sum(axis=2)
+        for r in range(rows):
+            y[r] += _row_of_windows(tile, x + integer(offsets, 2 * h) + r * x_row, cell, weight, width)
     y[...] = ended(y, tile)
+
+
+def depthwise_rolling(tile, rows, first, last, x, cell, x_row, b, b_k, init, c, c_pixel, c_row, tail):
+    """The same, where ``x[r, h]`` is row ``r + h``, and those from `first` to ``last - 1`` are inside of x."""
+    item, width = tile.itemsize, _depthwise_width(tile, tail)
+    y = matrix(c, (rows, tile.pixels, width), (c_row, c_pixel, item), item)
+    y[...] = matrix(init, (width,), (item,), item)
+    weight = matrix(b, (tile.runs, tile.taps, width), (tile.taps * b_k, b_k, item), item)
+    for r in range(rows):
+        for h in range(max(0, first - r), min(tile.runs, last - r)):
+            y[r] += _row_of_windows(tile, x + (r + h) * x_row, cell, weight[h], width)
+    y[...] = ended(y, tile)
+
+
+def _row_of_windows(tile, x, cell, weight, width):
+    """``sum over taps k of x[p * stride + k] * weight[k]`` of every pixel p, but for cells outside of x."""
+    item, total = tile.itemsize, np.zeros((tile.pixels, width), weight.dtype)
+    cells = (tile.pixels - 1) * tile.stride + tile.taps
+    for p in range(tile.pixels):
+        for k in range(tile.taps):
+            number = p * tile.stride + k
+            if tile.before <= number < cells - tile.after:
+                total[p] += matrix(x + number * cell, (width,), (item,), item) * weight[k]
+    return total
 
 
 def depthwise_taps(tile, rows, steps, x, cell, x_run, x_row, dy, dy_pixel, dy_row, c, c_tap, c_run, tail):

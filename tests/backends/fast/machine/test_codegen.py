@@ -26,7 +26,13 @@ from llvmlite import ir
 from fastconv.backends.fast.conv import tiling
 from fastconv.backends.fast.conv.dots_tile_kernel import DotsTile, emit_dots_tile
 from fastconv.backends.fast.depthwise import tiles as pieces
-from fastconv.backends.fast.depthwise.depthwise_tile_kernel import TAPS, WINDOWS, DepthwiseTile, emit_depthwise_tile
+from fastconv.backends.fast.depthwise.depthwise_tile_kernel import (
+    ROLLING,
+    TAPS,
+    WINDOWS,
+    DepthwiseTile,
+    emit_depthwise_tile,
+)
 from fastconv.backends.fast.machine.intrinsics import DEPTHWISE_TILE_ARGUMENTS, TILE_ARGUMENTS, TRANSFORM_ARGUMENTS
 from fastconv.backends.fast.machine.target import AVX2, AVX512, NEON, SSE2, Target, _vector_unit
 from fastconv.backends.fast.machine.tile import CHANNELS, LANEWISE, PACKED, ROWS, STRIDED, Tile, emit_tile
@@ -188,8 +194,10 @@ def spills(body: list[str]) -> list[str]:
 
 
 def products_of(slide: DepthwiseTile) -> int:
-    """Multiply-adds of vectors in the inner loop."""
-    return slide.pixels * slide.vectors * slide.taps * (slide.runs if slide.kind == TAPS else 1)
+    """Multiply-adds of vectors in the inner loop, of what is not outside of x."""
+    inside = range(slide.before, (slide.pixels - 1) * slide.stride + slide.taps - slide.after)
+    pairs = sum(p * slide.stride + k in inside for p in range(slide.pixels) for k in range(slide.taps))
+    return pairs * slide.vectors * slide.runs
 
 
 def check(shape: Tile | DepthwiseTile | DotsTile, cpu: Cpu) -> None:
@@ -341,15 +349,24 @@ def slides() -> Shapes:
 def slides_of(target: Target) -> Iterator[DepthwiseTile]:
     """Every micro-kernel of depthwise convolution that the plans use."""
     strides = range(1, pieces.MOST_STRIDE + 1)
-    for taps, stride, itemsize, masked in product(pieces._TILES, strides, (4, 8), (0, 1)):
-        lanes, (vectors, pixels), sums = target.lanes(itemsize), pieces.largest_tile(taps), pieces.largest_sum(taps)
-        for width, size in product(range(1, vectors + 1), range(1, pixels + 1)):
-            yield DepthwiseTile(WINDOWS, size, width, lanes, itemsize, masked, taps, stride)
-        yield DepthwiseTile(WINDOWS, 1, pieces.EDGE_VECTORS, lanes, itemsize, masked, taps, stride)
+    for taps, stride, itemsize, masked in product(pieces.LARGEST, strides, (4, 8), (0, 1)):
+        lanes, (vectors, pixels), sums = target.lanes(itemsize), pieces.LARGEST[taps], pieces.largest_sum(taps)
+        for width, size, edges in product(range(1, vectors + 1), range(1, pixels + 1), edges_of(taps)):
+            yield DepthwiseTile(WINDOWS, size, width, lanes, itemsize, masked, taps, stride, 1, 0, 0, *edges)
         for runs, width, size in product(
             range(1, sums.runs + 1), range(1, sums.vectors + 1), range(1, sums.pixels + 1)
         ):
             yield DepthwiseTile(TAPS, size, width, lanes, itemsize, masked, taps, stride, runs)
+    for ((runs, taps), (vectors, pixels)), itemsize, masked in product(pieces.LARGEST_ROLLING.items(), (4, 8), (0, 1)):
+        for width, size, edges in product(range(1, vectors + 1), range(1, pixels + 1), edges_of(taps)):
+            yield DepthwiseTile(
+                ROLLING, size, width, target.lanes(itemsize), itemsize, masked, taps, 1, runs, 0, 0, *edges
+            )
+
+
+def edges_of(taps: int) -> list[tuple[int, int]]:
+    """Cells outside of x before and after those of a tile, of which no pixel has nothing but those."""
+    return [(0, 0), ((taps - 1) // 2, 0), (0, taps - 1 - (taps - 1) // 2), ((taps - 1) // 2, taps // 2)]
 
 
 @pytest.mark.slow
@@ -364,6 +381,8 @@ def test_a_sliding_window_too_wide_is_caught() -> None:
     skip_unless_known(cpu)
     with pytest.raises(AssertionError, match="rsp"):
         check(DepthwiseTile(WINDOWS, 14, 2, 16, 4, 0, 3, 1), cpu)
+    with pytest.raises(AssertionError, match="rsp"):
+        check(DepthwiseTile(ROLLING, 4, 2, 16, 4, 0, 3, 1, 3), cpu)
 
 
 KINDS = {
