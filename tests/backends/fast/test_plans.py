@@ -7,6 +7,7 @@ import importlib
 import json
 import pkgutil
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks import GRADIENTS
-from grids import in_turn, quick
+from grids import grid, in_turn, quick
 from programs import FULL, run
 from strategies import BACKENDS, Array, ConvCase, conv_arrays, normal, stored
 
@@ -30,7 +31,10 @@ if "fast" not in BACKENDS:
 
 from fastconv.backends.fast.conv import conv, plan
 from fastconv.backends.fast.conv import through_columns as scatter
+from fastconv.backends.fast.conv.conv_kernel import CONV
 from fastconv.backends.fast.conv.passes import Pass, forward_pass, input_gradient_passes
+from fastconv.backends.fast.linear.linear import plan_linear
+from fastconv.backends.fast.linear.linear_kernel import PRODUCT
 from fastconv.backends.fast.winograd.plan import WinogradPlan
 
 ENGINE = "fast"
@@ -267,6 +271,28 @@ def test_weights_that_change_in_place_are_seen(name: str) -> None:
     assert fc.conv2d(x, weight, **case.options, backend=ENGINE).tobytes() == (
         (-fc.conv2d(x_before, weight, **case.options, backend=ENGINE)).tobytes()
     )
+
+
+# Tiles.
+
+
+def lines_of_a_set(rows: int, apart: int) -> int:
+    """Most lines of one set of an L1 cache of 64 sets, the usual one, that a tile reads a number of at a time."""
+    lines = {row * apart // 64 for row in range(rows)}
+    return max(Counter(line % 64 for line in lines).values())
+
+
+@grid(channels=(64, 192, 256, 512, 1024, 1536, 2048, 4096), itemsize=(4, 8), stride=(1, 2))
+def test_a_tile_reads_no_more_lines_of_a_set_than_stay_there(channels: int, itemsize: int, stride: int) -> None:
+    for kernel, padding in ((1, 0), (3, 1)):
+        case = ConvCase((8, channels, 14, 14), (64, channels, kernel, kernel), stride, padding)
+        made = plan.plan_conv(forward_pass(geometry_of(case)), itemsize, THREADS, UNLIMITED)
+        values = dict(zip(CONV.names, made.arguments.tolist()))
+        assert lines_of_a_set(values["M_BIG"], values["A_PIXEL"]) <= 8
+    for form in ("forward", "dx", "dweight"):
+        made = plan_linear(form, 64, channels, channels, itemsize, THREADS)
+        values = dict(zip(PRODUCT.names, made.arguments.tolist()))
+        assert lines_of_a_set(values["M_BIG"], values["A_ROW"]) <= 8
 
 
 # Threads.

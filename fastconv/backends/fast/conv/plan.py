@@ -44,6 +44,7 @@ from fastconv.backends.fast.conv.tiling import (
     dots_tiling,
     gradient_tiling,
     pass_tiling,
+    pixels_that_fit,
     place_blocks,
     side_by_side,
     tile_cycles,
@@ -79,11 +80,11 @@ SEGMENT = 224
 SPLIT_ITEMS = 4  # rows, or segments of 64 pixels or more, that a split of a weight gradient has at least
 
 
-def _flatten(task: Pass, itemsize: int) -> Pass:
-    """Give the pixels of a pointwise pass, which are one row of memory, the row length that tiles best."""
+def _flatten(task: Pass, itemsize: int, most: int) -> Pass:
+    """Give the pixels of a pointwise pass, one row of memory, the row length that tiles of `most` rows cut best."""
     pixels = task.pixels
     candidates = [width for width in range(8, 257) if pixels % width == 0] or [task.lines[2].out]
-    width = min(candidates, key=lambda w: (round(tiling(w, task.lanes, itemsize)[1] / w, 3), w))
+    width = min(candidates, key=lambda w: (round(tiling(w, task.lanes, itemsize, most)[1] / w, 3), w))
 
     def line(size: int) -> Line:
         return Line(size, size, 1, 1, 0, (0,), 0, 1, size)
@@ -271,7 +272,7 @@ def plan_conv(
     taps, task = task.tap_numbers, side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
-        task = _flatten(task, itemsize)
+        task = _flatten(task, itemsize, pixels_that_fit(task, itemsize))
     if task.multiply_adds * 2 < SERIAL_FLOPS:
         threads = 1
     by_dots = takes_dots(task, itemsize)
@@ -409,7 +410,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int, finite: boo
     task = side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
-        task = _flatten(task, itemsize)
+        task = _flatten(task, itemsize, host().registers)
     size = task.weights * itemsize
     splits = splits_of(task, size)
     heavy = size > HEAVY_BYTES

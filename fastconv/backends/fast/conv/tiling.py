@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import gcd
 
 from fastconv.backends.fast.conv.passes import Pass
 from fastconv.backends.fast.machine.target import host
 from fastconv.backends.fast.memory.plan_cache import plan_cache
 
-_VECTORS = (2, 1, 4, 3, 6, 8)
+_VECTORS = (2, 1, 4, 3, 6, 8)  # of a tile, in the order of preference; and of one of few rows, which should be wide
+_VECTORS_OF_FEW_ROWS = (4, 2, 1, 3, 6, 8)
+SETS_BYTES = 4096  # from one line of a set of the L1 cache to the next, of most CPUs
+FEW_ROWS = 6  # lines of a set, of eight: the others are for weights and results
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def pass_tiling(task: Pass, itemsize: int) -> Tiling:
     """Tiling of a row of the result of a pass."""
     pixels = task.lines[2].out
     if not task.has_small_groups:
-        return tiling(pixels, task.lanes, itemsize)[0]
+        return tiling(pixels, task.lanes, itemsize, pixels_that_fit(task, itemsize))[0]
     return _narrow(pixels, host().group_tile_rows(task.depth, summed=True), task.lanes, itemsize)
 
 
@@ -105,12 +109,25 @@ def _cut(count: int, highest: int, widths: tuple[tuple[int, int], ...]) -> Tilin
     return Tiling(tall, tiles, count - tiles * (tall - 1), widths)
 
 
+def rows_that_fit(apart: int) -> int:
+    """Most rows of a tile whose numbers are some bytes apart: few where they lie in one or two sets of the L1 cache.
+
+    So they do where rows are long, by a power of two: then a line is gone before its next number is read.
+    """
+    return FEW_ROWS if gcd(apart, SETS_BYTES) >= SETS_BYTES // 2 else host().registers
+
+
+def pixels_that_fit(task: Pass, itemsize: int) -> int:
+    """The same of pixels that a pass reads."""
+    return rows_that_fit(task.lines[2].stride * task.channels * itemsize)
+
+
 @plan_cache(4096)
-def tiling(pixels: int, lanes: int, itemsize: int) -> tuple[Tiling, float]:
-    """Best tiling of a row, and its cycles per step of the reduction."""
+def tiling(pixels: int, lanes: int, itemsize: int, most: int = 32) -> tuple[Tiling, float]:
+    """Best tiling of a row, with tiles of at most so many rows, and its cycles per step of the reduction."""
     best: tuple[float, Tiling] | None = None
-    for vectors in _VECTORS:
-        highest = host().tile_rows(vectors)
+    for vectors in _VECTORS_OF_FEW_ROWS if most == FEW_ROWS else _VECTORS:
+        highest = min(host().tile_rows(vectors), most)
         if vectors > 1 and (highest * vectors + vectors >= host().registers or vectors > 8):
             continue
         cut = _cut(pixels, highest, _widths(lanes, vectors, host().lanes(itemsize)))

@@ -20,7 +20,7 @@ from fastconv.backends.fast.conv.plan import (
     partition,
     tile_pair,
 )
-from fastconv.backends.fast.conv.tiling import Tiling, place_blocks, tiling
+from fastconv.backends.fast.conv.tiling import Tiling, place_blocks, rows_that_fit, tiling
 from fastconv.backends.fast.linear.dots_kernel import DOTS, linear_dots
 from fastconv.backends.fast.linear.linear_kernel import (
     COPIED,
@@ -98,8 +98,9 @@ def _is_swapped(rows: int, inputs: int, outputs: int, itemsize: int) -> bool:
 
     A block of numbers is transposed in half a cycle each, but for the time that memory takes.
     """
-    straight = tiling(rows, outputs, itemsize)[1] * inputs + 0.5 * outputs * inputs
-    swapped = tiling(outputs, rows, itemsize)[1] * inputs + 0.5 * rows * inputs + 1.0 * rows * outputs
+    most = rows_that_fit(inputs * itemsize)
+    straight = tiling(rows, outputs, itemsize, most)[1] * inputs + 0.5 * outputs * inputs
+    swapped = tiling(outputs, rows, itemsize, most)[1] * inputs + 0.5 * rows * inputs + 1.0 * rows * outputs
     return swapped < straight and not _chunk("swapped", inputs, TRANSPOSED, 0)[2]  # c must be the result itself
 
 
@@ -133,7 +134,8 @@ def _product(
 ) -> LinearPlan:
     """Plan of (rows, length) @ (length, lanes); the lanes of "rows" and "swapped" are rows in memory."""
     vector = host().lanes(item)
-    cut, _ = tiling(rows, lanes, item)
+    a_row, a_k = (item, rows * item) if way == "dweight" else (length * item, item)
+    cut, _ = tiling(rows, lanes, item, rows_that_fit(a_row))
     nbytes = length * lanes * item
     pack = _packing(way, cut.tiles, nbytes)
     chunk, depth, compensated = _chunk(way, length, pack, nbytes)
@@ -157,7 +159,6 @@ def _product(
     scratch = panels
     if swapped:
         scratch += round_up(-(-cut.tiles // row_tasks) * cut.tall * t_row) + round_up(cut.tall * width * item)
-    a_row, a_k = (item, rows * item) if way == "dweight" else (length * item, item)
     arguments = PRODUCT.fill(
         A=0, A_ROW=a_row, A_K=a_k, B=0, B_ROW=row_bytes if pack == TRANSPOSED else lanes * item, PACK=pack,
         C=0, C_ROW=(rows if swapped else lanes) * item, INIT=0, ZERO_ROW=address(zeros), LENGTH=length, CHUNK=chunk,
