@@ -100,6 +100,12 @@ def test_most_of_them_slide() -> None:
         depthwise((1, 3, 4, 6), (3, 3), 1, 1),
         depthwise((2, 2, 5, 4), (5, 3), (2, 1), (2, 1)),
         depthwise((2, 5, 3, 9), (2, 4), 1, (1, 2)),
+        depthwise((2, 33, 2, 5), (3, 3), 1, 1),  # windows that roll over as few rows as there are
+        depthwise((1, 17, 3, 6), (3, 3), 1, (0, 1)),
+        depthwise((1, 40, 9, 5), (3, 3), 1, (2, 1)),
+        depthwise((2, 20, 6, 8), (5, 5), 1, 2),  # two columns at either end
+        depthwise((2, 20, 7, 9), (5, 5), 2, 2),
+        depthwise((1, 18, 5, 6), (4, 4), 1, (1, 2)),
     ],
     ids=str,
 )

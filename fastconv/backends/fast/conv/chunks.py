@@ -117,7 +117,7 @@ def one_kind(line: Line) -> RowKinds:
     return RowKinds([[True] * len(line.taps)])
 
 
-class Columns(NamedTuple):
+class RowEnds(NamedTuple):
     """How the results at the ends of a row leave out padding: by runs of one tap each, in an `order` of their own.
 
     Some `together` have the same position in width, and `edges` says of each run whether the result at the `LEFT` or
@@ -129,7 +129,7 @@ class Columns(NamedTuple):
     edges: list[int]
 
 
-def columns_of(task: Pass) -> Columns | None:
+def row_ends(task: Pass) -> RowEnds | None:
     """Return how the ends of rows leave out padding; None if they read none, or some with every tap, or with one both.
 
     Taps with which they read none are first: the sums of all results have to begin.
@@ -140,23 +140,22 @@ def columns_of(task: Pass) -> Columns | None:
     if not any(edges) or 0 not in edges or LEFT + RIGHT in edges:
         return None
     order = sorted(runs, key=lambda run: (edges[run % taps] > 0, run % taps))
-    return Columns(order, len(runs) // taps, [edges[run % taps] for run in order])
+    return RowEnds(order, len(runs) // taps, [edges[run % taps] for run in order])
 
 
 def chunk_tables(
     runs: list[int], length: int, most: int, a_step: int, b_step: int, kinds: Iterable[Sequence[bool]] = (),
-    columns: Columns | None = None, *, whole: int = FIRST,
+    ends_of_rows: RowEnds | None = None, *, whole: int = FIRST,
 ) -> tuple[Array, Array]:  # fmt: skip
     """Chunk entries and offset table; with `b_step` the table holds pairs, and b moves on by it for every number.
 
     There are entries for each of the `kinds` of rows, which say of every run whether it is read; without kinds, all
     are. A chunk that is not read has no segments. One of which a part in the middle is not is read from the first to
-    the last run that is. With `columns`, the ends of rows leave out chunks, but the `FIRST`, the `LAST` or both, which
-    are `whole`.
+    the last run that is. The `ends_of_rows` leave out chunks, but the `FIRST`, the `LAST` or both, which are `whole`.
     """
     entries: list[Array] = []
     offsets: list[int] = []
-    chunks = list(_chunks(len(runs), length, most, columns.together if columns else len(runs)))
+    chunks = list(_chunks(len(runs), length, most, ends_of_rows.together if ends_of_rows else len(runs)))
     for run, count, start, _ in chunks:
         for r in range(run, run + count):
             offsets.append(runs[r] + start * a_step)
@@ -174,7 +173,7 @@ def chunk_tables(
         used = [number for number, entry in enumerate(own) if entry["SEGMENTS"]]
         for number, (entry, (run, *_)) in enumerate(zip(own, chunks)):
             ends = FIRST * (number == used[0]) + LAST * (number == used[-1])
-            edges = columns.edges[run] if columns and not ends & whole else 0
+            edges = ends_of_rows.edges[run] if ends_of_rows and not ends & whole else 0
             entries.append(CHUNK_ENTRY.fill(**entry, ENDS=ends | edges))
     return np.array(entries), np.array(offsets, np.int64)
 

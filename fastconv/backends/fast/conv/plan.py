@@ -24,15 +24,15 @@ from fastconv.backends.fast.conv.bands import (
 )
 from fastconv.backends.fast.conv.chunks import (
     COMPENSATED,
-    Columns,
+    RowEnds,
     chain_depth,
     chunk_size,
     chunk_tables,
-    columns_of,
     first_within,
     number_of_chunks,
     one_kind,
     pairs_depth,
+    row_ends,
     row_kinds,
     runs_of,
 )
@@ -101,19 +101,19 @@ def _can_skip(task: Pass) -> bool:
     return task.multiply_adds >= SKIP_FROM * task.batch
 
 
-def _columns(task: Pass, cut: Tiling) -> Columns | None:
+def _ends_that_pay(task: Pass, cut: Tiling) -> RowEnds | None:
     """How the ends of rows leave out padding, where that is more than what it takes to start more chunks."""
-    columns, width, (vectors, _) = columns_of(task), task.lines[2], cut.widths[0]
+    ends, width, (vectors, _) = row_ends(task), task.lines[2], cut.widths[0]
     first, last = cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall
-    if columns is None or task.lanewise or last == 1 or width.out < 3:
+    if ends is None or task.lanewise or last == 1 or width.out < 3:
         return None
-    heights = [first if edge == LEFT else last for edge in columns.edges if edge]
+    heights = [first if edge == LEFT else last for edge in ends.edges if edge]
     saved = sum(task.depth * (tile_cycles(rows, vectors) - tile_cycles(rows - 1, vectors)) for rows in heights)
-    whole_rows = columns.together, len(width.taps) * task.depth
-    by_tap = len(columns.order), task.depth
+    whole_rows = ends.together, len(width.taps) * task.depth
+    by_tap = len(ends.order), task.depth
     before = number_of_chunks(*(whole_rows if width.step == 1 else by_tap))
-    more = number_of_chunks(*by_tap, columns.together) - before
-    return columns if saved > more * cut.tiles * START_CYCLES else None
+    more = number_of_chunks(*by_tap, ends.together) - before
+    return ends if saved > more * cut.tiles * START_CYCLES else None
 
 
 def _by_tap(task: Pass, itemsize: int) -> bool:
@@ -283,26 +283,26 @@ def plan_conv(
     vector_lanes = host().lanes(itemsize)
     padded_lanes = sum(width for width, _ in cut.widths) * vector_lanes
     skips = finite and _can_skip(task)
-    columns = _columns(task, cut) if skips and not by_dots else None
-    runs, length, a_k = runs_of(task, strides, itemsize, by_tap=columns is not None)
+    ends = _ends_that_pay(task, cut) if skips and not by_dots else None
+    runs, length, a_k = runs_of(task, strides, itemsize, by_tap=ends is not None)
     line = padded_lanes * itemsize if task.lanewise else 0
     spread = task.depth if task.lanewise else 1  # products of each number
-    most, depth, compensated = chunk_size(len(runs), length, spread, columns.together if columns else 0)
+    most, depth, compensated = chunk_size(len(runs), length, spread, ends.together if ends else 0)
     if by_dots:
         most, depth, compensated = CHUNK, dots_depth(task, itemsize), False
     kinds = row_kinds(task.lines[1]) if skips else one_kind(task.lines[1])
-    if columns is not None:
-        runs, taps = [runs[run] for run in columns.order], tuple(taps[run] for run in columns.order)
+    if ends is not None:
+        runs, taps = [runs[run] for run in ends.order], tuple(taps[run] for run in ends.order)
     chunks, offsets = chunk_tables(
         [run.offset for run in runs], length, most, a_k, line * spread,
         [[reads[run.height] for run in runs] for reads in kinds.reads],
-        columns, whole=FIRST | LAST if ending.tiles else FIRST,
+        ends, whole=FIRST | LAST if ending.tiles else FIRST,
     )  # fmt: skip
     count = len(chunks) // len(kinds.reads)
     reduction = len(runs) * length * spread
     frame = ending.frame
     stream = int(count == 1 and not ending.pixel and frame == NO_FRAME and _streams(task, itemsize))
-    kind = {"stream": stream, "compensated": int(compensated), "depth": spread, "edges": int(columns is not None)}
+    kind = {"stream": stream, "compensated": int(compensated), "depth": spread, "edges": int(ends is not None)}
     block_table = np.array(list(conv_blocks(cut, itemsize, reduction, line, ending, **kind)))
     blocks, widths = (1 if task.lanewise else len(cut.widths)), [width * vector_lanes for width, _ in cut.widths]
     if by_dots:  # each filter is a block of weights, which lie one after the other
@@ -345,7 +345,7 @@ def plan_conv(
         description=_describe(task, cut, itemsize, source, row_tasks, block_tasks, by_dots=by_dots), packs=packs,
         depth=chain_depth(most * spread, 1) + COMPENSATED if compensated else depth, compensated=compensated,
         by_dots=by_dots, chunks=chunks,
-        witness=(kinds.top, int(columns is not None)) if columns is not None or len(kinds.reads) > 1 else None,
+        witness=(kinds.top, int(ends is not None)) if ends is not None or len(kinds.reads) > 1 else None,
     )  # fmt: skip
 
 
