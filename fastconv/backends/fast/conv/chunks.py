@@ -103,7 +103,7 @@ class RowKinds(NamedTuple):
 
 def row_kinds(line: Line) -> RowKinds:
     """Return the kinds of rows; one, if no row reads everything, or one reads nothing."""
-    outputs = [line.outputs_of(tap) for tap in range(len(line.taps))]
+    outputs = line.reads
     top, bottom = max(rows.start for rows in outputs), line.out - min(rows.stop for rows in outputs)
     if top + bottom < min(line.out, MOST_KINDS):
         reads = [[row in rows for rows in outputs] for row in (*range(top + 1), *range(line.out - bottom, line.out))]
@@ -134,9 +134,8 @@ def row_ends(task: Pass) -> RowEnds | None:
 
     Taps with which they read none are first: the sums of all results have to begin.
     """
-    line, runs = task.lines[2], range(len(task.tap_numbers))
-    outputs, taps = [line.outputs_of(tap) for tap in range(len(line.taps))], len(line.taps)
-    edges = [LEFT * (read.start > 0) + RIGHT * (read.stop < line.out) for read in outputs]
+    line, runs, taps = task.lines[2], range(len(task.tap_numbers)), len(task.lines[2].taps)
+    edges = [LEFT * (read.start > 0) + RIGHT * (read.stop < line.out) for read in line.reads]
     if not any(edges) or 0 not in edges or LEFT + RIGHT in edges:
         return None
     order = sorted(runs, key=lambda run: (edges[run % taps] > 0, run % taps))

@@ -60,7 +60,7 @@ def takes_dots(task: Pass, itemsize: int) -> bool:
 
 def dots_block(cut: Tiling, filters: int, itemsize: int, ending: int, slope: int) -> Array:
     """Entry of the block table of all filters."""
-    heights = cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall
+    heights = cut.tall, cut.last
     lanes = host().lanes(itemsize)
     tall, short = (dots_tile_address(DotsTile(rows, filters, lanes, itemsize)) for rows in heights)
     last = [dots_tile_address(DotsTile(rows, filters, lanes, itemsize, ending, slope)) for rows in heights]

@@ -57,6 +57,11 @@ class Line:
         start = min(max(0, first), self.out)
         return range(start, max(start, min(self.out, last + 1)))
 
+    @property
+    def reads(self) -> list[range]:
+        """The same for every tap."""
+        return [self.outputs_of(tap) for tap in range(len(self.taps))]
+
 
 @dataclass(frozen=True)
 class Pass:

@@ -40,6 +40,7 @@ from fastconv.backends.fast.conv.conv_kernel import BLOCK_ENTRY, CONV, FIRST, LA
 from fastconv.backends.fast.conv.dots import CHUNK, dots_block, dots_depth, takes_dots
 from fastconv.backends.fast.conv.passes import Line, Pass
 from fastconv.backends.fast.conv.tiling import (
+    ANY_ROWS,
     Tiling,
     dots_tiling,
     gradient_tiling,
@@ -80,7 +81,7 @@ SEGMENT = 224
 SPLIT_ITEMS = 4  # rows, or segments of 64 pixels or more, that a split of a weight gradient has at least
 
 
-def _flatten(task: Pass, itemsize: int, most: int) -> Pass:
+def _flatten(task: Pass, itemsize: int, most: int = ANY_ROWS) -> Pass:
     """Give the pixels of a pointwise pass, one row of memory, the row length that tiles of `most` rows cut best."""
     pixels = task.pixels
     candidates = [width for width in range(8, 257) if pixels % width == 0] or [task.lines[2].out]
@@ -104,10 +105,9 @@ def _can_skip(task: Pass) -> bool:
 def _ends_that_pay(task: Pass, cut: Tiling) -> RowEnds | None:
     """How the ends of rows leave out padding, where that is more than what it takes to start more chunks."""
     ends, width, (vectors, _) = row_ends(task), task.lines[2], cut.widths[0]
-    first, last = cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall
-    if ends is None or task.lanewise or last == 1 or width.out < 3:
+    if ends is None or task.lanewise or cut.last == 1 or width.out < 3:
         return None
-    heights = [first if edge == LEFT else last for edge in ends.edges if edge]
+    heights = [cut.tall if edge == LEFT else cut.last for edge in ends.edges if edge]
     saved = sum(task.depth * (tile_cycles(rows, vectors) - tile_cycles(rows - 1, vectors)) for rows in heights)
     whole_rows = ends.together, len(width.taps) * task.depth
     by_tap = len(ends.order), task.depth
@@ -127,7 +127,7 @@ def _by_tap(task: Pass, itemsize: int) -> bool:
 
 def _reads(line: Line, *, leaves_out: bool) -> list[range]:
     """Outputs that read numbers with each tap; all, unless it `leaves_out` the others, and some tap reads every one."""
-    reads, every = [line.outputs_of(tap) for tap in range(len(line.taps))], range(line.out)
+    reads, every = line.reads, range(line.out)
     return reads if leaves_out and every in reads else [every] * len(reads)
 
 
@@ -379,7 +379,7 @@ def tile_pair(mode: int, cut: Tiling, vectors: int, valid: int, itemsize: int, *
     lanes = host().lanes(itemsize)
     tail = valid - (vectors - 1) * lanes
     masked = int(tail < lanes)
-    heights = (cut.tall, cut.short if cut.tall_tiles < cut.tiles else cut.tall)
+    heights = (cut.tall, cut.last)
     tall, short = (tile_address(Tile(mode, m, vectors, lanes, itemsize, masked, **kind)) for m in heights)
     return {"TILE_BIG": tall, "TILE_SMALL": short, "TAIL": tail}
 
@@ -410,7 +410,7 @@ def plan_weight(task: Pass, itemsize: int, threads: int, limit: int, finite: boo
     task = side_by_side(task, itemsize)
     in_place = _can_read_in_place(task)
     if in_place and task.is_pointwise:
-        task = _flatten(task, itemsize, host().registers)
+        task = _flatten(task, itemsize)
     size = task.weights * itemsize
     splits = splits_of(task, size)
     heavy = size > HEAVY_BYTES

@@ -14,6 +14,7 @@ _VECTORS = (2, 1, 4, 3, 6, 8)  # of a tile, in the order of preference; and of o
 _VECTORS_OF_FEW_ROWS = (4, 2, 1, 3, 6, 8)
 SETS_BYTES = 4096  # from one line of a set of the L1 cache to the next, of most CPUs
 FEW_ROWS = 6  # lines of a set, of eight: the others are for weights and results
+ANY_ROWS = 32  # more than there are registers for
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Tiling:
     def short(self) -> int:
         """Rows of the tiles that are not tall."""
         return self.tall - 1
+
+    @property
+    def last(self) -> int:
+        """Rows of the last tile."""
+        return self.short if self.tall_tiles < self.tiles else self.tall
 
     def first_column(self, tile: int) -> int:
         """Pixel of the row at which a tile starts; tall tiles come first."""
@@ -114,7 +120,7 @@ def rows_that_fit(apart: int) -> int:
 
     So they do where rows are long, by a power of two: then a line is gone before its next number is read.
     """
-    return FEW_ROWS if gcd(apart, SETS_BYTES) >= SETS_BYTES // 2 else host().registers
+    return FEW_ROWS if gcd(apart, SETS_BYTES) >= SETS_BYTES // 2 else ANY_ROWS
 
 
 def pixels_that_fit(task: Pass, itemsize: int) -> int:
@@ -123,7 +129,7 @@ def pixels_that_fit(task: Pass, itemsize: int) -> int:
 
 
 @plan_cache(4096)
-def tiling(pixels: int, lanes: int, itemsize: int, most: int = 32) -> tuple[Tiling, float]:
+def tiling(pixels: int, lanes: int, itemsize: int, most: int = ANY_ROWS) -> tuple[Tiling, float]:
     """Best tiling of a row, with tiles of at most so many rows, and its cycles per step of the reduction."""
     best: tuple[float, Tiling] | None = None
     for vectors in _VECTORS_OF_FEW_ROWS if most == FEW_ROWS else _VECTORS:
